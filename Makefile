@@ -1,0 +1,73 @@
+# Two commands matter: `make demo` and `make test`. Both need only Python (3.11 or newer) and make.
+SHELL := /bin/bash
+PYTHON ?= python3
+# A pyenv shim answers only for the versions that are switched on; ask pyenv for the interpreter itself.
+INTERPRETER := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null || PYENV_VERSION=$$(pyenv latest $(patsubst python%,%,$(notdir $(PYTHON))) 2>/dev/null) $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
+VENV ?= .venv/$(notdir $(PYTHON))
+BIN := $(VENV)/bin
+PLAY ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format lint types rooms deps bench faults test-emulator lock image clean
+
+help: ## Show this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
+
+$(VENV)/.runtime: requirements/runtime.txt
+	@test -n "$(INTERPRETER)" || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..."; exit 1; }
+	@test -x $(BIN)/python || "$(INTERPRETER)" -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+	@touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@
+
+demo: $(VENV)/.runtime ## Run the whole product in your browser, without any account (PLAY=1 plays the story by itself)
+	@$(BIN)/python -m bot demo $(if $(PLAY),--play) $(ARGS)
+
+test: $(VENV)/.dev ## Run the tests
+	@$(BIN)/python -m pytest -q $(ARGS)
+
+check: $(VENV)/.dev ## Format, lint, types, rooms, dependencies and tests with branch coverage
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --config pyproject.toml
+	@$(BIN)/deptry .
+	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=90 $(ARGS)
+
+format: $(VENV)/.dev ## Put every file in the house format
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+lint: $(VENV)/.dev ## Look for mistakes (ruff, every rule)
+	@$(BIN)/ruff check .
+
+types: $(VENV)/.dev ## Check the types (mypy --strict)
+	@$(BIN)/mypy
+
+rooms: $(VENV)/.dev ## Check the arrows between the rooms
+	@$(BIN)/lint-imports --config pyproject.toml
+
+bench: $(VENV)/.dev ## Measure, and print ratios
+	@$(BIN)/python -m benchmarks.ack $(ARGS)
+	@$(BIN)/python -m benchmarks.rollback $(ARGS)
+
+faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends
+	@$(BIN)/python -m pytest -q -m faults --timeout=1200 $(ARGS)
+
+test-emulator: $(VENV)/.dev ## Play the main job against a third-party Slack workspace (npm; runs without network beyond loopback)
+	@tests/emulator/run $(BIN)/python $(ARGS)
+
+lock: $(VENV)/.dev ## Pin the dependencies again, with hashes and without addresses
+	@for group in runtime dev; do \
+	  $(BIN)/uv pip compile pyproject.toml $$( [ $$group = dev ] && echo --group dev ) --generate-hashes --no-emit-index-url \
+	    --universal --python-version 3.11 --no-header --quiet --upgrade -o requirements/$$group.txt; done
+
+image: ## Build the container image
+	docker build -t gonogo .
+
+clean: ## Remove what was made here
+	@rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist

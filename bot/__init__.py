@@ -1,0 +1,1 @@
+"""The product, room by room; see docs/explanation/architecture.md."""

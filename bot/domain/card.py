@@ -1,0 +1,175 @@
+"""The card: everything that one deployment's card shows, and the actions that are possible now.
+
+The card is a pure function of the stored state. Services fill a ``Card``; ``bot.slack.cards`` draws it; the same value is printed in the
+terminal. Buttons are derived here from the state, so a button that cannot work is never shown.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from bot.domain.catalog import AutomaticRollback
+from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
+from bot.domain.health import Snapshot, Verdict
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.readiness import GateState, Review
+from bot.domain.rollout import Step
+
+
+class Action(StrEnum):
+    """What a button on a card asks for. The value is the Slack action id (``gonogo.approve`` …) without its prefix."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    TICK = "tick"
+    ACKNOWLEDGE = "acknowledge"
+    CANCEL = "cancel"
+    ROLL_BACK = "roll_back"
+    PROCEED = "proceed"
+    STOP_COUNTDOWN = "stop_countdown"
+    WATCH = "watch"
+    UNLOCK = "unlock"
+    ASK_LEAD = "ask_lead"  # only offered in a refusal
+    TAKE_OVER = "take_over"  # only offered in a refusal
+    DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One commit between what is live and what is being deployed."""
+
+    commit: str
+    subject: str
+    author: str
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What lies between two commits. ``backwards`` is set when the new one is behind the old one (a rollback by hand)."""
+
+    commits: tuple[Change, ...] = ()
+    """Oldest first, perhaps cut; ``total`` counts all."""
+    total: int = 0
+    authors: tuple[str, ...] = ()
+    migrations: tuple[str, ...] = ()
+    """Paths of database migrations in between."""
+    files: tuple[str, ...] = ()
+    url: str = ""
+    backwards: bool = False
+    known: bool = True
+    """False when the provider could not compare."""
+
+
+@dataclass(frozen=True, slots=True)
+class ApprovalNeed:
+    """One approval rule and who has approved under it."""
+
+    role: str
+    count: int
+    given: tuple[Person, ...] = ()
+
+    @property
+    def missing(self) -> int:
+        """How many approvals are still needed."""
+        return max(0, self.count - len(self.given))
+
+
+@dataclass(frozen=True, slots=True)
+class RollbackOffer:
+    """What the rollback button would do, in full; or why it cannot (``refused`` is then a sentence)."""
+
+    version: str = ""
+    commit: str = ""
+    verified_at: datetime | None = None
+    undoes: Changes = field(default_factory=Changes)
+    """The commits that the rollback takes away."""
+    usual: timedelta | None = None
+    """How long a rollback usually takes here; None when none has been seen."""
+    refused: str = ""
+
+    @property
+    def is_possible(self) -> bool:
+        """Tell whether the button can be offered."""
+        return not self.refused
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """Everything that a deployment's card shows."""
+
+    deployment: Deployment
+    now: datetime
+    review: Review | None = None
+    approvals: tuple[ApprovalNeed, ...] = ()
+    approval_expires_at: datetime | None = None
+    steps: tuple[Step, ...] = ()
+    strategy: str = ""
+    """For people: ``canary 5 → 25 → 100 %``."""
+    snapshot: Snapshot | None = None
+    """The newest."""
+    changes: Changes = field(default_factory=Changes)
+    rollback: RollbackOffer = field(default_factory=lambda: RollbackOffer(refused="Nothing has been deployed yet."))
+    on_call_until: datetime | None = None
+    """When the lead's on-call shift ends, if the lead is on call."""
+    waits_for: str = ""
+    """The deployment that has the environment, while this one is queued."""
+    lock: Lock | None = None
+    quarantined: bool = False
+    rolled_back_by: Person | None = None
+    rolled_back_version: str = ""
+    automatic_rollback: AutomaticRollback = AutomaticRollback.OFF
+    watched_by: tuple[Person, ...] = ()
+    watch_until: datetime | None = None
+    about_left: timedelta | None = None
+    """An estimate of the time that the rollout still needs."""
+    ci_silent_since: datetime | None = None
+    """Since when the CI provider has not answered."""
+    next_summary_at: datetime | None = None
+
+    @property
+    def is_degraded(self) -> bool:
+        """Tell whether the newest numbers of a running or watched deployment are worse than the baseline."""
+        running = self.deployment.state in {State.ROLLING_OUT, State.WATCHING}
+        return running and self.snapshot is not None and self.snapshot.verdict is Verdict.DEGRADED
+
+    @property
+    def actions(self) -> tuple[Action, ...]:
+        """The buttons that make sense now, in the order in which they are shown."""
+        return tuple(_actions(self))
+
+
+def _actions(card: Card) -> list[Action]:
+    state = card.deployment.state
+    actions: list[Action] = []
+    if state is State.AWAITING_APPROVAL:
+        actions += [Action.APPROVE, Action.REJECT]
+    if state is State.GATED and card.review is not None:
+        actions += _gate_actions(card.review)
+    if state in CAN_ROLL_BACK and card.rollback.is_possible:
+        actions.append(Action.ROLL_BACK)
+    if card.deployment.countdown_until is not None:
+        actions.append(Action.STOP_COUNTDOWN)
+    elif card.is_degraded and state is State.ROLLING_OUT:
+        actions.append(Action.PROCEED)
+    if state is State.WATCHING and card.deployment.lead not in card.watched_by:
+        actions.append(Action.WATCH)
+    if state is State.ROLLED_BACK and card.lock is not None:
+        actions.append(Action.UNLOCK)
+    if state in WAITING:
+        actions.append(Action.CANCEL)
+    return actions
+
+
+def _gate_actions(review: Review) -> list[Action]:
+    open_keys = {gate.key for gate in review.gates if gate.state in {GateState.OPEN, GateState.UNKNOWN}}
+    actions: list[Action] = []
+    if any(key.startswith("item:") for key in open_keys):
+        actions.append(Action.TICK)
+    if "on-call" in open_keys:
+        actions.append(Action.ACKNOWLEDGE)
+    if "staged" in open_keys:
+        actions.append(Action.DEPLOY_FIRST)
+    return actions

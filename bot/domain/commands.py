@@ -1,0 +1,237 @@
+"""What a person can ask for: one dataclass per verb, whether it was typed, clicked or sent from the terminal.
+
+A click on a card and a typed line end in the same command; the words are read in ``grammar``. Every command can be written to and read
+from JSON (``to_json``/``from_json``), because what is accepted is stored before anything is done.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, fields
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from bot.domain.deployment import DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """Anything that a person can ask for."""
+
+    verb: ClassVar[str] = ""
+
+
+# Typed after /deploy or /rollback -------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Deploy(Command):
+    """``/deploy SERVICE [REF] to ENVIRONMENT [with STRATEGY] [lead @user] [because TEXT]``."""
+
+    verb: ClassVar[str] = "deploy"
+    service: str
+    environment: str
+    ref: str = "latest"
+    strategy: str = ""
+    lead: str = ""
+    """A Slack user id (``U…``), already taken out of its mention."""
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check(Command):
+    """``/deploy check SERVICE [REF] to ENVIRONMENT``: every gate in one answer; nothing is changed."""
+
+    verb: ClassVar[str] = "check"
+    service: str
+    environment: str
+    ref: str = "latest"
+
+
+@dataclass(frozen=True, slots=True)
+class Status(Command):
+    """``/deploy status [SERVICE]``."""
+
+    verb: ClassVar[str] = "status"
+    service: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class History(Command):
+    """``/deploy history SERVICE [ENVIRONMENT]``."""
+
+    verb: ClassVar[str] = "history"
+    service: str
+    environment: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Cancel(Command):
+    """``/deploy cancel ID``, or the button."""
+
+    verb: ClassVar[str] = "cancel"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
+class Lock(Command):
+    """``/deploy lock SERVICE|all ENVIRONMENT [for 2h] because TEXT``. ``service`` is empty for all."""
+
+    verb: ClassVar[str] = "lock"
+    service: str
+    environment: str
+    reason: str
+    seconds: int = 0
+    """How long; 0 for until somebody unlocks."""
+
+    @property
+    def duration(self) -> timedelta | None:
+        """How long the lock holds; None for until somebody unlocks."""
+        return timedelta(seconds=self.seconds) if self.seconds else None
+
+
+@dataclass(frozen=True, slots=True)
+class Unlock(Command):
+    """``/deploy unlock SERVICE|all ENVIRONMENT``."""
+
+    verb: ClassVar[str] = "unlock"
+    service: str
+    environment: str
+
+
+@dataclass(frozen=True, slots=True)
+class Locks(Command):
+    """``/deploy locks``."""
+
+    verb: ClassVar[str] = "locks"
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver(Command):
+    """``/deploy lead ID @user``."""
+
+    verb: ClassVar[str] = "lead"
+    deployment: DeploymentId
+    to: str
+    """A Slack user id."""
+
+
+@dataclass(frozen=True, slots=True)
+class Help(Command):
+    """``/deploy help [COMMAND]``."""
+
+    verb: ClassVar[str] = "help"
+    topic: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RollBack(Command):
+    """``/rollback SERVICE [ENVIRONMENT] [to REF] because TEXT``, or the button (then only ``deployment`` is set)."""
+
+    verb: ClassVar[str] = "rollback"
+    service: str = ""
+    environment: str = ""
+    ref: str = ""
+    reason: str = ""
+    deployment: DeploymentId = ""
+
+
+# Clicked on a card ----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Approve(Command):
+    """The Approve button."""
+
+    verb: ClassVar[str] = "approve"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
+class Reject(Command):
+    """The Reject button and its dialog."""
+
+    verb: ClassVar[str] = "reject"
+    deployment: DeploymentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Tick(Command):
+    """Checklist items ticked in the dialog. The person's own unticked items are unticked."""
+
+    verb: ClassVar[str] = "tick"
+    deployment: DeploymentId
+    items: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Acknowledge(Command):
+    """The on-call person says that they know about the deployment."""
+
+    verb: ClassVar[str] = "acknowledge"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
+class Proceed(Command):
+    """The lead lets a degraded rollout go on, with a reason."""
+
+    verb: ClassVar[str] = "proceed"
+    deployment: DeploymentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class StopCountdown(Command):
+    """The lead stops the automatic rollback, with a reason."""
+
+    verb: ClassVar[str] = "stop_countdown"
+    deployment: DeploymentId
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Watch(Command):
+    """The lead says "watching"."""
+
+    verb: ClassVar[str] = "watch"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
+class AskLead(Command):
+    """Somebody who may not roll back asks the lead to look."""
+
+    verb: ClassVar[str] = "ask_lead"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
+class TakeOver(Command):
+    """The on-call person takes the lead, at once, with a reason."""
+
+    verb: ClassVar[str] = "take_over"
+    deployment: DeploymentId
+    reason: str
+
+
+COMMANDS: dict[str, type[Command]] = {
+    command.verb: command
+    for command in (
+        Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, HandOver, Help, RollBack,
+        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, AskLead, TakeOver,
+    )
+}  # fmt: skip
+
+
+def to_json(command: Command) -> dict[str, Any]:
+    """Write a command as JSON values with its verb."""
+    return {"verb": command.verb, **asdict(command)}
+
+
+def from_json(value: dict[str, Any]) -> Command:
+    """Read what ``to_json`` wrote; fields that a newer version added are left at their defaults."""
+    kind = COMMANDS[value["verb"]]
+    known = {f.name for f in fields(kind)}
+    given = {k: tuple(v) if isinstance(v, list) else v for k, v in value.items() if k in known}
+    return kind(**given)

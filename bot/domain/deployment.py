@@ -1,0 +1,122 @@
+"""A deployment: moving one pinned commit to one environment, and the states it can be in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.people import Person
+
+DeploymentId = str
+"""For example ``storefront-42``: the service and a number that people can say aloud."""
+
+
+class Kind(StrEnum):
+    """A rollback is itself a deployment, of the last verified commit."""
+
+    FORWARD = "forward"
+    ROLLBACK = "rollback"
+
+
+class State(StrEnum):
+    """Where a deployment stands."""
+
+    REQUESTED = "requested"  # the ref is being resolved to a commit
+    QUEUED = "queued"  # another deployment has the environment
+    GATED = "gated"  # waiting for readiness gates
+    AWAITING_APPROVAL = "awaiting approval"
+    ROLLING_OUT = "rolling out"
+    WATCHING = "watching"  # live everywhere; watched before it counts as verified
+    VERIFIED = "verified"
+    SUPERSEDED = "superseded"  # live and fine, but the next deployment came before it was verified
+    ROLLING_BACK = "rolling back"
+    ROLLED_BACK = "rolled back"
+    FAILED = "failed"  # stopped in the middle: the environment is unknown until somebody rolls back
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    EXPIRED = "expired"
+    IMPOSSIBLE = "impossible"  # never began: the ref, the commit or the configuration does not allow it
+
+
+TRANSITIONS: dict[State, frozenset[State]] = {
+    State.REQUESTED: frozenset({State.QUEUED, State.CANCELLED, State.IMPOSSIBLE}),
+    State.QUEUED: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.IMPOSSIBLE}),
+    State.GATED: frozenset({State.AWAITING_APPROVAL, State.ROLLING_OUT, State.CANCELLED, State.EXPIRED, State.IMPOSSIBLE}),
+    State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}),
+    State.ROLLING_OUT: frozenset({State.WATCHING, State.VERIFIED, State.ROLLING_BACK, State.FAILED}),
+    State.WATCHING: frozenset({State.VERIFIED, State.SUPERSEDED, State.ROLLING_BACK}),
+    State.VERIFIED: frozenset({State.ROLLING_BACK}),
+    State.SUPERSEDED: frozenset(),
+    State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FAILED}),
+    State.ROLLED_BACK: frozenset(),
+    State.FAILED: frozenset({State.ROLLING_BACK}),
+    State.CANCELLED: frozenset(),
+    State.REJECTED: frozenset(),
+    State.EXPIRED: frozenset(),
+    State.IMPOSSIBLE: frozenset(),
+}
+"""Every move that is allowed; any other is refused by the database's conditional update, whoever asks."""
+
+WAITING = frozenset({State.REQUESTED, State.QUEUED, State.GATED, State.AWAITING_APPROVAL})
+"""Nothing has been touched yet: cancelling costs nothing."""
+ACTING = frozenset({State.ROLLING_OUT, State.ROLLING_BACK})
+"""Something runs at the CI provider."""
+OPEN = WAITING | ACTING | {State.WATCHING}
+"""The runbook still has work to do."""
+CAN_ROLL_BACK = frozenset({State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.FAILED})
+"""The environment was touched and the deployment is not on its way back already."""
+OVER = frozenset(State) - OPEN
+
+
+def sources(target: State) -> frozenset[State]:
+    """Name the states from which ``target`` may be entered."""
+    return frozenset(state for state, targets in TRANSITIONS.items() if target in targets)
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One deployment as it is stored. Times are aware UTC."""
+
+    id: DeploymentId
+    kind: Kind
+    service: str
+    environment: str
+    ref: str
+    """What the person typed: a tag, branch, commit, ``latest`` or ``previous``."""
+    version: str
+    """What people call it: the tag if there is one, else the short commit; the typed ref until it is resolved."""
+    commit: str
+    """The pinned commit, 40 hex digits; empty until the ref is resolved, never changed afterwards."""
+    strategy: str
+    requested_by: Person
+    lead: Person | None
+    """The deployment lead; None until the runbook has asked the on-call schedule."""
+    state: State
+    state_since: datetime
+    requested_at: datetime
+    reason: str = ""
+    note: str = ""
+    """One sentence on the state: why it is impossible, what it waits for, who ended it."""
+    channel: str = ""
+    """Where its card lives."""
+    base_commit: str = ""
+    """What was live in the environment when the rollout began; empty if nothing was."""
+    base_version: str = ""
+    undoes: DeploymentId = ""
+    """For a rollback: the deployment that it undoes."""
+    started_at: datetime | None = None
+    landed_at: datetime | None = None
+    finished_at: datetime | None = None
+    countdown_until: datetime | None = None
+    """When the automatic rollback begins, while one is counting down."""
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the runbook still has work to do."""
+        return self.state in OPEN
+
+    @property
+    def title(self) -> str:
+        """Name it for a person: ``storefront v1.2.0 → production``."""
+        return f"{self.service} {self.version} → {self.environment}"

@@ -1,0 +1,683 @@
+"""The doors to the outside: what services and runbooks ask of providers, storage, the engine and Slack.
+
+Protocols and the plain values that pass through them. Implementations live in ``bot.providers``, ``bot.storage``, ``bot.engine`` and
+``bot.slack``, know nothing of each other, and are wired in ``bot.app``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import Any, Protocol
+
+from bot.domain.audit import Entry
+from bot.domain.card import Card, Changes
+from bot.domain.catalog import EnvironmentPolicy, Service
+from bot.domain.commands import Command
+from bot.domain.deployment import Deployment, DeploymentId, Kind, State
+from bot.domain.errors import Offer
+from bot.domain.health import Observed, Snapshot
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.readiness import Review
+from bot.domain.rollout import Step
+
+Json = Any
+"""A JSON value; it may be stored."""
+
+
+# Time -----------------------------------------------------------------------------------------------------------------------------------
+
+
+class Clock(Protocol):
+    """Where the time comes from."""
+
+    def now(self) -> datetime:
+        """Give the time as aware UTC."""
+        ...
+
+
+# The CI provider ------------------------------------------------------------------------------------------------------------------------
+
+
+class RunState(StrEnum):
+    """Where a CI run, or a stage of one, stands. The last five are final and sticky."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # at a gate of the provider's own
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    LOST = "lost"  # the provider cannot say any more what became of it
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether it can still change."""
+        return self not in {RunState.QUEUED, RunState.RUNNING, RunState.WAITING}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a run."""
+
+    name: str
+    state: RunState
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    sentence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CIRun:
+    """A run at the CI provider as it was seen just now."""
+
+    id: str
+    state: RunState
+    url: str = ""
+    stages: tuple[Stage, ...] = ()
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    sentence: str = ""
+    """Why it failed, or what it is doing, for a person."""
+
+
+@dataclass(frozen=True, slots=True)
+class StartRequest:
+    """What to start. ``correlation`` is unique per intent (``storefront-42:canary-5``) and travels into the run."""
+
+    correlation: str
+    commit: str
+    environment: str
+    action: str
+    """``deploy``, ``smoke`` or ``rollback``."""
+    inputs: Mapping[str, str] = field(default_factory=dict)
+    """Typed inputs: ``percent``, ``version``, ``strategy``, ``deployment``."""
+    asked_by: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Resolved:
+    """A ref resolved once: the full commit, and what people call it."""
+
+    commit: str
+    version: str
+
+
+class QualityState(StrEnum):
+    """What the provider says about a commit's tests."""
+
+    GREEN = "green"
+    RED = "red"
+    RUNNING = "running"
+    NONE = "none"  # no tests have run: never green
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """Facts on a commit's tests; the newest re-run decides."""
+
+    state: QualityState
+    sentence: str
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RunHint:
+    """What a verified webhook says: look at this run now. It wakes; polling decides."""
+
+    run: str
+    correlation: str = ""
+    delivery: str = ""
+
+
+class CIProvider(Protocol):
+    """One service's CI. Every method may raise ``IntegrationError``; ``retry`` on it says whether the answer may change.
+
+    A rollback is not a verb here: it is a start with the last verified commit.
+    """
+
+    async def open(self) -> None:
+        """Take up work: check the options, find orphans of an earlier process."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything; runs that are under way go on where they can."""
+        ...
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch, commit or ``latest``. Raises IntegrationError(retry=False) for a ref that does not exist or is unsafe."""
+        ...
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not; ``backwards`` when head is behind base."""
+        ...
+
+    async def quality(self, commit: str) -> Quality:
+        """Tell whether the commit's tests are green."""
+        ...
+
+    async def find(self, correlation: str) -> CIRun | None:
+        """Find the run that carries a correlation id; None is certain."""
+        ...
+
+    async def start(self, request: StartRequest) -> CIRun:
+        """Start a run. A second start with the same correlation returns the first run and starts nothing."""
+        ...
+
+    async def look(self, run: str) -> CIRun:
+        """See where a run stands."""
+        ...
+
+    async def cancel(self, run: str) -> None:
+        """Ask a run to stop; returns when the provider has taken the request. A finished run is left as it is."""
+        ...
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
+        """Verify and read a webhook without I/O. Raises IntegrationError: status 401 when not authentic, 400 when not readable."""
+        ...
+
+
+# Metrics, on-call -----------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """A half-open span of time."""
+
+    start: datetime
+    end: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Cohort:
+    """Which instances to look at: those that run ``commit``, those that do not (``others``), or all (no commit)."""
+
+    commit: str = ""
+    others: bool = False
+
+
+class MetricsSource(Protocol):
+    """Where a service's numbers come from."""
+
+    async def open(self) -> None:
+        """Begin to collect, where the source has to collect by itself."""
+        ...
+
+    async def close(self) -> None:
+        """Stop collecting."""
+        ...
+
+    async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
+        """Observe every metric of ``service.metric_specs`` over a window. A metric without data is missing from the answer."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Shift:
+    """Somebody's time on call."""
+
+    person: Person
+    until: datetime | None
+    source: str
+    """Where this was read, for a person: ``rota "storefront"``."""
+
+
+class OnCallSchedule(Protocol):
+    """Who is on call."""
+
+    async def who(self, service: Service, at: datetime) -> Shift | None:
+        """Name the person on call, or None when nobody is (a gap blocks)."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Providers:
+    """The providers of one service."""
+
+    ci: CIProvider
+    metrics: MetricsSource
+    on_call: OnCallSchedule
+
+
+# People as the workspace knows them -----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """What the workspace says about a user id. ``is_member`` is False for guests, bots, the deactivated and people of other companies."""
+
+    person: Person
+    name: str
+    is_member: bool
+    why_not: str = ""
+    """For a refusal: ``is a guest of this workspace``."""
+
+
+class Directory(Protocol):
+    """The workspace's people and groups."""
+
+    async def profile(self, person: Person) -> Profile:
+        """Look a person up. Raises IntegrationError when the workspace does not answer and nothing recent is known."""
+        ...
+
+    async def members(self, group: str) -> frozenset[Person]:
+        """List a user group's members. Raises IntegrationError when that cannot be known."""
+        ...
+
+
+# Talking --------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where somebody spoke, and how to answer them alone."""
+
+    channel: str = ""
+    thread: str = ""
+    response_url: str = ""
+    """Slack's answer address for this one command or click; secret like a password, valid for 30 minutes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A command that was accepted: stored before it was acknowledged, carried out once."""
+
+    key: str
+    """Unique per delivery group: the trigger id of Slack, a UUID of the terminal. The same key twice is one command."""
+    command: Command
+    by: Person
+    place: Place
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What is said to the person alone: a template (``templates/slack/answers/NAME.md.j2``), its facts, and next steps as buttons."""
+
+    name: str
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    offers: tuple[Offer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """Something to be said once: in the deployment's thread, as a new message in its channel, or to one person.
+
+    ``key`` makes it unique (``storefront-42:degraded:canary-25``): the same key is stored and posted once.
+    """
+
+    key: str
+    template: str
+    """``templates/slack/messages/NAME.md.j2``."""
+    facts: Mapping[str, Json]
+    """JSON values; people as ``T…/U…``, times as ISO 8601."""
+    deployment: DeploymentId = ""
+    to: str = "thread"
+    """``thread`` (of the deployment's card), ``channel`` (a new message), or a person as ``T…/U…`` (direct message)."""
+    channel: str = ""
+    """Only for ``to="channel"`` without a deployment."""
+    chart: bool = False
+    """Whether the deployment's newest snapshots are attached as a picture."""
+
+
+class Announcer(Protocol):
+    """Keeps Slack in step with the stored state. None of these waits for Slack."""
+
+    def card_changed(self, deployment: DeploymentId) -> None:
+        """Redraw a card soon; edits are coalesced, an unchanged card costs no call."""
+        ...
+
+    def outbox_changed(self) -> None:
+        """Post what the outbox holds."""
+        ...
+
+    async def answer(self, intent: Intent, answer: Answer) -> None:
+        """Answer a person alone. Lost when Slack is down: the card and the thread hold what matters."""
+        ...
+
+
+# Storage --------------------------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class NewDeployment:
+    """A deployment to be stored; the store gives it its id and the state REQUESTED (a rollback: ROLLING_OUT)."""
+
+    kind: Kind
+    service: str
+    environment: str
+    ref: str
+    strategy: str
+    requested_by: Person
+    at: datetime
+    lead: Person | None = None
+    reason: str = ""
+    channel: str = ""
+    version: str = ""
+    commit: str = ""
+    undoes: DeploymentId = ""
+    base_commit: str = ""
+    base_version: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """An approval or a rejection of one commit by one person."""
+
+    deployment: DeploymentId
+    by: Person
+    role: str
+    approved: bool
+    commit: str
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something a person said about a deployment once: a ticked item (``item:KEY``), ``on-call``, ``watching``, ``proceed:STEP``."""
+
+    deployment: DeploymentId
+    key: str
+    by: Person
+    at: datetime
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """What is live in an environment, by our own record."""
+
+    service: str
+    environment: str
+    commit: str
+    version: str
+    since: datetime
+    deployment: DeploymentId
+    by: Person
+    verified_at: datetime | None = None
+
+
+class Reader(Protocol):
+    """Questions to the store. Lists are bounded; everything is answered from an index, so history costs nothing."""
+
+    async def deployment(self, id: DeploymentId) -> Deployment | None:
+        """Read one deployment."""
+        ...
+
+    async def open_deployments(self, service: str = "", environment: str = "") -> tuple[Deployment, ...]:
+        """List the deployments whose runbook still has work to do, oldest first."""
+        ...
+
+    async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:
+        """List deployments and rollbacks, newest first."""
+        ...
+
+    async def holder(self, service: str, environment: str) -> DeploymentId:
+        """Name the deployment that has the environment's claim; empty for none."""
+        ...
+
+    async def live(self, service: str, environment: str) -> Live | None:
+        """Read what is live."""
+        ...
+
+    async def verified(self, service: str, environment: str, limit: int = 5) -> tuple[Live, ...]:
+        """List commits verified good in the environment, newest first, each once; never a quarantined or rolled-back one."""
+        ...
+
+    async def quarantine(self, service: str, commit: str) -> str:
+        """Say why a commit is quarantined; empty when it is not."""
+        ...
+
+    async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
+        """List approvals and rejections, oldest first."""
+        ...
+
+    async def marks(self, id: DeploymentId) -> tuple[Mark, ...]:
+        """List marks, oldest first."""
+        ...
+
+    async def steps(self, id: DeploymentId) -> tuple[Step, ...]:
+        """List the rollout's steps in order."""
+        ...
+
+    async def step_of_run(self, run: str) -> tuple[DeploymentId, Step] | None:
+        """Find the step that a CI run belongs to."""
+        ...
+
+    async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
+        """List snapshots, oldest first; of many, the newest ``limit``. The baseline is always the first."""
+        ...
+
+    async def review(self, id: DeploymentId) -> Review | None:
+        """Read the newest readiness review."""
+        ...
+
+    async def changes(self, id: DeploymentId) -> Changes | None:
+        """Read what the deployment changes."""
+        ...
+
+    async def locks(self, service: str = "", environment: str = "") -> tuple[Lock, ...]:
+        """List the locks that apply to a service and environment (also those on all services), or all of them."""
+        ...
+
+    async def rollback_seconds(self, service: str, environment: str, limit: int = 20) -> tuple[float, ...]:
+        """List how long the newest finished rollbacks took, click to done."""
+        ...
+
+    async def step_seconds(self, service: str, environment: str, key: str, limit: int = 50) -> tuple[float, ...]:
+        """List how long a step's CI run took in the newest deployments, for estimates."""
+        ...
+
+    async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
+        """List a deployment's audit entries, oldest first."""
+        ...
+
+    async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
+        """List forward deployments that went live in a span of time, oldest first."""
+        ...
+
+
+class Transaction(Reader, Protocol):
+    """Everything written here is committed together, with the wake-ups; afterwards the announcer and the engine are nudged.
+
+    Writing anything that belongs to a deployment marks its card as changed.
+    """
+
+    async def once(self, key: str) -> bool:
+        """Take a key; False when it was taken before (the command is a duplicate and has been carried out)."""
+        ...
+
+    async def add_deployment(self, new: NewDeployment) -> Deployment:
+        """Store a deployment under the service's next number."""
+        ...
+
+    async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "") -> bool:
+        """Move a deployment to a state, only if TRANSITIONS allows it from where it is now; False when it does not."""
+        ...
+
+    async def change(self, id: DeploymentId, **fields: Any) -> None:
+        """Change fields of a deployment other than its state."""
+        ...
+
+    async def claim(self, service: str, environment: str, id: DeploymentId) -> bool:
+        """Take an environment's claim if it is free (or already ours) and no older open deployment waits for it."""
+        ...
+
+    async def seize(self, service: str, environment: str, id: DeploymentId) -> None:
+        """Give an environment's claim to a rollback, whoever holds it."""
+        ...
+
+    async def release(self, id: DeploymentId) -> None:
+        """Let go of the claim that a deployment holds, if it holds one, and wake the next in the queue."""
+        ...
+
+    async def decide(self, decision: Decision) -> bool:
+        """Store an approval or rejection; False when this person has decided about this commit before."""
+        ...
+
+    async def mark(self, mark: Mark) -> bool:
+        """Store a mark; False when the key is marked already (by anybody)."""
+        ...
+
+    async def unmark(self, id: DeploymentId, key: str) -> None:
+        """Take a mark back."""
+        ...
+
+    async def save_steps(self, id: DeploymentId, steps: Sequence[Step]) -> None:
+        """Insert or update steps by index."""
+        ...
+
+    async def save_review(self, id: DeploymentId, review: Review) -> None:
+        """Store the newest review (the one before is replaced)."""
+        ...
+
+    async def save_changes(self, id: DeploymentId, changes: Changes) -> None:
+        """Store what the deployment changes."""
+        ...
+
+    async def add_snapshot(self, snapshot: Snapshot) -> None:
+        """Store a snapshot; the same deployment and label are stored once (the newer replaces)."""
+        ...
+
+    async def set_live(self, live: Live) -> None:
+        """Record what is live now; with ``verified_at`` the commit joins the verified ones."""
+        ...
+
+    async def put_in_quarantine(self, service: str, commit: str, *, reason: str, by: Person, at: datetime) -> None:
+        """Keep a commit from being deployed, or chosen as a rollback target, again."""
+        ...
+
+    async def add_lock(self, lock: Lock) -> bool:
+        """Lock; False when the same service and environment are locked already."""
+        ...
+
+    async def remove_lock(self, service: str, environment: str) -> Lock | None:
+        """Unlock; None when nothing was locked."""
+        ...
+
+    async def audit(self, entry: Entry) -> None:
+        """Append to the hash-chained audit log."""
+        ...
+
+    async def say(self, message: Message) -> None:
+        """Put a message into the outbox; the same key twice is one message."""
+        ...
+
+    async def start(self, runbook: str, id: str, *args: Json) -> None:
+        """Start a runbook under an id; a second start with the same id is nothing."""
+        ...
+
+    async def wake(self, id: str) -> None:
+        """Have a parked runbook look at the stored facts again, now."""
+        ...
+
+
+class Store(Protocol):
+    """The database."""
+
+    def transaction(self) -> AbstractAsyncContextManager[Transaction]:
+        """Open the one writing transaction; keep it short and never wait for the outside in it."""
+        ...
+
+    def reading(self) -> AbstractAsyncContextManager[Reader]:
+        """Open a consistent view that never waits for writers."""
+        ...
+
+
+class Inbox(Protocol):
+    """Accepted commands. ``accept`` is what an ack waits for, so it commits many at once."""
+
+    async def accept(self, intent: Intent) -> bool:
+        """Store an intent durably; False when its key was stored before."""
+        ...
+
+    async def waiting(self) -> tuple[Intent, ...]:
+        """List what was accepted and not finished, oldest first."""
+        ...
+
+    async def finish(self, key: str) -> None:
+        """Forget an intent's contents (its key is kept for a day against late duplicates)."""
+        ...
+
+
+# The engine -----------------------------------------------------------------------------------------------------------------------------
+
+
+class Run(Protocol):
+    """A runbook's own four verbs. Names are unique within a run; what has happened under a name is never done again."""
+
+    @property
+    def id(self) -> str:
+        """The id under which the runbook was started."""
+        ...
+
+    async def step(self, name: str, do: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+        """Do something once and remember its result. It may be done again after a crash, so ``do`` finds before it does.
+
+        An IntegrationError with ``retry`` is tried again with back-off for as long as it takes.
+        """
+        ...
+
+    async def until(self, name: str, look: Callable[..., Awaitable[Json]], *args: Any, every: timedelta) -> Json:
+        """Look at the stored facts, now, on every wake-up and every so often, until the look returns something other than None."""
+        ...
+
+    async def wait(self, name: str, *, timeout: timedelta | None = None) -> Json:
+        """Wait for a signal; None when the time is over. The first signal under a name wins, and a timeout stays a timeout."""
+        ...
+
+    async def sleep(self, name: str, duration: timedelta) -> None:
+        """Sleep, also over restarts."""
+        ...
+
+
+Runbook = Callable[..., Awaitable[Json]]
+"""``async def runbook(run: Run, *args: Json) -> Json``."""
+
+
+class Engine(Protocol):
+    """Durable execution."""
+
+    async def open(self) -> None:
+        """Begin to work; what was under way goes on."""
+        ...
+
+    async def close(self) -> None:
+        """Stop between two steps; what is under way goes on at the next start."""
+        ...
+
+    async def start(self, runbook: str, id: str, *args: Json) -> bool:
+        """Start the newest version of a runbook; False when the id was started before."""
+        ...
+
+    async def signal(self, id: str, name: str, value: Json = True) -> bool:
+        """Give a run a signal; False when that name was signalled before (the first wins)."""
+        ...
+
+    def nudge(self) -> None:
+        """Something was committed that may have started or woken a run."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class BoardRow:
+    """One line of ``/deploy status``."""
+
+    service: str
+    environment: str
+    live: Live | None
+    open: tuple[Deployment, ...] = ()
+    locks: tuple[Lock, ...] = ()
+    frozen_until: datetime | None = None
+    frozen_because: str = ""
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+CardOf = Callable[[DeploymentId], Awaitable[Card | None]]
+"""Fill a deployment's card from the store (given to the announcer by the composition root)."""

@@ -1,0 +1,1 @@
+"""The durable procedures, each reading like the page a team would print."""

@@ -1,0 +1,1 @@
+"""The embedded workspace, the demo's world and the scripted story."""

@@ -1,0 +1,1 @@
+"""What the bot looks like: cards, words, ids, the announcer, the client."""

@@ -1,0 +1,1 @@
+"""The database: SQLModel tables (rows only), stores, migrations."""

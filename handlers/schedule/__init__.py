@@ -1,0 +1,1 @@
+"""What APScheduler starts."""

@@ -1,0 +1,1 @@
+"""One module per verb: command, modal and button together."""

@@ -1,0 +1,1 @@
+"""Signed notices from CI: they wake, polling decides."""

@@ -1,0 +1,1 @@
+"""Words (Jinja2). Slack, reports, web, sandbox."""
