@@ -606,6 +606,116 @@ class Inbox(Protocol):
         ...
 
 
+# What providers and the announcer remember ----------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LocalRun:
+    """A run of the embedded CI as it is stored."""
+
+    service: str
+    correlation: str
+    request: StartRequest
+    run: CIRun
+    process_group: int = 0
+    """Of the stage that runs now; 0 for none."""
+    log: str = ""
+    """The log file's path."""
+
+
+class RunStore(Protocol):
+    """Where the embedded CI keeps its runs."""
+
+    async def add(self, run: LocalRun) -> LocalRun:
+        """Store a new run; when its correlation is taken, return the stored one and change nothing."""
+        ...
+
+    async def save(self, run: LocalRun) -> None:
+        """Store what has changed; a final state is never left again."""
+        ...
+
+    async def get(self, id: str) -> LocalRun | None:
+        """Read a run by its id."""
+        ...
+
+    async def by_correlation(self, service: str, correlation: str) -> LocalRun | None:
+        """Read a run by its correlation id."""
+        ...
+
+    async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
+        """List the runs that were under way when they were last stored."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One scrape of one endpoint: counter values as they were read, keyed as the metrics source likes."""
+
+    service: str
+    environment: str
+    endpoint: str
+    at: datetime
+    values: Mapping[str, Json]
+
+
+class SampleStore(Protocol):
+    """Where the scraping metrics source keeps its history, within bounds."""
+
+    async def add(self, samples: Sequence[Sample]) -> None:
+        """Store scrapes."""
+        ...
+
+    async def between(self, service: str, environment: str, start: datetime, end: datetime) -> tuple[Sample, ...]:
+        """List scrapes, oldest first."""
+        ...
+
+    async def prune(self, before: datetime) -> None:
+        """Forget what is older."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """A message in Slack that belongs to a key: ``card:storefront-42`` or an outbox message's own key.
+
+    ``ts`` is empty while the posting is intended but not known to have happened: then look before posting again.
+    """
+
+    key: str
+    channel: str
+    ts: str = ""
+    digest: str = ""
+    """Of the content as it was last shown."""
+
+
+class Postings(Protocol):
+    """What the announcer has posted, and the outbox that it still has to post."""
+
+    async def get(self, key: str) -> Posting | None:
+        """Read a posting."""
+        ...
+
+    async def intend(self, key: str, channel: str) -> Posting:
+        """Store the intent to post, before posting; returns the stored one when there is one."""
+        ...
+
+    async def save(self, posting: Posting) -> None:
+        """Store where it was posted and what it shows."""
+        ...
+
+    async def outbox(self, limit: int = 50) -> tuple[Message, ...]:
+        """List unsent messages, oldest first."""
+        ...
+
+    async def sent(self, key: str) -> None:
+        """Take a message out of the outbox."""
+        ...
+
+    async def park(self, key: str, why: str) -> None:
+        """Put a message aside that Slack will never take; the others flow on."""
+        ...
+
+
 # The engine -----------------------------------------------------------------------------------------------------------------------------
 
 

@@ -27,7 +27,7 @@ class Offer:
     deployment: str
 
 
-class Refusal(GonogoError):
+class Refusal(GonogoError):  # noqa: N818 - the field's word
     """The rules say no. ``str(refusal)`` is a sentence for the person, ``offers`` are the next steps as buttons."""
 
     def __init__(self, sentence: str, *offers: Offer) -> None:
