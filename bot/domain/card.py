@@ -136,6 +136,12 @@ class Card:
         return running and self.snapshot is not None and self.snapshot.verdict is Verdict.DEGRADED
 
     @property
+    def is_blind(self) -> bool:
+        """Tell whether the rollout stands still because there are no numbers to judge by."""
+        running = self.deployment.state in {State.ROLLING_OUT, State.WATCHING}
+        return running and self.snapshot is not None and self.snapshot.verdict is Verdict.NO_DATA
+
+    @property
     def actions(self) -> tuple[Action, ...]:
         """The buttons that make sense now, in the order in which they are shown."""
         return tuple(_actions(self))
@@ -152,7 +158,7 @@ def _actions(card: Card) -> list[Action]:
         actions.append(Action.ROLL_BACK)
     if card.deployment.countdown_until is not None:
         actions.append(Action.STOP_COUNTDOWN)
-    elif card.is_degraded and state is State.ROLLING_OUT:
+    elif card.is_degraded or card.is_blind:
         actions.append(Action.PROCEED)
     if state is State.WATCHING and card.deployment.lead not in card.watched_by:
         actions.append(Action.WATCH)

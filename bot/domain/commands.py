@@ -91,11 +91,12 @@ class Lock(Command):
 
 @dataclass(frozen=True, slots=True)
 class Unlock(Command):
-    """``/deploy unlock SERVICE|all ENVIRONMENT``."""
+    """``/deploy unlock SERVICE|all ENVIRONMENT``, or the button (then only ``deployment`` is set)."""
 
     verb: ClassVar[str] = "unlock"
-    service: str
-    environment: str
+    service: str = ""
+    environment: str = ""
+    deployment: DeploymentId = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,6 +200,14 @@ class Watch(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class DeployFirst(Command):
+    """The button that deploys the same commit to the environment before."""
+
+    verb: ClassVar[str] = "deploy_first"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
 class AskLead(Command):
     """Somebody who may not roll back asks the lead to look."""
 
@@ -219,7 +228,7 @@ COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
         Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, HandOver, Help, RollBack,
-        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, AskLead, TakeOver,
+        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, DeployFirst, AskLead, TakeOver,
     )
 }  # fmt: skip
 

@@ -38,6 +38,8 @@ class Step:
     deployed_at: datetime | None = None
     """When the CI run (and the smoke run) had succeeded: the hold begins."""
     finished_at: datetime | None = None
+    attempt: int = 1
+    """A run that the provider has lost for certain is started again under the next attempt's correlation id."""
     sentence: str = ""
     """What the run said when it failed, or the stage it is in."""
 
