@@ -5,11 +5,13 @@ Facts come from providers and from people; what is not known is never green.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.catalog import Need
+from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
+from bot.domain.locks import Lock
 from bot.domain.people import Person
 
 
@@ -66,3 +68,94 @@ class Review:
     def is_ready(self) -> bool:
         """Tell whether nothing blocks."""
         return not self.blocking
+
+
+# The automatic gates: each is a function from facts to one gate ---------------------------------------------------------------------------
+
+TITLES = {
+    GateKind.TESTS: "tests green",
+    GateKind.STAGED: "live and verified before",
+    GateKind.ROLLBACK: "rollback ready",
+    GateKind.UNLOCKED: "not locked",
+    GateKind.UNFROZEN: "not frozen",
+    GateKind.ON_CALL: "on-call knows",
+}
+
+
+def tests_gate(state: str, sentence: str, url: str, need: Need) -> Gate:
+    """Judge a commit's tests; only a provider that says ``green`` makes it green."""
+    verdict = {"green": GateState.GREEN, "red": GateState.OPEN, "running": GateState.OPEN, "none": GateState.OPEN}
+    return Gate(GateKind.TESTS, TITLES[GateKind.TESTS], verdict.get(state, GateState.UNKNOWN), sentence, need, url=url)
+
+
+def staged_gate(*, before: str, version: str, live_version: str, is_same: bool, verified_at: datetime | None, need: Need) -> Gate:
+    """Judge whether the same commit is live and verified in the environment ``before``."""
+    title = f"live and verified on {before}"
+    if not is_same:
+        found = f"{live_version} is live there" if live_version else "nothing is live there"
+        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need)
+    if verified_at is None:
+        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before} and still being watched", need)
+    return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live and verified on {before}", need, at=verified_at)
+
+
+def rollback_gate(*, target: str, verified_at: datetime | None, refused: str, need: Need) -> Gate:
+    """Judge whether there is a verified version to go back to."""
+    title = TITLES[GateKind.ROLLBACK]
+    if refused:
+        return Gate(GateKind.ROLLBACK, title, GateState.OPEN, refused, need)
+    return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{target} is verified and can be put back", need, at=verified_at)
+
+
+def unlocked_gate(locks: Sequence[Lock], now: datetime, need: Need) -> Gate:
+    """Judge the locks that apply."""
+    holding = [lock for lock in locks if lock.holds(now)]
+    title = TITLES[GateKind.UNLOCKED]
+    if not holding:
+        return Gate(GateKind.UNLOCKED, title, GateState.GREEN, "no lock", need)
+    lock = holding[0]
+    place = f"{lock.service} {lock.environment}".strip()
+    return Gate(
+        GateKind.UNLOCKED, title, GateState.OPEN, f"{place} is locked: {lock.reason}", need,
+        who=str(lock.by), clears_at=lock.until, by=lock.by, at=lock.at,
+    )  # fmt: skip
+
+
+def unfrozen_gate(freezes: Sequence[Freeze], environment: str, now: datetime, need: Need) -> Gate:
+    """Judge the configured freezes."""
+    title = TITLES[GateKind.UNFROZEN]
+    freeze = frozen_by(freezes, environment, now)
+    if freeze is None:
+        return Gate(GateKind.UNFROZEN, title, GateState.GREEN, "no freeze", need)
+    return Gate(GateKind.UNFROZEN, title, GateState.OPEN, f"{environment} is frozen: {freeze.reason}", need, clears_at=freeze.end)
+
+
+def frozen_by(freezes: Sequence[Freeze], environment: str, now: datetime) -> Freeze | None:
+    """Find the freeze that is in force; of several, the one that ends last."""
+    in_force = [freeze for freeze in freezes if freeze.environment == environment and freeze.start <= now < freeze.end]
+    return max(in_force, key=lambda freeze: freeze.end, default=None)
+
+
+def on_call_gate(
+    person: Person | None, *, until: datetime | None, acknowledged_by: Person | None, at: datetime | None, need: Need
+) -> Gate:
+    """Judge whether somebody is on call and knows. An acknowledgement by somebody whose shift is over does not count."""
+    title = TITLES[GateKind.ON_CALL]
+    if person is None:
+        return Gate(GateKind.ON_CALL, title, GateState.OPEN, "nobody is on call", need)
+    if acknowledged_by != person:
+        return Gate(GateKind.ON_CALL, title, GateState.OPEN, "the person on call has not acknowledged", need, who=str(person))
+    return Gate(GateKind.ON_CALL, title, GateState.GREEN, "on call and informed", need, by=person, at=at, clears_at=until)
+
+
+def unknown_gate(kind: GateKind, sentence: str, need: Need) -> Gate:
+    """Say that a provider did not answer; that is never green."""
+    return Gate(kind, TITLES[kind], GateState.UNKNOWN, sentence, need)
+
+
+def item_gate(item: ChecklistItem, *, by: Person | None, at: datetime | None) -> Gate:
+    """Show a checklist item, ticked or not."""
+    key = f"item:{item.key}"
+    if by is None:
+        return Gate(key, item.title, GateState.OPEN, "not ticked", item.need, who=item.role)
+    return Gate(key, item.title, GateState.GREEN, "ticked", item.need, who=item.role, by=by, at=at)

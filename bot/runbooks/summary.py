@@ -1,0 +1,20 @@
+"""How the scheduled summaries go. A released version is frozen: change it by adding the next version beside it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.domain.deployment import DeploymentId
+from bot.ports import Run
+from bot.services import summaries
+from bot.services.house import House
+
+
+async def summary_1(run: Run, house: House, id: DeploymentId) -> str:
+    """Post the summary of one landed deployment. The clock starts this when it is due."""
+    return str(await run.step("post", summaries.after_deployment, house, id))
+
+
+async def morning_1(run: Run, house: House, slot: str) -> str:
+    """Post what went live in the day before the slot."""
+    return str(await run.step("post", summaries.morning, house, datetime.fromisoformat(slot)))

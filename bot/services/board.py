@@ -1,0 +1,227 @@
+"""What people see: the card of a deployment, the status board, the history, and the check before asking."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+from datetime import datetime, timedelta
+from statistics import quantiles
+
+from bot.domain.card import Card, Changes
+from bot.domain.catalog import EnvironmentPolicy, Permission, Strategy
+from bot.domain.commands import Check, History, Status
+from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
+from bot.domain.errors import IntegrationError, NotPossible
+from bot.domain.people import Person
+from bot.domain.readiness import Gate, frozen_by
+from bot.domain.rollout import Step, StepState
+from bot.ports import Answer, BoardRow, Intent, Json, Reader
+from bot.services import approvals, readiness
+from bot.services.house import House, existing, facts_of
+from bot.services.locks import facts_of_lock
+from bot.services.offers import rollback_offer
+
+P90 = 0.9
+
+
+async def card_of(house: House, id: DeploymentId) -> Card | None:
+    """Fill a deployment's card from the stored state alone. A rollback has no card of its own: it shows on the one that it undoes."""
+    async with house.store.reading() as reader:
+        deployment = await reader.deployment(id)
+        if deployment is None:
+            return None
+        if deployment.kind is Kind.ROLLBACK:
+            deployment = await existing(reader, deployment.undoes)
+        return await _card(house, reader, deployment)
+
+
+async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
+    policy = house.policy(deployment.service, deployment.environment)
+    strategy = house.catalog.strategies.get(deployment.strategy)
+    snapshots = await reader.snapshots(deployment.id)
+    steps = await reader.steps(deployment.id)
+    card = Card(
+        deployment, house.now(), steps=steps, strategy=words_of(strategy) if strategy else deployment.strategy,
+        review=await reader.review(deployment.id), changes=await reader.changes(deployment.id) or Changes(known=False),
+        snapshot=snapshots[-1] if len(snapshots) > 1 else None, automatic_rollback=policy.automatic_rollback,
+        approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment.commit),
+        approval_expires_at=approvals.expires_at(deployment, policy),
+    )  # fmt: skip
+    card = await _with_people(house, reader, card, policy)
+    card = await _with_way_back(house, reader, card)
+    left = await _about_left(reader, deployment, steps) if deployment.state is State.ROLLING_OUT else None
+    return replace(card, about_left=left)
+
+
+async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:
+    deployment = card.deployment
+    waits_for = await reader.holder(deployment.service, deployment.environment) if deployment.state is State.QUEUED else ""
+    watchers = tuple(mark.by for mark in await reader.marks(deployment.id) if mark.key.startswith("watching:"))
+    watch_until = deployment.landed_at + policy.watch if deployment.landed_at else None
+    summary = deployment.landed_at + policy.summary_after if deployment.landed_at and policy.summary_after else None
+    summary = summary if summary and summary > house.now() else None
+    until = await _on_call_until(house, deployment) if deployment.state in OPEN else None
+    return replace(card, waits_for=waits_for, watched_by=watchers, watch_until=watch_until, next_summary_at=summary, on_call_until=until)
+
+
+async def _on_call_until(house: House, deployment: Deployment) -> datetime | None:
+    try:
+        shift = await readiness.on_call_now(house, deployment)
+    except IntegrationError:
+        return None
+    return shift.until if shift and shift.person == deployment.lead else None
+
+
+async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
+    deployment = card.deployment
+    if deployment.state in CAN_ROLL_BACK | WAITING:
+        offer = await rollback_offer(house, reader, deployment)
+        newest = await reader.live(deployment.service, deployment.environment)
+        if deployment.state is State.VERIFIED and newest is not None and newest.deployment != deployment.id:
+            offer = replace(offer, refused="Another version has been deployed since.")
+        return replace(card, rollback=offer)
+    if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
+        return card
+    back = await _rollback_of(reader, deployment)
+    locks = [lock for lock in await reader.locks(deployment.service, deployment.environment) if lock.holds(card.now)]
+    return replace(
+        card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
+        rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
+    )  # fmt: skip
+
+
+async def _rollback_of(reader: Reader, deployment: Deployment) -> Deployment | None:
+    recent = await reader.history(deployment.service, deployment.environment, limit=30)
+    return next((back for back in recent if back.undoes == deployment.id), None)
+
+
+def words_of(strategy: Strategy) -> str:
+    """Write a strategy for people: ``canary 5 → 25 → 100 %``."""
+    return f"{strategy.name} {' → '.join(str(step.percent) for step in strategy.steps)} %"
+
+
+async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...]) -> timedelta | None:
+    """Estimate from what the steps took before (90th percentile) and the holds that are still to come."""
+    left = timedelta(0)
+    for step in steps:
+        if step.state in {StepState.DONE, StepState.SKIPPED, StepState.FAILED}:
+            continue
+        if step.deployed_at is None:
+            seconds = await reader.step_seconds(deployment.service, deployment.environment, step.key)
+            left += timedelta(seconds=_p90(seconds))
+        left += step.hold
+    return left or None
+
+
+def _p90(seconds: tuple[float, ...]) -> float:
+    return quantiles(seconds, n=10, method="inclusive")[-1] if len(seconds) > 1 else sum(seconds)
+
+
+# Answers to questions ---------------------------------------------------------------------------------------------------------------------
+
+
+async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
+    """Tell for each environment what is live, runs, waits, is locked or frozen."""
+    services = [house.service(service)] if service else list(house.catalog.services.values())
+    found: list[BoardRow] = []
+    now = house.now()
+    async with house.store.reading() as reader:
+        for each in services:
+            for environment in each.environments:
+                locks = tuple(lock for lock in await reader.locks(each.name, environment) if lock.holds(now))
+                freeze = frozen_by(house.catalog.freezes, environment, now)
+                found.append(
+                    BoardRow(
+                        each.name,
+                        environment,
+                        await reader.live(each.name, environment),
+                        await reader.open_deployments(each.name, environment),
+                        locks,
+                        freeze.end if freeze else None,
+                        freeze.reason if freeze else "",
+                    )
+                )
+    return tuple(found)
+
+
+async def status(house: House, intent: Intent, command: Status) -> Answer:
+    """Answer ``/deploy status``."""
+    await house.people.require(intent.by, Permission.VIEW, "see the status")
+    return Answer("status", {"rows": [facts_of_row(row) for row in await rows(house, command.service)], "service": command.service})
+
+
+def facts_of_row(row: BoardRow) -> dict[str, Json]:
+    """Give a board row's facts as JSON values."""
+    live = row.live
+    waiting = [{"id": d.id, "version": d.version, "state": str(d.state), "lead": _key(d.lead)} for d in row.open]
+    return {
+        "service": row.service, "environment": row.environment, "version": live.version if live else "",
+        "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
+        "deployment": live.deployment if live else "", "open": waiting, "locks": [facts_of_lock(lock) for lock in row.locks],
+        "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
+    }  # fmt: skip
+
+
+def _key(person: Person | None) -> str:
+    return str(person) if person else ""
+
+
+async def history(house: House, intent: Intent, command: History) -> Answer:
+    """Answer ``/deploy history``."""
+    await house.people.require(intent.by, Permission.VIEW, "see the history")
+    house.service(command.service)
+    if command.environment:
+        house.policy(command.service, command.environment)
+    async with house.store.reading() as reader:
+        found = await reader.history(command.service, command.environment)
+    deployments = [
+        {"id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
+         "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note}
+        for d in found
+    ]  # fmt: skip
+    return Answer("history", {"service": command.service, "environment": command.environment, "deployments": deployments})
+
+
+async def check(house: House, intent: Intent, command: Check) -> Answer:
+    """Answer ``/deploy check``: every gate as it would be for a deployment asked for now. Nothing is stored."""
+    await house.people.require(intent.by, Permission.VIEW, "check a release")
+    policy = house.policy(command.service, command.environment)
+    ci = house.providers[command.service].ci
+    try:
+        resolved = await ci.resolve(command.ref)
+    except IntegrationError as error:
+        raise NotPossible(f"{error}") from error
+    async with house.store.reading() as reader:
+        live = await reader.live(command.service, command.environment)
+        now = house.now()
+        imagined = Deployment(
+            "", Kind.FORWARD, command.service, command.environment, command.ref, resolved.version, resolved.commit, policy.strategy,
+            intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
+        )  # fmt: skip
+        review = await readiness.review(house, reader, imagined)
+        quarantined = await reader.quarantine(command.service, resolved.commit)
+    changes = await _compare(house, command.service, imagined.base_commit, resolved.commit)
+    return Answer(
+        "check",
+        {
+            **facts_of(imagined), "title": imagined.title, "gates": [facts_of_gate(gate) for gate in review.gates],
+            "ready": review.is_ready and not quarantined, "quarantined": quarantined, "changes": asdict(changes),
+            "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
+        },
+    )  # fmt: skip
+
+
+async def _compare(house: House, service: str, base: str, head: str) -> Changes:
+    if not base:
+        return Changes(known=False)
+    try:
+        return await house.providers[service].ci.compare(base, head)
+    except IntegrationError:
+        return Changes(known=False)
+
+
+def facts_of_gate(gate: Gate) -> dict[str, Json]:
+    """Give a gate's facts as JSON values."""
+    return {
+        "key": gate.key, "title": gate.title, "state": str(gate.state), "sentence": gate.sentence, "who": gate.who,
+        "by": _key(gate.by), "need": str(gate.need), "clears_at": gate.clears_at.isoformat() if gate.clears_at else "",
+    }  # fmt: skip

@@ -1,0 +1,173 @@
+"""Asking for a deployment, pinning its commit, waiting for its turn, cancelling it."""
+
+from __future__ import annotations
+
+from bot.domain.card import Changes
+from bot.domain.catalog import Permission
+from bot.domain.commands import Cancel, Deploy, DeployFirst
+from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.people import Person
+from bot.ports import Answer, CIProvider, Intent, Live, NewDeployment, Resolved, Transaction
+from bot.services.house import House, existing, facts_of, note
+
+
+async def request(house: House, intent: Intent, command: Deploy) -> Answer | None:
+    """Store a request for a deployment and start its runbook. The card follows; nothing is touched yet."""
+    service = house.service(command.service)
+    policy = house.policy(command.service, command.environment)
+    strategy = command.strategy or policy.strategy
+    if strategy not in house.catalog.strategies:
+        raise NotPossible(f'I don\'t know the strategy "{strategy}". Known: {", ".join(sorted(house.catalog.strategies))}.')
+    await house.people.require(intent.by, Permission.DEPLOY, "ask for a deployment")
+    lead = Person(house.catalog.team, command.lead) if command.lead else None
+    if lead is not None:
+        await house.people.admit(lead)
+    async with house.store.transaction() as tx:
+        if not await tx.once(intent.key):
+            return None
+        deployment = await tx.add_deployment(
+            NewDeployment(
+                kind=Kind.FORWARD,
+                service=service.name,
+                environment=policy.name,
+                ref=command.ref,
+                version=command.ref,
+                strategy=strategy,
+                requested_by=intent.by,
+                at=house.now(),
+                lead=lead,
+                reason=command.reason,
+                channel=service.channel or intent.place.channel,
+            )
+        )
+        await note(tx, house.now(), "deploy", deployment, intent.by, ref=command.ref, strategy=strategy, reason=command.reason)
+        await tx.start("deploy", deployment.id, deployment.id)
+    return Answer("accepted", facts_of(deployment))
+
+
+async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> Answer | None:
+    """Deploy a card's commit to the environment before, as the clicker's own request."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, command.deployment)
+    before = house.policy(deployment.service, deployment.environment).after
+    if not before or deployment.state not in WAITING:
+        raise NotPossible(f"{deployment.title} is {deployment.state} and waits for no other environment.")
+    ref = deployment.ref if deployment.ref == deployment.version else deployment.commit
+    return await request(house, intent, Deploy(deployment.service, before, ref, reason=f"first step of {deployment.id}"))
+
+
+async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None:
+    """Take back a request that has touched nothing: by its requester, its lead or a release manager."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, command.deployment)
+    theirs = intent.by in {deployment.requested_by, deployment.lead}
+    if not theirs and not await house.people.may(intent.by, Permission.HAND_OVER):
+        raise NotAllowed(f"Only {_who(deployment)} or a release manager can cancel {deployment.id}.")
+    async with house.store.transaction() as tx:
+        if not await tx.once(intent.key):
+            return None
+        if not await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>"):
+            now = await existing(tx, deployment.id)
+            raise NotPossible(_too_late(now))
+        await note(tx, house.now(), "cancel", deployment, intent.by)
+        await tx.release(deployment.id)
+        await tx.wake(deployment.id)
+    return Answer("cancelled", {**facts_of(deployment), "by": str(intent.by)})
+
+
+def _who(deployment: Deployment) -> str:
+    people = [deployment.requested_by, *([deployment.lead] if deployment.lead else [])]
+    return " or ".join(f"<@{person.user}>" for person in dict.fromkeys(people))
+
+
+def _too_late(deployment: Deployment) -> str:
+    if deployment.state is State.ROLLING_OUT:
+        return f"{deployment.title} is rolling out already. The lead can roll it back."
+    return f"{deployment.title} is {deployment.state} already; there is nothing to cancel."
+
+
+# What the runbook does --------------------------------------------------------------------------------------------------------------------
+
+
+async def pin(house: House, id: DeploymentId) -> bool:
+    """Resolve the ref to a commit, once and for ever; False when there is nothing to deploy."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        live = await reader.live(deployment.service, deployment.environment)
+        verified = await reader.verified(deployment.service, deployment.environment)
+    if deployment.state is not State.REQUESTED:
+        return deployment.state in WAITING
+    _, _, providers = house.of(deployment)
+    try:
+        resolved = await _resolve(providers.ci, deployment, live, verified)
+    except IntegrationError as error:
+        if error.retry:
+            raise
+        return await _impossible(house, deployment, str(error))
+    async with house.store.reading() as reader:
+        quarantined = await reader.quarantine(deployment.service, resolved.commit)
+    if quarantined:
+        return await _impossible(house, deployment, f"{resolved.version} is quarantined: {quarantined}")
+    changes = await _changes(providers.ci, live, resolved.commit)
+    return await _pinned(house, deployment, resolved, changes, live)
+
+
+async def _resolve(ci: CIProvider, deployment: Deployment, live: Live | None, verified: tuple[Live, ...]) -> Resolved:
+    if deployment.ref != "previous":
+        return await ci.resolve(deployment.ref)
+    previous = next((release for release in verified if live is None or release.commit != live.commit), None)
+    if previous is None:
+        raise IntegrationError("There is no previous version that was verified here.", vendor="Go/No-Go", retry=False)
+    return Resolved(previous.commit, previous.version)
+
+
+async def _changes(ci: CIProvider, live: Live | None, commit: str) -> Changes:
+    if live is None:
+        return Changes(known=False)
+    try:
+        return await ci.compare(live.commit, commit)
+    except IntegrationError:
+        return Changes(known=False)
+
+
+async def _pinned(house: House, deployment: Deployment, resolved: Resolved, changes: Changes, live: Live | None) -> bool:
+    now = house.now()
+    async with house.store.transaction() as tx:
+        if not await tx.move(deployment.id, State.QUEUED, at=now):
+            return False
+        await tx.change(
+            deployment.id, commit=resolved.commit, version=resolved.version,
+            base_commit=live.commit if live else "", base_version=live.version if live else "",
+        )  # fmt: skip
+        await tx.save_changes(deployment.id, changes)
+        await note(tx, now, "pinned", deployment, ref=deployment.ref, pinned=resolved.commit, version=resolved.version)
+    return True
+
+
+async def _impossible(house: House, deployment: Deployment, sentence: str) -> bool:
+    async with house.store.transaction() as tx:
+        await tx.move(deployment.id, State.IMPOSSIBLE, at=house.now(), note=sentence)
+        await note(tx, house.now(), "impossible", deployment, why=sentence)
+        await tx.release(deployment.id)
+    return False
+
+
+async def take_turn(house: House, id: DeploymentId) -> bool | None:
+    """Take the environment's claim, first come first served; None while another deployment has it."""
+    async with house.store.transaction() as tx:
+        deployment = await existing(tx, id)
+        if deployment.state not in WAITING:
+            return False
+        if deployment.state is not State.QUEUED:
+            return True
+        if not await tx.claim(deployment.service, deployment.environment, id):
+            return None
+        await tx.move(id, State.GATED, at=house.now())
+        return True
+
+
+async def give_up_turn(tx: Transaction, deployment: Deployment) -> None:
+    """Let the next deployment have the environment."""
+    await tx.release(deployment.id)
+    await tx.wake(deployment.id)

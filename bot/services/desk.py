@@ -1,0 +1,160 @@
+"""The desk: takes accepted commands out of the inbox and has each one carried out, once.
+
+A command is stored before it is acknowledged and forgotten after it was carried out; whatever happens in between, it is taken up again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import structlog
+
+from bot.domain.audit import Entry
+from bot.domain.commands import (
+    Acknowledge,
+    Approve,
+    AskLead,
+    Cancel,
+    Check,
+    Command,
+    Deploy,
+    DeployFirst,
+    HandOver,
+    History,
+    Lock,
+    Locks,
+    Proceed,
+    Reject,
+    RollBack,
+    Status,
+    StopCountdown,
+    TakeOver,
+    Tick,
+    Unlock,
+    Watch,
+    to_json,
+)
+from bot.domain.errors import IntegrationError, Refusal
+from bot.ports import Answer, Inbox, Intent
+from bot.services import approvals, board, deployments, leads, locks, readiness, rollbacks
+from bot.services.house import House
+
+log = structlog.get_logger(__name__)
+
+UseCase = Callable[[House, Intent, Any], Awaitable[Answer | None]]
+
+USE_CASES: dict[type[Command], UseCase] = {
+    Deploy: deployments.request,
+    DeployFirst: deployments.deploy_first,
+    Cancel: deployments.cancel,
+    Check: board.check,
+    Status: board.status,
+    History: board.history,
+    Lock: locks.lock,
+    Unlock: locks.unlock,
+    Locks: locks.locks,
+    HandOver: leads.hand_over,
+    TakeOver: leads.take_over,
+    AskLead: leads.ask_lead,
+    Watch: leads.watch,
+    Proceed: leads.proceed,
+    StopCountdown: leads.stop_countdown,
+    Approve: approvals.approve,
+    Reject: approvals.reject,
+    Tick: readiness.tick,
+    Acknowledge: readiness.acknowledge,
+    RollBack: rollbacks.roll_back,
+}
+"""Who carries out what. ``Help`` is answered at the door and never comes here."""
+
+TRIES = 5
+AT_ONCE = 8
+"""How many commands are carried out at a time; a rollback waits for no other."""
+
+
+async def carry_out(house: House, intent: Intent) -> Answer | None:
+    """Carry out one command: who is it, may they, do it, and say what happened. A refusal is an answer and is audited."""
+    try:
+        await house.people.admit(intent.by)
+        return await USE_CASES[type(intent.command)](house, intent, intent.command)
+    except Refusal as refusal:
+        await _audit_refusal(house, intent, str(refusal))
+        return Answer("refusal", {"sentence": str(refusal)}, refusal.offers)
+
+
+async def _audit_refusal(house: House, intent: Intent, sentence: str) -> None:
+    about = getattr(intent.command, "deployment", "")
+    facts = {"why": sentence, "command": to_json(intent.command)}
+    async with house.store.transaction() as tx:
+        await tx.audit(Entry(house.now(), intent.by, intent.command.verb, about, "refused", facts))
+
+
+class Desk:
+    """The worker behind the inbox."""
+
+    def __init__(self, house: House, inbox: Inbox) -> None:
+        self._house = house
+        self._inbox = inbox
+        self._under_way: dict[str, asyncio.Task[None]] = {}
+        self._wake = asyncio.Event()
+        self._slots = asyncio.Semaphore(AT_ONCE)
+        self._loop: asyncio.Task[None] | None = None
+
+    async def open(self) -> None:
+        """Take up what an earlier process accepted and did not finish, and go on."""
+        self._loop = asyncio.create_task(self._work(), name="desk")
+        self._wake.set()
+
+    async def close(self) -> None:
+        """Finish what is under way, take up nothing new."""
+        if self._loop is not None:
+            self._loop.cancel()
+            await asyncio.gather(self._loop, return_exceptions=True)
+        await asyncio.gather(*self._under_way.values(), return_exceptions=True)
+
+    def nudge(self, intent: Intent | None = None) -> None:
+        """Something was accepted. With the intent at hand it is taken up at once, without asking the database."""
+        if intent is None:
+            self._wake.set()
+        else:
+            self._take(intent)
+
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for intent in await self._inbox.waiting():
+                self._take(intent)
+
+    def _take(self, intent: Intent) -> None:
+        if intent.key not in self._under_way:
+            task = asyncio.create_task(self._handle(intent), name=f"command {intent.key}")
+            self._under_way[intent.key] = task
+            task.add_done_callback(lambda _: self._under_way.pop(intent.key, None))
+
+    async def _handle(self, intent: Intent) -> None:
+        if isinstance(intent.command, RollBack):
+            await self._persist(intent)
+            return
+        async with self._slots:
+            await self._persist(intent)
+
+    async def _persist(self, intent: Intent) -> None:
+        """Try until it is done; a command that fails again and again is put aside with an incident, the others flow on."""
+        answer: Answer | None = None
+        for attempt in range(1, TRIES + 1):
+            try:
+                answer = await carry_out(self._house, intent)
+                break
+            except IntegrationError as error:
+                log.warning("a provider did not answer", verb=intent.command.verb, vendor=error.vendor, attempt=attempt)
+                answer = Answer("refusal", {"sentence": f"{error.vendor} does not answer, so nothing was changed. Try again in a minute."})
+            except Exception:
+                log.exception("a command failed", verb=intent.command.verb, key=intent.key, attempt=attempt)
+                answer = Answer("incident", {"incident": intent.key[:12], "verb": intent.command.verb})
+            await asyncio.sleep(min(0.2 * 2**attempt, 5))
+        await self._inbox.finish(intent.key)
+        if answer is not None:
+            await self._house.announcer.answer(intent, answer)

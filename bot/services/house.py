@@ -1,0 +1,97 @@
+"""What every use case is given: the catalog, the store, the clock, the providers, the people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from difflib import get_close_matches
+
+from bot.domain.audit import Entry
+from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
+from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.errors import NotPossible
+from bot.domain.people import GONOGO, Person
+from bot.ports import Announcer, Clock, Json, Providers, Reader, Store, Transaction
+from bot.services.people import People
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How often waiting procedures look again when nothing wakes them."""
+
+    review: timedelta = timedelta(seconds=15)
+    run: timedelta = timedelta(seconds=5)
+    hold: timedelta = timedelta(seconds=15)
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """The parts that use cases work with, wired in ``bot.app``."""
+
+    catalog: Catalog
+    store: Store
+    clock: Clock
+    providers: Mapping[str, Providers]
+    people: People
+    announcer: Announcer
+    pace: Pace = field(default_factory=Pace)
+
+    def now(self) -> datetime:
+        """Give the time as aware UTC."""
+        return self.clock.now()
+
+    def service(self, name: str) -> Service:
+        """Find a service. Raises NotPossible with the nearest name."""
+        service = self.catalog.services.get(name)
+        if service is None:
+            raise NotPossible(f'I don\'t know the service "{name}". {_instead(name, self.catalog.services)}')
+        return service
+
+    def policy(self, service: str, environment: str) -> EnvironmentPolicy:
+        """Find a service's environment. Raises NotPossible with the nearest name."""
+        environments = self.service(service).environments
+        policy = environments.get(environment)
+        if policy is None:
+            raise NotPossible(f'{service} has no environment "{environment}". {_instead(environment, environments)}')
+        return policy
+
+    def of(self, deployment: Deployment) -> tuple[Service, EnvironmentPolicy, Providers]:
+        """Find what belongs to a deployment."""
+        service = self.service(deployment.service)
+        return service, self.policy(deployment.service, deployment.environment), self.providers[deployment.service]
+
+
+def _instead(word: str, known: Mapping[str, object]) -> str:
+    near = get_close_matches(word, known, n=1)
+    if near:
+        return f"Did you mean {near[0]}?"
+    return f"Known: {', '.join(sorted(known))}." if known else "None is configured."
+
+
+async def existing(reader: Reader, id: DeploymentId) -> Deployment:
+    """Read a deployment that must exist. Raises NotPossible for an unknown id."""
+    deployment = await reader.deployment(id)
+    if deployment is None:
+        raise NotPossible(f'I don\'t know a deployment "{id}". /deploy status shows what runs, /deploy history SERVICE what ran.')
+    return deployment
+
+
+async def note(
+    tx: Transaction, at: datetime, action: str, deployment: Deployment, by: Person = GONOGO, *, outcome: str = "done", **facts: Json
+) -> None:
+    """Append to the audit log what was done to a deployment."""
+    about = {"service": deployment.service, "environment": deployment.environment, "commit": deployment.commit, **facts}
+    await tx.audit(Entry(at=at, actor=by, action=action, deployment=deployment.id, outcome=outcome, facts=about))
+
+
+def facts_of(deployment: Deployment) -> dict[str, Json]:
+    """Give the facts of a deployment that every message may print."""
+    return {
+        "id": deployment.id,
+        "service": deployment.service,
+        "environment": deployment.environment,
+        "version": deployment.version,
+        "lead": str(deployment.lead) if deployment.lead else "",
+        "requested_by": str(deployment.requested_by),
+    }

@@ -1,0 +1,127 @@
+"""The deployment lead: handing over, taking over, being asked, watching, letting a rollout go on."""
+
+from __future__ import annotations
+
+from bot.domain.catalog import Permission
+from bot.domain.commands import AskLead, HandOver, Proceed, StopCountdown, TakeOver, Watch
+from bot.domain.deployment import OVER, Deployment, DeploymentId, State
+from bot.domain.errors import NotAllowed, NotPossible, Offer
+from bot.domain.people import Person
+from bot.domain.rollout import StepState
+from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
+from bot.services import readiness
+from bot.services.house import House, existing, facts_of, note
+
+
+async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
+    """Name another lead: by the lead, or by somebody who may hand over any."""
+    to = Person(house.catalog.team, command.to)
+    async with house.store.reading() as reader:
+        deployment = await _still_open(reader, command.deployment)
+    if intent.by != deployment.lead:
+        await house.people.require(intent.by, Permission.HAND_OVER, f"hand over the lead of {deployment.id}")
+    await house.people.admit(to)
+    return await _lead(house, intent, deployment, to, reason="")
+
+
+async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer | None:
+    """Take the lead as the person on call, at once, with a reason."""
+    async with house.store.reading() as reader:
+        deployment = await _still_open(reader, command.deployment)
+    shift = await readiness.on_call_now(house, deployment)
+    if shift is None or shift.person != intent.by:
+        who = f"<@{shift.person.user}> is on call now." if shift else "Nobody is on call now."
+        raise NotAllowed(
+            f"Only the person on call for {deployment.service} can take over. {who}", Offer("ask_lead", "Ask the lead", deployment.id)
+        )
+    return await _lead(house, intent, deployment, intent.by, reason=command.reason)
+
+
+async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
+    deployment = await existing(reader, id)
+    if deployment.state in OVER - {State.VERIFIED, State.FAILED}:
+        raise NotPossible(f"{deployment.title} is {deployment.state}; its lead has nothing left to decide.")
+    return deployment
+
+
+async def _lead(house: House, intent: Intent, deployment: Deployment, to: Person, *, reason: str) -> Answer | None:
+    async with house.store.transaction() as tx:
+        if not await tx.once(intent.key):
+            return None
+        await tx.change(deployment.id, lead=to)
+        await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
+        facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
+        await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", facts, deployment.id))
+        await tx.wake(deployment.id)
+    return Answer("lead", facts)
+
+
+async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | None:
+    """Tell the lead that somebody wants them to look; once per person and deployment."""
+    async with house.store.transaction() as tx:
+        if not await tx.once(intent.key):
+            return None
+        deployment = await existing(tx, command.deployment)
+        if deployment.lead is None:
+            raise NotPossible(f"{deployment.title} has no lead yet.")
+        await note(tx, house.now(), "ask_lead", deployment, intent.by)
+        facts = {**facts_of(deployment), "by": str(intent.by)}
+        await tx.say(Message(f"{deployment.id}:ask:{intent.by}", "ask_lead", facts, deployment.id, to=str(deployment.lead)))
+    return Answer("asked_lead", facts_of(deployment))
+
+
+async def watch(house: House, intent: Intent, command: Watch) -> Answer | None:
+    """Store that the lead watches."""
+    async with house.store.transaction() as tx:
+        deployment = await _led(tx, intent, command.deployment, "say that it is being watched")
+        if not await tx.once(intent.key):
+            return None
+        await tx.mark(Mark(deployment.id, f"watching:{intent.by}", intent.by, house.now()))
+        await note(tx, house.now(), "watch", deployment, intent.by)
+    return Answer("watching", facts_of(deployment))
+
+
+async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | None:
+    """Let a rollout that stands still because of its numbers go on, on the lead's word and with a reason."""
+    async with house.store.transaction() as tx:
+        deployment = await _led(tx, intent, command.deployment, "let it go on")
+        if not await tx.once(intent.key):
+            return None
+        where = await _where(tx, deployment)
+        await tx.mark(Mark(deployment.id, f"proceed:{where}", intent.by, house.now(), command.reason))
+        await tx.change(deployment.id, countdown_until=None)
+        await note(tx, house.now(), "proceed", deployment, intent.by, where=where, reason=command.reason)
+        await tx.wake(deployment.id)
+    return Answer("proceeding", {**facts_of(deployment), "reason": command.reason})
+
+
+async def stop_countdown(house: House, intent: Intent, command: StopCountdown) -> Answer | None:
+    """Stop the automatic rollback at this step, with a reason. The rollout stands still until the lead decides."""
+    async with house.store.transaction() as tx:
+        deployment = await _led(tx, intent, command.deployment, "stop the countdown")
+        if not await tx.once(intent.key):
+            return None
+        if deployment.countdown_until is None:
+            raise NotPossible(f"No countdown runs for {deployment.title}.")
+        where = await _where(tx, deployment)
+        await tx.mark(Mark(deployment.id, f"countdown stopped:{where}", intent.by, house.now(), command.reason))
+        await tx.change(deployment.id, countdown_until=None)
+        await note(tx, house.now(), "stop_countdown", deployment, intent.by, where=where, reason=command.reason)
+        await tx.wake(deployment.id)
+    return Answer("countdown_stopped", {**facts_of(deployment), "reason": command.reason})
+
+
+async def _led(tx: Transaction, intent: Intent, id: DeploymentId, what: str) -> Deployment:
+    deployment = await existing(tx, id)
+    if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
+        raise NotPossible(f"{deployment.title} is {deployment.state}; that is not possible any more.")
+    if intent.by != deployment.lead:
+        lead = f"<@{deployment.lead.user}>, the deployment lead," if deployment.lead else "the deployment lead"
+        raise NotAllowed(f"Only {lead} can {what}.", Offer("ask_lead", "Ask the lead", id), Offer("take_over", "Take over as on-call…", id))
+    return deployment
+
+
+async def _where(tx: Transaction, deployment: Deployment) -> str:
+    if deployment.state is State.WATCHING:
+        return "watch"
+    return next((step.key for step in await tx.steps(deployment.id) if step.state is StepState.HOLDING), "watch")

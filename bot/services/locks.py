@@ -1,0 +1,84 @@
+"""Locks: keep deployments out of an environment, with a reason that everybody can read."""
+
+from __future__ import annotations
+
+from bot.domain.audit import Entry
+from bot.domain.catalog import Permission
+from bot.domain.commands import Lock as LockCommand
+from bot.domain.commands import Locks, Unlock
+from bot.domain.errors import NotPossible
+from bot.domain.locks import Lock
+from bot.ports import Answer, Intent, Json, Transaction
+from bot.services.house import House, existing
+
+
+async def lock(house: House, intent: Intent, command: LockCommand) -> Answer | None:
+    """Lock one service's environment, or everybody's."""
+    _known(house, command.service, command.environment)
+    await house.people.require(intent.by, Permission.LOCK, "lock an environment")
+    now = house.now()
+    until = now + command.duration if command.duration else None
+    new = Lock(command.service, command.environment, command.reason, intent.by, now, until)
+    async with house.store.transaction() as tx:
+        if not await tx.once(intent.key):
+            return None
+        if not await tx.add_lock(new):
+            held = next(old for old in await tx.locks(command.service, command.environment) if old.service == command.service)
+            raise NotPossible(f"{_place(held)} is locked already, by <@{held.by.user}>: {held.reason}")
+        await _written(tx, intent, "lock", new)
+        await _look_again(tx, new)
+    return Answer("locked", facts_of_lock(new))
+
+
+async def unlock(house: House, intent: Intent, command: Unlock) -> Answer | None:
+    """Unlock exactly what is locked."""
+    await house.people.require(intent.by, Permission.LOCK, "unlock an environment")
+    async with house.store.transaction() as tx:
+        if not await tx.once(intent.key):
+            return None
+        service, environment = command.service, command.environment
+        if command.deployment:
+            deployment = await existing(tx, command.deployment)
+            service, environment = deployment.service, deployment.environment
+        gone = await tx.remove_lock(service, environment)
+        if gone is None:
+            raise NotPossible(f"{(service or 'all')} {environment} is not locked. /deploy locks lists what is.")
+        await _written(tx, intent, "unlock", gone)
+        await _look_again(tx, gone)
+    return Answer("unlocked", facts_of_lock(gone))
+
+
+async def locks(house: House, _intent: Intent, _command: Locks) -> Answer:
+    """List every lock that holds."""
+    async with house.store.reading() as reader:
+        found = [lock for lock in await reader.locks() if lock.holds(house.now())]
+    return Answer("locks", {"locks": [facts_of_lock(lock) for lock in found]})
+
+
+def facts_of_lock(lock: Lock) -> dict[str, Json]:
+    """Give a lock's facts as JSON values."""
+    return {
+        "service": lock.service, "environment": lock.environment, "reason": lock.reason, "by": str(lock.by),
+        "at": lock.at.isoformat(), "until": lock.until.isoformat() if lock.until else "",
+    }  # fmt: skip
+
+
+def _place(lock: Lock) -> str:
+    return f"{lock.service or 'every service'} in {lock.environment}"
+
+
+def _known(house: House, service: str, environment: str) -> None:
+    if service:
+        house.policy(service, environment)
+    elif not any(environment in each.environments for each in house.catalog.services.values()):
+        raise NotPossible(f'No service has an environment "{environment}".')
+
+
+async def _written(tx: Transaction, intent: Intent, action: str, lock: Lock) -> None:
+    await tx.audit(Entry(at=intent.at, actor=intent.by, action=action, deployment=lock.deployment, facts=facts_of_lock(lock)))
+
+
+async def _look_again(tx: Transaction, lock: Lock) -> None:
+    """Have every deployment that the lock concerns look at its gates again."""
+    for deployment in await tx.open_deployments(lock.service, lock.environment):
+        await tx.wake(deployment.id)

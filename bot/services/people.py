@@ -1,0 +1,82 @@
+"""Who may do what. Every door asks here, when it happens, by user id and workspace; nobody named means nobody."""
+
+from __future__ import annotations
+
+from bot.domain.catalog import Catalog, Permission
+from bot.domain.errors import IntegrationError, NotAllowed
+from bot.domain.people import Person
+from bot.ports import Directory
+
+TERMINAL = "terminal"
+"""The team of people who use ``gonogo`` on the bot's own machine; they are the operators."""
+
+
+class People:
+    """The configured roles joined with what the workspace says about people and groups."""
+
+    def __init__(self, catalog: Catalog, directory: Directory) -> None:
+        self._catalog = catalog
+        self._directory = directory
+
+    async def admit(self, person: Person) -> None:
+        """Let in members of the workspace only. Raises NotAllowed for guests, bots, the deactivated and people of other companies."""
+        if person.team == TERMINAL:
+            return
+        if person.team != self._catalog.team:
+            raise NotAllowed("Go/No-Go takes requests from members of this workspace only.")
+        profile = await self._directory.profile(person)
+        if not profile.is_member:
+            raise NotAllowed(f"Go/No-Go takes requests from members of this workspace only; this account {profile.why_not}.")
+
+    async def holds(self, person: Person, role: str) -> bool:
+        """Tell whether a person holds a role, by name or through a user group. A group that cannot be read gives nothing."""
+        found = self._catalog.roles.get(role)
+        if found is None:
+            return False
+        if person in found.people:
+            return True
+        for group in sorted(found.groups):
+            if person in await self._members(group):
+                return True
+        return False
+
+    async def holders(self, role: str) -> tuple[Person, ...]:
+        """List who holds a role."""
+        found = self._catalog.roles.get(role)
+        if found is None:
+            return ()
+        people = set(found.people)
+        for group in found.groups:
+            people |= await self._members(group)
+        return tuple(sorted(people))
+
+    async def may(self, person: Person, permission: Permission) -> bool:
+        """Tell whether a person has a permission through any of their roles."""
+        if person.team == TERMINAL:
+            return True
+        for role in sorted(self._catalog.permissions.get(permission, frozenset())):
+            if await self.holds(person, role):
+                return True
+        return False
+
+    async def require(self, person: Person, permission: Permission, what: str) -> None:
+        """Refuse somebody without a permission; ``what`` completes "You cannot …"."""
+        if not await self.may(person, permission):
+            roles = sorted(self._catalog.permissions.get(permission, frozenset()))
+            who = (
+                f"People with the role {' or '.join(readable(role) for role in roles)} can."
+                if roles
+                else "No role can; ask whoever keeps gonogo.yaml."
+            )
+            raise NotAllowed(f"You cannot {what}. {who}")
+
+    async def _members(self, group: str) -> frozenset[Person]:
+        try:
+            return await self._directory.members(group)
+        except IntegrationError:
+            return frozenset()
+
+
+def readable(role: str) -> str:
+    """Write a role's name as people say it."""
+    return role.replace("_", " ")

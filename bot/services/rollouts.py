@@ -1,0 +1,197 @@
+"""The rollout: start each step once, follow its run, smoke-test it, land."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.domain.card import Changes
+from bot.domain.deployment import Deployment, DeploymentId, Kind, State
+from bot.domain.errors import IntegrationError
+from bot.domain.rollout import Step, StepState, plan
+from bot.ports import CIProvider, CIRun, Live, Message, RunState, StartRequest, Transaction
+from bot.services import health
+from bot.services.house import House, existing, facts_of, note
+from bot.services.rollbacks import by_rule
+
+ATTEMPTS = 3
+"""How often a step is started when the provider loses its run for certain."""
+GO, OVER = "go", "over"
+
+
+async def begin(house: House, id: DeploymentId) -> list[str]:
+    """Store the plan and take the baseline; name the steps."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        known = await reader.steps(id)
+    steps = known or plan(house.catalog.strategies[deployment.strategy])
+    changes = await _changes_now(house, deployment)
+    await health.take_baseline(house, deployment)
+    async with house.store.transaction() as tx:
+        if not known:
+            await tx.save_steps(id, steps)
+        if changes is not None:
+            await tx.save_changes(id, changes)
+    return [step.key for step in steps]
+
+
+async def _changes_now(house: House, deployment: Deployment) -> Changes | None:
+    """Compare with what is live at this moment: it may have moved while the deployment waited."""
+    if not deployment.base_commit:
+        return None
+    try:
+        return await house.providers[deployment.service].ci.compare(deployment.base_commit, deployment.commit)
+    except IntegrationError:
+        return None
+
+
+def correlation(id: DeploymentId, step: Step, *, smoke: bool = False) -> str:
+    """Name the intent to run a step; the name travels into the CI run and finds it again."""
+    attempt = f":{step.attempt}" if step.attempt > 1 else ""
+    return f"{id}:{step.key}{':smoke' if smoke else ''}{attempt}"
+
+
+async def start(house: House, id: DeploymentId, index: int) -> str:
+    """Start a step's run: store the intent, find or start, store the run. ``over`` when the deployment has been stopped meanwhile."""
+    step = await _intend(house, id, index, StepState.RUNNING)
+    return await _find_or_start(house, id, step, smoke=False) if step else OVER
+
+
+async def start_smoke(house: House, id: DeploymentId, index: int) -> str:
+    """Start the smoke run that follows a step, where the environment has one."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+    if not house.of(deployment)[1].smoke:
+        return GO
+    step = await _intend(house, id, index, StepState.SMOKE)
+    return await _find_or_start(house, id, step, smoke=True) if step else OVER
+
+
+async def _intend(house: House, id: DeploymentId, index: int, state: StepState) -> Step | None:
+    async with house.store.transaction() as tx:
+        deployment = await existing(tx, id)
+        step = (await tx.steps(id))[index]
+        if deployment.state is not State.ROLLING_OUT:
+            if not step.run:
+                await tx.save_steps(id, [replace(step, state=StepState.SKIPPED)])
+            return None
+        if step.state is state and step.run:
+            return step
+        intended = replace(step, state=state, run="", run_url="", sentence="", started_at=step.started_at or house.now())
+        await tx.save_steps(id, [intended])
+        return intended
+
+
+async def _find_or_start(house: House, id: DeploymentId, step: Step, *, smoke: bool) -> str:
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+    ci = house.providers[deployment.service].ci
+    run = await _run_of(ci, deployment, step, smoke=smoke)
+    async with house.store.transaction() as tx:
+        await tx.save_steps(id, [replace(step, run=run.id, run_url=run.url)])
+        await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
+        stopped = (await existing(tx, id)).state is not State.ROLLING_OUT
+    if stopped:  # a rollback came between the intent and the start
+        await ci.cancel(run.id)
+        return OVER
+    return GO
+
+
+async def _run_of(ci: CIProvider, deployment: Deployment, step: Step, *, smoke: bool) -> CIRun:
+    name = correlation(deployment.id, step, smoke=smoke)
+    found = await ci.find(name)
+    if found is not None:
+        return found
+    rollback = deployment.undoes != ""
+    action = "smoke" if smoke else "rollback" if rollback else "deploy"
+    inputs = {
+        "percent": str(step.percent), "version": deployment.version, "strategy": deployment.strategy, "deployment": deployment.id,
+    }  # fmt: skip
+    request = StartRequest(name, deployment.commit, deployment.environment, action, inputs, asked_by=str(deployment.requested_by))
+    return await ci.start(request)
+
+
+async def look(house: House, id: DeploymentId, index: int) -> str | None:
+    """Look at a step's run (or its smoke run): ``go`` when it succeeded, ``over`` when the deployment ended, None while it runs."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        step = (await reader.steps(id))[index]
+    if deployment.state is not State.ROLLING_OUT:
+        return OVER
+    run = await house.providers[deployment.service].ci.look(step.run)
+    if run.state is RunState.SUCCEEDED:
+        return await _succeeded(house, deployment, step)
+    if run.state is RunState.LOST and step.attempt < ATTEMPTS:
+        return await _again(house, deployment, step)
+    if run.state.is_final:
+        return await _failed(house, deployment, step, run)
+    await _progress(house, deployment, step, run)
+    return None
+
+
+async def _succeeded(house: House, deployment: Deployment, step: Step) -> str:
+    smokes = house.of(deployment)[1].smoke
+    if step.state is StepState.RUNNING and smokes:
+        return GO
+    now = house.now()
+    async with house.store.transaction() as tx:
+        if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
+            return OVER
+        await tx.save_steps(deployment.id, [replace(step, state=StepState.HOLDING, deployed_at=step.deployed_at or now, sentence="")])
+        await tx.wake(deployment.id)
+    return GO
+
+
+async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun) -> None:
+    stage = next((stage for stage in run.stages if stage.state is RunState.RUNNING), None)
+    sentence = run.sentence or (stage.name if stage else str(run.state))
+    if sentence == step.sentence:
+        return
+    async with house.store.transaction() as tx:
+        await tx.save_steps(deployment.id, [replace(step, sentence=sentence)])
+
+
+async def _again(house: House, deployment: Deployment, step: Step) -> str | None:
+    """Start a lost run again. The provider is certain that it does not run any more, so nothing runs twice."""
+    smoke = step.state is StepState.SMOKE
+    async with house.store.transaction() as tx:
+        again = replace(step, attempt=step.attempt + 1, run="", run_url="", sentence="the run was lost; starting it again")
+        await tx.save_steps(deployment.id, [again])
+        await note(tx, house.now(), "lost", deployment, step=step.key, run=step.run)
+    return OVER if await _find_or_start(house, deployment.id, again, smoke=smoke) == OVER else None
+
+
+async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) -> str:
+    """Stop at a failed run. A failed smoke test goes back by itself; a failed step leaves the environment unknown and asks the lead."""
+    smoke = step.state is StepState.SMOKE
+    why = run.sentence or f"the run was {run.state}"
+    async with house.store.transaction() as tx:
+        await tx.save_steps(deployment.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=house.now())])
+        await note(tx, house.now(), "smoke failed" if smoke else "step failed", deployment, step=step.key, run=run.id, why=why)
+        if deployment.kind is Kind.FORWARD:
+            await _alarm(tx, deployment, step, run, why)
+            if smoke and await by_rule(house, tx, deployment, f"the smoke test failed at {step.percent} %: {why}"):
+                return OVER
+        await tx.move(deployment.id, State.FAILED, at=house.now(), note=why)
+        await tx.release(deployment.id)
+    return OVER
+
+
+async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str) -> None:
+    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url}
+    template = "smoke_failed" if step.state is StepState.SMOKE else "failed"
+    await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
+
+
+async def land(house: House, id: DeploymentId) -> str:
+    """Record that the new version is live everywhere, and begin to watch it."""
+    now = house.now()
+    async with house.store.transaction() as tx:
+        deployment = await existing(tx, id)
+        if not await tx.move(id, State.WATCHING, at=now):
+            return GO if deployment.state is State.WATCHING else OVER
+        live = Live(deployment.service, deployment.environment, deployment.commit, deployment.version, now, id, deployment.requested_by)
+        await tx.set_live(live)
+        await note(tx, now, "landed", deployment)
+        await tx.say(Message(f"{id}:live", "live", facts_of(deployment), id))
+        await tx.release(id)
+    return GO

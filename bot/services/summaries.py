@@ -1,0 +1,63 @@
+"""Scheduled summaries: on one deployment after it landed, and the next morning on everything that went live."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.ports import Json, Message, Reader
+from bot.services.health import facts_of_snapshot
+from bot.services.house import House, existing, facts_of
+
+LATEST = timedelta(days=1)
+"""A summary that could not be posted for longer than this is not posted any more."""
+
+
+async def due(house: House) -> tuple[DeploymentId, ...]:
+    """Name the deployments whose summary is due, also those whose moment passed while the bot was away."""
+    now = house.now()
+    async with house.store.reading() as reader:
+        landed = await reader.landed_between(now - LATEST, now)
+    return tuple(deployment.id for deployment in landed if _is_due(house, deployment, now))
+
+
+def _is_due(house: House, deployment: Deployment, now: datetime) -> bool:
+    after = house.of(deployment)[1].summary_after
+    return after is not None and deployment.landed_at is not None and now >= deployment.landed_at + after
+
+
+async def after_deployment(house: House, id: DeploymentId) -> str:
+    """Post the summary of one deployment to its thread's channel."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        facts = await _facts(reader, deployment)
+    async with house.store.transaction() as tx:
+        await tx.say(Message(f"{id}:summary", "summary", facts, id, to="channel", chart=True))
+    return "posted"
+
+
+async def _facts(reader: Reader, deployment: Deployment) -> dict[str, Json]:
+    shots = await reader.snapshots(deployment.id)
+    took = (deployment.landed_at - deployment.started_at).total_seconds() if deployment.landed_at and deployment.started_at else 0.0
+    changes = await reader.changes(deployment.id)
+    return {
+        **facts_of(deployment), "state": str(deployment.state), "seconds": took, "note": deployment.note,
+        "landed_at": deployment.landed_at.isoformat() if deployment.landed_at else "",
+        "snapshot": facts_of_snapshot(shots[-1]) if shots else None,
+        "commits": changes.total if changes else 0, "authors": list(changes.authors) if changes else [],
+    }  # fmt: skip
+
+
+async def morning(house: House, slot: datetime) -> str:
+    """Post, once per service channel, what went live in the 24 hours before the slot. A quiet day posts nothing."""
+    async with house.store.reading() as reader:
+        landed = await reader.landed_between(slot - timedelta(days=1), slot)
+        by_channel: dict[str, list[dict[str, Json]]] = {}
+        for deployment in landed:
+            by_channel.setdefault(deployment.channel, []).append(await _facts(reader, deployment))
+    async with house.store.transaction() as tx:
+        for channel, deployments in by_channel.items():
+            rolled_back = sum(1 for facts in deployments if facts["state"] == State.ROLLED_BACK)
+            facts = {"deployments": deployments, "rolled_back": rolled_back, "at": slot.isoformat()}
+            await tx.say(Message(f"morning:{slot.isoformat()}:{channel}", "morning_summary", facts, to="channel", channel=channel))
+    return f"{len(landed)} deployments"
