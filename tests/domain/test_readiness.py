@@ -1,0 +1,114 @@
+"""The gates: each answered from facts, and what is not known is never green."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.readiness import (
+    Gate,
+    GateState,
+    Review,
+    frozen_by,
+    item_gate,
+    on_call_gate,
+    rollback_gate,
+    staged_gate,
+    tests_gate,
+    unfrozen_gate,
+    unknown_gate,
+    unlocked_gate,
+)
+
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
+
+
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ("green", GateState.GREEN),
+        ("red", GateState.OPEN),
+        ("running", GateState.OPEN),
+        ("none", GateState.OPEN),
+        ("", GateState.UNKNOWN),
+        ("GREEN", GateState.UNKNOWN),
+    ],
+)
+def test_only_a_provider_that_says_green_makes_the_tests_green(said: str, expected: GateState) -> None:
+    assert tests_gate(said, "41 passed", "", Need.REQUIRED).state is expected
+
+
+@pytest.mark.parametrize(
+    ("live", "is_same", "verified_at", "expected"),
+    [
+        ("", False, None, GateState.OPEN),
+        ("v1.0.0", False, NOW, GateState.OPEN),
+        ("v1.1.0", True, None, GateState.OPEN),
+        ("v1.1.0", True, NOW, GateState.GREEN),
+    ],
+)
+def test_only_the_same_commit_verified_on_staging_opens_production(
+    live: str, is_same: bool, verified_at: datetime | None, expected: GateState
+) -> None:
+    gate = staged_gate(before="staging", version="v1.1.0", live_version=live, is_same=is_same, verified_at=verified_at, need=Need.REQUIRED)
+    assert gate.state is expected
+    assert "staging" in gate.sentence
+
+
+def test_without_a_way_back_there_is_no_way_forward() -> None:
+    assert rollback_gate(target="", verified_at=None, refused="nothing to go back to", need=Need.REQUIRED).blocks
+    assert not rollback_gate(target="v1", verified_at=NOW, refused="", need=Need.REQUIRED).blocks
+
+
+def test_a_lock_blocks_until_it_ends_and_says_who_set_it() -> None:
+    lock = Lock("api", "production", "quarter end", BO, NOW, until=NOW + HOUR)
+    gate = unlocked_gate([lock], NOW, Need.REQUIRED)
+    assert gate.blocks
+    assert gate.by == BO
+    assert gate.clears_at == NOW + HOUR
+    assert "quarter end" in gate.sentence
+    assert unlocked_gate([lock], NOW + HOUR, Need.REQUIRED).state is GateState.GREEN
+
+
+def test_a_freeze_is_half_open_and_the_longest_one_counts() -> None:
+    short = Freeze("production", NOW, NOW + HOUR, "release")
+    long = Freeze("production", NOW, NOW + 2 * HOUR, "quarter end")
+    assert frozen_by([short, long], "production", NOW) is long
+    assert frozen_by([short], "production", NOW + HOUR) is None
+    assert frozen_by([short], "production", NOW - timedelta(microseconds=1)) is None
+    assert frozen_by([short, long], "staging", NOW) is None
+    assert unfrozen_gate([long], "production", NOW, Need.REQUIRED).clears_at == NOW + 2 * HOUR
+    assert unfrozen_gate([], "production", NOW, Need.REQUIRED).state is GateState.GREEN
+
+
+@pytest.mark.parametrize(
+    ("on_call", "acknowledged_by", "expected"),
+    [(None, None, GateState.OPEN), (BO, None, GateState.OPEN), (BO, ANA, GateState.OPEN), (BO, BO, GateState.GREEN)],
+)
+def test_the_person_on_call_now_has_to_know(on_call: Person | None, acknowledged_by: Person | None, expected: GateState) -> None:
+    gate = on_call_gate(on_call, until=NOW + HOUR, acknowledged_by=acknowledged_by, at=NOW, need=Need.REQUIRED)
+    assert gate.state is expected
+
+
+def test_an_item_is_ticked_by_somebody_with_a_name_and_a_time() -> None:
+    item = ChecklistItem("support", "support briefed", "support")
+    assert item_gate(item, by=None, at=None).blocks
+    ticked = item_gate(item, by=ANA, at=NOW)
+    assert (ticked.state, ticked.by, ticked.at) == (GateState.GREEN, ANA, NOW)
+
+
+def test_a_silent_provider_blocks_but_an_optional_gate_does_not() -> None:
+    assert unknown_gate(GateKind.TESTS, "local CI does not answer", Need.REQUIRED).blocks
+    assert not unknown_gate(GateKind.TESTS, "local CI does not answer", Need.OPTIONAL).blocks
+
+
+@pytest.mark.parametrize("state", GateState)
+def test_a_review_is_ready_when_no_required_gate_is_open_or_unknown(state: GateState) -> None:
+    review = Review(NOW, (Gate("x", "x", state, "x"), Gate("y", "y", GateState.OPEN, "y", Need.OPTIONAL)))
+    assert review.is_ready is (state in {GateState.GREEN, GateState.WAIVED})

@@ -1,0 +1,67 @@
+"""The rollback offer tells the truth, and never names a version that is not verified good."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.card import Changes
+from bot.domain.errors import NotPossible
+from bot.domain.rollback import chosen, migrations_in, offer
+
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class Release:
+    commit: str
+    version: str
+    verified_at: datetime | None = NOW
+
+
+V1, V2, V3 = Release("1" * 40, "v1"), Release("2" * 40, "v2"), Release("3" * 40, "v3")
+
+
+def test_the_target_is_the_newest_verified_version_other_than_the_one_that_is_left() -> None:
+    found = offer([V3, V2, V1], leaving=V3.commit, undoes=Changes(), migrations=(), seconds=())
+    assert (found.version, found.commit, found.is_possible) == ("v2", V2.commit, True)
+
+
+@pytest.mark.parametrize("verified", [[], [V3]])
+def test_with_nothing_verified_there_is_nothing_to_go_back_to(verified: list[Release]) -> None:
+    found = offer(verified, leaving=V3.commit, undoes=Changes(), migrations=(), seconds=())
+    assert not found.is_possible
+    assert "nothing to go back to" in found.refused
+
+
+def test_a_migration_in_between_refuses_and_names_the_file() -> None:
+    changes = Changes(files=("app.py", "migrations/0007_orders.sql"))
+    found = offer([V2], leaving=V3.commit, undoes=changes, migrations=("migrations/*",), seconds=())
+    assert "migrations/0007_orders.sql" in found.refused
+    assert migrations_in(changes, ("*.sql",)) == ("migrations/0007_orders.sql",)
+    assert migrations_in(changes, ("db/*",)) == ()
+
+
+def test_the_usual_time_is_the_median_of_what_was_seen() -> None:
+    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=(), seconds=(40, 44, 300)).usual == timedelta(seconds=44)
+    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=(), seconds=()).usual is None
+
+
+@pytest.mark.parametrize("ref", ["v1", "1111111", "1" * 40])
+def test_a_person_can_name_another_verified_version(ref: str) -> None:
+    assert chosen([V2, V1], ref=ref, leaving=V3.commit) is V1
+
+
+@pytest.mark.parametrize("ref", ["v3", "v9", "111111", ""])
+def test_a_version_that_is_not_verified_is_refused_with_the_list(ref: str) -> None:
+    with pytest.raises(NotPossible, match="Verified: v2, v1"):
+        chosen([V2, V1], ref=ref, leaving=V3.commit)
+
+
+@given(st.lists(st.sampled_from([V1, V2, V3])), st.sampled_from([V1, V2, V3]))
+def test_the_version_that_is_left_is_never_the_target(verified: list[Release], leaving: Release) -> None:
+    assert offer(verified, leaving=leaving.commit, undoes=Changes(), migrations=(), seconds=()).commit != leaving.commit
