@@ -82,7 +82,7 @@ TITLES = {
 }
 
 
-def tests_gate(state: str, sentence: str, url: str, need: Need) -> Gate:
+def quality_gate(state: str, sentence: str, url: str, need: Need) -> Gate:
     """Judge a commit's tests; only a provider that says ``green`` makes it green."""
     verdict = {"green": GateState.GREEN, "red": GateState.OPEN, "running": GateState.OPEN, "none": GateState.OPEN}
     return Gate(GateKind.TESTS, TITLES[GateKind.TESTS], verdict.get(state, GateState.UNKNOWN), sentence, need, url=url)

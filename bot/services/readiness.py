@@ -15,9 +15,9 @@ from bot.domain.readiness import (
     Review,
     item_gate,
     on_call_gate,
+    quality_gate,
     rollback_gate,
     staged_gate,
-    tests_gate,
     unfrozen_gate,
     unknown_gate,
     unlocked_gate,
@@ -53,7 +53,7 @@ async def _automatic(house: House, reader: Reader, deployment: Deployment, gate:
 
 async def _tests(house: House, _reader: Reader, deployment: Deployment, need: Need) -> Gate:
     quality = await house.providers[deployment.service].ci.quality(deployment.commit)
-    return tests_gate(quality.state, quality.sentence, quality.url, need)
+    return quality_gate(quality.state, quality.sentence, quality.url, need)
 
 
 async def _staged(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:

@@ -16,9 +16,9 @@ from bot.domain.readiness import (
     frozen_by,
     item_gate,
     on_call_gate,
+    quality_gate,
     rollback_gate,
     staged_gate,
-    tests_gate,
     unfrozen_gate,
     unknown_gate,
     unlocked_gate,
@@ -41,7 +41,7 @@ ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
     ],
 )
 def test_only_a_provider_that_says_green_makes_the_tests_green(said: str, expected: GateState) -> None:
-    assert tests_gate(said, "41 passed", "", Need.REQUIRED).state is expected
+    assert quality_gate(said, "41 passed", "", Need.REQUIRED).state is expected
 
 
 @pytest.mark.parametrize(
