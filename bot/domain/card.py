@@ -128,6 +128,8 @@ class Card:
     ci_silent_since: datetime | None = None
     """Since when the CI provider has not answered."""
     next_summary_at: datetime | None = None
+    rollback_locks: bool = True
+    """Whether a rollback locks the environment; the dialog says so."""
 
     @property
     def is_degraded(self) -> bool:

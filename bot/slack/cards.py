@@ -1,0 +1,237 @@
+"""The card: a pure function from ``bot.domain.card.Card`` to Slack blocks. The words are in ``templates/slack/card``.
+
+One line that is enough alone, who and what, the body of the phase, the outlook, the buttons that are possible now; twelve lines at most.
+Nothing on it changes by the passing of time alone, so an unchanged card costs no call.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from slack_sdk.models.blocks import Block, ButtonElement
+
+from bot.domain.card import Action, Card
+from bot.domain.catalog import Need
+from bot.domain.deployment import Deployment, State
+from bot.domain.health import Finding, Verdict
+from bot.domain.readiness import GateState, Review
+from bot.domain.rollout import Step, StepState
+from bot.slack import ids
+from bot.slack.blocks import SECTION, Drawn, Question, button, buttons, context, drawn, section
+from bot.slack.render import Words, plain
+
+OPEN_GATES = 4
+COMMITS = 2
+FINDINGS = 3
+OUTLOOK_LINES = 3
+BODY_LINES = 6
+HEADLINE = 400
+CONFIRM = 300
+
+_MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
+_NOW = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepState.FAILED})
+_PRIMARY = (Action.APPROVE, Action.ACKNOWLEDGE, Action.WATCH, Action.TICK)
+"""The first of these that is possible is the primary button."""
+_BEFORE = re.compile(r"live and verified on (.+)")
+
+
+def deployment_card(card: Card, words: Words) -> Drawn:
+    """Draw a deployment's card."""
+    first, second = words.line("card/headline", _headline(card)), words.line("card/people", {"card": card})
+    headline, people, body, outlook = _named_once([first, second, _body(card, words), _outlook(card, words)], card.deployment)
+    blocks: list[Block] = [section(headline, "gonogo.card.headline"), context(people, "gonogo.card.people")]
+    if body:
+        blocks.append(section(body, "gonogo.card.body"))
+    if outlook:
+        blocks.append(context(outlook, "gonogo.card.outlook"))
+    elements = _buttons(card, words)
+    if elements:
+        blocks.append(buttons(elements, ids.CARD_ACTIONS))
+    return drawn(headline, blocks)
+
+
+def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
+    """Mention everybody once on a card; afterwards they are who they are."""
+    seen: set[str] = set()
+
+    def again(match: re.Match[str]) -> str:
+        if match[1] not in seen:
+            seen.add(match[1])
+            return match[0]
+        is_lead = deployment.lead is not None and match[1] == deployment.lead.user
+        return "the lead" if is_lead else "the requester" if match[1] == deployment.requested_by.user else "the same person"
+
+    return [_MENTION.sub(again, text) for text in texts]
+
+
+def _headline(card: Card) -> Mapping[str, Any]:
+    gates = [gate for gate in card.review.gates if gate.need is Need.REQUIRED] if card.review else []
+    return {"card": card, "where": _where(card), "gates": len(gates), "blocking": sum(gate.blocks for gate in gates)}
+
+
+def _where(card: Card) -> str:
+    """Say where the rollout is."""
+    step = _current(card.steps)
+    if step is None:
+        return "starting" if card.deployment.state is State.ROLLING_OUT and not card.is_degraded and not card.is_blind else ""
+    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.is_blind:
+        return f"at {step.percent} %"
+    return f"{step.key.split('-')[0]} {step.percent} % · step {step.index + 1} of {len(card.steps)}"
+
+
+def _current(steps: Sequence[Step]) -> Step | None:
+    touched = [step for step in steps if step.state in _NOW]
+    if touched:
+        return touched[-1]
+    done = [step for step in steps if step.state is StepState.DONE]
+    waiting = [step for step in steps if step.state is StepState.PENDING and done]
+    return waiting[0] if waiting else done[-1] if done else None
+
+
+# The body -------------------------------------------------------------------------------------------------------------------------------
+
+
+def _body(card: Card, words: Words) -> str:
+    draw = _BODIES.get(card.deployment.state)
+    lines = [line for line in draw(card, words).split("\n") if line] if draw else []
+    return _fitting("\n".join(lines[:BODY_LINES]), SECTION)
+
+
+def _fitting(text: str, longest: int) -> str:
+    """Leave out last lines until a text fits."""
+    while len(text) > longest and "\n" in text:
+        text = text.rpartition("\n")[0]
+    return text
+
+
+def _gates(card: Card, words: Words) -> str:
+    if card.review is None:
+        return ""
+    holding = {GateState.GREEN, GateState.WAIVED}
+    missing = sorted((gate for gate in card.review.gates if gate.state not in holding), key=lambda gate: not gate.blocks)
+    facts = {
+        "green": [gate for gate in card.review.gates if gate.state in holding],
+        "open": missing[:OPEN_GATES],
+        "more": max(0, len(missing) - OPEN_GATES),
+    }
+    return words.text("card/gates", facts)
+
+
+def _approval(card: Card, words: Words) -> str:
+    newest = card.changes.commits[::-1][:COMMITS]
+    needs = words.text("card/approvals", {"card": card})
+    more = max(0, card.changes.total - len(newest)) if newest else 0
+    return f"{needs}\n{words.text('card/changes', {'card': card, 'commits': newest, 'more': more})}"
+
+
+def _rollout(card: Card, words: Words) -> str:
+    steps, numbers = words.text("card/steps", {"card": card}), _numbers(card, words)
+    return f"{numbers}\n{steps}" if card.is_degraded or card.is_blind else f"{steps}\n{numbers}"
+
+
+def _numbers(card: Card, words: Words) -> str:
+    if card.snapshot is None:
+        return ""
+    findings = sorted(card.snapshot.findings, key=_weight)
+    if card.snapshot.verdict is Verdict.DEGRADED:
+        listed = [finding for finding in findings if finding.verdict is not Verdict.HEALTHY][:FINDINGS]
+    else:
+        listed = findings[:FINDINGS]
+    alike = [finding.title for finding in findings if finding not in listed and finding.verdict is Verdict.HEALTHY]
+    return words.text("card/numbers", {"card": card, "findings": listed, "alike": alike})
+
+
+def _bad_numbers(card: Card, words: Words) -> str:
+    if card.snapshot is None or card.snapshot.verdict is not Verdict.DEGRADED:
+        return ""
+    return _numbers(card, words)
+
+
+def _weight(finding: Finding) -> tuple[int, bool]:
+    order = (Verdict.DEGRADED, Verdict.NO_DATA, Verdict.NOT_ENOUGH_TRAFFIC, Verdict.HEALTHY)
+    return (order.index(finding.verdict) if finding.critical else len(order), not finding.critical)
+
+
+_BODIES: Mapping[State, Callable[[Card, Words], str]] = {
+    State.GATED: _gates,
+    State.AWAITING_APPROVAL: _approval,
+    State.ROLLING_OUT: _rollout,
+    State.WATCHING: _numbers,
+    State.VERIFIED: _numbers,
+    State.ROLLING_BACK: _bad_numbers,
+    State.ROLLED_BACK: _bad_numbers,
+    State.FAILED: _rollout,
+}
+
+
+def _outlook(card: Card, words: Words) -> str:
+    lines = [line for line in words.text("card/outlook", {"card": card}).split("\n") if line]
+    return _fitting("\n".join(lines[:OUTLOOK_LINES]), SECTION)
+
+
+# Buttons --------------------------------------------------------------------------------------------------------------------------------
+
+
+def _buttons(card: Card, words: Words) -> list[ButtonElement]:
+    possible = card.actions
+    primary = next((action for action in _PRIMARY if action in possible), None)
+    made: list[ButtonElement] = []
+    for action in possible:
+        style = "danger" if action is Action.ROLL_BACK else "primary" if action is primary else None
+        made.append(button(action, button_label(action, card), card.deployment.id, style=style, question=_question(action, card, words)))
+    return made
+
+
+def button_label(action: Action, card: Card) -> str:
+    """Write on a card's button what it does."""
+    deployment, target = card.deployment, plain(card.rollback.version, 40)
+    labels = {
+        Action.APPROVE: "Approve",
+        Action.REJECT: "Reject…",
+        Action.TICK: "Tick my items…",
+        Action.ACKNOWLEDGE: "Acknowledge as on-call",
+        Action.CANCEL: "Cancel",
+        Action.ROLL_BACK: f"Roll back to {target} now" if deployment.countdown_until else f"Roll back to {target}",
+        Action.PROCEED: "Let it go on…",
+        Action.STOP_COUNTDOWN: "Stop the countdown…",
+        Action.WATCH: "I am watching",
+        Action.UNLOCK: f"Unlock {plain(deployment.environment, 40)}",
+        Action.ASK_LEAD: "Ask the lead",
+        Action.TAKE_OVER: "Take over as on-call…",
+        Action.DEPLOY_FIRST: f"Deploy to {_environment_before(card.review)} first",
+    }
+    return labels[action]
+
+
+def _environment_before(review: Review | None) -> str:
+    titles = [_BEFORE.fullmatch(gate.title) for gate in review.gates] if review else []
+    return next((plain(found[1], 40) for found in titles if found), "the environment before")
+
+
+def _question(action: Action, card: Card, words: Words) -> Question | None:
+    deployment = card.deployment
+    place = f"{plain(deployment.service, 30)} in {plain(deployment.environment, 20)}"
+    version = plain(deployment.version, 24)
+    if action is Action.ROLL_BACK:
+        title = f"Roll back {place} to {plain(card.rollback.version, 24)}?"
+        return Question(title, rollback_truth(card, words), "Roll back", f"Keep {version}", is_danger=True)
+    if action is Action.UNLOCK and card.lock is not None:
+        return Question(f"Unlock {place}?", words.plain_line("card/confirm_unlock", {"card": card}, CONFIRM), "Unlock", "Keep it locked")
+    if action is Action.CANCEL:
+        text = words.plain_line("card/confirm_cancel", {"card": card}, CONFIRM)
+        return Question(f"Cancel the deployment of {plain(deployment.service, 30)} {version}?", text, "Cancel it", "Keep it")
+    return None
+
+
+def rollback_truth(card: Card, words: Words) -> str:
+    """Say in plain text what rolling back would do; of many authors only as many are named as fit."""
+    authors = card.rollback.undoes.authors
+    for named in range(min(len(authors), 4), -1, -1):
+        names = [plain(author, 30) for author in authors[:named]]
+        others = len(authors) - named if named else 0
+        text = words.plain_line("card/confirm_rollback", {"card": card, "authors": names, "others": others}, 2 * CONFIRM)
+        if len(text) <= CONFIRM:
+            return text
+    return plain(text, CONFIRM)

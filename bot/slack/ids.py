@@ -1,0 +1,114 @@
+"""The names that travel through Slack and back: action ids, callback ids, block ids, and what buttons and forms carry.
+
+Handlers read with these functions what cards and dialogs wrote with them. A button carries a deployment's id and nothing else; who may
+press it is decided when it is pressed.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from bot.domain.card import Action
+
+PREFIX = "gonogo."
+ANY_ACTION = re.compile(r"^gonogo\.[a-z_]+$")
+"""Matches the action id of every button of ours."""
+
+# Dialogs (callback ids) -----------------------------------------------------------------------------------------------------------------
+
+DEPLOY_FORM = "gonogo.deploy_form"
+TICK_FORM = "gonogo.tick_form"
+REJECT_FORM = "gonogo.reject_form"
+PROCEED_FORM = "gonogo.proceed_form"
+STOP_COUNTDOWN_FORM = "gonogo.stop_countdown_form"
+TAKE_OVER_FORM = "gonogo.take_over_form"
+
+REASON_FORMS: Mapping[Action, str] = {
+    Action.REJECT: REJECT_FORM,
+    Action.PROCEED: PROCEED_FORM,
+    Action.STOP_COUNTDOWN: STOP_COUNTDOWN_FORM,
+    Action.TAKE_OVER: TAKE_OVER_FORM,
+}
+"""The actions that ask for a reason first, and their dialogs."""
+
+# Fields of dialogs (block ids; the element in each has the action id of ``VALUE``, the service that of ``SERVICE_PICKED``) --------------
+
+VALUE = "gonogo.value"
+SERVICE_PICKED = "gonogo.service_picked"
+"""Sent as a block action when somebody picks a service in the deploy form, so that the form can offer its environments."""
+
+SERVICE = "gonogo.field.service"
+ENVIRONMENT = "gonogo.field.environment"
+REF = "gonogo.field.ref"
+STRATEGY = "gonogo.field.strategy"
+LEAD = "gonogo.field.lead"
+REASON = "gonogo.field.reason"
+ITEMS = "gonogo.field.items"
+
+CARD_ACTIONS = "gonogo.card.actions"
+OFFERS = "gonogo.offers"
+
+
+def action_id(action: str) -> str:
+    """Name the button of a card action (see ``bot.domain.card.Action``)."""
+    return f"{PREFIX}{action}"
+
+
+def action_of(action_id: str) -> Action | None:
+    """Read which card action a button stands for; None when it is none of ours."""
+    try:
+        return Action(action_id.removeprefix(PREFIX)) if action_id.startswith(PREFIX) else None
+    except ValueError:
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """What a dialog remembers of the click or command that opened it. It gives no rights."""
+
+    deployment: str = ""
+    channel: str = ""
+    thread: str = ""
+
+
+def carry(carried: Carried) -> str:
+    """Write ``private_metadata``."""
+    known = {"deployment": carried.deployment, "channel": carried.channel, "thread": carried.thread}
+    return json.dumps({key: value for key, value in known.items() if value}, separators=(",", ":"))
+
+
+def carried(private_metadata: str) -> Carried:
+    """Read ``private_metadata``; what is not ours is read as nothing."""
+    try:
+        value = json.loads(private_metadata or "{}")
+    except ValueError:
+        return Carried()
+    if not isinstance(value, dict):
+        return Carried()
+    return Carried(*(str(value.get(key, "")) for key in ("deployment", "channel", "thread")))
+
+
+def entered(view: Mapping[str, Any], field: str) -> str:
+    """Read one field of a submitted or half-filled dialog: what was typed, or the value or user that was picked; empty for nothing."""
+    element = _element(view, field)
+    option = element.get("selected_option")
+    found = option.get("value") if isinstance(option, dict) else element.get("selected_user") or element.get("value")
+    return found.strip() if isinstance(found, str) else ""
+
+
+def ticked(view: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read which checklist items are ticked in the tick form."""
+    options = _element(view, ITEMS).get("selected_options") or []
+    return tuple(str(option.get("value", "")) for option in options if isinstance(option, dict))
+
+
+def _element(view: Mapping[str, Any], field: str) -> Mapping[str, Any]:
+    state = view.get("state") or {}
+    values = state.get("values") if isinstance(state, dict) else None
+    block = values.get(field) if isinstance(values, dict) else None
+    element = next(iter(block.values()), None) if isinstance(block, dict) else None
+    return element if isinstance(element, dict) else {}

@@ -1,0 +1,281 @@
+"""The words: Jinja2 templates to Slack's mrkdwn, with every printed value made harmless.
+
+Whatever a template prints goes through ``finalize``: control, direction and zero-width characters disappear, ``& < >`` are escaped,
+formatting characters lose their effect, and long values are cut. Only our own filters (``mention``, ``link``, ``when`` …) make markup. A
+team can put templates of its own into a folder; all templates run in Jinja2's immutable sandbox.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Callable, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined, Undefined, pass_context
+from jinja2.runtime import Context
+from jinja2.sandbox import ImmutableSandboxedEnvironment
+from markupsafe import Markup
+
+from bot.domain.people import GONOGO, Person
+
+LONGEST = 300
+"""A printed value is cut here."""
+BARS = "▁▂▃▄▅▆▇█"
+SECONDS_PER = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
+UNSAFE_FILTERS = ("safe", "escape", "e", "forceescape", "join", "xmlattr", "tojson", "urlize", "striptags")
+"""Filters of Jinja2 that make markup, or escape for HTML."""
+
+_INVISIBLE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_RIGHT_TO_LEFT = frozenset({"R", "AL"})
+_SPACES = re.compile(r"\s+")
+_FORMATTING = re.compile(r"(?<!\w)([*_~])(?=\S)|(?<=\S)([*_~])(?!\w)")
+_USER = re.compile(r"&lt;@([UW][A-Z0-9]{1,20})&gt;")
+_BY_USER = re.compile(r"^(\w+ by )&lt;@([UW][A-Z0-9]{1,20})&gt;")
+_ID = re.compile(r"[A-Z0-9]{1,20}")
+
+
+def plain(value: object, longest: int = LONGEST) -> str:
+    """Make a value one harmless line of plain text: nothing invisible, nothing that turns the reading direction, not too long."""
+    seen = _SPACES.sub(" ", "" if value is None else str(value))
+    seen = "".join(character for character in seen if unicodedata.category(character) not in _INVISIBLE)
+    seen = seen if len(seen) <= longest else seen[: longest - 1].rstrip() + "…"
+    if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in seen):
+        return f"\u2068{seen}\u2069"  # an isolate: the text keeps its direction and its neighbours keep theirs
+    return seen
+
+
+def escape(text: str) -> Markup:
+    """Escape a text for mrkdwn, and take the effect from characters that would format what follows."""
+    safe = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("`", "'")
+    return Markup(_FORMATTING.sub("\u2060\\g<0>\u2060", safe))  # noqa: S704 - this is the escaping
+
+
+def shown(value: object) -> Markup:
+    """Make any value printable; what our filters made stays as it is."""
+    if isinstance(value, Undefined):
+        str(value)  # raises, and names what is missing
+    if isinstance(value, Markup):
+        return value
+    return escape(plain(value))
+
+
+# Filters --------------------------------------------------------------------------------------------------------------------------------
+
+
+def mention(who: Person | str | None) -> Markup:
+    """Mention a person (a Person, or ``T…/U…``); the bot itself and people of the terminal are named."""
+    person = who if isinstance(who, Person) else Person.parse(str(who)) if who else None
+    if person is None:
+        return Markup("nobody")
+    if person == GONOGO:
+        return Markup("Go/No-Go")
+    if person.team and _ID.fullmatch(person.user):
+        return Markup("<@{}>").format(Markup(person.user))  # noqa: S704 - matched against _ID
+    return shown(person.user or person.team)
+
+
+def link(label: object, url: str = "") -> Markup:
+    """Link a label to an address; without a web address it is only the label."""
+    text = shown(label)
+    if not url.startswith(("https://", "http://")) or any(character in url for character in "<>|\"' \n"):
+        return text
+    return Markup(f"<{url.replace('&', '&amp;')}|{text.replace('|', '/')}>")  # noqa: S704 - address checked, label escaped
+
+
+def channel(id: str) -> Markup:
+    """Mention a channel by its id."""
+    return Markup(f"<#{id}>") if _ID.fullmatch(id) else shown(id)  # noqa: S704 - matched against _ID
+
+
+def moment(value: datetime | str) -> datetime:
+    """Read a time: an aware datetime, or ISO 8601."""
+    at = value if isinstance(value, datetime) else datetime.fromisoformat(value)
+    return at.astimezone(UTC)
+
+
+def when(value: datetime | str) -> Markup:
+    """Show a date and time in the reader's own time zone."""
+    return _date(moment(value), "{date_short_pretty} {time}", "%Y-%m-%d %H:%M UTC")
+
+
+def day(value: datetime | str) -> Markup:
+    """Show a day as the reader's calendar has it."""
+    return _date(moment(value), "{date_short_pretty}", "%Y-%m-%d")
+
+
+def clock(value: datetime | str) -> Markup:
+    """Show only the time of day in the reader's own time zone."""
+    return _date(moment(value), "{time}", "%H:%M UTC")
+
+
+def clock_seconds(value: datetime | str) -> Markup:
+    """Show the time of day with seconds."""
+    return _date(moment(value), "{time_secs}", "%H:%M:%S UTC")
+
+
+def utc(value: datetime | str) -> str:
+    """Show a date and time as plain text, where Slack cannot translate it."""
+    return f"{moment(value):%Y-%m-%d %H:%M UTC}"
+
+
+def _date(at: datetime, tokens: str, fallback: str) -> Markup:
+    return Markup(f"<!date^{int(at.timestamp())}^{tokens}|{at.strftime(fallback)}>")  # noqa: S704 - made of numbers
+
+
+def duration(value: timedelta | float) -> str:
+    """Say how long: ``6 min 12 s``, ``19 h``, ``2 d 4 h``. Two units at most."""
+    left = max(0, round(value.total_seconds() if isinstance(value, timedelta) else value))
+    parts: list[str] = []
+    for unit, size in SECONDS_PER:
+        count, rest = divmod(left, size)
+        if count or (unit == "s" and not parts):
+            parts.append(f"{count} {unit}")
+        elif parts:
+            break
+        left = rest
+        if len(parts) == 2 or not left:  # noqa: PLR2004 - two units
+            break
+    return " ".join(parts)
+
+
+def roughly(value: timedelta | float) -> str:
+    """Say about how long, in whole minutes (seconds below one minute and a half)."""
+    seconds = value.total_seconds() if isinstance(value, timedelta) else value
+    return duration(seconds if seconds < 90 else round(seconds / 60) * 60)  # noqa: PLR2004 - a minute and a half
+
+
+@pass_context
+def ago(context: Context, value: datetime | str) -> str:
+    """Say how long ago something was. Not for cards: they would change by themselves."""
+    seconds = (moment(context["now"]) - moment(value)).total_seconds()
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return "just now"
+    count, unit, *_ = roughly(seconds).split(" ")
+    return f"{count} {unit} ago"
+
+
+def plural(count: float, one: str, many: str = "") -> str:
+    """Count things: ``1 commit``, ``7 commits``."""
+    return f"{number(count)} {one if count == 1 else many or one + 's'}"
+
+
+def number(value: float) -> str:
+    """Write a number with thousands separated and no more digits than matter."""
+    if float(value).is_integer() or abs(value) >= 100:  # noqa: PLR2004 - three digits are enough
+        return f"{value:,.0f}"
+    return f"{value:.2f}".rstrip("0").rstrip(".") if abs(value) >= 0.01 else f"{value:.2g}"  # noqa: PLR2004
+
+
+def percent(value: float) -> str:
+    """Write a ratio 0..1 as per cent: ``0.31 %``."""
+    return f"{number(value * 100)} %"
+
+
+def metric(value: float | None, unit: str = "") -> str:
+    """Write a metric's value in its unit; ratios are 0..1."""
+    if value is None:
+        return "no data"
+    return percent(value) if unit == "%" else f"{number(value)} {unit}".strip()
+
+
+def spark(values: Iterable[float]) -> str:
+    """Draw values over time as small bars."""
+    known = list(values)[-12:]
+    if len(known) < 2:  # noqa: PLR2004 - one point is no line
+        return ""
+    top = max(known)
+    return "".join(BARS[min(len(BARS) - 1, int(max(value, 0) / top * (len(BARS) - 1) + 0.5))] if top > 0 else BARS[0] for value in known)
+
+
+def listed(values: Iterable[object], most: int = 5) -> Markup:
+    """List things: ``ana, cy and di``; of many the first few."""
+    items = [shown(value) for value in values]
+    if len(items) > most:
+        items = [*items[:most], Markup(f"{len(items) - most} more")]  # noqa: S704 - a number
+    head, last = items[:-1], items[-1:]
+    return Markup(" and ").join([Markup(", ").join(head), *last]) if head else Markup("").join(last)
+
+
+def mentions(people: Iterable[Person | str], most: int = 5) -> Markup:
+    """List people."""
+    return listed([mention(person) for person in people], most)
+
+
+def sentence(value: object) -> Markup:
+    """Print a sentence of the bot's own for one person alone: mentions of users in it stay mentions (they notify nobody there)."""
+    return Markup(_USER.sub(r"<@\1>", _unformatted(value)))  # noqa: S704 - escaped first
+
+
+def note(value: object) -> Markup:
+    """Print a deployment's note: only who did it, at its beginning, stays a mention."""
+    return Markup(_BY_USER.sub(r"\1<@\2>", _unformatted(value)))  # noqa: S704 - escaped first
+
+
+def _unformatted(value: object) -> str:
+    return str(escape(plain(value, 600)))
+
+
+def role(name: str) -> str:
+    """Write a role's name as people say it."""
+    return name.replace("_", " ")
+
+
+def who(value: str) -> Markup:
+    """Print who can clear a gate: a person as a mention, a role by its name."""
+    return mention(value) if "/" in value else shown(role(value))
+
+
+def cut(value: object, longest: int) -> str:
+    """Shorten a value."""
+    return plain(value, longest)
+
+
+def bold(value: object) -> Markup:
+    """Make a value bold; what is in it cannot end that."""
+    text = shown(value)
+    return Markup(f"*{text.replace('*', '∗')}*") if text else text  # noqa: S704, RUF001 - escaped; the other asterisk formats nothing
+
+
+FILTERS: Mapping[str, Callable[..., object]] = {
+    "mention": mention, "mentions": mentions, "link": link, "channel": channel, "when": when, "day": day, "clock": clock,
+    "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration, "roughly": roughly, "plural": plural, "percent": percent,
+    "number": number, "metric": metric, "spark": spark, "listed": listed, "join": listed, "sentence": sentence, "note": note, "role": role,
+    "who": who, "cut": cut, "bold": bold,
+}  # fmt: skip
+
+
+class Words:
+    """Everything that the bot says in Slack. ``folder`` holds a team's own templates, in the same tree as ``templates/slack``."""
+
+    def __init__(self, folder: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        loaders: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
+        self._environment = ImmutableSandboxedEnvironment(
+            loader=ChoiceLoader([*loaders, PackageLoader("templates", "slack")]),
+            undefined=StrictUndefined, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True,
+        )  # fmt: skip
+        self._now = now
+        for name in UNSAFE_FILTERS:
+            self._environment.filters.pop(name, None)
+        self._environment.filters.update(FILTERS)
+
+    def text(self, template: str, facts: Mapping[str, Any]) -> str:
+        """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its ends and never two together."""
+        filled = self._environment.get_template(f"{template}.md.j2").render({"now": self._now(), **facts})
+        lines = [line.rstrip() for line in str(filled).strip().splitlines()]
+        return "\n".join(line for at, line in enumerate(lines) if line or (at and lines[at - 1]))
+
+    def line(self, template: str, facts: Mapping[str, Any]) -> str:
+        """Fill a template that makes one line; line breaks in it are only for whoever writes the template."""
+        return _SPACES.sub(" ", self.text(template, facts))
+
+    def plain_line(self, template: str, facts: Mapping[str, Any], longest: int) -> str:
+        """Fill a template for a place where Slack reads no markup (dialogs): nothing is escaped there."""
+        line = self.line(template, facts).replace("\u2060", "")
+        return plain(line.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), longest)
+
+    def names(self) -> list[str]:
+        """List all templates."""
+        return self._environment.list_templates()
