@@ -1,0 +1,81 @@
+"""How each command is written: for help, the reference, completion, and for the nearest match to a mistyped word."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+
+NOT_YET = frozenset(
+    {"diff", "hold", "resume", "freeze", "thaw", "freezes", "queue", "train", "oncall", "window", "dora", "flags", "passport"}
+)
+"""Commands that are planned and said to be so."""
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """How one command is written. ``syntax`` begins with the slash command."""
+
+    syntax: str
+    sentence: str
+    examples: tuple[str, ...]
+
+
+USAGE: dict[str, Usage] = {
+    "deploy": Usage(
+        "/deploy SERVICE [REF] to ENVIRONMENT [with STRATEGY] [lead @user] [because TEXT]",
+        "Ask for a deployment. REF is a tag, a branch, a commit, latest (the default) or previous; it is pinned to one commit.",
+        (
+            "/deploy storefront v1.2.0 to production",
+            "/deploy storefront to staging",
+            "/deploy storefront latest to production with rolling",
+        ),
+    ),
+    "check": Usage(
+        "/deploy check SERVICE [REF] to ENVIRONMENT",
+        "Show every gate in one answer, with who can clear it. Nothing is changed.",
+        ("/deploy check storefront v1.2.0 to production",),
+    ),
+    "status": Usage(
+        "/deploy status [SERVICE]",
+        "Show what is live where, since when and by whom, and what runs, waits, is locked or frozen.",
+        ("/deploy status", "/deploy status storefront"),
+    ),
+    "history": Usage(
+        "/deploy history SERVICE [ENVIRONMENT]",
+        "Show the last deployments and rollbacks.",
+        ("/deploy history storefront", "/deploy history storefront production"),
+    ),
+    "cancel": Usage(
+        "/deploy cancel ID",
+        "Take back a deployment that has not touched anything yet.",
+        ("/deploy cancel storefront-42",),
+    ),
+    "lock": Usage(
+        "/deploy lock SERVICE|all ENVIRONMENT [for DURATION] because TEXT",
+        "Keep deployments out of an environment. Durations: 30m, 2h, 1d, 1h30m; without one the lock holds until somebody unlocks.",
+        ("/deploy lock storefront production for 2h because database maintenance", "/deploy lock all production because incident 7"),
+    ),
+    "unlock": Usage("/deploy unlock SERVICE|all ENVIRONMENT", "Take a lock away.", ("/deploy unlock storefront production",)),
+    "locks": Usage("/deploy locks", "List every lock that holds, with its reason.", ("/deploy locks",)),
+    "lead": Usage(
+        "/deploy lead ID @user",
+        "Hand over the lead of a deployment: only the lead, or a release manager.",
+        ("/deploy lead storefront-42 @bo",),
+    ),
+    "rollback": Usage(
+        "/rollback SERVICE ENVIRONMENT [to REF] because TEXT",
+        "Roll back to the last version that was verified good, or to the verified version REF. Only the deployment lead.",
+        ("/rollback storefront production because errors rise", "/rollback storefront production to v1.0.0 because v1.1.0 loses carts"),
+    ),
+    "help": Usage("/deploy help [COMMAND]", "Explain the commands, or one of them.", ("/deploy help", "/deploy help lock")),
+}
+"""Every command that can be typed: for help, the reference and completion."""
+
+VERBS = frozenset(USAGE)
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """Find the known word that somebody probably meant; None when nothing is near."""
+    found = get_close_matches(word[:60].lower(), sorted(known), n=1, cutoff=0.6)
+    return found[0] if found else None

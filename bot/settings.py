@@ -1,0 +1,238 @@
+"""The environment: addresses and secrets. Everything else stands in gonogo.yaml.
+
+Each secret may also be a file: ``SLACK_BOT_TOKEN_FILE=/run/secrets/bot-token``. Mistakes name the variable and the remedy, never the value.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from bot.domain.errors import ConfigurationError
+
+LOG_LEVELS = ("debug", "info", "warning", "error")
+SHORTEST_SECRET = 16
+_WHITE = "contains spaces or line breaks; copy it again, alone"
+_PRINTABLE = range(0x21, 0x7F)
+
+
+class Settings(BaseSettings):
+    """What the environment says. Build it with ``Settings.read()``, which raises ConfigurationError."""
+
+    model_config = SettingsConfigDict(extra="ignore", frozen=True, case_sensitive=False, env_ignore_empty=False, hide_input_in_errors=True)
+
+    slack_bot_token: SecretStr = SecretStr("")
+    slack_signing_secret: SecretStr = SecretStr("")
+    slack_signing_secret_previous: SecretStr = SecretStr("")
+    slack_app_token: SecretStr = SecretStr("")
+    slack_api_url: str = "https://slack.com/api/"
+    slack_app_id: str = Field(default="", pattern=r"^(A[A-Z0-9]+)?$")
+    gonogo_config: Path = Path("gonogo.yaml")
+    gonogo_database_url: str = "sqlite+aiosqlite:///var/gonogo.db"
+    gonogo_listen: str = "0.0.0.0:3000"
+    gonogo_audit_key: SecretStr = SecretStr("")
+    gonogo_log_level: str = "info"
+    gonogo_work_dir: Path = Path("var")
+    gonogo_templates: Path | None = None
+
+    @classmethod
+    def read(cls, environment: Mapping[str, str] | None = None) -> Self:
+        """Read the environment (by default the process's own) and the files that it names. Raises ConfigurationError with every problem."""
+        values, problems = _values(os.environ if environment is None else environment)
+        try:
+            settings = cls(**values)
+        except ValidationError as error:
+            problems += [_sentence(each) for each in error.errors(include_input=False, include_url=False)]
+            raise ConfigurationError("\n".join(problems)) from None
+        if problems:
+            raise ConfigurationError("\n".join(problems))
+        return settings
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],  # noqa: ARG003 - pydantic-settings passes all of them by name
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take values from ``read`` alone, so that nothing is read behind the caller's back."""
+        return (init_settings,)
+
+    def require_slack(self) -> None:
+        """Check that the bot can talk to Slack. Raises ConfigurationError naming each variable that is missing."""
+        missing = [] if self.slack_bot_token.get_secret_value() else [_missing("SLACK_BOT_TOKEN")]
+        if not self.slack_signing_secret.get_secret_value() and not self.is_socket_mode:
+            missing.append(_missing("SLACK_SIGNING_SECRET"))
+        if missing:
+            raise ConfigurationError("\n".join(missing))
+
+    @property
+    def is_socket_mode(self) -> bool:
+        """Tell whether Slack is reached through a WebSocket instead of HTTP requests."""
+        return bool(self.slack_app_token.get_secret_value())
+
+    @property
+    def signing_secrets(self) -> tuple[str, ...]:
+        """The secrets with which a request may be signed: the current one, and during a rotation the one before."""
+        both = (self.slack_signing_secret, self.slack_signing_secret_previous)
+        return tuple(secret.get_secret_value() for secret in both if secret.get_secret_value())
+
+    @property
+    def host(self) -> str:
+        """The address to listen on."""
+        return self.gonogo_listen.rpartition(":")[0].strip("[]")
+
+    @property
+    def port(self) -> int:
+        """The port to listen on."""
+        return int(self.gonogo_listen.rpartition(":")[2])
+
+    @field_validator("slack_bot_token")
+    @classmethod
+    def _bot_token(cls, value: SecretStr) -> SecretStr:
+        return _token(value, "xoxb-", "the bot token; OAuth & Permissions shows it after the app is installed")
+
+    @field_validator("slack_app_token")
+    @classmethod
+    def _app_token(cls, value: SecretStr) -> SecretStr:
+        return _token(value, "xapp-", "the app-level token with connections:write; Basic Information shows it")
+
+    @field_validator("slack_signing_secret", "slack_signing_secret_previous", "gonogo_audit_key")
+    @classmethod
+    def _secret(cls, value: SecretStr) -> SecretStr:
+        text = value.get_secret_value()
+        if text and not _is_clean(text):
+            raise ValueError(_WHITE)
+        if text and len(text) < SHORTEST_SECRET:
+            raise ValueError(f"is too short; a secret has {SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("slack_api_url")
+    @classmethod
+    def _api_url(cls, value: str) -> str:
+        if urlsplit(value).scheme not in {"http", "https"} or not urlsplit(value).hostname or not _is_clean(value):
+            raise ValueError("is no web address; write it as https://slack.com/api/")
+        return value if value.endswith("/") else f"{value}/"
+
+    @field_validator("gonogo_listen")
+    @classmethod
+    def _listen(cls, value: str) -> str:
+        host, _, port = value.rpartition(":")
+        if not host or not port.isascii() or not port.isdigit() or int(port) not in range(65536):
+            raise ValueError("is no address; write HOST:PORT, for example 0.0.0.0:3000")
+        return value
+
+    @field_validator("gonogo_database_url")
+    @classmethod
+    def _database_url(cls, value: str) -> str:
+        if not value.startswith("sqlite+aiosqlite:///") or not _is_clean(value):
+            raise ValueError("is no database that this version knows; write sqlite+aiosqlite:///PATH")
+        return value
+
+    @field_validator("gonogo_log_level")
+    @classmethod
+    def _log_level(cls, value: str) -> str:
+        if value.lower() not in LOG_LEVELS:
+            raise ValueError(f"is no log level; write one of {', '.join(LOG_LEVELS)}")
+        return value.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class SettingDoc:
+    """One variable as the reference prints it."""
+
+    name: str
+    default: str
+    sentence: str
+    secret: bool = False
+
+
+SETTINGS_DOCS: tuple[SettingDoc, ...] = (
+    SettingDoc("SLACK_BOT_TOKEN", "", "The bot token (`xoxb-…`). Needed to talk to Slack.", secret=True),
+    SettingDoc("SLACK_SIGNING_SECRET", "", "Checks that requests come from Slack. Needed unless Socket Mode is used.", secret=True),
+    SettingDoc("SLACK_SIGNING_SECRET_PREVIOUS", "", "The secret before, also accepted while you rotate it.", secret=True),
+    SettingDoc(
+        "SLACK_APP_TOKEN", "", "The app-level token (`xapp-…`). Set it for Socket Mode; without it the bot serves HTTP.", secret=True
+    ),
+    SettingDoc("SLACK_API_URL", "https://slack.com/api/", "Base address of Slack's Web API; point it at an emulator to try things."),
+    SettingDoc("SLACK_APP_ID", "", "The app's id (`A…`). When set, requests for any other app are refused."),
+    SettingDoc("GONOGO_CONFIG", "gonogo.yaml", "The catalog of services, environments and people."),
+    SettingDoc("GONOGO_DATABASE_URL", "sqlite+aiosqlite:///var/gonogo.db", "The database; one process per file."),
+    SettingDoc("GONOGO_LISTEN", "0.0.0.0:3000", "Host and port of the web server (health, metrics, webhooks, Slack over HTTP)."),
+    SettingDoc(
+        "GONOGO_AUDIT_KEY", "", "Key of the audit chain; with it nobody can rewrite the log unseen. 16 characters or more.", secret=True
+    ),
+    SettingDoc("GONOGO_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
+    SettingDoc("GONOGO_WORK_DIR", "var", "Where worktrees and logs of the embedded CI live."),
+    SettingDoc("GONOGO_TEMPLATES", "", "A folder with templates of your own; see the reference of templates."),
+)
+"""Every variable, for ``docs/reference/settings.md``."""
+
+
+def _values(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
+    """Collect our variables; a secret's file is read here, the line break at its end does not count."""
+    values: dict[str, Any] = {}
+    problems: list[str] = []
+    for doc in SETTINGS_DOCS:
+        try:
+            value = _secret_of(doc.name, environment) if doc.secret else environment.get(doc.name) or None
+        except ConfigurationError as error:
+            problems.append(str(error))
+            continue
+        if value is not None:
+            values[doc.name.lower()] = value
+    return values, problems
+
+
+def _secret_of(name: str, environment: Mapping[str, str]) -> str | None:
+    file = environment.get(f"{name}_FILE", "")
+    if file and name in environment:
+        raise ConfigurationError(f"{name}: is set together with {name}_FILE; set one of the two.")
+    value = _read(name, file) if file else environment.get(name)
+    if value is not None and not value.strip():
+        raise ConfigurationError(f"{name}: is set and empty; give it a value, or do not set it.")
+    return value
+
+
+def _read(name: str, file: str) -> str:
+    try:
+        return Path(file).read_text(encoding="utf-8").removesuffix("\n").removesuffix("\r")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not text"
+        raise ConfigurationError(f"{name}_FILE: the file cannot be read ({why}); check the path and who may read it.") from None
+
+
+def _token(value: SecretStr, prefix: str, what: str) -> SecretStr:
+    text = value.get_secret_value()
+    if text and not _is_clean(text):
+        raise ValueError(_WHITE)
+    if text and not text.startswith(prefix):
+        raise ValueError(f"does not begin with {prefix}: set {what}")
+    return value
+
+
+def _is_clean(text: str) -> bool:
+    return all(ord(sign) in _PRINTABLE for sign in text)
+
+
+def _missing(name: str) -> str:
+    return f"{name}: is missing; set it, or {name}_FILE to a file that holds it. See docs/how-to/connect-slack.md."
+
+
+def _sentence(problem: Any) -> str:
+    """Name the variable and the remedy; pydantic's own words would show the value."""
+    name = str(problem["loc"][0]).upper()
+    if problem["type"] == "value_error":
+        return f"{name}: {problem['ctx']['error']}."
+    if name == "SLACK_APP_ID":
+        return f"{name}: is no app id; it begins with A and stands under Basic Information."
+    return f"{name}: cannot be read; see docs/reference/settings.md."
