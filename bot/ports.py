@@ -716,6 +716,66 @@ class Postings(Protocol):
         ...
 
 
+# What the engine remembers ------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class RunRecord:
+    """A runbook under way, as it is stored."""
+
+    id: str
+    name: str
+    version: int
+    args: tuple[Json, ...]
+    signals: int
+    """How often it was woken; a wake-up during execution changes it, so that none is lost."""
+    attempts: int = 0
+
+
+class JournalStore(Protocol):
+    """The engine's memory: runs, what each has done under which name, and what each was told."""
+
+    async def start(self, id: str, name: str, version: int, args: Sequence[Json]) -> bool:
+        """Store a run that is due now; False when the id is taken."""
+        ...
+
+    async def due(self, now: datetime, limit: int = 100) -> tuple[RunRecord, ...]:
+        """List the runs whose time has come."""
+        ...
+
+    async def next_due(self) -> datetime | None:
+        """Tell when the next parked run is due."""
+        ...
+
+    async def entries(self, run: str) -> Mapping[str, Json]:
+        """Read what a run has done, in order."""
+        ...
+
+    async def record(self, run: str, name: str, value: Json) -> None:
+        """Write down what a run has done."""
+        ...
+
+    async def signal(self, run: str, name: str, value: Json) -> bool:
+        """Store a signal and make the run due; False when the name was signalled before."""
+        ...
+
+    async def signals(self, run: str) -> Mapping[str, Json]:
+        """Read what a run was told."""
+        ...
+
+    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, error: str = "") -> None:
+        """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
+        ...
+
+    async def finish(self, run: str, result: Json) -> None:
+        """Close a run."""
+        ...
+
+    async def block(self, run: str, why: str) -> None:
+        """Put a run aside that cannot go on without a person."""
+        ...
+
+
 # The engine -----------------------------------------------------------------------------------------------------------------------------
 
 

@@ -1,0 +1,118 @@
+"""Open the database: one file, one process, one writer; the schema brought up to date first.
+
+The recipe is measured (WAL, ``BEGIN IMMEDIATE``, one exclusive writing connection, ``synchronous=FULL``): without it SQLite loses
+updates or answers "database is locked". Readers have connections of their own and never wait for writers.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+from sqlalchemy import event
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.domain.errors import ConfigurationError
+from bot.storage.inbox import SqlInbox
+from bot.storage.journal import SqlJournal
+from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples
+from bot.storage.migrate import upgrade
+from bot.storage.store import SqlStore
+
+READERS = 8
+
+
+@dataclass(slots=True)
+class Database:
+    """Everything that is stored, by who asks for it."""
+
+    store: SqlStore
+    inbox: SqlInbox
+    runs: SqlRuns
+    samples: SqlSamples
+    postings: SqlPostings
+    journal: SqlJournal
+    writer: AsyncEngine
+    reader: AsyncEngine
+    lock: TextIO | None
+
+    async def close(self) -> None:
+        """Close every connection and let the next process have the file."""
+        await self.reader.dispose()
+        await self.writer.dispose()
+        if self.lock is not None:
+            self.lock.close()
+
+
+async def open_database(url: str, *, audit_key: bytes | None = None) -> Database:
+    """Open a database and bring its schema up to date.
+
+    Raises ConfigurationError for an address that cannot be used, a file that another process has, or a schema newer than this program.
+    """
+    path = _file(url)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = _lock(path)
+    try:
+        await upgrade(url)
+    except BaseException:
+        lock.close()
+        raise
+    writer = _engine(url, "BEGIN IMMEDIATE", pool_size=1, read_only=False)
+    reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
+    return Database(
+        SqlStore(writer, reader, audit_key), SqlInbox(writer, reader), SqlRuns(writer, reader), SqlSamples(writer, reader),
+        SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
+    )  # fmt: skip
+
+
+def _file(url: str) -> Path:
+    try:
+        parsed = make_url(url)
+    except ArgumentError as error:
+        raise ConfigurationError("GONOGO_DATABASE_URL is not a database address. Example: sqlite+aiosqlite:///var/gonogo.db") from error
+    if parsed.drivername != "sqlite+aiosqlite" or not parsed.database or parsed.database == ":memory:":
+        raise ConfigurationError("GONOGO_DATABASE_URL must name an SQLite file. Example: sqlite+aiosqlite:///var/gonogo.db")
+    return Path(parsed.database)
+
+
+def _lock(path: Path) -> TextIO:
+    """Keep other processes out of the file, for as long as this one lives."""
+    lock = path.with_name(path.name + ".lock").open("a+", encoding="utf-8")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.seek(0)
+        holder = lock.read().strip() or "another process"
+        lock.close()
+        raise ConfigurationError(f"{path} is in use by {holder}. Stop it first, or set GONOGO_DATABASE_URL to another file.") from error
+    lock.truncate(0)
+    lock.write(f"process {os.getpid()}")
+    lock.flush()
+    return lock
+
+
+def _engine(url: str, begin: str, *, pool_size: int, read_only: bool) -> AsyncEngine:
+    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=None, connect_args={"isolation_level": None})
+
+    def connected(connection: Any, _record: Any) -> None:
+        cursor = connection.cursor()
+        for pragma in _pragmas(read_only=read_only):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Any) -> None:
+        connection.exec_driver_sql(begin)
+
+    event.listen(engine.sync_engine, "connect", connected)
+    event.listen(engine.sync_engine, "begin", begun)
+    return engine
+
+
+def _pragmas(*, read_only: bool) -> tuple[str, ...]:
+    common = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
+    return (*common, "query_only=ON") if read_only else common

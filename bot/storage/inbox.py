@@ -1,0 +1,107 @@
+"""The inbox of accepted commands: one commit for all that are waiting for their ack."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from dataclasses import asdict, dataclass
+from datetime import datetime, timedelta
+
+from sqlalchemy import delete, select, text, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.domain.commands import from_json, to_json
+from bot.domain.people import Person
+from bot.ports import Intent, Place
+from bot.storage.reader import table
+from bot.storage.tables import InboxRow, TakenRow
+
+KEEP = timedelta(days=2)
+"""How long a key is kept against late duplicates; Slack's last retry comes after minutes."""
+_INSERT = text("INSERT INTO inbox (key, at, finished, body) VALUES (:key, :at, 0, :body) ON CONFLICT DO NOTHING RETURNING key")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    intent: Intent
+    accepted: asyncio.Future[bool]
+
+
+class SqlInbox:
+    """``ports.Inbox`` with group commit: whoever arrives while a commit is under way shares the next one."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+        self._waiting: list[_Waiting] = []
+        self._flush: asyncio.Task[None] | None = None
+
+    async def accept(self, intent: Intent) -> bool:
+        """Store an intent durably; False when its key was stored before."""
+        waiting = _Waiting(intent, asyncio.get_running_loop().create_future())
+        self._waiting.append(waiting)
+        if self._flush is None or self._flush.done():
+            self._flush = asyncio.create_task(self._commit_all(), name="inbox")
+        return await waiting.accepted
+
+    async def _commit_all(self) -> None:
+        while self._waiting:
+            batch, self._waiting = self._waiting, []
+            try:
+                taken = await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 - each of the waiting has to hear of it
+                for each in batch:
+                    each.accepted.set_exception(error)
+                continue
+            for each, accepted in zip(batch, taken, strict=True):
+                if not each.accepted.done():
+                    each.accepted.set_result(accepted)
+
+    async def _commit(self, batch: list[_Waiting]) -> list[bool]:
+        async with self._writer.begin() as connection:
+            return [
+                (
+                    await connection.execute(_INSERT, {"key": each.intent.key, "at": _stored(each.intent.at), "body": _write(each.intent)})
+                ).first()
+                is not None
+                for each in batch
+            ]
+
+    async def waiting(self) -> tuple[Intent, ...]:
+        """List what was accepted and not finished, oldest first."""
+        row = table(InboxRow)
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(select(row.c.body).where(row.c.finished.is_(False)).order_by(row.c.at))).scalars().all()
+        return tuple(_read(body) for body in rows)
+
+    async def finish(self, key: str) -> None:
+        """Forget an intent's contents, with Slack's answer address in it; the key is kept for a while."""
+        row = table(InboxRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.key == key).values(finished=True, body=""))
+
+    async def prune(self, now: datetime) -> None:
+        """Forget keys that no duplicate can follow any more."""
+        inbox, taken = table(InboxRow), table(TakenRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(delete(inbox).where(inbox.c.finished.is_(True), inbox.c.at < now - KEEP))
+            await connection.execute(delete(taken).where(taken.c.at < now - KEEP))
+
+
+def _stored(at: datetime) -> str:
+    return at.strftime("%Y-%m-%d %H:%M:%S.%f")
+
+
+def _write(intent: Intent) -> str:
+    body = {
+        "key": intent.key, "command": to_json(intent.command), "by": str(intent.by), "place": asdict(intent.place),
+        "at": intent.at.isoformat(),
+    }  # fmt: skip
+    return json.dumps(body)
+
+
+def _read(body: str) -> Intent:
+    value = json.loads(body)
+    return Intent(
+        value["key"], from_json(value["command"]), Person.parse(value["by"]), Place(**value["place"]), datetime.fromisoformat(value["at"])
+    )

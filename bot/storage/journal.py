@@ -1,0 +1,101 @@
+"""The engine's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import case, func, literal, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.ports import Json, RunRecord
+from bot.storage.reader import table
+from bot.storage.store import add
+from bot.storage.tables import JournalRow, RunbookRow, SignalRow, UtcDateTime
+
+WAITING, DONE, BLOCKED = "waiting", "done", "blocked"
+
+
+class SqlJournal:
+    """``ports.JournalStore``."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def start(self, id: str, name: str, version: int, args: Sequence[Json]) -> bool:
+        """Store a run that is due now; False when the id is taken."""
+        values = {
+            "id": id, "name": name, "version": version, "args": list(args), "state": WAITING, "wake_at": datetime.now(UTC),
+            "signals": 0, "attempts": 0, "error": "",
+        }  # fmt: skip
+        async with self._writer.begin() as connection:
+            return await add(connection, RunbookRow, values)
+
+    async def due(self, now: datetime, limit: int = 100) -> tuple[RunRecord, ...]:
+        """List the runs whose time has come."""
+        row = table(RunbookRow)
+        statement = select(row).where(row.c.state == WAITING, row.c.wake_at <= now).order_by(row.c.wake_at).limit(limit)
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(statement)).mappings().all()
+        return tuple(RunRecord(r["id"], r["name"], r["version"], tuple(r["args"]), r["signals"], r["attempts"]) for r in rows)
+
+    async def next_due(self) -> datetime | None:
+        """Tell when the next parked run is due."""
+        row = table(RunbookRow)
+        async with self._reader.begin() as connection:
+            found: datetime | None = (await connection.execute(select(func.min(row.c.wake_at)).where(row.c.state == WAITING))).scalar()
+        return found
+
+    async def entries(self, run: str) -> Mapping[str, Json]:
+        """Read what a run has done, in order."""
+        row = table(JournalRow)
+        return await self._pairs(select(row.c.name, row.c.value).where(row.c.run == run).order_by(row.c.n))
+
+    async def signals(self, run: str) -> Mapping[str, Json]:
+        """Read what a run was told."""
+        row = table(SignalRow)
+        return await self._pairs(select(row.c.name, row.c.value).where(row.c.run == run))
+
+    async def _pairs(self, statement: Any) -> Mapping[str, Json]:
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(statement)).all()
+        return {name: value for name, value in rows}  # noqa: C416 - rows are not pairs to dict()
+
+    async def record(self, run: str, name: str, value: Json) -> None:
+        """Write down what a run has done."""
+        row = table(JournalRow)
+        async with self._writer.begin() as connection:
+            n = (await connection.execute(select(func.count()).where(row.c.run == run))).scalar() or 0
+            await add(connection, JournalRow, {"run": run, "name": name, "n": n, "value": value})
+
+    async def signal(self, run: str, name: str, value: Json) -> bool:
+        """Store a signal and make the run due; False when the name was signalled before."""
+        row = table(RunbookRow)
+        async with self._writer.begin() as connection:
+            if not await add(connection, SignalRow, {"run": run, "name": name, "value": value}):
+                return False
+            woken = update(row).where(row.c.id == run, row.c.state == WAITING)
+            await connection.execute(woken.values(signals=row.c.signals + 1, wake_at=datetime.now(UTC)))
+        return True
+
+    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, error: str = "") -> None:
+        """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
+        row = table(RunbookRow)
+        when = case((row.c.signals == record.signals, literal(wake_at, UtcDateTime())), else_=row.c.wake_at)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.id == record.id).values(wake_at=when, attempts=attempts, error=error))
+
+    async def finish(self, run: str, result: Json) -> None:
+        """Close a run."""
+        await self._close(run, {"state": DONE, "result": result, "wake_at": None, "error": ""})
+
+    async def block(self, run: str, why: str) -> None:
+        """Put a run aside that cannot go on without a person."""
+        await self._close(run, {"state": BLOCKED, "wake_at": None, "error": why})
+
+    async def _close(self, run: str, values: dict[str, Json]) -> None:
+        row = table(RunbookRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.id == run).values(**values))

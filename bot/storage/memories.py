@@ -1,0 +1,150 @@
+"""What the announcer, the embedded CI and the scraping metrics source remember."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.ports import LocalRun, Message, Posting, Sample
+from bot.storage import codec
+from bot.storage.reader import table
+from bot.storage.store import add, put
+from bot.storage.tables import LocalRunRow, OutboxRow, PostingRow, SampleRow
+
+
+class SqlPostings:
+    """``ports.Postings``."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def get(self, key: str) -> Posting | None:
+        """Read a posting."""
+        row = table(PostingRow)
+        async with self._reader.begin() as connection:
+            found = (await connection.execute(select(row).where(row.c.key == key))).mappings().first()
+        return Posting(**found) if found else None
+
+    async def intend(self, key: str, channel: str) -> Posting:
+        """Store the intent to post; returns the stored one when there is one."""
+        row = table(PostingRow)
+        async with self._writer.begin() as connection:
+            await add(connection, PostingRow, {"key": key, "channel": channel, "ts": "", "digest": ""})
+            found = (await connection.execute(select(row).where(row.c.key == key))).mappings().one()
+        return Posting(**found)
+
+    async def save(self, posting: Posting) -> None:
+        """Store where it was posted and what it shows."""
+        values = {"key": posting.key, "channel": posting.channel, "ts": posting.ts, "digest": posting.digest}
+        async with self._writer.begin() as connection:
+            await put(connection, PostingRow, values)
+
+    async def outbox(self, limit: int = 50) -> tuple[Message, ...]:
+        """List unsent messages, oldest first."""
+        row = table(OutboxRow)
+        statement = select(row.c.body).where(row.c.state == "waiting").order_by(row.c.n).limit(limit)
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(statement)).scalars().all()
+        return tuple(codec.read(Message, body) for body in rows)
+
+    async def sent(self, key: str) -> None:
+        """Take a message out of the outbox."""
+        await self._close(key, "sent", "")
+
+    async def park(self, key: str, why: str) -> None:
+        """Put a message aside that Slack will never take."""
+        await self._close(key, "parked", why)
+
+    async def _close(self, key: str, state: str, why: str) -> None:
+        row = table(OutboxRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.key == key).values(state=state, why=why))
+
+
+class SqlRuns:
+    """``ports.RunStore``."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def add(self, run: LocalRun) -> LocalRun:
+        """Store a new run; when its correlation is taken, return the stored one."""
+        row = table(LocalRunRow)
+        async with self._writer.begin() as connection:
+            await add(connection, LocalRunRow, _values(run))
+            same = select(row.c.body).where(row.c.service == run.service, row.c.correlation == run.correlation)
+            body = (await connection.execute(same)).scalar_one()
+        return codec.read(LocalRun, body)
+
+    async def save(self, run: LocalRun) -> None:
+        """Store what has changed; a final state is never left again."""
+        row = table(LocalRunRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.id == run.run.id, row.c.final.is_(False)).values(**_values(run)))
+
+    async def get(self, id: str) -> LocalRun | None:
+        """Read a run by its id."""
+        row = table(LocalRunRow)
+        return await self._first(row.c.id == id)
+
+    async def by_correlation(self, service: str, correlation: str) -> LocalRun | None:
+        """Read a run by its correlation id."""
+        row = table(LocalRunRow)
+        return await self._first((row.c.service == service) & (row.c.correlation == correlation))
+
+    async def _first(self, condition: ColumnElement[bool]) -> LocalRun | None:
+        row = table(LocalRunRow)
+        async with self._reader.begin() as connection:
+            body = (await connection.execute(select(row.c.body).where(condition))).scalar()
+        return codec.read(LocalRun, body) if body is not None else None
+
+    async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
+        """List the runs that were under way when they were last stored."""
+        row = table(LocalRunRow)
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(select(row.c.body).where(row.c.service == service, row.c.final.is_(False)))).scalars().all()
+        return tuple(codec.read(LocalRun, body) for body in rows)
+
+
+def _values(run: LocalRun) -> dict[str, object]:
+    return {
+        "id": run.run.id, "service": run.service, "correlation": run.correlation, "final": run.run.state.is_final, "body": codec.write(run),
+    }  # fmt: skip
+
+
+class SqlSamples:
+    """``ports.SampleStore``."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def add(self, samples: Sequence[Sample]) -> None:
+        """Store scrapes."""
+        if not samples:
+            return
+        rows = [
+            {"service": s.service, "environment": s.environment, "endpoint": s.endpoint, "at": s.at, "body": dict(s.values)}
+            for s in samples
+        ]
+        async with self._writer.begin() as connection:
+            await connection.execute(insert(table(SampleRow)), rows)
+
+    async def between(self, service: str, environment: str, start: datetime, end: datetime) -> tuple[Sample, ...]:
+        """List scrapes, oldest first."""
+        row = table(SampleRow)
+        statement = select(row).where(row.c.service == service, row.c.environment == environment, row.c.at >= start, row.c.at < end)
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(statement.order_by(row.c.at, row.c.n))).mappings().all()
+        return tuple(Sample(r["service"], r["environment"], r["endpoint"], r["at"], r["body"]) for r in rows)
+
+    async def prune(self, before: datetime) -> None:
+        """Forget what is older."""
+        row = table(SampleRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(delete(row).where(row.c.at < before))

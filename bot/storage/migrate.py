@@ -1,0 +1,49 @@
+"""Bring the schema up to date with the migrations that ship in this package."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+from alembic import command
+from alembic.config import Config
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine
+from sqlalchemy.engine import Connection, make_url
+
+from bot.domain.errors import ConfigurationError
+
+
+def configuration() -> Config:
+    """Point Alembic at the packaged migrations."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).with_name("migrations")))
+    return config
+
+
+async def upgrade(url: str) -> None:
+    """Apply what is missing. Raises ConfigurationError when the database is newer than this program."""
+    await asyncio.to_thread(_upgrade, url)
+
+
+def _upgrade(url: str) -> None:
+    engine = create_engine(make_url(url).set(drivername="sqlite"))
+    try:
+        with engine.connect() as connection:
+            _refuse_newer(connection)
+            config = configuration()
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+            connection.commit()
+    finally:
+        engine.dispose()
+
+
+def _refuse_newer(connection: Connection) -> None:
+    current = MigrationContext.configure(connection).get_current_revision()
+    known = {script.revision for script in ScriptDirectory.from_config(configuration()).walk_revisions()}
+    if current is not None and current not in known:
+        raise ConfigurationError(
+            f"The database has schema {current}, which this version does not know. Run the newer version that made it."
+        )

@@ -1,0 +1,217 @@
+"""Questions to the store, each answered from an index."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Select, select
+from sqlalchemy.engine import RowMapping
+from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlmodel import SQLModel, col
+
+from bot.domain.audit import Entry
+from bot.domain.card import Changes
+from bot.domain.deployment import OPEN, Deployment, DeploymentId, Kind, State
+from bot.domain.health import Snapshot
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.readiness import Review
+from bot.domain.rollout import Step
+from bot.ports import Decision, Live, Mark
+from bot.storage import codec
+from bot.storage.tables import (
+    AuditRow,
+    ClaimRow,
+    DecisionRow,
+    DeploymentRow,
+    LiveRow,
+    LockRow,
+    MarkRow,
+    PageRow,
+    QuarantineRow,
+    SnapshotRow,
+    StepRow,
+    VerifiedRow,
+)
+
+REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
+_PEOPLE = {"requested_by", "by"}
+
+
+def table(row: type[SQLModel]) -> Any:
+    """Give a row class's table, for statements that return plain rows."""
+    return row.__table__  # type: ignore[attr-defined]
+
+
+def deployment_of(row: RowMapping) -> Deployment:
+    """Make a domain value of a row."""
+    fields = {key: value for key, value in row.items() if key != "number"}
+    return Deployment(
+        **{
+            **fields,
+            "kind": Kind(row["kind"]),
+            "state": State(row["state"]),
+            "requested_by": Person.parse(row["requested_by"]),
+            "lead": Person.parse(row["lead"]) if row["lead"] else None,
+        }
+    )
+
+
+def _with_person(row: RowMapping) -> dict[str, Any]:
+    return {**row, "by": Person.parse(row["by"])}
+
+
+class SqlReader:
+    """``ports.Reader`` on one connection."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def _all(self, statement: Select[Any]) -> Sequence[RowMapping]:
+        rows: Sequence[RowMapping] = (await self._connection.execute(statement)).mappings().all()
+        return rows
+
+    async def _one(self, statement: Select[Any]) -> RowMapping | None:
+        row: RowMapping | None = (await self._connection.execute(statement)).mappings().first()
+        return row
+
+    async def deployment(self, id: DeploymentId) -> Deployment | None:
+        """Read one deployment."""
+        row = await self._one(select(table(DeploymentRow)).where(col(DeploymentRow.id) == id))
+        return deployment_of(row) if row else None
+
+    async def open_deployments(self, service: str = "", environment: str = "") -> tuple[Deployment, ...]:
+        """List the deployments whose runbook still has work to do, oldest first."""
+        statement = select(table(DeploymentRow)).where(col(DeploymentRow.state).in_([str(state) for state in OPEN]))
+        if service:
+            statement = statement.where(col(DeploymentRow.service) == service)
+        if environment:
+            statement = statement.where(col(DeploymentRow.environment) == environment)
+        rows = await self._all(statement.order_by(col(DeploymentRow.requested_at), col(DeploymentRow.number)))
+        return tuple(deployment_of(row) for row in rows)
+
+    async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:
+        """List deployments and rollbacks, newest first."""
+        statement = select(table(DeploymentRow)).where(col(DeploymentRow.service) == service)
+        if environment:
+            statement = statement.where(col(DeploymentRow.environment) == environment)
+        rows = await self._all(statement.order_by(col(DeploymentRow.number).desc()).limit(limit))
+        return tuple(deployment_of(row) for row in rows)
+
+    async def holder(self, service: str, environment: str) -> DeploymentId:
+        """Name the deployment that has the environment's claim; empty for none."""
+        claim = table(ClaimRow)
+        row = await self._one(select(claim).where(claim.c.service == service, claim.c.environment == environment))
+        return str(row["deployment"]) if row else ""
+
+    async def live(self, service: str, environment: str) -> Live | None:
+        """Read what is live."""
+        live = table(LiveRow)
+        row = await self._one(select(live).where(live.c.service == service, live.c.environment == environment))
+        return Live(**_with_person(row)) if row else None
+
+    async def verified(self, service: str, environment: str, limit: int = 5) -> tuple[Live, ...]:
+        """List commits verified good in the environment, newest first; never a quarantined one."""
+        good, bad = table(VerifiedRow), table(QuarantineRow)
+        quarantined = select(bad.c["commit"]).where(bad.c.service == service)
+        statement = select(good).where(good.c.service == service, good.c.environment == environment, good.c["commit"].not_in(quarantined))
+        rows = await self._all(statement.order_by(good.c.verified_at.desc()).limit(limit))
+        return tuple(Live(**_with_person(row)) for row in rows)
+
+    async def quarantine(self, service: str, commit: str) -> str:
+        """Say why a commit is quarantined; empty when it is not."""
+        bad = table(QuarantineRow)
+        row = await self._one(select(bad).where(bad.c.service == service, bad.c["commit"] == commit))
+        return str(row["reason"]) if row else ""
+
+    async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
+        """List approvals and rejections, oldest first."""
+        row = table(DecisionRow)
+        rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.at))
+        return tuple(Decision(**_with_person(found)) for found in rows)
+
+    async def marks(self, id: DeploymentId) -> tuple[Mark, ...]:
+        """List marks, oldest first."""
+        row = table(MarkRow)
+        rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.at))
+        return tuple(Mark(**_with_person(found)) for found in rows)
+
+    async def steps(self, id: DeploymentId) -> tuple[Step, ...]:
+        """List the rollout's steps in order."""
+        row = table(StepRow)
+        rows = await self._all(select(row.c.body).where(row.c.deployment == id).order_by(row.c["index"]))
+        return tuple(codec.read(Step, found["body"]) for found in rows)
+
+    async def step_of_run(self, run: str) -> tuple[DeploymentId, Step] | None:
+        """Find the step that a CI run belongs to."""
+        row = table(StepRow)
+        found = await self._one(select(row).where(row.c.run == run).limit(1)) if run else None
+        return (found["deployment"], codec.read(Step, found["body"])) if found else None
+
+    async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
+        """List snapshots, oldest first; of many, the baseline and the newest."""
+        row = table(SnapshotRow)
+        newest = select(row.c.body).where(row.c.deployment == id, row.c.label != BASELINE).order_by(row.c.at.desc()).limit(limit)
+        baseline = await self._all(select(row.c.body).where(row.c.deployment == id, row.c.label == BASELINE))
+        rows = [*baseline, *reversed(await self._all(newest))]
+        return tuple(codec.read(Snapshot, found["body"]) for found in rows)
+
+    async def _page(self, id: DeploymentId, kind: str) -> Any:
+        row = table(PageRow)
+        found = await self._one(select(row.c.body).where(row.c.deployment == id, row.c.kind == kind))
+        return found["body"] if found else None
+
+    async def review(self, id: DeploymentId) -> Review | None:
+        """Read the newest readiness review."""
+        body = await self._page(id, REVIEW)
+        return codec.read(Review, body) if body is not None else None
+
+    async def changes(self, id: DeploymentId) -> Changes | None:
+        """Read what the deployment changes."""
+        body = await self._page(id, CHANGES)
+        return codec.read(Changes, body) if body is not None else None
+
+    async def locks(self, service: str = "", environment: str = "") -> tuple[Lock, ...]:
+        """List the locks that apply to a service and environment, or all of them."""
+        row = table(LockRow)
+        statement = select(row)
+        if service:
+            statement = statement.where(row.c.service.in_([service, ""]))
+        if environment:
+            statement = statement.where(row.c.environment == environment)
+        return tuple(Lock(**_with_person(found)) for found in await self._all(statement.order_by(row.c.at)))
+
+    async def rollback_seconds(self, service: str, environment: str, limit: int = 20) -> tuple[float, ...]:
+        """List how long the newest finished rollbacks took."""
+        row = table(DeploymentRow)
+        statement = select(row.c.requested_at, row.c.finished_at).where(
+            row.c.service == service,
+            row.c.environment == environment,
+            row.c.kind == Kind.ROLLBACK.value,
+            row.c.state == State.VERIFIED.value,
+        )
+        rows = await self._all(statement.order_by(row.c.number.desc()).limit(limit))
+        return tuple((found["finished_at"] - found["requested_at"]).total_seconds() for found in rows)
+
+    async def step_seconds(self, service: str, environment: str, key: str, limit: int = 50) -> tuple[float, ...]:
+        """List how long a step took in the newest deployments."""
+        row = table(StepRow)
+        statement = select(row.c.seconds).where(
+            row.c.service == service, row.c.environment == environment, row.c.key == key, row.c.deployed_at.is_not(None)
+        )
+        rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
+        return tuple(float(found["seconds"]) for found in rows if found["seconds"] is not None)
+
+    async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
+        """List a deployment's audit entries, oldest first."""
+        row = table(AuditRow)
+        rows = await self._all(select(row.c.body).where(row.c.deployment == id).order_by(row.c.n).limit(limit))
+        return tuple(codec.read(Entry, found["body"]) for found in rows)
+
+    async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
+        """List forward deployments that went live in a span of time, oldest first."""
+        row = table(DeploymentRow)
+        statement = select(row).where(row.c.landed_at >= start, row.c.landed_at < end, row.c.kind == Kind.FORWARD.value)
+        return tuple(deployment_of(found) for found in await self._all(statement.order_by(row.c.landed_at)))

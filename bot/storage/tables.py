@@ -1,0 +1,304 @@
+"""The tables. Rows only: a table model validates nothing, so no rule lives here and no row leaves this room."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import JSON, DateTime, Dialect, Index, TypeDecorator, UniqueConstraint
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlmodel import Field, SQLModel
+
+Document = JSON().with_variant(JSONB(), "postgresql")
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """Aware UTC in, aware UTC out; SQLite would drop the zone, and a naive time is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Refuse a naive time, store UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone; times are stored as aware UTC")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:  # noqa: ARG002 - SQLAlchemy's signature
+        """Give the zone back that SQLite dropped."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+class DeploymentRow(SQLModel, table=True):
+    """A deployment or a rollback."""
+
+    __tablename__ = "deployment"
+    __table_args__ = (
+        UniqueConstraint("service", "number"),
+        Index("deployment_place", "service", "environment", "number"),
+        Index("deployment_state", "state", "service", "environment"),
+        Index("deployment_landed", "landed_at"),
+    )
+    id: str = Field(primary_key=True)
+    number: int
+    kind: str
+    service: str
+    environment: str
+    ref: str
+    version: str
+    commit: str = ""
+    strategy: str
+    requested_by: str
+    lead: str | None = None
+    state: str
+    state_since: datetime = Field(sa_type=UtcDateTime)
+    requested_at: datetime = Field(sa_type=UtcDateTime)
+    reason: str = ""
+    note: str = ""
+    channel: str = ""
+    base_commit: str = ""
+    base_version: str = ""
+    undoes: str = ""
+    started_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    landed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    countdown_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class ClaimRow(SQLModel, table=True):
+    """Which deployment has an environment to itself."""
+
+    __tablename__ = "claim"
+    service: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    deployment: str = Field(index=True)
+
+
+class DecisionRow(SQLModel, table=True):
+    """An approval or a rejection: one per person and commit."""
+
+    __tablename__ = "decision"
+    deployment: str = Field(primary_key=True)
+    by: str = Field(primary_key=True)
+    commit: str = Field(primary_key=True)
+    role: str
+    approved: bool
+    at: datetime = Field(sa_type=UtcDateTime)
+    reason: str = ""
+
+
+class MarkRow(SQLModel, table=True):
+    """Something that was said once about a deployment."""
+
+    __tablename__ = "mark"
+    deployment: str = Field(primary_key=True)
+    key: str = Field(primary_key=True)
+    by: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    reason: str = ""
+
+
+class StepRow(SQLModel, table=True):
+    """A step of a rollout; ``seconds`` is how long its CI run took, for estimates."""
+
+    __tablename__ = "step"
+    __table_args__ = (Index("step_estimate", "service", "environment", "key", "deployed_at"),)
+    deployment: str = Field(primary_key=True)
+    index: int = Field(primary_key=True)
+    service: str
+    environment: str
+    key: str
+    run: str = Field(default="", index=True)
+    seconds: float | None = None
+    deployed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    body: Any = Field(sa_type=Document)
+
+
+class SnapshotRow(SQLModel, table=True):
+    """A snapshot of the metrics; the baseline is the one labelled so."""
+
+    __tablename__ = "snapshot"
+    __table_args__ = (Index("snapshot_order", "deployment", "at"),)
+    deployment: str = Field(primary_key=True)
+    label: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    body: Any = Field(sa_type=Document)
+
+
+class PageRow(SQLModel, table=True):
+    """The newest review of a deployment, and what it changes."""
+
+    __tablename__ = "page"
+    deployment: str = Field(primary_key=True)
+    kind: str = Field(primary_key=True)
+    body: Any = Field(sa_type=Document)
+
+
+class LockRow(SQLModel, table=True):
+    """A lock; ``service`` is empty for all."""
+
+    __tablename__ = "lock"
+    service: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    reason: str
+    by: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    deployment: str = ""
+
+
+class QuarantineRow(SQLModel, table=True):
+    """A commit that must not be deployed again."""
+
+    __tablename__ = "quarantine"
+    service: str = Field(primary_key=True)
+    commit: str = Field(primary_key=True)
+    reason: str
+    by: str
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class LiveRow(SQLModel, table=True):
+    """What is live in an environment."""
+
+    __tablename__ = "live"
+    service: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    commit: str
+    version: str
+    since: datetime = Field(sa_type=UtcDateTime)
+    deployment: str
+    by: str
+    verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class VerifiedRow(SQLModel, table=True):
+    """A commit that was verified good in an environment."""
+
+    __tablename__ = "verified"
+    __table_args__ = (Index("verified_order", "service", "environment", "verified_at"),)
+    service: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    commit: str = Field(primary_key=True)
+    version: str
+    since: datetime = Field(sa_type=UtcDateTime)
+    deployment: str
+    by: str
+    verified_at: datetime = Field(sa_type=UtcDateTime)
+
+
+class AuditRow(SQLModel, table=True):
+    """One link of the audit chain. A trigger refuses to change or delete it."""
+
+    __tablename__ = "audit"
+    n: int | None = Field(default=None, primary_key=True)
+    deployment: str = Field(default="", index=True)
+    previous: str
+    hash: str
+    body: Any = Field(sa_type=Document)
+
+
+class OutboxRow(SQLModel, table=True):
+    """A message: ``state`` is waiting, sent or parked."""
+
+    __tablename__ = "outbox"
+    __table_args__ = (Index("outbox_waiting", "state", "n"),)
+    n: int | None = Field(default=None, primary_key=True)
+    key: str = Field(unique=True)
+    state: str = "waiting"
+    why: str = ""
+    body: Any = Field(sa_type=Document)
+
+
+class PostingRow(SQLModel, table=True):
+    """A message in Slack that belongs to a key."""
+
+    __tablename__ = "posting"
+    key: str = Field(primary_key=True)
+    channel: str
+    ts: str = ""
+    digest: str = ""
+
+
+class InboxRow(SQLModel, table=True):
+    """An accepted command. A finished one keeps only its key."""
+
+    __tablename__ = "inbox"
+    __table_args__ = (Index("inbox_waiting", "finished", "at"),)
+    key: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+    finished: bool = False
+    body: str = ""
+
+
+class TakenRow(SQLModel, table=True):
+    """The key of a command that was carried out."""
+
+    __tablename__ = "taken"
+    key: str = Field(primary_key=True)
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
+class RunbookRow(SQLModel, table=True):
+    """A runbook's run. Parked, it is this row and nothing else. ``state`` is waiting, done or blocked."""
+
+    __tablename__ = "runbook"
+    __table_args__ = (Index("runbook_due", "state", "wake_at"),)
+    id: str = Field(primary_key=True)
+    name: str
+    version: int
+    args: Any = Field(sa_type=Document)
+    state: str = "waiting"
+    wake_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    signals: int = 0
+    attempts: int = 0
+    error: str = ""
+    result: Any = Field(default=None, sa_type=Document, nullable=True)
+
+
+class JournalRow(SQLModel, table=True):
+    """What a run has done under a name."""
+
+    __tablename__ = "journal"
+    run: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    n: int
+    value: Any = Field(sa_type=Document)
+
+
+class SignalRow(SQLModel, table=True):
+    """What a run was told; the first value under a name stays."""
+
+    __tablename__ = "signal"
+    run: str = Field(primary_key=True)
+    name: str = Field(primary_key=True)
+    value: Any = Field(sa_type=Document)
+
+
+class LocalRunRow(SQLModel, table=True):
+    """A run of the embedded CI."""
+
+    __tablename__ = "local_run"
+    __table_args__ = (UniqueConstraint("service", "correlation"), Index("local_run_state", "service", "final"))
+    id: str = Field(primary_key=True)
+    service: str
+    correlation: str
+    final: bool = False
+    body: Any = Field(sa_type=Document)
+
+
+class SampleRow(SQLModel, table=True):
+    """One scrape."""
+
+    __tablename__ = "sample"
+    __table_args__ = (Index("sample_order", "service", "environment", "at"),)
+    n: int | None = Field(default=None, primary_key=True)
+    service: str
+    environment: str
+    endpoint: str
+    at: datetime = Field(sa_type=UtcDateTime, index=True)
+    body: Any = Field(sa_type=Document)
