@@ -1,0 +1,153 @@
+"""Dialogs (modals) and the App Home. They ask; what is submitted is judged when it arrives, whatever the form had offered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from slack_sdk.models.blocks import (
+    Block,
+    CheckboxesElement,
+    HeaderBlock,
+    InputBlock,
+    Option,
+    OptionGroup,
+    PlainTextInputElement,
+    StaticSelectElement,
+    UserSelectElement,
+)
+from slack_sdk.models.views import View
+
+from bot.domain.card import Action
+from bot.ports import BoardRow
+from bot.slack import ids
+from bot.slack.blocks import SECTION, context, label, section
+from bot.slack.render import Words, plain
+
+MOST_OPTIONS = 100
+MOST_ITEMS = 10
+"""Slack shows ten checkboxes in one group."""
+HOME_ROWS = 90
+LONGEST_REASON = 500
+NOTHING_CARRIED = ids.Carried()
+
+_REASONS = {
+    Action.REJECT: ("Reject", "Reject", "dialogs/reject", "Why not?"),
+    Action.PROCEED: ("Let it go on", "Go on", "dialogs/proceed", "Why may it go on?"),
+    Action.STOP_COUNTDOWN: ("Stop the countdown", "Stop it", "dialogs/stop_countdown", "Why should it not roll back?"),
+    Action.TAKE_OVER: ("Take over the lead", "Take over", "dialogs/take_over", "Why do you take over?"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ServiceChoice:
+    """A service that the deploy form offers, with its environments in the order of promotion."""
+
+    name: str
+    environments: tuple[str, ...]
+
+
+class Dialogs:
+    """The dialogs, with words from ``templates/slack/dialogs`` and ``templates/slack/home``. Each method gives a view for Slack."""
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
+
+    def deploy_form(
+        self, services: Sequence[ServiceChoice], strategies: Sequence[str], *, service: str = "", carried: ids.Carried = NOTHING_CARRIED
+    ) -> dict[str, Any]:
+        """Ask for a deployment. With a service the form offers its environments only; picking one sends ``ids.SERVICE_PICKED``."""
+        chosen = service or (services[0].name if len(services) == 1 else "")
+        narrowed = [each for each in services if each.name == chosen] or services
+        environments = list(dict.fromkeys(environment for each in narrowed for environment in each.environments))
+        blocks: list[Block] = [
+            context(self._words.text("dialogs/deploy", {})),
+            _select(ids.SERVICE, "Service", [each.name for each in services], chosen=chosen, action_id=ids.SERVICE_PICKED),
+            _select(ids.ENVIRONMENT, "Environment", environments, chosen=environments[0] if len(environments) == 1 else ""),
+            _line(ids.REF, "Version", hint="A tag, a branch, a commit, latest or previous", initial="latest"),
+            _select(ids.STRATEGY, "Strategy", strategies, is_optional=True, hint="Empty for what the environment usually does"),
+            _person(ids.LEAD, "Deployment lead", hint="Alone may roll back. Empty for the person on call"),
+            _line(ids.REASON, "Reason", is_optional=True, is_long=True),
+        ]
+        return _modal(ids.DEPLOY_FORM, "Deploy", "Ask for it", [block for block in blocks if not _is_empty(block)], carried)
+
+    def tick_form(self, title: str, items: Sequence[tuple[str, str, bool]], carried: ids.Carried) -> dict[str, Any]:
+        """Show the checklist items that this person may tick, as (key, title, ticked)."""
+        shown = items[:MOST_ITEMS]
+        if not shown:
+            return _modal("", "Checklist", "", [section(self._words.text("dialogs/nothing_to_tick", {"title": title}))], carried)
+        options = [Option(value=key, label=plain(name, 75)) for key, name, _ in shown]
+        ticked = [option for option, (_, _, is_ticked) in zip(options, shown, strict=True) if is_ticked]
+        boxes = CheckboxesElement(action_id=ids.VALUE, options=options, initial_options=ticked or None)
+        blocks: list[Block] = [
+            section(self._words.text("dialogs/tick", {"title": title})),
+            InputBlock(block_id=ids.ITEMS, label=label("Your items", 100), element=boxes, optional=True),
+        ]
+        return _modal(ids.TICK_FORM, "Checklist", "Save", blocks, carried)
+
+    def reason_form(self, action: Action, title: str, carried: ids.Carried) -> dict[str, Any]:
+        """Ask why, for one of ``ids.REASON_FORMS``; ``title`` names the deployment."""
+        name, submit, template, question = _REASONS[action]
+        blocks: list[Block] = [section(self._words.text(template, {"title": title})), _line(ids.REASON, question, is_long=True)]
+        return _modal(ids.REASON_FORMS[action], name, submit, blocks, carried)
+
+    def home(self, rows: Sequence[BoardRow]) -> dict[str, Any]:
+        """Show the board on the App Home."""
+        blocks: list[Block] = [HeaderBlock(text=label("Go/No-Go", 100)), section(self._words.text("home/intro", {"services": len(rows)}))]
+        blocks += [section(self._words.text("home/row", {"row": row})[:SECTION]) for row in rows[:HOME_ROWS]]
+        if len(rows) > HOME_ROWS:
+            blocks.append(context(f"{len(rows) - HOME_ROWS} more: /deploy status SERVICE"))
+        view: dict[str, Any] = View(type="home", blocks=blocks).to_dict()
+        return view
+
+
+def _modal(callback: str, title: str, submit: str, blocks: Sequence[Block], carried: ids.Carried) -> dict[str, Any]:
+    view: dict[str, Any] = View(
+        type="modal", callback_id=callback or None, title=label(title, 24), submit=label(submit, 24) if submit else None,
+        close=label("Back" if submit else "Close", 24), blocks=blocks, private_metadata=ids.carry(carried),
+    ).to_dict()  # fmt: skip
+    return view
+
+
+def _select(
+    field: str, name: str, values: Sequence[str], *, chosen: str = "", is_optional: bool = False, hint: str = "", action_id: str = ids.VALUE
+) -> InputBlock:
+    """Offer values; more than Slack's hundred are shown in groups by their first letter, and the rest can be typed in the command."""
+    options = [Option(value=value[:75], label=plain(value, 75)) for value in values[: MOST_OPTIONS * 10]]
+    groups = None
+    if len(options) > MOST_OPTIONS:
+        groups = [
+            OptionGroup(label=label(f"{options[at].value} …", 75), options=options[at : at + MOST_OPTIONS])
+            for at in range(0, len(options), MOST_OPTIONS)
+        ]
+    element = StaticSelectElement(
+        action_id=action_id, options=None if groups else options, option_groups=groups,
+        initial_option=next((option for option in options if option.value == chosen), None),
+    )  # fmt: skip
+    dispatches = True if action_id == ids.SERVICE_PICKED else None
+    return InputBlock(
+        block_id=field, label=label(name, 100), element=element, optional=is_optional, hint=label(hint, 150) if hint else None,
+        dispatch_action=dispatches,
+    )  # fmt: skip
+
+
+def _line(field: str, name: str, *, hint: str = "", initial: str = "", is_optional: bool = False, is_long: bool = False) -> InputBlock:
+    element = PlainTextInputElement(
+        action_id=ids.VALUE, initial_value=initial or None, multiline=is_long or None, max_length=LONGEST_REASON if is_long else 200
+    )
+    return InputBlock(
+        block_id=field, label=label(name, 100), element=element, optional=is_optional, hint=label(hint, 150) if hint else None
+    )
+
+
+def _person(field: str, name: str, *, hint: str) -> InputBlock:
+    return InputBlock(
+        block_id=field, label=label(name, 100), element=UserSelectElement(action_id=ids.VALUE), optional=True, hint=label(hint, 150)
+    )
+
+
+def _is_empty(block: Block) -> bool:
+    """Tell whether a select has nothing to offer; Slack refuses such a one."""
+    element = getattr(block, "element", None)
+    return isinstance(element, StaticSelectElement) and not element.options and not element.option_groups

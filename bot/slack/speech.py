@@ -1,0 +1,41 @@
+"""What the bot says besides the card: answers to one person, and messages in threads, channels and direct messages."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from slack_sdk.models.blocks import Block, ButtonElement
+
+from bot.domain.card import Action
+from bot.ports import Answer, Message
+from bot.slack import ids
+from bot.slack.blocks import Drawn, button, buttons, drawn, paged
+from bot.slack.render import Words
+
+MOST_OFFERS = 5
+FIRST_LINE = 300
+
+MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
+    "acknowledge_request": ((Action.ACKNOWLEDGE, "I know, and I am on call"),),
+}
+"""Messages that can be acted on where they are read."""
+
+
+def answer(said: Answer, words: Words) -> Drawn:
+    """Draw an answer, with its offers as buttons."""
+    offers = [button(offer.action, offer.label, offer.deployment) for offer in said.offers[:MOST_OFFERS]]
+    return _said(words.text(f"answers/{said.name}", said.facts), offers)
+
+
+def message(said: Message, words: Words, *, card_channel: str = "") -> Drawn:
+    """Draw a message; ``card_channel`` is where its deployment's card is."""
+    offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ())]
+    text = words.text(f"messages/{said.template}", {"card_channel": card_channel, **said.facts})
+    return _said(text, offers if said.deployment else [])
+
+
+def _said(text: str, offers: Sequence[ButtonElement]) -> Drawn:
+    blocks: list[Block] = [*paged(text)]
+    if offers:
+        blocks.append(buttons(offers, ids.OFFERS))
+    return drawn(text.split("\n", 1)[0], blocks)
