@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, literal, select, update
@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.ports import Json, RunRecord
 from bot.storage.reader import table
 from bot.storage.store import add
-from bot.storage.tables import JournalRow, RunbookRow, SignalRow, UtcDateTime
+from bot.storage.tables import AT_ONCE, JournalRow, RunbookRow, SignalRow, UtcDateTime
 
 WAITING, DONE, BLOCKED = "waiting", "done", "blocked"
 
@@ -27,7 +27,7 @@ class SqlJournal:
     async def start(self, id: str, name: str, version: int, args: Sequence[Json]) -> bool:
         """Store a run that is due now; False when the id is taken."""
         values = {
-            "id": id, "name": name, "version": version, "args": list(args), "state": WAITING, "wake_at": datetime.now(UTC),
+            "id": id, "name": name, "version": version, "args": list(args), "state": WAITING, "wake_at": AT_ONCE,
             "signals": 0, "attempts": 0, "error": "",
         }  # fmt: skip
         async with self._writer.begin() as connection:
@@ -77,7 +77,7 @@ class SqlJournal:
             if not await add(connection, SignalRow, {"run": run, "name": name, "value": value}):
                 return False
             woken = update(row).where(row.c.id == run, row.c.state == WAITING)
-            await connection.execute(woken.values(signals=row.c.signals + 1, wake_at=datetime.now(UTC)))
+            await connection.execute(woken.values(signals=row.c.signals + 1, wake_at=AT_ONCE))
         return True
 
     async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, error: str = "") -> None:

@@ -24,6 +24,7 @@ from bot.ports import Decision, Json, Live, Mark, Message, NewDeployment, Reader
 from bot.storage import codec
 from bot.storage.reader import CHANGES, REVIEW, SqlReader, table
 from bot.storage.tables import (
+    AT_ONCE,
     AuditRow,
     ClaimRow,
     DecisionRow,
@@ -249,7 +250,7 @@ class SqlTransaction(SqlReader):
         """Start a runbook under an id; a second start with the same id is nothing."""
         values = {
             "id": id, "name": runbook, "version": self._newest_version(runbook), "args": list(args), "state": "waiting",
-            "wake_at": datetime.now(UTC), "signals": 0, "attempts": 0, "error": "",
+            "wake_at": AT_ONCE, "signals": 0, "attempts": 0, "error": "",
         }  # fmt: skip
         if await add(self._connection, RunbookRow, values):
             self.has_woken = True
@@ -258,7 +259,7 @@ class SqlTransaction(SqlReader):
         """Have a parked runbook look at the stored facts again, now."""
         row = table(RunbookRow)
         woken = update(row).where(row.c.id == id, row.c.state == "waiting")
-        await self._connection.execute(woken.values(signals=row.c.signals + 1, wake_at=datetime.now(UTC)))
+        await self._connection.execute(woken.values(signals=row.c.signals + 1, wake_at=AT_ONCE))
         self.has_woken = True
 
 

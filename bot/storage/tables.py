@@ -9,6 +9,8 @@ from sqlalchemy import JSON, DateTime, Dialect, Index, TypeDecorator, UniqueCons
 from sqlalchemy.dialects.postgresql import JSONB
 from sqlmodel import Field, SQLModel
 
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""Due since ever: what wakes a run now, whatever the engine's clock says."""
 Document = JSON().with_variant(JSONB(), "postgresql")
 
 
