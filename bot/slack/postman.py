@@ -1,0 +1,135 @@
+"""Posting once, whatever happens: the intent is stored first, and after a doubt Slack is searched before anything is posted again."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from bot.ports import Posting, Postings
+from bot.slack.blocks import Drawn
+from bot.slack.client import SlackClient, SlackError
+from bot.slack.pacing import UPDATE, Pacing
+
+POST = "chat.postMessage"
+OPEN = "conversations.open"
+HISTORY = "conversations.history"
+UPLOAD = "files.completeUploadExternal"
+
+T = TypeVar("T")
+
+
+class NotYet(Exception):  # noqa: N818 - it is no error
+    """A call has to wait ``seconds``."""
+
+    def __init__(self, seconds: float) -> None:
+        super().__init__(f"not for another {seconds:.1f} s")
+        self.seconds = seconds
+
+
+class Postman:
+    """Carries messages to Slack at Slack's pace. Raises NotYet where it has to wait, and SlackError."""
+
+    def __init__(self, client: SlackClient, postings: Postings, pacing: Pacing) -> None:
+        self._client = client
+        self._postings = postings
+        self._pacing = pacing
+        self._certainly_not: set[str] = set()
+        """Keys that are intended and known not to have been posted, because Slack said so to this process."""
+        self._direct: dict[str, str] = {}
+
+    async def post(self, key: str, channel: str, drawn: Drawn, *, thread: str = "", oldest: str = "0") -> Posting:
+        """Post a message, unless it has been posted; ``oldest`` is a ts before which it cannot have been."""
+        posting = await self._postings.get(key)
+        if posting is not None and posting.ts:
+            return posting
+        self.ready(POST, channel)
+        found = ""
+        if posting is None:
+            posting = await self._postings.intend(key, channel)
+        elif key not in self._certainly_not:
+            found = await self._look(posting, thread=thread, oldest=oldest)
+        if found:
+            return await self._posted(Posting(key, posting.channel, found))
+        try:
+            ts = await self.ask(POST, channel, self._client.post(channel, drawn, key=key, thread=thread))
+        except SlackError as error:
+            self._learn(key, error)
+            raise
+        return await self._posted(Posting(key, channel, ts, drawn.digest))
+
+    async def edit(self, posting: Posting, drawn: Drawn) -> None:
+        """Edit a message, unless it shows the same already."""
+        if posting.digest == drawn.digest:
+            return
+        self.ready(UPDATE, posting.channel)
+        await self.ask(UPDATE, posting.channel, self._client.update(posting.channel, posting.ts, drawn, key=posting.key))
+        await self._postings.save(Posting(posting.key, posting.channel, posting.ts, drawn.digest))
+
+    async def forget(self, key: str, channel: str) -> None:
+        """Have a message posted anew, in this channel: where it was it is certainly not any more."""
+        await self._postings.save(Posting(key, channel))
+        self._certainly_not.add(key)
+
+    async def picture(self, key: str, posting: Posting, picture: bytes, *, title: str) -> None:
+        """Put a picture into a message's thread, at most once: it cannot be searched for, and one too few is better than one too many."""
+        if await self._postings.get(key) is not None and key not in self._certainly_not:
+            return
+        self.ready(UPLOAD, posting.channel)
+        await self._postings.intend(key, posting.channel)
+        upload = self._client.upload(posting.channel, posting.ts, picture, name="metrics.png", title=title)
+        try:
+            await self.ask(UPLOAD, posting.channel, upload)
+        except SlackError as error:
+            self._learn(key, error)
+            if error.retry and not error.perhaps_done:
+                raise
+            return
+        await self._posted(Posting(key, posting.channel, posting.ts))
+
+    async def direct(self, user: str) -> str:
+        """Find the direct channel with a user."""
+        if user not in self._direct:
+            self.ready(OPEN, "")
+            self._direct[user] = await self.ask(OPEN, "", self._client.open_dm(user))
+        return self._direct[user]
+
+    def ready(self, method: str, channel: str) -> None:
+        """Raise NotYet unless a call may go out now."""
+        wait = self._pacing.wait(method, channel)
+        if wait > 0:
+            raise NotYet(wait)
+
+    async def ask(self, method: str, channel: str, call: Awaitable[T]) -> T:
+        """Make a call and learn from what happens to it."""
+        self._pacing.called(method, channel)
+        try:
+            answer = await call
+        except SlackError as error:
+            if error.wait:
+                self._pacing.refused(method, channel, error.wait)
+            elif error.retry:
+                self._pacing.missed()
+            raise
+        self._pacing.answered()
+        return answer
+
+    async def _look(self, posting: Posting, *, thread: str, oldest: str) -> str:
+        self.ready(HISTORY, posting.channel)
+        look = self._client.find(posting.channel, posting.key, thread=thread, oldest=oldest)
+        try:
+            return await self.ask(HISTORY, posting.channel, look)
+        except SlackError as error:
+            if error.retry:
+                raise
+            return ""  # it may not or cannot be searched: then it is posted, perhaps a second time
+
+    async def _posted(self, posting: Posting) -> Posting:
+        self._certainly_not.discard(posting.key)
+        await self._postings.save(posting)
+        return posting
+
+    def _learn(self, key: str, error: SlackError) -> None:
+        if error.perhaps_done:
+            self._certainly_not.discard(key)
+        else:
+            self._certainly_not.add(key)
