@@ -134,7 +134,7 @@ class Settings(BaseSettings):
     @field_validator("gonogo_database_url")
     @classmethod
     def _database_url(cls, value: str) -> str:
-        if not value.startswith("sqlite+aiosqlite:///") or not _is_clean(value):
+        if not value.startswith("sqlite+aiosqlite:///") or not value.isprintable():
             raise ValueError("is no database that this version knows; write sqlite+aiosqlite:///PATH")
         return value
 

@@ -1,1 +1,55 @@
-"""gonogo.yaml to plain values; mistakes are reported with file, line and remedy."""
+"""gonogo.yaml to plain values; mistakes are reported with file, line and remedy, all at once."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from bot.catalog.build import Builder
+from bot.catalog.document import read
+from bot.catalog.mistakes import note_all
+from bot.catalog.rotas import build_rota
+from bot.catalog.shape import GonogoShape
+from bot.domain.catalog import Catalog
+from bot.domain.rota import Rota
+
+__all__ = ["Loaded", "json_schema", "load_catalog"]
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """What a gonogo.yaml says."""
+
+    catalog: Catalog
+    rotas: Mapping[str, Rota] = field(default_factory=dict)
+    path: Path = Path("gonogo.yaml")
+    digest: str = ""
+    """SHA-256 of the file, for the audit log."""
+
+
+def load_catalog(path: Path | str) -> Loaded:
+    """Read and check a gonogo.yaml. Raises ConfigurationError with one line per problem."""
+    path = Path(path)
+    document = read(path)
+    try:
+        shape = GonogoShape.model_validate(document.value)
+    except ValidationError as error:
+        note_all(document, error, GonogoShape)
+        document.check()
+        raise
+    catalog = Builder(document, shape).catalog()
+    rotas = {name: build_rota(document, name, rota, shape.team) for name, rota in shape.rotas.items()}
+    document.check()
+    complete = {name: rota for name, rota in rotas.items() if rota is not None}
+    return Loaded(catalog, complete, path, hashlib.sha256(path.read_bytes()).hexdigest())
+
+
+def json_schema() -> dict[str, Any]:
+    """Describe gonogo.yaml for editors (JSON Schema, draft 2020-12)."""
+    schema = GonogoShape.model_json_schema(by_alias=True)
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "gonogo.yaml"}

@@ -1,0 +1,119 @@
+"""A YAML file as plain values that remember their lines.
+
+Values are built from ruamel.yaml's nodes, so that a mistake can be shown where it stands. Dates and times stay text: what they mean
+depends on a time zone that stands elsewhere in the file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
+
+from bot.domain.errors import ConfigurationError
+
+Loc = tuple[str | int, ...]
+"""Where something stands: ``("services", "storefront", "channel")``."""
+
+MOST_VALUES = 50_000
+"""More values than any catalog has; a file of aliases of aliases is stopped here."""
+
+
+@dataclass
+class Document:
+    """A file's values, the line of each, and every problem found so far."""
+
+    path: Path
+    value: Any = None
+    _lines: dict[Loc, int] = field(default_factory=dict)
+    _problems: list[tuple[int, str]] = field(default_factory=list)
+
+    def line(self, loc: Loc) -> int:
+        """Find the line of a value, or of the nearest value around it."""
+        while loc and loc not in self._lines:
+            loc = loc[:-1]
+        return self._lines.get(loc, 1)
+
+    def knows(self, loc: Loc) -> bool:
+        """Tell whether something stands there."""
+        return loc in self._lines
+
+    def problem(self, loc: Loc, sentence: str) -> None:
+        """Note a problem; ``sentence`` says what is wrong and what to do."""
+        where = ".".join(str(part) for part in loc)
+        self._note(self.line(loc), f"{where}: {sentence}" if where else sentence)
+
+    def has_problems(self) -> bool:
+        """Tell whether anything was noted."""
+        return bool(self._problems)
+
+    def check(self) -> None:
+        """Raise ConfigurationError with every problem, in the order of the file; nothing when there is none."""
+        if self._problems:
+            lines = dict.fromkeys(f"{self.path.name}:{line}: {sentence}" for line, sentence in sorted(self._problems))
+            raise ConfigurationError("\n".join(lines))
+
+    def _note(self, line: int, sentence: str) -> None:
+        self._problems.append((line, sentence))
+
+    def _build(self, node: Node, loc: Loc) -> Any:
+        self._lines.setdefault(loc, node.start_mark.line + 1)
+        if len(self._lines) > MOST_VALUES:
+            raise ConfigurationError(f"{self.path.name}: has more than {MOST_VALUES:,} values; split it, or look for aliases of aliases.")
+        if isinstance(node, MappingNode):
+            return self._mapping(node, loc)
+        if isinstance(node, SequenceNode):
+            return [self._build(each, (*loc, index)) for index, each in enumerate(node.value)]
+        return _scalar(node)
+
+    def _mapping(self, node: MappingNode, loc: Loc) -> Mapping[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in node.value:
+            name, line = str(key.value), key.start_mark.line + 1
+            if name in found:
+                self._note(line, f"{'.'.join(str(part) for part in (*loc, name))}: is here twice; remove one.")
+                continue
+            self._lines[*loc, name] = line
+            found[name] = self._build(value, (*loc, name))
+        return found
+
+
+def read(path: Path) -> Document:
+    """Read a file. Raises ConfigurationError when it cannot be read or is not YAML."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        remedy = "Set GONOGO_CONFIG to your file, or begin with docs/reference/gonogo.example.yaml."
+        raise ConfigurationError(f"{path}: cannot be read ({why}). {remedy}") from error
+    document = Document(path)
+    try:
+        node = YAML(typ="safe", pure=True).compose(text)
+        document.value = {} if node is None else document._build(node, ())  # noqa: SLF001 - it builds itself here
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = mark.line + 1 if mark else 1
+        raise ConfigurationError(f"{path.name}:{line}: this is not YAML: {error.problem}. Check the indentation and the quotes.") from error
+    except (YAMLError, RecursionError) as error:
+        raise ConfigurationError(f"{path.name}: this is not YAML. Check for control characters and for lists in lists in lists.") from error
+    return document
+
+
+def _scalar(node: Node) -> str | int | float | bool | None:
+    text: str = node.value
+    kind = str(node.tag).rpartition(":")[2]
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    try:
+        if kind == "int":
+            return int(text.replace("_", ""))
+        return float(text.replace("_", "")) if kind == "float" else text
+    except ValueError:
+        return text
