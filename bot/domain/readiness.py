@@ -136,9 +136,7 @@ def frozen_by(freezes: Sequence[Freeze], environment: str, now: datetime) -> Fre
     return max(in_force, key=lambda freeze: freeze.end, default=None)
 
 
-def on_call_gate(
-    person: Person | None, *, until: datetime | None, acknowledged_by: Person | None, at: datetime | None, need: Need
-) -> Gate:
+def on_call_gate(person: Person | None, *, until: datetime | None, acknowledged_by: Person | None, at: datetime | None, need: Need) -> Gate:
     """Judge whether somebody is on call and knows. An acknowledgement by somebody whose shift is over does not count."""
     title = TITLES[GateKind.ON_CALL]
     if person is None:
