@@ -6,7 +6,7 @@ Protocols and the plain values that pass through them. Implementations live in `
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -730,6 +730,14 @@ class RunRecord:
     signals: int
     """How often it was woken; a wake-up during execution changes it, so that none is lost."""
     attempts: int = 0
+    """How often the step that comes next has failed."""
+    faults: int = 0
+    """How often of these for a reason which waiting does not cure."""
+    state: str = "waiting"
+    """``waiting``, ``done`` or ``blocked``."""
+    wake_at: datetime | None = None
+    error: str = ""
+    result: Json = None
 
 
 class JournalStore(Protocol):
@@ -739,12 +747,16 @@ class JournalStore(Protocol):
         """Store a run that is due now; False when the id is taken."""
         ...
 
-    async def due(self, now: datetime, limit: int = 100) -> tuple[RunRecord, ...]:
-        """List the runs whose time has come."""
+    async def get(self, run: str) -> RunRecord | None:
+        """Read how a run stands."""
         ...
 
-    async def next_due(self) -> datetime | None:
-        """Tell when the next parked run is due."""
+    async def due(self, now: datetime, limit: int = 100, *, excluding: Collection[str] = ()) -> tuple[RunRecord, ...]:
+        """List the runs whose time has come, without those that are being executed."""
+        ...
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        """Tell when the next run is due that is not due yet."""
         ...
 
     async def entries(self, run: str) -> Mapping[str, Json]:
@@ -763,7 +775,7 @@ class JournalStore(Protocol):
         """Read what a run was told."""
         ...
 
-    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, error: str = "") -> None:
+    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
         """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
         ...
 
@@ -773,6 +785,10 @@ class JournalStore(Protocol):
 
     async def block(self, run: str, why: str) -> None:
         """Put a run aside that cannot go on without a person."""
+        ...
+
+    async def unblock(self) -> None:
+        """Give the runs that were put aside another chance: a new version may know them."""
         ...
 
 

@@ -1,45 +1,51 @@
 """One execution of a runbook from its journal: what was done is not done again, what must wait parks.
 
-Both engines share this. Waiting is raised as ``Parked``, a BaseException, so that no runbook can catch it by accident.
+Both engines share this. What the engine itself has to say is raised as a BaseException, so that no runbook can catch it by accident.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any, Protocol
+from typing import Any
 
 from bot.domain.errors import IntegrationError
-from bot.ports import Clock, Json
+from bot.engine.registry import Registry
+from bot.ports import Clock, JournalStore, Json, RunRecord
+
+BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
+"""Seconds between tries of a step that failed."""
+TRIES = 5
+"""How often a step is tried that fails for a reason which waiting does not cure."""
 
 
 class Parked(BaseException):
     """The run has to wait; ``until`` is when it looks again, None for only when it is woken."""
 
-    def __init__(self, until: datetime | None, *, error: str = "") -> None:
+    def __init__(self, until: datetime | None, *, error: str = "", faults: int = 0) -> None:
         super().__init__()
         self.until = until
         self.error = error
         """Why, when a step failed and is tried again."""
+        self.faults = faults
 
 
-class Misplaced(BaseException):
-    """The journal has entries that this runbook did not reach: somebody edited a released version."""
+class Stuck(BaseException):
+    """The run cannot go on without a person: a step keeps failing, or a released version was edited."""
 
 
-class Notes(Protocol):
-    """Where an execution writes down what was done."""
-
-    async def record(self, run: str, name: str, value: Json) -> None:
-        """Write an entry."""
-        ...
+class Stopped(BaseException):
+    """The engine closes; the run goes on at the next start."""
 
 
-BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""Seconds between tries of a step whose provider does not answer."""
-TRIES = 5
-"""How often a step that fails for another reason is tried."""
+class JournalLost(BaseException):
+    """The journal could not be written. That is no failure of the step: the run is taken up again from what is stored."""
+
+
+def _always() -> bool:
+    return True
 
 
 @dataclass
@@ -49,27 +55,32 @@ class Execution:
     id: str
     entries: dict[str, Json]
     signals: dict[str, Json]
-    notes: Notes
+    journal: JournalStore
     clock: Clock
     attempts: int = 0
     """How often the step that comes next has failed."""
+    faults: int = 0
+    """How often of these for a reason which waiting does not cure."""
+    may_go_on: Callable[[], bool] = _always
+    """Asked before anything new is begun."""
     _left: set[str] = field(init=False)
+    _used: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         self._left = set(self.entries)
 
     async def step(self, name: str, do: Callable[..., Awaitable[Json]], *args: Any) -> Json:
         """Do something once and remember its result."""
-        if name in self.entries:
-            return self._seen(name)
-        self._check_order(name)
+        if self._is_past(name):
+            return self.entries[name]
+        self._begin(name)
         return await self._record(name, await self._try(do, *args))
 
     async def until(self, name: str, look: Callable[..., Awaitable[Json]], *args: Any, every: timedelta) -> Json:
         """Look until there is something; park in between."""
-        if name in self.entries:
-            return self._seen(name)
-        self._check_order(name)
+        if self._is_past(name):
+            return self.entries[name]
+        self._begin(name)
         found = await self._try(look, *args)
         if found is None:
             raise Parked(self.clock.now() + every)
@@ -77,59 +88,116 @@ class Execution:
 
     async def wait(self, name: str, *, timeout: timedelta | None = None) -> Json:
         """Wait for a signal; a timeout that has passed stays one, even when the signal comes later."""
-        if name in self.entries:
-            return self._seen(name)
+        deadline = None if timeout is None else await self._deadline(name, timeout)
+        if self._is_past(name):
+            return self.entries[name]
+        self._begin(name)
         if name in self.signals:
             return await self._record(name, self.signals[name])
-        if timeout is None:
-            raise Parked(None)
-        deadline = datetime.fromisoformat(await self._deadline(f"{name}, until", timeout))
-        if self.clock.now() < deadline:
+        if deadline is None or self.clock.now() < deadline:
             raise Parked(deadline)
         return await self._record(name, None)
 
     async def sleep(self, name: str, duration: timedelta) -> None:
         """Sleep, also over restarts."""
-        if name in self.entries:
-            self._seen(name)
+        until = await self._deadline(name, duration)
+        if self._is_past(name):
             return
-        until = datetime.fromisoformat(await self._deadline(f"{name}, until", duration))
+        self._begin(name)
         if self.clock.now() < until:
             raise Parked(until)
         await self._record(name, True)  # noqa: FBT003 - a JSON value
 
-    async def _deadline(self, name: str, duration: timedelta) -> str:
-        if name in self.entries:
-            return str(self._seen(name))
-        self._check_order(name)
-        return str(await self._record(name, (self.clock.now() + duration).isoformat()))
+    async def _deadline(self, name: str, duration: timedelta) -> datetime:
+        entry = f"{name}, until"
+        if self._is_past(entry):
+            return datetime.fromisoformat(self.entries[entry])
+        self._begin(entry)
+        return datetime.fromisoformat(await self._record(entry, (self.clock.now() + duration).isoformat()))
 
-    def _seen(self, name: str) -> Json:
+    def _is_past(self, name: str) -> bool:
+        """Tell whether something was done under a name, and count it as seen."""
+        if name in self._used:
+            raise Stuck(f'the runbook uses the name "{name}" twice')
+        self._used.add(name)
         self._left.discard(name)
-        return self.entries[name]
+        return name in self.entries
 
-    def _check_order(self, name: str) -> None:
-        """Refuse to do something new while the journal holds things that were done after it."""
+    def _begin(self, name: str) -> None:
+        """Refuse to do something new while the journal holds things that were done after it, or while the engine closes."""
         if self._left:
-            raise Misplaced(f'"{name}" stands before {sorted(self._left)} in the runbook, but was not done before them')
+            done = ", ".join(sorted(self._left))
+            raise Stuck(f'"{name}" was not done, but the journal holds what comes after it ({done}): a released runbook was edited')
+        if not self.may_go_on():
+            raise Stopped
+
+    def check_complete(self) -> None:
+        """Refuse to end while the journal holds things that the runbook never asked for."""
+        if self._left:
+            raise Stuck(f"the runbook ended without {', '.join(sorted(self._left))}: a released runbook was edited")
 
     async def _record(self, name: str, value: Json) -> Json:
-        await self.notes.record(self.id, name, value)
-        self.entries[name] = value
-        self.attempts = 0
-        return value
+        stored = plain(name, value)
+        try:
+            await self.journal.record(self.id, name, stored)
+        except Exception as error:
+            raise JournalLost(f"{self.id}: {name}") from error
+        self.entries[name] = stored
+        self.attempts = self.faults = 0
+        return stored
 
     async def _try(self, do: Callable[..., Awaitable[Json]], *args: Any) -> Json:
         try:
             return await do(*args)
         except IntegrationError as error:
-            if not error.retry and self.attempts >= TRIES:
-                raise
-            pause = BACK_OFF[min(self.attempts, len(BACK_OFF) - 1)]
-            raise Parked(self.clock.now() + timedelta(seconds=pause), error=str(error) or type(error).__name__) from error
+            raise self._again(str(error), faults=self.faults + (not error.retry)) from error
         except Exception as error:
-            if self.attempts >= TRIES:
-                raise
-            pause = BACK_OFF[min(self.attempts, len(BACK_OFF) - 1)]
-            why = f"{type(error).__name__}: {error}"
-            raise Parked(self.clock.now() + timedelta(seconds=pause), error=why) from error
+            raise self._again(f"{type(error).__name__}: {error}", faults=self.faults + 1) from error
+
+    def _again(self, why: str, *, faults: int) -> Parked | Stuck:
+        if faults >= TRIES:
+            return Stuck(why)
+        pause = BACK_OFF[min(self.attempts, len(BACK_OFF) - 1)]
+        return Parked(self.clock.now() + timedelta(seconds=pause), error=why, faults=faults)
+
+
+def plain(name: str, value: Json) -> Json:
+    """Give a value as it will be read back, so that the first pass and every later one see the same."""
+    try:
+        return json.loads(json.dumps(value))
+    except (TypeError, ValueError) as error:
+        raise Stuck(f'"{name}" returned {type(value).__name__}, which is not JSON') from error
+
+
+async def carry_out(
+    record: RunRecord, journal: JournalStore, registry: Registry, clock: Clock, *, may_go_on: Callable[[], bool] = _always
+) -> str:
+    """Execute a run until it ends or has to wait. Returns why it is stuck, or nothing.
+
+    Whatever else is raised says that the journal could not be read or written; the run is then as it was.
+    """
+    runbook = registry.find(record.name, record.version)
+    if runbook is None:
+        return await _block(journal, record, f"this version of Go/No-Go does not know {record.name} version {record.version}")
+    entries, signals = await journal.entries(record.id), await journal.signals(record.id)
+    run = Execution(record.id, dict(entries), dict(signals), journal, clock, record.attempts, record.faults, may_go_on)
+    try:
+        result = plain("the runbook", await runbook(run, *record.args))
+        run.check_complete()
+    except Parked as parked:
+        attempts = run.attempts + 1 if parked.error else 0
+        await journal.park(record, parked.until, attempts=attempts, faults=parked.faults, error=parked.error)
+        return ""
+    except Stopped:
+        return ""
+    except Stuck as stuck:
+        return await _block(journal, record, str(stuck))
+    except Exception as error:  # noqa: BLE001 - a mistake in the runbook itself
+        return await _block(journal, record, f"{type(error).__name__}: {error}")
+    await journal.finish(record.id, result)
+    return ""
+
+
+async def _block(journal: JournalStore, record: RunRecord, why: str) -> str:
+    await journal.block(record.id, why)
+    return why

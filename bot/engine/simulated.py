@@ -1,14 +1,20 @@
-"""The engine for tests: the same execution, a virtual clock that jumps, and a crash wherever one is wanted."""
+"""The engine for tests: the same execution, a virtual clock that jumps, and a crash wherever one is wanted.
+
+On a ``MemoryJournal`` it needs no file; on the database's journal it plays the real store's runbooks in virtual time.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from bot.engine.execution import Execution, Misplaced, Parked
+from bot.engine.execution import carry_out
 from bot.engine.registry import Registry
 from bot.ports import JournalStore, Json, RunRecord
+
+AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
+"""Due since ever, whatever the clock says."""
 
 
 class Crash(BaseException):
@@ -31,131 +37,126 @@ class VirtualClock:
 
 
 @dataclass
-class _Row:
-    record: RunRecord
-    state: str = "waiting"
-    wake_at: datetime | None = None
-    error: str = ""
-    result: Json = None
-    entries: dict[str, Json] = field(default_factory=dict)
-
-
 class MemoryJournal:
     """``ports.JournalStore`` in memory."""
 
-    def __init__(self) -> None:
-        self.rows: dict[str, _Row] = {}
-        self._signals: dict[str, dict[str, Json]] = {}
+    rows: dict[str, RunRecord] = field(default_factory=dict)
+    notes: dict[str, dict[str, Json]] = field(default_factory=dict)
+    told: dict[str, dict[str, Json]] = field(default_factory=dict)
 
     async def start(self, id: str, name: str, version: int, args: Sequence[Json]) -> bool:
         """Store a run that is due now."""
         if id in self.rows:
             return False
-        self.rows[id] = _Row(RunRecord(id, name, version, tuple(args), 0), wake_at=datetime.min.replace(tzinfo=UTC))
+        self.rows[id] = RunRecord(id, name, version, tuple(args), 0, wake_at=AT_ONCE)
         return True
 
-    async def due(self, now: datetime, limit: int = 100) -> tuple[RunRecord, ...]:
-        """List the runs whose time has come."""
-        waiting = [row for row in self.rows.values() if row.state == "waiting" and row.wake_at is not None and row.wake_at <= now]
-        return tuple(row.record for row in waiting[:limit])
+    async def get(self, run: str) -> RunRecord | None:
+        """Read how a run stands."""
+        return self.rows.get(run)
 
-    async def next_due(self) -> datetime | None:
-        """Tell when the next parked run is due."""
-        return min((row.wake_at for row in self.rows.values() if row.state == "waiting" and row.wake_at is not None), default=None)
+    async def due(self, now: datetime, limit: int = 100, *, excluding: Collection[str] = ()) -> tuple[RunRecord, ...]:
+        """List the runs whose time has come."""
+        waiting = ((run.wake_at, run) for run in self.rows.values() if run.state == "waiting" and run.id not in excluding)
+        due = [(when, run) for when, run in waiting if when is not None and when <= now]
+        return tuple(run for _, run in sorted(due, key=lambda pair: pair[0]))[:limit]
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        """Tell when the next run is due that is not due yet."""
+        times = (run.wake_at for run in self.rows.values() if run.state == "waiting")
+        return min((when for when in times if when is not None and when > after), default=None)
 
     async def entries(self, run: str) -> Mapping[str, Json]:
         """Read what a run has done."""
-        return self.rows[run].entries
+        return self.notes.get(run, {})
 
     async def record(self, run: str, name: str, value: Json) -> None:
         """Write down what a run has done."""
-        self.rows[run].entries.setdefault(name, value)
+        self.notes.setdefault(run, {}).setdefault(name, value)
 
     async def signal(self, run: str, name: str, value: Json) -> bool:
-        """Store a signal and make the run due; the first value under a name wins."""
-        told = self._signals.setdefault(run, {})
+        """Store a signal and make the run due."""
+        told = self.told.setdefault(run, {})
         if name in told:
             return False
         told[name] = value
         self.wake(run)
         return True
 
+    def wake(self, run: str) -> None:
+        """Make a run due."""
+        record = self.rows.get(run)
+        if record is not None and record.state == "waiting":
+            self.rows[run] = replace(record, signals=record.signals + 1, wake_at=AT_ONCE)
+
     async def signals(self, run: str) -> Mapping[str, Json]:
         """Read what a run was told."""
-        return self._signals.get(run, {})
+        return self.told.get(run, {})
 
-    def wake(self, run: str) -> None:
-        """Have a parked run look again."""
-        row = self.rows.get(run)
-        if row is not None and row.state == "waiting":
-            row.record = replace(row.record, signals=row.record.signals + 1)
-            row.wake_at = datetime.min.replace(tzinfo=UTC)
-
-    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, error: str = "") -> None:
-        """Put a run to sleep unless it was woken meanwhile."""
-        row = self.rows[record.id]
-        if row.record.signals == record.signals:
-            row.wake_at = wake_at
-        row.record = replace(row.record, attempts=attempts)
-        row.error = error
+    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
+        """Put a run to sleep; if it was woken meanwhile it stays due."""
+        now = self.rows[record.id]
+        when = wake_at if now.signals == record.signals else now.wake_at
+        self.rows[record.id] = replace(now, wake_at=when, attempts=attempts, faults=faults, error=error)
 
     async def finish(self, run: str, result: Json) -> None:
         """Close a run."""
-        self.rows[run].state, self.rows[run].result = "done", result
+        self.rows[run] = replace(self.rows[run], state="done", result=result, wake_at=None, error="")
 
     async def block(self, run: str, why: str) -> None:
         """Put a run aside."""
-        self.rows[run].state, self.rows[run].error = "blocked", why
+        self.rows[run] = replace(self.rows[run], state="blocked", error=why, wake_at=None)
+
+    async def unblock(self) -> None:
+        """Give the runs that were put aside another chance."""
+        for run in [run for run in self.rows.values() if run.state == "blocked"]:
+            self.rows[run.id] = replace(run, state="waiting", wake_at=AT_ONCE, attempts=0, faults=0)
 
 
 class SimulatedEngine:
-    """``ports.Engine`` without tasks: ``run_until_idle`` does all that is due and jumps from one due time to the next."""
+    """``ports.Engine`` without a process: ``run_until_idle`` does everything that is due, jumping from one due time to the next.
+
+    ``crash_before`` and ``crash_after`` name the journal entry (counted over all runs) at which the process dies with ``Crash``. Before: the
+    act is done and its note is missing. After: the note is written and nothing else has happened. ``run_until_idle`` again is the restart.
+    """
 
     def __init__(
-        self,
-        journal: JournalStore,
-        registry: Registry,
-        clock: VirtualClock,
-        *,
+        self, journal: JournalStore, registry: Registry, clock: VirtualClock, *,
         on_stuck: Callable[[str, str], None] = lambda _run, _why: None,
-    ) -> None:
+    ) -> None:  # fmt: skip
         self.clock = clock
+        self.journal = journal
         self.crash_before: int | None = None
-        """Die instead of writing this journal entry (counted over all runs): the act is done, the note is missing."""
+        self.crash_after: int | None = None
         self.writes = 0
-        self._journal = journal
         self._registry = registry
         self._on_stuck = on_stuck
 
     async def open(self) -> None:
-        """Nothing to open."""
+        """Take up what an earlier engine left."""
+        await self.journal.unblock()
 
     async def close(self) -> None:
         """Nothing to close."""
 
     async def start(self, runbook: str, id: str, *args: Json) -> bool:
         """Start the newest version of a runbook."""
-        return await self._journal.start(id, runbook, self._registry.newest(runbook), args)
+        return await self.journal.start(id, runbook, self._registry.newest(runbook), args)
 
     async def signal(self, id: str, name: str, value: Json = True) -> bool:
         """Give a run a signal; the first wins."""
-        return await self._journal.signal(id, name, value)
+        return await self.journal.signal(id, name, value)
 
     def nudge(self) -> None:
         """Nothing waits for a nudge here."""
 
-    async def record(self, run: str, name: str, value: Json) -> None:
-        """Write an entry, or die instead."""
-        self.writes += 1
-        if self.crash_before == self.writes:
-            raise Crash
-        await self._journal.record(run, name, value)
-
     async def run_due(self) -> bool:
         """Execute what is due now; False when nothing was."""
-        due = await self._journal.due(self.clock.now())
+        due = await self.journal.due(self.clock.now())
         for record in due:
-            await self._execute(record)
+            why = await carry_out(record, _Fragile(self.journal, self), self._registry, self.clock)
+            if why:
+                self._on_stuck(record.id, why)
         return bool(due)
 
     async def run_until_idle(self, *, horizon: timedelta = timedelta(days=2)) -> None:
@@ -164,28 +165,31 @@ class SimulatedEngine:
         while True:
             if await self.run_due():
                 continue
-            due = await self._journal.next_due()
+            due = await self.journal.next_due(self.clock.now())
             if due is None or due > end:
                 return
-            self.clock.at = max(due, self.clock.now())
+            self.clock.at = due
 
-    async def _execute(self, record: RunRecord) -> None:
-        runbook = self._registry.find(record.name, record.version)
-        if runbook is None:
-            await self._block(record, f"this version of Go/No-Go does not know {record.name} version {record.version}")
-            return
-        entries, signals = dict(await self._journal.entries(record.id)), dict(await self._journal.signals(record.id))
-        execution = Execution(record.id, entries, signals, self, self.clock, record.attempts)
-        try:
-            await self._journal.finish(record.id, await runbook(execution, *record.args))
-        except Parked as parked:
-            attempts = execution.attempts + 1 if parked.error else 0
-            await self._journal.park(record, parked.until, attempts=attempts, error=parked.error)
-        except Misplaced as misplaced:
-            await self._block(record, str(misplaced))
-        except Exception as error:  # noqa: BLE001 - whatever a runbook raises blocks it
-            await self._block(record, f"{type(error).__name__}: {error}")
+    def count_a_write(self) -> None:
+        """Count an entry, and die instead of writing it if this is the one."""
+        self.writes += 1
+        if self.writes == self.crash_before:
+            raise Crash
 
-    async def _block(self, record: RunRecord, why: str) -> None:
-        await self._journal.block(record.id, why)
-        self._on_stuck(record.id, why)
+
+class _Fragile:
+    """The journal of a process that dies when it is told to."""
+
+    def __init__(self, journal: JournalStore, engine: SimulatedEngine) -> None:
+        self._engine = engine
+        self.get, self.start, self.due, self.next_due = journal.get, journal.start, journal.due, journal.next_due
+        self.entries, self.signal, self.signals = journal.entries, journal.signal, journal.signals
+        self.park, self.finish, self.block, self.unblock = journal.park, journal.finish, journal.block, journal.unblock
+        self._record = journal.record
+
+    async def record(self, run: str, name: str, value: Json) -> None:
+        """Write an entry, or die before or after it."""
+        self._engine.count_a_write()
+        await self._record(run, name, value)
+        if self._engine.writes == self._engine.crash_after:
+            raise Crash

@@ -1,12 +1,13 @@
-"""The engine's memory."""
+"""The engine's memory. What has to be done now is due since ever, so that the engine's clock decides about timers alone."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import case, func, literal, select, update
+from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.ports import Json, RunRecord
@@ -28,24 +29,32 @@ class SqlJournal:
         """Store a run that is due now; False when the id is taken."""
         values = {
             "id": id, "name": name, "version": version, "args": list(args), "state": WAITING, "wake_at": AT_ONCE,
-            "signals": 0, "attempts": 0, "error": "",
+            "signals": 0, "attempts": 0, "faults": 0, "error": "",
         }  # fmt: skip
         async with self._writer.begin() as connection:
             return await add(connection, RunbookRow, values)
 
-    async def due(self, now: datetime, limit: int = 100) -> tuple[RunRecord, ...]:
-        """List the runs whose time has come."""
+    async def get(self, run: str) -> RunRecord | None:
+        """Read how a run stands."""
         row = table(RunbookRow)
-        statement = select(row).where(row.c.state == WAITING, row.c.wake_at <= now).order_by(row.c.wake_at).limit(limit)
         async with self._reader.begin() as connection:
-            rows = (await connection.execute(statement)).mappings().all()
-        return tuple(RunRecord(r["id"], r["name"], r["version"], tuple(r["args"]), r["signals"], r["attempts"]) for r in rows)
+            found = (await connection.execute(select(row).where(row.c.id == run))).mappings().first()
+        return _record(found) if found else None
 
-    async def next_due(self) -> datetime | None:
-        """Tell when the next parked run is due."""
+    async def due(self, now: datetime, limit: int = 100, *, excluding: Collection[str] = ()) -> tuple[RunRecord, ...]:
+        """List the runs whose time has come, without those that are being executed."""
         row = table(RunbookRow)
+        statement = select(row).where(row.c.state == WAITING, row.c.wake_at <= now, row.c.id.not_in(excluding))
         async with self._reader.begin() as connection:
-            found: datetime | None = (await connection.execute(select(func.min(row.c.wake_at)).where(row.c.state == WAITING))).scalar()
+            rows = (await connection.execute(statement.order_by(row.c.wake_at).limit(limit))).mappings().all()
+        return tuple(_record(found) for found in rows)
+
+    async def next_due(self, after: datetime) -> datetime | None:
+        """Tell when the next run is due that is not due yet."""
+        row = table(RunbookRow)
+        earliest = select(func.min(row.c.wake_at)).where(row.c.state == WAITING, row.c.wake_at > after)
+        async with self._reader.begin() as connection:
+            found: datetime | None = (await connection.execute(earliest)).scalar()
         return found
 
     async def entries(self, run: str) -> Mapping[str, Json]:
@@ -80,12 +89,14 @@ class SqlJournal:
             await connection.execute(woken.values(signals=row.c.signals + 1, wake_at=AT_ONCE))
         return True
 
-    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, error: str = "") -> None:
+    async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
         """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
         row = table(RunbookRow)
         when = case((row.c.signals == record.signals, literal(wake_at, UtcDateTime())), else_=row.c.wake_at)
         async with self._writer.begin() as connection:
-            await connection.execute(update(row).where(row.c.id == record.id).values(wake_at=when, attempts=attempts, error=error))
+            await connection.execute(update(row).where(row.c.id == record.id).values(
+                wake_at=when, attempts=attempts, faults=faults, error=error,
+            ))  # fmt: skip
 
     async def finish(self, run: str, result: Json) -> None:
         """Close a run."""
@@ -95,7 +106,18 @@ class SqlJournal:
         """Put a run aside that cannot go on without a person."""
         await self._close(run, {"state": BLOCKED, "wake_at": None, "error": why})
 
+    async def unblock(self) -> None:
+        """Give the runs that were put aside another chance: a new version may know them."""
+        row = table(RunbookRow)
+        async with self._writer.begin() as connection:
+            again = update(row).where(row.c.state == BLOCKED)
+            await connection.execute(again.values(state=WAITING, wake_at=AT_ONCE, attempts=0, faults=0))
+
     async def _close(self, run: str, values: dict[str, Json]) -> None:
         row = table(RunbookRow)
         async with self._writer.begin() as connection:
             await connection.execute(update(row).where(row.c.id == run).values(**values))
+
+
+def _record(row: RowMapping) -> RunRecord:
+    return RunRecord(**{**row, "args": tuple(row["args"])})

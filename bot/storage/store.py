@@ -250,7 +250,7 @@ class SqlTransaction(SqlReader):
         """Start a runbook under an id; a second start with the same id is nothing."""
         values = {
             "id": id, "name": runbook, "version": self._newest_version(runbook), "args": list(args), "state": "waiting",
-            "wake_at": AT_ONCE, "signals": 0, "attempts": 0, "error": "",
+            "wake_at": AT_ONCE, "signals": 0, "attempts": 0, "faults": 0, "error": "",
         }  # fmt: skip
         if await add(self._connection, RunbookRow, values):
             self.has_woken = True

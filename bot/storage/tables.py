@@ -258,6 +258,7 @@ class RunbookRow(SQLModel, table=True):
     wake_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     signals: int = 0
     attempts: int = 0
+    faults: int = 0
     error: str = ""
     result: Any = Field(default=None, sa_type=Document, nullable=True)
 
