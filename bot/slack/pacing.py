@@ -38,8 +38,11 @@ class Pacing:
     A 429 closes its method (posts: in its channel) for as long as Slack says; an absence closes everything, longer each time.
     """
 
-    def __init__(self, now: Callable[[], float], *, updates_per_minute: float = 45.0, posts_per_second: float = 1.0) -> None:
+    def __init__(
+        self, now: Callable[[], float], *, updates_per_minute: float = 45.0, posts_per_second: float = 1.0, patience: float = FIRST_ABSENCE
+    ) -> None:
         self._now = now
+        self._patience = patience
         self._posts_per_second = posts_per_second
         self._updates = _Bucket(size=UPDATES_AT_ONCE, per_second=updates_per_minute / 60, at=now())
         self._posts: dict[str, _Bucket] = {}
@@ -72,7 +75,7 @@ class Pacing:
 
     def missed(self) -> None:
         """Slack did not answer; leave it alone for a while, longer each time."""
-        self._absence = min(LONGEST_ABSENCE, self._absence * 2 or FIRST_ABSENCE)
+        self._absence = min(LONGEST_ABSENCE, self._absence * 2 or self._patience)
         self._away_until = self._now() + self._absence
 
     def _bucket(self, method: str, channel: str) -> _Bucket:
