@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
-from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PROVIDERS, STRATEGIES
+from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PRODUCTION_NAMES, PROVIDERS, STRATEGIES
 from bot.catalog.document import Document, Loc
 from bot.catalog.mistakes import instead
 from bot.catalog.shape import ApprovalShape, EnvironmentShape, GatesShape, GonogoShape, ItemShape, MetricShape, ProviderShape, ServiceShape
@@ -126,9 +126,9 @@ class Builder:
         it = service.environments[name]
         self._order(name, service, loc)
         self._known(it.strategy, self.strategies, (*loc, "strategy"), "strategy")
-        if it.after and not it.approvals:
+        if _is_guarded(name, it) and not it.approvals:
             where = (*loc, "approvals") if "approvals" in it.model_fields_set else loc
-            self.document.problem(where, "approvals are missing; an environment with after needs at least one, or nobody guards it.")
+            self.document.problem(where, "approvals are missing; production, and what comes after another environment, needs at least one.")
         return EnvironmentPolicy(
             name=name,
             strategy=it.strategy,
@@ -165,7 +165,7 @@ class Builder:
         if after in names and after not in earlier:
             self.document.problem((*loc, "after"), f"{after} must stand before {name}: environments are listed in the order of promotion.")
         else:
-            self._known(after, earlier, (*loc, "after"), "environment", "Before it")
+            self._known(after, earlier, (*loc, "after"), "environment", "Environments before it")
 
     def _gates(self, it: EnvironmentShape, loc: Loc) -> tuple[AutomaticGate, ...]:
         if it.after is None and it.gates.staged not in {None, "off"}:
@@ -228,6 +228,11 @@ class Builder:
         for index, key in enumerate(keys):
             if key in keys[:index]:
                 self.document.problem((*loc, index, "key"), f'"{key}" is here twice; give each its own key.')
+
+
+def _is_guarded(name: str, it: EnvironmentShape) -> bool:
+    """Tell whether an environment is production or like it, and so fails closed."""
+    return bool(it.after) or name in PRODUCTION_NAMES
 
 
 def gate_key(kind: GateKind) -> str:

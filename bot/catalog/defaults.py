@@ -34,3 +34,6 @@ GATES_OF_THE_LATER: dict[GateKind, Need] = dict.fromkeys(GateKind, Need.REQUIRED
 
 PROVIDERS: dict[str, tuple[str, ...]] = {"ci": ("local",), "metrics": ("scrape",), "on_call": ("rota",)}
 """The providers that can be named."""
+
+PRODUCTION_NAMES = frozenset({"production", "prod", "live"})
+"""Environments that need approvals even without ``after``."""

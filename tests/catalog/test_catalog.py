@@ -1,0 +1,267 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime, time, timedelta
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from bot.catalog import Loaded, json_schema, load_catalog
+from bot.catalog.document import read
+from bot.domain.catalog import AutomaticRollback, Direction, GateKind, MetricKind, Need, Permission
+from bot.domain.errors import ConfigurationError
+from bot.domain.people import Person
+from bot.domain.rota import duty_at
+
+EXAMPLE = Path(__file__).parents[2] / "docs" / "reference" / "gonogo.example.yaml"
+SMALL = """\
+version: 1
+team: T1
+roles:
+  developer: {people: [U1]}
+  lead: {people: [U1, U2]}
+services:
+  api:
+    ci: {provider: local, repository: api}
+    metrics: {provider: scrape}
+    on_call: {provider: rota, schedule: api}
+    environments:
+      staging: {}
+      production: {after: staging, checklist: [], approvals: [{role: lead}]}
+rotas:
+  api: {people: [U1], shift: 1w, start: 2026-01-05}
+"""
+Write = Callable[[str], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    def written(text: str) -> Path:
+        path = tmp_path / "gonogo.yaml"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    return written
+
+
+def problems(path: Path) -> list[str]:
+    with pytest.raises(ConfigurationError) as error:
+        load_catalog(path)
+    return str(error.value).splitlines()
+
+
+@pytest.fixture
+def example() -> Loaded:
+    return load_catalog(EXAMPLE)
+
+
+def test_the_commented_example_loads(example: Loaded) -> None:
+    production = example.catalog.services["storefront"].environments["production"]
+    assert production.after == "staging"
+    assert [item.key for item in production.checklist] == ["support-briefed", "migrations"]
+    assert production.checklist[1].need is Need.OPTIONAL
+    assert production.automatic_rollback is AutomaticRollback.COUNTDOWN
+    assert production.approval_expires == timedelta(hours=4)
+    assert {gate.kind for gate in production.gates} == set(GateKind)
+    assert example.catalog.permissions[Permission.HAND_OVER] == {"release_manager"}
+    assert example.catalog.roles["release_manager"].groups == {"S00RELEASES"}
+    assert example.catalog.strategies["careful"].steps[0].percent == 1
+    assert example.path == EXAMPLE
+    assert len(example.digest) == 64
+
+
+def test_the_example_names_every_key_that_an_environment_can_have() -> None:
+    named = EXAMPLE.read_text(encoding="utf-8")
+    keys = json_schema()["$defs"]["EnvironmentShape"]["properties"]
+    assert [key for key in keys if f"{key}:" not in named] == []
+
+
+def test_metrics_keep_what_the_provider_needs(example: Loaded) -> None:
+    errors, p95 = example.catalog.services["storefront"].metric_specs
+    assert (errors.kind, errors.unit, errors.direction) == (MetricKind.RATIO, "%", Direction.UP_IS_WORSE)
+    assert (p95.kind, p95.unit, p95.min_change) == (MetricKind.LEVEL, "ms", 20)
+    assert "numerator" in errors.query
+
+
+def test_times_are_read_on_the_clocks_of_their_zone(example: Loaded) -> None:
+    freeze = example.catalog.freezes[0]
+    assert freeze.start == datetime(2026, 12, 18, 17, 0, tzinfo=UTC)
+    rota = example.rotas["storefront"]
+    assert (rota.weekday, rota.handover, rota.length) == (0, time(9), timedelta(days=7))
+    christmas = duty_at(rota, datetime(2026, 12, 25, 12, 0, tzinfo=UTC))
+    assert christmas is not None
+    assert christmas.person == Person("T0123456789", "U00000000CY")
+
+
+def test_a_small_file_gets_careful_defaults(write: Write) -> None:
+    path = write(SMALL)
+    service = load_catalog(path).catalog.services["api"]
+    staging, production = service.environments["staging"], service.environments["production"]
+    assert [gate.kind for gate in staging.gates] == [GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN]
+    assert {gate.kind for gate in production.gates} == set(GateKind)
+    assert all(gate.need is Need.REQUIRED for gate in production.gates)
+    assert staging.strategy == "rolling"
+    assert staging.summary_after == production.watch == timedelta(minutes=30)
+    assert load_catalog(path).catalog.permissions[Permission.DEPLOY] == frozenset()
+    assert service.ci.options["repository"] == str(path.parent / "api")
+
+
+def test_the_planning_checklist_is_the_default_where_it_matters(write: Write) -> None:
+    text = SMALL.replace("checklist: [], ", "")
+    found = problems(write(text))
+    assert any("the checklist planning needs the role release_manager" in line for line in found)
+    roles = "".join(f"  {role}: {{people: [U1]}}\n" for role in ("release_manager", "qa", "support"))
+    production = load_catalog(write(text.replace("services:", f"{roles}services:"))).catalog.services["api"].environments["production"]
+    assert len(production.checklist) == 8
+
+
+def test_gates_can_be_optional_or_off(write: Write) -> None:
+    text = SMALL.replace("after: staging,", "after: staging, gates: {rollback: optional, on_call: off},")
+    gates = {gate.kind: gate.need for gate in load_catalog(write(text)).catalog.services["api"].environments["production"].gates}
+    assert gates[GateKind.ROLLBACK] is Need.OPTIONAL
+    assert GateKind.ON_CALL not in gates
+
+
+def test_a_short_watch_takes_only_the_snapshots_that_fit(write: Write) -> None:
+    text = SMALL.replace("staging: {}", "staging: {watch: 5m, summary_after: off}")
+    staging = load_catalog(write(text)).catalog.services["api"].environments["staging"]
+    assert staging.snapshots == (timedelta(minutes=1), timedelta(minutes=5))
+    assert staging.summary_after is None
+
+
+MISTAKES = {
+    ("version: 1", "version: 2"): "gonogo.yaml:1: version: should be 1.",
+    ("version: 1", "version: 1\nversion: 1"): "gonogo.yaml:2: version: is here twice; remove one.",
+    ("team: T1", "team: acme"): 'gonogo.yaml:2: team: "acme" is no workspace id.',
+    ("team: T1\n", ""): "gonogo.yaml:1: team: is missing; add it.",
+    ("U1, U2", "ana"): 'gonogo.yaml:5: roles.lead.people.0: "ana" is no user id. It begins with U',
+    ("staging: {}", "staging: {strategy: canry}"): (
+        'gonogo.yaml:12: services.api.environments.staging.strategy: there is no strategy "canry". '
+        "Did you mean canary? Defined: canary, rolling."
+    ),
+    ("staging: {}", "staging: {smok: true}"): (
+        "gonogo.yaml:12: services.api.environments.staging.smok: there is no such key here. Did you mean smoke? Known: after, strategy"
+    ),
+    ("staging: {}", "staging: {watch: soon}"): '"soon" is no duration. Write 45s, 10m, 1h30m, 2d or 1w.',
+    ("staging: {}", "staging: {watch: 0}"): "gonogo.yaml:12: services.api.environments.staging.watch: must be longer than 0.",
+    ("staging: {}", "staging: {watch: 5m, snapshots: [10m]}"): "a snapshot at 0:10:00 comes after the watch of 0:05:00 has ended.",
+    ("staging: {}", "staging: {gates: {staged: required}}"): "staging.gates.staged: needs after",
+    ("staging: {}", "staging: {gates: {tests: yes please}}"): "gates.tests: should be 'required', 'optional' or 'off'.",
+    ("staging: {}", "staging: {checklist: planing}"): 'there is no checklist "planing". Did you mean planning?',
+    ("staging: {}", "staging: {checklist: [{key: a, title: b, role: boss}]}"): 'checklist.0.role: there is no role "boss".',
+    ("staging: {}", "staging: {checklist: [{key: a, title: b, rol: boss}]}"): (
+        "checklist.0.rol: there is no such key here. Did you mean role? Known: key, title, role, need."
+    ),
+    ("staging: {}", "to: {}"): '"to" has a meaning of its own in commands.',
+    ("staging: {}", "Staging: {}"): '"Staging" cannot be a name. Use lower-case letters',
+    ("after: staging", "after: stagin"): (
+        'gonogo.yaml:13: services.api.environments.production.after: there is no environment "stagin". Did you mean staging?'
+    ),
+    ("role: lead", "role: leed"): (
+        'gonogo.yaml:13: services.api.environments.production.approvals.0.role: there is no role "leed". Did you mean lead?'
+    ),
+    ("role: lead", "role: lead, count: 3"): "asks for 3 approvals, but lead is held by 2 people. Add people.",
+    ("role: lead", "role: lead, count: many"): "approvals.0.count: should be a whole number.",
+    ("provider: scrape", "provider: scape"): 'metrics.provider: there is no provider "scape". Did you mean scrape?',
+    ("schedule: api", "schedule: ops"): 'on_call.schedule: there is no rota "ops". Defined: api.',
+    (", schedule: api", ""): "services.api.on_call: schedule is missing; name a rota.",
+    ("shift: 1w", "shift: 1w, handover: Mn 09:00"): 'gonogo.yaml:15: rotas.api.handover: "Mn" is no weekday',
+    ("shift: 1w", "shift: 1w, handover: 99:00"): 'rotas.api.handover: "99:00" is no time of day.',
+    ("shift: 1w", "shift: 1w, hours: always"): "gonogo.yaml:15: rotas.api.hours:",
+    ("shift: 1w", "shift: 5d, handover: Mon 09:00"): "gonogo.yaml:15: rotas.api: a handover weekday needs shifts of whole weeks.",
+    ("shift: 1w", "shift: 1w, timezone: Mars/Base"): 'rotas.api.timezone: there is no time zone "Mars/Base".',
+    ("2026-01-05", "someday"): 'rotas.api.start: "someday" is no time.',
+    ("rotas:", "permissions: {deploy: [devs]}\nrotas:"): 'gonogo.yaml:14: permissions.deploy.0: there is no role "devs".',
+    ("rotas:", "freezes: [{environment: prod, from: 2026-01-01, to: 2026-01-02, because: x}]\nrotas:"): 'there is no environment "prod".',
+    ("rotas:", "freezes: [{environment: production, from: 2026-01-02, to: 2026-01-01, because: x}]\nrotas:"): (
+        "gonogo.yaml:14: freezes.0.to: the freeze ends before it begins"
+    ),
+    ("rotas:", "strategies: {slow: {kind: canary, steps: [{percent: 5}, {percent: 50}]}}\nrotas:"): "the last step must have percent: 100",
+    ("rotas:", "strategies: {slow: {kind: canary, steps: [{percent: 50}, {percent: 5}, {percent: 100}]}}\nrotas:"): (
+        "gonogo.yaml:14: strategies.slow.steps: percentages must increase from step to step; these are 50, 5, 100."
+    ),
+    ("rotas:", "strategies: {slow: {kind: cannery, steps: [{percent: 100}]}}\nrotas:"): "slow.kind: should be 'canary' or 'rolling'.",
+    ("rotas:", "morning: 25:00\nrotas:"): 'gonogo.yaml:14: morning: "25:00" is no time of day. Write it as 09:00.',
+    ("rotas:", "checklists: {c: [{key: a, title: b, role: lead}, {key: a, title: b, role: lead}]}\nrotas:"): (
+        'checklists.c.1.key: "a" is here twice'
+    ),
+}
+
+
+@pytest.mark.parametrize(("change", "sentence"), MISTAKES.items())
+def test_a_mistake_is_shown_with_its_line_and_a_remedy(write: Write, change: tuple[str, str], sentence: str) -> None:
+    assert change[0] in SMALL
+    found = problems(write(SMALL.replace(*change, 1)))
+    assert any(sentence in line for line in found), found
+    assert all(line.startswith("gonogo.yaml:") and line.endswith(".") for line in found), found
+
+
+@pytest.mark.parametrize("change", [(", approvals: [{role: lead}]", ""), ("after: staging, checklist: [], approvals: [{role: lead}]", "")])
+def test_production_without_approvals_is_refused(write: Write, change: tuple[str, str]) -> None:
+    assert "approvals are missing" in "".join(problems(write(SMALL.replace(*change))))
+
+
+def test_a_role_that_nobody_holds_cannot_guard_production(write: Write) -> None:
+    found = problems(write(SMALL.replace("lead: {people: [U1, U2]}", "lead: {}")))
+    assert len(found) == 1
+    assert found[0].startswith("gonogo.yaml:13: services.api.environments.production.approvals.0.role: nobody holds the role lead")
+    item = "checklist: [{key: a, title: b, role: developer}]"
+    held = problems(write(SMALL.replace("developer: {people: [U1]}", "developer: {}").replace("checklist: []", item)))
+    assert "nobody holds the role developer" in held[0]
+
+
+def test_environments_stand_in_the_order_of_promotion(write: Write) -> None:
+    swapped = SMALL.replace("      staging: {}\n", "").replace("rotas:\n", "      staging: {}\nrotas:\n", 1)
+    assert "staging must stand before production" in problems(write(swapped))[0]
+
+
+def test_all_problems_are_told_at_once(write: Write) -> None:
+    text = SMALL.replace("scrape", "scape").replace("schedule: api", "schedule: ops").replace("role: lead", "role: leed")
+    found = problems(write(text))
+    assert [line.split(":")[1] for line in found] == ["9", "10", "13"]
+    shapeless = SMALL.replace("version: 1", "version: 2").replace("staging: {}", "staging: {smok: 1, watch: x}").replace("1w", "x")
+    assert len(problems(write(shapeless))) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("a: [\n", "gonogo.yaml:2: this is not YAML"),
+        ("a: b: c\n", "gonogo.yaml:1: this is not YAML"),
+        ("a: \x01\n", "gonogo.yaml: this is not YAML."),
+        ("- x\n", "gonogo.yaml:1: should be a mapping of keys to values."),
+        ("", "gonogo.yaml:1: version: is missing; add it."),
+        ("[" * 5000, "gonogo.yaml: this is not YAML."),
+        ("a: &a [1]\nb: *c\n", "gonogo.yaml:2: this is not YAML"),
+    ],
+)
+def test_what_is_not_yaml_is_said_to_be_so(write: Write, text: str, sentence: str) -> None:
+    assert problems(write(text))[-1].startswith(sentence)
+
+
+def test_aliases_of_aliases_do_not_fill_the_memory(write: Write) -> None:
+    bomb = "a0: &a0 [x, x]\n" + "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 9))
+    assert "has more than 50,000 values" in problems(write(bomb))[0]
+
+
+def test_a_file_that_is_not_there_is_named_with_a_remedy(tmp_path: Path) -> None:
+    assert "Set GONOGO_CONFIG to your file" in problems(tmp_path / "nothing.yaml")[0]
+    broken = tmp_path / "latin.yaml"
+    broken.write_bytes(b"a: \xff\n")
+    assert "it is not UTF-8 text" in problems(broken)[0]
+
+
+def test_the_schema_for_editors_knows_the_example_and_finds_mistakes() -> None:
+    schema = json_schema()
+    jsonschema.Draft202012Validator.check_schema(schema)
+    value = read(EXAMPLE).value
+    jsonschema.validate(value, schema)
+    with pytest.raises(jsonschema.ValidationError, match="unknwon"):
+        jsonschema.validate({**value, "unknwon": 1}, schema)
+
+
+def test_every_key_of_the_schema_is_explained() -> None:
+    for name, model in json_schema()["$defs"].items():
+        silent = [key for key, value in model.get("properties", {}).items() if not value.get("description")]
+        assert silent == [], name
