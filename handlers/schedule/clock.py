@@ -1,0 +1,70 @@
+"""APScheduler is the clock, not the memory: its jobs only start a runbook under an id that names the slot, so a slot happens once.
+
+Every process runs its own scheduler in memory. A slot that passed while the bot was away is caught up when it starts, the last one only.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+
+import structlog
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from apscheduler.triggers.cron import CronTrigger
+from apscheduler.triggers.interval import IntervalTrigger
+
+from bot.domain.catalog import Catalog
+from bot.ports import Clock
+
+log = structlog.get_logger(__name__)
+
+Start = Callable[..., Awaitable[bool]]
+"""``engine.start(runbook, id, *args)``."""
+LATE = timedelta(hours=12)
+"""A morning summary that is later than this is not posted any more."""
+
+
+class Clockwork:
+    """The scheduled work: summaries that are due, and the morning summary."""
+
+    def __init__(
+        self, catalog: Catalog, clock: Clock, start: Start, due: Callable[[], Awaitable[tuple[str, ...]]], every: timedelta
+    ) -> None:
+        self._clock = clock
+        self._start = start
+        self._due = due
+        hour, minute = catalog.morning.split(":")
+        self._morning = CronTrigger(hour=int(hour), minute=int(minute), timezone=catalog.timezone)
+        self._scheduler = AsyncIOScheduler(
+            timezone=catalog.timezone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
+        )
+        self._scheduler.add_job(self.summaries, IntervalTrigger(seconds=max(1, int(every.total_seconds()))), id="summaries")
+        self._scheduler.add_job(self.morning, self._morning, id="morning")
+
+    async def open(self) -> None:
+        """Start the clock, after what was missed."""
+        self._scheduler.start()
+        await self.summaries()
+        await self.morning()
+
+    async def close(self) -> None:
+        """Stop the clock."""
+        self._scheduler.shutdown(wait=False)
+
+    async def summaries(self) -> None:
+        """Start a summary for each deployment whose time has come; the id makes it happen once."""
+        for deployment in await self._due():
+            await self._start("summary", f"summary:{deployment}", deployment)
+
+    async def morning(self) -> None:
+        """Start the newest morning summary, unless it is too late for it."""
+        slot = self.last_slot(self._clock.now())
+        if slot is not None and await self._start("morning", f"morning@{slot.isoformat()}", slot.isoformat()):
+            log.info("morning summary", slot=slot.isoformat())
+
+    def last_slot(self, now: datetime) -> datetime | None:
+        """Find the newest morning that has passed, by the trigger's own reckoning (also over changes of the clocks)."""
+        last, candidate = None, self._morning.get_next_fire_time(None, now - LATE)
+        while candidate is not None and candidate <= now:
+            last, candidate = candidate, self._morning.get_next_fire_time(candidate, candidate + timedelta(seconds=1))
+        return last

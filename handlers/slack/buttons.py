@@ -1,0 +1,103 @@
+"""The buttons of cards and refusals. A button carries a deployment's id and nothing else; rights are checked later, by the use case."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from bot.domain.card import Action
+from bot.domain.commands import (
+    Acknowledge,
+    Approve,
+    AskLead,
+    Cancel,
+    Command,
+    DeployFirst,
+    Proceed,
+    Reject,
+    RollBack,
+    StopCountdown,
+    TakeOver,
+    Tick,
+    Unlock,
+    Watch,
+)
+from bot.ports import Place
+from bot.slack import ids
+from handlers.slack.manners import Body, accept, explain, identify, place_of
+from handlers.slack.reception import Reception
+
+AT_ONCE: Mapping[Action, Callable[[str], Command]] = {
+    Action.APPROVE: Approve,
+    Action.ACKNOWLEDGE: Acknowledge,
+    Action.CANCEL: Cancel,
+    Action.ROLL_BACK: lambda deployment: RollBack(deployment=deployment),
+    Action.WATCH: Watch,
+    Action.UNLOCK: lambda deployment: Unlock(deployment=deployment),
+    Action.ASK_LEAD: AskLead,
+    Action.DEPLOY_FIRST: DeployFirst,
+}
+"""Buttons that mean a command by themselves."""
+
+WITH_REASON: Mapping[str, Callable[[str, str], Command]] = {
+    ids.REJECT_FORM: Reject,
+    ids.PROCEED_FORM: Proceed,
+    ids.STOP_COUNTDOWN_FORM: StopCountdown,
+    ids.TAKE_OVER_FORM: TakeOver,
+}
+"""Dialogs that ask why, and the command that they end in."""
+
+
+def register(app: AsyncApp, reception: Reception) -> None:
+    """Listen for every button and for the dialogs behind them."""
+
+    @app.action(ids.ANY_ACTION)
+    @explain
+    async def pressed(ack: AsyncAck, body: Body) -> None:
+        pressed = body["actions"][0]
+        action, deployment = ids.action_of(str(pressed.get("action_id", ""))), str(pressed.get("value", ""))
+        if action is None or not deployment:
+            await ack()
+            return
+        if action in AT_ONCE:
+            await accept(reception, body, AT_ONCE[action](deployment))
+        else:
+            _ask(reception, body, action, deployment)
+        await ack()
+
+    for callback in WITH_REASON:
+        _listen_for_reason(app, reception, callback)
+
+    @app.view(ids.TICK_FORM)
+    @explain
+    async def ticked(ack: AsyncAck, body: Body) -> None:
+        carried = ids.carried(str(body["view"].get("private_metadata", "")))
+        await accept(reception, body, Tick(carried.deployment, ids.ticked(body["view"])), _place(carried, body))
+        await ack()
+
+
+def _listen_for_reason(app: AsyncApp, reception: Reception, callback: str) -> None:
+    @app.view(callback)
+    @explain
+    async def submitted(ack: AsyncAck, body: Body) -> None:
+        carried = ids.carried(str(body["view"].get("private_metadata", "")))
+        reason = ids.entered(body["view"], ids.REASON)
+        if not reason:
+            await ack(response_action="errors", errors={ids.REASON: "Say why; it stays with the deployment for ever."})
+            return
+        await accept(reception, body, WITH_REASON[callback](carried.deployment, reason), _place(carried, body))
+        await ack()
+
+
+def _ask(reception: Reception, body: Body, action: Action, deployment: str) -> None:
+    trigger, channel = str(body.get("trigger_id", "")), place_of(body).channel
+    if action is Action.TICK:
+        reception.show(reception.forms.tick(trigger, deployment, identify(body), channel=channel))
+    else:
+        reception.show(reception.forms.reason(trigger, action, deployment, channel=channel))
+
+
+def _place(carried: ids.Carried, body: Body) -> Place:
+    return Place(channel=carried.channel or identify(body).user, thread=carried.thread)

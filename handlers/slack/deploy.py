@@ -1,0 +1,94 @@
+"""``/deploy``: the command, and the dialog for the empty one."""
+
+from __future__ import annotations
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from bot.domain import grammar
+from bot.domain.commands import Check, Command, Deploy, Help
+from bot.domain.errors import Refusal
+from bot.domain.usage import USAGE, nearest
+from bot.ports import Place
+from bot.slack import ids
+from handlers.slack.manners import Body, accept, explain, identify, place_of
+from handlers.slack.reception import Reception
+
+
+def register(app: AsyncApp, reception: Reception) -> None:
+    """Listen for ``/deploy`` and its dialog."""
+
+    @app.command("/deploy")
+    @explain
+    async def deploy(ack: AsyncAck, body: Body) -> None:
+        command = grammar.parse_deploy(str(body.get("text", "")))
+        if isinstance(command, grammar.OpenForm):
+            reception.show(reception.forms.deploy(str(body.get("trigger_id", "")), channel=place_of(body).channel))
+            await ack()
+            return
+        if isinstance(command, Help):
+            await ack(text=help_text(command.topic), response_type="ephemeral")
+            return
+        await accept(reception, body, command)
+        await ack(text=understood(command), response_type="ephemeral")
+
+    @app.action(ids.SERVICE_PICKED)
+    @explain
+    async def service_picked(ack: AsyncAck, body: Body) -> None:
+        view = body.get("view") or {}
+        reception.show(reception.forms.narrow_deploy(view, ids.entered(view, ids.SERVICE)))
+        await ack()
+
+    @app.view(ids.DEPLOY_FORM)
+    @explain
+    async def submitted(ack: AsyncAck, body: Body) -> None:
+        view = body["view"]
+        command = Deploy(
+            service=ids.entered(view, ids.SERVICE), environment=ids.entered(view, ids.ENVIRONMENT),
+            ref=ids.entered(view, ids.REF) or "latest",
+            strategy=ids.entered(view, ids.STRATEGY), lead=ids.entered(view, ids.LEAD), reason=ids.entered(view, ids.REASON),
+        )  # fmt: skip
+        problems = mistakes(reception, command)
+        if problems:
+            await ack(response_action="errors", errors=problems)
+            return
+        carried = ids.carried(str(view.get("private_metadata", "")))
+        await accept(reception, body, command, Place(channel=carried.channel or identify(body).user))
+        await ack()
+
+
+def mistakes(reception: Reception, command: Deploy) -> dict[str, str]:
+    """Find what is wrong in a filled-in dialog, by field: what the catalog and the grammar can tell at once."""
+    service = reception.catalog.services.get(command.service)
+    if service is None:
+        return {ids.SERVICE: "Choose a service."}
+    if command.environment not in service.environments:
+        return {ids.ENVIRONMENT: f"{service.name} has {', '.join(service.environments)}."}
+    try:
+        grammar.parse_deploy(f"{command.service} {command.ref} to {command.environment}")
+    except Refusal as refusal:
+        return {ids.REF: str(refusal)[:150]}
+    return {}
+
+
+def understood(command: Command) -> str:
+    """Say in one calm sentence what was understood. The card, or the answer, follows."""
+    if isinstance(command, Deploy):
+        return f"Understood: {command.service} {command.ref} to {command.environment}. The card follows."
+    if isinstance(command, Check):
+        return f"Looking at the gates of {command.service} {command.ref} for {command.environment}."
+    return f"Understood: {grammar.words(command)}."
+
+
+def help_text(topic: str = "") -> str:
+    """Write the help: all commands, or one with its examples."""
+    usage = USAGE.get(topic)
+    if usage is not None:
+        examples = "\n".join(f"• `{example}`" for example in usage.examples)
+        return f"`{usage.syntax}`\n{usage.sentence}\n{examples}".rstrip()
+    lines = [f"• `{each.syntax}` {each.sentence}" for each in USAGE.values()]
+    if topic:
+        near = nearest(topic, USAGE)
+        hint = f" Did you mean {near}?" if near else ""
+        lines.insert(0, f'There is no command "{topic}".{hint} These exist:')
+    return "\n".join(lines)
