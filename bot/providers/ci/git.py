@@ -1,0 +1,105 @@
+"""Git, as the embedded CI uses it: real commands on a real repository, with refs that were checked before."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from pathlib import Path
+
+from bot.domain.card import Change, Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import Resolved
+
+VENDOR = "local CI"
+PATIENCE = 30.0
+SHOWN = 50
+"""How many commits and files are listed; all are counted."""
+_SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
+
+def checked(ref: str) -> str:
+    """Refuse a ref that git or a shell could read as something else. Raises IntegrationError."""
+    unsafe = not _SAFE_REF.fullmatch(ref) or ".." in ref or "@{" in ref or "//" in ref or ref.endswith((".lock", "/", "."))
+    if unsafe:
+        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=VENDOR, retry=False)
+    return ref
+
+
+class Git:
+    """One repository."""
+
+    def __init__(self, repository: Path) -> None:
+        self.repository = repository
+
+    async def run(self, *arguments: str) -> str:
+        """Run git and give its output. Raises IntegrationError with git's last line."""
+        process = await asyncio.create_subprocess_exec(
+            "git", "-C", str(self.repository), *arguments, stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+        )  # fmt: skip
+        try:
+            output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+        except TimeoutError:
+            process.kill()
+            await process.wait()
+            raise IntegrationError(f"git {arguments[0]} took too long.", vendor=VENDOR) from None
+        if process.returncode != 0:
+            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
+            raise IntegrationError(f"git {arguments[0]}: {last[0]}", vendor=VENDOR, retry=False)
+        return output.decode(errors="replace")
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch or commit, or ``latest`` (the newest tag, else the newest commit)."""
+        if ref == "latest":
+            ref = await self._newest_tag() or "HEAD"
+        for candidate in (f"refs/tags/{checked(ref)}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}", ref):
+            commit = await self._commit(candidate) if candidate != ref or _COMMIT.fullmatch(ref) or ref == "HEAD" else ""
+            if commit:
+                return Resolved(commit, ref if candidate.startswith("refs/tags/") else await self._called(commit))
+        raise IntegrationError(f'There is no tag, branch or commit "{ref}" in this repository.', vendor=VENDOR, retry=False)
+
+    async def _commit(self, name: str) -> str:
+        try:
+            return (await self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")).strip()
+        except IntegrationError:
+            return ""
+
+    async def _newest_tag(self) -> str:
+        tags = (await self.run("tag", "--list", "--sort=-version:refname")).split()
+        return tags[0] if tags else ""
+
+    async def _called(self, commit: str) -> str:
+        """Name a commit as people do: by its tag, else by its first characters."""
+        tags = (await self.run("tag", "--points-at", commit, "--sort=-version:refname")).split()
+        return tags[0] if tags else commit[:10]
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
+        if base == head:
+            return Changes()
+        ahead = int(await self.run("rev-list", "--count", f"{base}..{head}"))
+        backwards = ahead == 0
+        span = f"{head}..{base}" if backwards else f"{base}..{head}"
+        total = int(await self.run("rev-list", "--count", span))
+        log = await self.run("log", "--reverse", f"--max-count={SHOWN}", "--format=%H%x1f%s%x1f%an", span)
+        commits = tuple(Change(*line.split("\x1f")) for line in log.splitlines() if line.count("\x1f") == 2)  # noqa: PLR2004
+        files = (await self.run("diff", "--name-only", "-z", base, head)).split("\0")
+        authors = (await self.run("log", "--format=%an", span)).splitlines()
+        return Changes(commits, total, tuple(dict.fromkeys(authors)), files=tuple(filter(None, files)), backwards=backwards)
+
+    async def show(self, commit: str, path: str) -> str:
+        """Read a file at a commit."""
+        return await self.run("show", f"{commit}:{path}")
+
+    async def add_worktree(self, path: Path, commit: str) -> None:
+        """Check a commit out into a folder of its own."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        await self.run("worktree", "add", "--detach", "--force", str(path), commit)
+
+    async def remove_worktree(self, path: Path) -> None:
+        """Take the folder away again."""
+        try:
+            await self.run("worktree", "remove", "--force", str(path))
+        except IntegrationError:
+            await self.run("worktree", "prune")

@@ -1,0 +1,274 @@
+"""The embedded CI: a repository's own pipeline, at the exact commit, as real processes on this machine.
+
+Repository code runs as the bot's own user. Use it for repositories that you trust as much as the bot itself.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime
+from pathlib import Path
+
+import structlog
+
+from bot.domain.card import Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, Clock, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
+from bot.providers.ci import junit, pipeline
+from bot.providers.ci.git import VENDOR, Git, checked
+from bot.providers.ci.process import Ended, carries, end_group, environment, run_stage
+
+log = structlog.get_logger(__name__)
+
+_INPUT = re.compile(r"[^A-Z0-9_]")
+
+
+class LocalCI:
+    """``ports.CIProvider`` for one service's repository."""
+
+    def __init__(
+        self,
+        service: str,
+        repository: Path,
+        *,
+        runs: RunStore,
+        clock: Clock,
+        work: Path,
+        pass_on: Mapping[str, str] | None = None,
+        on_change: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        self._service = service
+        self._git = Git(repository)
+        self._runs = runs
+        self._clock = clock
+        self._work = work.absolute()
+        self._pass_on = dict(pass_on or {})
+        self._on_change = on_change
+        self._tasks: dict[str, asyncio.Task[None]] = {}
+
+    async def open(self) -> None:
+        """Find what an earlier process left behind: end it, mark it lost."""
+        if not (self._git.repository / ".git").exists() and not (self._git.repository / "HEAD").exists():
+            raise IntegrationError(f"{self._git.repository} is not a git repository.", vendor=VENDOR, retry=False)
+        (self._work / "logs").mkdir(parents=True, exist_ok=True)
+        for left in await self._runs.unfinished(self._service):
+            if left.process_group and carries(left.process_group, left.correlation):
+                await end_group(left.process_group)
+            lost = replace(left.run, state=RunState.LOST, finished_at=self._clock.now(), sentence="the bot was restarted while it ran")
+            await self._runs.save(replace(left, run=lost, process_group=0))
+
+    async def close(self) -> None:
+        """End what runs; the next start finds it lost and the runbooks start it again."""
+        for task in self._tasks.values():
+            task.cancel()
+        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch, commit or ``latest``."""
+        return await self._git.resolve(ref)
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not."""
+        return await self._git.compare(checked(base), checked(head))
+
+    async def quality(self, commit: str) -> Quality:
+        """Tell what the newest test run said; without one, start it."""
+        found = await self._runs.by_correlation(self._service, f"test:{commit}")
+        if found is None:
+            await self.start(StartRequest(f"test:{commit}", commit, "", "test"))
+            return Quality(QualityState.RUNNING, "the tests have just been started")
+        if found.run.state is RunState.LOST:
+            return await self._quality_again(commit)
+        return _quality(found.run)
+
+    async def _quality_again(self, commit: str) -> Quality:
+        again = await self.start(StartRequest(f"test:{commit}:again", commit, "", "test"))
+        return _quality(again)
+
+    async def find(self, correlation: str) -> CIRun | None:
+        """Find the run that carries a correlation id."""
+        found = await self._runs.by_correlation(self._service, correlation)
+        return found.run if found else None
+
+    async def start(self, request: StartRequest) -> CIRun:
+        """Start a run; the row that is stored first decides, so the same correlation never starts twice."""
+        stages = (await self._pipeline(request.commit)).stages(request.action)
+        name = f"{self._service}-{uuid.uuid4().hex[:12]}"
+        run = CIRun(
+            name, RunState.QUEUED, stages=tuple(Stage(stage.name, RunState.QUEUED) for stage in stages), started_at=self._clock.now()
+        )
+        mine = LocalRun(self._service, request.correlation, request, run, log=str(self._work / "logs" / f"{name}.log"))
+        stored = await self._runs.add(mine)
+        if stored.run.id == name:
+            task = asyncio.create_task(self._execute(stored, stages), name=f"ci {name}")
+            self._tasks[name] = task
+            task.add_done_callback(lambda _: self._tasks.pop(name, None))
+        return stored.run
+
+    async def _pipeline(self, commit: str) -> pipeline.PipelineFile:
+        try:
+            text = await self._git.show(checked(commit), pipeline.FILE)
+        except IntegrationError as error:
+            raise IntegrationError(f"{commit[:10]} has no {pipeline.FILE}.", vendor=VENDOR, retry=False) from error
+        return pipeline.parse(text)
+
+    async def look(self, run: str) -> CIRun:
+        """See where a run stands. A run that nobody works on any more is lost."""
+        found = await self._runs.get(run)
+        if found is None:
+            raise IntegrationError(f'There is no run "{run}".', vendor=VENDOR, status=404, retry=False)
+        return found.run
+
+    async def cancel(self, run: str) -> None:
+        """Stop a run: its whole process group, TERM first."""
+        task = self._tasks.get(run)
+        if task is not None:
+            task.cancel()
+            await asyncio.gather(task, return_exceptions=True)
+
+    async def release_gate(self, run: str) -> None:
+        """Let a run go on that waits at a manual gate."""
+        (self._work / "logs" / f"{run}.gate").touch()
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:  # noqa: ARG002 - the port's signature
+        """Refuse: this CI runs in the same process and needs no webhooks."""
+        raise IntegrationError("The embedded CI takes no webhooks.", vendor=VENDOR, status=404, retry=False)
+
+    async def _execute(self, mine: LocalRun, stages: tuple[pipeline.StageSpec, ...]) -> None:
+        work = _Work(self, mine, self._work / "trees" / mine.run.id)
+        try:
+            await self._git.add_worktree(work.tree, mine.request.commit)
+            await work.go_through(stages)
+        except asyncio.CancelledError:
+            await work.end(RunState.CANCELLED, "stopped on request")
+        except Exception as error:
+            log.exception("a run failed", run=mine.run.id)
+            await work.end(RunState.FAILED, f"{type(error).__name__}: {error}")
+        finally:
+            await asyncio.shield(self._git.remove_worktree(work.tree))
+
+    async def save(self, run: LocalRun) -> None:
+        """Store a run and tell whoever waits for it."""
+        await self._runs.save(run)
+        self._on_change(run.run.id)
+
+    def now(self) -> datetime:
+        """Give the time as aware UTC."""
+        return self._clock.now()
+
+    def environment(self, run: LocalRun, tree: Path, extra: Mapping[str, str]) -> dict[str, str]:
+        """Give a stage's environment."""
+        request = run.request
+        ours = {
+            "GONOGO_ACTION": request.action,
+            "GONOGO_ENVIRONMENT": request.environment,
+            "GONOGO_COMMIT": request.commit,
+            "GONOGO_CORRELATION": request.correlation,
+            "GONOGO_SERVICE": run.service,
+            **{f"GONOGO_{_INPUT.sub('_', name.upper())}": value for name, value in request.inputs.items()},
+        }
+        return environment(tree, {**self._pass_on, **ours, **extra})
+
+
+class _Work:
+    """One run under way."""
+
+    def __init__(self, ci: LocalCI, run: LocalRun, tree: Path) -> None:
+        self._ci = ci
+        self._run = run
+        self.tree = tree
+
+    async def go_through(self, stages: tuple[pipeline.StageSpec, ...]) -> None:
+        facts: list[str] = []
+        await self._save(replace(self._run.run, state=RunState.RUNNING, started_at=self._ci.now()))
+        for index, stage in enumerate(stages):
+            if stage.gate == "manual":
+                await self._wait_at_gate(index)
+            ended = await self._run_stage(index, stage)
+            report = await asyncio.to_thread(junit.summarise, self.tree / stage.junit) if stage.junit else ""
+            facts += [report] if report else []
+            why = _why_failed(stage, ended, report)
+            await self._stage(index, RunState.FAILED if why else RunState.SUCCEEDED, why or report)
+            if why and not stage.allow_failure:
+                await self.end(RunState.FAILED, why)
+                return
+        await self.end(RunState.SUCCEEDED, ", ".join(facts))
+
+    async def _wait_at_gate(self, index: int) -> None:
+        await self._stage(index, RunState.WAITING, "waits at a manual gate")
+        gate = Path(self._run.log).with_suffix(".gate")
+        while not await asyncio.to_thread(gate.exists):  # noqa: ASYNC110 - a file, so that another process can let it on
+            await asyncio.sleep(0.2)
+
+    async def _run_stage(self, index: int, stage: pipeline.StageSpec) -> Ended:
+        groups: list[int] = []
+        await self._stage(index, RunState.RUNNING, "")
+        running = asyncio.create_task(
+            run_stage(
+                stage.run,
+                folder=self.tree,
+                env=self._ci.environment(self._run, self.tree, stage.environment),
+                log=Path(self._run.log),
+                timeout=stage.timeout,
+                began=groups.append,
+            )
+        )
+        try:
+            await asyncio.sleep(0)
+            while not groups and not running.done():
+                await asyncio.sleep(0.005)
+            self._run = replace(self._run, process_group=groups[0] if groups else 0)
+            await self._save(self._run.run)
+            return await running
+        finally:
+            if not running.done():
+                running.cancel()
+                await asyncio.gather(running, return_exceptions=True)
+            self._run = replace(self._run, process_group=0)
+
+    async def _stage(self, index: int, state: RunState, sentence: str) -> None:
+        stages, now = list(self._run.run.stages), self._ci.now()
+        old = stages[index]
+        began = old.started_at or (now if state in {RunState.RUNNING, RunState.WAITING} else None)
+        stages[index] = replace(old, state=state, sentence=sentence, started_at=began, finished_at=now if state.is_final else None)
+        whole = RunState.WAITING if state is RunState.WAITING else RunState.RUNNING
+        await self._save(replace(self._run.run, state=whole, stages=tuple(stages)))
+
+    async def end(self, state: RunState, sentence: str) -> None:
+        """Close the run; stages that were not reached are skipped."""
+        now = self._ci.now()
+        stages = tuple(_closed(stage, state, now) for stage in self._run.run.stages)
+        await self._save(replace(self._run.run, state=state, stages=stages, finished_at=now, sentence=sentence))
+
+    async def _save(self, run: CIRun) -> None:
+        self._run = replace(self._run, run=run)
+        await self._ci.save(self._run)
+
+
+def _closed(stage: Stage, state: RunState, now: datetime) -> Stage:
+    if stage.state.is_final:
+        return stage
+    if stage.state is RunState.QUEUED:
+        return replace(stage, state=RunState.SKIPPED)
+    return replace(stage, state=state, finished_at=now)
+
+
+def _why_failed(stage: pipeline.StageSpec, ended: Ended, report: str) -> str:
+    if ended.timed_out:
+        return f"{stage.name} took longer than {stage.timeout:.0f} s"
+    if ended.code == 0:
+        return ""
+    last = ended.tail.splitlines()[-1:] or [""]
+    return f"{stage.name} failed: {report or last[0][:200] or f'exit code {ended.code}'}"
+
+
+def _quality(run: CIRun) -> Quality:
+    if run.state is RunState.SUCCEEDED:
+        return Quality(QualityState.GREEN, run.sentence or "the tests passed")
+    if run.state.is_final:
+        return Quality(QualityState.RED, run.sentence or f"the test run was {run.state}")
+    return Quality(QualityState.RUNNING, "the tests are running")
