@@ -116,8 +116,9 @@ class MemoryJournal:
 class SimulatedEngine:
     """``ports.Engine`` without a process: ``run_until_idle`` does everything that is due, jumping from one due time to the next.
 
-    ``crash_before`` and ``crash_after`` name the journal entry (counted over all runs) at which the process dies with ``Crash``. Before: the
-    act is done and its note is missing. After: the note is written and nothing else has happened. ``run_until_idle`` again is the restart.
+    ``crash_before`` and ``crash_after`` name the journal entry (counted over all runs) at which the process dies with ``Crash``.
+    Before: the act is done and its note is missing. After: the note is written and nothing else has happened.
+    ``run_until_idle`` again is the restart.
     """
 
     def __init__(
