@@ -1,0 +1,1 @@
+"""Metrics sources, one module each. ``scrape`` reads the services' own Prometheus endpoints."""
