@@ -128,17 +128,12 @@ def _date(at: datetime, tokens: str, fallback: str) -> Markup:
 def duration(value: timedelta | float) -> str:
     """Say how long: ``6 min 12 s``, ``19 h``, ``2 d 4 h``. Two units at most."""
     left = max(0, round(value.total_seconds() if isinstance(value, timedelta) else value))
-    parts: list[str] = []
+    counts: list[tuple[int, str]] = []
     for unit, size in SECONDS_PER:
-        count, rest = divmod(left, size)
-        if count or (unit == "s" and not parts):
-            parts.append(f"{count} {unit}")
-        elif parts:
-            break
-        left = rest
-        if len(parts) == 2 or not left:  # noqa: PLR2004 - two units
-            break
-    return " ".join(parts)
+        count, left = divmod(left, size)
+        counts.append((count, unit))
+    first = next((at for at, (count, _) in enumerate(counts) if count), len(counts))
+    return " ".join(f"{count} {unit}" for count, unit in counts[first : first + 2] if count) or "0 s"
 
 
 def roughly(value: timedelta | float) -> str:

@@ -1,0 +1,322 @@
+"""The words: filters, every template with its facts, empty lists, plurals, and a team's own templates in the sandbox."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from jinja2 import UndefinedError
+from jinja2.exceptions import SecurityError, TemplateAssertionError
+
+from bot.domain.errors import Offer
+from bot.domain.people import GONOGO, Person
+from bot.ports import Answer, Message
+from bot.slack import render, speech
+from bot.slack.render import Words
+
+NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
+AT = NOW.isoformat()
+WORDS = Words(now=lambda: NOW)
+FACTS = {
+    "id": "storefront-42", "service": "storefront", "environment": "production", "version": "v1.2.0", "lead": "T1/UBO",
+    "requested_by": "T1/UANA",
+}  # fmt: skip
+FINDING = {
+    "key": "errors", "title": "errors", "unit": "%", "verdict": "degraded", "current": 0.029, "baseline": 0.0028, "critical": True,
+    "requests": 1870.0, "p_value": 0.0001, "sentence": "errors 2.9 % (baseline 0.28 %)", "trend": [0.003, 0.029],
+}  # fmt: skip
+SNAPSHOT = {"label": "canary 25 %", "verdict": "degraded", "compared_with": "stable at the same time", "at": AT, "findings": [FINDING]}
+LOCK = {"service": "storefront", "environment": "production", "reason": "quarter end", "by": "T1/UANA", "at": AT, "until": ""}
+GATE = {
+    "key": "tests",
+    "title": "tests green",
+    "state": "open",
+    "sentence": "red",
+    "who": "qa",
+    "by": "",
+    "need": "required",
+    "clears_at": "",
+}
+ROW = {
+    "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
+    "open": [{"id": "storefront-42", "version": "v1.2.0", "state": "gated", "lead": "T1/UBO"}], "locks": [LOCK], "frozen_until": AT,
+    "frozen_because": "quarter end",
+}  # fmt: skip
+EMPTY_ROW = {
+    **ROW,
+    "version": "",
+    "since": "",
+    "by": "",
+    "deployment": "",
+    "open": [],
+    "locks": [],
+    "frozen_until": "",
+    "frozen_because": "",
+}
+PAST = {
+    "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
+    "lead": "", "at": AT, "note": "errors",
+}  # fmt: skip
+CHANGES = {
+    "known": True,
+    "backwards": False,
+    "total": 2,
+    "authors": ["ana", "cy"],
+    "migrations": ["m/1.sql"],
+    "url": "https://git.example.com/x",
+}
+CHECK = {**FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "changes": CHANGES}
+ROLLED = {"by": "T1/UBO", "target": "v1.1.0", "reason": "errors", "seconds": 41.2, "authors": ["ana"]}
+SUMMARY = {
+    **FACTS,
+    "state": "verified",
+    "seconds": 1440.0,
+    "note": "",
+    "landed_at": AT,
+    "snapshot": SNAPSHOT,
+    "commits": 7,
+    "authors": ["ana", "cy"],
+}
+
+ANSWERS: dict[str, dict[str, Any]] = {
+    "accepted": FACTS,
+    "cancelled": {**FACTS, "by": "T1/UANA"},
+    "approved": FACTS,
+    "rejected": {**FACTS, "reason": "no"},
+    "ticked": {**FACTS, "items": ["support"]},
+    "acknowledged": FACTS,
+    "watching": FACTS,
+    "proceeding": {**FACTS, "reason": "known"},
+    "countdown_stopped": {**FACTS, "reason": "known"},
+    "asked_lead": FACTS,
+    "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": ""},
+    "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call"},
+    "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO"},
+    "duplicate": {},
+    "refusal": {"sentence": "No."},
+    "incident": {"incident": "abc", "verb": "deploy"},
+    "locked": LOCK,
+    "unlocked": LOCK,
+    "locks": {"locks": [LOCK]},
+    "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
+    "history": {"service": "storefront", "environment": "", "deployments": [PAST]},
+    "check": {**CHECK, "approvals": [{"role": "release_manager", "count": 2}]},
+    "help": {"topic": "", "usages": [{"syntax": "/deploy status", "sentence": "what is live", "examples": ["/deploy status"]}]},
+}
+MESSAGES: dict[str, dict[str, Any]] = {
+    "gates": {**FACTS, "gates": [GATE]},
+    "approved": {**FACTS, "by": "T1/UCY"},
+    "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
+    "step_done": {**FACTS, "step": "canary-5", "percent": 5, "seconds": 12},
+    "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
+    "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT},
+    "countdown": {**FACTS, "until": AT, "target": "v1.1.0"},
+    "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1"},
+    "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": ""},
+    "rolling_back": {**FACTS, **ROLLED},
+    "rolled_back": {**FACTS, **ROLLED},
+    "authors_rolled_back": {**FACTS, **ROLLED},
+    "live": FACTS,
+    "verified": {**FACTS, "snapshot": SNAPSHOT},
+    "summary": SUMMARY,
+    "retrospective": {**FACTS, **ROLLED, "owner": "T1/UANA", "due": AT, "timeline": [{"at": AT, "action": "step_done", "by": "/gonogo"}]},
+    "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
+    "stuck": {**FACTS, "why": "CI is away", "since": AT},
+    "ask_lead": {**FACTS, "by": "T1/UCY"},
+    "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": ""},
+    "acknowledge_request": {**FACTS, "until": AT},
+    "no_channel": {"title": "storefront", "deployment": "storefront-42", "channel": "C9"},
+}
+
+
+def say(template: str, facts: dict[str, Any]) -> str:
+    return re.sub(r"<!date\^\d+\^[^|]*\|([^>]*)>", r"\1", WORDS.text(template, {"card_channel": "C1", **facts}))
+
+
+def test_every_answer_and_message_has_an_example_here() -> None:
+    known = {name for name in WORDS.names() if name.startswith(("answers/", "messages/"))}
+    assert known == {f"answers/{name}.md.j2" for name in ANSWERS} | {f"messages/{name}.md.j2" for name in MESSAGES}
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+def test_every_answer_can_be_drawn(name: str) -> None:
+    drawn = speech.answer(Answer(name, ANSWERS[name], (Offer("ask_lead", "Ask the lead", "storefront-42"),)), WORDS)
+    assert drawn.text
+    assert "!" not in re.sub("<!date|[!]=", "", drawn.text), "calm English"
+    assert drawn.blocks[-1]["type"] == "actions"
+
+
+@pytest.mark.parametrize("name", MESSAGES)
+def test_every_message_can_be_drawn(name: str) -> None:
+    drawn = speech.message(Message("k", name, MESSAGES[name], "storefront-42"), WORDS)
+    assert drawn.text
+    assert "None" not in str(drawn.blocks)
+    assert "  \n" not in drawn.text
+
+
+@pytest.mark.parametrize(
+    ("template", "facts", "says"),
+    [
+        ("answers/locks", {"locks": []}, "Nothing is locked."),
+        ("answers/status", {"service": "", "rows": []}, "No service is configured yet. Add one to gonogo.yaml."),
+        ("answers/status", {"service": "", "rows": [EMPTY_ROW]}, "*storefront production*: nothing deployed by Go/No-Go yet"),
+        ("answers/history", {"service": "api", "environment": "", "deployments": []}, "*api*\nNothing has been deployed here yet."),
+        ("answers/help", {"topic": "dance", "usages": []}, "I have no help on *dance*."),
+        ("answers/ticked", {**FACTS, "items": []}, "None of your items is ticked for *storefront v1.2.0 → production*."),
+        ("answers/ticked", {**FACTS, "items": ["a", "b"]}, "2 items of yours are ticked for *storefront v1.2.0 → production*."),
+        ("messages/morning_summary", {"deployments": [], "rolled_back": 0, "at": AT}, "Nothing went live."),
+        ("messages/morning_summary", {"deployments": [SUMMARY], "rolled_back": 0, "at": AT}, "1 deployment went live, none rolled back."),
+        ("messages/summary", {**SUMMARY, "snapshot": None}, "No numbers were taken."),
+        ("messages/rolled_back", {**FACTS, **ROLLED}, "is rolled back to *v1.1.0*, 41 s after <@UBO> asked for it. Reason: errors"),
+        (
+            "messages/degraded",
+            {**FACTS, "snapshot": SNAPSHOT, "where": "watch", "until": ""},
+            "*degraded* while it is watched. <@UBO>, please",
+        ),
+        (
+            "messages/acknowledge_request",
+            {**FACTS, "until": AT},
+            "You are on call for storefront until 2026-11-21 10:02 UTC. <@UANA> wants",
+        ),
+        (
+            "answers/check",
+            {**CHECK, "approvals": []},
+            "*storefront v1.2.0 → production*: not ready, 1 of 1 gate open\n○ tests green: red · qa can",
+        ),
+        ("answers/check", {**CHECK, "ready": True, "approvals": []}, "→ production*: ready\n"),
+    ],
+)
+def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
+    assert says in say(template, facts)
+
+
+def test_a_very_long_answer_ends_early_and_says_so() -> None:
+    drawn = speech.answer(Answer("locks", {"locks": [{**LOCK, "reason": "x" * 250}] * 200}), WORDS)
+    assert sum(len(block["text"]["text"]) for block in drawn.blocks) < 13_000
+    assert drawn.blocks[-1]["text"]["text"].endswith("… the rest does not fit here.")
+
+
+def test_what_is_missing_is_an_error_and_never_an_empty_word() -> None:
+    with pytest.raises(UndefinedError):
+        WORDS.text("answers/accepted", {})
+
+
+# A team's own templates -----------------------------------------------------------------------------------------------------------------
+
+
+def own(folder: Path, text: str) -> Words:
+    (folder / "answers").mkdir()
+    (folder / "answers" / "duplicate.md.j2").write_text(text)
+    return Words(folder, now=lambda: NOW)
+
+
+def test_a_team_can_say_it_in_its_own_words(tmp_path: Path) -> None:
+    words = own(tmp_path, "Schon geschehen: {{ what }}")
+    assert words.text("answers/duplicate", {"what": "<!channel>"}) == "Schon geschehen: &lt;!channel&gt;"
+    assert words.text("answers/refusal", {"sentence": "No."}) == "No."
+
+
+@pytest.mark.parametrize("escape", ["{{ what | safe }}", "{{ what | e }}", "{{ what | tojson }}"])
+def test_no_template_can_leave_the_escaping(tmp_path: Path, escape: str) -> None:
+    with pytest.raises(TemplateAssertionError):
+        own(tmp_path, escape).text("answers/duplicate", {"what": "<!channel>"})
+
+
+@pytest.mark.parametrize("attack", ["{{ ''.__class__.__mro__ }}", "{{ facts.clear() }}", "{{ facts.__init__.__globals__ }}"])
+def test_templates_run_in_the_sandbox(tmp_path: Path, attack: str) -> None:
+    with pytest.raises((SecurityError, UndefinedError)):
+        own(tmp_path, attack).text("answers/duplicate", {"facts": {"a": 1}})
+
+
+# Filters --------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("who", "shown"),
+    [
+        (Person("T1", "UANA"), "<@UANA>"), ("T1/UANA", "<@UANA>"), (GONOGO, "Go/No-Go"), ("/gonogo", "Go/No-Go"), ("", "nobody"),
+        (None, "nobody"), ("terminal/ana", "ana"), ("T1/U1> <!channel", "U1&gt; &lt;!channel"),
+    ],
+)  # fmt: skip
+def test_people_are_mentioned_by_id_only(who: Any, shown: str) -> None:
+    assert render.mention(who) == shown
+
+
+@pytest.mark.parametrize(
+    ("seconds", "shown"),
+    [
+        (0, "0 s"),
+        (41.4, "41 s"),
+        (60, "1 min"),
+        (372, "6 min 12 s"),
+        (3600, "1 h"),
+        (3605, "1 h"),
+        (19 * 3600, "19 h"),
+        (187_200, "2 d 4 h"),
+        (-5, "0 s"),
+    ],
+)
+def test_durations_have_two_units_at_most(seconds: float, shown: str) -> None:
+    assert render.duration(seconds) == shown
+    assert render.duration(timedelta(seconds=seconds)) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "shown"),
+    [
+        (0.029, "%", "2.9 %"),
+        (0.0028, "%", "0.28 %"),
+        (0.03, "%", "3 %"),
+        (0, "%", "0 %"),
+        (212.4, "ms", "212 ms"),
+        (1870, "", "1,870"),
+        (None, "ms", "no data"),
+        (0.0004, "s", "0.0004 s"),
+    ],
+)
+def test_metrics_are_shown_in_their_unit(value: float | None, unit: str, shown: str) -> None:
+    assert render.metric(value, unit) == shown
+
+
+@pytest.mark.parametrize(
+    ("values", "shown"), [([], ""), ([1], ""), ([0, 0], "▁▁"), ([0, 1], "▁█"), ([1, 2, 4], "▃▅█"), (range(99), "▇▇▇▇████████")]
+)
+def test_sparks(values: Any, shown: str) -> None:
+    assert render.spark(values) == shown
+
+
+@pytest.mark.parametrize(
+    ("url", "shown"),
+    [
+        ("https://a.example.org/?x=1&y=2", "<https://a.example.org/?x=1&amp;y=2|di/ff>"),
+        ("javascript:alert(1)", "di|ff"), ("", "di|ff"), ("https://a.example.org/|>", "di|ff"),
+    ],
+)  # fmt: skip
+def test_only_web_addresses_become_links(url: str, shown: str) -> None:
+    assert render.link("di|ff", url) == shown
+
+
+def test_times_are_local_to_the_reader() -> None:
+    assert render.when(NOW) == "<!date^1795255320^{date_short_pretty} {time}|2026-11-21 10:02 UTC>"
+    assert render.clock("2026-11-21T11:02:00+01:00") == "<!date^1795255320^{time}|10:02 UTC>"
+
+
+@pytest.mark.parametrize(("gone", "shown"), [(5, "just now"), (90, "2 min ago"), (3 * 3600, "3 h ago"), (3 * 86400 + 4000, "3 d ago")])
+def test_how_long_ago(gone: int, shown: str) -> None:
+    lock = {**LOCK, "at": (NOW - timedelta(seconds=gone)).isoformat()}
+    assert shown in say("answers/locks", {"locks": [lock]})
+
+
+def test_lists_read_as_sentences() -> None:
+    assert render.listed(["ana"]) == "ana"
+    assert render.listed(["ana", "b<o", "cy"]) == "ana, b&lt;o and cy"
+    assert render.listed(range(9)) == "0, 1, 2, 3, 4 and 4 more"
+    assert render.listed([]) == ""
+
+
+def test_a_refusal_may_name_people_but_never_a_channel() -> None:
+    assert render.sentence("Only <@U1> can. <!channel> <@U2|x>") == "Only <@U1> can. &lt;!channel&gt; &lt;@U2|x&gt;"
+    assert render.note("rejected by <@U1>: ask <@U2>") == "rejected by <@U1>: ask &lt;@U2&gt;"
