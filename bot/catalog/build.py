@@ -11,7 +11,7 @@ from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LA
 from bot.catalog.document import Document, Loc
 from bot.catalog.mistakes import instead
 from bot.catalog.shape import ApprovalShape, EnvironmentShape, GatesShape, GonogoShape, ItemShape, MetricShape, ProviderShape, ServiceShape
-from bot.catalog.values import local_time
+from bot.catalog.values import local_time, read_duration, write_duration
 from bot.domain.catalog import (
     ApprovalRule,
     AutomaticGate,
@@ -107,6 +107,11 @@ class Builder:
         options = dict(it.model_extra or {})
         if job == "ci" and isinstance(options.get("repository"), str):
             options["repository"] = str((self.document.path.parent / options["repository"]).resolve())
+        if "every" in options:
+            try:
+                options["every"] = read_duration(options["every"])
+            except ValueError as error:
+                self.document.problem((*loc, job, "every"), str(error))
         return ProviderChoice(it.provider, options)
 
     def _on_call(self, it: ProviderShape, loc: Loc) -> ProviderChoice:
@@ -153,7 +158,9 @@ class Builder:
         snapshots = it.snapshots if it.snapshots is not None else _DEFAULTS["snapshots"]
         late = [moment for moment in snapshots if moment > watch]
         if late and it.snapshots is not None:
-            self.document.problem((*loc, "snapshots"), f"a snapshot at {late[0]} comes after the watch of {watch} has ended.")
+            self.document.problem(
+                (*loc, "snapshots"), f"a snapshot at {write_duration(late[0])} comes after the watch of {write_duration(watch)} has ended."
+            )
         return {**found, "snapshots": tuple(sorted(moment for moment in snapshots if moment <= watch))}
 
     def _order(self, name: str, service: ServiceShape, loc: Loc) -> None:

@@ -45,7 +45,7 @@ class StepShape(Shape):
 
     percent: int = Field(ge=1, le=WHOLE)
     """Of the traffic (canary) or of the instances (rolling) that the new version has after this step."""
-    hold: Duration = timedelta(0)
+    hold: Duration = Field(default=timedelta(0), json_schema_extra={"default": "0"})
     """How long the step is observed before the next one."""
 
 
@@ -154,8 +154,8 @@ class EnvironmentShape(Shape):
     """Whether a rollback locks the environment with its reason."""
     targets: dict[str, Any] = {}
     """Where the metrics provider looks; for scrape: endpoints."""
-    summary_after: DurationOrOff = timedelta(minutes=30)
-    """When the post-deploy summary is posted, counted from landing; off for never. Default 30m."""
+    summary_after: DurationOrOff = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
+    """When the post-deploy summary is posted, counted from landing; off for never."""
 
 
 class ProviderShape(BaseModel):

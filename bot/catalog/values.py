@@ -7,7 +7,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from bot.domain.spelling import NAME, RESERVED_NAMES
 
@@ -105,11 +105,10 @@ def _slack_id(letters: str, what: str, where: str) -> Any:
 
 _DURATION_SCHEMA = {"type": "string", "pattern": r"^([0-9]{1,6}[wdhms] ?)+$|^0$", "examples": ["45s", "10m", "1h30m", "2d"]}
 
-Duration = Annotated[timedelta, BeforeValidator(read_duration), PlainSerializer(write_duration), WithJsonSchema(_DURATION_SCHEMA)]
+Duration = Annotated[timedelta, BeforeValidator(read_duration), WithJsonSchema(_DURATION_SCHEMA)]
 DurationOrOff = Annotated[
     timedelta | None,
     BeforeValidator(read_duration_or_off),
-    PlainSerializer(write_duration),
     WithJsonSchema({"anyOf": [_DURATION_SCHEMA, {"const": "off"}]}),
 ]
 Clock = Annotated[str, BeforeValidator(_clock_text), WithJsonSchema({"type": "string", "pattern": r"^[0-2]?[0-9]:[0-5][0-9]$"})]

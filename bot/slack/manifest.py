@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from bot.domain.errors import ConfigurationError
 from bot.domain.usage import USAGE
 
 SCOPES = (
@@ -24,10 +25,10 @@ PATH = "/slack/events"
 
 
 def manifest(mode: Literal["socket", "http"], url: str = "") -> dict[str, Any]:
-    """Describe the app to Slack. ``url`` is the bot's public address and is needed for HTTP only. Raises ValueError without it."""
+    """Describe the app to Slack. ``url`` is the bot's public address and is needed for HTTP only. Raises ConfigurationError without it."""
     address = f"{url.rstrip('/')}{PATH}" if mode == "http" else ""
     if mode == "http" and not url.startswith(("https://", "http://")):
-        raise ValueError("HTTP mode needs the bot's public address, for example https://gonogo.example.com")
+        raise ConfigurationError("HTTP mode needs the bot's public address, for example https://gonogo.example.com.")
     return {
         "_metadata": {"major_version": 2, "minor_version": 1},
         "display_information": {

@@ -82,6 +82,7 @@ def test_metrics_keep_what_the_provider_needs(example: Loaded) -> None:
     assert (errors.kind, errors.unit, errors.direction) == (MetricKind.RATIO, "%", Direction.UP_IS_WORSE)
     assert (p95.kind, p95.unit, p95.min_change) == (MetricKind.LEVEL, "ms", 20)
     assert "numerator" in errors.query
+    assert example.catalog.services["storefront"].metrics.options["every"] == timedelta(seconds=15)
 
 
 def test_times_are_read_on_the_clocks_of_their_zone(example: Loaded) -> None:
@@ -145,7 +146,7 @@ MISTAKES = {
     ),
     ("staging: {}", "staging: {watch: soon}"): '"soon" is no duration. Write 45s, 10m, 1h30m, 2d or 1w.',
     ("staging: {}", "staging: {watch: 0}"): "gonogo.yaml:12: services.api.environments.staging.watch: must be longer than 0.",
-    ("staging: {}", "staging: {watch: 5m, snapshots: [10m]}"): "a snapshot at 0:10:00 comes after the watch of 0:05:00 has ended.",
+    ("staging: {}", "staging: {watch: 5m, snapshots: [10m]}"): "a snapshot at 10m comes after the watch of 5m has ended.",
     ("staging: {}", "staging: {gates: {staged: required}}"): "staging.gates.staged: needs after",
     ("staging: {}", "staging: {gates: {tests: yes please}}"): "gates.tests: should be 'required', 'optional' or 'off'.",
     ("staging: {}", "staging: {checklist: planing}"): 'there is no checklist "planing". Did you mean planning?',
@@ -164,6 +165,7 @@ MISTAKES = {
     ("role: lead", "role: lead, count: 3"): "asks for 3 approvals, but lead is held by 2 people. Add people.",
     ("role: lead", "role: lead, count: many"): "approvals.0.count: should be a whole number.",
     ("provider: scrape", "provider: scape"): 'metrics.provider: there is no provider "scape". Did you mean scrape?',
+    ("provider: scrape", "provider: scrape, every: often"): 'gonogo.yaml:9: services.api.metrics.every: "often" is no duration.',
     ("schedule: api", "schedule: ops"): 'on_call.schedule: there is no rota "ops". Defined: api.',
     (", schedule: api", ""): "services.api.on_call: schedule is missing; name a rota.",
     ("shift: 1w", "shift: 1w, handover: Mn 09:00"): 'gonogo.yaml:15: rotas.api.handover: "Mn" is no weekday',

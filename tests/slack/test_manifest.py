@@ -5,6 +5,7 @@ from typing import Any, Literal
 import jsonschema
 import pytest
 
+from bot.domain.errors import ConfigurationError
 from bot.domain.usage import USAGE
 from bot.slack.manifest import SCOPES, manifest
 
@@ -73,7 +74,7 @@ def test_with_socket_mode_no_address_is_named() -> None:
 
 
 def test_http_without_an_address_is_refused() -> None:
-    with pytest.raises(ValueError, match="public address"):
+    with pytest.raises(ConfigurationError, match="public address"):
         manifest("http")
 
 

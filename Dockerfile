@@ -1,0 +1,33 @@
+# Two stages: the first builds a virtual environment, the second holds it, git for the embedded CI, and nothing else.
+FROM python:3.13-slim-bookworm AS build
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
+RUN python -m venv /opt/gonogo
+WORKDIR /src
+COPY requirements requirements
+RUN /opt/gonogo/bin/pip install --require-hashes -r requirements/runtime.txt
+COPY pyproject.toml README.md LICENSE ./
+COPY bot bot
+COPY handlers handlers
+COPY templates templates
+RUN /opt/gonogo/bin/pip install --no-deps .
+
+FROM python:3.13-slim-bookworm
+RUN apt-get update -qq \
+ && apt-get install -y -qq --no-install-recommends git tini \
+ && rm -rf /var/lib/apt/lists/* \
+ && useradd --system --uid 10001 --create-home --home-dir /var/lib/gonogo gonogo
+COPY --from=build /opt/gonogo /opt/gonogo
+ENV PATH=/opt/gonogo/bin:$PATH \
+    PYTHONUNBUFFERED=1 \
+    GONOGO_CONFIG=/etc/gonogo/gonogo.yaml \
+    GONOGO_DATABASE_URL=sqlite+aiosqlite:////var/lib/gonogo/gonogo.db \
+    GONOGO_WORK_DIR=/var/lib/gonogo
+WORKDIR /var/lib/gonogo
+USER gonogo
+VOLUME /var/lib/gonogo
+EXPOSE 3000
+STOPSIGNAL SIGTERM
+HEALTHCHECK --interval=15s --timeout=5s --start-period=30s --retries=3 \
+  CMD ["python", "-c", "import os, urllib.request as r; r.urlopen('http://127.0.0.1:' + os.environ.get('GONOGO_LISTEN', ':3000').rpartition(':')[2] + '/healthz', timeout=4)"]
+ENTRYPOINT ["tini", "--"]
+CMD ["gonogo", "run"]
