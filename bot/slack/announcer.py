@@ -39,7 +39,9 @@ LAST_CALL = 12.0
 MOST_REMEMBERED = 2000
 
 MESSAGE_GONE = frozenset({"message_not_found", "cant_update_message", "edit_window_closed"})
-CHANNEL_GONE = frozenset({"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "invalid_channel"})
+CHANNEL_GONE = frozenset(
+    {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "invalid_channel", "user_not_in_channel"}
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +143,15 @@ class SlackAnnouncer:
                     raise
             else:
                 return
-        if place.channel:
-            await self._client.whisper(place.channel, intent.by.user, drawn, thread=place.thread)
-        elif _is_in_slack(intent.by):
+        if place.channel[:1] in {"C", "G", "D"}:
+            try:
+                await self._client.whisper(place.channel, intent.by.user, drawn, thread=place.thread)
+            except SlackError as error:
+                if error.code not in CHANNEL_GONE:
+                    raise
+            else:
+                return
+        if _is_in_slack(intent.by):
             await self._client.post(await self._postman.direct(intent.by.user), drawn, key=f"answer:{intent.key}")
 
     # Cards --------------------------------------------------------------------------------------------------------------------------
@@ -204,6 +212,7 @@ class SlackAnnouncer:
         channel = posting.channel if posting else card.deployment.channel
         if not channel:
             channel = await self._rehome(card, "")
+        channel = await self._postman.place(channel)
         posting = await self._postman.post(key, channel, drawn, oldest=f"{card.deployment.requested_at.timestamp() - 60:.6f}")
         self._rest_card(card.deployment.id)
         self._outbox_work.set()
@@ -253,11 +262,11 @@ class SlackAnnouncer:
             await _rest(self._outbox_work, pause)
 
     async def _empty_outbox(self) -> float:
-        """Post what can be posted, each lane in its order; returns after how many seconds to look again."""
+        """Post what can be posted, alarms before details and each lane in its order; returns after how many seconds to look again."""
         pause = POLL
         blocked: set[str] = set()
         messages = await self._postings.outbox(AT_A_TIME)
-        for message in messages:
+        for message in sorted(messages, key=_is_detail):
             if self._closing or _lane(message) in blocked:
                 continue
             wait = await self._try_message(message)
@@ -351,8 +360,12 @@ def card_key(card: Card) -> str:
 def _lane(message: Message) -> str:
     """Name what a message must stay in order with."""
     if message.to in {"thread", "channel"}:
-        return message.deployment or message.channel
+        return f"{message.to} {message.deployment or message.channel}"
     return message.to
+
+
+def _is_detail(message: Message) -> bool:
+    return message.to == "thread"
 
 
 def _is_in_slack(person: Person) -> bool:

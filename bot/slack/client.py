@@ -60,14 +60,15 @@ class SlackClient:
         """The client underneath, for Bolt."""
         self._answer_origins = {_origin(HOOKS), _origin(base_url)}
 
-    async def post(self, channel: str, drawn: Drawn, *, key: str, thread: str = "") -> str:
-        """Post a message and return its ts. ``key`` travels in the metadata, so that the message can be found again."""
+    async def post(self, channel: str, drawn: Drawn, *, key: str, thread: str = "") -> tuple[str, str]:
+        """Post a message; return its channel's id and its ts. ``key`` travels in the metadata, so that it can be found again."""
         metadata = {"event_type": METADATA_EVENT, "event_payload": {"key": key}}
         call = self.web.chat_postMessage(
             channel=channel, text=drawn.text, blocks=drawn.blocks, thread_ts=thread or None, metadata=metadata,
             link_names=False, unfurl_links=False, unfurl_media=False,
         )  # fmt: skip
-        return str((await self._asked("chat.postMessage", call)).get("ts", ""))
+        posted = await self._asked("chat.postMessage", call)
+        return str(posted.get("channel") or channel), str(posted.get("ts", ""))
 
     async def update(self, channel: str, ts: str, drawn: Drawn, *, key: str) -> None:
         """Edit a message in place."""

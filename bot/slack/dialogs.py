@@ -26,8 +26,9 @@ from bot.slack.blocks import SECTION, context, label, section
 from bot.slack.render import Words, plain
 
 MOST_OPTIONS = 100
-MOST_ITEMS = 10
+AT_ONCE = 10
 """Slack shows ten checkboxes in one group."""
+MOST_ITEMS = 200
 HOME_ROWS = 90
 LONGEST_REASON = 500
 NOTHING_CARRIED = ids.Carried()
@@ -74,16 +75,11 @@ class Dialogs:
 
     def tick_form(self, title: str, items: Sequence[tuple[str, str, bool]], carried: ids.Carried) -> dict[str, Any]:
         """Show the checklist items that this person may tick, as (key, title, ticked)."""
-        shown = items[:MOST_ITEMS]
-        if not shown:
+        if not items:
             return _modal("", "Checklist", "", [section(self._words.text("dialogs/nothing_to_tick", {"title": title}))], carried)
-        options = [Option(value=key, label=plain(name, 75)) for key, name, _ in shown]
-        ticked = [option for option, (_, _, is_ticked) in zip(options, shown, strict=True) if is_ticked]
-        boxes = CheckboxesElement(action_id=ids.VALUE, options=options, initial_options=ticked or None)
-        blocks: list[Block] = [
-            section(self._words.text("dialogs/tick", {"title": title})),
-            InputBlock(block_id=ids.ITEMS, label=label("Your items", 100), element=boxes, optional=True),
-        ]
+        blocks: list[Block] = [section(self._words.text("dialogs/tick", {"title": title}))]
+        for at in range(0, min(len(items), MOST_ITEMS), AT_ONCE):
+            blocks.append(_checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE]))
         return _modal(ids.TICK_FORM, "Checklist", "Save", blocks, carried)
 
     def reason_form(self, action: Action, title: str, carried: ids.Carried) -> dict[str, Any]:
@@ -145,6 +141,13 @@ def _person(field: str, name: str, *, hint: str) -> InputBlock:
     return InputBlock(
         block_id=field, label=label(name, 100), element=UserSelectElement(action_id=ids.VALUE), optional=True, hint=label(hint, 150)
     )
+
+
+def _checkboxes(field: str, items: Sequence[tuple[str, str, bool]]) -> InputBlock:
+    options = [Option(value=key, label=plain(name, 75)) for key, name, _ in items]
+    ticked = [option for option, (_, _, is_ticked) in zip(options, items, strict=True) if is_ticked]
+    boxes = CheckboxesElement(action_id=ids.VALUE, options=options, initial_options=ticked or None)
+    return InputBlock(block_id=field, label=label("Your items", 100), element=boxes, optional=True)
 
 
 def _is_empty(block: Block) -> bool:

@@ -16,7 +16,7 @@ from bot.domain.card import Action
 
 PREFIX = "gonogo."
 ANY_ACTION = re.compile(r"^gonogo\.[a-z_]+$")
-"""Matches the action id of every button of ours."""
+"""Matches the action id of every button of ours (and of nothing in a form)."""
 
 # Dialogs (callback ids) -----------------------------------------------------------------------------------------------------------------
 
@@ -38,7 +38,7 @@ REASON_FORMS: Mapping[Action, str] = {
 # Fields of dialogs (block ids; the element in each has the action id of ``VALUE``, the service that of ``SERVICE_PICKED``) --------------
 
 VALUE = "gonogo.value"
-SERVICE_PICKED = "gonogo.service_picked"
+SERVICE_PICKED = "gonogo.form.service"
 """Sent as a block action when somebody picks a service in the deploy form, so that the form can offer its environments."""
 
 SERVICE = "gonogo.field.service"
@@ -48,6 +48,7 @@ STRATEGY = "gonogo.field.strategy"
 LEAD = "gonogo.field.lead"
 REASON = "gonogo.field.reason"
 ITEMS = "gonogo.field.items"
+"""The first group of checkboxes; the next ones have a number behind it."""
 
 CARD_ACTIONS = "gonogo.card.actions"
 OFFERS = "gonogo.offers"
@@ -102,13 +103,21 @@ def entered(view: Mapping[str, Any], field: str) -> str:
 
 def ticked(view: Mapping[str, Any]) -> tuple[str, ...]:
     """Read which checklist items are ticked in the tick form."""
-    options = _element(view, ITEMS).get("selected_options") or []
-    return tuple(str(option.get("value", "")) for option in options if isinstance(option, dict))
+    found: list[str] = []
+    for field in _values(view):
+        if field.startswith(ITEMS):
+            options = _element(view, field).get("selected_options") or []
+            found += [str(option.get("value", "")) for option in options if isinstance(option, dict)]
+    return tuple(found)
+
+
+def _values(view: Mapping[str, Any]) -> Mapping[str, Any]:
+    state = view.get("state") or {}
+    values = state.get("values") if isinstance(state, dict) else None
+    return values if isinstance(values, dict) else {}
 
 
 def _element(view: Mapping[str, Any], field: str) -> Mapping[str, Any]:
-    state = view.get("state") or {}
-    values = state.get("values") if isinstance(state, dict) else None
-    block = values.get(field) if isinstance(values, dict) else None
+    block = _values(view).get(field)
     element = next(iter(block.values()), None) if isinstance(block, dict) else None
     return element if isinstance(element, dict) else {}

@@ -51,11 +51,11 @@ class Postman:
         if found:
             return await self._posted(Posting(key, posting.channel, found))
         try:
-            ts = await self.ask(POST, channel, self._client.post(channel, drawn, key=key, thread=thread))
+            place, ts = await self.ask(POST, channel, self._client.post(channel, drawn, key=key, thread=thread))
         except SlackError as error:
             self._learn(key, error)
             raise
-        return await self._posted(Posting(key, channel, ts, drawn.digest))
+        return await self._posted(Posting(key, place, ts, drawn.digest))
 
     async def edit(self, posting: Posting, drawn: Drawn) -> None:
         """Edit a message, unless it shows the same already."""
@@ -85,6 +85,10 @@ class Postman:
                 raise
             return
         await self._posted(Posting(key, posting.channel, posting.ts))
+
+    async def place(self, channel: str) -> str:
+        """Find the channel that is meant; a user's id means the direct channel with them."""
+        return await self.direct(channel) if channel[:1] in {"U", "W"} else channel
 
     async def direct(self, user: str) -> str:
         """Find the direct channel with a user."""

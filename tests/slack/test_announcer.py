@@ -145,7 +145,7 @@ async def test_slack_away_is_caught_up_with_one_edit(bot: Bot, slack: Any, world
     assert len(slack.channels["C1"]) == 2
 
 
-async def test_messages_wait_for_the_card_and_come_in_order_into_its_thread(
+async def test_messages_wait_for_the_card_and_come_in_order_alarms_first(
     bot: Bot, slack: Any, world: Any, postings: Any, until: Until
 ) -> None:
     world.deployment()
@@ -153,8 +153,8 @@ async def test_messages_wait_for_the_card_and_come_in_order_into_its_thread(
     async with bot():
         await until(lambda: not postings.waiting)
     card, *rest = slack.channels["C1"]
-    assert [message["metadata"]["event_payload"]["key"] for message in rest] == ["1", "2", "3"]
-    assert [message["thread_ts"] for message in rest] == [card["ts"], card["ts"], ""]
+    assert [message["metadata"]["event_payload"]["key"] for message in rest] == ["3", "1", "2"]
+    assert [message["thread_ts"] for message in rest] == ["", card["ts"], card["ts"]]
 
 
 @pytest.mark.parametrize("fault", ["lost", "html", "429 0", "error internal_error"])
@@ -213,6 +213,16 @@ async def test_a_card_without_a_channel_goes_to_requester_and_lead(bot: Bot, sla
     }
 
 
+async def test_a_card_that_belongs_to_a_person_lives_in_the_direct_channel(bot: Bot, slack: Any, world: Any, until: Until) -> None:
+    world.deployment(channel="UANA")
+    async with bot("storefront-42") as announcer:
+        await until(lambda: slack.channels.get("DANA"))
+        world.deployment(channel="UANA", state=State.CANCELLED)
+        announcer.card_changed("storefront-42")
+        await until(lambda: "cancelled" in slack.texts("DANA")[0])
+    assert len(slack.channels["DANA"]) == 1
+
+
 async def test_a_picture_comes_into_the_thread_once(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
     async def draw(_: Message) -> bytes:
         return b"png"
@@ -263,9 +273,10 @@ async def test_an_answer_never_goes_to_a_strange_address(bot: Bot, slack: Any, u
     assert len(slack.whispers) == 1
 
 
-async def test_an_answer_without_a_channel_is_a_direct_message(bot: Bot, slack: Any) -> None:
+@pytest.mark.parametrize("channel", ["", "UANA", "CGONE"])
+async def test_an_answer_without_a_channel_is_a_direct_message(bot: Bot, slack: Any, channel: str) -> None:
     async with bot() as announcer:
-        await announcer.answer(intent(), Answer("duplicate"))
+        await announcer.answer(intent(channel=channel), Answer("duplicate"))
     assert len(slack.channels["DANA"]) == 1
 
 

@@ -67,11 +67,11 @@ async def test_no_connection_means_certainly_not_done() -> None:
 
 
 async def test_a_message_is_found_by_its_key_alone(client: SlackClient, slack: Any) -> None:
-    ts = await client.post("C1", SAID, key="one")
+    _, ts = await client.post("C1", SAID, key="one")
     await client.post("C1", SAID, key="two")
     assert await client.find("C1", "one") == ts
     assert await client.find("C1", "three") == ""
-    reply = await client.post("C1", SAID, key="reply", thread=ts)
+    _, reply = await client.post("C1", SAID, key="reply", thread=ts)
     assert await client.find("C1", "reply", thread=ts) == reply
     assert slack.asked("conversations.history")
 

@@ -82,6 +82,15 @@ def test_the_tick_form_shows_what_is_ticked_and_is_read_back() -> None:
     assert ids.carried(view["private_metadata"]) == CARRIED
 
 
+def test_no_item_of_a_long_checklist_is_lost() -> None:
+    items = [(f"item-{number}", f"Item {number}", True) for number in range(34)]
+    view = valid(DIALOGS.tick_form("storefront v1.2.0", items, CARRIED))
+    groups = [block for block in view["blocks"] if block["type"] == "input"]
+    values = {block["block_id"]: {ids.VALUE: {"selected_options": block["element"]["initial_options"]}} for block in groups}
+    assert [len(block["element"]["options"]) for block in groups] == [10, 10, 10, 4]
+    assert ids.ticked({"state": {"values": values}}) == tuple(key for key, _, _ in items)
+
+
 def test_nothing_to_tick_says_so() -> None:
     view = valid(DIALOGS.tick_form("storefront v1.2.0", [], CARRIED))
     assert "no open item is yours" in view["blocks"][0]["text"]["text"]
@@ -112,6 +121,10 @@ def test_the_home_shows_what_is_live_and_an_empty_one_says_what_to_do() -> None:
 def test_action_ids_are_read_back(action: Action) -> None:
     assert ids.action_of(ids.action_id(action)) is action
     assert ids.ANY_ACTION.match(ids.action_id(action))
+
+
+def test_what_happens_in_a_form_is_no_button() -> None:
+    assert not ids.ANY_ACTION.match(ids.SERVICE_PICKED)
 
 
 @pytest.mark.parametrize("strange", ["approve", "gonogo.", "gonogo.dance", "other.approve", ""])
