@@ -78,8 +78,8 @@ class Dialogs:
         if not items:
             return _modal("", "Checklist", "", [section(self._words.text("dialogs/nothing_to_tick", {"title": title}))], carried)
         blocks: list[Block] = [section(self._words.text("dialogs/tick", {"title": title}))]
-        for at in range(0, min(len(items), MOST_ITEMS), AT_ONCE):
-            blocks.append(_checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE]))
+        groups = range(0, min(len(items), MOST_ITEMS), AT_ONCE)
+        blocks += [_checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE]) for at in groups]
         return _modal(ids.TICK_FORM, "Checklist", "Save", blocks, carried)
 
     def reason_form(self, action: Action, title: str, carried: ids.Carried) -> dict[str, Any]:
