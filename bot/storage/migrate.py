@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import create_engine
+from sqlalchemy import NullPool, create_engine, event
 from sqlalchemy.engine import Connection, make_url
 
 from bot.domain.errors import ConfigurationError
@@ -28,16 +28,18 @@ async def upgrade(url: str) -> None:
 
 
 def _upgrade(url: str) -> None:
-    engine = create_engine(make_url(url).set(drivername="sqlite"))
-    try:
-        with engine.connect() as connection:
-            _refuse_newer(connection)
-            config = configuration()
-            config.attributes["connection"] = connection
-            command.upgrade(config, "head")
-            connection.commit()
-    finally:
-        engine.dispose()
+    """Migrate in one transaction: a crash in the middle leaves the old schema. Foreign keys are off while tables are rewritten."""
+    engine = create_engine(make_url(url).set(drivername="sqlite"), poolclass=NullPool, connect_args={"isolation_level": None})
+    event.listen(engine, "begin", _begin)
+    with engine.begin() as connection:
+        _refuse_newer(connection)
+        config = configuration()
+        config.attributes["connection"] = connection
+        command.upgrade(config, "head")
+
+
+def _begin(connection: Connection) -> None:
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _refuse_newer(connection: Connection) -> None:

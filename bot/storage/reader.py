@@ -37,7 +37,7 @@ from bot.storage.tables import (
 )
 
 REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
-_PEOPLE = {"requested_by", "by"}
+_TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
 
 
 def table(row: type[SQLModel]) -> Any:
@@ -113,10 +113,18 @@ class SqlReader:
         return Live(**_with_person(row)) if row else None
 
     async def verified(self, service: str, environment: str, limit: int = 5) -> tuple[Live, ...]:
-        """List commits verified good in the environment, newest first; never a quarantined one."""
-        good, bad = table(VerifiedRow), table(QuarantineRow)
+        """List commits verified good in the environment, newest first; never a quarantined or rolled-back one."""
+        good, bad, deployment = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow)
         quarantined = select(bad.c["commit"]).where(bad.c.service == service)
-        statement = select(good).where(good.c.service == service, good.c.environment == environment, good.c["commit"].not_in(quarantined))
+        rolled_back = select(deployment.c["commit"]).where(
+            deployment.c.service == service, deployment.c.environment == environment, deployment.c.state.in_(_TAKEN_BACK)
+        )
+        statement = select(good).where(
+            good.c.service == service,
+            good.c.environment == environment,
+            good.c["commit"].not_in(quarantined),
+            good.c["commit"].not_in(rolled_back),
+        )
         rows = await self._all(statement.order_by(good.c.verified_at.desc()).limit(limit))
         return tuple(Live(**_with_person(row)) for row in rows)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -12,7 +13,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.domain.audit import FIRST, Entry, canonical, link
+from bot.domain.audit import FIRST, Entry, Link, canonical, first_broken, link
 from bot.domain.card import Changes
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
 from bot.domain.health import Snapshot
@@ -108,8 +109,7 @@ class SqlTransaction(SqlReader):
             values["started_at"] = func.coalesce(row.c.started_at, at)
         if to is State.WATCHING:
             values["landed_at"] = func.coalesce(row.c.landed_at, at)
-        if to in OVER:
-            values["finished_at"] = at
+        values["finished_at"] = at if to in OVER else None
         origins = [str(state) for state in sources(to)]
         moved = await self._connection.execute(update(row).where(row.c.id == id, row.c.state.in_(origins)).values(**values))
         self._changed(id)
@@ -127,19 +127,21 @@ class SqlTransaction(SqlReader):
     async def claim(self, service: str, environment: str, id: DeploymentId) -> bool:
         """Take an environment's claim if it is free (or already ours) and nobody older waits for it."""
         holder = await self.holder(service, environment)
-        if holder:
-            return holder == id
-        for waiting in await self.open_deployments(service, environment):
-            if waiting.id == id:
-                break
-            if waiting.state in _BEFORE_TURN and waiting.kind is Kind.FORWARD:
+        if holder == id:
+            return True
+        queue = await self.open_deployments(service, environment)
+        for other in queue:
+            comes_first = other.id == holder or (other.kind is Kind.FORWARD and _number(other.id) < _number(id))
+            if comes_first and other.state in _BEFORE_TURN:
                 return False
-        return await add(self._connection, ClaimRow, {"service": service, "environment": environment, "deployment": id})
+        await self.seize(service, environment, id)
+        return True
 
     async def seize(self, service: str, environment: str, id: DeploymentId) -> None:
         """Give an environment's claim to a rollback, whoever holds it."""
         await put(self._connection, ClaimRow, {"service": service, "environment": environment, "deployment": id})
-        self._changed(id)
+        for waiting in await self.open_deployments(service, environment):
+            self._changed(waiting.id)
 
     async def release(self, id: DeploymentId) -> None:
         """Let go of the claim that a deployment holds, and wake whoever waits for the environment."""
@@ -149,6 +151,7 @@ class SqlTransaction(SqlReader):
         if deployment is None:
             return
         for waiting in await self.open_deployments(deployment.service, deployment.environment):
+            self._changed(waiting.id)
             if waiting.id != id and waiting.state not in ACTING:
                 await self.wake(waiting.id)
 
@@ -263,6 +266,10 @@ class SqlTransaction(SqlReader):
         self.has_woken = True
 
 
+def _number(id: DeploymentId) -> int:
+    return int(id.rpartition("-")[2])
+
+
 def _plain(value: Any) -> dict[str, Any]:
     return {name: getattr(value, name) for name in value.__dataclass_fields__}
 
@@ -274,6 +281,7 @@ class SqlStore:
         self._writer = writer
         self._reader = reader
         self._audit_key = audit_key
+        self._writing: asyncio.Task[Any] | None = None
         self._card_changed: Callable[[DeploymentId], None] = lambda _: None
         self._outbox_changed: Callable[[], None] = lambda: None
         self._runs_changed: Callable[[], None] = lambda: None
@@ -293,16 +301,31 @@ class SqlStore:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
-        """Open the one writing transaction."""
+        """Open the one writing transaction. Raises RuntimeError inside another one, which would wait for itself for ever."""
+        task = asyncio.current_task()
+        if self._writing is task:
+            raise RuntimeError("a transaction was opened inside a transaction; pass the open one on")
         async with self._writer.begin() as connection:
-            tx = SqlTransaction(connection, self._audit_key, self.newest_version)
-            yield tx
+            self._writing = task
+            try:
+                tx = SqlTransaction(connection, self._audit_key, self.newest_version)
+                yield tx
+            finally:
+                self._writing = None
         for deployment in tx.cards:
             self._card_changed(deployment)
         if tx.has_said:
             self._outbox_changed()
         if tx.has_woken:
             self._runs_changed()
+
+    async def verify_audit(self) -> tuple[int, str, int | None]:
+        """Verify the audit chain: how many entries it has, its last hash, and the first entry that does not hold."""
+        row = table(AuditRow)
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(select(row).order_by(row.c.n))).mappings().all()
+        links = [Link(each["n"], each["previous"], each["hash"], codec.read(Entry, each["body"])) for each in rows]
+        return len(links), links[-1].hash if links else FIRST, first_broken(links, self._audit_key)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:
