@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
-from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PRODUCTION_NAMES, PROVIDERS, STRATEGIES
+from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, OPTIONS, PRODUCTION_NAMES, PROVIDERS, STRATEGIES
 from bot.catalog.document import Document, Loc
 from bot.catalog.mistakes import instead
 from bot.catalog.shape import ApprovalShape, EnvironmentShape, GatesShape, GonogoShape, ItemShape, MetricShape, ProviderShape, ServiceShape
@@ -103,24 +103,32 @@ class Builder:
         )
 
     def _provider(self, job: str, it: ProviderShape, loc: Loc) -> ProviderChoice:
-        self._known(it.provider, PROVIDERS[job], (*loc, job, "provider"), "provider")
+        loc = (*loc, job)
         options = dict(it.model_extra or {})
-        if job == "ci" and isinstance(options.get("repository"), str):
+        if self._known(it.provider, PROVIDERS[job], (*loc, "provider"), "provider"):
+            self._options(it.provider, options, loc)
+        if isinstance(options.get("repository"), str):
             options["repository"] = str((self.document.path.parent / options["repository"]).resolve())
         if "every" in options:
             try:
                 options["every"] = read_duration(options["every"])
             except ValueError as error:
-                self.document.problem((*loc, job, "every"), str(error))
+                self.document.problem((*loc, "every"), str(error))
         return ProviderChoice(it.provider, options)
+
+    def _options(self, provider: str, options: Mapping[str, Any], loc: Loc) -> None:
+        known = OPTIONS[provider]
+        for name in options:
+            self._known(name, known, (*loc, name), f"option of {provider}", "Known")
+        for name, is_needed in known.items():
+            if is_needed and not (isinstance(options.get(name), str) and options[name]):
+                self.document.problem((*loc, name) if name in options else loc, f"{provider} needs {name}, as text.")
 
     def _on_call(self, it: ProviderShape, loc: Loc) -> ProviderChoice:
         choice = self._provider("on_call", it, loc)
         schedule = choice.options.get("schedule")
-        if it.provider == "rota" and not isinstance(schedule, str):
-            self.document.problem((*loc, "on_call"), f"schedule is missing; name a rota. {instead('', self.shape.rotas)}")
-        elif it.provider == "rota":
-            self._known(str(schedule), self.shape.rotas, (*loc, "on_call", "schedule"), "rota")
+        if it.provider == "rota" and isinstance(schedule, str):
+            self._known(schedule, self.shape.rotas, (*loc, "on_call", "schedule"), "rota")
         return choice
 
     def _metrics(self, metrics: tuple[MetricShape, ...], loc: Loc) -> tuple[MetricSpec, ...]:

@@ -116,4 +116,4 @@ def test_every_setting_is_described_and_every_description_is_true() -> None:
     for doc in SETTINGS_DOCS:
         if not doc.secret:
             value = getattr(defaults, doc.name.lower())
-            assert str(value or "") == doc.default
+            assert (f"{value:g}" if isinstance(value, float) else str(value or "")) == doc.default
