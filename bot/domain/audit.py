@@ -6,7 +6,7 @@ import hmac
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any
 
@@ -34,8 +34,8 @@ FIRST = "0" * 64
 def canonical(entry: Entry) -> bytes:
     """Write an entry as bytes that are the same for the same content on every machine."""
     body = {
-        "at": entry.at.isoformat(), "actor": {"team": entry.actor.team, "user": entry.actor.user}, "action": entry.action,
-        "deployment": entry.deployment, "outcome": entry.outcome, "facts": dict(entry.facts),
+        "at": entry.at.astimezone(UTC).isoformat(), "actor": {"team": entry.actor.team, "user": entry.actor.user}, "action": entry.action,
+        "deployment": entry.deployment, "outcome": entry.outcome, "facts": json.loads(json.dumps(dict(entry.facts))),
     }  # fmt: skip
     return json.dumps(body, sort_keys=True, separators=(",", ":"), ensure_ascii=True).encode()
 

@@ -1,0 +1,60 @@
+"""The audit log in the database."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.audit import Entry
+from bot.domain.people import GONOGO
+from bot.storage.database import Database, open_database
+from tests.storage.conftest import ANA, NOW
+
+
+async def write(database: Database, *actions: str) -> None:
+    for action in actions:
+        async with database.store.transaction() as tx:
+            await tx.audit(Entry(NOW, ANA, action, "shop-1", facts={"version": "v1", "by": str(GONOGO), "numbers": [1, 2.5, None]}))
+
+
+async def test_entries_come_back_in_order_as_they_were(database: Database) -> None:
+    await write(database, "deploy", "approve")
+    async with database.store.reading() as reader:
+        entries = await reader.entries("shop-1")
+    assert [entry.action for entry in entries] == ["deploy", "approve"]
+    assert entries[0] == Entry(NOW, ANA, "deploy", "shop-1", facts={"version": "v1", "by": "/gonogo", "numbers": [1, 2.5, None]})
+
+
+@pytest.mark.parametrize("statement", ["UPDATE audit SET hash = 'x'", "DELETE FROM audit"])
+async def test_the_database_refuses_to_change_or_delete(database: Database, statement: str) -> None:
+    await write(database, "deploy")
+    with pytest.raises(IntegrityError, match="append-only"):
+        async with database.writer.begin() as connection:
+            await connection.execute(text(statement))
+
+
+async def test_somebody_with_the_file_is_found_out(tmp_path: Path) -> None:
+    database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/gonogo.db", audit_key=b"secret")
+    await write(database, "deploy", "approve", "rollback")
+    assert (await database.store.verify_audit())[::2] == (3, None)
+    async with database.writer.begin() as connection:
+        await connection.execute(text("DROP TRIGGER audit_no_update"))
+        await connection.execute(text("UPDATE audit SET body = replace(body, 'approve', 'refused') WHERE n = 2"))
+    assert (await database.store.verify_audit())[::2] == (3, 2)
+    await database.close()
+
+
+async def test_an_entry_of_a_failed_transaction_is_not_in_the_chain(database: Database) -> None:
+    async def fail() -> None:
+        async with database.store.transaction() as tx:
+            await tx.audit(Entry(NOW, ANA, "never"))
+            raise RuntimeError
+
+    await write(database, "deploy")
+    with pytest.raises(RuntimeError):
+        await fail()
+    await write(database, "approve")
+    assert (await database.store.verify_audit())[::2] == (2, None)

@@ -1,0 +1,85 @@
+"""The inbox: what is acknowledged is stored, many in one commit."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from pathlib import Path
+
+from sqlalchemy import event, text
+
+from bot.domain.commands import Deploy, Tick
+from bot.ports import Intent, Place
+from bot.storage.database import Database, open_database
+from tests.storage.conftest import ANA, NOW
+
+SECRET = "https://hooks.example.test/secret"
+
+
+def intent(key: str) -> Intent:
+    return Intent(key, Deploy("shop", "production", "v1"), ANA, Place("C1", "", SECRET), NOW)
+
+
+async def test_a_command_is_stored_once_and_comes_back_whole(database: Database) -> None:
+    ticked = Intent("k2", Tick("shop-1", ("support", "docs")), ANA, Place("C1", "1.2"), NOW + timedelta(seconds=1))
+    assert await database.inbox.accept(intent("k1"))
+    assert await database.inbox.accept(ticked)
+    assert not await database.inbox.accept(intent("k1"))
+    assert await database.inbox.waiting() == (intent("k1"), ticked)
+
+
+async def test_a_finished_command_leaves_only_its_key(database: Database) -> None:
+    await database.inbox.accept(intent("k1"))
+    await database.inbox.finish("k1")
+    assert await database.inbox.waiting() == ()
+    assert not await database.inbox.accept(intent("k1"))
+    async with database.reader.begin() as connection:
+        rows = (await connection.execute(text("SELECT * FROM inbox"))).all()
+    assert SECRET not in str(rows)
+
+
+async def test_commands_that_come_together_share_commits_and_each_gets_its_own_answer(database: Database) -> None:
+    commits: list[int] = []
+    event.listen(database.writer.sync_engine, "commit", lambda _: commits.append(1))
+    keys = [f"k{n % 60}" for n in range(100)]
+    accepted = await asyncio.gather(*(database.inbox.accept(intent(key)) for key in keys))
+    assert accepted == [True] * 60 + [False] * 40
+    assert len(commits) < 10
+
+
+async def test_an_ack_whose_caller_went_away_is_stored_all_the_same(database: Database) -> None:
+    waiting = [asyncio.create_task(database.inbox.accept(intent(f"k{n}"))) for n in range(3)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [done[0], done[2]] == [True, True]
+    assert {stored.key for stored in await database.inbox.waiting()} >= {"k0", "k2"}
+
+
+async def test_what_was_accepted_survives_a_restart(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/gonogo.db"
+    database = await open_database(url)
+    await database.inbox.accept(intent("k1"))
+    await database.close()
+    database = await open_database(url)
+    assert await database.inbox.waiting() == (intent("k1"),)
+    await database.close()
+
+
+async def test_keys_are_kept_a_day_and_then_forgotten_but_never_what_waits(database: Database) -> None:
+    for key in ("done", "waits"):
+        await database.inbox.accept(intent(key))
+    await database.inbox.finish("done")
+    await database.inbox.prune(NOW + timedelta(hours=24))
+    assert not await database.inbox.accept(intent("done"))
+    await database.inbox.prune(NOW + timedelta(days=3))
+    assert await database.inbox.accept(intent("done"))
+    assert not await database.inbox.accept(intent("waits"))
+
+
+async def test_a_key_is_taken_once_also_in_transactions(database: Database) -> None:
+    async with database.store.transaction() as tx:
+        assert await tx.once("k1")
+        assert not await tx.once("k1")
+    async with database.store.transaction() as tx:
+        assert not await tx.once("k1")
