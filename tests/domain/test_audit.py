@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -33,7 +34,14 @@ def test_an_untouched_chain_holds(key: bytes | None) -> None:
 
 @pytest.mark.parametrize("field", ["at", "actor", "action", "deployment", "outcome", "facts"])
 def test_a_change_of_any_field_is_found(field: str) -> None:
-    changed = {"at": NOW, "actor": Person("T2", "ANA"), "action": "x", "deployment": "shop-2", "outcome": "refused", "facts": {"a": 1}}
+    changed: dict[str, Any] = {
+        "at": NOW,
+        "actor": Person("T2", "ANA"),
+        "action": "x",
+        "deployment": "shop-2",
+        "outcome": "refused",
+        "facts": {"a": 1},
+    }
     links = chain()
     links[1] = replace(links[1], entry=replace(links[1].entry, **{field: changed[field]}))
     assert first_broken(links, None) == 2
