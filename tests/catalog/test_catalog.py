@@ -168,7 +168,7 @@ MISTAKES = {
     ("provider: scrape", "provider: scrape, every: often"): 'gonogo.yaml:9: services.api.metrics.every: "often" is no duration.',
     (", repository: api", ""): "gonogo.yaml:8: services.api.ci: local needs repository, as text.",
     ("repository: api", "repository: [api]"): "gonogo.yaml:8: services.api.ci.repository: local needs repository, as text.",
-    ("repository: api", "repository: api, repo: x"): 'services.api.ci.repo: there is no option of local "repo". Did you mean repository?',
+    ("repository: api", "repository: api, repositry: x"): 'there is no option of local "repositry". Did you mean repository?',
     ("schedule: api", "schedule: ops"): 'on_call.schedule: there is no rota "ops". Defined: api.',
     (", schedule: api", ""): "gonogo.yaml:10: services.api.on_call: rota needs schedule, as text.",
     ("shift: 1w", "shift: 1w, handover: Mn 09:00"): 'gonogo.yaml:15: rotas.api.handover: "Mn" is no weekday',

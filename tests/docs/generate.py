@@ -1,0 +1,213 @@
+"""Write the reference from the code: ``python -m tests.docs.generate``. A test compares what is written with what would be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from bot.catalog import json_schema
+from bot.catalog.defaults import GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PLANNING, PROVIDERS, STRATEGIES
+from bot.catalog.values import write_duration
+from bot.domain.card import Action
+from bot.domain.usage import NOT_YET, USAGE
+from bot.settings import SETTINGS_DOCS
+
+ROOT = Path(__file__).parents[2]
+NOTE = "<!-- Written by tests/docs/generate.py from the code. Change it there. -->\n"
+
+ACTIONS: Mapping[Action, tuple[str, str, str]] = {
+    Action.APPROVE: ("Approve", "a holder of an approval's role, never the requester", "counts one approval of the pinned commit"),
+    Action.REJECT: ("Reject", "the same", "asks for a reason and ends the deployment"),
+    Action.TICK: ("Tick my items", "a holder of an item's role", "opens the person's own items; each tick has a name and a time"),
+    Action.ACKNOWLEDGE: ("Acknowledge", "the person on call", "says that they know about the deployment"),
+    Action.CANCEL: ("Cancel", "the requester, the lead, a release manager", "takes back a deployment that has touched nothing"),
+    Action.ROLL_BACK: ("Roll back", "the deployment lead", "after a dialog that says what it undoes; a second click does nothing"),
+    Action.PROCEED: ("Let it go on", "the deployment lead", "asks for a reason; a rollout that stands still goes on"),
+    Action.STOP_COUNTDOWN: (
+        "Stop the countdown",
+        "the deployment lead",
+        "asks for a reason; the rollout stands still until the lead decides",
+    ),
+    Action.WATCH: ("I am watching", "the deployment lead", "says that somebody looks"),
+    Action.UNLOCK: ("Unlock", "holders of the permission lock", "takes away the lock that a rollback set"),
+    Action.ASK_LEAD: ("Ask the lead", "anybody who was refused", "tells the lead, once"),
+    Action.TAKE_OVER: ("Take over as on-call", "the person on call", "asks for a reason; they lead at once"),
+    Action.DEPLOY_FIRST: ("Deploy there first", "holders of the permission deploy", "asks for the same commit in the environment before"),
+}
+
+PLACES = {
+    "answers": "Answers that one person alone sees, after a command or a click.",
+    "card": "The parts of a deployment's card.",
+    "dialogs": "The words of dialogs (modals).",
+    "home": "The App Home tab.",
+    "messages": "Messages in a deployment's thread, in its channel, or to one person.",
+}
+
+
+def documents() -> dict[Path, str]:
+    """Give every generated page with its text."""
+    pages = {"commands": _commands(), "settings": _settings(), "gonogo-yaml": _yaml(), "templates": _templates(), "actions": _actions()}
+    return {ROOT / "docs" / "reference" / f"{name}.md": text for name, text in pages.items()}
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return "".join(f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |\n" for line in lines)
+
+
+def _commands() -> str:
+    parts = [f"# Commands\n{NOTE}\n", COMMANDS_INTRODUCTION]
+    for verb, usage in USAGE.items():
+        examples = "\n".join(usage.examples)
+        parts.append(f"\n## {verb}\n\n`{usage.syntax}`\n\n{usage.sentence}\n\n```\n{examples}\n```\n")
+    planned = ", ".join(f"`{verb}`" for verb in sorted(NOT_YET))
+    parts.append(f"\n## Not available yet\n\nThese say so when they are typed: {planned}, and deploying `at` a later time.\n")
+    return "".join(parts)
+
+
+def _settings() -> str:
+    rows = []
+    for doc in SETTINGS_DOCS:
+        also = f" Or `{doc.name}_FILE`." if doc.secret else ""
+        rows.append((f"`{doc.name}`", f"`{doc.default}`" if doc.default else "", f"{doc.sentence}{also}"))
+    return f"# Settings\n{NOTE}\n{SETTINGS_INTRODUCTION}\n{_table(('variable', 'default', 'meaning'), rows)}"
+
+
+def _yaml() -> str:
+    schema = json_schema()
+    parts = [f"# gonogo.yaml\n{NOTE}\n", YAML_INTRODUCTION, "\n## The file\n\n", _keys(schema)]
+    for name, model in schema["$defs"].items():
+        title = re.sub(r"(?<!^)(?=[A-Z])", " ", name.removesuffix("Shape")).lower()
+        parts.append(f"\n## {title.capitalize()}\n\n{model.get('description', '')}\n\n{_keys(model)}")
+    parts.append(_built_in())
+    return "".join(parts)
+
+
+def _keys(model: Mapping[str, Any]) -> str:
+    rows = []
+    for key, value in model["properties"].items():
+        need = "needed" if key in model.get("required", ()) else _default(value)
+        rows.append((f"`{key}`", _kind(value), need, " ".join(value.get("description", "").split())))
+    return _table(("key", "value", "default", "meaning"), rows)
+
+
+def _default(value: Mapping[str, Any]) -> str:
+    default = value.get("default")
+    if default in (None, "", [], {}):
+        return ""
+    return f"`{str(default).lower() if isinstance(default, bool) else default}`" if not isinstance(default, dict | list) else ""
+
+
+def _kind(value: Mapping[str, Any]) -> str:
+    if "$ref" in value:
+        return _named(value["$ref"])
+    if "enum" in value:
+        return ", ".join(f"`{each}`" for each in value["enum"])
+    if "const" in value:
+        return f"`{value['const']}`"
+    if "anyOf" in value or "oneOf" in value:
+        kinds = [_kind(each) for each in value.get("anyOf", value.get("oneOf", [])) if each.get("type") != "null"]
+        return " or ".join(dict.fromkeys(kinds))
+    if value.get("type") == "array":
+        return f"list of {_kind(value.get('items', {}))}"
+    if value.get("type") == "object":
+        inside = value.get("additionalProperties")
+        return f"mapping of {_kind(inside)}" if isinstance(inside, dict) and inside else "mapping"
+    words = {"string": "text", "integer": "whole number", "number": "number", "boolean": "true or false"}
+    is_duration = "[wdhms]" in value.get("pattern", "")
+    return "duration" if is_duration else words.get(value.get("type", ""), "any")
+
+
+def _named(ref: str) -> str:
+    title = re.sub(r"(?<!^)(?=[A-Z])", " ", ref.rpartition("/")[2].removesuffix("Shape")).lower()
+    return f"[{title}](#{title.replace(' ', '-')})"
+
+
+def _built_in() -> str:
+    strategies = [
+        (f"`{it.name}`", " → ".join(f"{step.percent} %, hold {write_duration(step.hold)}" for step in it.steps))
+        for it in STRATEGIES.values()
+    ]
+    items = [(f"`{item.key}`", item.title, f"`{item.role}`") for item in PLANNING]
+    first, later = (", ".join(f"`{kind.value}`" for kind in gates) for gates in (GATES_OF_THE_FIRST, GATES_OF_THE_LATER))
+    providers = [(f"`{job}`", ", ".join(f"`{name}`" for name in names)) for job, names in PROVIDERS.items()]
+    return (
+        f"\n## Built in\n\nGates without `after`: {first}. Gates with `after`: {later}. All required.\n\n"
+        f"{_table(('strategy', 'steps'), strategies)}\n{_table(('item of planning', 'title', 'role'), items)}\n"
+        f"{_table(('job', 'providers'), providers)}"
+    )
+
+
+def _templates() -> str:
+    parts = [f"# Templates\n{NOTE}\n", TEMPLATES_INTRODUCTION]
+    folder = ROOT / "templates" / "slack"
+    for place, sentence in PLACES.items():
+        rows = [(f"`{place}/{path.name}`", _facts(path)) for path in sorted((folder / place).glob("*.j2"))]
+        parts.append(f"\n## {place.capitalize()}\n\n{sentence}\n\n{_table(('template', 'facts'), rows)}")
+    shared = [(f"`{path.name}`", _facts(path)) for path in sorted(folder.glob("*.j2"))]
+    parts.append(f"\n## Shared\n\n{_table(('template', 'what it is'), shared)}")
+    return "".join(parts)
+
+
+def _facts(path: Path) -> str:
+    comment = re.match(r"\{#-?\s*(.*?)\s*-?#\}", path.read_text(encoding="utf-8"), re.DOTALL)
+    said = " ".join(comment[1].split()) if comment else ""
+    return said.removeprefix("facts: ").replace(
+        "id, service, environment, version, lead, requested_by (facts of the deployment)", "deployment"
+    )
+
+
+def _actions() -> str:
+    rows = [(f"`{action.value}`", ACTIONS[action][0], ACTIONS[action][1], ACTIONS[action][2]) for action in Action]
+    return f"# Actions\n{NOTE}\n{ACTIONS_INTRODUCTION}\n{_table(('action', 'button', 'who may', 'what it does'), rows)}"
+
+
+COMMANDS_INTRODUCTION = """\
+Spaces, case, quotes, `in`/`on`/`to` and punctuation at the end do not matter; the meaning is never guessed. Nothing
+defaults to production. A word that is no command gets the nearest one, shown only to the person. `/deploy` alone
+opens a dialog that asks for the same things.
+
+SERVICE and ENVIRONMENT are names from gonogo.yaml. A service that is named like a command is deployed with `/deploy
+deploy status v1.2.0 to production`, or without a REF with `/deploy status to production`. REF begins with a letter or
+digit and holds letters, digits and `. _ / @ + -` only; whatever git or a shell could read differently is refused, and
+the commit can be deployed instead. A reason has up to 500 characters and goes to the end of the line.
+"""
+
+SETTINGS_INTRODUCTION = """\
+Everything else stands in gonogo.yaml. Each secret may also be a file, for mounted secrets:
+`SLACK_BOT_TOKEN_FILE=/run/secrets/bot-token`; the line break at its end does not count. A wrong value stops the bot
+at the start with exit code 78 and a sentence that names the variable and the remedy, never the value.
+"""
+
+YAML_INTRODUCTION = """\
+A [commented example](gonogo.example.yaml) holds every key. `gonogo check-config` checks a file and shows each mistake
+with its line and a remedy; `gonogo schema` prints a JSON Schema for editors. Unknown keys are mistakes. First the
+shape is checked, then whether the names fit each other.
+
+Durations are written `45s`, `10m`, `1h30m`, `2d` or `1w`. Times are `2026-12-20 18:00`, on the clocks of the time
+zone named beside them.
+
+It fails closed: an environment with `after`, or one that is called production, prod or live, needs approvals; a role
+that nobody holds cannot guard it; a permission that is not named belongs to nobody.
+"""
+
+TEMPLATES_INTRODUCTION = """\
+Words live in `templates/slack`, shape in `bot/slack`. To change a message, put a file of the same name and folder
+into a folder of your own and name it in `GONOGO_TEMPLATES`. Every printed value is escaped; only filters such as
+`mention`, `link` and `when` make markup, and a missing value is an error at once. Templates run in Jinja2's immutable
+sandbox.
+
+*deployment* stands for `id`, `service`, `environment`, `version`, `lead` and `requested_by`.
+"""
+
+ACTIONS_INTRODUCTION = """\
+The buttons on cards and in refusals. A button that cannot work is not shown, and every click is authorised again when
+it happens, by user and workspace. In Slack the action id is the name here after `gonogo.`.
+"""
+
+
+if __name__ == "__main__":
+    for path, text in documents().items():
+        path.write_text(text, encoding="utf-8")
