@@ -1,0 +1,367 @@
+"""The composition root: settings, providers, services, handlers, one aiohttp application. Nothing is global, nothing happens at import."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+import structlog
+from aiohttp import web
+
+from bot.catalog import Loaded, load_catalog
+from bot.domain.audit import Entry
+from bot.domain.catalog import Service
+from bot.domain.deployment import Deployment
+from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.domain.people import Person
+from bot.engine.journal import JournalEngine
+from bot.logs import set_up_logs
+from bot.ports import Answer, CIProvider, Intent, Live, Message, Place, Providers, RunHint
+from bot.providers.ci.local import LocalCI
+from bot.providers.metrics import scrape
+from bot.providers.metrics.scrape import ScrapeMetrics
+from bot.providers.oncall.rota import RotaSchedule
+from bot.services import board, readiness, summaries
+from bot.services.desk import Desk
+from bot.services.house import House, Pace, existing
+from bot.services.people import TERMINAL, People
+from bot.settings import Settings
+from bot.slack.announcer import SlackAnnouncer
+from bot.slack.client import SlackClient
+from bot.slack.dialogs import Dialogs
+from bot.slack.directory import SlackDirectory
+from bot.slack.forms import Forms
+from bot.slack.render import Words
+from bot.slack.socket import Socket
+from bot.storage.database import Database, open_database
+from bot.wiring import check_providers, released
+from handlers.schedule.clock import Clockwork
+from handlers.slack import buttons, deploy, home, rollback
+from handlers.slack.guard import Guard, events_route
+from handlers.slack.reception import Reception, bolt_app
+from handlers.web.figures import Figures, metrics_route
+from handlers.web.health import health_routes
+from handlers.webhooks.ci import ci_route
+
+log = structlog.get_logger(__name__)
+
+DRAIN = 10.0
+"""Seconds that a shutdown waits for requests under way."""
+
+
+class SystemClock:
+    """The wall clock."""
+
+    def now(self) -> datetime:
+        """Give the time as aware UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class Bot:
+    """A bot that runs."""
+
+    house: House
+    database: Database
+    application: web.Application
+    url: str = ""
+
+
+# Starting ---------------------------------------------------------------------------------------------------------------------------------
+
+
+async def serve(settings: Settings) -> int:
+    """Run the bot until it is told to stop; then drain and stop."""
+    set_up_logs(settings.gonogo_log_level)
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for each in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(each, stop.set)
+    async with running(settings) as bot:
+        log.info("Go/No-Go is up", url=bot.url, services=sorted(bot.house.catalog.services))
+        await stop.wait()
+        log.info("Go/No-Go stops; what is under way goes on at the next start")
+    return 0
+
+
+@asynccontextmanager
+async def running(settings: Settings) -> AsyncIterator[Bot]:
+    """Build everything, open it from the inside out, and close it the other way round."""
+    settings.require_slack()
+    loaded = load_catalog(settings.gonogo_config)
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        key = settings.gonogo_audit_key.get_secret_value().encode()
+        database = await open_database(settings.gonogo_database_url, audit_key=key or None)
+        stack.push_async_callback(database.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
+        words = Words(settings.gonogo_templates, now=clock.now)
+        rooms = _Rooms(settings, loaded, database, session, client, words, clock)
+        yield await rooms.open(stack)
+
+
+@dataclass
+class _Rooms:
+    """What is built on the way up."""
+
+    settings: Settings
+    loaded: Loaded
+    database: Database
+    session: aiohttp.ClientSession
+    client: SlackClient
+    words: Words
+    clock: SystemClock
+
+    async def open(self, stack: AsyncExitStack) -> Bot:
+        catalog, store = self.loaded.catalog, self.database.store
+        me = await _who_am_i(self.client, catalog.team)
+        house: House
+
+        registry = released(lambda: house)
+        store.newest_version = registry.newest
+        engine = JournalEngine(self.database.journal, registry, self.clock, on_stuck=lambda run, why: stuck.append((run, why)))
+        stuck: list[tuple[str, str]] = []
+        announcer = SlackAnnouncer(
+            self.client, self.database.postings, lambda id: board.card_of(house, id), self.words, draw=lambda message: draw(house, message)
+        )
+        providers, metrics = await self._providers(stack, wake=lambda run: _wake_run(house, run))
+        people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
+        house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
+        store.on_card_changed(announcer.card_changed)
+        store.on_outbox(announcer.outbox_changed)
+        store.on_runs(engine.nudge)
+        desk = Desk(house, self.database.inbox)
+        reception = self._reception(house, desk, announcer, me)
+        figures = Figures()
+        clockwork = Clockwork(catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold)
+        socket = self._socket(reception)
+        async with store.reading() as reader:
+            cards = [deployment.id for deployment in await reader.open_deployments()]
+        for opened in (metrics, announcer, engine, desk):
+            stack.push_async_callback(opened.close)
+        await metrics.open()
+        await announcer.open(cards)
+        await engine.open()
+        await desk.open()
+        await clockwork.open()
+        stack.push_async_callback(clockwork.close)
+        application = self._application(house, reception, figures, socket)
+        bot = Bot(house, self.database, application)
+        bot.url = await _listen(stack, application, self.settings)
+        if socket is not None:
+            await socket.open()
+            stack.push_async_callback(socket.close)
+        stack.push_async_callback(reception.close)
+        return bot
+
+    async def _providers(self, stack: AsyncExitStack, *, wake: object) -> tuple[dict[str, Providers], ScrapeMetrics]:
+        services = list(self.loaded.catalog.services.values())
+        metrics = ScrapeMetrics(services, self.database.samples, self.session, self.clock)
+        on_call = RotaSchedule(self.loaded.rotas)
+        found: dict[str, Providers] = {}
+        for service in services:
+            check_providers(service)
+            scrape.interval(service)
+            on_call.rota_of(service)
+            ci = self._local_ci(service, wake)
+            await ci.open()
+            stack.push_async_callback(ci.close)
+            found[service.name] = Providers(ci, metrics, on_call)
+        return found, metrics
+
+    def _local_ci(self, service: Service, wake: object) -> LocalCI:
+        options = service.ci.options
+        return LocalCI(
+            service.name, Path(str(options.get("repository", ""))), runs=self.database.runs, clock=self.clock,
+            work=self.settings.gonogo_work_dir / "ci" / service.name, pass_on=options.get("environment") or {}, on_change=wake,  # type: ignore[arg-type]
+        )  # fmt: skip
+
+    def _reception(self, house: House, desk: Desk, announcer: SlackAnnouncer, me: Mapping[str, str]) -> Reception:
+        async def deployment(id: str) -> Deployment:
+            async with house.store.reading() as reader:
+                return await existing(reader, id)
+
+        async def refuse(person: Person, channel: str, sentence: str) -> None:
+            from bot.domain.commands import Help  # noqa: PLC0415
+
+            intent = Intent("", Help(), person, Place(channel=channel), house.now())
+            await announcer.answer(intent, Answer("refusal", {"sentence": sentence}))
+
+        forms = Forms(
+            self.client, Dialogs(self.words), house.catalog, deployment=deployment,
+            tickable=lambda id, person: readiness.tickable(house, id, person), rows=lambda: board.rows(house), refuse=refuse,
+        )  # fmt: skip
+        reception = Reception(catalog=house.catalog, inbox=self.database.inbox, nudge=desk.nudge, forms=forms, clock=self.clock)
+        app = bolt_app(
+            self.client.web, token=self.settings.slack_bot_token.get_secret_value(), team=house.catalog.team,
+            bot_user=me.get("user_id", ""), bot=me.get("bot_id", ""),
+        )  # fmt: skip
+        for verb in (deploy, rollback, home, buttons):
+            verb.register(app, reception)
+        reception.serve(app)
+        return reception
+
+    def _socket(self, reception: Reception) -> Socket | None:
+        if not self.settings.is_socket_mode:
+            return None
+        return Socket(
+            app_token=self.settings.slack_app_token.get_secret_value(), api_url=self.settings.slack_api_url, session=self.session,
+            team=self.loaded.catalog.team, dispatch=reception.dispatch,
+        )  # fmt: skip
+
+    def _application(self, house: House, reception: Reception, figures: Figures, socket: Socket | None) -> web.Application:
+        guard = Guard(
+            [secret.encode() for secret in self.settings.signing_secrets], house.catalog.team, self.settings.slack_app_id, self.clock
+        )
+
+        async def database_answers() -> str:
+            async with house.store.transaction():
+                return ""
+
+        async def slack_answers() -> str:
+            return "" if socket is None or await socket.is_connected() else "Socket Mode is not connected"
+
+        async def wake(hint: RunHint) -> bool:
+            return await _wake(house, hint.run)
+
+        application = web.Application(client_max_size=64 * 1024)
+        application.add_routes(health_routes({"database": database_answers, "slack": slack_answers}))
+        application.add_routes([metrics_route(figures), ci_route(lambda name: _of_name(house, name), wake, figures)])
+        if guard.secrets:
+            application.add_routes([events_route(guard, reception, figures)])
+        return application
+
+
+def pace_of(settings: Settings) -> Pace:
+    """Take the pace from the settings: how often waiting procedures look when nothing wakes them."""
+    every = timedelta(seconds=settings.gonogo_poll_seconds)
+    return Pace(review=3 * every, run=every, hold=3 * every)
+
+
+async def _who_am_i(client: SlackClient, team: str) -> Mapping[str, str]:
+    """Ask Slack who we are. Raises ConfigurationError when the token is for another workspace; goes on when Slack is away."""
+    try:
+        me = await client.who_am_i()
+    except IntegrationError as error:
+        if not error.retry:
+            raise ConfigurationError(f"Slack refuses SLACK_BOT_TOKEN: {error}. Install the app again and copy its token.") from error
+        log.warning("Slack does not answer; going on without it")
+        return {}
+    if me.get("team_id") not in {team, None}:
+        raise ConfigurationError(
+            f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: {team}. Correct one of them."
+        )
+    return {str(name): str(value) for name, value in me.items()}
+
+
+async def _listen(stack: AsyncExitStack, application: web.Application, settings: Settings) -> str:
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=DRAIN)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise ConfigurationError(
+            f"GONOGO_LISTEN {settings.gonogo_listen} cannot be used: {error.strerror}. Choose another port."
+        ) from error
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"
+
+
+def _of_name(house: House, name: str) -> Sequence[CIProvider]:
+    return [house.providers[service.name].ci for service in house.catalog.services.values() if service.ci.provider == name]
+
+
+async def _wake(house: House, run: str) -> bool:
+    async with house.store.transaction() as tx:
+        found = await tx.step_of_run(run)
+        if found is None:
+            return False
+        await tx.wake(found[0])
+    return True
+
+
+_waking: set[asyncio.Task[bool]] = set()
+
+
+def _wake_run(house: House, run: str) -> None:
+    task = asyncio.get_running_loop().create_task(_wake(house, run), name=f"wake {run}")
+    _waking.add(task)
+    task.add_done_callback(_waking.discard)
+
+
+async def draw(house: House, message: Message) -> bytes | None:
+    """Draw the deployment's snapshots, in a thread."""
+    with contextlib.suppress(ImportError):
+        from bot.slack.charts import draw as draw_chart  # noqa: PLC0415 - Pillow is loaded when it is first needed
+
+        async with house.store.reading() as reader:
+            shots = await reader.snapshots(message.deployment)
+            deployment = await reader.deployment(message.deployment)
+        if deployment is not None and len(shots) > 1:
+            return await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
+    return None
+
+
+# The terminal's other commands --------------------------------------------------------------------------------------------------------------
+
+
+def check(path: Path) -> str:
+    """Check a gonogo.yaml and say what was understood."""
+    loaded = load_catalog(path)
+    lines = [f"{path} is good."]
+    for service in loaded.catalog.services.values():
+        check_providers(service)
+        scrape.validate(service.metric_specs)
+        scrape.interval(service)
+        for policy in service.environments.values():
+            approvals = ", ".join(f"{rule.count} × {rule.role}" for rule in policy.approvals) or "none"
+            lines.append(f"  {service.name} → {policy.name}: {policy.strategy}, {len(policy.gates)} gates, approvals: {approvals}")
+    return "\n".join(lines) + "\n"
+
+
+async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
+    """Record what is live already and known to be good, before the bot has deployed anything there."""
+    loaded = load_catalog(settings.gonogo_config)
+    found = loaded.catalog.services.get(service)
+    if found is None or environment not in found.environments:
+        raise ConfigurationError(f"gonogo.yaml has no {service} {environment}.")
+    clock = SystemClock()
+    database = await open_database(settings.gonogo_database_url, audit_key=settings.gonogo_audit_key.get_secret_value().encode() or None)
+    try:
+        ci = LocalCI(
+            service, Path(str(found.ci.options.get("repository", ""))), runs=database.runs, clock=clock, work=settings.gonogo_work_dir
+        )
+        resolved = await ci.resolve(ref)
+        by, now = Person(TERMINAL, "operator"), clock.now()
+        async with database.store.transaction() as tx:
+            if await tx.live(service, environment) is not None:
+                return f"{service} {environment} has a record already; nothing was changed."
+            await tx.set_live(Live(service, environment, resolved.commit, resolved.version, now, "", by, now))
+            facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
+            await tx.audit(Entry(now, by, "adopt", facts=facts))
+    finally:
+        await database.close()
+    return f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live and verified in {environment}."
+
+
+async def verify_audit(settings: Settings) -> tuple[str, bool]:
+    """Verify the audit chain."""
+    key = settings.gonogo_audit_key.get_secret_value().encode() or None
+    database = await open_database(settings.gonogo_database_url, audit_key=key)
+    try:
+        count, head, broken = await database.store.verify_audit()
+    finally:
+        await database.close()
+    if broken is not None:
+        return f"The audit chain is broken at entry {broken} of {count}.", False
+    return f"The audit chain holds: {count} entries, head {head[:16]}.", True

@@ -1,0 +1,123 @@
+"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``adopt``, ``verify-audit``."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
+
+from bot.domain.errors import ConfigurationError, GonogoError
+
+CONFIGURATION_EXIT = 78
+"""EX_CONFIG of sysexits.h: start again after the configuration was mended, not before."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and exit: 0 when it worked, 78 for a configuration that has to be mended, 1 for anything else."""
+    options = _parser().parse_args(arguments)
+    try:
+        code = options.run(options)
+    except ConfigurationError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(CONFIGURATION_EXIT) from None
+    except GonogoError as error:
+        sys.stderr.write(f"{error}\n")
+        raise SystemExit(1) from None
+    except KeyboardInterrupt:
+        raise SystemExit(130) from None
+    raise SystemExit(code)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="gonogo", description="The Slack deployment bot that teams trust at 2 a.m.")
+    verbs = parser.add_subparsers(required=True, metavar="COMMAND")
+    _verb(verbs, "run", _run, "run the bot")
+    demo = _verb(verbs, "demo", _demo, "run the whole product in your browser, without any account")
+    demo.add_argument("--play", action="store_true", help="play the story without a person and exit")
+    demo.add_argument("--port", type=int, default=3100, help="where the workspace's page is served on 127.0.0.1 (0 for any free port)")
+    demo.add_argument("--no-browser", action="store_true", help="do not open the page")
+    check = _verb(verbs, "check-config", _check_config, "check gonogo.yaml and the settings, and say what was understood")
+    check.add_argument("file", nargs="?", type=Path, help="the file (default: GONOGO_CONFIG)")
+    manifest = _verb(verbs, "manifest", _manifest, "print the Slack app's manifest")
+    way = manifest.add_mutually_exclusive_group()
+    way.add_argument("--socket", action="store_true", help="for Socket Mode (default)")
+    way.add_argument("--http", metavar="URL", help="for HTTP, with the bot's public address")
+    _verb(verbs, "schema", _schema, "print the JSON Schema of gonogo.yaml, for editors")
+    adopt = _verb(verbs, "adopt", _adopt, "record what is live already, so that there is a version to go back to")
+    for name in ("service", "ref", "environment"):
+        adopt.add_argument(name)
+    _verb(verbs, "verify-audit", _verify_audit, "verify the hash chain of the audit log")
+    return parser
+
+
+def _verb(
+    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Callable[[argparse.Namespace], int], sentence: str
+) -> argparse.ArgumentParser:
+    parser = verbs.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
+    parser.set_defaults(run=run)
+    return parser
+
+
+def _await(work: Awaitable[int]) -> int:
+    async def waited() -> int:
+        return await work
+
+    return asyncio.run(waited())
+
+
+def _run(_options: argparse.Namespace) -> int:
+    from bot.app import serve  # noqa: PLC0415 - `gonogo manifest` need not load everything
+    from bot.settings import Settings  # noqa: PLC0415
+
+    return _await(serve(Settings.read()))
+
+
+def _demo(options: argparse.Namespace) -> int:
+    from bot.sandbox.demo import demo  # noqa: PLC0415
+
+    return _await(demo(port=options.port, play=options.play, browser=not options.no_browser and not options.play))
+
+
+def _check_config(options: argparse.Namespace) -> int:
+    from bot.app import check  # noqa: PLC0415
+    from bot.settings import Settings  # noqa: PLC0415
+
+    settings = Settings.read()
+    sys.stdout.write(check(options.file or settings.gonogo_config))
+    return 0
+
+
+def _manifest(options: argparse.Namespace) -> int:
+    from bot.slack.manifest import manifest  # noqa: PLC0415
+
+    found = manifest("http", options.http) if options.http else manifest("socket", "")
+    sys.stdout.write(json.dumps(found, indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _schema(_options: argparse.Namespace) -> int:
+    from bot.catalog import json_schema  # noqa: PLC0415
+
+    sys.stdout.write(json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n")
+    return 0
+
+
+def _adopt(options: argparse.Namespace) -> int:
+    from bot.app import adopt  # noqa: PLC0415
+    from bot.settings import Settings  # noqa: PLC0415
+
+    sentence = asyncio.run(adopt(Settings.read(), service=options.service, ref=options.ref, environment=options.environment))
+    sys.stdout.write(sentence + "\n")
+    return 0
+
+
+def _verify_audit(_options: argparse.Namespace) -> int:
+    from bot.app import verify_audit  # noqa: PLC0415
+    from bot.settings import Settings  # noqa: PLC0415
+
+    sentence, holds = asyncio.run(verify_audit(Settings.read()))
+    sys.stdout.write(sentence + "\n")
+    return 0 if holds else 1

@@ -1,0 +1,87 @@
+"""Block Kit as Slack judges it: structure and lengths by slack_sdk's models, typos by writing back, and the rules between blocks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from slack_sdk.errors import SlackObjectFormationError
+from slack_sdk.models.blocks import Block
+
+MOST = {"message": 50, "view": 100}
+TOTAL = 13_200
+"""Characters in all blocks together; undocumented, but Slack answers msg_blocks_too_long."""
+IGNORED = {"emoji", "verbatim"}
+
+
+def problems(blocks: Any, where: str = "message") -> list[str]:
+    """List what Slack would refuse; empty when it is good."""
+    if not isinstance(blocks, list) or not all(isinstance(block, dict) for block in blocks):
+        return ["blocks must be a list of objects"]
+    found = []
+    if len(blocks) > MOST[where]:
+        found.append(f"no more than {MOST[where]} blocks allowed")
+    for index, block in enumerate(blocks):
+        found += [f"{problem} [json-pointer:/blocks/{index}]" for problem in _of_block(block)]
+    found += [f"block_id {name} is used twice" for name in _twice(block.get("block_id") for block in blocks)]
+    if where == "message" and sum(len(text) for text in _texts(blocks)) > TOTAL:
+        found.append("msg_blocks_too_long")
+    return found
+
+
+def _of_block(block: dict[str, Any]) -> list[str]:
+    try:
+        parsed = Block.parse_all([block])
+        written = parsed[0].to_dict() if parsed and parsed[0] is not None else None
+    except (SlackObjectFormationError, TypeError, KeyError, ValueError, AttributeError) as error:
+        return [f"invalid block: {error}"]
+    if written is None:
+        return [f"unsupported type: {block.get('type')}"]
+    found = [] if _same(block, written) else [f"unknown or misplaced keys in {block.get('type')}"]
+    found += [
+        f"field longer than 2000: {len(field.get('text', ''))}"
+        for field in block.get("fields", [])
+        if len(field.get("text", "")) > 2000  # noqa: PLR2004
+    ]
+    elements = [element for element in block.get("elements", []) if isinstance(element, dict)]
+    found += [f"action_id {name} is used twice" for name in _twice(element.get("action_id") for element in elements)]
+    return found + [problem for element in [*elements, block.get("accessory"), block.get("element")] for problem in _of_element(element)]
+
+
+def _of_element(element: Any) -> list[str]:
+    if not isinstance(element, dict):
+        return []
+    found = []
+    if element.get("type") == "button" and element.get("text", {}).get("type") != "plain_text":
+        found.append("a button's text must be plain_text")
+    if element.get("type") == "button" and len(element.get("text", {}).get("text", "")) > 75:  # noqa: PLR2004 - Slack's limit
+        found.append("a button's text must be shorter than 76 characters")
+    for option in element.get("options", []) or []:
+        if len(option.get("value", "")) > 150:  # noqa: PLR2004 - Slack's limit
+            found.append("an option's value must be shorter than 151 characters")
+    return found
+
+
+def _same(given: Any, written: Any) -> bool:
+    """Tell whether everything that was given was understood: what the models drop, Slack refuses."""
+    if isinstance(given, dict) and isinstance(written, dict):
+        return all(key in IGNORED or (key in written and _same(value, written[key])) for key, value in given.items())
+    if isinstance(given, list) and isinstance(written, list):
+        return len(given) == len(written) and all(map(_same, given, written))
+    return bool(given == written)
+
+
+def _twice(names: Iterator[Any] | Any) -> set[str]:
+    seen: set[str] = set()
+    return {name for name in names if name and (name in seen or seen.add(name))}  # type: ignore[func-returns-value]
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        if isinstance(value.get("text"), str):
+            yield value["text"]
+        for each in value.values():
+            yield from _texts(each)
+    elif isinstance(value, list):
+        for each in value:
+            yield from _texts(each)

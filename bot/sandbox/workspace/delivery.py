@@ -1,0 +1,134 @@
+"""What people do, delivered to the bot as Slack does: signed requests, three seconds to answer, and faults on request."""
+
+from __future__ import annotations
+
+import asyncio
+import hmac
+import json
+import time
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+from urllib.parse import urlencode
+
+import aiohttp
+
+from bot.sandbox.workspace.state import Json, State
+
+ACK_LIMIT = 3.0
+SLACKBOT = "USLACKBOT"
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How a delivery went: ``status`` 0 means that no answer came in time."""
+
+    status: int
+    body: str
+    seconds: float
+
+
+@dataclass
+class Faults:
+    """What goes wrong on purpose."""
+
+    copies: int = 1
+    """How often each delivery comes."""
+    away_until: float = 0.0
+    """The Web API answers 503 until then (time.monotonic)."""
+    fail_next: dict[str, list[str]] = field(default_factory=dict)
+    """By method: ``429``, ``500``, ``lost`` (done, but the answer is lost) or ``html``, for the next calls."""
+
+    @property
+    def is_away(self) -> bool:
+        """Tell whether the Web API is down."""
+        return time.monotonic() < self.away_until
+
+
+@dataclass
+class Delivery:
+    """Signs and sends."""
+
+    state: State
+    secret: str
+    session: aiohttp.ClientSession
+    faults: Faults
+    request_url: str = ""
+    response_base: str = ""
+    log: list[Json] = field(default_factory=list)
+
+    async def command(self, user: str, channel: str, command: str, text: str) -> Outcome:
+        """Send a slash command. What the ack says is shown to the person alone."""
+        form = {
+            "token": "unused", "team_id": self.state.team, "team_domain": "sandbox", "channel_id": channel,
+            "channel_name": self.state.channels[channel].name, "user_id": user, "user_name": self.state.users[user].name,
+            "command": command, "text": text, "api_app_id": self.state.app, "is_enterprise_install": "false",
+            "response_url": self._response_url(channel, user), "trigger_id": self.state.trigger(user),
+        }  # fmt: skip
+        outcome = await self._send(urlencode(form).encode(), "application/x-www-form-urlencoded")
+        self._show_ack(outcome, user, channel, command)
+        return outcome
+
+    async def interaction(self, user: str, payload: Json, channel: str = "") -> Outcome:
+        """Send a click or a submitted dialog."""
+        person = self.state.users[user]
+        whole = {
+            "user": {"id": user, "username": person.name, "name": person.name, "team_id": self.state.team},
+            "team": {"id": self.state.team, "domain": "sandbox"}, "api_app_id": self.state.app, "token": "unused",
+            "trigger_id": self.state.trigger(user), "enterprise": None, "is_enterprise_install": False, **payload,
+        }  # fmt: skip
+        if channel:
+            whole["channel"] = {"id": channel, "name": self.state.channels[channel].name}
+            whole["response_url"] = self._response_url(channel, user)
+        outcome = await self._send(urlencode({"payload": json.dumps(whole)}).encode(), "application/x-www-form-urlencoded")
+        if outcome.status != 200:  # noqa: PLR2004 - HTTP
+            self._trouble(user, channel)
+        return outcome
+
+    async def event(self, event: Json) -> Outcome:
+        """Send an event; Slack tries again when it is not taken."""
+        body = {
+            "token": "unused", "team_id": self.state.team, "api_app_id": self.state.app, "event": event, "type": "event_callback",
+            "event_id": f"Ev{self.state.ts().replace('.', '')}", "event_time": int(time.time()),
+        }  # fmt: skip
+        return await self._send(json.dumps(body).encode(), "application/json")
+
+    def _response_url(self, channel: str, user: str) -> str:
+        return f"{self.response_base}/respond/{channel}/{user}"
+
+    async def _send(self, body: bytes, content_type: str) -> Outcome:
+        outcomes = await asyncio.gather(*(self._send_once(body, content_type) for _ in range(self.faults.copies)))
+        return outcomes[0]
+
+    async def _send_once(self, body: bytes, content_type: str) -> Outcome:
+        stamp = str(int(time.time()))
+        signature = hmac.new(self.secret.encode(), b"v0:" + stamp.encode() + b":" + body, sha256).hexdigest()
+        headers = {"Content-Type": content_type, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signature}"}
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(ACK_LIMIT), self.session.post(self.request_url, data=body, headers=headers) as response:
+                outcome = Outcome(response.status, await response.text(), time.monotonic() - began)
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            outcome = Outcome(0, "", time.monotonic() - began)
+        self.log.append({"status": outcome.status, "seconds": outcome.seconds})
+        return outcome
+
+    def _show_ack(self, outcome: Outcome, user: str, channel: str, command: str) -> None:
+        if outcome.status != 200:  # noqa: PLR2004 - HTTP
+            why = "operation_timeout" if outcome.status == 0 else "dispatch_failed"
+            self.state.whisper(channel, user, {"user": SLACKBOT, "text": f'{command} failed with the error "{why}"'})
+            return
+        text, blocks = _said(outcome.body)
+        if text or blocks:
+            self.state.whisper(channel, user, {"user": self.state.bot, "text": text, "blocks": blocks})
+
+    def _trouble(self, user: str, channel: str) -> None:
+        self.state.tell({"type": "notice", "user": user, "channel": channel, "text": "This app did not respond. Try again."})
+
+
+def _said(body: str) -> tuple[str, list[Any]]:
+    try:
+        value = json.loads(body) if body.startswith("{") else {"text": body}
+    except ValueError:
+        value = {"text": body}
+    return str(value.get("text") or ""), list(value.get("blocks") or [])
