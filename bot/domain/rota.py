@@ -119,11 +119,14 @@ def _problem(rota: Rota) -> str:
         ZoneInfo(rota.timezone)
     except (KeyError, ValueError, OSError):
         return f'"{rota.timezone}" is no time zone; write one as in "Europe/Berlin"'
-    for override in rota.overrides:
-        if override.start.tzinfo is None or override.end.tzinfo is None:
-            return f"the override from {override.start:%Y-%m-%d %H:%M} has no time zone"
-        if override.end <= override.start:
-            return f"the override from {override.start:%Y-%m-%d %H:%M} ends before it begins"
+    return next((problem for problem in map(_override_problem, rota.overrides) if problem), "")
+
+
+def _override_problem(override: Override) -> str:
+    if override.start.tzinfo is None or override.end.tzinfo is None:
+        return f"the override from {override.start:%Y-%m-%d %H:%M} has no time zone"
+    if override.end <= override.start:
+        return f"the override from {override.start:%Y-%m-%d %H:%M} ends before it begins"
     return ""
 
 

@@ -1,7 +1,8 @@
 """The tests behind the verdicts, from the standard library alone.
 
 Counts are compared exactly (Fisher's conditional test for proportions, the conditional binomial test for events that may happen more than
-once per try), levels by ranks. All tests are one-sided: the p-value is the chance of a first sample this large, or larger, if nothing differs.
+once per try), levels by ranks. All tests are one-sided: the p-value is the chance of a first sample this high, or higher, if nothing
+differs.
 """
 
 from __future__ import annotations
@@ -103,7 +104,7 @@ def _hypergeometric_tail(at_least: int, *, drawn: int, marked: int, total: int) 
         below = (count + 1) * (total - marked - drawn + count + 1)
         return (marked - count) * (drawn - count) / below if below else inf
 
-    return _tail(at_least, lowest, highest, drawn * marked / total, log_chance, growth)
+    return _tail(at_least, range(lowest, highest + 1), drawn * marked / total, log_chance, growth)
 
 
 def _binomial_tail(at_least: int, *, trials: int, chance: float) -> float:
@@ -116,17 +117,15 @@ def _binomial_tail(at_least: int, *, trials: int, chance: float) -> float:
     def growth(count: int) -> float:
         return (trials - count) / (count + 1) * chance / (1 - chance)
 
-    return _tail(at_least, 0, trials, trials * chance, log_chance, growth)
+    return _tail(at_least, range(trials + 1), trials * chance, log_chance, growth)
 
 
-def _tail(
-    at_least: int, lowest: int, highest: int, mean: float, log_chance: Callable[[int], float], growth: Callable[[int], float]
-) -> float:
-    """Sum the chances from ``at_least`` up; ``growth(n)`` is chance(n + 1) / chance(n). The smaller side is summed, away from the mean."""
+def _tail(at_least: int, span: range, mean: float, log_chance: Callable[[int], float], growth: Callable[[int], float]) -> float:
+    """Sum the chances from ``at_least`` up; ``growth(n)`` is chance(n + 1) / chance(n). The side away from the mean is summed."""
     if at_least > mean:
-        return min(1.0, _sum(exp(log_chance(at_least)), (growth(count) for count in range(at_least, highest))))
+        return min(1.0, _sum(exp(log_chance(at_least)), (growth(count) for count in range(at_least, span[-1]))))
     start = at_least - 1
-    below = _sum(exp(log_chance(start)), (1 / growth(count) for count in range(start - 1, lowest - 1, -1)))
+    below = _sum(exp(log_chance(start)), (1 / growth(count) for count in range(start - 1, span[0] - 1, -1)))
     return max(0.0, min(1.0, 1 - below))
 
 
