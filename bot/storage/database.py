@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import os
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -43,6 +44,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection and let the next process have the file."""
+        await self.inbox.close()
         await self.reader.dispose()
         await self.writer.dispose()
         if self.lock is not None:
@@ -64,10 +66,12 @@ async def open_database(url: str, *, audit_key: bytes | None = None) -> Database
         raise
     writer = _engine(url, "BEGIN IMMEDIATE", pool_size=1, read_only=False)
     reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
-    return Database(
+    database = Database(
         SqlStore(writer, reader, audit_key), SqlInbox(writer, reader), SqlRuns(writer, reader), SqlSamples(writer, reader),
         SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
     )  # fmt: skip
+    await database.inbox.prune(datetime.now(UTC))
+    return database
 
 
 def _file(url: str) -> Path:

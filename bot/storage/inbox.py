@@ -7,7 +7,7 @@ import json
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 
-from sqlalchemy import delete, select, text, update
+from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.commands import from_json, to_json
@@ -18,7 +18,9 @@ from bot.storage.tables import InboxRow, TakenRow
 
 KEEP = timedelta(days=2)
 """How long a key is kept against late duplicates; Slack's last retry comes after minutes."""
-_INSERT = text("INSERT INTO inbox (key, at, finished, body) VALUES (:key, :at, 0, :body) ON CONFLICT DO NOTHING RETURNING key")
+_AT_ONCE = 500
+"""How many commands share a commit at most."""
+_INSERT = "INSERT INTO inbox (key, at, finished, body) VALUES {} ON CONFLICT DO NOTHING RETURNING key"
 
 
 @dataclass(slots=True)
@@ -44,28 +46,33 @@ class SqlInbox:
             self._flush = asyncio.create_task(self._commit_all(), name="inbox")
         return await waiting.accepted
 
+    async def close(self) -> None:
+        """Let the commit that is under way come to its end."""
+        if self._flush is not None:
+            await self._flush
+
     async def _commit_all(self) -> None:
         while self._waiting:
-            batch, self._waiting = self._waiting, []
+            batch, self._waiting = self._waiting[:_AT_ONCE], self._waiting[_AT_ONCE:]
             try:
                 taken = await self._commit(batch)
             except Exception as error:  # noqa: BLE001 - each of the waiting has to hear of it
                 for each in batch:
-                    each.accepted.set_exception(error)
+                    if not each.accepted.done():
+                        each.accepted.set_exception(error)
                 continue
             for each, accepted in zip(batch, taken, strict=True):
                 if not each.accepted.done():
                     each.accepted.set_result(accepted)
 
     async def _commit(self, batch: list[_Waiting]) -> list[bool]:
+        """Store a batch with one statement and one commit; of equal keys the first counts."""
+        first = {each.intent.key: each for each in reversed(batch)}
+        values = [value for key, each in first.items() for value in (key, _stored(each.intent.at), _write(each.intent))]
         async with self._writer.begin() as connection:
-            return [
-                (
-                    await connection.execute(_INSERT, {"key": each.intent.key, "at": _stored(each.intent.at), "body": _write(each.intent)})
-                ).first()
-                is not None
-                for each in batch
-            ]
+            rows = await connection.exec_driver_sql(_INSERT.format(",".join(["(?, ?, 0, ?)"] * len(first))), tuple(values))
+            new = set(rows.scalars())
+        return [each.intent.key in new and first[each.intent.key] is each for each in batch]
 
     async def waiting(self) -> tuple[Intent, ...]:
         """List what was accepted and not finished, oldest first."""

@@ -47,6 +47,24 @@ async def test_commands_that_come_together_share_commits_and_each_gets_its_own_a
     assert len(commits) < 10
 
 
+async def test_one_command_that_is_delivered_twice_at_once_counts_once(database: Database) -> None:
+    twice = intent("k1")
+    assert sorted(await asyncio.gather(database.inbox.accept(twice), database.inbox.accept(twice))) == [False, True]
+
+
+async def test_everybody_hears_when_the_disk_fails_and_the_next_are_served(database: Database) -> None:
+    async with database.writer.begin() as connection:
+        await connection.execute(text("ALTER TABLE inbox RENAME TO away"))
+    waiting = [asyncio.create_task(database.inbox.accept(intent(f"k{n}"))) for n in range(3)]
+    await asyncio.sleep(0)
+    waiting[1].cancel()
+    done = await asyncio.gather(*waiting, return_exceptions=True)
+    assert [type(each).__name__ for each in done] == ["OperationalError", "CancelledError", "OperationalError"]
+    async with database.writer.begin() as connection:
+        await connection.execute(text("ALTER TABLE away RENAME TO inbox"))
+    assert await database.inbox.accept(intent("k0"))
+
+
 async def test_an_ack_whose_caller_went_away_is_stored_all_the_same(database: Database) -> None:
     waiting = [asyncio.create_task(database.inbox.accept(intent(f"k{n}"))) for n in range(3)]
     await asyncio.sleep(0)
