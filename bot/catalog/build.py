@@ -10,7 +10,7 @@ from typing import Any
 from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, OPTIONS, PRODUCTION_NAMES, PROVIDERS, STRATEGIES
 from bot.catalog.document import Document, Loc
 from bot.catalog.mistakes import instead
-from bot.catalog.shape import ApprovalShape, EnvironmentShape, GatesShape, GonogoShape, ItemShape, MetricShape, ProviderShape, ServiceShape
+from bot.catalog.shape import ApprovalShape, EnvironmentShape, GonogoShape, ItemShape, MetricShape, ProviderShape, ServiceShape
 from bot.catalog.values import local_time, read_duration, write_duration
 from bot.domain.catalog import (
     ApprovalRule,
@@ -253,11 +253,6 @@ def _is_guarded(name: str, it: EnvironmentShape) -> bool:
 def gate_key(kind: GateKind) -> str:
     """Name an automatic gate as gonogo.yaml does."""
     return kind.value.replace("-", "_")
-
-
-def gate_keys() -> list[str]:
-    """List the automatic gates as gonogo.yaml names them."""
-    return list(GatesShape.model_fields)
 
 
 def _nobody_ticks(name: str, item: ChecklistItem) -> str:
