@@ -41,6 +41,7 @@ class Settings(BaseSettings):
     gonogo_log_level: str = "info"
     gonogo_work_dir: Path = Path("var")
     gonogo_templates: Path | None = None
+    gonogo_poll_seconds: float = Field(default=5.0, gt=0, le=60)
 
     @classmethod
     def read(cls, environment: Mapping[str, str] | None = None) -> Self:
@@ -173,6 +174,7 @@ SETTINGS_DOCS: tuple[SettingDoc, ...] = (
     ),
     SettingDoc("GONOGO_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
     SettingDoc("GONOGO_WORK_DIR", "var", "Where worktrees and logs of the embedded CI live."),
+    SettingDoc("GONOGO_POLL_SECONDS", "5", "How often running work is looked at when no notice comes; gates and metrics three times less."),
     SettingDoc("GONOGO_TEMPLATES", "", "A folder with templates of your own; see the reference of templates."),
 )
 """Every variable, for ``docs/reference/settings.md``."""
