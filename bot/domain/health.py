@@ -5,12 +5,12 @@ Counts are pooled and tested as counts, latencies are tested by ranks. Four answ
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from math import comb, isfinite
-from statistics import fmean
+from math import isfinite, log
+from statistics import fmean, median
 
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
 from bot.domain.statistics import count_p_value, rank_p_value
@@ -31,6 +31,7 @@ class Observed:
 
     For a ratio ``numerator`` and ``denominator`` are counts over the window; for a level ``points`` are its values in consecutive,
     non-overlapping slices (overlapping windows make neighbours correlate and every rank test lie). ``requests`` is the traffic seen.
+    A ratio may have ``points`` too: it is not judged by them, but they show when it changed.
     """
 
     numerator: float = 0.0
@@ -82,124 +83,202 @@ class Snapshot:
 
 ALPHA = 0.001
 """How sure a change has to be, over all looks at one step together."""
-CLEAR = 0.5
-"""A share of failures that is called degraded even below the minimum sample, when it is significant."""
+LEAST_POINTS = 4
+"""Fewer values of a level say nothing about it."""
+ALREADY_BAD = 0.05
+"""A share of failures in the baseline from which on it is named, also when the deployment did not change it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """Both sides of one metric as a value each, and how they differ."""
+
+    value: float
+    normal: float
+    requests: float
+    enough: bool
+    p_value: float | None
+    """None where no test applies and the sizes alone decide."""
+    ending: float | None = None
+    """Where the baseline stood at its end, when it can be told."""
 
 
 def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None, looks: int = 1) -> Finding:
     """Judge one metric against its baseline.
 
-    A change is degraded only when it is significant at ``ALPHA`` over ``looks`` looks, at least ``spec.min_ratio`` times and at least
-    ``spec.min_change``. Below ``spec.min_samples`` the answer is "not enough traffic"; without numbers it is "no data".
+    A change is degraded only when it is significant (``ALPHA``, corrected for ``looks`` looks at growing data), at least
+    ``spec.min_ratio`` times and at least ``spec.min_change``. Below ``spec.min_samples`` the answer is "not enough traffic", unless the
+    breakage is plain already. Without numbers it is "no data". A breakage that the baseline has too is named and not blamed.
     """
-    if spec.kind is MetricKind.RATIO:
-        return _judge_ratio(spec, baseline, current, ALPHA / max(1, looks))
-    return _judge_level(spec, baseline, current, ALPHA / max(1, looks))
+    now, before = _usable(spec, current), _usable(spec, baseline)
+    if now is None or before is None:
+        return _no_data(spec, now, before)
+    compared = _compare_counts(spec, now, before) if spec.kind is MetricKind.RATIO else _compare_levels(spec, now, before)
+    verdict, remark = _weigh(spec, compared, _alpha(looks))
+    sentence = f"{_named(spec, compared.value)} ({', '.join(_details(spec, compared, verdict, remark))})"
+    return Finding(
+        spec.key, spec.title, spec.unit, verdict, compared.value, compared.normal,
+        spec.critical, compared.requests, compared.p_value, sentence, now.points,
+    )  # fmt: skip
 
 
 def overall(findings: Sequence[Finding]) -> Verdict:
-    """Join the verdicts: the worst critical metric decides. Without any metric there is no data."""
+    """Join the verdicts: the worst critical metric decides. Without any numbers there is no data."""
     verdicts = {finding.verdict for finding in findings if finding.critical}
-    if not findings:
-        return Verdict.NO_DATA
     for verdict in (Verdict.DEGRADED, Verdict.NO_DATA, Verdict.NOT_ENOUGH_TRAFFIC):
         if verdict in verdicts:
             return verdict
+    if all(finding.verdict is Verdict.NO_DATA for finding in findings):
+        return Verdict.NO_DATA
     return Verdict.HEALTHY
 
 
-def _judge_ratio(spec: MetricSpec, baseline: Observed | None, current: Observed | None, alpha: float) -> Finding:
-    now, before = _counts(current), _counts(baseline)
-    if now is None:
-        return _finding(spec, Verdict.NO_DATA, None, before and before[0] / before[1], 0.0)
-    value, requests = now[0] / now[1], now[1]
-    if before is None:
-        return _finding(spec, Verdict.NO_DATA, value, None, requests)
-    normal = before[0] / before[1]
-    p_value = _worse_counts(spec, now, before)
-    matters = _matters(spec, value, normal)
-    enough = min(requests, before[1]) >= spec.min_samples
-    if matters and p_value < alpha and (enough or abs(value - normal) >= CLEAR):
-        return _finding(spec, Verdict.DEGRADED, value, normal, requests, p_value)
-    return _finding(spec, Verdict.HEALTHY if enough else Verdict.NOT_ENOUGH_TRAFFIC, value, normal, requests, p_value)
+def snapshot(
+    deployment: str,
+    label: str,
+    at: datetime,
+    specs: Sequence[MetricSpec],
+    *,
+    baseline: Mapping[str, Observed],
+    current: Mapping[str, Observed],
+    looks: int = 1,
+    compared_with: str = "",
+) -> Snapshot:
+    """Judge all metrics of one moment."""
+    findings = tuple(judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in specs)
+    return Snapshot(deployment, label, at, overall(findings), findings, compared_with)
 
 
-def _worse_counts(spec: MetricSpec, now: tuple[float, float], before: tuple[float, float]) -> float:
-    if spec.direction is Direction.UP_IS_WORSE:
-        return count_p_value(now[0], now[1], before[0], before[1])
-    return count_p_value(now[1] - now[0], now[1], before[1] - before[0], before[1])
+def shown(value: float, unit: str) -> str:
+    """Write a metric's value as people read it: ``0.28 %`` (of 0.0028), ``212 ms``, ``1.4 s``."""
+    number = value * 100 if unit == "%" else value
+    return f"{_figures(number)} {unit}".strip()
 
 
-def _counts(observed: Observed | None) -> tuple[float, float] | None:
-    """Give numerator and denominator if they make sense as counts."""
-    if observed is None or not isfinite(observed.numerator) or not isfinite(observed.denominator):
+def _figures(number: float) -> str:
+    size = abs(number)
+    if size >= 100:  # noqa: PLR2004 - two or three digits are read at one look
+        return f"{number:,.0f}"
+    if size >= 10:  # noqa: PLR2004
+        return f"{number:.3g}"
+    return f"{number:.1f}" if size >= 1 else f"{number:.2g}" if size >= 0.0001 else "0"  # noqa: PLR2004
+
+
+def _alpha(looks: int) -> float:
+    """Correct for looking again and again at the same growing window.
+
+    Such looks repeat each other: their error grows far slower than their number (measured in ``benchmarks/verdict.py``), so Bonferroni
+    would cost eyesight for nothing.
+    """
+    return ALPHA / (1 + log(max(1, looks)) / 2)
+
+
+def _usable(spec: MetricSpec, observed: Observed | None) -> Observed | None:
+    """Give what was observed if it can be judged: finite numbers, counts that are none below zero, at least one request or point."""
+    if observed is None:
         return None
-    if observed.denominator <= 0 or observed.numerator < 0:
+    if spec.kind is MetricKind.LEVEL:
+        points = tuple(point for point in observed.points if isfinite(point))
+        requests = observed.requests if isfinite(observed.requests) else 0.0
+        return Observed(points=points, requests=requests) if points else None
+    counts = (observed.numerator, observed.denominator)
+    if not all(isfinite(count) and count >= 0 for count in counts) or observed.denominator == 0:
         return None
-    return min(observed.numerator, observed.denominator), observed.denominator
+    return replace(observed, points=tuple(point for point in observed.points if isfinite(point)))
 
 
-def _judge_level(spec: MetricSpec, baseline: Observed | None, current: Observed | None, alpha: float) -> Finding:
-    now, before = _points(current), _points(baseline)
-    requests = current.requests if current else 0.0
-    if not now or not before:
-        return _finding(spec, Verdict.NO_DATA, fmean(now) if now else None, fmean(before) if before else None, requests)
-    value, normal = fmean(now), fmean(before)
-    if min(len(now), len(before)) < spec.min_samples:
-        return _finding(spec, Verdict.NOT_ENOUGH_TRAFFIC, value, normal, requests)
-    up = spec.direction is Direction.UP_IS_WORSE
-    p_value = rank_p_value(now, before) if up else rank_p_value([-point for point in now], [-point for point in before])
-    constant = len(set(now)) == 1 and len(set(before)) == 1
-    degraded = _matters(spec, value, normal) and (constant or p_value < max(alpha, _smallest_p(len(now), len(before))))
-    return _finding(spec, Verdict.DEGRADED if degraded else Verdict.HEALTHY, value, normal, requests, p_value)
+def _value(spec: MetricSpec, observed: Observed) -> float:
+    return observed.numerator / observed.denominator if spec.kind is MetricKind.RATIO else fmean(observed.points)
 
 
-def _smallest_p(mine: int, theirs: int) -> float:
-    """Give the smallest p-value that complete separation of so few points can reach, with a little room for the approximation."""
-    return min(0.01, 2 / comb(mine + theirs, mine))
+def _compare_counts(spec: MetricSpec, now: Observed, before: Observed) -> _Compared:
+    mine, theirs = (now.numerator, now.denominator), (before.numerator, before.denominator)
+    p_value = count_p_value(*mine, *theirs) if spec.direction is Direction.UP_IS_WORSE else count_p_value(*theirs, *mine)
+    enough = min(now.denominator, before.denominator) >= spec.min_samples
+    return _Compared(_value(spec, now), _value(spec, before), now.denominator, enough, p_value, _ending(before.points))
 
 
-def _points(observed: Observed | None) -> list[float]:
-    return [point for point in observed.points if isfinite(point)] if observed else []
+def _compare_levels(spec: MetricSpec, now: Observed, before: Observed) -> _Compared:
+    sign = 1 if spec.direction is Direction.UP_IS_WORSE else -1
+    mine, theirs = [sign * point for point in now.points], [sign * point for point in before.points]
+    constant = len(set(mine)) == 1 and len(set(theirs)) == 1
+    enough = _enough_points(spec, now) and _enough_points(spec, before)
+    p_value = None if constant and enough else rank_p_value(mine, theirs)
+    return _Compared(fmean(now.points), fmean(before.points), now.requests, enough, p_value, _ending(before.points))
+
+
+def _enough_points(spec: MetricSpec, observed: Observed) -> bool:
+    """Tell whether a level says something: a window has few slices, so many requests in at least a few slices are enough as well."""
+    points = len(observed.points)
+    return points >= spec.min_samples or (points >= LEAST_POINTS and observed.requests >= spec.min_samples)
+
+
+def _ending(points: Sequence[float]) -> float | None:
+    """Give the middle value of a baseline's last quarter: what broke before the deployment shows there."""
+    last = max(3, len(points) // 4)
+    return median(points[-last:]) if len(points) >= 2 * last else None
+
+
+def _weigh(spec: MetricSpec, compared: _Compared, alpha: float) -> tuple[Verdict, str]:
+    significant = compared.p_value is None or compared.p_value < alpha
+    plain_enough = compared.enough or spec.kind is MetricKind.RATIO
+    if significant and plain_enough and _matters(spec, compared.value, compared.normal):
+        if compared.ending is not None and not _matters(spec, compared.value, compared.ending):
+            return Verdict.HEALTHY, f"it began before: {shown(compared.ending, spec.unit)} already"
+        return Verdict.DEGRADED, ""
+    if not compared.enough:
+        return Verdict.NOT_ENOUGH_TRAFFIC, ""
+    return Verdict.HEALTHY, "was already so before" if _is_bad(spec, compared) else ""
+
+
+def _is_bad(spec: MetricSpec, compared: _Compared) -> bool:
+    failures = spec.kind is MetricKind.RATIO and spec.direction is Direction.UP_IS_WORSE and spec.unit == "%"
+    return failures and min(compared.value, compared.normal) >= ALREADY_BAD
 
 
 def _matters(spec: MetricSpec, value: float, normal: float) -> bool:
     """Tell whether a change is large enough to matter, in the direction that is worse."""
-    worse = value - normal if spec.direction is Direction.UP_IS_WORSE else normal - value
-    if worse < spec.min_change:
-        return False
-    if spec.direction is Direction.UP_IS_WORSE:
-        return value >= spec.min_ratio * normal
-    return value * spec.min_ratio <= normal
+    low, high = (normal, value) if spec.direction is Direction.UP_IS_WORSE else (value, normal)
+    return high - low >= spec.min_change and high > low and (low <= 0 or high >= spec.min_ratio * low)
 
 
-def _finding(
-    spec: MetricSpec, verdict: Verdict, value: float | None, normal: float | None, requests: float, p_value: float | None = None
-) -> Finding:
-    sentence = _sentence(spec, verdict, value, normal, requests, p_value)
-    return Finding(spec.key, spec.title, spec.unit, verdict, value, normal, spec.critical, requests, p_value, sentence)
+# The words --------------------------------------------------------------------------------------------------------------------------------
 
 
-def _sentence(spec: MetricSpec, verdict: Verdict, value: float | None, normal: float | None, requests: float, p_value: float | None) -> str:
-    if value is None:
-        return f"{spec.title}: no data"
-    if normal is None:
-        return f"{spec.title} {_shown(spec, value)}: nothing to compare with"
-    details = [f"baseline {_shown(spec, normal)}"]
-    if verdict is Verdict.DEGRADED:
-        details += [f"{value / normal:.1f} times"] if normal > 0 else []
-        details += [f"{requests:,.0f} requests"] if requests else []
-        details += [f"p {_p_shown(p_value)}"] if p_value is not None else []
+def _named(spec: MetricSpec, value: float) -> str:
+    return f"{spec.title} {shown(value, spec.unit)}"
+
+
+def _details(spec: MetricSpec, compared: _Compared, verdict: Verdict, remark: str) -> list[str]:
+    details = [f"baseline {shown(compared.normal, spec.unit)}", *([remark] if remark else [])]
+    requests = f"{compared.requests:,.0f} requests" if compared.requests != 1 else "1 request"
     if verdict is Verdict.NOT_ENOUGH_TRAFFIC:
-        details.append(f"only {requests:,.0f} requests so far")
-    return f"{spec.title} {_shown(spec, value)} ({', '.join(details)})"
+        return [*details, f"only {requests} so far"]
+    if verdict is not Verdict.DEGRADED:
+        return details
+    details += _times(compared.value, compared.normal)
+    details += [requests] if compared.requests else []
+    return [*details, f"p {_chance(compared.p_value)}"] if compared.p_value is not None else details
 
 
-def _shown(spec: MetricSpec, value: float) -> str:
-    if spec.unit == "%":
-        return f"{value * 100:.2g} %" if value < 0.1 else f"{value * 100:.1f} %"  # noqa: PLR2004 - below ten per cent two digits tell more
-    return f"{value:,.0f} {spec.unit}".strip()
+def _times(value: float, normal: float) -> list[str]:
+    if min(value, normal) <= 0:
+        return []
+    times = max(value, normal) / min(value, normal)
+    number = f"{times:,.0f}" if times >= 9.95 else f"{times:.1f}".removesuffix(".0")  # noqa: PLR2004 - one digit is enough from ten on
+    return [f"{number} times" if value > normal else f"{number} times lower"]
 
 
-def _p_shown(p_value: float) -> str:
+def _chance(p_value: float) -> str:
     return "< 0.0001" if p_value < 0.0001 else f"= {p_value:.4f}"  # noqa: PLR2004 - nobody needs more digits
+
+
+def _no_data(spec: MetricSpec, now: Observed | None, before: Observed | None) -> Finding:
+    value = _value(spec, now) if now else None
+    normal = _value(spec, before) if before else None
+    if now is None or value is None:
+        sentence = f"{spec.title}: no data"
+        return Finding(spec.key, spec.title, spec.unit, Verdict.NO_DATA, None, normal, spec.critical, sentence=sentence)
+    requests = now.denominator or now.requests
+    sentence = f"{_named(spec, value)} (nothing to compare with)"
+    return Finding(spec.key, spec.title, spec.unit, Verdict.NO_DATA, value, None, spec.critical, requests, None, sentence, now.points)
