@@ -2,43 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass
+from math import isfinite
 
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample as Series
 
 from bot.domain.catalog import MetricKind, MetricSpec
 from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.providers.metrics.selector import Selector, parse_selector
 
 Counters = dict[str, dict[str, float]]
-"""By commit, then by counter (``errors.numerator``, ``p95.le.0.25``): the value as it was read."""
+"""By commit, then by counter (a selector, or a selector and a bucket's bound): the value as it was read."""
 
-
-@dataclass(frozen=True, slots=True)
-class Selector:
-    """Which series are added up: a name, and what their labels must be (``~`` begins a regular expression, ``!`` a negation)."""
-
-    name: str
-    labels: Mapping[str, str] = field(default_factory=dict)
-
-    def takes(self, name: str, labels: Mapping[str, str]) -> bool:
-        """Tell whether a series is meant."""
-        return name == self.name and all(_holds(wanted, labels.get(label, "")) for label, wanted in self.labels.items())
-
-
-def _holds(wanted: str, value: str) -> bool:
-    if wanted.startswith("!"):
-        return not _holds(wanted[1:], value)
-    if wanted.startswith("~"):
-        return re.fullmatch(wanted[1:], value) is not None
-    return wanted == value
+_SUFFIXES = ("", "_total", "_bucket", "_count", "_sum")
+_KEYS = {MetricKind.RATIO: ("numerator", "denominator"), MetricKind.LEVEL: ("histogram", "quantile", "scale")}
 
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """What one metric needs of an exposition."""
+    """What one metric needs of an exposition: two counters for a ratio, a histogram's buckets for a level."""
 
     key: str
     numerator: Selector | None = None
@@ -50,80 +34,99 @@ class Query:
 
 def query_of(spec: MetricSpec) -> Query:
     """Read a metric's query. Raises ConfigurationError naming the metric and what is wrong."""
-    query = spec.query
+    strange = sorted(set(spec.query) - set(_KEYS[spec.kind]))
+    if strange:
+        raise _wrong(spec, f'query knows no "{strange[0]}"; a {spec.kind} has {", ".join(_KEYS[spec.kind])}')
     if spec.kind is MetricKind.RATIO:
-        return Query(spec.key, _selector(spec, query.get("numerator")), _selector(spec, query.get("denominator")))
-    quantile, scale = query.get("quantile", 0.95), query.get("scale", 1.0)
-    if not isinstance(quantile, int | float) or not 0 < quantile < 1:
-        raise ConfigurationError(f'metric "{spec.key}": quantile must lie between 0 and 1, for example 0.95.')
-    if not isinstance(scale, int | float):
-        raise ConfigurationError(f'metric "{spec.key}": scale must be a number, for example 1000 for seconds shown as ms.')
-    return Query(spec.key, histogram=_selector(spec, query.get("histogram")), quantile=float(quantile), scale=float(scale))
+        return Query(spec.key, _selector(spec, "numerator"), _selector(spec, "denominator"))
+    quantile = _number(spec, "quantile", 0.95)
+    if not 0 < quantile < 1:
+        raise _wrong(spec, f"quantile {quantile:g} must lie between 0 and 1, for example 0.95")
+    scale = _number(spec, "scale", 1.0)
+    if scale <= 0:
+        raise _wrong(spec, f"scale {scale:g} must be above 0, for example 1000 for seconds shown as ms")
+    return Query(spec.key, histogram=_selector(spec, "histogram"), quantile=quantile, scale=scale)
 
 
-def _selector(spec: MetricSpec, value: Any) -> Selector:
-    if isinstance(value, str) and value:
-        return Selector(value)
-    if isinstance(value, Mapping) and isinstance(value.get("name"), str):
-        labels = value.get("labels") or {}
-        for wanted in labels.values():
-            _check_pattern(spec, str(wanted))
-        return Selector(value["name"], {str(label): str(wanted) for label, wanted in labels.items()})
-    wants = "numerator and denominator" if spec.kind is MetricKind.RATIO else "histogram"
-    raise ConfigurationError(f'metric "{spec.key}": query needs {wants}, each the name of a series or {{name: …, labels: {{…}}}}.')
+def _selector(spec: MetricSpec, key: str) -> Selector:
+    if not spec.query.get(key):
+        raise _wrong(spec, f"query needs {key}, the name of a series")
+    try:
+        return parse_selector(spec.query[key])
+    except ConfigurationError as error:
+        raise _wrong(spec, f"{key}: {error}") from error
 
 
-def _check_pattern(spec: MetricSpec, wanted: str) -> None:
-    pattern = wanted.lstrip("!")
-    if pattern.startswith("~"):
-        try:
-            re.compile(pattern[1:])
-        except re.error as error:
-            raise ConfigurationError(f'metric "{spec.key}": "{pattern[1:]}" is no regular expression: {error}.') from None
+def _number(spec: MetricSpec, key: str, default: float) -> float:
+    value = spec.query.get(key, default)
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise _wrong(spec, f'{key} "{value}" must be a number, for example {default:g}')
+    return float(value)
+
+
+def _wrong(spec: MetricSpec, problem: str) -> ConfigurationError:
+    return ConfigurationError(f'metric "{spec.key}": {problem}.')
+
+
+def bucket(histogram: Selector, bound: str) -> str:
+    """Name the counter of a histogram's bucket."""
+    return f"{histogram}|{bound}"
 
 
 def read(text: str, queries: Sequence[Query], commit_label: str) -> Counters:
-    """Read an exposition. Raises IntegrationError when it is none (an HTML page, say)."""
+    """Read an exposition: the counters that the queries need, added up for each commit. Others are left out.
+
+    A counter whose family exists without a fitting series is 0 (nothing has failed yet); one whose family does not exist is missing, so
+    that a misspelt name never looks like health. Raises IntegrationError when the text is no exposition (an HTML page, say).
+    """
+    wanted = _wanted(queries)
     counters: Counters = {}
+    known: set[str] = set()
     try:
         for family in text_string_to_metric_families(text):
-            for sample in family.samples:
-                for counter in _counters(sample.name, sample.labels, queries):
-                    mine = counters.setdefault(sample.labels.get(commit_label, ""), {})
-                    mine[counter] = mine.get(counter, 0.0) + sample.value
-    except (ValueError, KeyError) as error:
+            known.update(family.name + suffix for suffix in _SUFFIXES)
+            for series in family.samples:
+                known.add(series.name)
+                _add(counters, series, wanted, commit_label)
+    except (ValueError, KeyError, IndexError) as error:
         raise IntegrationError(f"The endpoint does not speak Prometheus text: {error}", vendor="metrics endpoint") from error
+    _fill(counters, queries, known)
     return counters
 
 
-def _counters(name: str, labels: Mapping[str, str], queries: Sequence[Query]) -> Iterator[str]:
+def _wanted(queries: Sequence[Query]) -> Mapping[str, tuple[tuple[Selector, bool], ...]]:
+    """Index the selectors by the series' name; the flag says that it is a histogram's."""
+    wanted: dict[str, dict[tuple[Selector, bool], None]] = {}
     for query in queries:
-        if query.numerator and query.numerator.takes(name, labels):
-            yield f"{query.key}.numerator"
-        if query.denominator and query.denominator.takes(name, labels):
-            yield f"{query.key}.denominator"
-        if query.histogram and name == f"{query.histogram.name}_bucket" and query.histogram.takes(query.histogram.name, labels):
-            yield f"{query.key}.le.{labels.get('le', '')}"
+        for selector in _counted(query):
+            wanted.setdefault(selector.name, {})[selector, False] = None
+        if query.histogram:
+            wanted.setdefault(f"{query.histogram.name}_bucket", {})[query.histogram, True] = None
+    return {name: tuple(selectors) for name, selectors in wanted.items()}
 
 
-def increases(before: Mapping[str, float], after: Mapping[str, float]) -> dict[str, float]:
-    """Tell how much each counter grew between two scrapes. A counter that fell was reset, and has grown to what it is now."""
-    return {name: value - before.get(name, 0.0) if value >= before.get(name, 0.0) else value for name, value in after.items()}
+def _counted(query: Query) -> Iterator[Selector]:
+    yield from (selector for selector in (query.numerator, query.denominator) if selector is not None)
 
 
-def quantile(grown: Mapping[str, float], key: str, q: float) -> float | None:
-    """Estimate a quantile from the growth of a histogram's buckets, as Prometheus does: linear within a bucket."""
-    prefix = f"{key}.le."
-    buckets = sorted((float(name.removeprefix(prefix)), count) for name, count in grown.items() if name.startswith(prefix))
-    if not buckets or buckets[-1][1] <= 0:
-        return None
-    rank = q * buckets[-1][1]
-    lower, below = 0.0, 0.0
-    for bound, count in buckets:
-        if count >= rank:
-            if bound == float("inf"):
-                return lower
-            share = (rank - below) / (count - below) if count > below else 0.0
-            return lower + (bound - lower) * share
-        lower, below = bound, count
-    return lower
+def _add(counters: Counters, series: Series, wanted: Mapping[str, tuple[tuple[Selector, bool], ...]], commit_label: str) -> None:
+    selectors = wanted.get(series.name, ())
+    if commit_label not in series.labels and not selectors:
+        return
+    mine = counters.setdefault(series.labels.get(commit_label, ""), {})
+    if not isfinite(series.value):
+        return
+    for selector, is_histogram in selectors:
+        if selector.takes(selector.name, series.labels):
+            name = bucket(selector, series.labels.get("le", "")) if is_histogram else str(selector)
+            mine[name] = mine.get(name, 0.0) + series.value
+
+
+def _fill(counters: Counters, queries: Sequence[Query], known: set[str]) -> None:
+    for query in queries:
+        empty = [str(selector) for selector in _counted(query) if selector.name in known]
+        if query.histogram and query.histogram.name in known:
+            empty.append(bucket(query.histogram, "+Inf"))
+        for mine in counters.values():
+            for name in empty:
+                mine.setdefault(name, 0.0)

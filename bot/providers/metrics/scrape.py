@@ -1,11 +1,15 @@
-"""The embedded metrics source: reads the services' own Prometheus endpoints and keeps a bounded history in the database."""
+"""The embedded metrics source: reads the services' own Prometheus endpoints and keeps a bounded history in the database.
+
+Only configured addresses are asked, and redirects are not followed.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime, timedelta
+import re
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
@@ -14,36 +18,52 @@ from bot.domain.catalog import EnvironmentPolicy, MetricSpec, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import Observed
 from bot.ports import Clock, Cohort, Sample, SampleStore, Window
-from bot.providers.metrics.exposition import Query, increases, quantile, query_of, read
+from bot.providers.metrics.exposition import Query, query_of, read
+from bot.providers.metrics.growth import observe
 
 log = structlog.get_logger(__name__)
 
 BODY_CAP = 4 * 1024 * 1024
-PATIENCE = aiohttp.ClientTimeout(total=5)
+PATIENCE = timedelta(seconds=5)
 RETENTION = timedelta(hours=2)
-SLICES = 12
-"""Into how many slices a window is cut for a level; each is at least two scrapes long, and they never overlap."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Growth:
-    """What grew between two scrapes of one endpoint, for one commit."""
-
-    at: datetime
-    commit: str
-    counters: Mapping[str, float]
+MOST_SAMPLES = 100_000
+"""How many scrapes are kept at the most, over all endpoints; with many of them the history becomes shorter."""
+PRUNE_EVERY = timedelta(minutes=1)
+_DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m)")
+_SUCCESS = 200
+_NEVER = datetime.min.replace(tzinfo=UTC)
 
 
 class ScrapeMetrics:
-    """``ports.MetricsSource`` for all services that use it."""
+    """``ports.MetricsSource`` for all services that use it. Raises ConfigurationError for options that cannot be read."""
 
-    def __init__(self, services: Sequence[Service], samples: SampleStore, session: aiohttp.ClientSession, clock: Clock) -> None:
-        self._services = services
+    def __init__(
+        self,
+        services: Sequence[Service],
+        samples: SampleStore,
+        session: aiohttp.ClientSession,
+        clock: Clock,
+        *,
+        retention: timedelta = RETENTION,
+        most_samples: int = MOST_SAMPLES,
+    ) -> None:
+        self._services = services = [service for service in services if service.metrics.provider == "scrape"]
         self._samples = samples
         self._session = session
         self._clock = clock
-        self._queries = {service.name: tuple(query_of(spec) for spec in service.metric_specs) for service in services}
+        self._queries = {service.name: queries_of(service.metric_specs) for service in services}
+        self._endpoints = {service.name: endpoints(service) for service in services}
+        self._keep = self._kept(retention, most_samples)
+        self._pruned = _NEVER
+        self._silent: dict[str, str] = {}
         self._tasks: list[asyncio.Task[None]] = []
+
+    def _kept(self, retention: timedelta, most_samples: int) -> timedelta:
+        """Work out how much history is kept: what baselines and watches need, as long as there is room."""
+        spans = [policy.baseline + policy.watch for service in self._services for policy in service.environments.values()]
+        per_second = sum(len(self._endpoints[service.name]) / interval(service).total_seconds() for service in self._services)
+        wanted = max([retention, *spans])
+        return min(wanted, timedelta(seconds=most_samples / per_second)) if per_second else wanted
 
     async def open(self) -> None:
         """Begin to scrape."""
@@ -51,100 +71,121 @@ class ScrapeMetrics:
 
     async def close(self) -> None:
         """Stop scraping."""
-        for task in self._tasks:
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _collect(self, service: Service) -> None:
-        every = interval(service)
+        every = interval(service).total_seconds()
+        loop = asyncio.get_running_loop()
+        due = loop.time()
         while True:
             try:
                 await self.scrape(service)
             except Exception:
                 log.exception("the scrapes could not be stored", service=service.name)
-            await asyncio.sleep(every.total_seconds())
+            due = max(due + every, loop.time())
+            await asyncio.sleep(due - loop.time())
 
     async def scrape(self, service: Service) -> None:
-        """Scrape every endpoint of a service once, and forget what is too old."""
-        asked = [(policy.name, url) for policy in service.environments.values() for url in policy.targets.get("endpoints", ())]
+        """Scrape every endpoint of a service once, and now and then forget what is too old."""
+        asked = self._endpoints[service.name]
         found = await asyncio.gather(*(self._sample(service, environment, url) for environment, url in asked))
-        await self._samples.add([sample for sample in found if sample is not None])
-        longest = max((policy.baseline + policy.watch for policy in service.environments.values()), default=RETENTION)
-        await self._samples.prune(self._clock.now() - max(RETENTION, longest))
+        answered = [sample for sample in found if sample is not None]
+        if answered:
+            await self._samples.add(answered)
+        if self._clock.now() - self._pruned >= PRUNE_EVERY:
+            self._pruned = self._clock.now()
+            await self._samples.prune(self._pruned - self._keep)
 
     async def _sample(self, service: Service, environment: str, url: str) -> Sample | None:
         """Scrape one endpoint; one that does not answer is normal (an idle slot) and leaves a gap."""
-        label = str(service.metrics.options.get("commit_label", "commit"))
         try:
-            async with self._session.get(url, timeout=PATIENCE, allow_redirects=False) as response:
-                body = await response.content.read(BODY_CAP)
-            if response.status != 200:  # noqa: PLR2004 - HTTP
-                return None
-            values = read(body.decode("utf-8", "replace"), self._queries[service.name], label)
+            body = await self._fetch(url, min(PATIENCE, interval(service)))
+            at = self._clock.now()
+            values = await asyncio.to_thread(read, body.decode("utf-8", "replace"), self._queries[service.name], commit_label(service))
         except (aiohttp.ClientError, TimeoutError, OSError, IntegrationError) as error:
-            log.debug("an endpoint did not answer", url=url, error=type(error).__name__)
+            self._note(url, str(error) or type(error).__name__)
             return None
-        return Sample(service.name, environment, url, self._clock.now(), values)
+        self._note(url, "")
+        return Sample(service.name, environment, url, at, values)
+
+    async def _fetch(self, url: str, patience: timedelta) -> bytes:
+        timeout = aiohttp.ClientTimeout(total=patience.total_seconds())
+        async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
+            if response.status != _SUCCESS:
+                raise IntegrationError(f"It answers {response.status}.", vendor="metrics endpoint", status=response.status)
+            body = bytearray()
+            async for chunk in response.content.iter_chunked(64 * 1024):
+                body += chunk
+                if len(body) > BODY_CAP:
+                    raise IntegrationError(f"It answers more than {BODY_CAP:,} bytes.", vendor="metrics endpoint", retry=False)
+            return bytes(body)
+
+    def _note(self, url: str, silence: str) -> None:
+        """Log when an endpoint falls silent or comes back, not each time."""
+        before = self._silent.get(url, "")
+        self._silent[url] = silence
+        if bool(before) != bool(silence):
+            log.info("an endpoint does not answer" if silence else "an endpoint answers again", url=url, reason=silence or None)
 
     async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
-        """Observe every metric of a service over a window, for the instances of a cohort."""
-        early = window.start - 3 * interval(service)  # the scrape before the window is where its first growth begins
-        samples = await self._samples.between(service.name, environment.name, early, window.end + timedelta(microseconds=1))
-        grown = [each for each in _growths(samples) if each.at > window.start and _belongs(each.commit, cohort)]
-        cut = max(2 * interval(service), (window.end - window.start) / SLICES)
-        found = {query.key: _observed(query, grown, window, cut) for query in self._queries[service.name]}
-        return {key: observed for key, observed in found.items() if observed is not None}
+        """Observe every metric of a service over a window."""
+        if window.end <= window.start:
+            return {}
+        every = interval(service)
+        reach = 3 * every  # growth needs the scrapes on both sides of a window's edge, and one may have been missed
+        samples = await self._samples.between(service.name, environment.name, window.start - reach, window.end + reach)
+        return observe(samples, self._queries[service.name], window, cohort, every)
 
 
 def interval(service: Service) -> timedelta:
-    """Read how often a service is scraped. Raises ConfigurationError."""
+    """Read how often a service is scraped: ``15s``, ``1m`` or seconds as a number. Raises ConfigurationError."""
     every = service.metrics.options.get("every", 15)
-    if isinstance(every, timedelta):
+    written = _DURATION.fullmatch(every) if isinstance(every, str) else None
+    if written is not None:
+        every = float(written[1]) * (60 if written[2] == "m" else 1)
+    if isinstance(every, int | float) and not isinstance(every, bool):
+        every = timedelta(seconds=every)
+    if isinstance(every, timedelta) and every > timedelta(0):
         return every
-    if isinstance(every, int | float) and every > 0:
-        return timedelta(seconds=float(every))
     raise ConfigurationError(f'services.{service.name}.metrics.every: "{every}" is no duration. Write 15s.')
+
+
+def commit_label(service: Service) -> str:
+    """Read which label of the series holds the commit. Raises ConfigurationError."""
+    label = service.metrics.options.get("commit_label", "commit")
+    if isinstance(label, str) and label:
+        return label
+    raise ConfigurationError(f'services.{service.name}.metrics.commit_label: "{label}" is no label. Write the label\'s name.')
+
+
+def endpoints(service: Service) -> tuple[tuple[str, str], ...]:
+    """List a service's environments and the addresses to scrape there, each pair once. Raises ConfigurationError."""
+    return tuple(
+        dict.fromkeys((policy.name, _address(service, policy, url)) for policy in service.environments.values() for url in _listed(policy))
+    )
+
+
+def _listed(policy: EnvironmentPolicy) -> Sequence[object]:
+    listed = policy.targets.get("endpoints", ())
+    return listed if isinstance(listed, list | tuple) else (listed,)
+
+
+def _address(service: Service, policy: EnvironmentPolicy, url: object) -> str:
+    parts = urlsplit(url) if isinstance(url, str) else None
+    if parts is None or parts.scheme not in {"http", "https"} or not parts.hostname:
+        where = f"services.{service.name}.environments.{policy.name}.targets.endpoints"
+        raise ConfigurationError(f'{where}: "{url}" is no address. Write http://host:port/metrics.')
+    return str(url)
+
+
+def queries_of(specs: Sequence[MetricSpec]) -> tuple[Query, ...]:
+    """Read the metrics' queries. Raises ConfigurationError for the first that cannot be read."""
+    return tuple(query_of(spec) for spec in specs)
 
 
 def validate(specs: Sequence[MetricSpec]) -> None:
     """Raise ConfigurationError for the first metric whose query cannot be read."""
-    for spec in specs:
-        query_of(spec)
-
-
-def _belongs(commit: str, cohort: Cohort) -> bool:
-    if not cohort.commit:
-        return True
-    return (commit != cohort.commit) if cohort.others else (commit == cohort.commit)
-
-
-def _growths(samples: Sequence[Sample]) -> Iterator[_Growth]:
-    """Pair each scrape with the one before it at the same endpoint. A commit that was not there before has grown from nothing."""
-    last: dict[str, Sample] = {}
-    for sample in samples:
-        before = last.get(sample.endpoint)
-        last[sample.endpoint] = sample
-        if before is None:
-            continue
-        for commit, counters in sample.values.items():
-            yield _Growth(sample.at, commit, increases(before.values.get(commit, {}), counters))
-
-
-def _observed(query: Query, grown: Sequence[_Growth], window: Window, cut: timedelta) -> Observed | None:
-    if query.histogram is not None:
-        return _level(query, grown, window, cut)
-    numerator = sum(each.counters.get(f"{query.key}.numerator", 0.0) for each in grown)
-    denominator = sum(each.counters.get(f"{query.key}.denominator", 0.0) for each in grown)
-    return Observed(numerator, denominator, requests=denominator) if denominator > 0 else None
-
-
-def _level(query: Query, grown: Sequence[_Growth], window: Window, cut: timedelta) -> Observed | None:
-    slices: dict[int, dict[str, float]] = {}
-    for each in grown:
-        mine = slices.setdefault(int((each.at - window.start) / cut), {})
-        for name, value in each.counters.items():
-            mine[name] = mine.get(name, 0.0) + value
-    points = [quantile(counters, query.key, query.quantile) for _, counters in sorted(slices.items())]
-    requests = sum(counters.get(f"{query.key}.le.+Inf", 0.0) for counters in slices.values())
-    values = tuple(point * query.scale for point in points if point is not None)
-    return Observed(points=values, requests=requests) if values else None
+    queries_of(specs)
