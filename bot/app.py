@@ -130,7 +130,11 @@ class _Rooms:
         engine = JournalEngine(self.database.journal, registry, self.clock, on_stuck=lambda run, why: stuck.append((run, why)))
         stuck: list[tuple[str, str]] = []
         announcer = SlackAnnouncer(
-            self.client, self.database.postings, lambda id: board.card_of(house, id), self.words, draw=lambda message: draw(house, message)
+            self.client,
+            self.database.postings,
+            lambda deployment: board.card_of(house, deployment),
+            self.words,
+            draw=lambda message: draw(house, message),
         )
         providers, metrics = await self._providers(stack, wake=lambda run: _wake_run(house, run))
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
@@ -197,7 +201,7 @@ class _Rooms:
 
         forms = Forms(
             self.client, Dialogs(self.words), house.catalog, deployment=deployment,
-            tickable=lambda id, person: readiness.tickable(house, id, person), rows=lambda: board.rows(house), refuse=refuse,
+            tickable=lambda deployment, person: readiness.tickable(house, deployment, person), rows=lambda: board.rows(house), refuse=refuse,
         )  # fmt: skip
         reception = Reception(catalog=house.catalog, inbox=self.database.inbox, nudge=desk.nudge, forms=forms, clock=self.clock)
         app = bolt_app(
@@ -324,7 +328,7 @@ def check(path: Path) -> str:
         scrape.validate(service.metric_specs)
         scrape.interval(service)
         for policy in service.environments.values():
-            approvals = ", ".join(f"{rule.count} × {rule.role}" for rule in policy.approvals) or "none"
+            approvals = ", ".join(f"{rule.count} of {rule.role}" for rule in policy.approvals) or "none"
             lines.append(f"  {service.name} → {policy.name}: {policy.strategy}, {len(policy.gates)} gates, approvals: {approvals}")
     return "\n".join(lines) + "\n"
 

@@ -43,6 +43,7 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
         deployment, house.now(), steps=steps, strategy=words_of(strategy) if strategy else deployment.strategy,
         review=await reader.review(deployment.id), changes=await reader.changes(deployment.id) or Changes(known=False),
         snapshot=snapshots[-1] if len(snapshots) > 1 else None, automatic_rollback=policy.automatic_rollback,
+        rollback_locks=policy.lock_after_rollback,
         approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment.commit),
         approval_expires_at=approvals.expires_at(deployment, policy),
     )  # fmt: skip

@@ -43,7 +43,7 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
         )
         await note(tx, house.now(), "deploy", deployment, intent.by, ref=command.ref, strategy=strategy, reason=command.reason)
         await tx.start("deploy", deployment.id, deployment.id)
-    return Answer("accepted", facts_of(deployment))
+    return None  # the ack has said what was understood, the card says the rest
 
 
 async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> Answer | None:

@@ -201,11 +201,11 @@ class _Work:
     async def _wait_at_gate(self, index: int) -> None:
         await self._stage(index, RunState.WAITING, "waits at a manual gate")
         gate = Path(self._run.log).with_suffix(".gate")
-        while not await asyncio.to_thread(gate.exists):  # noqa: ASYNC110 - a file, so that another process can let it on
+        while not await asyncio.to_thread(gate.exists):
             await asyncio.sleep(0.2)
 
     async def _run_stage(self, index: int, stage: pipeline.StageSpec) -> Ended:
-        groups: list[int] = []
+        began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
         await self._stage(index, RunState.RUNNING, "")
         running = asyncio.create_task(
             run_stage(
@@ -214,14 +214,11 @@ class _Work:
                 env=self._ci.environment(self._run, self.tree, stage.environment),
                 log=Path(self._run.log),
                 timeout=stage.timeout,
-                began=groups.append,
+                began=began.set_result,
             )
         )
         try:
-            await asyncio.sleep(0)
-            while not groups and not running.done():
-                await asyncio.sleep(0.005)
-            self._run = replace(self._run, process_group=groups[0] if groups else 0)
+            self._run = replace(self._run, process_group=await asyncio.wait_for(began, timeout=10))
             await self._save(self._run.run)
             return await running
         finally:

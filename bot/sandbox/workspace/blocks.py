@@ -24,7 +24,7 @@ def problems(blocks: Any, where: str = "message") -> list[str]:
     for index, block in enumerate(blocks):
         found += [f"{problem} [json-pointer:/blocks/{index}]" for problem in _of_block(block)]
     found += [f"block_id {name} is used twice" for name in _twice(block.get("block_id") for block in blocks)]
-    if where == "message" and sum(len(text) for text in _texts(blocks)) > TOTAL:
+    if where == "message" and sum(len(text) for text in texts(blocks)) > TOTAL:
         found.append("msg_blocks_too_long")
     return found
 
@@ -76,12 +76,12 @@ def _twice(names: Iterator[Any] | Any) -> set[str]:
     return {name for name in names if name and (name in seen or seen.add(name))}  # type: ignore[func-returns-value]
 
 
-def _texts(value: Any) -> Iterator[str]:
+def texts(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         if isinstance(value.get("text"), str):
             yield value["text"]
         for each in value.values():
-            yield from _texts(each)
+            yield from texts(each)
     elif isinstance(value, list):
         for each in value:
-            yield from _texts(each)
+            yield from texts(each)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 COMMANDS = (
     {
         "command": "/deploy",
-        "description": "Deploy a service, see what runs, lock an environment",
+        "description": "Deploy, see what runs, lock",
         "usage_hint": "SERVICE [REF] to ENVIRONMENT",
     },
     {"command": "/rollback", "description": "Roll back to the last verified version", "usage_hint": "SERVICE ENVIRONMENT because TEXT"},

@@ -190,8 +190,13 @@ class Workspace:
         return next((m for m in reversed(every) if all(word in m["text"] for word in words)), None)
 
     def whisper(self, user: str, *words: str) -> Json | None:
-        """Find the newest message to one person alone whose text has all the words."""
-        return next((m for m in reversed(self.state.ephemerals) if m["to"] == user and all(word in m["text"] for word in words)), None)
+        """Find the newest message to one person alone that has all the words."""
+        mine = [message for message in reversed(self.state.ephemerals) if message["to"] == user]
+        return next((message for message in mine if all(word in _everything(message) for word in words)), None)
+
+
+def _everything(message: Json) -> str:
+    return "\n".join([message["text"], *blocks.texts(message.get("blocks", []))])
 
 
 async def _arguments(request: web.Request) -> Json:

@@ -1,0 +1,254 @@
+"""A world for conversations: a strict workspace, a real git repository with a real pipeline, and the real bot, over real HTTP."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiohttp import web
+
+from bot.app import Bot, adopt, running
+from bot.sandbox.workspace import Channel, User, Workspace
+from bot.settings import Settings
+
+ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
+CHANNEL = "C0DEPLOYS"
+ENOUGH_SCRAPES = 6
+
+PIPELINE = """\
+pipelines:
+  test: {stages: [{name: unit tests, run: "true"}]}
+  deploy:
+    stages:
+      - {name: deploy, run: 'echo "$GONOGO_COMMIT $GONOGO_PERCENT" >> "$RECORD"; sh deploy.sh'}
+  smoke: {stages: [{name: smoke, run: sh smoke.sh}]}
+"""
+
+CONFIG = """\
+version: 1
+team: T0SANDBOX
+channel: C0DEPLOYS
+roles:
+  developer: {{people: [U0ANA, U0CY]}}
+  release_manager: {{people: [U0CY]}}
+  support: {{people: [U0DI]}}
+permissions: {{deploy: [developer], lock: [developer], hand_over: [release_manager], view: [developer, support, release_manager]}}
+strategies:
+  canary: {{kind: canary, steps: [{{percent: 5, hold: 1s}}, {{percent: 100, hold: 1s}}]}}
+  rolling: {{kind: rolling, steps: [{{percent: 100, hold: 0s}}]}}
+services:
+  storefront:
+    ci: {{provider: local, repository: {repository}, environment: {{RECORD: {record}}}}}
+    metrics: {{provider: scrape, every: 1s, commit_label: commit}}
+    on_call: {{provider: rota, schedule: storefront}}
+    watch:
+      - key: errors
+        title: errors
+        kind: ratio
+        unit: "%"
+        min_samples: 20
+        query: {{numerator: {{name: http_requests_total, labels: {{code: "~5.."}}}}, denominator: http_requests_total}}
+    environments:
+      staging:
+        strategy: rolling
+        gates: {{unfrozen: "off", on_call: "off"}}
+        targets: {{endpoints: ["{metrics}/staging"]}}
+        baseline: 10s
+        watch: 1s
+        snapshots: [1s]
+        summary_after: "off"
+      production:
+        after: staging
+        strategy: canary
+        checklist: [{{key: support-briefed, title: Support briefed, role: support}}]
+        approvals: [{{role: release_manager, count: 1}}]
+        targets: {{endpoints: ["{metrics}/production"]}}
+        baseline: 10s
+        watch: 2s
+        snapshots: [1s]
+        summary_after: 2s
+rotas:
+  storefront: {{timezone: UTC, people: [U0BO], shift: 1w, start: 2026-01-05}}
+"""
+
+
+def git(folder: Path, *arguments: str) -> str:
+    """Run git as ana."""
+    who = {
+        "GIT_AUTHOR_NAME": "ana",
+        "GIT_AUTHOR_EMAIL": "ana@example.com",
+        "GIT_COMMITTER_NAME": "ana",
+        "GIT_COMMITTER_EMAIL": "ana@example.com",
+    }
+    return subprocess.run(
+        ["git", *arguments], cwd=folder, check=True, capture_output=True, text=True, env={"PATH": "/usr/bin:/bin", **who}
+    ).stdout.strip()
+
+
+def make_repository(folder: Path) -> dict[str, str]:
+    """Make a repository with v1.0.0, v1.1.0 and v1.2.0 (whose smoke test fails is v1.3.0); give the commits by tag."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "--quiet", "--initial-branch=main")
+    commits = {}
+    for version, smoke in (("v1.0.0", "true"), ("v1.1.0", "true"), ("v1.2.0", "true"), ("v1.3.0", "false")):
+        (folder / "pipeline.yml").write_text(PIPELINE)
+        (folder / "deploy.sh").write_text(f"exit 0 # {version}\n")
+        (folder / "smoke.sh").write_text(f"{smoke} # {version}\n")
+        git(folder, "add", ".")
+        git(folder, "commit", "--quiet", "-m", f"Make {version} <!channel> & co")
+        git(folder, "tag", version)
+        commits[version] = git(folder, "rev-parse", "HEAD")
+    return commits
+
+
+@dataclass
+class Service:
+    """The running service as its metrics endpoints tell it: counters that grow with every scrape."""
+
+    commits: dict[str, str]
+    live: dict[str, list[str]] = field(default_factory=lambda: {"staging": [], "production": []})
+    bad: set[str] = field(default_factory=set)
+    counts: dict[tuple[str, str, str], float] = field(default_factory=dict)
+    is_down: bool = False
+    scrapes: int = 0
+    scraped: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Serve the exposition."""
+        if self.is_down:
+            return web.Response(status=503)
+        self.scrapes += 1
+        if self.scrapes >= ENOUGH_SCRAPES:
+            self.scraped.set()
+        environment = request.match_info["environment"]
+        lines = ["# TYPE http_requests_total counter"]
+        for version, commit in self.commits.items():
+            for code, amount in (("200", 200.0), ("500", 40.0 if version in self.bad else 0.2)):
+                key = (environment, version, code)
+                self.counts[key] = self.counts.get(key, 0.0) + amount
+                lines.append(f'http_requests_total{{code="{code}",commit="{commit}"}} {self.counts[key]}')
+        return web.Response(text="\n".join(lines) + "\n")
+
+
+@dataclass
+class World:
+    """Everything that a conversation needs."""
+
+    slack: Workspace
+    service: Service
+    settings: Settings
+    record: Path
+    repository: Path
+    commits: dict[str, str]
+    stack: AsyncExitStack
+    bot: Bot | None = None
+    bot_stack: AsyncExitStack | None = None
+
+    async def start_bot(self) -> None:
+        """Start the bot."""
+        self.bot_stack = AsyncExitStack()
+        self.bot = await self.bot_stack.enter_async_context(running(self.settings))
+        self.slack.call_at(f"{self.bot.url}/slack/events")
+
+    async def stop_bot(self) -> None:
+        """Stop the bot."""
+        if self.bot_stack is not None:
+            await self.bot_stack.aclose()
+            self.bot_stack = None
+
+    def commit(self, version: str) -> None:
+        """Commit what was changed in the repository, and tag it."""
+        git(self.repository, "commit", "--quiet", "--all", "-m", version)
+        git(self.repository, "tag", version)
+        self.commits[version] = git(self.repository, "rev-parse", "HEAD")
+
+    def started(self) -> list[str]:
+        """List what CI really ran: commit and percent."""
+        return self.record.read_text().splitlines() if self.record.exists() else []
+
+    async def says(self, user: str, text: str) -> None:
+        """Type a command."""
+        outcome = await self.slack.says(user, text, channel=CHANNEL)
+        assert outcome.status == 200, outcome
+
+    async def card(self, *words: str, seconds: float = 30) -> dict[str, Any]:
+        """Wait for a card with these words."""
+        found = await self.slack.until(lambda: self.slack.message(*words), seconds=seconds)
+        assert isinstance(found, dict)
+        return found
+
+    async def reply(self, user: str, *words: str) -> dict[str, Any]:
+        """Wait for an answer to one person."""
+        found = await self.slack.until(lambda: self.slack.whisper(user, *words))
+        assert isinstance(found, dict)
+        return found
+
+    async def clicks(self, user: str, message: dict[str, Any], action: str) -> None:
+        """Press a button."""
+        outcome = await self.slack.clicks(user, message, f"gonogo.{action}", channel=CHANNEL)
+        assert outcome.status == 200, outcome
+
+    async def deploy(self, version: str, environment: str) -> dict[str, Any]:
+        """Have a version deployed and verified, whoever has to act for it."""
+        await self.says(ANA, f"/deploy storefront {version} to {environment}")
+        if environment == "production":
+            await self.clear(version)
+        return await self.card(f"storefront {version}", environment, "live and healthy", seconds=60)
+
+    async def clear(self, version: str) -> None:
+        """Clear the gates and approve."""
+        card = await self.card(f"storefront {version} → production", "not ready")
+        await self.clicks(BO, card, "acknowledge")
+        await self.clicks(DI, card, "tick")
+        await self.slack.until(lambda: [v for v in self.slack.state.views.values() if v["_user"] == DI])
+        await self.slack.submits(DI, "gonogo.tick_form", {"gonogo.field.items": ["support-briefed"]})
+        card = await self.card(f"storefront {version} → production", "waiting for")
+        await self.clicks(CY, card, "approve")
+
+
+async def serve_metrics(stack: AsyncExitStack, service: Service) -> str:
+    """Serve the service's metrics; give the address."""
+    application = web.Application()
+    application.add_routes([web.get("/{environment}", service.metrics)])
+    runner = web.AppRunner(application, access_log=None)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    return f"http://127.0.0.1:{runner.addresses[0][1]}"
+
+
+@pytest.fixture
+async def world(tmp_path: Path) -> AsyncIterator[World]:
+    """Start a world in which v1.1.0 is live on staging and v1.0.0 in production."""
+    async with AsyncExitStack() as stack:
+        commits = await asyncio.to_thread(make_repository, tmp_path / "storefront")
+        service = Service(commits)
+        metrics = await serve_metrics(stack, service)
+        slack = Workspace(
+            users=[User(ANA, "ana", "developer"), User(BO, "bo", "on call"), User(CY, "cy", "release manager"), User(DI, "di", "support")],
+            channels=[Channel(CHANNEL, "deploys")], rates=100,
+        )  # fmt: skip
+        await slack.start()
+        stack.push_async_callback(slack.close)
+        config = tmp_path / "gonogo.yaml"
+        config.write_text(CONFIG.format(repository=tmp_path / "storefront", record=tmp_path / "record", metrics=metrics))
+        settings = Settings.read(
+            {
+                "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.secret, "SLACK_API_URL": slack.api_url,
+                "GONOGO_CONFIG": str(config), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'gonogo.db'}",
+                "GONOGO_LISTEN": "127.0.0.1:0", "GONOGO_WORK_DIR": str(tmp_path / "var"), "GONOGO_POLL_SECONDS": "0.2",
+            }
+        )  # fmt: skip
+        await adopt(settings, service="storefront", ref="v1.1.0", environment="staging")
+        await adopt(settings, service="storefront", ref="v1.0.0", environment="production")
+        world = World(slack, service, settings, tmp_path / "record", tmp_path / "storefront", commits, stack)
+        await world.start_bot()
+        stack.push_async_callback(world.stop_bot)
+        await service.scraped.wait()  # without a baseline there is nothing to compare with
+        yield world
