@@ -201,7 +201,8 @@ class _Rooms:
 
         forms = Forms(
             self.client, Dialogs(self.words), house.catalog, deployment=deployment,
-            tickable=lambda deployment, person: readiness.tickable(house, deployment, person), rows=lambda: board.rows(house), refuse=refuse,
+            tickable=lambda deployment, person: readiness.tickable(house, deployment, person),
+            rows=lambda: board.rows(house), refuse=refuse,
         )  # fmt: skip
         reception = Reception(catalog=house.catalog, inbox=self.database.inbox, nudge=desk.nudge, forms=forms, clock=self.clock)
         app = bolt_app(
@@ -316,7 +317,7 @@ async def draw(house: House, message: Message) -> bytes | None:
     return None
 
 
-# The terminal's other commands --------------------------------------------------------------------------------------------------------------
+# The terminal's other commands ----------------------------------------------------------------------------------------------------------
 
 
 def check(path: Path) -> str:

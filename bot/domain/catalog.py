@@ -129,8 +129,8 @@ class MetricSpec:
     """One metric of a service and the smallest change that matters.
 
     ``query`` is for the metrics provider (the domain does not read it). A change counts when it is significant, at least ``min_ratio``
-    times and at least ``min_change`` in the metric's own unit; below ``min_samples`` (requests for a ratio, points for a level) the answer is
-    "not enough traffic".
+    times and at least ``min_change`` in the metric's own unit; below ``min_samples`` (requests for a ratio, points for a level) the
+    answer is "not enough traffic".
     """
 
     key: str

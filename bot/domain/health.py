@@ -13,7 +13,7 @@ from math import isfinite, log
 from statistics import fmean, median
 
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
-from bot.domain.statistics import count_p_value, rank_p_value
+from bot.domain.statistics import count_p_value, rank_p_value, shift
 
 
 class Verdict(StrEnum):
@@ -101,6 +101,8 @@ class _Compared:
     """None where no test applies and the sizes alone decide."""
     ending: float | None = None
     """Where the baseline stood at its end, when it can be told."""
+    moved: float | None = None
+    """How far a level has shifted for the worse (one wild slice moves the mean, not this)."""
 
 
 def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None, looks: int = 1) -> Finding:
@@ -204,7 +206,8 @@ def _compare_levels(spec: MetricSpec, now: Observed, before: Observed) -> _Compa
     constant = len(set(mine)) == 1 and len(set(theirs)) == 1
     enough = _enough_points(spec, now) and _enough_points(spec, before)
     p_value = None if constant and enough else rank_p_value(mine, theirs)
-    return _Compared(fmean(now.points), fmean(before.points), now.requests, enough, p_value, _ending(before.points))
+    ending, moved = _ending(before.points), shift(mine, theirs)
+    return _Compared(fmean(now.points), fmean(before.points), now.requests, enough, p_value, ending, moved)
 
 
 def _enough_points(spec: MetricSpec, observed: Observed) -> bool:
@@ -221,8 +224,8 @@ def _ending(points: Sequence[float]) -> float | None:
 
 def _weigh(spec: MetricSpec, compared: _Compared, alpha: float) -> tuple[Verdict, str]:
     significant = compared.p_value is None or compared.p_value < alpha
-    plain_enough = compared.enough or spec.kind is MetricKind.RATIO
-    if significant and plain_enough and _matters(spec, compared.value, compared.normal):
+    real = compared.moved >= spec.min_change and compared.enough if compared.moved is not None else True
+    if significant and real and _matters(spec, compared.value, compared.normal):
         if compared.ending is not None and not _matters(spec, compared.value, compared.ending):
             return Verdict.HEALTHY, f"it began before: {shown(compared.ending, spec.unit)} already"
         return Verdict.DEGRADED, ""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from conftest import World
+    from tests.conversations.conftest import World
 
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 

@@ -201,7 +201,7 @@ class _Work:
     async def _wait_at_gate(self, index: int) -> None:
         await self._stage(index, RunState.WAITING, "waits at a manual gate")
         gate = Path(self._run.log).with_suffix(".gate")
-        while not await asyncio.to_thread(gate.exists):
+        while not await asyncio.to_thread(gate.exists):  # noqa: ASYNC110 - another process may let it on
             await asyncio.sleep(0.2)
 
     async def _run_stage(self, index: int, stage: pipeline.StageSpec) -> Ended:

@@ -56,10 +56,8 @@ def _of_element(element: Any) -> list[str]:
         found.append("a button's text must be plain_text")
     if element.get("type") == "button" and len(element.get("text", {}).get("text", "")) > 75:  # noqa: PLR2004 - Slack's limit
         found.append("a button's text must be shorter than 76 characters")
-    for option in element.get("options", []) or []:
-        if len(option.get("value", "")) > 150:  # noqa: PLR2004 - Slack's limit
-            found.append("an option's value must be shorter than 151 characters")
-    return found
+    values = [option.get("value", "") for option in element.get("options", []) or []]
+    return [*found, *("an option's value must be shorter than 151 characters" for value in values if len(value) > 150)]  # noqa: PLR2004
 
 
 def _same(given: Any, written: Any) -> bool:
@@ -77,6 +75,7 @@ def _twice(names: Iterator[Any] | Any) -> set[str]:
 
 
 def texts(value: Any) -> Iterator[str]:
+    """List every text in blocks, in order."""
     if isinstance(value, dict):
         if isinstance(value.get("text"), str):
             yield value["text"]

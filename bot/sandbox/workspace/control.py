@@ -44,7 +44,9 @@ async def press(workspace: Workspace, user: str, channel: str, message: Json, bl
     shown = {key: value for key, value in message.items() if key != "metadata"}
     payload = {
         "type": "block_actions", "actions": [action], "message": shown,
-        "container": {"type": "message", "message_ts": message["ts"], "channel_id": channel, "is_ephemeral": bool(message.get("is_ephemeral"))},
+        "container": {
+            "type": "message", "message_ts": message["ts"], "channel_id": channel, "is_ephemeral": bool(message.get("is_ephemeral")),
+        },
     }  # fmt: skip
     return await workspace.delivery.interaction(user, payload, channel)
 

@@ -51,7 +51,7 @@ def method(scope: str, required: str, optional: str, per_minute: int) -> Callabl
 
 def check_arguments(found: Method, arguments: Json) -> None:
     """Refuse missing and unknown arguments. Slack ignores unknown ones; we do not, because they are mistakes."""
-    missing = [name for name in sorted(found.required) if arguments.get(name) in (None, "")]  # noqa: PLR6201 - values may be objects
+    missing = [name for name in sorted(found.required) if arguments.get(name) in (None, "")]  # values may be objects
     if missing:
         raise Refused("invalid_arguments", f"missing required field: {missing[0]}")
     unknown = sorted(set(arguments) - found.required - found.optional - {"token"})

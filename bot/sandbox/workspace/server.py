@@ -99,7 +99,7 @@ class Workspace:
         try:
             self._check_token(request, arguments)
             if found is None:
-                raise Refused("unknown_method", name)
+                return {"ok": False, "error": "unknown_method", "req_method": name}
             if found.scope and found.scope not in self.scopes:
                 return {"ok": False, "error": "missing_scope", "needed": found.scope, "provided": ",".join(sorted(self.scopes))}
             check_arguments(found, arguments)
