@@ -31,6 +31,7 @@ MOST_SAMPLES = 100_000
 PRUNE_EVERY = timedelta(minutes=1)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m)")
 _SUCCESS = 200
+_LONGEST = 3600.0
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
@@ -143,14 +144,19 @@ class ScrapeMetrics:
 def interval(service: Service) -> timedelta:
     """Read how often a service is scraped: ``15s``, ``1m`` or seconds as a number. Raises ConfigurationError."""
     every = service.metrics.options.get("every", 15)
-    written = _DURATION.fullmatch(every) if isinstance(every, str) else None
-    if written is not None:
-        every = float(written[1]) * (60 if written[2] == "m" else 1)
+    seconds = _seconds(every)
+    if 0 < seconds <= _LONGEST:
+        return timedelta(seconds=seconds)
+    raise ConfigurationError(f'services.{service.name}.metrics.every: "{every}" is no duration up to an hour. Write 15s.')
+
+
+def _seconds(every: object) -> float:
+    if isinstance(every, timedelta):
+        return every.total_seconds()
     if isinstance(every, int | float) and not isinstance(every, bool):
-        every = timedelta(seconds=every)
-    if isinstance(every, timedelta) and every > timedelta(0):
-        return every
-    raise ConfigurationError(f'services.{service.name}.metrics.every: "{every}" is no duration. Write 15s.')
+        return float(every)
+    written = _DURATION.fullmatch(every) if isinstance(every, str) else None
+    return float(written[1]) * (60 if written[2] == "m" else 1) if written else 0.0
 
 
 def commit_label(service: Service) -> str:
