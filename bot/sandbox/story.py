@@ -16,7 +16,15 @@ from typing import Any
 
 import aiohttp
 
-PATIENCE = 240.0
+from bot.domain.card import Action
+from bot.slack.ids import action_id
+
+ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
+ACKNOWLEDGE, TICK, APPROVE, ROLL_BACK = (
+    action_id(action) for action in (Action.ACKNOWLEDGE, Action.TICK, Action.APPROVE, Action.ROLL_BACK)
+)
+
+PATIENCE = 100.0
 """Seconds that the story waits for any one thing."""
 
 Post = Mapping[str, Any]
@@ -86,8 +94,22 @@ class Player:
             return next((post for post in reversed(posts) if all(word in post.get("text", "") for word in words)), None)
 
         found: Post = await self.until(f"a message with {' and '.join(words)}", user, find)
-        self.tell("seen", text=found["text"])
+        self.tell("seen", text=found["text"].splitlines()[0])
         return found
+
+    async def ticks(self, user: str, message: Post) -> None:
+        """Open the checklist and tick everything that this person answers for."""
+        await self.clicks(user, message, TICK)
+        view = await self.until("the checklist", user, lambda state: next(iter(state["views"]), None))
+        values = {}
+        for block in view["blocks"]:
+            element = block.get("element") or {}
+            if element.get("type") == "checkboxes":
+                values[block["block_id"]] = {element["action_id"]: {"type": "checkboxes", "selected_options": element["options"]}}
+        self.tell("ticked", user=user, items=[o["value"] for b in values.values() for e in b.values() for o in e["selected_options"]])
+        answer = await self._post("submit", {"user": user, "view_id": view["id"], "values": values})
+        if answer.get("response_action") == "errors":
+            raise StoryError(f"the checklist was not taken: {answer}")
 
     async def _post(self, door: str, body: Mapping[str, Any]) -> dict[str, Any]:
         async with self.session.post(f"{self.url}/sandbox/{door}", json=body) as response:
@@ -104,3 +126,69 @@ def button(message: Post, action_id: str) -> tuple[str, str]:
             if isinstance(element, dict) and element.get("action_id") == action_id:
                 return block.get("block_id", ""), element.get("value", "")
     raise StoryError(f"there is no button {action_id} on: {message.get('text', '')}")
+
+
+async def play_story(url: str, channel: str) -> int:
+    """Play the story against a workspace; give the exit code: 0 only if everything happened as it must."""
+    async with aiohttp.ClientSession() as session:
+        player = Player(session, url, channel)
+        try:
+            await _good_version(player)
+            await _bad_version(player)
+            await _summary(player)
+        except (StoryError, aiohttp.ClientError) as error:
+            player.tell("failed", why=str(error))
+            return 1
+        player.tell("finished", story="v1.1.0 verified, v1.2.0 degraded and rolled back by the lead, an outsider refused, summary posted")
+        return 0
+
+
+async def _good_version(player: Player) -> None:
+    """v1.1.0 goes to production and is verified there."""
+    await player.says(ANA, "/deploy", "storefront v1.1.0 to production")
+    await _through_the_gates(player, "v1.1.0")
+    await player.card(ANA, "storefront v1.1.0 → production", "live and healthy")
+    player.tell("verified", version="v1.1.0", environment="production")
+
+
+async def _bad_version(player: Player) -> None:
+    """v1.2.0 passes on staging, shows its faults in the canary, and is rolled back by the lead alone."""
+    await player.says(ANA, "/deploy", "storefront v1.2.0 to staging")
+    await player.card(ANA, "storefront v1.2.0 → staging", "live and healthy")
+    player.tell("verified", version="v1.2.0", environment="staging")
+    await player.says(ANA, "/deploy", "storefront v1.2.0 to production")
+    await _through_the_gates(player, "v1.2.0")
+    card = await player.card(ANA, "storefront v1.2.0 → production", "DEGRADED")
+    player.tell("degraded", version="v1.2.0")
+    await player.clicks(DI, card, ROLL_BACK)
+    await _refusal(player)
+    await player.clicks(BO, card, ROLL_BACK)
+    await player.card(BO, "storefront v1.2.0 → production", "rolled back to v1.1.0")
+    player.tell("rolled back", version="v1.2.0", to="v1.1.0", by=BO)
+
+
+async def _through_the_gates(player: Player, version: str) -> None:
+    """Acknowledge, tick and approve, each by whom it falls to."""
+    asked = await player.card(ANA, f"storefront {version} → production", "not ready")
+    await player.clicks(BO, asked, ACKNOWLEDGE)
+    for user in (BO, CY, DI):
+        await player.ticks(user, asked)
+    ready = await player.card(CY, f"storefront {version} → production", "waiting for")
+    await player.clicks(CY, ready, APPROVE)
+
+
+async def _refusal(player: Player) -> None:
+    """Wait for what the outsider alone is told."""
+
+    def find(state: dict[str, Any]) -> Post | None:
+        mine = [post for post in state["messages"].get(player.channel, []) if post.get("is_ephemeral")]
+        return next((post for post in mine if "can roll this back" in post["text"]), None)
+
+    found = await player.until("the refusal of the outsider's click", DI, find)
+    player.tell("refused", user=DI, text=found["text"])
+
+
+async def _summary(player: Player) -> None:
+    """Wait for the post-deploy summary."""
+    await player.card(ANA, "Summary", "storefront")
+    player.tell("summary")
