@@ -103,7 +103,7 @@ class ScrapeMetrics:
     async def _sample(self, service: Service, environment: str, url: str) -> Sample | None:
         """Scrape one endpoint; one that does not answer is normal (an idle slot) and leaves a gap."""
         try:
-            body = await self._fetch(url, min(PATIENCE, interval(service)))
+            body = await self._fetch(url, min(PATIENCE, 2 * interval(service)))
             at = self._clock.now()
             values = await asyncio.to_thread(read, body.decode("utf-8", "replace"), self._queries[service.name], commit_label(service))
         except (aiohttp.ClientError, TimeoutError, OSError, IntegrationError) as error:
