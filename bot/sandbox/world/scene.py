@@ -13,7 +13,7 @@ from bot.sandbox.world.load import Load
 from bot.sandbox.world.platform import Platform
 from bot.sandbox.world.repository import make_repository
 
-CUSTOMERS = {"staging": 25.0, "production": 110.0}
+CUSTOMERS = {"staging": 25.0, "production": 120.0}
 """Requests a second."""
 SIGNED_IN = {"staging": 0.0, "production": 0.95}
 """The share of customers who are signed in; those of staging are a script that never signs in."""
