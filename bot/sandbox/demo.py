@@ -41,7 +41,6 @@ LIVE = {"staging": "v1.1.0", "production": "v1.0.0"}
 FIRST_COMMAND = "/deploy storefront v1.1.0 to production"
 START_LIMIT = 30.0
 """Seconds that the bot has to start."""
-LOG_NAME = "gonogo-demo.log"
 
 GUIDE: Mapping[str, object] = {
     "title": "Your first deployment",
@@ -172,7 +171,7 @@ async def _set_up(stack: AsyncExitStack, port: int) -> Stage:
     for environment, version in LIVE.items():
         await adopt(Settings.read(settings), service="storefront", ref=version, environment=environment)
     await bringing_up
-    return Stage(workspace, world, settings, Path(tempfile.gettempdir()) / LOG_NAME, url)
+    return Stage(workspace, world, settings, _new_log(), url)
 
 
 def _catalog(world: World) -> str:
@@ -191,6 +190,13 @@ def _settings(workspace: Workspace, folder: Path, config: Path, url: str) -> dic
         "GONOGO_LISTEN": url.removeprefix("http://"), "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.5",
         "GONOGO_AUDIT_KEY": secrets.token_urlsafe(24),
     }  # fmt: skip
+
+
+def _new_log() -> Path:
+    """Make a file for the bot's log; it stays when the demo is over."""
+    handle, name = tempfile.mkstemp(prefix="gonogo-demo-", suffix=".log")
+    os.close(handle)
+    return Path(name)
 
 
 def _free_port() -> int:
