@@ -121,11 +121,10 @@ async def demo(*, port: int, play: bool, browser: bool) -> int:
         showing = asyncio.create_task(_show(stack, port, play=play, browser=browser), name="demo")
         stopping = asyncio.create_task(stopped.wait(), name="stop")
         await asyncio.wait([showing, stopping], return_when=asyncio.FIRST_COMPLETED)
-        stopping.cancel()
+        await _cancel(stopping)
         if showing.done():
             return showing.result()
-        showing.cancel()
-        await asyncio.gather(showing, return_exceptions=True)
+        await _cancel(showing)
         return 130 if play else 0
 
 
@@ -133,15 +132,7 @@ async def _show(stack: AsyncExitStack, port: int, *, play: bool, browser: bool) 
     stage = await _set_up(stack, port)
     bot = await _start_bot(stack, stage)
     if play:
-        played = asyncio.create_task(play_story(stage.workspace.url, CHANNEL))
-        dead = asyncio.create_task(bot.wait())
-        await asyncio.wait([played, dead], return_when=asyncio.FIRST_COMPLETED)
-        if played.done():
-            dead.cancel()
-            return played.result()
-        played.cancel()
-        await asyncio.gather(played, return_exceptions=True)
-        return _died(bot, stage)
+        return await _play(bot, stage)
     _welcome(stage)
     if browser:
         await asyncio.to_thread(webbrowser.open, stage.workspace.url)
@@ -149,20 +140,39 @@ async def _show(stack: AsyncExitStack, port: int, *, play: bool, browser: bool) 
     return _died(bot, stage)
 
 
+async def _play(bot: asyncio.subprocess.Process, stage: Stage) -> int:
+    """Play the story to its end, unless the bot ends before."""
+    played = asyncio.create_task(play_story(stage.workspace.url, CHANNEL), name="story")
+    dead = asyncio.create_task(bot.wait(), name="bot")
+    try:
+        await asyncio.wait([played, dead], return_when=asyncio.FIRST_COMPLETED)
+        return played.result() if played.done() else _died(bot, stage)
+    finally:
+        await _cancel(dead)
+        await _cancel(played)
+
+
+async def _cancel(task: asyncio.Task[bool] | asyncio.Task[int] | asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
 async def _set_up(stack: AsyncExitStack, port: int) -> Stage:
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="gonogo-demo-", ignore_cleanup_errors=True)))
     world = World(folder)
     stack.push_async_callback(world.close)
     await world.start()
-    bringing_up = asyncio.create_task(world.bootstrap(LIVE))
+    bringing_up = asyncio.create_task(world.bootstrap(LIVE), name="bring up")
+    stack.push_async_callback(_cancel, bringing_up)
     workspace = Workspace(users=PEOPLE, channels=[Channel(CHANNEL, "deploys", "What goes live, and what comes back")])
     with contextlib.suppress(ImportError):
         workspace.application.add_routes(importlib.import_module("bot.sandbox.page").page_routes(GUIDE))
+    stack.push_async_callback(workspace.close)
     try:
         await workspace.start(port)
     except OSError as error:
-        raise GonogoError(f"Port {port} of 127.0.0.1 cannot be used: {error.strerror}. Give another one with --port, or 0.") from error
-    stack.push_async_callback(workspace.close)
+        why = os.strerror(error.errno or 0).lower()
+        raise GonogoError(f"Port {port} of 127.0.0.1 cannot be used: {why}. Give another one with --port, or 0.") from error
     url = f"http://127.0.0.1:{_free_port()}"
     workspace.call_at(f"{url}/slack/events")
     config = folder / "gonogo.yaml"

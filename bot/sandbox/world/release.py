@@ -51,6 +51,9 @@ class Release:
         except (TimeoutError, PlatformError) as error:
             await release.stop()
             raise PlatformError(f"{version} did not start: {error or 'it took too long'}") from error
+        except asyncio.CancelledError:
+            await release.stop()
+            raise
         return release
 
     async def _listen(self) -> None:
