@@ -52,6 +52,8 @@ from handlers.webhooks.ci import ci_route
 
 log = structlog.get_logger(__name__)
 
+REDRAWN = timedelta(days=1)
+"""How far back cards are looked at again when the bot starts; one that shows the truth already costs no call."""
 DRAIN = 10.0
 """Seconds that a shutdown waits for requests under way."""
 
@@ -148,7 +150,8 @@ class _Rooms:
         clockwork = Clockwork(catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold)
         socket = self._socket(reception)
         async with store.reading() as reader:
-            cards = [deployment.id for deployment in await reader.open_deployments()]
+            recent = await reader.changed_since(self.clock.now() - REDRAWN)  # the last change may not have reached its card
+            cards = [deployment.id for deployment in (*await reader.open_deployments(), *recent)]
         for opened in (metrics, announcer, engine, desk):
             stack.push_async_callback(opened.close)
         await metrics.open()

@@ -414,6 +414,10 @@ class Reader(Protocol):
         """List the deployments whose runbook still has work to do, oldest first."""
         ...
 
+    async def changed_since(self, at: datetime, limit: int = 200) -> tuple[Deployment, ...]:
+        """List the deployments whose state changed since a moment, newest first."""
+        ...
+
     async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:
         """List deployments and rollbacks, newest first."""
         ...

@@ -223,32 +223,39 @@ async def serve_metrics(stack: AsyncExitStack, service: Service) -> str:
     return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
+def environment_of(slack: Workspace, folder: Path) -> dict[str, str]:
+    """Give the settings of a bot that works in a folder."""
+    return {
+        "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.secret, "SLACK_API_URL": slack.api_url,
+        "GONOGO_CONFIG": str(folder / "gonogo.yaml"), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'gonogo.db'}",
+        "GONOGO_LISTEN": "127.0.0.1:0", "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.2",
+    }  # fmt: skip
+
+
+async def build_world(stack: AsyncExitStack, folder: Path) -> World:
+    """Build everything but the bot."""
+    commits = await asyncio.to_thread(make_repository, folder / "storefront")
+    service = Service(commits)
+    metrics = await serve_metrics(stack, service)
+    slack = Workspace(
+        users=[User(ANA, "ana", "developer"), User(BO, "bo", "on call"), User(CY, "cy", "release manager"), User(DI, "di", "support")],
+        channels=[Channel(CHANNEL, "deploys")], rates=100,
+    )  # fmt: skip
+    await slack.start()
+    stack.push_async_callback(slack.close)
+    (folder / "gonogo.yaml").write_text(CONFIG.format(repository=folder / "storefront", record=folder / "record", metrics=metrics))
+    settings = Settings.read(environment_of(slack, folder))
+    return World(slack, service, settings, folder / "record", folder / "storefront", commits, stack)
+
+
 @pytest.fixture
 async def world(tmp_path: Path) -> AsyncIterator[World]:
     """Start a world in which v1.1.0 is live on staging and v1.0.0 in production."""
     async with AsyncExitStack() as stack:
-        commits = await asyncio.to_thread(make_repository, tmp_path / "storefront")
-        service = Service(commits)
-        metrics = await serve_metrics(stack, service)
-        slack = Workspace(
-            users=[User(ANA, "ana", "developer"), User(BO, "bo", "on call"), User(CY, "cy", "release manager"), User(DI, "di", "support")],
-            channels=[Channel(CHANNEL, "deploys")], rates=100,
-        )  # fmt: skip
-        await slack.start()
-        stack.push_async_callback(slack.close)
-        config = tmp_path / "gonogo.yaml"
-        config.write_text(CONFIG.format(repository=tmp_path / "storefront", record=tmp_path / "record", metrics=metrics))
-        settings = Settings.read(
-            {
-                "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.secret, "SLACK_API_URL": slack.api_url,
-                "GONOGO_CONFIG": str(config), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path / 'gonogo.db'}",
-                "GONOGO_LISTEN": "127.0.0.1:0", "GONOGO_WORK_DIR": str(tmp_path / "var"), "GONOGO_POLL_SECONDS": "0.2",
-            }
-        )  # fmt: skip
-        await adopt(settings, service="storefront", ref="v1.1.0", environment="staging")
-        await adopt(settings, service="storefront", ref="v1.0.0", environment="production")
-        world = World(slack, service, settings, tmp_path / "record", tmp_path / "storefront", commits, stack)
+        world = await build_world(stack, tmp_path)
+        await adopt(world.settings, service="storefront", ref="v1.1.0", environment="staging")
+        await adopt(world.settings, service="storefront", ref="v1.0.0", environment="production")
         await world.start_bot()
         stack.push_async_callback(world.stop_bot)
-        await service.scraped.wait()  # without a baseline there is nothing to compare with
+        await world.service.scraped.wait()  # without a baseline there is nothing to compare with
         yield world
