@@ -1,0 +1,79 @@
+// Draws Block Kit and mrkdwn with DOM calls only: nothing that somebody wrote is ever read as HTML.
+
+export function el(name, attributes = {}, ...children) {
+  const node = document.createElement(name);
+  for (const [key, value] of Object.entries(attributes)) {
+    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    else if (value === true) node.setAttribute(key, "");
+    else if (value !== false && value != null) node.setAttribute(key, value);
+  }
+  node.append(...children.filter((child) => child != null));
+  return node;
+}
+
+const unescape = (text) => text.replaceAll("&lt;", "<").replaceAll("&gt;", ">").replaceAll("&amp;", "&");
+const TOKENS = /(<[^<>]+>|```[\s\S]+?```|`[^`\n]+`|\*[^*\n]+\*|_[^_\n]+_|~[^~\n]+~)/;
+
+export function mrkdwn(text, users) {
+  const out = document.createDocumentFragment();
+  for (const part of text.split(TOKENS)) if (part) out.append(token(part, users));
+  return out;
+}
+
+function token(part, users) {
+  if (part.startsWith("<") && part.endsWith(">")) return marked(part.slice(1, -1), users);
+  if (part.startsWith("```")) return el("code", {}, unescape(part.slice(3, -3)));
+  if (part.length > 2 && part[0] === "`") return el("code", {}, unescape(part.slice(1, -1)));
+  const kind = { "*": "strong", _: "em", "~": "s" }[part[0]];
+  if (kind && part.length > 2 && part.at(-1) === part[0]) return el(kind, {}, mrkdwn(part.slice(1, -1), users));
+  return document.createTextNode(unescape(part));
+}
+
+function marked(inside, users) {
+  if (inside.startsWith("@")) {
+    const user = users.find((each) => each.id === inside.slice(1).split("|")[0]);
+    return el("span", { class: "mention" }, `@${user ? user.name : inside.slice(1)}`);
+  }
+  if (inside.startsWith("!date^")) return date(inside);
+  if (inside.startsWith("!")) return document.createTextNode(`@${inside.slice(1).split("|")[0]}`);
+  const [address, label] = inside.split("|");
+  if (/^https?:\/\//.test(address)) return el("a", { href: unescape(address), rel: "noopener noreferrer", target: "_blank" }, unescape(label || address));
+  return document.createTextNode(unescape(label || address));
+}
+
+function date(inside) {
+  const [, stamp, format] = inside.split("|")[0].split("^");
+  const at = new Date(Number(stamp) * 1000);
+  const day = at.toDateString() === new Date().toDateString() ? "today" : at.toLocaleDateString([], { month: "short", day: "numeric" });
+  const text = format
+    .replace("{time_secs}", at.toLocaleTimeString())
+    .replace("{time}", at.toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" }))
+    .replace(/\{date[a-z_]*\}/g, day);
+  return el("time", { datetime: at.toISOString(), title: at.toLocaleString() }, text);
+}
+
+const text = (value, users) => (value.type === "mrkdwn" ? mrkdwn(value.text, users) : document.createTextNode(value.text));
+
+export function drawBlock(block, users, press) {
+  if (block.type === "divider") return el("hr");
+  if (block.type === "header") return el("div", { class: "block header" }, block.text.text);
+  if (block.type === "context") return el("div", { class: "block context" }, ...block.elements.map((each) => (each.type === "image" ? image(each) : text(each, users))));
+  if (block.type === "image") return image(block);
+  if (block.type === "actions") return el("div", { class: "actions" }, ...block.elements.map((each) => button(each, block, press)));
+  if (block.type === "section") return section(block, users, press);
+  return el("div", { class: "block" }, `[${block.type}]`);
+}
+
+function section(block, users, press) {
+  const node = el("div", { class: "block" });
+  if (block.text) node.append(text(block.text, users));
+  if (block.fields) node.append(el("div", { class: "fields" }, ...block.fields.map((field) => el("div", {}, text(field, users)))));
+  if (block.accessory?.type === "button") node.append(el("div", { class: "actions" }, button(block.accessory, block, press)));
+  return node;
+}
+
+const image = (block) => el("img", { class: "file", src: block.image_url || "", alt: block.alt_text || "" });
+
+function button(element, block, press) {
+  return el("button", { type: "button", class: element.style || "", "data-action": element.action_id, onclick: () => press(block, element) }, element.text.text);
+}

@@ -1,0 +1,78 @@
+// Confirm dialogs and modals, in the browser's own <dialog>: it keeps the focus inside and closes on Escape.
+import { drawBlock, el, mrkdwn } from "./blocks.js";
+
+const dialog = document.getElementById("dialog");
+let shown = null;
+
+export function confirm(question, users, go) {
+  const said = question.text.type === "mrkdwn" ? mrkdwn(question.text.text, users) : question.text.text;
+  const yes = el("button", { type: "button", class: question.style === "danger" ? "danger" : "primary", id: "confirm", onclick: () => { dialog.close(); go(); } }, question.confirm.text);
+  const no = el("button", { type: "button", onclick: () => dialog.close() }, question.deny.text);
+  shown = null;
+  dialog.replaceChildren(el("h3", {}, question.title.text), el("div", { class: "block" }, said), el("div", { class: "foot" }, no, yes));
+  dialog.showModal();
+}
+
+export function modal(view, users, doors, errors = {}) {
+  if (shown === `${view.id}${view.hash}` && !Object.keys(errors).length) return;
+  const kept = shown && dialog.open ? values(view) : {};
+  shown = `${view.id}${view.hash}`;
+  const form = el("form", { onsubmit: (event) => { event.preventDefault(); doors.submit(view, values(view)); } });
+  form.append(el("h3", {}, view.title.text), ...view.blocks.map((block) => field(block, view, users, doors, errors[block.block_id], kept)));
+  const close = el("button", { type: "button", onclick: () => { dialog.close(); doors.close(view); } }, view.close?.text || "Cancel");
+  form.append(el("div", { class: "foot" }, close, view.submit ? el("button", { type: "submit", class: "primary" }, view.submit.text) : null));
+  dialog.replaceChildren(form);
+  if (!dialog.open) dialog.showModal();
+}
+
+export function closeModal() {
+  if (shown && dialog.open) dialog.close();
+  shown = null;
+}
+
+function field(block, view, users, doors, error, kept) {
+  if (block.type !== "input") return drawBlock(block, users, () => {});
+  const name = `field-${block.block_id}`;
+  const old = Object.values(kept[block.block_id] || {})[0] || {};
+  const control = input(block, name, users, old);
+  if (block.dispatch_action) control.addEventListener("change", () => doors.picked(view, block, values(view)));
+  return el("div", {}, el("label", { class: "name", for: name }, block.label.text, block.optional ? " (optional)" : ""), control,
+    block.hint ? el("div", { class: "hint" }, block.hint.text) : null, error ? el("div", { class: "error", role: "alert" }, error) : null);
+}
+
+function input(block, name, users, old) {
+  const element = block.element;
+  const marks = { id: name, "data-block": block.block_id };
+  if (element.type === "plain_text_input") {
+    const node = element.multiline ? el("textarea", { ...marks, rows: 3 }) : el("input", { ...marks, type: "text", placeholder: element.placeholder?.text });
+    node.value = old.value ?? element.initial_value ?? "";
+    return node;
+  }
+  if (element.type === "checkboxes") {
+    const ticked = (old.selected_options || element.initial_options || []).map((each) => each.value);
+    return el("div", marks, ...element.options.map((option) => el("label", { class: "box" }, el("input", { type: "checkbox", value: option.value, checked: ticked.includes(option.value) }), option.text.text)));
+  }
+  const isPeople = element.type === "users_select";
+  const options = isPeople ? users.filter((user) => !user.is_bot).map((user) => ({ value: user.id, text: { text: user.name } })) : element.options;
+  const chosen = old.selected_option?.value ?? old.selected_user ?? element.initial_option?.value ?? element.initial_user ?? "";
+  return el("select", marks, el("option", { value: "" }, element.placeholder?.text || "Choose"), ...options.map((option) => el("option", { value: option.value, selected: option.value === chosen }, option.text.text)));
+}
+
+function values(view) {
+  const found = {};
+  for (const block of view.blocks.filter((each) => each.type === "input")) {
+    const node = dialog.querySelector(`[data-block="${block.block_id}"]`);
+    if (node) found[block.block_id] = { [block.element.action_id]: value(block.element, node) };
+  }
+  return found;
+}
+
+function value(element, node) {
+  if (element.type === "checkboxes") {
+    const on = [...node.querySelectorAll("input:checked")].map((box) => box.value);
+    return { type: element.type, selected_options: element.options.filter((option) => on.includes(option.value)) };
+  }
+  if (element.type === "static_select") return { type: element.type, selected_option: element.options.find((option) => option.value === node.value) || null };
+  if (element.type === "users_select") return { type: element.type, selected_user: node.value || null };
+  return { type: element.type, value: node.value || null };
+}
