@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import importlib
 import json
 import os
 import secrets
@@ -24,6 +23,7 @@ import aiohttp
 
 from bot.app import adopt
 from bot.domain.errors import GonogoError
+from bot.sandbox.page import page_routes
 from bot.sandbox.story import play_story
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.sandbox.world import World
@@ -165,8 +165,7 @@ async def _set_up(stack: AsyncExitStack, port: int) -> Stage:
     bringing_up = asyncio.create_task(world.bootstrap(LIVE), name="bring up")
     stack.push_async_callback(_cancel, bringing_up)
     workspace = Workspace(users=PEOPLE, channels=[Channel(CHANNEL, "deploys", "What goes live, and what comes back")])
-    with contextlib.suppress(ImportError):
-        workspace.application.add_routes(importlib.import_module("bot.sandbox.page").page_routes(GUIDE))
+    workspace.application.add_routes(page_routes(GUIDE))
     stack.push_async_callback(workspace.close)
     try:
         await workspace.start(port)
