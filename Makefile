@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PLAY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms deps bench faults test-emulator lock image clean
+.PHONY: help demo test check format lint types rooms bench faults lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -52,14 +52,10 @@ rooms: $(VENV)/.dev ## Check the arrows between the rooms
 	@$(BIN)/lint-imports --config pyproject.toml
 
 bench: $(VENV)/.dev ## Measure, and print ratios
-	@$(BIN)/python -m benchmarks.ack $(ARGS)
-	@$(BIN)/python -m benchmarks.rollback $(ARGS)
+	@$(BIN)/python -m benchmarks.verdict $(ARGS)
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends
 	@$(BIN)/python -m pytest -q -m faults --timeout=1200 $(ARGS)
-
-test-emulator: $(VENV)/.dev ## Play the main job against a third-party Slack workspace (npm; runs without network beyond loopback)
-	@tests/emulator/run $(BIN)/python $(ARGS)
 
 lock: $(VENV)/.dev ## Pin the dependencies again, with hashes and without addresses
 	@for group in runtime dev; do \
