@@ -1,0 +1,169 @@
+"""What is typed, clicked and sent off becomes one stored command, or a sentence for the person."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+from slack_bolt.kwargs_injection import async_utils
+
+import handlers.slack
+from bot.domain.card import Action
+from bot.domain.commands import Deploy, RollBack, Tick
+from bot.slack import ids
+from tests.handlers.conftest import TEAM, click, submission
+
+if TYPE_CHECKING:
+    from tests.handlers.conftest import Door
+
+ASKS = {Action.REJECT, Action.PROCEED, Action.STOP_COUNTDOWN, Action.TAKE_OVER, Action.TICK}
+
+
+async def test_a_command_is_stored_before_it_is_acknowledged_and_taken_up_at_once(door: Door) -> None:
+    reply = await door.command("storefront v1.2.0 to production because it is time")
+    assert reply.said == "Understood: storefront v1.2.0 to production. The card follows."
+    [intent] = door.accepted
+    assert intent.command == Deploy("storefront", "production", "v1.2.0", reason="it is time")
+    assert (str(intent.by), intent.place.channel, intent.place.response_url) == ("T1/UANA", "C1", "https://hooks.slack.com/commands/1")
+    assert door.nudged == [intent]
+
+
+async def test_a_rollback_is_a_command_of_its_own(door: Door) -> None:
+    await door.command("storefront production because errors rise", "/rollback")
+    assert [intent.command for intent in door.accepted] == [RollBack("storefront", "production", reason="errors rise")]
+
+
+@pytest.mark.parametrize(("text", "words"), [("help", "/deploy status"), ("help lock", "/deploy lock"), ("staus", "status")])
+async def test_help_and_what_was_not_understood_are_answered_at_once_and_stored_never(door: Door, text: str, words: str) -> None:
+    reply = await door.command(text)
+    assert (reply.status, reply.content_type) == (200, "application/json")
+    assert words in reply.said
+    assert door.accepted == []
+
+
+async def test_what_cannot_be_stored_is_not_acknowledged_as_taken(door: Door) -> None:
+    door.inbox.is_down = True
+    reply = await door.command("status")
+    assert reply.status == 200
+    assert reply.said.startswith("That was not accepted: something went wrong here (incident ")
+    assert door.nudged == []
+
+
+async def test_an_empty_command_opens_the_dialog(door: Door) -> None:
+    assert (await door.command("")).text == ""
+    await door.reception.close()
+    assert door.forms.opened == [("deploy", "trigger.1", "C1")]
+
+
+@pytest.mark.parametrize("action", sorted(set(Action) - ASKS))
+async def test_a_button_that_asks_nothing_is_a_command_about_its_deployment(door: Door, action: Action) -> None:
+    reply = await door.interaction(click(action))
+    assert (reply.status, reply.text) == (200, "")
+    [intent] = door.accepted
+    assert getattr(intent.command, "deployment", "") == "storefront-42"
+    assert intent.place.thread == "0.9"
+
+
+@pytest.mark.parametrize("action", sorted(ASKS))
+async def test_a_button_that_asks_opens_its_dialog_and_stores_nothing_yet(door: Door, action: Action) -> None:
+    assert (await door.interaction(click(action))).status == 200
+    await door.reception.close()
+    assert [opened[0] for opened in door.forms.opened] == [action]
+    assert door.accepted == []
+
+
+async def test_a_double_click_with_one_trigger_is_one_command(door: Door) -> None:
+    for _ in range(3):
+        await door.interaction({**click("approve"), "trigger_id": "the same"})
+    assert len(door.accepted) == len(door.nudged) == 1
+
+
+@pytest.mark.parametrize("value", ["", "'; drop table deployment;--", "x" * 3000, '{"a":1}'])
+async def test_whatever_a_button_carries_is_only_an_id_to_be_looked_up(door: Door, value: str) -> None:
+    assert (await door.interaction(click("approve", value))).status == 200
+    assert [getattr(intent.command, "deployment", "") for intent in door.accepted] == ([value] if value else [])
+
+
+@pytest.mark.parametrize("callback", sorted(ids.REASON_FORMS.values()))
+async def test_a_dialog_that_asks_why_wants_an_answer(door: Door, callback: str) -> None:
+    empty = await door.interaction(submission(callback, {ids.REASON: {"value": "  "}}))
+    assert '"errors"' in empty.text
+    assert door.accepted == []
+    assert (await door.interaction(submission(callback, {ids.REASON: {"value": "it is right"}}))).text == ""
+    [intent] = door.accepted
+    assert (getattr(intent.command, "reason", ""), getattr(intent.command, "deployment", "")) == ("it is right", "storefront-42")
+
+
+async def test_ticked_items_are_one_command(door: Door) -> None:
+    values = {ids.ITEMS: {"selected_options": [{"value": "support"}, {"value": "docs"}]}}
+    await door.interaction(submission(ids.TICK_FORM, values))
+    assert [intent.command for intent in door.accepted] == [Tick("storefront-42", ("support", "docs"))]
+
+
+def _deploy_form(service: str, environment: str, ref: str) -> dict[str, object]:
+    return {
+        ids.SERVICE: {"selected_option": {"value": service}}, ids.ENVIRONMENT: {"selected_option": {"value": environment}},
+        ids.REF: {"value": ref}, ids.REASON: {"value": "because"},
+    }  # fmt: skip
+
+
+async def test_the_deploy_dialog_is_the_same_command(door: Door) -> None:
+    reply = await door.interaction(submission(ids.DEPLOY_FORM, _deploy_form("storefront", "staging", "v1.2.0")))
+    assert (reply.status, reply.text) == (200, "")
+    assert [intent.command for intent in door.accepted] == [Deploy("storefront", "staging", "v1.2.0", reason="because")]
+
+
+@pytest.mark.parametrize(
+    ("service", "environment", "ref", "field"),
+    [
+        ("storefrnt", "staging", "v1", ids.SERVICE), ("storefront", "moon", "v1", ids.ENVIRONMENT),
+        ("storefront", "staging", "--upload-pack=x", ids.REF), ("storefront", "staging", "$(curl x)", ids.REF),
+        ("storefront", "staging", "a..b", ids.REF),
+    ],
+)  # fmt: skip
+async def test_what_is_wrong_in_the_deploy_dialog_is_said_under_its_field(
+    door: Door, service: str, environment: str, ref: str, field: str
+) -> None:
+    reply = await door.interaction(submission(ids.DEPLOY_FORM, _deploy_form(service, environment, ref)))
+    assert '"response_action": "errors"' in reply.text
+    assert field in reply.text
+    assert door.accepted == []
+
+
+async def test_picking_a_service_narrows_the_open_dialog(door: Door) -> None:
+    pick = {
+        **click("form.service"),
+        "view": {"id": "V7", "state": {"values": {ids.SERVICE: {"x": {"selected_option": {"value": "storefront"}}}}}},
+    }
+    assert (await door.interaction(pick)).status == 200
+    await door.reception.close()
+    assert door.forms.opened == [("narrow", "V7", "storefront")]
+
+
+async def test_opening_the_home_shows_the_board(door: Door) -> None:
+    assert (await door.event({"type": "app_home_opened", "user": "UANA"})).status == 200
+    await door.reception.close()
+    assert door.forms.opened == [("home", f"{TEAM}/UANA")]
+
+
+def _listeners() -> list[ast.AsyncFunctionDef]:
+    folder = Path(handlers.slack.__file__).parent
+    nodes = [node for path in sorted(folder.glob("*.py")) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    return [node for node in nodes if isinstance(node, ast.AsyncFunctionDef) and any("app." in ast.unparse(d) for d in node.decorator_list)]
+
+
+@pytest.mark.parametrize("listener", _listeners(), ids=lambda node: f"{node.name}:{node.lineno}")
+def test_a_listener_asks_only_for_what_bolt_gives_and_never_by_keyword_alone(listener: ast.AsyncFunctionDef) -> None:
+    source = inspect.getsource(async_utils.build_async_required_kwargs)
+    given = {node.value for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Constant) and isinstance(node.value, str)}
+    asked = [argument.arg for argument in listener.args.args]
+    assert {"ack", "body"} <= set(asked) <= given
+    assert listener.args.kwonlyargs == []
+    assert any("explain" in ast.unparse(decorator) for decorator in listener.decorator_list), "no exception may leave a listener"
+
+
+def test_every_verb_has_its_listener() -> None:
+    assert len(_listeners()) == 8
