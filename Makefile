@@ -52,7 +52,8 @@ rooms: $(VENV)/.dev ## Check the arrows between the rooms
 	@$(BIN)/lint-imports --config pyproject.toml
 
 bench: $(VENV)/.dev ## Measure, and print ratios
-	@$(BIN)/python -m benchmarks.verdict $(ARGS)
+	@$(BIN)/python -m benchmarks.ack $(ARGS)
+	@$(BIN)/python -m benchmarks.verdict
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends
 	@$(BIN)/python -m pytest -q -m faults --timeout=1200 $(ARGS)

@@ -14,6 +14,7 @@ import pytest
 from aiohttp import web
 
 from bot.app import Bot, adopt, running
+from bot.sandbox.page import page_routes
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.settings import Settings
 
@@ -241,6 +242,7 @@ async def build_world(stack: AsyncExitStack, folder: Path) -> World:
         users=[User(ANA, "ana", "developer"), User(BO, "bo", "on call"), User(CY, "cy", "release manager"), User(DI, "di", "support")],
         channels=[Channel(CHANNEL, "deploys")], rates=100,
     )  # fmt: skip
+    slack.application.add_routes(page_routes({}))
     await slack.start()
     stack.push_async_callback(slack.close)
     (folder / "gonogo.yaml").write_text(CONFIG.format(repository=folder / "storefront", record=folder / "record", metrics=metrics))
