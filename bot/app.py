@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -28,7 +28,7 @@ from bot.providers.ci.local import LocalCI
 from bot.providers.metrics import scrape
 from bot.providers.metrics.scrape import ScrapeMetrics
 from bot.providers.oncall.rota import RotaSchedule
-from bot.services import board, readiness, summaries
+from bot.services import board, deployments, readiness, summaries
 from bot.services.desk import Desk
 from bot.services.house import House, Pace, existing
 from bot.services.people import TERMINAL, People
@@ -129,8 +129,9 @@ class _Rooms:
 
         registry = released(lambda: house)
         store.newest_version = registry.newest
-        engine = JournalEngine(self.database.journal, registry, self.clock, on_stuck=lambda run, why: stuck.append((run, why)))
-        stuck: list[tuple[str, str]] = []
+        engine = JournalEngine(
+            self.database.journal, registry, self.clock, on_stuck=lambda run, why: _beside(deployments.stuck(house, run, why))
+        )
         announcer = SlackAnnouncer(
             self.client,
             self.database.postings,
@@ -138,7 +139,7 @@ class _Rooms:
             self.words,
             draw=lambda message: draw(house, message),
         )
-        providers, metrics = await self._providers(stack, wake=lambda run: _wake_run(house, run))
+        providers, metrics = await self._providers(stack, wake=lambda run: _beside(_wake(house, run)))
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
@@ -298,13 +299,14 @@ async def _wake(house: House, run: str) -> bool:
     return True
 
 
-_waking: set[asyncio.Task[bool]] = set()
+_beside_tasks: set[asyncio.Task[object]] = set()
 
 
-def _wake_run(house: House, run: str) -> None:
-    task = asyncio.get_running_loop().create_task(_wake(house, run), name=f"wake {run}")
-    _waking.add(task)
-    task.add_done_callback(_waking.discard)
+def _beside(work: Coroutine[object, object, object]) -> None:
+    """Do something small beside the caller, which cannot wait."""
+    task = asyncio.get_running_loop().create_task(work)
+    _beside_tasks.add(task)
+    task.add_done_callback(_beside_tasks.discard)
 
 
 async def draw(house: House, message: Message) -> bytes | None:

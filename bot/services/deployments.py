@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import structlog
+
 from bot.domain.card import Changes
 from bot.domain.catalog import Permission
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
-from bot.ports import Answer, CIProvider, Intent, Live, NewDeployment, Resolved, Transaction
+from bot.ports import Answer, CIProvider, Intent, Live, Message, NewDeployment, Resolved
 from bot.services.house import House, existing, facts_of, note
+
+log = structlog.get_logger(__name__)
 
 
 async def request(house: House, intent: Intent, command: Deploy) -> Answer | None:
@@ -167,7 +171,14 @@ async def take_turn(house: House, id: DeploymentId) -> bool | None:
         return True
 
 
-async def give_up_turn(tx: Transaction, deployment: Deployment) -> None:
-    """Let the next deployment have the environment."""
-    await tx.release(deployment.id)
-    await tx.wake(deployment.id)
+async def stuck(house: House, id: DeploymentId, why: str) -> None:
+    """Raise the alarm when a deployment's runbook cannot go on without a person."""
+    log.error("a runbook cannot go on", run=id, why=why)
+    now = house.now()
+    async with house.store.transaction() as tx:
+        deployment = await tx.deployment(id)
+        if deployment is None:
+            return
+        await note(tx, now, "stuck", deployment, why=why)
+        facts = {**facts_of(deployment), "why": why, "since": now.isoformat()}
+        await tx.say(Message(f"{id}:stuck:{now.isoformat()}", "stuck", facts, deployment.undoes or id, to="channel"))

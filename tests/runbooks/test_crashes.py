@@ -50,7 +50,7 @@ from bot.ports import (
     Window,
 )
 from bot.runbooks import deploy, roll_back, summary
-from bot.services import desk
+from bot.services import deployments, desk
 from bot.services.house import House, Pace
 from bot.services.people import People
 from bot.storage.database import Database, open_database
@@ -267,6 +267,15 @@ async def test_a_failed_rollback_says_so_and_can_be_tried_again(tmp_path: Path) 
         await world.asks("k3", RollBack(deployment="shop-1"))
         await world.plays()
         assert await world.state("shop-1") is State.ROLLED_BACK
+
+
+async def test_a_runbook_that_cannot_go_on_raises_the_alarm(tmp_path: Path) -> None:
+    async with simulation(tmp_path) as world:
+        await world.asks("k1", Deploy("shop", "production", "v2"))
+        await deployments.stuck(world.house, "shop-1", "the disk is full")
+        await deployments.stuck(world.house, "morning@now", "nobody's deployment")
+        said = await world.database.postings.outbox()
+        assert [(message.template, message.to, message.facts["why"]) for message in said] == [("stuck", "channel", "the disk is full")]
 
 
 RELEASED = {
