@@ -6,7 +6,7 @@ Every process runs its own scheduler in memory. A slot that passed while the bot
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import structlog
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
@@ -64,7 +64,8 @@ class Clockwork:
 
     def last_slot(self, now: datetime) -> datetime | None:
         """Find the newest morning that has passed, by the trigger's own reckoning (also over changes of the clocks)."""
-        last, candidate = None, self._morning.get_next_fire_time(None, now - LATE)
-        while candidate is not None and candidate <= now:
-            last, candidate = candidate, self._morning.get_next_fire_time(candidate, candidate + timedelta(seconds=1))
+        last, probe = None, (now - LATE).astimezone(UTC)
+        while (candidate := self._morning.get_next_fire_time(None, probe)) is not None and candidate.astimezone(UTC) <= now:
+            last = candidate
+            probe = max(probe, candidate.astimezone(UTC)) + timedelta(minutes=1)  # always onwards, also through an hour that comes twice
         return last

@@ -74,18 +74,16 @@ class Guard:
 
     def _check_home(self, payload: dict[str, Any]) -> None:
         """Refuse what is signed but meant for another workspace or app."""
-        team = payload.get("team_id") or _id(payload.get("team")) or _id(payload.get("user"), "team_id")
         if payload.get("type") == "url_verification":
             return
-        if team and team != self.team and _id(payload.get("enterprise")) == "":
+        team, user = payload.get("team"), payload.get("user")
+        named = [payload.get("team_id"), team.get("id") if isinstance(team, dict) else team]
+        found = [each for each in named if each not in (None, "")]
+        own = user.get("team_id") if isinstance(user, dict) else None  # for a whole organisation no workspace is named
+        if any(each != self.team for each in found or [own]):
             raise Turned(403, "team")
-        app_id = payload.get("api_app_id")
-        if self.app_id and app_id and app_id != self.app_id:
+        if self.app_id and payload.get("api_app_id") != self.app_id:
             raise Turned(403, "app")
-
-
-def _id(value: object, key: str = "id") -> str:
-    return str(value.get(key, "")) if isinstance(value, dict) else ""
 
 
 def _one(headers: CIMultiDictProxy[str], name: str) -> str:
@@ -115,6 +113,8 @@ def read(content_type: str, body: bytes) -> dict[str, Any]:
     payload = _object(form["payload"]) if set(form) == {"payload"} else dict(form)
     if not payload.get("type") and not payload.get("command"):
         raise Turned(400, "neither command nor event")
+    if payload.get("type") == "block_actions" and not payload.get("actions"):
+        raise Turned(400, "a click on nothing")
     return payload
 
 

@@ -32,13 +32,18 @@ def explain(listener: Listener) -> Listener:
         try:
             await listener(**given)
         except Refusal as refusal:
-            await ack(text=str(refusal), response_type="ephemeral")
+            await ack(text=_escaped(str(refusal)), response_type="ephemeral")
         except Exception:
             incident = uuid.uuid4().hex[:8]
             log.exception("a listener failed", incident=incident, listener=listener.__name__)
             await ack(text=f"That was not accepted: something went wrong here (incident {incident}). Try again in a minute.")
 
     return explained
+
+
+def _escaped(sentence: str) -> str:
+    """Write a sentence so that Slack shows it literally; it may repeat what somebody typed."""
+    return sentence.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def identify(body: Body) -> Person:

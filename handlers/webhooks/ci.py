@@ -20,7 +20,11 @@ def ci_route(
 
     async def notice(request: web.Request) -> web.Response:
         name = request.match_info["provider"]
-        body = await request.content.read(BODY_CAP + 1)
+        body = b""
+        async for part in request.content.iter_any():  # one read gives what has arrived so far, not the whole
+            body += part
+            if len(body) > BODY_CAP:
+                break
         if len(body) > BODY_CAP:
             return _answer(figures, name, 413, "too large")
         status = 404

@@ -94,6 +94,7 @@ TURNED_AWAY = {
     "a signed payload that is empty": (payload(""), 400),
     "a signed payload that is no JSON": (payload("notjson"), 400),
     "a signed payload without a type": (payload({"team": {"id": TEAM}}), 400),
+    "a signed click on nothing": (payload({**click("approve"), "actions": []}), 400),
     "signed deep JSON": (signed(b'{"type":' + b"[" * 30_000 + b"]" * 30_000 + b"}", JSON), 400),
     "signed JSON that is too deep": (signed(b'{"type":"x","a":' + b"[" * 40 + b"]" * 40 + b"}", JSON), 400),
     "a signed form with a field twice": (signed(GOOD + b"&text=locks"), 400),
@@ -108,9 +109,13 @@ TURNED_AWAY = {
     "another app's command": (foreign(api_app_id="A2"), 403),
     "another workspace's click": (payload({**click("approve"), "team": {"id": "T2"}}), 403),
     "another app's click": (payload({**click("approve"), "api_app_id": "A2"}), 403),
+    "another organisation's click": (payload({**click("approve", team="E9"), "team": None, "enterprise": {"id": "E9"}}), 403),
+    "another workspace's click, organised": (payload({**click("approve"), "team": {"id": "T2"}, "enterprise": {"id": "E9"}}), 403),
     "another workspace's event": (
         signed(json.dumps({"type": "event_callback", "team_id": "T2", "api_app_id": APP, "event": {"type": "x"}}).encode(), JSON), 403,
     ),
+    "a click without any workspace": (payload({**click("approve", team=""), "team": None}), 403),
+    "a click without an app": (payload({name: value for name, value in click("approve").items() if name != "api_app_id"}), 403),
     "a workspace that is a list": (payload({**click("approve"), "team_id": ["T1"]}), 403),
     "a workspace that is an object": (payload({**click("approve"), "team": {"id": {}}}), 403),
 }  # fmt: skip
