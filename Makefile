@@ -8,7 +8,7 @@ BIN := $(VENV)/bin
 PLAY ?=
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms bench faults lock image clean
+.PHONY: help demo test check format lint types rooms bench faults test-emulator lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -57,6 +57,16 @@ bench: $(VENV)/.dev ## Measure, and print ratios
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends
 	@$(BIN)/python -m pytest -q -m faults --timeout=1200 $(ARGS)
+
+EMULATOR := var/emulator/node_modules/local-slack-linux-x64/bin/local-slack
+
+$(EMULATOR):
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/emulator local-slack-linux-x64@0.1.8
+
+test-emulator: $(VENV)/.dev $(EMULATOR) ## Play the main job in a Slack workspace written by others (needs npm and unshare; it gets no network)
+	@chmod +x $(EMULATOR)
+	@GONOGO_EMULATOR=$(CURDIR)/$(EMULATOR) unshare --map-root-user --net $(BIN)/python -m tests.emulator.alone \
+	  $(CURDIR)/$(BIN)/python -m pytest -q -m emulator --allow-hosts=127.0.0.1,::1,localhost tests/emulator $(ARGS)
 
 lock: $(VENV)/.dev ## Pin the dependencies again, with hashes and without addresses
 	@for group in runtime dev; do \

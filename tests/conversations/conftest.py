@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import pytest
 from aiohttp import web
@@ -224,7 +224,17 @@ async def serve_metrics(stack: AsyncExitStack, service: Service) -> str:
     return f"http://127.0.0.1:{runner.addresses[0][1]}"
 
 
-def environment_of(slack: Workspace, folder: Path) -> dict[str, str]:
+class Address(Protocol):
+    """Where a workspace is, and what it lets in."""
+
+    token: str
+    secret: str
+
+    @property
+    def api_url(self) -> str: ...
+
+
+def environment_of(slack: Address, folder: Path) -> dict[str, str]:
     """Give the settings of a bot that works in a folder."""
     return {
         "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.secret, "SLACK_API_URL": slack.api_url,
