@@ -34,6 +34,8 @@ AT_A_TIME = 200
 POLL = 30.0
 """The outbox is looked at this often even when nobody said that it has changed, in seconds."""
 CARD_POLL = 2.0
+BREATH = 0.15
+"""Seconds between a change and its telling: the work goes first (a rollback must reach CI), and what follows is told with it."""
 PAUSE = 0.5
 LAST_CALL = 12.0
 MOST_REMEMBERED = 2000
@@ -54,7 +56,8 @@ class _Where:
 
     @property
     def oldest(self) -> str:
-        return self.card.ts if self.card else "0"
+        """A ts before which the message cannot stand: beside its card it came after it; a direct message may have come before."""
+        return self.card.ts if self.card and self.channel == self.card.channel else "0"
 
 
 class SlackAnnouncer:
@@ -91,7 +94,7 @@ class SlackAnnouncer:
 
     def card_changed(self, deployment: DeploymentId) -> None:
         """Redraw a card soon; edits are coalesced, an unchanged card costs no call."""
-        self._due.setdefault(deployment, self._rests_until.get(deployment, 0.0))
+        self._due.setdefault(deployment, max(self._rests_until.get(deployment, 0.0), time.monotonic() + BREATH))
         self._card_work.set()
 
     def outbox_changed(self) -> None:
@@ -205,7 +208,7 @@ class SlackAnnouncer:
 
     async def _posted(self, card: Card, drawn: Drawn) -> Posting:
         """Find the card's message, or post it."""
-        key = card_key(card)
+        key = card_key(card.deployment.id)
         posting = await self._postings.get(key)
         if posting is not None and posting.ts:
             return posting
@@ -225,7 +228,7 @@ class SlackAnnouncer:
 
     async def _recover(self, card: Card, error: SlackError) -> None:
         """Give a card that has lost its message or its channel a new place. Raises the error when it is another one."""
-        key = card_key(card)
+        key = card_key(card.deployment.id)
         posting = await self._postings.get(key)
         channel = posting.channel if posting else card.deployment.channel
         if error.code in MESSAGE_GONE:
@@ -245,8 +248,8 @@ class SlackAnnouncer:
         said = Message("", "no_channel", {"title": deployment.title, "deployment": deployment.id, "channel": channel})
         note = speech.message(said, self._words)
         for person, place in places.items():
-            await self._postman.post(f"{card_key(card)}:moved:{person}", place, note)
-        await self._postman.forget(card_key(card), places[people[0]])
+            await self._postman.post(f"{card_key(card.deployment.id)}:moved:{person}", place, note)
+        await self._postman.forget(card_key(card.deployment.id), places[people[0]])
         return places[people[0]]
 
     # The outbox ---------------------------------------------------------------------------------------------------------------------
@@ -260,6 +263,8 @@ class SlackAnnouncer:
                 log.exception("the outbox could not be emptied")
                 pause = CARD_POLL
             await _rest(self._outbox_work, pause)
+            if not self._closing:
+                await asyncio.sleep(BREATH)
 
     async def _empty_outbox(self) -> float:
         """Post what can be posted, alarms before details and each lane in its order; returns after how many seconds to look again."""
@@ -314,12 +319,11 @@ class SlackAnnouncer:
     async def _where(self, message: Message) -> _Where:
         if not message.deployment:
             return _Where(message.channel if message.to == "channel" else await self._direct(message))
-        card = await self._card_of(message.deployment)
-        posting = await self._postings.get(card_key(card)) if card else None
+        posting = await self._postings.get(card_key(message.deployment))
         shown = posting if posting and posting.ts else None
         if message.to not in {"thread", "channel"}:
             return _Where(await self._direct(message), card=shown)
-        if card is None:
+        if shown is None and await self._card_of(message.deployment) is None:
             raise SlackError("chat.postMessage", f"there is no deployment {message.deployment}", retry=False)
         if shown is None:
             self.card_changed(message.deployment)
@@ -352,9 +356,9 @@ class SlackAnnouncer:
             await self._postman.picture(f"{message.key}:picture", card, picture, title=f"Metrics of {message.deployment}")
 
 
-def card_key(card: Card) -> str:
+def card_key(deployment: DeploymentId) -> str:
     """Name the posting of a deployment's card."""
-    return f"card:{card.deployment.id}"
+    return f"card:{deployment}"
 
 
 def _lane(message: Message) -> str:
