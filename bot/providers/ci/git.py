@@ -46,8 +46,12 @@ class Git:
             raise IntegrationError(f"git {arguments[0]} took too long.", vendor=VENDOR) from None
         if process.returncode != 0:
             last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise IntegrationError(f"git {arguments[0]}: {last[0]}", vendor=VENDOR, retry=False)
+            raise IntegrationError(f"git {arguments[0]}: {last[0]}", vendor=VENDOR, retry=not self.is_there())
         return output.decode(errors="replace")
+
+    def is_there(self) -> bool:
+        """Tell whether the repository can be reached; a disk may come back."""
+        return (self.repository / ".git").exists() or (self.repository / "HEAD").exists()
 
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch or commit, or ``latest`` (the newest tag, else the newest commit)."""
@@ -62,7 +66,9 @@ class Git:
     async def _commit(self, name: str) -> str:
         try:
             return (await self.run("rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")).strip()
-        except IntegrationError:
+        except IntegrationError as error:
+            if error.retry:
+                raise
             return ""
 
     async def _newest_tag(self) -> str:
@@ -98,8 +104,10 @@ class Git:
         await self.run("worktree", "add", "--detach", "--force", str(path), commit)
 
     async def remove_worktree(self, path: Path) -> None:
-        """Take the folder away again."""
-        try:
-            await self.run("worktree", "remove", "--force", str(path))
-        except IntegrationError:
-            await self.run("worktree", "prune")
+        """Take the folder away again; what is left behind now is pruned with the next one."""
+        for arguments in (("remove", "--force", str(path)), ("prune",)):
+            try:
+                await self.run("worktree", *arguments)
+            except IntegrationError:
+                continue
+            return

@@ -52,7 +52,7 @@ class LocalCI:
 
     async def open(self) -> None:
         """Find what an earlier process left behind: end it, mark it lost."""
-        if not (self._git.repository / ".git").exists() and not (self._git.repository / "HEAD").exists():
+        if not self._git.is_there():
             raise IntegrationError(f"{self._git.repository} is not a git repository.", vendor=VENDOR, retry=False)
         (self._work / "logs").mkdir(parents=True, exist_ok=True)
         for left in await self._runs.unfinished(self._service):
@@ -113,6 +113,8 @@ class LocalCI:
         try:
             text = await self._git.show(checked(commit), pipeline.FILE)
         except IntegrationError as error:
+            if error.retry:
+                raise
             raise IntegrationError(f"{commit[:10]} has no {pipeline.FILE}.", vendor=VENDOR, retry=False) from error
         return pipeline.parse(text)
 
@@ -147,7 +149,8 @@ class LocalCI:
             await work.end(RunState.CANCELLED, "stopped on request")
         except Exception as error:
             log.exception("a run failed", run=mine.run.id)
-            await work.end(RunState.FAILED, f"{type(error).__name__}: {error}")
+            nothing_ran = isinstance(error, IntegrationError) and error.retry
+            await work.end(RunState.LOST if nothing_ran else RunState.FAILED, str(error) or type(error).__name__)
         finally:
             await asyncio.shield(self._git.remove_worktree(work.tree))
 
