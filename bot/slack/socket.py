@@ -1,9 +1,16 @@
-"""Socket Mode: the same payloads as over HTTP, through a WebSocket that we open."""
+"""Socket Mode: the same payloads as over HTTP, through a WebSocket that we open.
+
+slack_sdk's client reconnects by itself, but connections have been seen to fall silent for hours. So it is watched: a client that has not
+been connected for a while, whatever it believes, is thrown away and a new one is made.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
+import logging
+import time
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -16,48 +23,109 @@ from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
 log = structlog.get_logger(__name__)
+quiet = logging.getLogger("gonogo.socket")
+"""For the client's own log lines, which may hold the address with its ticket."""
+quiet.addHandler(logging.NullHandler())
+quiet.propagate = False
 
 Dispatch = Callable[[dict[str, Any]], Awaitable[tuple[int, str]]]
 KNOWN = frozenset({"slash_commands", "interactive", "events_api"})
+PING = 5.0
+"""Seconds between two pings; after four without an answer the connection counts as dead."""
+SILENT = 30.0
+"""Seconds without a connection after which the client is replaced. With the pings: less than a minute from silence to a new connection."""
 
 
 class Socket:
-    """One Socket Mode connection; it reconnects by itself."""
+    """One Socket Mode connection that is kept."""
 
-    def __init__(self, *, app_token: str, api_url: str, session: aiohttp.ClientSession, team: str, dispatch: Dispatch) -> None:
-        web = AsyncWebClient(token=app_token, base_url=api_url, session=session)
-        self._client = SocketModeClient(app_token=app_token, web_client=web, ping_interval=10, auto_reconnect_enabled=True)
-        self._client.socket_mode_request_listeners.append(self._received)
+    def __init__(
+        self, *, app_token: str, api_url: str, session: aiohttp.ClientSession, team: str, dispatch: Dispatch,
+        ping: float = PING, silent: float = SILENT,
+    ) -> None:  # fmt: skip
+        self._app_token = app_token
+        self._web = AsyncWebClient(token=app_token, base_url=api_url, session=session)
         self._team = team
         self._dispatch = dispatch
-        self._connecting: asyncio.Task[None] | None = None
+        self._ping = ping
+        self._silent = silent
+        self._client: SocketModeClient | None = None
+        self._keeping: asyncio.Task[None] | None = None
+        self._last_envelope = time.monotonic()
 
     async def open(self) -> None:
-        """Begin to connect; the client goes on trying, so this does not wait."""
-        self._connecting = asyncio.create_task(self._client.connect(), name="socket mode")  # type: ignore[no-untyped-call]
+        """Begin to connect; this goes on for as long as it takes, so nobody waits for it."""
+        self._keeping = asyncio.create_task(self._keep_connected(), name="socket mode")
 
     async def close(self) -> None:
         """Close the connection, so that Slack uses another one."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.gather(self._connecting, return_exceptions=True)
-        await self._client.close()  # type: ignore[no-untyped-call]
+        if self._keeping is not None:
+            self._keeping.cancel()
+            await asyncio.gather(self._keeping, return_exceptions=True)
+            self._keeping = None
 
     async def is_connected(self) -> bool:
         """Tell whether Slack can reach us."""
-        return bool(await self._client.is_connected())
+        return self._client is not None and bool(await self._client.is_connected())
+
+    @property
+    def silence(self) -> float:
+        """How many seconds ago the last envelope came (or the bot started)."""
+        return time.monotonic() - self._last_envelope
+
+    async def _keep_connected(self) -> None:
+        while True:
+            client = SocketModeClient(
+                app_token=self._app_token, web_client=self._web, ping_interval=self._ping, auto_reconnect_enabled=True, logger=quiet
+            )  # fmt: skip
+            client.socket_mode_request_listeners.append(self._received)
+            self._client = client
+            try:
+                await self._while_alive(client)
+            finally:
+                await _end(client)
+            log.warning("socket mode fell silent; connecting anew")
+
+    async def _while_alive(self, client: SocketModeClient) -> None:
+        """Connect, and return when there has been no connection for too long."""
+        connecting = asyncio.create_task(client.connect(), name="socket mode: connect")  # type: ignore[no-untyped-call]
+        was_connected, last_alive = False, time.monotonic()
+        try:
+            while time.monotonic() - last_alive < self._silent:
+                await asyncio.sleep(self._ping / 5)
+                is_connected = bool(await client.is_connected())
+                if is_connected:
+                    last_alive = time.monotonic()
+                if is_connected is not was_connected:
+                    log.info("socket mode", connected=is_connected)
+                    was_connected = is_connected
+        finally:
+            connecting.cancel()
+            await asyncio.gather(connecting, return_exceptions=True)
 
     async def _received(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
-        if request.type not in KNOWN or not isinstance(request.payload, dict) or not self._is_ours(request.payload):
+        self._last_envelope = time.monotonic()
+        if request.type not in KNOWN or not self._is_ours(request.payload):
             log.warning("an envelope was not for us", kind=request.type)
             await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
             return
         status, body = await self._dispatch(request.payload)
-        if status == 200:  # noqa: PLR2004 - what is not accepted is not acknowledged
-            payload = json.loads(body) if body.startswith("{") else ({"text": body} if body else None)
-            await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id, payload=payload))
+        if status != 200:  # noqa: PLR2004 - what is not accepted is not acknowledged
+            log.warning("an envelope was not accepted", kind=request.type, status=status)
+            return
+        payload = json.loads(body) if body.startswith("{") else ({"text": body} if body else None)
+        await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id, payload=payload))
 
     def _is_ours(self, payload: dict[str, Any]) -> bool:
-        team = payload.get("team")
-        found = payload.get("team_id") or (team.get("id") if isinstance(team, dict) else "")
-        return not found or found == self._team
+        """Tell whether a payload is for our workspace; one for a whole organisation is told by the person's own."""
+        team, user = payload.get("team"), payload.get("user")
+        named = [payload.get("team_id"), team.get("id") if isinstance(team, dict) else None]
+        found = [each for each in named if each] or [user.get("team_id") if isinstance(user, dict) else None]
+        return all(each == self._team for each in found)
+
+
+async def _end(client: SocketModeClient) -> None:
+    tasks = [task for task in (client.message_processor, client.current_session_monitor, client.message_receiver) if task is not None]
+    with contextlib.suppress(Exception):  # a connection that is broken may not close
+        await client.close()  # type: ignore[no-untyped-call]
+    await asyncio.gather(*tasks, return_exceptions=True)

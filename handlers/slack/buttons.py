@@ -24,6 +24,8 @@ from bot.domain.commands import (
     Unlock,
     Watch,
 )
+from bot.domain.errors import Refusal
+from bot.domain.spelling import check_reason
 from bot.ports import Place
 from bot.slack import ids
 from handlers.slack.manners import Body, accept, explain, identify, place_of
@@ -54,7 +56,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
     """Listen for every button and for the dialogs behind them."""
 
     @app.action(ids.ANY_ACTION)
-    @explain
+    @explain(reception)
     async def pressed(ack: AsyncAck, body: Body) -> None:
         pressed = body["actions"][0]
         action, deployment = ids.action_of(str(pressed.get("action_id", ""))), str(pressed.get("value", ""))
@@ -63,6 +65,8 @@ def register(app: AsyncApp, reception: Reception) -> None:
             return
         if action in AT_ONCE:
             await accept(reception, body, AT_ONCE[action](deployment))
+        elif reception.is_outsider(identify(body)):
+            await accept(reception, body, _without_dialog(action, deployment))
         else:
             _ask(reception, body, action, deployment)
         await ack()
@@ -71,7 +75,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
         _listen_for_reason(app, reception, callback)
 
     @app.view(ids.TICK_FORM)
-    @explain
+    @explain(reception)
     async def ticked(ack: AsyncAck, body: Body) -> None:
         carried = ids.carried(str(body["view"].get("private_metadata", "")))
         await accept(reception, body, Tick(carried.deployment, ids.ticked(body["view"])), _place(carried, body))
@@ -80,23 +84,42 @@ def register(app: AsyncApp, reception: Reception) -> None:
 
 def _listen_for_reason(app: AsyncApp, reception: Reception, callback: str) -> None:
     @app.view(callback)
-    @explain
+    @explain(reception)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         carried = ids.carried(str(body["view"].get("private_metadata", "")))
         reason = ids.entered(body["view"], ids.REASON)
-        if not reason:
-            await ack(response_action="errors", errors={ids.REASON: "Say why; it stays with the deployment for ever."})
+        problem = _problem(reason)
+        if problem:
+            await ack(response_action="errors", errors={ids.REASON: problem})
             return
         await accept(reception, body, WITH_REASON[callback](carried.deployment, reason), _place(carried, body))
         await ack()
 
 
-def _ask(reception: Reception, body: Body, action: Action, deployment: str) -> None:
-    trigger, channel = str(body.get("trigger_id", "")), place_of(body).channel
+def _problem(reason: str) -> str:
+    if not reason:
+        return "Say why; it stays with the deployment for ever."
+    try:
+        check_reason(reason)
+    except Refusal as refusal:
+        return str(refusal)
+    return ""
+
+
+def _without_dialog(action: Action, deployment: str) -> Command:
+    """Give the command that an outsider's click stands for: they get no dialog, and the desk refuses and records it."""
     if action is Action.TICK:
-        reception.show(reception.forms.tick(trigger, deployment, identify(body), channel=channel))
+        return Tick(deployment, ())
+    return WITH_REASON[ids.REASON_FORMS[action]](deployment, "")
+
+
+def _ask(reception: Reception, body: Body, action: Action, deployment: str) -> None:
+    trigger, channel, person = str(body.get("trigger_id", "")), place_of(body).channel, identify(body)
+    if action is Action.TICK:
+        opening = reception.forms.tick(trigger, deployment, person, channel=channel)
     else:
-        reception.show(reception.forms.reason(trigger, action, deployment, channel=channel))
+        opening = reception.forms.reason(trigger, action, deployment, channel=channel)
+    reception.show(opening, to=person, channel=channel)
 
 
 def _place(carried: ids.Carried, body: Body) -> Place:

@@ -11,7 +11,7 @@ from bot.domain.errors import Refusal
 from bot.domain.usage import USAGE, nearest
 from bot.ports import Place
 from bot.slack import ids
-from handlers.slack.manners import Body, accept, explain, identify, place_of
+from handlers.slack.manners import Body, accept, explain, identify, place_of, say
 from handlers.slack.reception import Reception
 
 
@@ -19,28 +19,30 @@ def register(app: AsyncApp, reception: Reception) -> None:
     """Listen for ``/deploy`` and its dialog."""
 
     @app.command("/deploy")
-    @explain
+    @explain(reception)
     async def deploy(ack: AsyncAck, body: Body) -> None:
         command = grammar.parse_deploy(str(body.get("text", "")))
         if isinstance(command, grammar.OpenForm):
-            reception.show(reception.forms.deploy(str(body.get("trigger_id", "")), channel=place_of(body).channel))
+            channel = place_of(body).channel
+            opening = reception.forms.deploy(str(body.get("trigger_id", "")), channel=channel)
+            reception.show(opening, to=identify(body), channel=channel)
             await ack()
             return
         if isinstance(command, Help):
-            await ack(text=help_text(command.topic), response_type="ephemeral")
+            await say(ack, help_text(command.topic))
             return
         await accept(reception, body, command)
-        await ack(text=understood(command), response_type="ephemeral")
+        await say(ack, understood(command))
 
     @app.action(ids.SERVICE_PICKED)
-    @explain
+    @explain(reception)
     async def service_picked(ack: AsyncAck, body: Body) -> None:
         view = body.get("view") or {}
-        reception.show(reception.forms.narrow_deploy(view, ids.entered(view, ids.SERVICE)))
+        reception.show(reception.forms.narrow_deploy(view, ids.entered(view, ids.SERVICE)), to=identify(body), channel="")
         await ack()
 
     @app.view(ids.DEPLOY_FORM)
-    @explain
+    @explain(reception)
     async def submitted(ack: AsyncAck, body: Body) -> None:
         view = body["view"]
         command = Deploy(
@@ -64,10 +66,13 @@ def mistakes(reception: Reception, command: Deploy) -> dict[str, str]:
         return {ids.SERVICE: "Choose a service."}
     if command.environment not in service.environments:
         return {ids.ENVIRONMENT: f"{service.name} has {', '.join(service.environments)}."}
-    try:
-        grammar.parse_deploy(f"{command.service} {command.ref} to {command.environment}")
-    except Refusal as refusal:
-        return {ids.REF: str(refusal)[:150]}
+    if command.strategy and command.strategy not in reception.catalog.strategies:
+        return {ids.STRATEGY: "Choose a strategy, or none."}
+    for field, check, said in ((ids.REF, grammar.check_ref, command.ref), (ids.REASON, grammar.check_reason, command.reason)):
+        try:
+            check(said)
+        except Refusal as refusal:
+            return {field: str(refusal)}
     return {}
 
 

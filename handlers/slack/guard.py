@@ -6,9 +6,9 @@ signature is checked here over the raw bytes, and Bolt is given a parsed body as
 
 from __future__ import annotations
 
-import asyncio
 import hmac
 import json
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from hashlib import sha256
@@ -20,7 +20,8 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from bot.ports import Clock
-from handlers.slack.reception import Reception
+from handlers.slack.reception import Reception, teams_of
+from handlers.web.bodies import PATIENCE, Turned, read_body
 from handlers.web.figures import Figures
 
 log = structlog.get_logger(__name__)
@@ -28,19 +29,12 @@ log = structlog.get_logger(__name__)
 BODY_CAP = 64 * 1024
 WINDOW = 300
 """Seconds that a signature stays good, in either direction."""
-PATIENCE = 5.0
-"""Seconds for a body to arrive."""
 MOST_FIELDS = 64
 DEEPEST = 32
-
-
-class Turned(Exception):  # noqa: N818 - it is an answer, not a fault of ours
-    """The request is turned away with a status; the reason is for the log and the figures, never for the sender."""
-
-    def __init__(self, status: int, reason: str) -> None:
-        super().__init__(reason)
-        self.status = status
-        self.reason = reason
+LONGEST_SSL_CHECK = 256
+QUIET = 1.0
+"""Seconds between two log lines about requests that were turned away for the same reason."""
+MEDIA_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +50,8 @@ class Guard:
         """Verify the signature over the raw bytes, read the body, check whose it is. Raises Turned."""
         self._verify(headers, body)
         payload = read(headers.get("Content-Type", ""), body)
-        self._check_home(payload)
+        if payload.get("type") != "url_verification":
+            self._check_home(payload)
         return payload
 
     def _verify(self, headers: CIMultiDictProxy[str], body: bytes) -> None:
@@ -73,14 +68,8 @@ class Guard:
             raise Turned(401, "signature")
 
     def _check_home(self, payload: dict[str, Any]) -> None:
-        """Refuse what is signed but meant for another workspace or app."""
-        if payload.get("type") == "url_verification":
-            return
-        team, user = payload.get("team"), payload.get("user")
-        named = [payload.get("team_id"), team.get("id") if isinstance(team, dict) else team]
-        found = [each for each in named if each not in (None, "")]
-        own = user.get("team_id") if isinstance(user, dict) else None  # for a whole organisation no workspace is named
-        if any(each != self.team for each in found or [own]):
+        """Refuse what is signed but meant for another workspace or app, and what does not say for which."""
+        if teams_of(payload) != {self.team}:
             raise Turned(403, "team")
         if self.app_id and payload.get("api_app_id") != self.app_id:
             raise Turned(403, "app")
@@ -96,90 +85,102 @@ def _one(headers: CIMultiDictProxy[str], name: str) -> str:
 
 
 def read(content_type: str, body: bytes) -> dict[str, Any]:
-    """Read a signed body: JSON (events) or a form (commands, or JSON in ``payload``). Raises Turned(400)."""
+    """Read a signed body: JSON (events) or a form (commands, or JSON in ``payload``). Raises Turned: 400, or 415 for another format."""
+    media, _, parameters = content_type.lower().partition(";")
+    if media.strip() not in MEDIA_TYPES or parameters.strip().replace('"', "") not in {"", "charset=utf-8"}:
+        raise Turned(415, "format")
     try:
         text = body.decode("utf-8")
     except UnicodeDecodeError:
         raise Turned(400, "encoding") from None
-    if "json" in content_type:
-        return _object(text)
-    try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=bool(text), max_num_fields=MOST_FIELDS, errors="strict")
-    except (ValueError, UnicodeDecodeError):
-        raise Turned(400, "form") from None
-    form = dict(pairs)
-    if len(form) != len(pairs):
-        raise Turned(400, "doubled field")
-    payload = _object(form["payload"]) if set(form) == {"payload"} else dict(form)
-    if not payload.get("type") and not payload.get("command"):
+    payload = _object(text) if media.strip() == "application/json" else _form(text)
+    if not isinstance(payload.get("type") or payload.get("command"), str):
         raise Turned(400, "neither command nor event")
-    if payload.get("type") == "block_actions" and not payload.get("actions"):
+    if payload.get("type") == "block_actions" and not _are_objects(payload.get("actions")):
         raise Turned(400, "a click on nothing")
     return payload
 
 
+def _are_objects(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
+
+
+def _form(text: str) -> dict[str, Any]:
+    try:
+        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except (ValueError, UnicodeDecodeError):
+        raise Turned(400, "form") from None
+    form: dict[str, Any] = dict(pairs)
+    if len(form) != len(pairs):
+        raise Turned(400, "doubled field")
+    return _object(form["payload"]) if set(form) == {"payload"} else form
+
+
 def _object(text: str) -> dict[str, Any]:
-    if _depth(text) > DEEPEST:
-        raise Turned(400, "depth")
     try:
         value = json.loads(text)
     except (ValueError, RecursionError):
         raise Turned(400, "json") from None
     if not isinstance(value, dict):
         raise Turned(400, "no object")
+    if _is_deep(value):
+        raise Turned(400, "depth")
     return value
 
 
-def _depth(text: str) -> int:
-    """Bound the nesting without parsing; brackets inside strings only make the bound larger."""
-    deepest = depth = 0
-    for character in text:
-        if character in "[{":
-            depth += 1
-            deepest = max(deepest, depth)
-        elif character in "]}":
-            depth -= 1
-    return deepest
+def _is_deep(value: dict[str, Any]) -> bool:
+    """Tell whether something is nested deeper than anything that Slack sends."""
+    level: list[Any] = [value]
+    for _ in range(DEEPEST):
+        below = [each for container in level for each in (container.values() if isinstance(container, dict) else container)]
+        level = [each for each in below if isinstance(each, dict | list)]
+        if not level:
+            return False
+    return True
 
 
-def events_route(guard: Guard, reception: Reception, figures: Figures) -> web.RouteDef:
+def events_route(guard: Guard, reception: Reception, figures: Figures, *, patience: float = PATIENCE) -> web.RouteDef:
     """Give the route on which Slack calls."""
+    notes = _Notes()
 
     async def events(request: web.Request) -> web.Response:
         try:
-            body = await _body(request)
-            if body == b"ssl_check=1":
+            body = await read_body(request, BODY_CAP, patience=patience)
+            if is_ssl_check(body):
                 return web.Response()
             payload = guard.admit(request.headers, body)
         except Turned as turned:
             figures.rejected(turned.reason)
-            log.warning("turned away", reason=turned.reason, status=turned.status)
-            return web.Response(status=turned.status)
+            notes.turned_away(turned)
+            return turned.answer()
         if payload.get("type") == "url_verification":
             return web.Response(text=str(payload.get("challenge", "")), content_type="text/plain")
-        with figures.timed_ack(str(payload.get("type") or payload.get("command") or "")):
-            return _response(await reception.dispatch(payload))
+        began = time.perf_counter()
+        status, answer = await reception.dispatch(payload)
+        figures.acked(str(payload.get("type") or payload.get("command")), status, time.perf_counter() - began)
+        return web.Response(status=status, text=answer, content_type="application/json" if answer.startswith("{") else "text/plain")
 
     return web.post("/slack/events", events)
 
 
-async def _body(request: web.Request) -> bytes:
-    if request.headers.get("Content-Encoding", "identity") != "identity":
-        raise Turned(415, "compressed")
-    if (request.content_length or 0) > BODY_CAP:
-        raise Turned(413, "size")
-    try:
-        async with asyncio.timeout(PATIENCE):
-            body = await request.content.read(BODY_CAP + 1)
-            while not request.content.at_eof() and len(body) <= BODY_CAP:
-                body += await request.content.read(BODY_CAP + 1 - len(body))
-    except TimeoutError:
-        raise Turned(408, "slow") from None
-    if len(body) > BODY_CAP:
-        raise Turned(413, "size")
-    return body
+def is_ssl_check(body: bytes) -> bool:
+    """Tell Slack's unsigned look at the certificate (``ssl_check=1``, perhaps with a token); it is answered with nothing."""
+    if not body.startswith(b"ssl_check=1") or len(body) > LONGEST_SSL_CHECK:
+        return False
+    return {part.partition(b"=")[0] for part in body.split(b"&")} <= {b"ssl_check", b"token"}
 
 
-def _response(answer: tuple[int, str]) -> web.Response:
-    status, body = answer
-    return web.Response(status=status, text=body, content_type="application/json" if body.startswith(("{", "[")) else "text/plain")
+class _Notes:
+    """Log lines about what was turned away: without bodies, and not one for each request of a flood."""
+
+    def __init__(self) -> None:
+        self._last: dict[str, float] = {}
+        self._silent: dict[str, int] = {}
+
+    def turned_away(self, turned: Turned) -> None:
+        now = time.monotonic()
+        if now - self._last.get(turned.reason, -QUIET) < QUIET:
+            self._silent[turned.reason] = self._silent.get(turned.reason, 0) + 1
+            return
+        self._last[turned.reason] = now
+        log.warning("turned away", reason=turned.reason, status=turned.status, more=self._silent.pop(turned.reason, 0))

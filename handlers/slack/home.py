@@ -14,8 +14,9 @@ def register(app: AsyncApp, reception: Reception) -> None:
     """Listen for somebody opening the App Home."""
 
     @app.event("app_home_opened")
-    @explain
+    @explain(reception)
     async def opened(ack: AsyncAck, body: Body) -> None:
         event = body.get("event") or {}
-        reception.show(reception.forms.home(Person(str(body.get("team_id", "")), str(event.get("user", "")))))
+        person = Person(str(body.get("team_id", "")), str(event.get("user", "")))
+        reception.show(reception.forms.home(person), to=Person(person.team, ""), channel="")  # nobody asked, so nobody is told of a failure
         await ack()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import re
 import uuid
 from collections.abc import Awaitable, Callable
 from hashlib import sha256
@@ -22,27 +23,59 @@ log = structlog.get_logger(__name__)
 Body = dict[str, Any]
 Listener = Callable[..., Awaitable[None]]
 
-
-def explain(listener: Listener) -> Listener:
-    """Answer a refusal in the ack; log anything else under an incident id and show that id."""
-
-    @functools.wraps(listener)
-    async def explained(**given: Any) -> None:
-        ack: AsyncAck = given["ack"]
-        try:
-            await listener(**given)
-        except Refusal as refusal:
-            await ack(text=_escaped(str(refusal)), response_type="ephemeral")
-        except Exception:
-            incident = uuid.uuid4().hex[:8]
-            log.exception("a listener failed", incident=incident, listener=listener.__name__)
-            await ack(text=f"That was not accepted: something went wrong here (incident {incident}). Try again in a minute.")
-
-    return explained
+_TEAM = re.compile(r"[TE][A-Z0-9]+")
 
 
-def _escaped(sentence: str) -> str:
-    """Write a sentence so that Slack shows it literally; it may repeat what somebody typed."""
+def explain(reception: Reception) -> Callable[[Listener], Listener]:
+    """Make a decorator that tells the person of a refusal, and of anything else with an incident id; the log has the rest."""
+
+    def decorate(listener: Listener) -> Listener:
+        @functools.wraps(listener)
+        async def explained(**given: Any) -> None:
+            ack: AsyncAck = given["ack"]
+            body: Body = given["body"]
+            try:
+                await listener(**given)
+            except Refusal as refusal:
+                await refuse(reception, ack, body, str(refusal))
+            except Exception:
+                incident = uuid.uuid4().hex[:8]
+                log.exception("a listener failed", incident=incident, listener=listener.__name__)
+                sentence = f"That was not accepted: something went wrong here (incident {incident}). Try again in a minute."
+                await refuse(reception, ack, body, sentence)
+
+        return explained
+
+    return decorate
+
+
+async def refuse(reception: Reception, ack: AsyncAck, body: Body, sentence: str) -> None:
+    """Say no where the person sees it: in the ack of a command, under a field of a dialog, and else in a word of its own."""
+    if body.get("command"):
+        await say(ack, sentence)
+        return
+    field = _first_field(body) if body.get("type") == "view_submission" else ""
+    if field:
+        await ack(response_action="errors", errors={field: sentence})
+        return
+    await ack()
+    reception.whisper(identify(body), place_of(body).channel, escaped(sentence))
+
+
+def _first_field(body: Body) -> str:
+    view = body.get("view")
+    blocks = view.get("blocks") if isinstance(view, dict) else None
+    fields = [block.get("block_id") for block in blocks or [] if isinstance(block, dict) and block.get("type") == "input"]
+    return str(fields[0]) if fields else ""
+
+
+async def say(ack: AsyncAck, sentence: str) -> None:
+    """Acknowledge a command with a sentence that only the person sees."""
+    await ack(text=escaped(sentence), response_type="ephemeral")
+
+
+def escaped(sentence: str) -> str:
+    """Write a sentence so that Slack shows it literally: what somebody typed must ping nobody and link nowhere."""
     return sentence.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
@@ -50,13 +83,18 @@ def identify(body: Body) -> Person:
     """Say who it is, by the ids in the body. The display name and Bolt's context are not believed."""
     user = body.get("user")
     if isinstance(user, dict):
-        return Person(str(user.get("team_id") or _team(body)), str(user.get("id", "")))
-    return Person(str(body.get("team_id", "")), str(body.get("user_id", "")))
+        return Person(_slack_team(user.get("team_id") or _team(body)), str(user.get("id", "")))
+    return Person(_slack_team(body.get("team_id")), str(body.get("user_id", "")))
 
 
-def _team(body: Body) -> str:
+def _slack_team(value: object) -> str:
+    """Believe only in workspaces and organisations of Slack's: our own record knows other places, such as the terminal."""
+    return value if isinstance(value, str) and _TEAM.fullmatch(value) else ""
+
+
+def _team(body: Body) -> object:
     team = body.get("team")
-    return str(team.get("id", "")) if isinstance(team, dict) else str(body.get("team_id", ""))
+    return team.get("id") if isinstance(team, dict) else body.get("team_id")
 
 
 def place_of(body: Body) -> Place:
@@ -69,8 +107,8 @@ def place_of(body: Body) -> Place:
 
 def key_of(body: Body) -> str:
     """Name a delivery so that its duplicates have the same name: a trigger id is unique per interaction."""
-    trigger = str(body.get("trigger_id", ""))
-    return trigger or sha256(repr(sorted(body.items(), key=lambda item: item[0])).encode()).hexdigest()
+    trigger = str(body.get("trigger_id") or "")
+    return trigger or sha256(repr(sorted(body.items(), key=lambda item: item[0])).encode("utf-8", "surrogatepass")).hexdigest()
 
 
 async def accept(reception: Reception, body: Body, command: Command, place: Place | None = None) -> None:

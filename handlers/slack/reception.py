@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -15,14 +15,21 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.domain.card import Action
 from bot.domain.catalog import Catalog
+from bot.domain.errors import NotPossible
 from bot.domain.people import Person
 from bot.ports import Clock, Inbox, Intent
 
 log = structlog.get_logger(__name__)
 
+Result = TypeVar("Result")
+PATIENCE = 2.0
+"""Seconds that an ack waits for the database; Slack waits three."""
+LAST_CALL = 5.0
+"""Seconds that a shutdown waits for dialogs that are being opened."""
+
 
 class Forms(Protocol):
-    """Opens dialogs. A trigger is good for three seconds, so these are called right after the ack, never before it."""
+    """Opens dialogs. A trigger is good for three seconds, so these run beside the ack, never before it."""
 
     async def deploy(self, trigger: str, *, channel: str) -> None:
         """Open the dialog that asks for a deployment."""
@@ -56,37 +63,72 @@ class Nudge(Protocol):
 class Reception:
     """What listeners need: the inbox, the forms, the catalog, the clock."""
 
-    def __init__(self, *, catalog: Catalog, inbox: Inbox, nudge: Nudge, forms: Forms, clock: Clock) -> None:
+    def __init__(self, *, catalog: Catalog, inbox: Inbox, nudge: Nudge, forms: Forms, clock: Clock, patience: float = PATIENCE) -> None:
         self.catalog = catalog
         self.forms = forms
         self._inbox = inbox
         self._nudge = nudge
         self._clock = clock
+        self._patience = patience
         self._bolt: AsyncApp | None = None
-        self._shown: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[Any]] = set()
 
     def now(self) -> datetime:
         """Give the time as aware UTC."""
         return self._clock.now()
 
+    def is_outsider(self, person: Person) -> bool:
+        """Tell somebody of another company, who can press buttons in a shared channel."""
+        return person.team != self.catalog.team
+
+    # What listeners ask for -------------------------------------------------------------------------------------------------------------
+
     async def accept(self, intent: Intent) -> bool:
-        """Store an intent, and have it taken up if it is new. Only then may it be acknowledged."""
+        """Store an intent, and have it taken up if it is new. Only then may it be acknowledged.
+
+        Raises NotPossible when the database takes longer than Slack would wait: then it may be stored later, and is carried out if so.
+        """
+        storing = self._own(self._store(intent), "accept")
+        done, _ = await asyncio.wait({storing}, timeout=self._patience)
+        if not done:
+            raise NotPossible("The database is slow, so I cannot say whether this was taken. Look at /deploy status before you try again.")
+        return storing.result()
+
+    async def _store(self, intent: Intent) -> bool:
         accepted = await self._inbox.accept(intent)
         if accepted:
             self._nudge(intent)
         return accepted
 
-    def show(self, opening: Coroutine[Any, Any, None]) -> None:
-        """Open a dialog beside the ack. A dialog that cannot be opened is logged; the person presses again."""
-        task = asyncio.create_task(self._open(opening), name="dialog")
-        self._shown.add(task)
-        task.add_done_callback(self._shown.discard)
+    def show(self, opening: Coroutine[Any, Any, None], *, to: Person, channel: str) -> None:
+        """Open a dialog beside the ack. When it cannot be opened the person is told so."""
+        self._own(self._open(opening, to, channel), "dialog")
 
-    async def _open(self, opening: Coroutine[Any, Any, None]) -> None:
+    def whisper(self, to: Person, channel: str, sentence: str) -> None:
+        """Say something to one person where an ack cannot say it (Slack shows nothing of the ack of a click)."""
+        self._own(self._say(to, channel, sentence), "whisper")
+
+    async def _open(self, opening: Coroutine[Any, Any, None], to: Person, channel: str) -> None:
         try:
             await opening
         except Exception:
             log.exception("a dialog could not be opened")
+            await self._say(to, channel, "That could not be opened. Try again.")
+
+    async def _say(self, to: Person, channel: str, sentence: str) -> None:
+        """Slack takes a user's id for the channel of the direct message with them."""
+        if self._bolt is None or not to.user:
+            return
+        client = self._bolt.client
+        try:
+            if channel and channel != to.user:
+                await client.chat_postEphemeral(channel=channel, user=to.user, text=sentence, link_names=False)
+            else:
+                await client.chat_postMessage(channel=to.user, text=sentence, link_names=False)
+        except Exception as error:  # noqa: BLE001 - nothing depends on it
+            log.warning("a word to a person was lost", error=type(error).__name__)
+
+    # What the doors ask for -------------------------------------------------------------------------------------------------------------
 
     def serve(self, bolt: AsyncApp) -> None:
         """Say which Bolt application has the listeners."""
@@ -98,14 +140,42 @@ class Reception:
             return 503, ""
         try:
             answer = await self._bolt.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=payload))
-        except Exception:
-            log.exception("a payload could not be dispatched", kind=payload.get("type"))
+        except Exception as error:  # noqa: BLE001 - whatever Bolt makes of a strange payload, the sender is told and nothing else happens
+            log.warning("a payload could not be dispatched", kind=payload.get("type"), error=type(error).__name__)
             return 400, ""
+        if answer.status == 404 and payload.get("type") in {"event_callback", "view_closed"}:  # noqa: PLR2004 - nobody listens
+            return 200, ""  # Slack would send it again and again
         return answer.status, answer.body or ""
 
     async def close(self) -> None:
-        """Let the dialogs that are being opened open."""
-        await asyncio.gather(*self._shown, return_exceptions=True)
+        """Let what was begun beside an ack come to its end."""
+        if self._tasks:
+            _, late = await asyncio.wait(self._tasks, timeout=LAST_CALL)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+
+    def _own(self, work: Coroutine[Any, Any, Result], name: str) -> asyncio.Task[Result]:
+        task = asyncio.create_task(work, name=name)
+        self._tasks.add(task)
+        task.add_done_callback(self._forget)
+        return task
+
+    def _forget(self, task: asyncio.Task[Any]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.debug("a task beside an ack failed", task=task.get_name())  # whoever waits for it has the exception
+
+
+def teams_of(payload: dict[str, Any]) -> set[str]:
+    """List the workspaces that a payload is for. One for a whole organisation names none; then the person's own counts."""
+    named = [payload.get("team_id"), _of(payload.get("team"), "id")]
+    found = [each for each in named if each not in (None, "")] or [_of(payload.get("user"), "team_id")]
+    return {each if isinstance(each, str) else "" for each in found}
+
+
+def _of(value: object, key: str) -> object:
+    return value.get(key) if isinstance(value, dict) else None
 
 
 def bolt_app(client: AsyncWebClient, *, token: str, team: str, bot_user: str, bot: str) -> AsyncApp:

@@ -8,7 +8,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from bot.domain import grammar
 from bot.domain.commands import Help
 from handlers.slack.deploy import help_text
-from handlers.slack.manners import Body, accept, explain
+from handlers.slack.manners import Body, accept, explain, say
 from handlers.slack.reception import Reception
 
 
@@ -16,11 +16,11 @@ def register(app: AsyncApp, reception: Reception) -> None:
     """Listen for ``/rollback``. The button is one of ``handlers.slack.buttons``: its dialog has been confirmed when it comes in."""
 
     @app.command("/rollback")
-    @explain
+    @explain(reception)
     async def rollback(ack: AsyncAck, body: Body) -> None:
         command = grammar.parse_rollback(str(body.get("text", "")))
         if isinstance(command, Help):
-            await ack(text=help_text(command.topic or "rollback"), response_type="ephemeral")
+            await say(ack, help_text(command.topic or "rollback"))
             return
         await accept(reception, body, command)
-        await ack(text=f"Understood: {grammar.words(command)}.", response_type="ephemeral")
+        await say(ack, f"Understood: {grammar.words(command)}.")

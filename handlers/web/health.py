@@ -7,23 +7,38 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from aiohttp import web
 
+from handlers.web.pulse import loop_lag
+
 Check = Callable[[], Awaitable[str]]
 """Answers with an empty text when all is well, else with what is wrong."""
 PATIENCE = 2.0
+LATE = 5.0
+"""Seconds by which the event loop may be late before the process counts as ill."""
+NOTHING_ELSE: Mapping[str, Check] = {}
 
 
-def health_routes(checks: Mapping[str, Check]) -> list[web.RouteDef]:
-    """Give both routes."""
+def health_routes(checks: Mapping[str, Check], *, alive: Mapping[str, Check] = NOTHING_ELSE) -> list[web.RouteDef]:
+    """Give both routes: ``checks`` must hold to be ready, ``alive`` (with an event loop in time) to be left running."""
 
     async def healthz(_request: web.Request) -> web.Response:
-        return web.json_response({"status": "alive"})
+        lag = await loop_lag()
+        problems = await _problems(alive)
+        if lag > LATE:
+            problems["event loop"] = f"{lag:.1f} s late"
+        body = {"status": "ill" if problems else "alive", "loop_lag_ms": round(lag * 1000, 1), "problems": problems}
+        return web.json_response(body, status=503 if problems else 200)
 
     async def readyz(_request: web.Request) -> web.Response:
-        problems = {name: found for name, check in checks.items() if (found := await _ask(check))}
+        problems = await _problems(checks)
         body = {"status": "not ready" if problems else "ready", "problems": problems}
         return web.json_response(body, status=503 if problems else 200)
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz)]
+
+
+async def _problems(checks: Mapping[str, Check]) -> dict[str, str]:
+    found = await asyncio.gather(*(_ask(check) for check in checks.values()))
+    return {name: problem for name, problem in zip(checks, found, strict=True) if problem}
 
 
 async def _ask(check: Check) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 
+import structlog
 from aiohttp import web
 
 from bot.domain.errors import IntegrationError
 from bot.ports import CIProvider, RunHint
+from handlers.web.bodies import Turned, read_body
 from handlers.web.figures import Figures
+
+log = structlog.get_logger(__name__)
 
 BODY_CAP = 5 * 1024 * 1024
 
@@ -19,28 +23,38 @@ def ci_route(
     """Give the route ``/webhooks/ci/{provider}``. ``providers`` lists the services' providers of a name; each knows its own secret."""
 
     async def notice(request: web.Request) -> web.Response:
-        name = request.match_info["provider"]
-        body = b""
-        async for part in request.content.iter_any():  # one read gives what has arrived so far, not the whole
-            body += part
-            if len(body) > BODY_CAP:
-                break
-        if len(body) > BODY_CAP:
-            return _answer(figures, name, 413, "too large")
-        status = 404
-        for provider in providers(name):
-            try:
-                hint = provider.parse_webhook(request.headers, body)
-            except IntegrationError as error:
-                status = error.status or 400
-                continue
-            woken = await wake(hint)
-            return _answer(figures, name, 202, "woken" if woken else "unknown run")
-        return _answer(figures, name, status, "refused")
+        known = providers(request.match_info["provider"])
+        name = request.match_info["provider"] if known else "unknown"  # names from outside make no series
+        try:
+            if not known:
+                raise Turned(404, "unknown provider")  # noqa: TRY301 - one way out for all that is turned away
+            hint = _read(known, request, await read_body(request, BODY_CAP))
+        except Turned as turned:
+            figures.webhook(name, turned.reason)
+            return turned.answer()
+        outcome, status = await _told(hint, wake)
+        figures.webhook(name, outcome)
+        return web.Response(status=status)
 
     return web.post("/webhooks/ci/{provider}", notice)
 
 
-def _answer(figures: Figures, name: str, status: int, outcome: str) -> web.Response:
-    figures.webhook(name if status != 404 else "unknown", outcome)  # noqa: PLR2004 - names from outside make no series
-    return web.Response(status=status)
+def _read(providers: Sequence[CIProvider], request: web.Request, body: bytes) -> RunHint:
+    """Have each provider verify and read the notice; the first that knows it decides. Raises Turned with what the most knowing said."""
+    said: list[int] = []
+    for provider in providers:
+        try:
+            return provider.parse_webhook(request.headers, body)
+        except IntegrationError as error:
+            said.append(error.status or 400)
+    status = next((each for each in (400, 401) if each in said), said[0])
+    raise Turned(status, "not authentic" if status == 401 else "refused")  # noqa: PLR2004 - HTTP
+
+
+async def _told(hint: RunHint, wake: Callable[[RunHint], Awaitable[bool]]) -> tuple[str, int]:
+    try:
+        woken = await wake(hint)
+    except Exception:
+        log.exception("a notice could not be taken", run=hint.run)
+        return "failed", 503  # the sender may deliver it again; polling sees the run anyway
+    return ("woken" if woken else "unknown run"), 202
