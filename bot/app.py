@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -54,6 +55,8 @@ log = structlog.get_logger(__name__)
 
 REDRAWN = timedelta(days=1)
 """How far back cards are looked at again when the bot starts; one that shows the truth already costs no call."""
+TRUST = 300.0
+"""Seconds for which a token that Slack has taken counts as good."""
 DRAIN = 10.0
 """Seconds that a shutdown waits for requests under way."""
 
@@ -161,7 +164,7 @@ class _Rooms:
         await desk.open()
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
-        application = self._application(house, reception, figures, socket)
+        application = self._application(house, reception, figures, socket, engine)
         bot = Bot(house, self.database, application)
         bot.url = await _listen(stack, application, self.settings)
         if socket is not None:
@@ -226,7 +229,9 @@ class _Rooms:
             team=self.loaded.catalog.team, dispatch=reception.dispatch,
         )  # fmt: skip
 
-    def _application(self, house: House, reception: Reception, figures: Figures, socket: Socket | None) -> web.Application:
+    def _application(
+        self, house: House, reception: Reception, figures: Figures, socket: Socket | None, engine: JournalEngine
+    ) -> web.Application:
         guard = Guard(
             [secret.encode() for secret in self.settings.signing_secrets], house.catalog.team, self.settings.slack_app_id, self.clock
         )
@@ -235,14 +240,22 @@ class _Rooms:
             async with house.store.transaction():
                 return ""
 
+        slack = _SlackKnowsUs(self.client)
+
         async def slack_answers() -> str:
-            return "" if socket is None or await socket.is_connected() else "Socket Mode is not connected"
+            if socket is not None and not await socket.is_connected():
+                return "Socket Mode is not connected"
+            return await slack.problem()
+
+        async def engine_works() -> str:
+            return "" if engine.is_working else "the engine has stopped"
 
         async def wake(hint: RunHint) -> bool:
             return await _wake(house, hint.run)
 
         application = web.Application(client_max_size=64 * 1024)
-        application.add_routes(health_routes({"database": database_answers, "slack": slack_answers}))
+        checks = {"database": database_answers, "slack": slack_answers}
+        application.add_routes(health_routes(checks, alive={"engine": engine_works}))
         application.add_routes([metrics_route(figures), ci_route(lambda name: _of_name(house, name), wake, figures)])
         if guard.secrets:
             application.add_routes([events_route(guard, reception, figures)])
@@ -269,6 +282,25 @@ async def _who_am_i(client: SlackClient, team: str) -> Mapping[str, str]:
             f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: {team}. Correct one of them."
         )
     return {str(name): str(value) for name, value in me.items()}
+
+
+class _SlackKnowsUs:
+    """Whether Slack takes our token: asked when somebody wants to know, and not again for a while after a yes."""
+
+    def __init__(self, client: SlackClient) -> None:
+        self._client = client
+        self._good_until = 0.0
+
+    async def problem(self) -> str:
+        """Give an empty text, or what is wrong."""
+        if time.monotonic() < self._good_until:
+            return ""
+        try:
+            await self._client.who_am_i()
+        except IntegrationError as error:
+            return str(error)
+        self._good_until = time.monotonic() + TRUST
+        return ""
 
 
 async def _listen(stack: AsyncExitStack, application: web.Application, settings: Settings) -> str:

@@ -60,6 +60,11 @@ class JournalEngine:
         await asyncio.gather(*self._running.values(), return_exceptions=True)
 
     @property
+    def is_working(self) -> bool:
+        """Tell whether the engine takes up what is due."""
+        return self._loop is not None and not self._loop.done()
+
+    @property
     def running(self) -> tuple[str, ...]:
         """Name the runs that are being executed at this moment."""
         return tuple(self._running)

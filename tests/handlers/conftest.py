@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import hmac
 import io
 import json
@@ -22,6 +23,7 @@ from bot.domain.card import Action
 from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.people import Person
 from bot.ports import Intent
+from bot.sandbox.workspace import Channel, User, Workspace
 from handlers.slack import buttons, deploy, home, rollback
 from handlers.slack.guard import Guard, events_route
 from handlers.slack.reception import Reception, bolt_app
@@ -46,10 +48,13 @@ class Memory:
     def __init__(self) -> None:
         self.intents: dict[str, Intent] = {}
         self.is_down = False
+        self.is_quick = asyncio.Event()
+        self.is_quick.set()
 
     async def accept(self, intent: Intent) -> bool:
         if self.is_down:
             raise OSError("disk full")
+        await self.is_quick.wait()
         is_new = intent.key not in self.intents
         self.intents.setdefault(intent.key, intent)
         return is_new
@@ -115,6 +120,7 @@ class Door:
     forms: NotedForms
     reception: Reception
     nudged: list[Intent]
+    slack: Workspace
     count: int = field(default=0)
 
     async def post(self, body: bytes, headers: Mapping[str, str] | list[tuple[str, str]]) -> Reply:
@@ -192,8 +198,11 @@ async def door() -> AsyncIterator[Door]:
     def nudge(intent: Intent) -> None:
         nudged.append(intent)
 
-    reception = Reception(catalog=catalog(), inbox=inbox, nudge=nudge, forms=forms, clock=StillClock())
-    app = bolt_app(AsyncWebClient(token="xoxb-1", base_url="http://127.0.0.1:1/"), token="xoxb-1", team=TEAM, bot_user="UBOT", bot="B1")
+    slack = Workspace(users=[User("UANA", "ana")], channels=[Channel("C1", "deploys")])
+    await slack.start()
+    reception = Reception(catalog=catalog(), inbox=inbox, nudge=nudge, forms=forms, clock=StillClock(), patience=0.2)
+    client = AsyncWebClient(token=slack.token, base_url=slack.api_url)
+    app = bolt_app(client, token=slack.token, team=TEAM, bot_user="UBOT", bot="B1")
     for verb in (deploy, rollback, home, buttons):
         verb.register(app, reception)
     reception.serve(app)
@@ -204,6 +213,8 @@ async def door() -> AsyncIterator[Door]:
     server = TestServer(application)
     await server.start_server()
     async with aiohttp.ClientSession() as session:
-        yield Door(str(server.make_url("")).rstrip("/"), session, inbox, forms, reception, nudged)
+        yield Door(str(server.make_url("")).rstrip("/"), session, inbox, forms, reception, nudged, slack)
+    inbox.is_quick.set()
     await reception.close()
+    await slack.close()
     await server.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
+import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -167,3 +168,46 @@ def test_a_listener_asks_only_for_what_bolt_gives_and_never_by_keyword_alone(lis
 
 def test_every_verb_has_its_listener() -> None:
     assert len(_listeners()) == 8
+
+
+@pytest.mark.parametrize("payload", [click("approve"), click("cancel")])
+async def test_a_click_that_cannot_be_stored_is_answered_where_the_person_sees_it(door: Door, payload: dict[str, object]) -> None:
+    door.inbox.is_down = True
+    assert (await door.interaction(payload)).text == ""
+    said = await door.slack.until(lambda: door.slack.whisper("UANA", "That was not accepted", "incident"))
+    assert said["channel"] == "C1"
+
+
+async def test_a_dialog_that_cannot_be_stored_says_so_under_its_first_field(door: Door) -> None:
+    door.inbox.is_down = True
+    reply = await door.interaction(submission(ids.REJECT_FORM, {ids.REASON: {"value": "no"}}))
+    assert "That was not accepted" in json.loads(reply.text)["errors"][ids.REASON]
+
+
+async def test_a_slow_database_is_answered_before_slack_loses_patience(door: Door) -> None:
+    door.inbox.is_quick.clear()
+    reply = await door.command("status")
+    assert "The database is slow, so I cannot say whether this was taken" in reply.said
+    door.inbox.is_quick.set()
+    await door.reception.close()
+    assert len(door.accepted) == len(door.nudged) == 1, "it was taken after all, and is carried out"
+
+
+@pytest.mark.parametrize("action", sorted(ASKS))
+async def test_somebody_of_another_company_gets_no_dialog_and_the_desk_refuses(door: Door, action: Action) -> None:
+    await door.interaction(click(action, team="T9"))
+    await door.reception.close()
+    assert door.forms.opened == []
+    assert [str(intent.by) for intent in door.accepted] == ["T9/UANA"]
+
+
+async def test_what_somebody_typed_comes_back_escaped(door: Door) -> None:
+    assert "&lt;!channel&gt;" in (await door.command("<!channel>")).said
+
+
+@pytest.mark.parametrize("reason", ["\u202efdp.exe", "x" * 501, "a\x00b"])
+async def test_a_reason_in_a_dialog_is_checked_like_one_that_was_typed(door: Door, reason: str) -> None:
+    for callback in (ids.REJECT_FORM, ids.DEPLOY_FORM):
+        values = {**_deploy_form("storefront", "staging", "v1.2.0"), ids.REASON: {"value": reason}}
+        assert ids.REASON in json.loads((await door.interaction(submission(callback, values))).text)["errors"]
+    assert door.accepted == []
