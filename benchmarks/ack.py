@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import gc
 import hmac
 import json
 import os
@@ -133,6 +134,8 @@ async def ours(folder: Path) -> AsyncIterator[web.RouteDef]:
     for verb in (deploy, rollback, home, buttons):
         verb.register(app, reception)
     reception.serve(app)
+    gc.collect()
+    gc.freeze()  # as ``bot.app.serve`` does
     yield events_route(Guard([SECRET], TEAM, "", clock), reception, Figures())
     await reception.close()
     await database.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -90,6 +91,8 @@ async def serve(settings: Settings) -> int:
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, stop.set)
     async with running(settings) as bot:
+        gc.collect()
+        gc.freeze()  # what is built by now stays; looking through it again would stop everything for tens of milliseconds
         log.info("Go/No-Go is up", url=bot.url, services=sorted(bot.house.catalog.services))
         await stop.wait()
         log.info("Go/No-Go stops; what is under way goes on at the next start")

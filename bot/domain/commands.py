@@ -6,7 +6,7 @@ from JSON (``to_json``/``from_json``), because what is accepted is stored before
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any, ClassVar
 
@@ -235,7 +235,7 @@ COMMANDS: dict[str, type[Command]] = {
 
 def to_json(command: Command) -> dict[str, Any]:
     """Write a command as JSON values with its verb."""
-    return {"verb": command.verb, **asdict(command)}
+    return {"verb": command.verb, **{each.name: getattr(command, each.name) for each in fields(command)}}
 
 
 def from_json(value: dict[str, Any]) -> Command:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import delete, select, update
@@ -100,10 +100,8 @@ def _stored(at: datetime) -> str:
 
 
 def _write(intent: Intent) -> str:
-    body = {
-        "key": intent.key, "command": to_json(intent.command), "by": str(intent.by), "place": asdict(intent.place),
-        "at": intent.at.isoformat(),
-    }  # fmt: skip
+    place = {"channel": intent.place.channel, "thread": intent.place.thread, "response_url": intent.place.response_url}
+    body = {"key": intent.key, "command": to_json(intent.command), "by": str(intent.by), "place": place, "at": intent.at.isoformat()}
     return json.dumps(body)
 
 
