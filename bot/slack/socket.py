@@ -24,9 +24,9 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 log = structlog.get_logger(__name__)
 quiet = logging.getLogger("gonogo.socket")
-"""For the client's own log lines, which may hold the address with its ticket."""
+"""For the clients' own log lines, which may hold the address with its ticket."""
 quiet.addHandler(logging.NullHandler())
-quiet.propagate = False
+quiet.setLevel(logging.CRITICAL + 1)
 
 Dispatch = Callable[[dict[str, Any]], Awaitable[tuple[int, str]]]
 KNOWN = frozenset({"slash_commands", "interactive", "events_api"})
@@ -44,7 +44,7 @@ class Socket:
         ping: float = PING, silent: float = SILENT,
     ) -> None:  # fmt: skip
         self._app_token = app_token
-        self._web = AsyncWebClient(token=app_token, base_url=api_url, session=session)
+        self._web = AsyncWebClient(token=app_token, base_url=api_url, session=session, logger=quiet)
         self._team = team
         self._dispatch = dispatch
         self._ping = ping

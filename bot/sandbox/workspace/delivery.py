@@ -1,4 +1,4 @@
-"""What people do, delivered to the bot as Slack does: signed requests, three seconds to answer, and faults on request."""
+"""What people do, delivered to the bot as Slack does: signed requests or Socket Mode, three seconds to answer, and faults on request."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 
 import aiohttp
 
+from bot.sandbox.workspace.sockets import Sockets
 from bot.sandbox.workspace.state import Json, State
 
 ACK_LIMIT = 3.0
@@ -53,7 +54,9 @@ class Delivery:
     secret: str
     session: aiohttp.ClientSession
     faults: Faults
+    sockets: Sockets
     request_url: str = ""
+    """Where the bot listens; without it everything goes through Socket Mode."""
     response_base: str = ""
     log: list[Json] = field(default_factory=list)
 
@@ -65,7 +68,7 @@ class Delivery:
             "command": command, "text": text, "api_app_id": self.state.app, "is_enterprise_install": "false",
             "response_url": self._response_url(channel, user), "trigger_id": self.state.trigger(user),
         }  # fmt: skip
-        outcome = await self._send(urlencode(form).encode(), "application/x-www-form-urlencoded")
+        outcome = await self._send("slash_commands", form)
         self._show_ack(outcome, user, channel, command)
         return outcome
 
@@ -80,7 +83,7 @@ class Delivery:
         if channel:
             whole["channel"] = {"id": channel, "name": self.state.channels[channel].name}
             whole["response_url"] = self._response_url(channel, user)
-        outcome = await self._send(urlencode({"payload": json.dumps(whole)}).encode(), "application/x-www-form-urlencoded")
+        outcome = await self._send("interactive", whole)
         if outcome.status != 200:  # noqa: PLR2004 - HTTP
             self._trouble(user, channel)
         return outcome
@@ -91,27 +94,37 @@ class Delivery:
             "token": "unused", "team_id": self.state.team, "api_app_id": self.state.app, "event": event, "type": "event_callback",
             "event_id": f"Ev{self.state.ts().replace('.', '')}", "event_time": int(time.time()),
         }  # fmt: skip
-        return await self._send(json.dumps(body).encode(), "application/json")
+        return await self._send("events_api", body)
 
     def _response_url(self, channel: str, user: str) -> str:
         return f"{self.response_base}/respond/{channel}/{user}"
 
-    async def _send(self, body: bytes, content_type: str) -> Outcome:
-        outcomes = await asyncio.gather(*(self._send_once(body, content_type) for _ in range(self.faults.copies)))
+    async def _send(self, kind: str, payload: Json) -> Outcome:
+        outcomes = await asyncio.gather(*(self._send_once(kind, payload) for _ in range(self.faults.copies)))
         return outcomes[0]
 
-    async def _send_once(self, body: bytes, content_type: str) -> Outcome:
+    async def _send_once(self, kind: str, payload: Json) -> Outcome:
+        began = time.monotonic()
+        try:
+            async with asyncio.timeout(ACK_LIMIT):
+                status, body = await (self._over_http(kind, payload) if self.request_url else self._over_socket(kind, payload))
+        except (TimeoutError, aiohttp.ClientError, OSError):
+            status, body = 0, ""
+        outcome = Outcome(status, body, time.monotonic() - began)
+        self.log.append({"status": outcome.status, "seconds": outcome.seconds})
+        return outcome
+
+    async def _over_http(self, kind: str, payload: Json) -> tuple[int, str]:
+        body, content_type = _encoded(kind, payload)
         stamp = str(int(time.time()))
         signature = hmac.new(self.secret.encode(), b"v0:" + stamp.encode() + b":" + body, sha256).hexdigest()
         headers = {"Content-Type": content_type, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signature}"}
-        began = time.monotonic()
-        try:
-            async with asyncio.timeout(ACK_LIMIT), self.session.post(self.request_url, data=body, headers=headers) as response:
-                outcome = Outcome(response.status, await response.text(), time.monotonic() - began)
-        except (TimeoutError, aiohttp.ClientError, OSError):
-            outcome = Outcome(0, "", time.monotonic() - began)
-        self.log.append({"status": outcome.status, "seconds": outcome.seconds})
-        return outcome
+        async with self.session.post(self.request_url, data=body, headers=headers) as response:
+            return response.status, await response.text()
+
+    async def _over_socket(self, kind: str, payload: Json) -> tuple[int, str]:
+        answer = await self.sockets.deliver(kind, payload)
+        return 200, json.dumps(answer) if answer else ""
 
     def _show_ack(self, outcome: Outcome, user: str, channel: str, command: str) -> None:
         if outcome.status != 200:  # noqa: PLR2004 - HTTP
@@ -124,6 +137,14 @@ class Delivery:
 
     def _trouble(self, user: str, channel: str) -> None:
         self.state.tell({"type": "notice", "user": user, "channel": channel, "text": "This app did not respond. Try again."})
+
+
+def _encoded(kind: str, payload: Json) -> tuple[bytes, str]:
+    """Write a payload as Slack does over HTTP: events as JSON, commands as a form, clicks as JSON in a form."""
+    if kind == "events_api":
+        return json.dumps(payload).encode(), "application/json"
+    form = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
+    return urlencode(form).encode(), "application/x-www-form-urlencoded"
 
 
 def _said(body: str) -> tuple[str, list[Any]]:

@@ -14,6 +14,7 @@ from aiohttp import web
 from bot.sandbox.workspace import blocks, control
 from bot.sandbox.workspace.delivery import Delivery, Faults, Outcome
 from bot.sandbox.workspace.methods import METHODS, Method, Refused, check_arguments, parsed
+from bot.sandbox.workspace.sockets import Sockets
 from bot.sandbox.workspace.state import Channel, Json, State, User
 
 SCOPES = frozenset(
@@ -29,6 +30,7 @@ class Workspace:
     def __init__(
         self, *, team: str = "T0SANDBOX", name: str = "Sandbox", users: Sequence[User], channels: Sequence[Channel],
         token: str = "xoxb-sandbox", secret: str = "sandbox-signing-secret", app: str = "A0GONOGO",  # noqa: S107 - of this machine only
+        app_token: str = "xapp-1-A0GONOGO-1-sandbox",  # noqa: S107
         scopes: frozenset[str] = SCOPES, rates: float = 1.0,
     ) -> None:  # fmt: skip
         bot = User("UGONOGO", "Go/No-Go", is_bot=True)
@@ -38,6 +40,7 @@ class Workspace:
         self.state = State(team, name, people, {channel.id: channel for channel in channels}, bot.id, app)
         self.token, self.secret, self.scopes = token, secret, scopes
         self.faults = Faults()
+        self.sockets = Sockets(app, app_token, on_change=lambda: self.state.tell({"type": "connections"}))
         self.calls: list[Json] = []
         """Every call of the Web API: method, arguments, answer."""
         self._rates = rates
@@ -57,21 +60,22 @@ class Workspace:
         self.application.add_routes(
             [
                 web.post("/api/{method}", self._api), web.get("/api/{method}", self._api), web.post("/upload/{file}", self._upload),
-                web.post("/respond/{channel}/{user}", self._respond), *control.routes(self),
+                web.post("/respond/{channel}/{user}", self._respond), web.get("/link/", self.sockets.link), *control.routes(self),
             ]
         )  # fmt: skip
         self._runner = web.AppRunner(self.application, access_log=None, shutdown_timeout=1)
         await self._runner.setup()
         await web.TCPSite(self._runner, "127.0.0.1", port).start()
         self.url = f"http://127.0.0.1:{self._runner.addresses[0][1]}"
-        self.delivery = Delivery(self.state, self.secret, self.session, self.faults, response_base=self.url)
+        self.delivery = Delivery(self.state, self.secret, self.session, self.faults, self.sockets, response_base=self.url)
 
     def call_at(self, request_url: str) -> None:
-        """Say where the bot listens."""
+        """Say where the bot listens; with an empty address everything goes through Socket Mode."""
         self.delivery.request_url = request_url
 
     async def close(self) -> None:
         """Stop serving."""
+        await self.sockets.close()
         await self.session.close()
         if self._runner is not None:
             await self._runner.cleanup()
@@ -86,6 +90,8 @@ class Workspace:
         if fault == "html":
             return web.Response(text="<html>maintenance</html>", content_type="text/html")
         arguments = await _arguments(request)
+        if name == "apps.connections.open":
+            return web.json_response(self.sockets.open(_token(request, arguments), self.url))
         found = METHODS.get(name)
         if fault == "429" or (found is not None and self._too_many(name, found)):
             return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers={"Retry-After": "1"})
@@ -111,7 +117,7 @@ class Workspace:
         return {"ok": True, **answer}
 
     def _check_token(self, request: web.Request, arguments: Json) -> None:
-        given = request.headers.get("Authorization", "").removeprefix("Bearer ") or str(arguments.get("token") or "")
+        given = _token(request, arguments)
         if not given:
             raise Refused("not_authed")
         if given != self.token:
@@ -197,6 +203,10 @@ class Workspace:
 
 def _everything(message: Json) -> str:
     return "\n".join([message["text"], *blocks.texts(message.get("blocks", []))])
+
+
+def _token(request: web.Request, arguments: Json) -> str:
+    return request.headers.get("Authorization", "").removeprefix("Bearer ") or str(arguments.get("token") or "")
 
 
 async def _arguments(request: web.Request) -> Json:
