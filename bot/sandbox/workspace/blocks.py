@@ -11,6 +11,8 @@ from slack_sdk.models.blocks import Block
 MOST = {"message": 50, "view": 100}
 TOTAL = 13_200
 """Characters in all blocks together; undocumented, but Slack answers msg_blocks_too_long."""
+FIELD, LABEL, VALUE, BLOCK_ID = 2000, 75, 150, 255
+CONFIRM = {"title": 100, "text": 300, "confirm": 30, "deny": 30}
 IGNORED = {"emoji", "verbatim"}
 
 
@@ -38,26 +40,54 @@ def _of_block(block: dict[str, Any]) -> list[str]:
     if written is None:
         return [f"unsupported type: {block.get('type')}"]
     found = [] if _same(block, written) else [f"unknown or misplaced keys in {block.get('type')}"]
-    found += [
-        f"field longer than 2000: {len(field.get('text', ''))}"
-        for field in block.get("fields", [])
-        if len(field.get("text", "")) > 2000  # noqa: PLR2004
-    ]
+    found += _too_long(block)
     elements = [element for element in block.get("elements", []) if isinstance(element, dict)]
     found += [f"action_id {name} is used twice" for name in _twice(element.get("action_id") for element in elements)]
     return found + [problem for element in [*elements, block.get("accessory"), block.get("element")] for problem in _of_element(element)]
 
 
+def _too_long(block: dict[str, Any]) -> list[str]:
+    """Judge a block's own texts (docs.slack.dev/reference/block-kit/blocks)."""
+    found = [f"field longer than 2000: {len(text)}" for text in map(_text, block.get("fields") or []) if len(text) > FIELD]
+    if block.get("type") == "header" and not _is_plain(block.get("text")):
+        found.append("a header's text must be plain_text")
+    if len(str(block.get("block_id") or "")) > BLOCK_ID:
+        found.append("block_id must be shorter than 256 characters")
+    return found
+
+
 def _of_element(element: Any) -> list[str]:
+    """Judge a button or a select (docs.slack.dev/reference/block-kit/block-elements and .../composition-objects)."""
     if not isinstance(element, dict):
         return []
     found = []
-    if element.get("type") == "button" and element.get("text", {}).get("type") != "plain_text":
-        found.append("a button's text must be plain_text")
-    if element.get("type") == "button" and len(element.get("text", {}).get("text", "")) > 75:  # noqa: PLR2004 - Slack's limit
-        found.append("a button's text must be shorter than 76 characters")
-    values = [option.get("value", "") for option in element.get("options", []) or []]
-    return [*found, *("an option's value must be shorter than 151 characters" for value in values if len(value) > 150)]  # noqa: PLR2004
+    if element.get("type") == "button":
+        found += [] if _is_plain(element.get("text")) else ["a button's text must be plain_text"]
+        found += [] if len(_text(element)) <= LABEL else ["a button's text must be shorter than 76 characters"]
+        found += [] if len(str(element.get("value") or "")) <= FIELD else ["a button's value must be shorter than 2001 characters"]
+    options = [option for option in element.get("options") or [] if isinstance(option, dict)]
+    found += ["an option's text must be shorter than 76 characters" for option in options if len(_text(option)) > LABEL]
+    found += ["an option's value must be shorter than 151 characters" for option in options if len(str(option.get("value"))) > VALUE]
+    return found + _of_confirm(element.get("confirm"))
+
+
+def _of_confirm(confirm: Any) -> list[str]:
+    if not isinstance(confirm, dict):
+        return []
+    lengths = {part: len(_text(confirm.get(part))) for part in CONFIRM}
+    return [
+        f"a confirm dialog's {part} must have 1 to {CONFIRM[part]} characters" for part, n in lengths.items() if not 1 <= n <= CONFIRM[part]
+    ]
+
+
+def _is_plain(text: Any) -> bool:
+    return isinstance(text, dict) and text.get("type") == "plain_text"
+
+
+def _text(thing: Any) -> str:
+    """Give the text of a text object, or of something that has one."""
+    text = thing.get("text") if isinstance(thing, dict) else ""
+    return _text(text) if isinstance(text, dict) else str(text or "")
 
 
 def _same(given: Any, written: Any) -> bool:

@@ -89,6 +89,8 @@ async def submit(workspace: Workspace, user: str, view: Json, values: Json) -> J
     if answer.get("response_action") == "errors":
         workspace.state.tell({"type": "view_errors", "user": user, "view": view, "errors": answer["errors"]})
         return answer
+    if answer.get("response_action") in {"update", "push"}:
+        raise NotImplementedError("the bot never replaces or stacks a dialog in an ack; the sandbox does not either")
     workspace.state.views.pop(view["id"], None)
     workspace.state.tell({"type": "view_closed", "user": user, "view": view})
     return answer
@@ -127,9 +129,14 @@ class _Doors:
 
     async def _body(self, request: web.Request) -> Json:
         self._check(request)
-        body: Json = await request.json()
-        if body.get("user") not in self._state.users:
+        try:
+            body: Json = await request.json()
+        except ValueError:
+            raise web.HTTPBadRequest(text="That is no JSON.") from None
+        if not isinstance(body, dict) or body.get("user") not in self._state.users:
             raise web.HTTPBadRequest(text="There is no such person.")
+        if "channel" in body and body["channel"] not in self._state.channels:
+            raise web.HTTPNotFound(text="There is no such channel.")
         return body
 
     async def see(self, request: web.Request) -> web.Response:
@@ -197,7 +204,10 @@ class _Doors:
         )
         if found is None:
             raise web.HTTPNotFound(text="That message is gone.")
-        block_id, element = element_on(found, body["action_id"])
+        try:
+            block_id, element = element_on(found, str(body.get("action_id")))
+        except LookupError:
+            raise web.HTTPNotFound(text="That button is gone.") from None
         outcome = await press(self._workspace, body["user"], channel.id, found, block_id, element)
         return web.json_response({"status": outcome.status})
 
@@ -223,6 +233,9 @@ class _Doors:
         view = self._state.views.pop(body["view_id"], None)
         if view is not None:
             self._state.tell({"type": "view_closed", "user": body["user"], "view": view})
+            if view.get("notify_on_close"):
+                closed = {"type": "view_closed", "view": {key: each for key, each in view.items() if key != "_user"}, "is_cleared": False}
+                await self._workspace.delivery.interaction(body["user"], closed)
         return web.json_response({})
 
     async def home(self, request: web.Request) -> web.Response:

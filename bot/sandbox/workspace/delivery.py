@@ -17,6 +17,8 @@ from bot.sandbox.workspace.sockets import Sockets
 from bot.sandbox.workspace.state import Json, State
 
 ACK_LIMIT = 3.0
+RETRIES = (0.0, 60.0, 300.0)
+"""Seconds after which an event that was not taken comes again (docs.slack.dev/apis/events-api, "Retries")."""
 SLACKBOT = "USLACKBOT"
 
 
@@ -35,10 +37,12 @@ class Faults:
 
     copies: int = 1
     """How often each delivery comes."""
+    late: float = 0.0
+    """Seconds by which deliveries come late; set it for one and not for the next, and they come out of order."""
     away_until: float = 0.0
     """The Web API answers 503 until then (time.monotonic)."""
     fail_next: dict[str, list[str]] = field(default_factory=dict)
-    """By method: ``429``, ``500``, ``lost`` (done, but the answer is lost) or ``html``, for the next calls."""
+    """By method, for its next calls: ``429``, ``503``, ``html``, ``timeout`` (never answered), ``lost`` (done, but the answer is lost)."""
 
     @property
     def is_away(self) -> bool:
@@ -58,7 +62,9 @@ class Delivery:
     request_url: str = ""
     """Where the bot listens; without it everything goes through Socket Mode."""
     response_base: str = ""
+    retries: tuple[float, ...] = RETRIES
     log: list[Json] = field(default_factory=list)
+    _retrying: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def command(self, user: str, channel: str, command: str, text: str) -> Outcome:
         """Send a slash command. What the ack says is shown to the person alone."""
@@ -94,36 +100,65 @@ class Delivery:
             "token": "unused", "team_id": self.state.team, "api_app_id": self.state.app, "event": event, "type": "event_callback",
             "event_id": f"Ev{self.state.ts().replace('.', '')}", "event_time": int(time.time()),
         }  # fmt: skip
-        return await self._send("events_api", body)
+        outcome = await self._send("events_api", body)
+        if outcome.status != 200:  # noqa: PLR2004 - HTTP
+            retrying = asyncio.create_task(self._try_again(body, outcome), name="event retries")
+            self._retrying.add(retrying)
+            retrying.add_done_callback(self._retrying.discard)
+        return outcome
+
+    async def _try_again(self, body: Json, outcome: Outcome) -> None:
+        for number, pause in enumerate(self.retries, 1):
+            await asyncio.sleep(pause)
+            reason = "http_error" if outcome.status else "http_timeout"
+            outcome = await self._send("events_api", body, retry=number, reason=reason)
+            if outcome.status == 200:  # noqa: PLR2004 - HTTP
+                return
+
+    async def verify_url(self) -> bool:
+        """Send the challenge that Slack sends when somebody enters the request address."""
+        challenge = self.state.ts()
+        outcome = await self._send("events_api", {"type": "url_verification", "token": "unused", "challenge": challenge})
+        return outcome.status == 200 and challenge in outcome.body  # noqa: PLR2004 - HTTP
+
+    async def close(self) -> None:
+        """Give up what would come again."""
+        for retrying in self._retrying:
+            retrying.cancel()
+        await asyncio.gather(*self._retrying, return_exceptions=True)
 
     def _response_url(self, channel: str, user: str) -> str:
-        return f"{self.response_base}/respond/{channel}/{user}"
+        return f"{self.response_base}/respond/{self.state.answer_to(channel, user)}"
 
-    async def _send(self, kind: str, payload: Json) -> Outcome:
-        outcomes = await asyncio.gather(*(self._send_once(kind, payload) for _ in range(self.faults.copies)))
+    async def _send(self, kind: str, payload: Json, *, retry: int = 0, reason: str = "") -> Outcome:
+        if self.faults.late:
+            await asyncio.sleep(self.faults.late)
+        outcomes = await asyncio.gather(*(self._send_once(kind, payload, retry, reason) for _ in range(self.faults.copies)))
         return outcomes[0]
 
-    async def _send_once(self, kind: str, payload: Json) -> Outcome:
+    async def _send_once(self, kind: str, payload: Json, retry: int, reason: str) -> Outcome:
         began = time.monotonic()
         try:
             async with asyncio.timeout(ACK_LIMIT):
-                status, body = await (self._over_http(kind, payload) if self.request_url else self._over_socket(kind, payload))
+                over = self._over_http if self.request_url else self._over_socket
+                status, body = await over(kind, payload, retry, reason)
         except (TimeoutError, aiohttp.ClientError, OSError):
             status, body = 0, ""
         outcome = Outcome(status, body, time.monotonic() - began)
         self.log.append({"status": outcome.status, "seconds": outcome.seconds})
         return outcome
 
-    async def _over_http(self, kind: str, payload: Json) -> tuple[int, str]:
+    async def _over_http(self, kind: str, payload: Json, retry: int, reason: str) -> tuple[int, str]:
         body, content_type = _encoded(kind, payload)
         stamp = str(int(time.time()))
         signature = hmac.new(self.secret.encode(), b"v0:" + stamp.encode() + b":" + body, sha256).hexdigest()
         headers = {"Content-Type": content_type, "X-Slack-Request-Timestamp": stamp, "X-Slack-Signature": f"v0={signature}"}
+        headers |= {"X-Slack-Retry-Num": str(retry), "X-Slack-Retry-Reason": reason} if retry else {}
         async with self.session.post(self.request_url, data=body, headers=headers) as response:
             return response.status, await response.text()
 
-    async def _over_socket(self, kind: str, payload: Json) -> tuple[int, str]:
-        answer = await self.sockets.deliver(kind, payload)
+    async def _over_socket(self, kind: str, payload: Json, retry: int, reason: str) -> tuple[int, str]:
+        answer = await self.sockets.deliver(kind, payload, retry=retry, reason=reason)
         return 200, json.dumps(answer) if answer else ""
 
     def _show_ack(self, outcome: Outcome, user: str, channel: str, command: str) -> None:

@@ -14,6 +14,8 @@ from bot.sandbox.workspace.state import Channel, Json, State
 
 TRIGGER_LIFE = 3.0
 TEXT_CAP = 40_000
+PAGE, LARGEST_PAGE = 100, 999
+"""docs.slack.dev/reference/methods/conversations.history"""
 
 
 class Refused(Exception):  # noqa: N818 - it is an answer of Slack's
@@ -54,7 +56,7 @@ def check_arguments(found: Method, arguments: Json) -> None:
     missing = [name for name in sorted(found.required) if arguments.get(name) in (None, "")]  # values may be objects
     if missing:
         raise Refused("invalid_arguments", f"missing required field: {missing[0]}")
-    unknown = sorted(set(arguments) - found.required - found.optional - {"token"})
+    unknown = sorted(set(arguments) - found.required - found.optional - {"token", "team_id"})  # the SDK adds these
     if unknown:
         raise Refused("invalid_arguments", f"unknown argument: {unknown[0]}")
 
@@ -114,14 +116,16 @@ async def post_message(state: State, arguments: Json) -> Answer:
 
 @method("chat:write", "channel ts", f"text blocks metadata {_LOOK}", 50)
 async def update(state: State, arguments: Json) -> Answer:
-    """chat.update."""
+    """chat.update: what is not given stays (docs.slack.dev/reference/methods/chat.update)."""
     channel = _channel(state, arguments["channel"])
     message = state.find(channel, str(arguments["ts"]))
     if message is None:
         raise Refused("message_not_found")
     if message.get("user") != state.bot:
         raise Refused("cant_update_message")
-    message.update(_content(arguments), edited={"user": state.bot, "ts": state.ts()})
+    kept = {"blocks": message.get("blocks", []), **({"metadata": message["metadata"]} if "metadata" in message else {})}
+    given = _content(arguments if "blocks" in arguments else {**arguments, "blocks": message.get("blocks", [])})
+    message.update({**kept, **given}, edited={"user": state.bot, "ts": state.ts()})
     state.tell({"type": "message_changed", "channel": channel.id, "message": message})
     return {"channel": channel.id, "ts": message["ts"], "text": message["text"], "message": message}
 
@@ -183,8 +187,8 @@ async def conversations_open(state: State, arguments: Json) -> Answer:
 async def history(state: State, arguments: Json) -> Answer:
     """conversations.history: newest first, without replies."""
     channel = _channel(state, arguments["channel"])
-    found = [m for m in channel.messages if m.get("thread_ts", m["ts"]) == m["ts"] and m["ts"] >= str(arguments.get("oldest") or "0")]
-    return {"messages": [_seen(message, arguments) for message in reversed(found)], "has_more": False}
+    found = [message for message in channel.messages if message.get("thread_ts", message["ts"]) == message["ts"]]
+    return _page(list(reversed(found)), arguments)
 
 
 @method("channels:history", "channel ts", "cursor oldest latest limit inclusive include_all_metadata", 50)
@@ -194,7 +198,22 @@ async def replies(state: State, arguments: Json) -> Answer:
     found = [m for m in channel.messages if arguments["ts"] in {m["ts"], m.get("thread_ts")}]
     if not found:
         raise Refused("thread_not_found")
-    return {"messages": [_seen(message, arguments) for message in found], "has_more": False}
+    return _page(found, arguments)
+
+
+def _page(found: list[Json], arguments: Json) -> Answer:
+    """Give one page (docs.slack.dev/apis/web-api/pagination): at most ``limit`` messages, and a cursor when there are more."""
+    oldest, latest = str(arguments.get("oldest") or "0"), str(arguments.get("latest") or "9")
+    within = [message for message in found if oldest <= message["ts"] <= latest]
+    cursor, limit = str(arguments.get("cursor") or "0"), str(arguments.get("limit") or PAGE)
+    if not cursor.isdigit():
+        raise Refused("invalid_cursor")
+    if not limit.isdigit() or not 1 <= int(limit) <= LARGEST_PAGE:
+        raise Refused("invalid_limit")
+    end = int(cursor) + int(limit)
+    more = end < len(within)
+    shown = [_seen(message, arguments) for message in within[int(cursor) : end]]
+    return {"messages": shown, "has_more": more, "response_metadata": {"next_cursor": str(end) if more else ""}}
 
 
 def _seen(message: Json, arguments: Json) -> Json:

@@ -20,6 +20,8 @@ from bot.sandbox.workspace.state import Channel, Json, State, User
 SCOPES = frozenset(
     ["commands", "chat:write", "users:read", "usergroups:read", "channels:history", "groups:history", "files:write", "im:write"]
 )  # the manifest's
+ANSWER_LIFE, MOST_ANSWERS = 1800.0, 5
+"""Seconds and uses of a response_url."""
 BURST = 10
 """Calls of a method that are let through at once before its rate counts."""
 
@@ -60,7 +62,7 @@ class Workspace:
         self.application.add_routes(
             [
                 web.post("/api/{method}", self._api), web.get("/api/{method}", self._api), web.post("/upload/{file}", self._upload),
-                web.post("/respond/{channel}/{user}", self._respond), web.get("/link/", self.sockets.link), *control.routes(self),
+                web.post("/respond/{name}", self._respond), web.get("/link/", self.sockets.link), *control.routes(self),
             ]
         )  # fmt: skip
         self._runner = web.AppRunner(self.application, access_log=None, shutdown_timeout=1)
@@ -75,6 +77,7 @@ class Workspace:
 
     async def close(self) -> None:
         """Stop serving."""
+        await self.delivery.close()
         await self.sockets.close()
         await self.session.close()
         if self._runner is not None:
@@ -85,11 +88,16 @@ class Workspace:
     async def _api(self, request: web.Request) -> web.Response:
         name = request.match_info["method"]
         fault = (self.faults.fail_next.get(name) or [""]).pop(0) if self.faults.fail_next.get(name) else ""
-        if self.faults.is_away or fault == "500":
+        if fault == "timeout":
+            await asyncio.Event().wait()
+        if self.faults.is_away or fault == "503":
             return web.Response(status=503, text="Service Unavailable")
         if fault == "html":
             return web.Response(text="<html>maintenance</html>", content_type="text/html")
-        arguments = await _arguments(request)
+        try:
+            arguments = await _arguments(request)
+        except ValueError:
+            return web.json_response({"ok": False, "error": "invalid_json"})
         if name == "apps.connections.open":
             return web.json_response(self.sockets.open(_token(request, arguments), self.url))
         found = METHODS.get(name)
@@ -148,16 +156,24 @@ class Workspace:
         """Take an answer through a response_url."""
         if self.faults.is_away:
             return web.Response(status=503)
-        body = await request.json()
+        place = self.state.answers.get(request.match_info["name"])
+        if place is None or time.monotonic() - place.at > ANSWER_LIFE or place.uses >= MOST_ANSWERS:
+            return web.json_response({"ok": False, "error": "expired_url" if place else "invalid_url"}, status=404)
+        try:
+            body = await _arguments(request)
+        except ValueError:
+            return web.json_response({"ok": False, "error": "invalid_json"}, status=400)
+        if body.get("replace_original") or body.get("delete_original"):
+            return web.json_response({"ok": False, "error": "not_offered_in_the_sandbox"}, status=400)
         wrong = blocks.problems(body.get("blocks") or [])
         if wrong or not (body.get("text") or body.get("blocks")):
             return web.json_response({"ok": False, "error": "invalid_blocks" if wrong else "no_text", "why": wrong}, status=400)
-        channel, user = request.match_info["channel"], request.match_info["user"]
+        place.uses += 1
         content = {"user": self.state.bot, "text": body.get("text", ""), "blocks": body.get("blocks", [])}
         if body.get("response_type") == "in_channel":
-            self.state.post(self.state.channels[channel], content)
+            self.state.post(self.state.channels[place.channel], content)
         else:
-            self.state.whisper(channel, user, content)
+            self.state.whisper(place.channel, place.user, content)
         return web.json_response({"ok": True})
 
     # What people do, for tests ----------------------------------------------------------------------------------------------------------

@@ -47,6 +47,16 @@ class Trigger:
     used: bool = False
 
 
+@dataclass(slots=True)
+class ResponseUrl:
+    """Lets the bot answer five times within half an hour (docs.slack.dev/interactivity/handling-user-interaction)."""
+
+    channel: str
+    user: str
+    at: float
+    uses: int = 0
+
+
 @dataclass
 class State:
     """Everything, in memory."""
@@ -58,6 +68,7 @@ class State:
     bot: str
     app: str
     triggers: dict[str, Trigger] = field(default_factory=dict)
+    answers: dict[str, ResponseUrl] = field(default_factory=dict)
     views: dict[str, Json] = field(default_factory=dict)
     """Open dialogs by id; each knows its ``_user``."""
     homes: dict[str, Json] = field(default_factory=dict)
@@ -77,6 +88,12 @@ class State:
         trigger = f"{uuid.uuid4().hex}.{user}"
         self.triggers[trigger] = Trigger(user, time.monotonic())
         return trigger
+
+    def answer_to(self, channel: str, user: str) -> str:
+        """Make the name of a response_url."""
+        name = uuid.uuid4().hex
+        self.answers[name] = ResponseUrl(channel, user, time.monotonic())
+        return name
 
     def tell(self, event: Json) -> None:
         """Tell every page, and wake whoever waits for a change."""
