@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import structlog
 from slack_bolt.async_app import AsyncApp
@@ -21,7 +21,6 @@ from bot.ports import Clock, Inbox, Intent
 
 log = structlog.get_logger(__name__)
 
-Result = TypeVar("Result")
 PATIENCE = 2.0
 """Seconds that an ack waits for the database; Slack waits three."""
 LAST_CALL = 5.0
@@ -71,7 +70,7 @@ class Reception:
         self._clock = clock
         self._patience = patience
         self._bolt: AsyncApp | None = None
-        self._tasks: set[asyncio.Task[Any]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> datetime:
         """Give the time as aware UTC."""
@@ -88,17 +87,22 @@ class Reception:
 
         Raises NotPossible when the database takes longer than Slack would wait: then it may be stored later, and is carried out if so.
         """
-        storing = self._own(self._store(intent), "accept")
-        done, _ = await asyncio.wait({storing}, timeout=self._patience)
-        if not done:
-            raise NotPossible("The database is slow, so I cannot say whether this was taken. Look at /deploy status before you try again.")
-        return storing.result()
-
-    async def _store(self, intent: Intent) -> bool:
-        accepted = await self._inbox.accept(intent)
+        try:
+            async with asyncio.timeout(self._patience):
+                accepted = await self._inbox.accept(intent)
+        except TimeoutError:
+            self._own(self._accept_late(intent), "late accept")
+            raise NotPossible(
+                "The database is slow, so I cannot say whether this was taken. Look at /deploy status before you try again."
+            ) from None
         if accepted:
             self._nudge(intent)
         return accepted
+
+    async def _accept_late(self, intent: Intent) -> None:
+        """Wait for what nobody waits for any more; it may be stored already, and carrying out an intent twice does it once."""
+        await self._inbox.accept(intent)
+        self._nudge(intent)
 
     def show(self, opening: Coroutine[Any, Any, None], *, to: Person, channel: str) -> None:
         """Open a dialog beside the ack. When it cannot be opened the person is told so."""
@@ -155,16 +159,15 @@ class Reception:
                 task.cancel()
             await asyncio.gather(*late, return_exceptions=True)
 
-    def _own(self, work: Coroutine[Any, Any, Result], name: str) -> asyncio.Task[Result]:
+    def _own(self, work: Coroutine[Any, Any, None], name: str) -> None:
         task = asyncio.create_task(work, name=name)
         self._tasks.add(task)
         task.add_done_callback(self._forget)
-        return task
 
-    def _forget(self, task: asyncio.Task[Any]) -> None:
+    def _forget(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
-            log.debug("a task beside an ack failed", task=task.get_name())  # whoever waits for it has the exception
+            log.error("what was begun beside an ack failed", task=task.get_name(), error=str(task.exception()))
 
 
 def teams_of(payload: dict[str, Any]) -> set[str]:
