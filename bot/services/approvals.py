@@ -121,13 +121,14 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, review: Revie
     if not review.is_ready or deployment.lead is None:
         if deployment.state is not State.GATED:
             await tx.move(id, State.GATED, at=now)
+        await readiness.say_evidence(tx, deployment, review, when="first")
         return None
     missing = [need for need in needs(policy.approvals, await tx.decisions(id), deployment.commit) if need.missing]
     if missing:
         if deployment.state is not State.AWAITING_APPROVAL:
             await tx.move(id, State.AWAITING_APPROVAL, at=now)
         return None
-    return await _go(house, tx, deployment)
+    return await _go(house, tx, deployment, review)
 
 
 async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
@@ -137,7 +138,7 @@ async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
     return "over"
 
 
-async def _go(house: House, tx: Transaction, deployment: Deployment) -> str:
+async def _go(house: House, tx: Transaction, deployment: Deployment, review: Review) -> str:
     await tx.move(deployment.id, State.ROLLING_OUT, at=house.now())
     for other in await tx.open_deployments(deployment.service, deployment.environment):
         if other.state is State.WATCHING:
@@ -146,4 +147,5 @@ async def _go(house: House, tx: Transaction, deployment: Deployment) -> str:
     live = await tx.live(deployment.service, deployment.environment)
     await tx.change(deployment.id, base_commit=live.commit if live else "", base_version=live.version if live else "")
     await note(tx, house.now(), "go", deployment, base=live.commit if live else "")
+    await readiness.say_evidence(tx, deployment, review, when="go")
     return "go"

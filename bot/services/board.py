@@ -12,7 +12,7 @@ from bot.domain.commands import Check, History, Status
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
-from bot.domain.readiness import Gate, frozen_by
+from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, BoardRow, Intent, Json, Reader
 from bot.services import approvals, readiness
@@ -204,7 +204,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     return Answer(
         "check",
         {
-            **facts_of(imagined), "title": imagined.title, "gates": [facts_of_gate(gate) for gate in review.gates],
+            **facts_of(imagined), "title": imagined.title, "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
             "ready": review.is_ready and not quarantined, "quarantined": quarantined, "changes": asdict(changes),
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },
@@ -218,11 +218,3 @@ async def _compare(house: House, service: str, base: str, head: str) -> Changes:
         return await house.providers[service].ci.compare(base, head)
     except IntegrationError:
         return Changes(known=False)
-
-
-def facts_of_gate(gate: Gate) -> dict[str, Json]:
-    """Give a gate's facts as JSON values."""
-    return {
-        "key": gate.key, "title": gate.title, "state": str(gate.state), "sentence": gate.sentence, "who": gate.who,
-        "by": _key(gate.by), "need": str(gate.need), "clears_at": gate.clears_at.isoformat() if gate.clears_at else "",
-    }  # fmt: skip

@@ -34,7 +34,7 @@ async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer |
         raise NotAllowed(
             f"Only the person on call for {deployment.service} can take over. {who}", Offer("ask_lead", "Ask the lead", deployment.id)
         )
-    return await _lead(house, intent, deployment, intent.by, reason=command.reason)
+    return await _lead(house, intent, deployment, intent.by, reason=command.reason, answer="taken_over")
 
 
 async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
@@ -44,7 +44,7 @@ async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
     return deployment
 
 
-async def _lead(house: House, intent: Intent, deployment: Deployment, to: Person, *, reason: str) -> Answer | None:
+async def _lead(house: House, intent: Intent, deployment: Deployment, to: Person, *, reason: str, answer: str = "lead") -> Answer | None:
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
             return None
@@ -53,7 +53,7 @@ async def _lead(house: House, intent: Intent, deployment: Deployment, to: Person
         facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
         await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", facts, deployment.id))
         await tx.wake(deployment.id)
-    return Answer("lead", facts)
+    return Answer(answer, facts)
 
 
 async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | None:

@@ -22,7 +22,7 @@ from bot.domain.readiness import (
     unknown_gate,
     unlocked_gate,
 )
-from bot.ports import Answer, Intent, Mark, Message, Reader, Shift
+from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Shift, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 from bot.services.people import readable
@@ -192,3 +192,17 @@ async def _mark(
             await tx.unmark(deployment.id, key)
         await note(tx, house.now(), action, deployment, intent.by, keys=list(keys), taken_back=list(gone))
         await tx.wake(deployment.id)
+
+
+def facts_of_gate(gate: Gate) -> dict[str, Json]:
+    """Give a gate's facts as JSON values."""
+    return {
+        "key": gate.key, "title": gate.title, "state": str(gate.state), "sentence": gate.sentence, "who": gate.who,
+        "by": str(gate.by or ""), "need": str(gate.need), "clears_at": gate.clears_at.isoformat() if gate.clears_at else "",
+    }  # fmt: skip
+
+
+async def say_evidence(tx: Transaction, deployment: Deployment, review: Review, *, when: str) -> None:
+    """Put every gate with its evidence into the thread, once for each occasion."""
+    facts = {**facts_of(deployment), "gates": [facts_of_gate(gate) for gate in review.gates]}
+    await tx.say(Message(f"{deployment.id}:gates:{when}", "gates", facts, deployment.id))

@@ -89,6 +89,9 @@ async def _find_or_start(house: House, id: DeploymentId, step: Step, *, smoke: b
     async with house.store.transaction() as tx:
         await tx.save_steps(id, [replace(step, run=run.id, run_url=run.url)])
         await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
+        if not smoke and deployment.kind is Kind.FORWARD:
+            facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": run.url}
+            await tx.say(Message(f"{id}:started:{step.key}:{step.attempt}", "step_started", facts, id))
         stopped = (await existing(tx, id)).state is not State.ROLLING_OUT
     if stopped:  # a rollback came between the intent and the start
         await ci.cancel(run.id)

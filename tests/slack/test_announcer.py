@@ -269,25 +269,25 @@ async def test_an_answer_goes_through_the_response_url(bot: Bot, slack: Any) -> 
 )
 async def test_an_answer_never_goes_to_a_strange_address(bot: Bot, slack: Any, url: str) -> None:
     async with bot() as announcer:
-        await announcer.answer(intent(response_url=url, channel="C1"), Answer("duplicate"))
+        await announcer.answer(intent(response_url=url, channel="C1"), Answer("locks", {"locks": [], "service": ""}))
     assert len(slack.whispers) == 1
 
 
 @pytest.mark.parametrize("channel", ["", "UANA", "CGONE"])
 async def test_an_answer_without_a_channel_is_a_direct_message(bot: Bot, slack: Any, channel: str) -> None:
     async with bot() as announcer:
-        await announcer.answer(intent(channel=channel), Answer("duplicate"))
+        await announcer.answer(intent(channel=channel), Answer("locks", {"locks": [], "service": ""}))
     assert len(slack.channels["DANA"]) == 1
 
 
 async def test_a_used_up_response_url_is_answered_in_the_channel(bot: Bot, slack: Any) -> None:
     slack.faults["response_url"].append("404")
     async with bot() as announcer:
-        await announcer.answer(intent(response_url=f"{slack.url}respond", channel="C1"), Answer("duplicate"))
+        await announcer.answer(intent(response_url=f"{slack.url}respond", channel="C1"), Answer("locks", {"locks": [], "service": ""}))
     assert len(slack.whispers) == 1
 
 
-@pytest.mark.parametrize("answer", [Answer("no_such_answer"), Answer("refusal"), Answer("duplicate")])
+@pytest.mark.parametrize("answer", [Answer("no_such_answer"), Answer("refusal"), Answer("locks", {"locks": [], "service": ""})])
 async def test_answering_never_raises(bot: Bot, slack: Any, answer: Answer) -> None:
     slack.away = True
     async with bot() as announcer:

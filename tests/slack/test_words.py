@@ -82,7 +82,6 @@ SUMMARY = {
 }
 
 ANSWERS: dict[str, dict[str, Any]] = {
-    "accepted": FACTS,
     "cancelled": {**FACTS, "by": "T1/UANA"},
     "approved": FACTS,
     "rejected": {**FACTS, "reason": "no"},
@@ -95,7 +94,6 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": ""},
     "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call"},
     "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO"},
-    "duplicate": {},
     "refusal": {"sentence": "No."},
     "incident": {"incident": "abc", "verb": "deploy"},
     "locked": LOCK,
@@ -104,21 +102,17 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
     "history": {"service": "storefront", "environment": "", "deployments": [PAST]},
     "check": {**CHECK, "approvals": [{"role": "release_manager", "count": 2}]},
-    "help": {"topic": "", "usages": [{"syntax": "/deploy status", "sentence": "what is live", "examples": ["/deploy status"]}]},
 }
 MESSAGES: dict[str, dict[str, Any]] = {
     "gates": {**FACTS, "gates": [GATE]},
     "approved": {**FACTS, "by": "T1/UCY"},
     "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
-    "step_done": {**FACTS, "step": "canary-5", "percent": 5, "seconds": 12},
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
     "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT},
-    "countdown": {**FACTS, "until": AT, "target": "v1.1.0"},
     "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1"},
     "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": ""},
     "rolling_back": {**FACTS, **ROLLED},
     "rolled_back": {**FACTS, **ROLLED},
-    "authors_rolled_back": {**FACTS, **ROLLED},
     "live": FACTS,
     "verified": {**FACTS, "snapshot": SNAPSHOT},
     "summary": SUMMARY,
@@ -164,7 +158,6 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("answers/status", {"service": "", "rows": []}, "No service is configured yet. Add one to gonogo.yaml."),
         ("answers/status", {"service": "", "rows": [EMPTY_ROW]}, "*storefront production*: nothing deployed by Go/No-Go yet"),
         ("answers/history", {"service": "api", "environment": "", "deployments": []}, "*api*\nNothing has been deployed here yet."),
-        ("answers/help", {"topic": "dance", "usages": []}, "I have no help on *dance*."),
         ("answers/ticked", {**FACTS, "items": []}, "None of your items is ticked for *storefront v1.2.0 → production*."),
         ("answers/ticked", {**FACTS, "items": ["a", "b"]}, "2 items of yours are ticked for *storefront v1.2.0 → production*."),
         ("messages/morning_summary", {"deployments": [], "rolled_back": 0, "at": AT}, "Nothing went live."),
@@ -201,7 +194,7 @@ def test_a_very_long_answer_ends_early_and_says_so() -> None:
 
 def test_what_is_missing_is_an_error_and_never_an_empty_word() -> None:
     with pytest.raises(UndefinedError):
-        WORDS.text("answers/accepted", {})
+        WORDS.text("answers/locked", {})
 
 
 # A team's own templates -----------------------------------------------------------------------------------------------------------------
