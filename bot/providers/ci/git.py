@@ -41,9 +41,11 @@ class Git:
         try:
             output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
         except TimeoutError:
-            process.kill()
-            await process.wait()
             raise IntegrationError(f"git {arguments[0]} took too long.", vendor=VENDOR) from None
+        finally:
+            if process.returncode is None:  # too slow, or nobody waits for it any more
+                process.kill()
+                await process.wait()
         if process.returncode != 0:
             last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
             raise IntegrationError(f"git {arguments[0]}: {last[0]}", vendor=VENDOR, retry=not self.is_there())

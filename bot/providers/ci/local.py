@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from dataclasses import replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import structlog
 
@@ -49,6 +51,7 @@ class LocalCI:
         self._pass_on = dict(pass_on or {})
         self._on_change = on_change
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._closing = False
 
     async def open(self) -> None:
         """Find what an earlier process left behind: end it, mark it lost."""
@@ -58,11 +61,13 @@ class LocalCI:
         for left in await self._runs.unfinished(self._service):
             if left.process_group and carries(left.process_group, left.correlation):
                 await end_group(left.process_group)
-            lost = replace(left.run, state=RunState.LOST, finished_at=self._clock.now(), sentence="the bot was restarted while it ran")
+            lost = _ended(left.run, RunState.LOST, self._clock.now(), "the bot was restarted while it ran")
             await self._runs.save(replace(left, run=lost, process_group=0))
+            await self._git.remove_worktree(self._tree(left))
 
     async def close(self) -> None:
-        """End what runs; the next start finds it lost and the runbooks start it again."""
+        """End what runs; it is lost, not cancelled, because nobody asked for its end."""
+        self._closing = True
         for task in self._tasks.values():
             task.cancel()
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
@@ -76,18 +81,21 @@ class LocalCI:
         return await self._git.compare(checked(base), checked(head))
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the newest test run said; without one, start it."""
-        found = await self._runs.by_correlation(self._service, f"test:{commit}")
-        if found is None:
-            await self.start(StartRequest(f"test:{commit}", commit, "", "test"))
-            return Quality(QualityState.RUNNING, "the tests have just been started")
-        if found.run.state is RunState.LOST:
-            return await self._quality_again(commit)
-        return _quality(found.run)
+        """Tell what the newest test run said; without one, or when all were lost, start it."""
+        for attempt in count(1):
+            correlation = f"test:{commit}" if attempt == 1 else f"test:{commit}:{attempt}"
+            found = await self._runs.by_correlation(self._service, correlation)
+            if found is None:
+                return await self._begin_tests(commit, correlation)
+            if found.run.state is not RunState.LOST:
+                return _quality(found.run)
+        raise AssertionError  # pragma: no cover - count() has no end
 
-    async def _quality_again(self, commit: str) -> Quality:
-        again = await self.start(StartRequest(f"test:{commit}:again", commit, "", "test"))
-        return _quality(again)
+    async def _begin_tests(self, commit: str, correlation: str) -> Quality:
+        if "test" not in (await self._pipeline(commit)).pipelines:
+            return Quality(QualityState.NONE, f"{pipeline.FILE} has no tests; add pipelines.test")
+        await self.start(StartRequest(correlation, commit, "", "test"))
+        return Quality(QualityState.RUNNING, "the tests have just been started")
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id."""
@@ -131,6 +139,9 @@ class LocalCI:
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+        left = await self._runs.get(run)
+        if left is not None and not left.run.state.is_final:  # stopped before its task had begun
+            await self.save(replace(left, run=_ended(left.run, RunState.CANCELLED, self._clock.now(), "stopped on request")))
 
     async def release_gate(self, run: str) -> None:
         """Let a run go on that waits at a manual gate."""
@@ -141,18 +152,24 @@ class LocalCI:
         raise IntegrationError("The embedded CI takes no webhooks.", vendor=VENDOR, status=404, retry=False)
 
     async def _execute(self, mine: LocalRun, stages: tuple[pipeline.StageSpec, ...]) -> None:
-        work = _Work(self, mine, self._work / "trees" / mine.run.id)
+        work = _Work(self, mine, self._tree(mine))
         try:
             await self._git.add_worktree(work.tree, mine.request.commit)
             await work.go_through(stages)
         except asyncio.CancelledError:
-            await work.end(RunState.CANCELLED, "stopped on request")
+            if self._closing:
+                await work.end(RunState.LOST, "the bot was stopped while it ran")
+            else:
+                await work.end(RunState.CANCELLED, "stopped on request")
         except Exception as error:
             log.exception("a run failed", run=mine.run.id)
             nothing_ran = isinstance(error, IntegrationError) and error.retry
             await work.end(RunState.LOST if nothing_ran else RunState.FAILED, str(error) or type(error).__name__)
         finally:
-            await asyncio.shield(self._git.remove_worktree(work.tree))
+            await _to_its_end(self._git.remove_worktree(work.tree))
+
+    def _tree(self, run: LocalRun) -> Path:
+        return self._work / "trees" / run.run.id
 
     async def save(self, run: LocalRun) -> None:
         """Store a run and tell whoever waits for it."""
@@ -172,9 +189,9 @@ class LocalCI:
             "GONOGO_COMMIT": request.commit,
             "GONOGO_CORRELATION": request.correlation,
             "GONOGO_SERVICE": run.service,
-            **{f"GONOGO_{_INPUT.sub('_', name.upper())}": value for name, value in request.inputs.items()},
         }
-        return environment(tree, {**self._pass_on, **ours, **extra})
+        inputs = {f"GONOGO_{_INPUT.sub('_', name.upper())}": value for name, value in request.inputs.items()}
+        return environment(tree, {**self._pass_on, **inputs, **ours, **extra})
 
 
 class _Work:
@@ -206,6 +223,7 @@ class _Work:
         gate = Path(self._run.log).with_suffix(".gate")
         while not await asyncio.to_thread(gate.exists):  # noqa: ASYNC110 - another process may let it on
             await asyncio.sleep(0.2)
+        await asyncio.to_thread(gate.unlink, missing_ok=True)  # the next gate waits for its own release
 
     async def _run_stage(self, index: int, stage: pipeline.StageSpec) -> Ended:
         began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -221,8 +239,11 @@ class _Work:
             )
         )
         try:
-            self._run = replace(self._run, process_group=await asyncio.wait_for(began, timeout=10))
-            await self._save(self._run.run)
+            either: set[asyncio.Future[Any]] = {running, began}
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+            if began.done():  # else it could not begin, and says why
+                self._run = replace(self._run, process_group=began.result())
+                await self._save(self._run.run)
             return await running
         finally:
             if not running.done():
@@ -240,13 +261,26 @@ class _Work:
 
     async def end(self, state: RunState, sentence: str) -> None:
         """Close the run; stages that were not reached are skipped."""
-        now = self._ci.now()
-        stages = tuple(_closed(stage, state, now) for stage in self._run.run.stages)
-        await self._save(replace(self._run.run, state=state, stages=stages, finished_at=now, sentence=sentence))
+        await self._save(_ended(self._run.run, state, self._ci.now(), sentence))
 
     async def _save(self, run: CIRun) -> None:
         self._run = replace(self._run, run=run)
         await self._ci.save(self._run)
+
+
+async def _to_its_end(cleaning: Coroutine[Any, Any, None]) -> None:
+    """Finish the cleaning even when whoever waits for it is stopped meanwhile."""
+    task = asyncio.create_task(cleaning)
+    try:
+        await asyncio.shield(task)
+    except asyncio.CancelledError:
+        await task
+        raise
+
+
+def _ended(run: CIRun, state: RunState, now: datetime, sentence: str) -> CIRun:
+    stages = tuple(_closed(stage, state, now) for stage in run.stages)
+    return replace(run, state=state, stages=stages, finished_at=now, sentence=sentence)
 
 
 def _closed(stage: Stage, state: RunState, now: datetime) -> Stage:
@@ -259,7 +293,7 @@ def _closed(stage: Stage, state: RunState, now: datetime) -> Stage:
 
 def _why_failed(stage: pipeline.StageSpec, ended: Ended, report: str) -> str:
     if ended.timed_out:
-        return f"{stage.name} took longer than {stage.timeout:.0f} s"
+        return f"{stage.name} took longer than {stage.timeout:g} s"
     if ended.code == 0:
         return ""
     last = ended.tail.splitlines()[-1:] or [""]

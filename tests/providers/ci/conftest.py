@@ -1,0 +1,138 @@
+"""The laboratory of each CI provider: where the contract suite can prepare what it wants to see."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Protocol
+
+import pytest
+
+from bot.ports import CIProvider, LocalRun
+from bot.providers.ci.local import LocalCI
+
+STAGES = ("build", "migrate", "release")
+
+
+class Lab(Protocol):
+    """What a provider's own side must be able to do for the contract suite."""
+
+    ci: CIProvider
+
+    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
+        """Make a commit on the main line whose deployment has three stages; one may fail, the last may hold."""
+        ...
+
+    def branch(self, name: str, start: str) -> None:
+        """Begin a branch at a commit and go on there."""
+        ...
+
+    def tag(self, name: str, commit: str) -> None:
+        """Tag a commit."""
+        ...
+
+    def started(self) -> int:
+        """Count the deployments that really began."""
+        ...
+
+
+class MemoryRuns:
+    """``ports.RunStore`` that outlives the provider."""
+
+    def __init__(self, rows: dict[str, LocalRun] | None = None) -> None:
+        self.rows = rows or {}
+
+    async def add(self, run: LocalRun) -> LocalRun:
+        stored = await self.by_correlation(run.service, run.correlation)
+        return stored or self.rows.setdefault(run.run.id, run)
+
+    async def save(self, run: LocalRun) -> None:
+        if not self.rows[run.run.id].run.state.is_final:
+            self.rows[run.run.id] = run
+
+    async def get(self, id: str) -> LocalRun | None:
+        return self.rows.get(id)
+
+    async def by_correlation(self, service: str, correlation: str) -> LocalRun | None:
+        same = (row for row in self.rows.values() if (row.service, row.correlation) == (service, correlation))
+        return next(same, None)
+
+    async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
+        return tuple(row for row in self.rows.values() if row.service == service and not row.run.state.is_final)
+
+
+class WallClock:
+    """The real time: real processes take it."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class LocalLab:
+    """The embedded CI on a real git repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.repository = folder / "shop"
+        self.work = folder / "work"
+        self.begun = folder / "begun"
+        self.runs = MemoryRuns()
+        self.git("init", "--quiet", "--initial-branch=main", str(self.repository), inside=False)
+        self.ci = self.provider()
+
+    def provider(self) -> LocalCI:
+        """Make a provider on the same repository and the same stored runs, as a restart does."""
+        return LocalCI(
+            "shop",
+            self.repository,
+            runs=self.runs,
+            clock=WallClock(),
+            work=self.work,
+            pass_on={"GIVEN": "on purpose", "BEGUN": str(self.begun)},
+        )
+
+    def git(self, *arguments: str, inside: bool = True) -> str:
+        where = ("-C", str(self.repository)) if inside else ()
+        who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")
+        return subprocess.run(["git", *where, *who, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit_file(self, subject: str, pipeline: str) -> str:
+        """Commit a pipeline.yml as it is given."""
+        (self.repository / "pipeline.yml").write_text(pipeline)
+        self.git("add", "pipeline.yml")
+        self.git("commit", "--quiet", "--allow-empty", "--message", subject)
+        return self.git("rev-parse", "HEAD")
+
+    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
+        commands = [f"echo {name} is broken; exit 3" if index == failing else "true" for index, name in enumerate(STAGES)]
+        commands[0] = f'echo x >> "$BEGUN"; {commands[0]}'
+        commands[2] = "sleep 60" if held else commands[2]
+        stages = "".join(f"      - {{name: {name}, run: '{run}'}}\n" for name, run in zip(STAGES, commands, strict=True))
+        test = f"  test:\n    stages:\n      - {{name: unit, run: '{tests}'}}\n" if tests else ""
+        return self.commit_file(subject, f"# {subject}\npipelines:\n{test}  deploy:\n    stages:\n{stages}")
+
+    def branch(self, name: str, start: str) -> None:
+        self.git("checkout", "--quiet", "-b", name, start)
+
+    def tag(self, name: str, commit: str) -> None:
+        self.git("tag", name, commit)
+
+    def started(self) -> int:
+        return len(self.begun.read_text().splitlines()) if self.begun.exists() else 0
+
+
+@pytest.fixture
+async def local(tmp_path: Path) -> AsyncIterator[LocalLab]:
+    """Give the embedded CI, opened."""
+    lab = LocalLab(tmp_path)
+    await lab.ci.open()
+    yield lab
+    await lab.ci.close()
+
+
+@pytest.fixture(params=["local"])
+def lab(request: pytest.FixtureRequest) -> Lab:
+    """Give each provider's laboratory in turn."""
+    found: Lab = request.getfixturevalue(request.param)
+    return found

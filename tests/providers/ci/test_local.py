@@ -1,0 +1,208 @@
+"""What the embedded CI promises beyond the contract: real processes, clean rooms, clear errors."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, QualityState, RunState, StartRequest
+from bot.providers.ci import process
+from bot.providers.ci.junit import summarise
+from bot.providers.ci.local import LocalCI
+from bot.providers.ci.pipeline import parse
+
+if TYPE_CHECKING:
+    from tests.providers.ci.conftest import LocalLab
+
+
+async def seen(ci: LocalCI, run: CIRun, holds: Callable[[CIRun], bool]) -> CIRun:
+    async with asyncio.timeout(20):
+        while not holds(now := await ci.look(run.id)):  # noqa: ASYNC110 - a run is polled
+            await asyncio.sleep(0.02)
+    return now
+
+
+async def deployed(lab: LocalLab, *stages: str, inputs: dict[str, str] | None = None) -> CIRun:
+    lines = "".join(f"      - {stage}\n" for stage in stages)
+    commit = lab.commit_file("work", f"pipelines:\n  deploy:\n    stages:\n{lines}")
+    return await lab.ci.start(StartRequest(f"shop:{commit[:8]}", commit, "production", "deploy", inputs or {}))
+
+
+async def ended(lab: LocalLab, run: CIRun) -> CIRun:
+    return await seen(lab.ci, run, lambda now: now.state.is_final)
+
+
+def _waits(at: int, run: CIRun) -> bool:
+    return run.stages[at].state is RunState.WAITING
+
+
+def written(lab: LocalLab, run: CIRun) -> str:
+    log = Path(lab.runs.rows[run.id].log)
+    return log.read_text() if log.exists() else ""
+
+
+async def test_a_stage_sees_what_it_was_given_and_nothing_of_ours(local: LocalLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
+    run = await deployed(local, "{name: show, run: env, environment: {COLOUR: green}}", inputs={"percent": "25", "commit": "forged"})
+    assert (await ended(local, run)).state is RunState.SUCCEEDED
+    text = written(local, run)
+    assert "xoxb-secret" not in text
+    assert "forged" not in text
+    for line in ("GONOGO_PERCENT=25", "GONOGO_ENVIRONMENT=production", "COLOUR=green", "GIVEN=on purpose"):
+        assert line in text.splitlines()
+
+
+async def test_the_log_is_cut_at_its_cap_and_the_stage_goes_on(local: LocalLab) -> None:
+    run = await deployed(local, f"{{name: loud, run: 'head -c {process.LOG_CAP * 2} /dev/zero'}}")
+    assert (await ended(local, run)).state is RunState.SUCCEEDED
+    assert len(written(local, run)) == process.LOG_CAP
+
+
+async def test_a_stage_that_takes_too_long_is_ended_and_says_so(local: LocalLab) -> None:
+    done = await ended(local, await deployed(local, "{name: slow, run: sleep 60, timeout: 0.3}"))
+    assert (done.state, done.sentence) == (RunState.FAILED, "slow took longer than 0.3 s")
+
+
+async def test_what_ignores_term_is_killed_with_all_its_children(local: LocalLab) -> None:
+    run = await deployed(local, """{name: deaf, run: "trap '' TERM; sleep 60 & echo ready; wait; wait"}""")
+    await seen(local.ci, run, lambda _: "ready" in written(local, run))
+    group = local.runs.rows[run.id].process_group
+    await local.ci.cancel(run.id)
+    assert (await local.ci.look(run.id)).state is RunState.CANCELLED
+    with pytest.raises(ProcessLookupError):
+        os.kill(group, 0)
+
+
+async def test_each_manual_gate_waits_for_its_own_release(local: LocalLab) -> None:
+    run = await deployed(local, "{name: one, run: 'true', gate: manual}", "{name: two, run: 'true', gate: manual}")
+    for stage in (0, 1):
+        await seen(local.ci, run, partial(_waits, stage))
+        assert (await local.ci.look(run.id)).state is RunState.WAITING
+        await local.ci.release_gate(run.id)
+    assert (await ended(local, run)).state is RunState.SUCCEEDED
+
+
+async def test_a_run_at_a_gate_can_be_cancelled(local: LocalLab) -> None:
+    run = await deployed(local, "{name: one, run: 'true', gate: manual}")
+    await seen(local.ci, run, lambda now: now.state is RunState.WAITING)
+    await local.ci.cancel(run.id)
+    assert (await local.ci.look(run.id)).state is RunState.CANCELLED
+
+
+async def test_a_stage_that_may_fail_does_not_end_the_run(local: LocalLab) -> None:
+    done = await ended(local, await deployed(local, "{name: lint, run: exit 1, allow_failure: true}", "{name: go, run: 'true'}"))
+    assert [stage.state for stage in done.stages] == [RunState.FAILED, RunState.SUCCEEDED]
+    assert done.state is RunState.SUCCEEDED
+
+
+async def test_a_process_that_cannot_begin_says_why_at_once(local: LocalLab) -> None:
+    done = await ended(local, await deployed(local, "{name: go, run: 'true'}", inputs={"version": "a\0b"}))
+    assert (done.state, "null byte" in done.sentence) == (RunState.FAILED, True)
+
+
+async def test_an_orderly_stop_loses_a_run_and_does_not_claim_that_somebody_cancelled_it(local: LocalLab) -> None:
+    run = await deployed(local, "{name: go, run: sleep 60}")
+    await seen(local.ci, run, lambda now: now.stages[0].state is RunState.RUNNING)
+    await local.ci.close()
+    assert (await local.ci.look(run.id)).state is RunState.LOST
+
+
+async def test_a_restart_ends_orphans_marks_them_lost_and_clears_their_trees(local: LocalLab) -> None:
+    run = await deployed(local, "{name: go, run: sleep 60}")
+    await seen(local.ci, run, lambda _: local.runs.rows[run.id].process_group > 0)
+    left = local.runs.rows[run.id]
+    local.runs = type(local.runs)({run.id: left})  # what a killed process left: it writes nothing any more
+    successor = local.provider()
+    await successor.open()
+    lost = await successor.look(run.id)
+    assert (lost.state, lost.stages[0].state) == (RunState.LOST, RunState.LOST)
+    assert not process.carries(left.process_group, left.correlation)
+    assert not (local.work / "trees" / run.id).exists()
+
+
+async def test_lost_tests_are_run_again_however_often_they_were_lost(local: LocalLab) -> None:
+    commit = local.commit("first")
+    for _ in range(3):
+        assert (await local.ci.quality(commit)).state is QualityState.RUNNING
+        await local.ci.close()
+        local.runs.rows = {name: replace(row, run=replace(row.run, state=RunState.LOST)) for name, row in local.runs.rows.items()}
+        local.ci = local.provider()
+        await local.ci.open()
+    async with asyncio.timeout(20):
+        while (await local.ci.quality(commit)).state is not QualityState.GREEN:  # noqa: ASYNC110 - a run is polled
+            await asyncio.sleep(0.02)
+
+
+async def test_no_tree_is_left_behind(local: LocalLab) -> None:
+    await ended(local, await deployed(local, "{name: go, run: 'true'}"))
+    await local.ci.close()
+    assert not list((local.work / "trees").iterdir())
+    assert len(local.git("worktree", "list").splitlines()) == 1
+
+
+async def test_a_commit_without_a_pipeline_and_a_folder_without_a_repository_are_refused(local: LocalLab, tmp_path: Path) -> None:
+    local.git("commit", "--quiet", "--allow-empty", "--message", "empty")
+    with pytest.raises(IntegrationError, match=r"has no pipeline\.yml"):
+        await local.ci.start(StartRequest("x", local.git("rev-parse", "HEAD"), "production", "deploy"))
+    local.repository = tmp_path / "nowhere"
+    with pytest.raises(IntegrationError, match="not a git repository"):
+        await local.provider().open()
+
+
+def test_the_embedded_ci_takes_no_webhooks(local: LocalLab) -> None:
+    with pytest.raises(IntegrationError, match="no webhooks"):
+        local.ci.parse_webhook({}, b"{}")
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("pipelines:\n  deploy:\n    stages:\n      - {name: a, run: b, comand: c}\n", "pipeline.yml:4:"),
+        ("pipelines:\n  deplyo: {stages: []}\n", "pipeline.yml:2: pipelines.deplyo"),
+        ("pipelines:\n  deploy: {stages: []}\n", "at least 1 item"),
+        ("pipelines: [\n", "Mend the YAML"),
+        ("pipelines:\n  deploy:\n    stages:\n      - {name: a, run: b, timeout: -1}\n", "greater than 0"),
+        ("", "pipeline.yml:1:"),
+    ],
+)
+def test_a_mistake_in_the_pipeline_is_said_with_its_line(text: str, sentence: str) -> None:
+    with pytest.raises(IntegrationError) as refused:
+        parse(text)
+    assert sentence in str(refused.value)
+    assert not refused.value.retry
+
+
+def test_an_action_that_the_pipeline_has_not_is_named() -> None:
+    with pytest.raises(IntegrationError, match=r"Add pipelines\.smoke"):
+        parse("pipelines:\n  deploy: {stages: [{name: a, run: b}]}\n").stages("smoke")
+
+
+CASES = '<testsuite><testcase name="a"/><testcase name="b"><skipped/></testcase>{}</testsuite>'
+
+
+@pytest.mark.parametrize(
+    ("report", "sentence"),
+    [
+        (CASES.format(""), "1 passed, 1 skipped"),
+        (CASES.format('<testcase name="c"><failure/></testcase><testcase name="d"><error/></testcase>'), "1 passed, 2 failed: c, d"),
+        ("<testsuite>", ""),
+        ('<!DOCTYPE x [<!ENTITY e "e">]><testsuite/>', ""),
+    ],
+)
+def test_a_report_becomes_one_sentence(tmp_path: Path, report: str, sentence: str) -> None:
+    (tmp_path / "junit.xml").write_text(report)
+    assert summarise(tmp_path / "junit.xml") == sentence
+    assert summarise(tmp_path / "missing.xml") == ""
+
+
+async def test_a_stages_report_is_what_the_run_says(local: LocalLab) -> None:
+    run = await deployed(local, """{name: unit, run: "printf '<testsuite><testcase/></testsuite>' > r.xml", junit: r.xml}""")
+    assert (await ended(local, run)).sentence == "1 passed"
