@@ -48,10 +48,6 @@ class Document:
         where = ".".join(str(part) for part in loc)
         self._note(self.line(loc), f"{where}: {sentence}" if where else sentence)
 
-    def has_problems(self) -> bool:
-        """Tell whether anything was noted."""
-        return bool(self._problems)
-
     def check(self) -> None:
         """Raise ConfigurationError with every problem, in the order of the file; nothing when there is none."""
         if self._problems:

@@ -218,5 +218,3 @@ class Catalog:
     """For scheduled summaries."""
     morning: str = "09:00"
     """When the next-morning summary is posted, local to ``timezone``."""
-    release_managers: str = "release_manager"
-    """The role that may hand over any lead and is told about break-glass."""

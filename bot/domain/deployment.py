@@ -112,11 +112,6 @@ class Deployment:
     """When the automatic rollback begins, while one is counting down."""
 
     @property
-    def is_open(self) -> bool:
-        """Tell whether the runbook still has work to do."""
-        return self.state in OPEN
-
-    @property
     def title(self) -> str:
         """Name it for a person: ``storefront v1.2.0 → production``."""
         return f"{self.service} {self.version} → {self.environment}"

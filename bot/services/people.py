@@ -40,16 +40,6 @@ class People:
                 return True
         return False
 
-    async def holders(self, role: str) -> tuple[Person, ...]:
-        """List who holds a role."""
-        found = self._catalog.roles.get(role)
-        if found is None:
-            return ()
-        people = set(found.people)
-        for group in found.groups:
-            people |= await self._members(group)
-        return tuple(sorted(people))
-
     async def may(self, person: Person, permission: Permission) -> bool:
         """Tell whether a person has a permission through any of their roles."""
         if person.team == TERMINAL:

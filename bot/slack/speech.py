@@ -13,7 +13,6 @@ from bot.slack.blocks import Drawn, button, buttons, drawn, paged
 from bot.slack.render import Words
 
 MOST_OFFERS = 5
-FIRST_LINE = 300
 
 MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
     "acknowledge_request": ((Action.ACKNOWLEDGE, "I know, and I am on call"),),
