@@ -154,7 +154,9 @@ class _Rooms:
         desk = Desk(house, self.database.inbox)
         reception = self._reception(house, desk, announcer, me)
         figures = Figures()
-        clockwork = Clockwork(catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold)
+        clockwork = Clockwork(
+            catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
+        )
         socket = self._socket(reception)
         async with store.reading() as reader:
             recent = await reader.changed_since(self.clock.now() - REDRAWN)  # the last change may not have reached its card

@@ -22,17 +22,29 @@ Start = Callable[..., Awaitable[bool]]
 """``engine.start(runbook, id, *args)``."""
 LATE = timedelta(hours=12)
 """A morning summary that is later than this is not posted any more."""
+TIDYING = timedelta(days=1)
+
+Tidy = Callable[[datetime], Awaitable[None]]
+"""Forgets what nobody needs any more at this moment."""
 
 
 class Clockwork:
-    """The scheduled work: summaries that are due, and the morning summary."""
+    """The scheduled work: summaries that are due, the morning summary, and tidying up once a day."""
 
     def __init__(
-        self, catalog: Catalog, clock: Clock, start: Start, due: Callable[[], Awaitable[tuple[str, ...]]], every: timedelta
+        self,
+        catalog: Catalog,
+        clock: Clock,
+        start: Start,
+        due: Callable[[], Awaitable[tuple[str, ...]]],
+        every: timedelta,
+        *,
+        tidy: Tidy | None = None,
     ) -> None:
         self._clock = clock
         self._start = start
         self._due = due
+        self._tidy = tidy
         hour, minute = catalog.morning.split(":")
         self._morning = CronTrigger(hour=int(hour), minute=int(minute), timezone=catalog.timezone)
         self._scheduler = AsyncIOScheduler(
@@ -40,6 +52,7 @@ class Clockwork:
         )
         self._scheduler.add_job(self.summaries, IntervalTrigger(seconds=max(1, int(every.total_seconds()))), id="summaries")
         self._scheduler.add_job(self.morning, self._morning, id="morning")
+        self._scheduler.add_job(self.tidy, IntervalTrigger(seconds=int(TIDYING.total_seconds())), id="tidy")
 
     async def open(self) -> None:
         """Start the clock, after what was missed."""
@@ -61,6 +74,11 @@ class Clockwork:
         slot = self.last_slot(self._clock.now())
         if slot is not None and await self._start("morning", f"morning@{slot.isoformat()}", slot.isoformat()):
             log.info("morning summary", slot=slot.isoformat())
+
+    async def tidy(self) -> None:
+        """Forget what nobody needs any more; the database does the same when it is opened."""
+        if self._tidy is not None:
+            await self._tidy(self._clock.now())
 
     def last_slot(self, now: datetime) -> datetime | None:
         """Find the newest morning that has passed, by the trigger's own reckoning (also over changes of the clocks)."""

@@ -63,6 +63,18 @@ def test_when_the_clocks_change_a_morning_happens_once(day: datetime) -> None:
     assert found.date() == day.date()
 
 
+async def test_what_nobody_needs_any_more_is_forgotten_by_the_clocks_own_time() -> None:
+    now, tidied = datetime(2026, 11, 21, 8, 30, tzinfo=UTC), list[datetime]()
+
+    async def tidy(at: datetime) -> None:
+        tidied.append(at)
+
+    clock = Clockwork(Catalog("T1", {}, {}, {}, {}), Clock(now), Starts().start, _due, timedelta(hours=1), tidy=tidy)
+    await clock.tidy()
+    assert tidied == [now]
+    await clockwork(now, Starts()).tidy()  # nothing to tidy is nothing
+
+
 async def test_a_missed_slot_is_caught_up_once_also_by_a_second_process() -> None:
     now, starts = datetime(2026, 11, 21, 8, 30, tzinfo=UTC), Starts()
     for _ in range(2):
