@@ -157,6 +157,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("answers/locks", {"locks": []}, "Nothing is locked."),
         ("answers/status", {"service": "", "rows": []}, "No service is configured yet. Add one to gonogo.yaml."),
         ("answers/status", {"service": "", "rows": [EMPTY_ROW]}, "*storefront production*: nothing deployed by Go/No-Go yet"),
+        ("answers/status", {"service": "", "rows": [ROW]}, "live since 2026-11-21 10:02 UTC, by <@UANA> (storefront-41)"),
+        (
+            "answers/status",
+            {"service": "", "rows": [{**ROW, "by": "terminal/operator", "deployment": ""}]},
+            "live since 2026-11-21 10:02 UTC, adopted by an operator\n",
+        ),
         ("answers/history", {"service": "api", "environment": "", "deployments": []}, "*api*\nNothing has been deployed here yet."),
         ("answers/ticked", {**FACTS, "items": []}, "None of your items is ticked for *storefront v1.2.0 → production*."),
         ("answers/ticked", {**FACTS, "items": ["a", "b"]}, "2 items of yours are ticked for *storefront v1.2.0 → production*."),
