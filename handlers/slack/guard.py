@@ -167,7 +167,8 @@ def is_ssl_check(body: bytes) -> bool:
     """Tell Slack's unsigned look at the certificate (``ssl_check=1``, perhaps with a token); it is answered with nothing."""
     if not body.startswith(b"ssl_check=1") or len(body) > LONGEST_SSL_CHECK:
         return False
-    return {part.partition(b"=")[0] for part in body.split(b"&")} <= {b"ssl_check", b"token"}
+    first, *others = body.split(b"&")
+    return first == b"ssl_check=1" and all(each.startswith(b"token=") for each in others)
 
 
 class _Notes:
