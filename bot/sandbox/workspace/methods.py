@@ -116,16 +116,14 @@ async def post_message(state: State, arguments: Json) -> Answer:
 
 @method("chat:write", "channel ts", f"text blocks metadata {_LOOK}", 50)
 async def update(state: State, arguments: Json) -> Answer:
-    """chat.update: what is not given stays (docs.slack.dev/reference/methods/chat.update)."""
+    """chat.update: text without blocks removes the blocks (docs.slack.dev/reference/methods/chat.update)."""
     channel = _channel(state, arguments["channel"])
     message = state.find(channel, str(arguments["ts"]))
     if message is None:
         raise Refused("message_not_found")
     if message.get("user") != state.bot:
         raise Refused("cant_update_message")
-    kept = {"blocks": message.get("blocks", []), **({"metadata": message["metadata"]} if "metadata" in message else {})}
-    given = _content(arguments if "blocks" in arguments else {**arguments, "blocks": message.get("blocks", [])})
-    message.update({**kept, **given}, edited={"user": state.bot, "ts": state.ts()})
+    message.update(_content(arguments), edited={"user": state.bot, "ts": state.ts()})
     state.tell({"type": "message_changed", "channel": channel.id, "message": message})
     return {"channel": channel.id, "ts": message["ts"], "text": message["text"], "message": message}
 

@@ -34,14 +34,14 @@ async def test_a_long_history_comes_in_pages(client: AsyncWebClient) -> None:
             await client.conversations_history(channel=CHANNEL, **wrong)
 
 
-async def test_an_update_keeps_what_it_does_not_mention(slack: Workspace, client: AsyncWebClient) -> None:
+async def test_an_update_with_text_alone_removes_the_blocks_and_keeps_the_metadata(slack: Workspace, client: AsyncWebClient) -> None:
     section = {"type": "section", "text": {"type": "mrkdwn", "text": "a card"}}
     metadata = {"event_type": "gonogo", "event_payload": {"key": "card"}}
     posted = await client.chat_postMessage(channel=CHANNEL, text="one", blocks=[section], metadata=metadata)
     await client.chat_update(channel=CHANNEL, ts=posted["ts"], text="two")
     message = slack.message("two")
     assert message is not None
-    assert (message["blocks"], message["metadata"]) == ([section], metadata)
+    assert (message["blocks"], message["metadata"]) == ([], metadata)
 
 
 async def test_an_answer_address_is_good_for_five_answers(slack: Workspace, bot: TinyBot, session: aiohttp.ClientSession) -> None:
