@@ -13,6 +13,7 @@ from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overa
 from bot.domain.rollout import Step, StepState
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services.house import House, existing, facts_of, note
+from bot.services.offers import rollback_offer
 from bot.services.rollbacks import by_rule
 
 GO, OVER = "go", "over"
@@ -109,22 +110,34 @@ def _label(step: Step) -> str:
 async def _weigh(
     house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot, *, is_over: bool, proceeds: bool
 ) -> str | None:
-    if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
+    now = await existing(tx, deployment.id)
+    if now.state is not State.ROLLING_OUT:
         return OVER
     blind = shot.verdict is Verdict.NO_DATA
-    if not blind or is_over:
+    if _is_shown(now, shot, is_over=is_over):
         await tx.add_snapshot(shot)
     if proceeds:
-        await _calm(tx, deployment)
+        await _calm(house, tx, deployment)
         return await _step_done(house, tx, deployment, step, shot) if is_over else None
-    if shot.verdict is Verdict.DEGRADED:
+    if _is_bad(now, shot):
         return await _degraded(house, tx, deployment, shot, where=step.key)
-    await _calm(tx, deployment)
+    await _calm(house, tx, deployment)
     if not is_over:
         return None
     if blind:
         return await _blind(tx, deployment, shot, where=step.key)
     return await _step_done(house, tx, deployment, step, shot)
+
+
+def _is_bad(deployment: Deployment, shot: Snapshot) -> bool:
+    """Tell whether the numbers are worse. Numbers that disappear while a countdown runs have not recovered."""
+    vanished = shot.verdict is Verdict.NO_DATA and deployment.countdown_until is not None
+    return shot.verdict is Verdict.DEGRADED or vanished
+
+
+def _is_shown(deployment: Deployment, shot: Snapshot, *, is_over: bool) -> bool:
+    """Tell whether a snapshot is stored: one without data only at the end, and never in place of the numbers that began a countdown."""
+    return shot.verdict is not Verdict.NO_DATA or (is_over and deployment.countdown_until is None)
 
 
 async def _step_done(house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot) -> str:
@@ -136,19 +149,38 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
 
 
 async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, where: str) -> str | None:
-    policy = house.of(deployment)[1]
-    now = house.now()
-    stopped = any(mark.key == f"countdown stopped:{where}" for mark in await tx.marks(deployment.id))
-    until = (await existing(tx, deployment.id)).countdown_until
-    if policy.automatic_rollback is AutomaticRollback.COUNTDOWN and not stopped:
-        if until is None:
-            until = now + policy.countdown
-            await tx.change(deployment.id, countdown_until=until)
-        elif now >= until and await by_rule(house, tx, deployment, _why(shot)):
+    until = await _countdown(house, tx, deployment, where=where)
+    if until is not None and house.now() >= until:
+        if await by_rule(house, tx, deployment, _why(shot)):
             return OVER
+        until = None
+        await tx.change(deployment.id, countdown_until=None)  # the way back is gone meanwhile; the card says why
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "where": where, "until": until.isoformat() if until else ""}
     await tx.say(Message(f"{deployment.id}:degraded:{where}", "degraded", facts, deployment.id, to="channel", chart=True))
     return None
+
+
+async def _countdown(house: House, tx: Transaction, deployment: Deployment, *, where: str) -> datetime | None:
+    """Tell when the automatic rollback begins; None where nothing counts down: it is off, was stopped, or there is no way back.
+
+    The alarm that follows speaks of the first countdown. One that begins after the numbers had recovered is news of its own.
+    """
+    policy = house.of(deployment)[1]
+    stopped = any(mark.key == f"countdown stopped:{where}" for mark in await tx.marks(deployment.id))
+    if stopped or policy.automatic_rollback is not AutomaticRollback.COUNTDOWN:
+        return None
+    counting = (await existing(tx, deployment.id)).countdown_until
+    offer = await rollback_offer(house, tx, deployment)
+    if counting is not None or not offer.is_possible:
+        return counting
+    until = house.now() + policy.countdown
+    is_news = any(entry.action == "countdown" and entry.facts.get("where") == where for entry in await tx.entries(deployment.id))
+    await tx.change(deployment.id, countdown_until=until)
+    await note(tx, house.now(), "countdown", deployment, where=where, until=until.isoformat(), to=offer.commit)
+    if is_news:
+        facts = {**facts_of(deployment), "until": until.isoformat(), "target": offer.version}
+        await tx.say(Message(f"{deployment.id}:countdown:{until.isoformat()}", "countdown", facts, deployment.id, to="channel"))
+    return until
 
 
 def _why(shot: Snapshot) -> str:
@@ -162,9 +194,14 @@ async def _blind(tx: Transaction, deployment: Deployment, shot: Snapshot, *, whe
     return None
 
 
-async def _calm(tx: Transaction, deployment: Deployment) -> None:
-    if deployment.countdown_until is not None:
-        await tx.change(deployment.id, countdown_until=None)
+async def _calm(house: House, tx: Transaction, deployment: Deployment) -> None:
+    """Call off the countdown, if one runs: the numbers are no longer worse."""
+    until = (await existing(tx, deployment.id)).countdown_until
+    if until is None:
+        return
+    await tx.change(deployment.id, countdown_until=None)
+    await note(tx, house.now(), "recovered", deployment)
+    await tx.say(Message(f"{deployment.id}:recovered:{until.isoformat()}", "recovered", facts_of(deployment), deployment.id, to="channel"))
 
 
 # The watch after landing ------------------------------------------------------------------------------------------------------------------
@@ -188,14 +225,15 @@ async def watch(house: House, id: DeploymentId) -> str | None:
         looks=max(1, int(policy.watch / house.pace.hold)),
     )
     async with house.store.transaction() as tx:
-        if (await existing(tx, id)).state is not State.WATCHING:
+        now = await existing(tx, id)
+        if now.state is not State.WATCHING:
             return OVER
         is_over = gone >= policy.watch
-        if shot.verdict is not Verdict.NO_DATA or is_over:
+        if _is_shown(now, shot, is_over=is_over):
             await tx.add_snapshot(shot)
-        if not proceeds and shot.verdict is Verdict.DEGRADED:
+        if not proceeds and _is_bad(now, shot):
             return await _degraded(house, tx, deployment, shot, where="watch")
-        await _calm(tx, deployment)
+        await _calm(house, tx, deployment)
         if not is_over:
             return None
         if not proceeds and shot.verdict is Verdict.NO_DATA:

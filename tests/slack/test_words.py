@@ -109,6 +109,8 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
     "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT},
+    "countdown": {**FACTS, "until": AT, "target": "v1.1.0"},
+    "recovered": FACTS,
     "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1"},
     "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": ""},
     "rolling_back": {**FACTS, **ROLLED},

@@ -1,0 +1,341 @@
+"""A team at work: real storage, real runbooks in virtual time, a CI, numbers and a rota that do as they are told.
+
+What a command answers is read as the person would read it; what was said in the meantime is drawn at the end of every test.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Card, Change, Changes
+from bot.domain.catalog import (
+    ApprovalRule,
+    AutomaticGate,
+    AutomaticRollback,
+    Catalog,
+    ChecklistItem,
+    EnvironmentPolicy,
+    GateKind,
+    MetricKind,
+    MetricSpec,
+    Permission,
+    ProviderChoice,
+    Role,
+    Service,
+    Strategy,
+    StrategyStep,
+)
+from bot.domain.commands import Acknowledge, Approve, Command, Deploy, Tick
+from bot.domain.deployment import Deployment
+from bot.domain.errors import IntegrationError
+from bot.domain.health import Observed
+from bot.domain.people import Person
+from bot.engine.simulated import SimulatedEngine, VirtualClock
+from bot.ports import (
+    Answer,
+    CIRun,
+    Cohort,
+    Intent,
+    Live,
+    Message,
+    Place,
+    Profile,
+    Providers,
+    Quality,
+    QualityState,
+    Resolved,
+    RunHint,
+    RunState,
+    Shift,
+    StartRequest,
+    Window,
+)
+from bot.services import board, desk
+from bot.services.house import House, Pace
+from bot.services.people import People
+from bot.slack import speech
+from bot.slack.cards import deployment_card
+from bot.slack.render import Words
+from bot.storage.database import Database, open_database
+from bot.wiring import released
+
+COMMITS = {"v1": "a" * 40, "v2": "b" * 40, "v3": "c" * 40}
+PEOPLE = {name: Person("T1", f"U{name.upper()}") for name in ("ana", "bo", "cy", "di")}
+MINUTE = timedelta(minutes=1)
+GOOD = Observed(2, 1000, requests=1000)
+BAD = Observed(60, 1000, requests=1000)
+
+STAGING = EnvironmentPolicy("staging", "rolling", watch=5 * MINUTE, summary_after=None)
+PRODUCTION = EnvironmentPolicy(
+    "production",
+    "canary",
+    gates=tuple(AutomaticGate(kind) for kind in GateKind),
+    checklist=(ChecklistItem("support", "support briefed", "support"),),
+    approvals=(ApprovalRule("release_manager"),),
+    after="staging",
+    automatic_rollback=AutomaticRollback.COUNTDOWN,
+    countdown=5 * MINUTE,
+)
+SHOP = Service(
+    "shop", ProviderChoice("scripted"), ProviderChoice("told"), ProviderChoice("told"), {"staging": STAGING, "production": PRODUCTION},
+    (MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"),), channel="C1", migrations=("migrations/*",),
+)  # fmt: skip
+CATALOG = Catalog(
+    team="T1",
+    roles={
+        "developer": Role("developer", frozenset({PEOPLE["ana"], PEOPLE["bo"], PEOPLE["cy"]})),
+        "release_manager": Role("release_manager", frozenset({PEOPLE["bo"]}), frozenset({"S1"})),
+        "support": Role("support", frozenset({PEOPLE["cy"]})),
+    },
+    permissions={
+        Permission.DEPLOY: frozenset({"developer"}), Permission.VIEW: frozenset({"developer"}),
+        Permission.LOCK: frozenset({"release_manager"}), Permission.HAND_OVER: frozenset({"release_manager"}),
+    },
+    services={"shop": SHOP},
+    strategies={
+        "rolling": Strategy("rolling", "rolling", (StrategyStep(100),)),
+        "canary": Strategy("canary", "canary", (StrategyStep(5, 10 * MINUTE), StrategyStep(100, 5 * MINUTE))),
+    },
+)  # fmt: skip
+
+
+@dataclass
+class ToldCI:
+    """A CI that does as it is told; ``ends`` says how the runs of an action end, by default well."""
+
+    runs: dict[str, StartRequest] = field(default_factory=dict)
+    ends: dict[str, RunState] = field(default_factory=dict)
+    cancelled: list[str] = field(default_factory=list)
+    changes: Changes = field(default_factory=lambda: Changes((Change("b" * 40, "faster basket", "cy"),), 1, ("cy",)))
+    quality_state: QualityState = QualityState.GREEN
+    away: bool = False
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    def _answers(self) -> None:
+        if self.away:
+            raise IntegrationError("no answer", vendor="the CI")
+
+    async def resolve(self, ref: str) -> Resolved:
+        self._answers()
+        version = "v3" if ref == "latest" else ref
+        if version not in COMMITS:
+            raise IntegrationError(f"there is no {ref}", vendor="the CI", retry=False)
+        return Resolved(COMMITS[version], version)
+
+    async def compare(self, base: str, head: str) -> Changes:
+        self._answers()
+        return self.changes if base != head else Changes()
+
+    async def quality(self, commit: str) -> Quality:
+        self._answers()
+        return Quality(self.quality_state, f"212 tests of {commit[:7]}", "https://ci.example.com/7")
+
+    async def find(self, correlation: str) -> CIRun | None:
+        return CIRun(correlation, RunState.RUNNING) if correlation in self.runs else None
+
+    async def start(self, request: StartRequest) -> CIRun:
+        assert request.correlation not in self.runs, "started twice"
+        self.runs[request.correlation] = request
+        return CIRun(request.correlation, RunState.QUEUED, "https://ci.example.com/run")
+
+    async def look(self, run: str) -> CIRun:
+        state = self.ends.get(self.runs[run].action, RunState.SUCCEEDED)
+        return CIRun(run, RunState.CANCELLED if run in self.cancelled else state, sentence="" if state.is_final else "smoke stage")
+
+    async def cancel(self, run: str) -> None:
+        self.cancelled.append(run)
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
+        raise AssertionError(headers, body)
+
+
+@dataclass
+class ToldNumbers:
+    """Numbers of the new version, as told; of the old one, good."""
+
+    new: Observed | None = GOOD
+
+    async def open(self) -> None: ...
+
+    async def close(self) -> None: ...
+
+    async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
+        assert environment.name in service.environments
+        assert window.end >= window.start
+        if cohort.commit and not cohort.others:
+            return {"errors": self.new} if self.new else {}
+        return {"errors": GOOD}
+
+
+@dataclass
+class ToldRota:
+    person: Person | None = PEOPLE["bo"]
+    away: bool = False
+
+    async def who(self, service: Service, at: datetime) -> Shift | None:
+        if self.away:
+            raise IntegrationError("no answer", vendor="the rota")
+        return Shift(self.person, at + timedelta(hours=8), f'rota "{service.name}"') if self.person else None
+
+
+@dataclass
+class Workspace:
+    """The people of the workspace; ``S1`` can be told to be unreadable."""
+
+    readable: bool = True
+
+    async def profile(self, person: Person) -> Profile:
+        guest = person not in PEOPLE.values()
+        return Profile(person, person.user, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
+
+    async def members(self, group: str) -> frozenset[Person]:
+        if not self.readable:
+            raise IntegrationError(f"{group} cannot be read", vendor="Slack")
+        return frozenset({PEOPLE["di"]})
+
+
+class Quiet:
+    def card_changed(self, deployment: str) -> None: ...
+
+    def outbox_changed(self) -> None: ...
+
+    async def answer(self, intent: Intent, answer: Answer) -> None:
+        raise AssertionError(intent, answer)
+
+
+@dataclass
+class Team:
+    """People who say things, and the time that passes."""
+
+    house: House
+    engine: SimulatedEngine
+    database: Database
+    ci: ToldCI
+    numbers: ToldNumbers
+    rota: ToldRota
+    workspace: Workspace
+    words: Words
+    keys: itertools.count[int] = field(default_factory=itertools.count)
+
+    async def says(self, name: str, command: Command, *, key: str = "", person: Person | None = None) -> str:
+        """Have somebody say something; returns what they alone read, empty for nothing."""
+        who = person or PEOPLE[name]
+        intent = Intent(key or f"key {next(self.keys)}", command, who, Place("C2"), self.house.now())
+        answer = await desk.carry_out(self.house, intent)
+        return readable("\n".join(text_of(speech.answer(answer, self.words).blocks))) if answer else ""
+
+    async def passes(self, time: timedelta = timedelta(0)) -> None:
+        """Let time pass, and everything happen that falls due."""
+        until = self.house.now() + time
+        await self.engine.run_until_idle(horizon=time)
+        self.engine.clock.at = max(until, self.engine.clock.at)
+
+    async def asks_for_v2(self) -> str:
+        """Have v2 verified on staging and asked for in production; it waits for its gates."""
+        await self.says("ana", Deploy("shop", "staging", "v2"))
+        await self.passes(10 * MINUTE)
+        await self.says("ana", Deploy("shop", "production", "v2"))
+        await self.passes()
+        return "shop-2"
+
+    async def rolls_out_v2(self, time: timedelta = MINUTE) -> str:
+        """Have v2 ready and approved, and let it roll out for a while."""
+        v2 = await self.asks_for_v2()
+        await self.says("bo", Acknowledge(v2))
+        await self.says("cy", Tick(v2, ("support",)))
+        await self.passes()
+        await self.says("bo", Approve(v2))
+        await self.passes(time)
+        return v2
+
+    async def deployment(self, id: str) -> Deployment:
+        async with self.database.store.reading() as reader:
+            found = await reader.deployment(id)
+        assert found is not None
+        return found
+
+    async def card(self, id: str) -> Card:
+        card = await board.card_of(self.house, id)
+        assert card is not None
+        return card
+
+    async def shown(self, id: str) -> str:
+        """Read the card."""
+        return readable("\n".join(text_of(deployment_card(await self.card(id), self.words).blocks)))
+
+    async def said(self, template: str = "") -> list[str]:
+        """Read what was said in threads, in channels and to people."""
+        return [self._read(message) for message in await self._outbox() if template in {"", message.template}]
+
+    async def said_to(self, to: str) -> list[str]:
+        return [message.template for message in await self._outbox() if message.to == to]
+
+    async def _outbox(self) -> tuple[Message, ...]:
+        return await self.database.postings.outbox(500)
+
+    def _read(self, message: Message) -> str:
+        return readable("\n".join(text_of(speech.message(message, self.words, card_channel="C1").blocks)))
+
+    async def audited(self, id: str) -> list[str]:
+        async with self.database.store.reading() as reader:
+            return [entry.action for entry in await reader.entries(id)]
+
+
+def text_of(blocks: list[dict[str, object]]) -> list[str]:
+    found: list[str] = []
+    for block in blocks:
+        text, elements = block.get("text"), block.get("elements")
+        parts = [text] if isinstance(text, dict) else elements if isinstance(elements, list) else []
+        found += [str(part["text"]) for part in parts if isinstance(part.get("text"), str)]
+    return found
+
+
+def readable(text: str) -> str:
+    return re.sub(r"<!date\^\d+\^[^|]*\|([^>]*)>", r"\1", text)
+
+
+@asynccontextmanager
+async def working(folder: Path, **production: Any) -> AsyncIterator[Team]:
+    """A team with v1 verified in staging and in production; ``production`` changes how production is deployed to."""
+    shop = replace(SHOP, environments={"staging": STAGING, "production": replace(PRODUCTION, **production)})
+    catalog = replace(CATALOG, services={"shop": shop})
+    database = await open_database(f"sqlite+aiosqlite:///{folder / 'team.db'}")
+    clock, ci, numbers, rota, workspace = VirtualClock(), ToldCI(), ToldNumbers(), ToldRota(), Workspace()
+    providers = {"shop": Providers(ci, numbers, rota)}
+    house = House(catalog, database.store, clock, providers, People(catalog, workspace), Quiet(), Pace(MINUTE, MINUTE, MINUTE))
+    registry = released(lambda: house)
+    database.store.newest_version = registry.newest
+    async with database.store.transaction() as tx:
+        for environment in SHOP.environments:
+            await tx.set_live(Live("shop", environment, COMMITS["v1"], "v1", clock.now(), "", PEOPLE["ana"], clock.now()))
+    team = Team(house, SimulatedEngine(database.journal, registry, clock), database, ci, numbers, rota, workspace, Words(now=clock.now))
+    try:
+        yield team
+        assert all(await team.said()), "everything that was said can be drawn"
+    finally:
+        await database.close()
+
+
+@pytest.fixture
+async def team(tmp_path: Path) -> AsyncIterator[Team]:
+    """Give a team whose production has every gate, one checklist item, one approval and a countdown."""
+    async with working(tmp_path) as found:
+        yield found
+
+
+@pytest.fixture
+def team_with(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Team]]:
+    """Give a team whose production is configured otherwise."""
+    return lambda **production: working(tmp_path, **production)

@@ -1,0 +1,133 @@
+"""The automatic rollback: it counts down where people see it, calls itself off, and never counts towards nothing."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.card import Action, Changes
+from bot.domain.commands import Proceed, RollBack, StopCountdown, Watch
+from bot.domain.deployment import State
+from bot.domain.health import Observed
+
+Team = Any
+"""The fixture ``team``."""
+MINUTE = timedelta(minutes=1)
+GOOD, BAD = Observed(2, 1000, requests=1000), Observed(60, 1000, requests=1000)
+
+
+async def state(team: Team, deployment: str) -> State:
+    found: State = (await team.deployment(deployment)).state
+    return found
+
+
+async def degraded(team: Team) -> str:
+    """Have v2 degraded at 5 %, with the countdown running."""
+    v2: str = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    assert (await team.deployment(v2)).countdown_until is not None
+    return v2
+
+
+async def test_a_degraded_rollout_counts_down_and_goes_back_by_itself(team: Team) -> None:
+    v2 = await degraded(team)
+    assert "DEGRADED* at 5 % · rolling back to v1 at" in await team.shown(v2)
+    (alarm,) = await team.said("degraded")
+    assert "It rolls back by itself at" in alarm
+    await team.passes(10 * MINUTE)
+    assert await state(team, v2) is State.ROLLED_BACK
+    (told,) = await team.said("rolled_back")
+    assert "after Go/No-Go asked for it. Reason: errors 6.0 % (baseline 0.2 %" in told
+    assert await team.said("countdown") == []
+
+
+async def test_the_countdown_is_called_off_when_the_numbers_recover_and_a_second_one_is_news(team: Team) -> None:
+    v2 = await degraded(team)
+    team.numbers.new = GOOD
+    await team.passes(MINUTE)
+    assert (await team.deployment(v2)).countdown_until is None
+    assert "the countdown to the rollback is called off" in (await team.said("recovered"))[0].lower()
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    assert len(await team.said("degraded")) == 1
+    assert "is *degraded again*. It rolls back to v1 by itself at" in (await team.said("countdown"))[0]
+    audited = await team.audited(v2)
+    assert [action for action in audited if action in {"countdown", "recovered"}] == ["countdown", "recovered", "countdown"]
+
+
+async def test_numbers_that_disappear_have_not_recovered(team: Team) -> None:
+    v2 = await degraded(team)
+    team.numbers.new = None
+    await team.passes(MINUTE)
+    assert (await team.deployment(v2)).countdown_until is not None
+    assert "DEGRADED" in await team.shown(v2)
+    await team.passes(10 * MINUTE)
+    assert await state(team, v2) is State.ROLLED_BACK
+
+
+async def test_nothing_counts_down_where_there_is_no_way_back(team_with: Any) -> None:
+    async with team_with(gates=()) as team:
+        team.ci.changes = Changes(total=1, files=("migrations/7.sql",), migrations=("migrations/7.sql",))
+        v2 = await team.rolls_out_v2(2 * MINUTE)
+        team.numbers.new = BAD
+        await team.passes(10 * MINUTE)
+        deployment = await team.deployment(v2)
+        assert (deployment.state, deployment.countdown_until) == (State.ROLLING_OUT, None)
+        shown = await team.shown(v2)
+        assert "the rollout stands still until the lead decides" in shown
+        assert "No rollback by button: A database migration lies between (migrations/7.sql)." in shown
+        refusal = await team.says("bo", RollBack(deployment=v2))
+        assert refusal == "A database migration lies between (migrations/7.sql). Going back needs the migration's own plan, not a button."
+
+
+async def test_the_lead_stops_the_countdown_and_the_rollout_stands_still(team: Team) -> None:
+    v2 = await degraded(team)
+    assert "Only <@UBO>, the deployment lead, can stop the countdown." in await team.says("cy", StopCountdown(v2, "known"))
+    assert "countdown for *shop v2 → production* is stopped" in await team.says("bo", StopCountdown(v2, "known noise"))
+    await team.passes(20 * MINUTE)
+    assert await state(team, v2) is State.ROLLING_OUT
+    assert await team.says("bo", StopCountdown(v2, "again")) == "No countdown runs for shop v2 → production."
+
+
+async def test_the_lead_lets_a_degraded_rollout_go_on(team: Team) -> None:
+    v2 = await degraded(team)
+    assert "goes on, on your word: a campaign" in await team.says("bo", Proceed(v2, "a campaign"))
+    await team.passes(10 * MINUTE)
+    assert (await team.deployment(v2)).countdown_until is not None, "the word counts for one step only"
+    assert await team.says("bo", Proceed(v2, "a campaign"))
+    await team.passes(6 * MINUTE)
+    assert await state(team, v2) is State.WATCHING
+
+
+async def test_without_numbers_a_rollout_waits_for_the_lead(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    team.numbers.new = None
+    await team.passes(10 * MINUTE)
+    assert "*NO DATA* at 5 % · the rollout stands still until the lead decides" in await team.shown(v2)
+    assert "*no data* to judge it by at canary 5 %" in (await team.said("degraded"))[0]
+    assert Action.PROCEED in (await team.card(v2)).actions
+
+
+async def test_a_watched_deployment_counts_down_too_and_says_where(team: Team) -> None:
+    v2 = await team.rolls_out_v2(18 * MINUTE)
+    assert await state(team, v2) is State.WATCHING
+    assert "Only <@UBO>, the deployment lead, can say that it is being watched." in await team.says("ana", Watch(v2))
+    assert "Noted: you watch *shop v2 → production*." in await team.says("bo", Watch(v2))
+    assert "watched by" in await team.shown(v2)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    assert "*degraded* while it is watched." in (await team.said("degraded"))[0]
+    await team.passes(10 * MINUTE)
+    assert await state(team, v2) is State.ROLLED_BACK
+
+
+async def test_a_watch_without_numbers_does_not_verify(team: Team) -> None:
+    v2 = await team.rolls_out_v2(18 * MINUTE)
+    team.numbers.new = None
+    await team.passes(40 * MINUTE)
+    assert await state(team, v2) is State.WATCHING
+    assert "live, *NO DATA* to judge it by" in await team.shown(v2)
+    await team.says("bo", Proceed(v2, "the dashboard is down, orders come in"))
+    await team.passes(2 * MINUTE)
+    assert await state(team, v2) is State.VERIFIED
