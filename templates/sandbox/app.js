@@ -19,9 +19,16 @@ function toast(text) {
   setTimeout(() => { find("toast").hidden = true; }, 5000);
 }
 
-let asking = null;
+let asking = null, asked = 0;
 function refresh(errors) {
-  asking ??= setTimeout(async () => { asking = null; state = await (await fetch(`/sandbox/state?user=${me}`)).json(); draw(errors); }, 40);
+  asking ??= setTimeout(async () => {
+    asking = null;
+    const turn = ++asked;
+    const seen = await (await fetch(`/sandbox/state?user=${me}`)).json();
+    if (turn !== asked) return; // a later question overtook this one, perhaps in somebody else's name
+    state = seen;
+    draw(errors);
+  }, 40);
 }
 
 function draw(errors) {
@@ -49,6 +56,7 @@ function person(user) {
 
 function actAs(wanted) {
   me = state.users.find((user) => user.id === wanted || user.name === wanted)?.id || me;
+  asked += 1;
   closeModal();
   connect();
 }
