@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import gc
 import signal
-import time
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -42,6 +41,7 @@ from bot.slack.directory import SlackDirectory
 from bot.slack.forms import Forms
 from bot.slack.render import Words
 from bot.slack.socket import Socket
+from bot.slack.standing import Standing
 from bot.storage.database import Database, open_database
 from bot.wiring import check_providers, released
 from handlers.schedule.clock import Clockwork
@@ -56,8 +56,6 @@ log = structlog.get_logger(__name__)
 
 REDRAWN = timedelta(days=1)
 """How far back cards are looked at again when the bot starts; one that shows the truth already costs no call."""
-TRUST = 300.0
-"""Seconds for which a token that Slack has taken counts as good."""
 DRAIN = 10.0
 """Seconds that a shutdown waits for requests under way."""
 
@@ -245,7 +243,7 @@ class _Rooms:
             async with house.store.transaction():
                 return ""
 
-        slack = _SlackKnowsUs(self.client)
+        slack = Standing(self.client)
 
         async def slack_answers() -> str:
             if socket is not None and not await socket.is_connected():
@@ -287,25 +285,6 @@ async def _who_am_i(client: SlackClient, team: str) -> Mapping[str, str]:
             f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: {team}. Correct one of them."
         )
     return {str(name): str(value) for name, value in me.items()}
-
-
-class _SlackKnowsUs:
-    """Whether Slack takes our token: asked when somebody wants to know, and not again for a while after a yes."""
-
-    def __init__(self, client: SlackClient) -> None:
-        self._client = client
-        self._good_until = 0.0
-
-    async def problem(self) -> str:
-        """Give an empty text, or what is wrong."""
-        if time.monotonic() < self._good_until:
-            return ""
-        try:
-            await self._client.who_am_i()
-        except IntegrationError as error:
-            return str(error)
-        self._good_until = time.monotonic() + TRUST
-        return ""
 
 
 async def _listen(stack: AsyncExitStack, application: web.Application, settings: Settings) -> str:

@@ -48,7 +48,7 @@ def _of_block(block: dict[str, Any]) -> list[str]:
 
 def _too_long(block: dict[str, Any]) -> list[str]:
     """Judge a block's own texts (docs.slack.dev/reference/block-kit/blocks)."""
-    found = [f"field longer than 2000: {len(text)}" for text in map(_text, block.get("fields") or []) if len(text) > FIELD]
+    found = [f"field longer than 2000: {len(text)}" for text in map(text_of, block.get("fields") or []) if len(text) > FIELD]
     if block.get("type") == "header" and not _is_plain(block.get("text")):
         found.append("a header's text must be plain_text")
     if len(str(block.get("block_id") or "")) > BLOCK_ID:
@@ -63,10 +63,10 @@ def _of_element(element: Any) -> list[str]:
     found = []
     if element.get("type") == "button":
         found += [] if _is_plain(element.get("text")) else ["a button's text must be plain_text"]
-        found += [] if len(_text(element)) <= LABEL else ["a button's text must be shorter than 76 characters"]
+        found += [] if len(text_of(element)) <= LABEL else ["a button's text must be shorter than 76 characters"]
         found += [] if len(str(element.get("value") or "")) <= FIELD else ["a button's value must be shorter than 2001 characters"]
     options = [option for option in element.get("options") or [] if isinstance(option, dict)]
-    found += ["an option's text must be shorter than 76 characters" for option in options if len(_text(option)) > LABEL]
+    found += ["an option's text must be shorter than 76 characters" for option in options if len(text_of(option)) > LABEL]
     found += ["an option's value must be shorter than 151 characters" for option in options if len(str(option.get("value"))) > VALUE]
     return found + _of_confirm(element.get("confirm"))
 
@@ -74,7 +74,7 @@ def _of_element(element: Any) -> list[str]:
 def _of_confirm(confirm: Any) -> list[str]:
     if not isinstance(confirm, dict):
         return []
-    lengths = {part: len(_text(confirm.get(part))) for part in CONFIRM}
+    lengths = {part: len(text_of(confirm.get(part))) for part in CONFIRM}
     return [
         f"a confirm dialog's {part} must have 1 to {CONFIRM[part]} characters" for part, n in lengths.items() if not 1 <= n <= CONFIRM[part]
     ]
@@ -84,10 +84,10 @@ def _is_plain(text: Any) -> bool:
     return isinstance(text, dict) and text.get("type") == "plain_text"
 
 
-def _text(thing: Any) -> str:
+def text_of(thing: Any) -> str:
     """Give the text of a text object, or of something that has one."""
     text = thing.get("text") if isinstance(thing, dict) else ""
-    return _text(text) if isinstance(text, dict) else str(text or "")
+    return text_of(text) if isinstance(text, dict) else str(text or "")
 
 
 def _same(given: Any, written: Any) -> bool:

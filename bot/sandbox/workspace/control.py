@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -90,9 +91,18 @@ async def submit(workspace: Workspace, user: str, view: Json, values: Json) -> J
         workspace.state.tell({"type": "view_errors", "user": user, "view": view, "errors": answer["errors"]})
         return answer
     if answer.get("response_action") in {"update", "push"}:
-        raise NotImplementedError("the bot never replaces or stacks a dialog in an ack; the sandbox does not either")
+        return _next_view(workspace, user, view, answer)
     workspace.state.views.pop(view["id"], None)
     workspace.state.tell({"type": "view_closed", "user": user, "view": view})
+    return answer
+
+
+def _next_view(workspace: Workspace, user: str, view: Json, answer: Json) -> Json:
+    """Put the view of an ack in place of the submitted one, or upon it (docs.slack.dev/surfaces/modals)."""
+    name = view["id"] if answer["response_action"] == "update" else f"V{uuid.uuid4().hex[:10].upper()}"
+    shown = {**answer["view"], "id": name, "hash": uuid.uuid4().hex, "team_id": workspace.state.team, "_user": user}
+    workspace.state.views[name] = shown
+    workspace.state.tell({"type": "view_opened", "user": user, "view": shown})
     return answer
 
 
@@ -127,7 +137,7 @@ class _Doors:
         if host not in LOCAL or (origin is not None and origin.split("://")[-1].rpartition(":")[0] not in LOCAL):
             raise web.HTTPForbidden(text="Only pages of this machine may call the sandbox.")
 
-    async def _body(self, request: web.Request) -> Json:
+    async def _body(self, request: web.Request, *needs: str) -> Json:
         self._check(request)
         try:
             body: Json = await request.json()
@@ -135,6 +145,9 @@ class _Doors:
             raise web.HTTPBadRequest(text="That is no JSON.") from None
         if not isinstance(body, dict) or body.get("user") not in self._state.users:
             raise web.HTTPBadRequest(text="There is no such person.")
+        missing = [name for name in needs if name not in body]
+        if missing:
+            raise web.HTTPBadRequest(text=f"{missing[0]} is missing.")
         if "channel" in body and body["channel"] not in self._state.channels:
             raise web.HTTPNotFound(text="There is no such channel.")
         return body
@@ -183,12 +196,12 @@ class _Doors:
                 await socket.send_json(event)
 
     async def command(self, request: web.Request) -> web.Response:
-        body = await self._body(request)
+        body = await self._body(request, "channel", "command")
         outcome = await self._workspace.delivery.command(body["user"], body["channel"], body["command"], body.get("text", ""))
         return web.json_response({"status": outcome.status})
 
     async def message(self, request: web.Request) -> web.Response:
-        body = await self._body(request)
+        body = await self._body(request, "channel")
         message: Json = {"user": body["user"], "text": str(body.get("text", ""))[:4000], "blocks": []}
         if body.get("thread_ts"):
             message["thread_ts"] = body["thread_ts"]
@@ -198,6 +211,7 @@ class _Doors:
         body = await self._body(request)
         if body.get("view_id"):
             return await self._in_view(body)
+        body = await self._body(request, "channel", "message_ts", "action_id")
         channel = self._state.channels[body["channel"]]
         found = self._state.find(channel, body["message_ts"]) or next(
             (m for m in self._state.ephemerals if m["ts"] == body["message_ts"] and m["to"] == body["user"]), None
@@ -222,16 +236,17 @@ class _Doors:
         return web.json_response({"status": outcome.status})
 
     async def submit(self, request: web.Request) -> web.Response:
-        body = await self._body(request)
+        body = await self._body(request, "view_id")
         view = self._state.views.get(body["view_id"])
         if view is None or view["_user"] != body["user"]:
             raise web.HTTPNotFound(text="That dialog is gone.")
         return web.json_response(await submit(self._workspace, body["user"], view, body.get("values") or {}))
 
     async def close(self, request: web.Request) -> web.Response:
-        body = await self._body(request)
-        view = self._state.views.pop(body["view_id"], None)
-        if view is not None:
+        body = await self._body(request, "view_id")
+        view = self._state.views.get(body["view_id"])
+        if view is not None and view["_user"] == body["user"]:
+            del self._state.views[view["id"]]
             self._state.tell({"type": "view_closed", "user": body["user"], "view": view})
             if view.get("notify_on_close"):
                 closed = {"type": "view_closed", "view": {key: each for key, each in view.items() if key != "_user"}, "is_cleared": False}

@@ -226,7 +226,7 @@ def _view(arguments: Json, kind: str) -> Json:
     wrong = blocks.problems(view.get("blocks"), "view")
     has_input = any(block.get("type") == "input" for block in view.get("blocks", []) if isinstance(block, dict))
     if kind == "modal":
-        wrong += [f"{part} is too long" for part in ("title", "submit", "close") if len(view.get(part, {}).get("text", "")) > 24]  # noqa: PLR2004
+        wrong += [f"{part} is too long" for part in ("title", "submit", "close") if len(blocks.text_of(view.get(part))) > 24]  # noqa: PLR2004
         wrong += [] if view.get("title") else ["missing required field: title"]
         wrong += ["submit is required with input blocks"] if has_input and not view.get("submit") else []
     if len(view.get("private_metadata", "")) > 3000:  # noqa: PLR2004 - Slack's limit

@@ -98,9 +98,10 @@ async def test_late_deliveries_come_out_of_order(slack: Workspace, bot: TinyBot)
 @pytest.mark.parametrize(
     ("door", "body", "status"),
     [
-        ("command", b"{", 400), ("command", b"[]", 400), ("command", b'{"user": "U0ANA", "channel": "C0NONE"}', 404),
+        ("command", b"{", 400), ("command", b"[]", 400), ("message", b'{"user": "U0ANA", "channel": "C0NONE"}', 404),
         ("action", b'{"user": "U0ANA", "channel": "C0DEPLOYS", "message_ts": "1", "action_id": "x"}', 404),
-        ("submit", b'{"user": "U0ANA", "view_id": "V0"}', 404),
+        ("submit", b'{"user": "U0ANA", "view_id": "V0"}', 404), ("submit", b'{"user": "U0ANA"}', 400), ("close", b'{"user": "U0ANA"}', 400),
+        ("command", b'{"user": "U0ANA"}', 400), ("message", b'{"user": "U0ANA"}', 400), ("action", b'{"user": "U0ANA"}', 400),
     ],
 )  # fmt: skip
 async def test_what_the_page_cannot_mean_is_answered_and_breaks_nothing(
