@@ -23,6 +23,8 @@ from bot.domain.people import GONOGO, Person
 
 LONGEST = 300
 """A printed value is cut here."""
+LOOKED_AT = 4
+"""Of a value that is far too long only so many times of what can be shown is looked at: it may come from anybody."""
 BARS = "▁▂▃▄▅▆▇█"
 SECONDS_PER = (("d", 86400), ("h", 3600), ("min", 60), ("s", 1))
 UNSAFE_FILTERS = ("safe", "escape", "e", "forceescape", "join", "xmlattr", "tojson", "urlize", "striptags")
@@ -39,9 +41,11 @@ _ID = re.compile(r"[A-Z0-9]{1,20}")
 
 def plain(value: object, longest: int = LONGEST) -> str:
     """Make a value one harmless line of plain text: nothing invisible, nothing that turns the reading direction, not too long."""
-    seen = _SPACES.sub(" ", "" if value is None else str(value))
-    seen = "".join(character for character in seen if unicodedata.category(character) not in _INVISIBLE)
-    seen = seen if len(seen) <= longest else seen[: longest - 1].rstrip() + "…"
+    whole = "" if value is None else str(value)
+    looked_at = whole[: LOOKED_AT * longest]
+    seen = "".join(sign for sign in _SPACES.sub(" ", looked_at) if unicodedata.category(sign) not in _INVISIBLE)
+    if len(seen) > longest or len(looked_at) < len(whole):
+        seen = seen[: longest - 1].rstrip() + "…"
     if any(unicodedata.bidirectional(character) in _RIGHT_TO_LEFT for character in seen):
         return f"\u2068{seen}\u2069"  # an isolate: the text keeps its direction and its neighbours keep theirs
     return seen

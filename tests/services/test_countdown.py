@@ -38,7 +38,8 @@ async def test_a_degraded_rollout_counts_down_and_goes_back_by_itself(team: Team
     await team.passes(10 * MINUTE)
     assert await state(team, v2) is State.ROLLED_BACK
     (told,) = await team.said("rolled_back")
-    assert "after Go/No-Go asked for it. Reason: errors 6.0 % (baseline 0.2 %" in told
+    assert "is rolled back to *v1* by itself; it took" in told
+    assert "Reason: errors 6.0 % (baseline 0.2 %, 30 times, 1,000 requests" in told
     assert await team.said("countdown") == []
 
 
@@ -131,3 +132,4 @@ async def test_a_watch_without_numbers_does_not_verify(team: Team) -> None:
     await team.says("bo", Proceed(v2, "the dashboard is down, orders come in"))
     await team.passes(2 * MINUTE)
     assert await state(team, v2) is State.VERIFIED
+    assert "counts as verified on the lead's word; at the end of the watch the numbers said no data." in (await team.said("verified"))[-1]

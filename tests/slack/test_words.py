@@ -178,6 +178,23 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "*degraded* while it is watched. <@UBO>, please",
         ),
         (
+            "messages/gates",
+            {**FACTS, "gates": [GATE, {**GATE, "state": "green"}]},
+            "*Gates*: 1 of 2 open\n○ tests green: red · qa can clear it",
+        ),
+        ("messages/gates", {**FACTS, "gates": [{**GATE, "state": "green"}]}, "*Gates*: it holds\n✓ tests green: red"),
+        (
+            "messages/rolled_back",
+            {**FACTS, **ROLLED, "by": "/gonogo"},
+            "is rolled back to *v1.1.0* by itself; it took 41 s. Reason: errors",
+        ),
+        (
+            "messages/no_channel",
+            {"title": "x", "deployment": "x-1", "channel": ""},
+            "(x-1): no channel is configured for it, so it is here.",
+        ),
+        ("answers/incident", {"incident": "abc", "verb": "stop_countdown"}, '"stop countdown" was not carried out'),
+        (
             "messages/acknowledge_request",
             {**FACTS, "until": AT},
             "You are on call for storefront until 2026-11-21 10:02 UTC. <@UANA> wants",

@@ -1,0 +1,132 @@
+"""Every answer and message with the worst that can be printed in it: nothing pings, nothing formats, everything fits."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from bot.ports import Answer, Message
+from bot.slack import speech
+from bot.slack.blocks import Drawn
+from bot.slack.render import Words
+
+NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
+AT = NOW.isoformat()
+WORDS = Words(now=lambda: NOW)
+HOSTILE = {
+    "a ping": "<!channel> <!here> <@U0EVIL> <#C0EVIL>",
+    "a link": "<https://evil.example.com|click me> &lt;!channel&gt;",
+    "formatting": "*bold* _it_ ~gone~ `code` ```block``` > quote",
+    "lines": "one\n\n• two\r\n> three\u2028four",
+    "turned text": "\u202eevil\u202c \u05d0\u05d1\u05d2 \u061c\u200bx",
+    "very long": "x" * 10_000,
+    "many words": "word " * 2_000,
+}
+
+
+def finding(text: str) -> dict[str, Any]:
+    return {
+        "key": "errors", "title": text, "unit": "%", "verdict": "degraded", "current": 0.029, "baseline": 0.0028, "critical": True,
+        "requests": 1.0, "p_value": None, "sentence": text, "trend": [0.003, 0.029],
+    }  # fmt: skip
+
+
+def facts(text: str, times: int) -> dict[str, Any]:
+    """Give one set of facts for all templates: each foreign text is ``text``, each list has so many entries."""
+    deployment = {"id": "shop-1", "service": text, "environment": text, "version": text, "lead": "T1/UBO", "requested_by": "T1/UANA"}
+    snapshot = {"label": text, "verdict": "degraded", "compared_with": text, "at": AT, "findings": [finding(text)] * times}
+    lock = {"service": text, "environment": text, "reason": text, "by": "T1/UANA", "at": AT, "until": AT}
+    gate = {
+        "key": "tests",
+        "title": text,
+        "state": "open",
+        "sentence": text,
+        "who": text,
+        "by": "T1/UBO",
+        "need": "optional",
+        "clears_at": AT,
+    }
+    row = {
+        **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
+        "frozen_because": text, "open": [{"id": "shop-1", "version": text, "state": "gated", "lead": "T1/UBO"}] * times,
+    }  # fmt: skip
+    past = {**deployment, "kind": "rollback", "state": "verified", "by": "/gonogo", "at": AT, "note": text}
+    changes = {"known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text}
+    told = {
+        "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
+        "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
+        "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
+        "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
+        "ready": False, "timeline": [{"at": AT, "action": text, "by": "T1/UBO"}] * times,
+    }  # fmt: skip
+    return {
+        **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
+        "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
+        "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
+    }  # fmt: skip
+
+
+def names(kind: str) -> list[str]:
+    return [name.removeprefix(f"{kind}/").removesuffix(".md.j2") for name in WORDS.names() if name.startswith(f"{kind}/")]
+
+
+def drawn(name: str, given: Mapping[str, Any]) -> Drawn:
+    kind, _, template = name.partition("/")
+    if kind == "answers":
+        return speech.answer(Answer(template, given), WORDS)
+    return speech.message(Message("k", template, given, "shop-1"), WORDS, card_channel="C1")
+
+
+NEVER_EMPTY = {
+    "answers/asked_lead": ("lead",),
+    "answers/lead": ("lead",),
+    "answers/locked": ("reason",),
+    "answers/proceeding": ("reason",),
+    "answers/rejected": ("reason",),
+    "answers/unlocked": ("reason",),
+    "messages/countdown": ("until",),
+    "messages/lead_changed": ("lead",),
+}
+"""What each of them always knows."""
+EVERYTHING = [f"{kind}/{name}" for kind in ("answers", "messages") for name in names(kind)]
+
+
+@pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_whatever_is_printed_stays_harmless_and_fits(name: str, text: str) -> None:
+    for times in (2, 40):
+        said = drawn(name, facts(text, times))
+        shown = "\n".join(block["text"]["text"] for block in said.blocks if block["type"] == "section")
+        plain = re.sub(r"<!date\^\d+\^[^|>]*\|[^>]*>|<@U(?:ANA|BO|CY)>|<#C1>", "", shown)
+        if "sentence | sentence" in source(name) or "| note" in source(name):
+            plain = plain.replace("<@U0EVIL>", "")  # a sentence may name a person: in an answer that notifies nobody
+        assert "<" not in plain
+        assert ">" not in plain
+        assert "`" not in plain
+        assert not re.search("[\u202a-\u202e\u200b\u061c\u2028]", shown), "nothing turns or hides"
+        assert shown.count("\u2068") == shown.count("\u2069"), "what is turned is closed"
+        assert len(said.blocks) <= 50
+        assert all(len(block["text"]["text"]) <= 3000 for block in said.blocks if block["type"] == "section")
+        assert len(json.dumps(said.blocks, ensure_ascii=False)) < 13_200
+
+
+def source(name: str) -> str:
+    loader = WORDS._environment.loader
+    assert loader is not None
+    return loader.get_source(WORDS._environment, f"{name}.md.j2")[0]
+
+
+@pytest.mark.parametrize("name", EVERYTHING)
+def test_nothing_there_reads_as_a_sentence_too(name: str) -> None:
+    empty = {key: "" for key in ("lead", "reason", "until", "before", "url", "note", "channel") if key not in NEVER_EMPTY.get(name, ())}
+    shown = drawn(name, {**facts("v2", 0), **empty})
+    assert shown.text
+    assert "nobody" not in shown.text.lower()
+    assert "()" not in str(shown.blocks)
+    assert not re.search(r"\bNone\b(?! of)", str(shown.blocks))
+    assert not re.search(r"\s[:,.;]|:\s*$|,\s*\.", shown.text)
