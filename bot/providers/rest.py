@@ -1,0 +1,365 @@
+"""The one REST client of all providers: time limits, careful repetition, obedience to rate limits, and no secret in any sentence.
+
+Reads are repeated with full jitter; a write is never repeated unless the caller says that repeating it changes nothing. Redirects are not
+followed: a token goes to the configured address and nowhere else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import re
+import time
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import structlog
+
+from bot.domain.errors import IntegrationError
+
+log = structlog.get_logger(__name__)
+
+USUAL_PAUSE = 60.0
+"""How long a host is left alone when it limits us and does not say until when (GitHub: "wait for at least one minute")."""
+LONGEST_PAUSE = 3600.0
+REMEMBERED = 256
+"""How many answers are kept for conditional requests, and"""
+REMEMBERED_SIZE = 512 * 1024
+"""how large one of them may be."""
+SAID = 300
+_CHUNK = 64 * 1024
+_UNCLEAR = frozenset({500, 502, 503, 504, 520, 522, 524})
+_AGAIN = frozenset({408, 425, 429}) | _UNCLEAR
+_TOKENS = re.compile(
+    r"(?i)\b(gh[a-z]_\w+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
+)
+
+
+class RestError(IntegrationError):
+    """A vendor said no, or nothing.
+
+    ``perhaps_done`` is True when a write may have been carried out although no good answer came: look before doing it again. ``wait`` is
+    how many seconds the vendor asks to be left alone.
+    """
+
+    def __init__(
+        self, sentence: str, *, vendor: str, status: int | None = None, retry: bool = True, perhaps_done: bool = False, wait: float = 0.0
+    ) -> None:
+        super().__init__(sentence, vendor=vendor, status=status, retry=retry)
+        self.perhaps_done = perhaps_done
+        self.wait = wait
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A good answer. ``data`` is its JSON, or its text where text was asked for; None when it is empty. Header names are lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    data: Any = None
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """What one call may cost: seconds per try, tries, seconds of waiting between them, bytes of an answer."""
+
+    timeout: float = 10.0
+    tries: int = 4
+    patience: float = 20.0
+    body_cap: int = 8 * 1024 * 1024
+    first_pause: float = 0.5
+
+
+class Hosts:
+    """Which hosts want to be left alone, and for how long; all clients share one, so that one caller's 429 holds for the others."""
+
+    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
+        self._now = now
+        self._until: dict[str, float] = {}
+
+    def wait(self, host: str) -> float:
+        """Say how many seconds a call to the host has to wait; 0 for now."""
+        return max(0.0, self._until.get(host, 0.0) - self._now())
+
+    def leave_alone(self, host: str, seconds: float) -> None:
+        """Leave a host alone; a longer pause that is known already stays."""
+        self._until[host] = max(self._until.get(host, 0.0), self._now() + min(seconds, LONGEST_PAUSE))
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    method: str
+    path: str
+    params: Mapping[str, str]
+    body: Any
+    headers: Mapping[str, str]
+    text: bool
+    repeatable: bool
+
+    @property
+    def is_read(self) -> bool:
+        return self.method == "GET"
+
+    @property
+    def name(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclass(slots=True)
+class _Seen:
+    """Answers that have an ETag, newest last."""
+
+    replies: OrderedDict[tuple[str, ...], Reply] = field(default_factory=OrderedDict)
+
+    def of(self, call: _Call) -> Reply | None:
+        return self.replies.get(_key(call)) if call.is_read else None
+
+    def keep(self, call: _Call, reply: Reply, size: int) -> None:
+        if call.is_read and reply.headers.get("etag") and size <= REMEMBERED_SIZE:
+            self.replies[_key(call)] = reply
+            self.replies.move_to_end(_key(call))
+            while len(self.replies) > REMEMBERED:
+                self.replies.popitem(last=False)
+
+
+def _key(call: _Call) -> tuple[str, ...]:
+    return (call.path, str(call.text), *(f"{name}={value}" for name, value in sorted(call.params.items())))
+
+
+class RestClient:
+    """One vendor's REST interface under one identity. Every method raises RestError."""
+
+    def __init__(
+        self,
+        session: aiohttp.ClientSession,
+        base: str,
+        *,
+        vendor: str,
+        hosts: Hosts,
+        headers: Mapping[str, str] | None = None,
+        secrets: Sequence[str] = (),
+        budget: Budget | None = None,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        jitter: Callable[[float], float] | None = None,
+    ) -> None:
+        self._session = session
+        self._base = base.rstrip("/")
+        self._host = urlsplit(base).netloc.lower()
+        self._vendor = vendor
+        self._hosts = hosts
+        self._headers = {"User-Agent": "gonogo", **(headers or {})}
+        self._secrets = tuple(sorted(filter(None, secrets), key=len, reverse=True))
+        self._budget = budget or Budget()
+        self._sleep = sleep
+        self._jitter = jitter or (lambda longest: random.uniform(0, longest))  # noqa: S311 - nothing secret depends on it
+        self._seen = _Seen()
+
+    async def get(
+        self, path: str, params: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None, text: bool = False
+    ) -> Reply:
+        """Read; repeated while that can help. An answer that has not changed since the last time costs the vendor nothing (ETag)."""
+        return await self._go(_Call("GET", path, params or {}, None, headers or {}, text, repeatable=True))
+
+    async def send(
+        self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None, repeatable: bool = False
+    ) -> Reply:
+        """Write, once. ``repeatable`` says that doing it twice is doing it once, as with a cancellation."""
+        return await self._go(_Call(method, path, params or {}, body, {}, text=False, repeatable=repeatable))
+
+    def redact(self, text: str) -> str:
+        """Take everything secret out of a text."""
+        for secret in self._secrets:
+            text = text.replace(secret, "***")
+        return _TOKENS.sub("***", text)
+
+    async def _go(self, call: _Call) -> Reply:
+        waited = 0.0
+        for attempt in range(1, self._budget.tries + 1):
+            waited += await self._wait_for_turn(call, self._budget.patience - waited)
+            try:
+                return await self._once(call)
+            except RestError as error:
+                pause = max(self._pause(attempt), error.wait)
+                in_vain = not error.retry or attempt == self._budget.tries or waited + pause > self._budget.patience
+                unsafe = not call.repeatable and (error.perhaps_done or error.status is not None)
+                if in_vain or unsafe:
+                    raise
+                log.info("asking again", vendor=self._vendor, call=call.name, status=error.status, pause=round(pause, 2))
+                if not error.wait:  # a pause that the vendor asked for holds for all callers, and is waited for above
+                    await self._sleep(pause)
+                    waited += pause
+        raise AssertionError  # pragma: no cover - the last try returns or raises
+
+    def _pause(self, attempt: int) -> float:
+        return self._jitter(self._budget.first_pause * 2.0**attempt)
+
+    async def _wait_for_turn(self, call: _Call, patience: float) -> float:
+        waited = 0.0
+        while (wait := self._hosts.wait(self._host)) > 0:
+            if waited + wait > patience:
+                sentence = f"{self._vendor} asks to be left alone for {round(wait) or 1} s more; {call.name} was not sent."
+                raise RestError(sentence, vendor=self._vendor, status=HTTPStatus.TOO_MANY_REQUESTS, wait=wait)
+            await self._sleep(wait)
+            waited += wait
+        return waited
+
+    async def _once(self, call: _Call) -> Reply:
+        try:
+            return await self._exchange(call)
+        except aiohttp.ClientConnectorError as error:
+            raise self._failed(call, f"{self._vendor} cannot be reached") from error
+        except TimeoutError as error:
+            raise self._failed(call, f"{self._vendor} did not answer within {self._budget.timeout:g} s", unclear=True) from error
+        except (aiohttp.ClientError, OSError) as error:
+            raise self._failed(call, f"{self._vendor} broke the connection ({type(error).__name__})", unclear=True) from error
+
+    async def _exchange(self, call: _Call) -> Reply:
+        headers = {**self._headers, **call.headers}
+        known = self._seen.of(call)
+        if known:
+            headers["If-None-Match"] = known.headers["etag"]
+        async with self._session.request(
+            call.method, f"{self._base}{call.path}", params=call.params or None, json=call.body, headers=headers,
+            timeout=aiohttp.ClientTimeout(total=self._budget.timeout), allow_redirects=False,
+        ) as response:  # fmt: skip
+            found = {name.lower(): value for name, value in response.headers.items()}
+            body = await self._read(call, response)
+        if known and response.status == HTTPStatus.NOT_MODIFIED:
+            self._obey(found)
+            return known
+        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+            raise self._refused(call, response.status, found, body)
+        self._obey(found)
+        reply = Reply(response.status, found, self._understood(call, body))
+        self._seen.keep(call, reply, len(body))
+        return reply
+
+    async def _read(self, call: _Call, response: aiohttp.ClientResponse) -> bytes:
+        body = bytearray()
+        async for chunk in response.content.iter_chunked(_CHUNK):
+            body += chunk
+            if len(body) > self._budget.body_cap:
+                response.close()
+                sentence = f"{self._vendor} answers more than {self._budget.body_cap:,} bytes to {call.name}."
+                raise RestError(sentence, vendor=self._vendor, status=response.status, retry=False, perhaps_done=not call.is_read)
+        return bytes(body)
+
+    def _understood(self, call: _Call, body: bytes) -> Any:
+        if not body.strip():
+            return None
+        try:
+            return body.decode() if call.text else json.loads(body)
+        except (ValueError, RecursionError) as error:
+            raise self._failed(call, f"{self._vendor} gave an answer that cannot be read", unclear=True) from error
+
+    def _obey(self, headers: Mapping[str, str]) -> None:
+        """Leave the host alone when this answer was the last one that its budget allows."""
+        if _is_used_up(headers):
+            self._hosts.leave_alone(self._host, _until_reset(headers) or USUAL_PAUSE)
+
+    def _refused(self, call: _Call, status: int, headers: Mapping[str, str], body: bytes) -> RestError:
+        said = self.redact(_said(body))
+        wait = _asked_pause(status, headers, said)
+        if wait:
+            self._hosts.leave_alone(self._host, wait)
+            wait = min(wait, LONGEST_PAUSE)
+        sentence = self.redact(f"{self._vendor} answered {status} to {call.name}{_meaning(status, headers, limited=wait > 0)}")
+        return RestError(
+            f"{sentence}: {said}" if said else f"{sentence}.",
+            vendor=self._vendor,
+            status=status,
+            retry=status in _AGAIN or wait > 0,
+            perhaps_done=not call.is_read and status in _UNCLEAR,
+            wait=wait,
+        )
+
+    def _failed(self, call: _Call, what: str, *, unclear: bool = False) -> RestError:
+        sentence = self.redact(f"{what} ({call.name}).")
+        return RestError(sentence, vendor=self._vendor, perhaps_done=unclear and not call.is_read)
+
+
+def _meaning(status: int, headers: Mapping[str, str], *, limited: bool) -> str:
+    """Say what to do about a refusal."""
+    if limited:
+        return " (rate limit)"
+    if status == HTTPStatus.UNAUTHORIZED:
+        return " (the token is wrong, expired or revoked)"
+    if status == HTTPStatus.FORBIDDEN:
+        needed = headers.get("x-accepted-github-permissions", "")
+        return f" (the token needs {needed})" if needed else " (the token may not do this)"
+    if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
+        return " (it has moved; redirects are not followed, so configure its new address)"
+    return ""
+
+
+def _asked_pause(status: int, headers: Mapping[str, str], said: str) -> float:
+    """Tell how long the vendor wants to be left alone; 0 when this is no such refusal."""
+    after = _retry_after(headers)
+    if status in _AGAIN and status != HTTPStatus.TOO_MANY_REQUESTS:
+        return after or 0.0
+    limited = status == HTTPStatus.TOO_MANY_REQUESTS
+    if status == HTTPStatus.FORBIDDEN:  # GitHub's way to say 429
+        limited = after is not None or _is_used_up(headers) or "rate limit" in said.lower()
+    if not limited:
+        return 0.0
+    if after is not None:
+        return max(after, 1.0)
+    return (_until_reset(headers) if _is_used_up(headers) else 0.0) or USUAL_PAUSE
+
+
+def _is_used_up(headers: Mapping[str, str]) -> bool:
+    return (headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining")) == "0"
+
+
+def _until_reset(headers: Mapping[str, str]) -> float:
+    """Give the seconds until the limit is lifted, by the vendor's own clock: ours may differ."""
+    reset = _number(headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or "")
+    now = _date(headers.get("date", ""))
+    if reset is None:
+        return 0.0
+    here = now.timestamp() if now else time.time()
+    return min(max(reset - here, 1.0), LONGEST_PAUSE)
+
+
+def _retry_after(headers: Mapping[str, str]) -> float | None:
+    """Read Retry-After: seconds, or a date."""
+    value = headers.get("retry-after", "")
+    seconds = _number(value)
+    if seconds is not None:
+        return seconds
+    until, now = _date(value), _date(headers.get("date", ""))
+    return max((until - now) / timedelta(seconds=1), 0.0) if until and now else None
+
+
+def _number(text: str) -> float | None:
+    return float(text) if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text.strip(), re.ASCII) else None
+
+
+def _date(text: str) -> datetime | None:
+    try:
+        found = parsedate_to_datetime(text)
+    except (TypeError, ValueError):
+        return None
+    return found if found.tzinfo else None
+
+
+def _said(body: bytes) -> str:
+    """Take the vendor's own words out of an error's body; a page of HTML says nothing to a person."""
+    try:
+        data = json.loads(body)
+    except (ValueError, RecursionError):
+        return ""
+    if not isinstance(data, dict):
+        return ""
+    words = next((data[key] for key in ("message", "error_description", "error") if data.get(key)), "")
+    errors = data.get("errors")
+    details = [each.get("message") if isinstance(each, dict) else each for each in errors] if isinstance(errors, list) else []
+    return " ".join("; ".join(str(each) for each in (words, *details) if each).split())[:SAID]
