@@ -1,0 +1,82 @@
+"""What a provider is made of: the bench that it is built on, and the card that tells the rest of the house about it.
+
+A provider of another package exports a ``CIKind`` under the entry point group ``gonogo.ci``; our own are named in ``bot.wiring``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+
+from bot.ports import CIProvider, Clock, RunStore
+from bot.providers.rest import Hosts
+
+
+@dataclass(frozen=True, slots=True)
+class Workbench:
+    """Everything that a provider of one service may use. ``secret`` gives a setting's value, or "" when it is not set."""
+
+    service: str
+    options: Mapping[str, Any]
+    """What stands beside the provider's name in gonogo.yaml, checked against ``CIKind.options``."""
+    secret: Callable[[str], str]
+    """``secret("GONOGO_GITHUB_TOKEN")``; only names in ``CIKind.secrets`` are known."""
+    session: aiohttp.ClientSession
+    hosts: Hosts
+    clock: Clock
+    runs: RunStore
+    work: Path
+    """A folder of this service's own; it may not exist yet."""
+    wake: Callable[[str], None]
+    """Call with a run's id when it has changed: whoever waits for it looks at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """One option in gonogo.yaml. ``sentence`` is printed in the reference."""
+
+    sentence: str
+    required: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Secret:
+    """One setting of the environment (also as ``NAME_FILE``). ``sentence`` is printed in the reference."""
+
+    name: str
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """What ``gonogo doctor`` found: ``ok`` is None where it cannot be known; ``remedy`` says what to do when it is not good."""
+
+    subject: str
+    ok: bool | None
+    sentence: str
+    remedy: str = ""
+
+
+class Examined(Protocol):
+    """A provider that can be examined live."""
+
+    async def examine(self) -> Sequence[Finding]:
+        """Check token, scopes, workflow, webhook secret and clock; never raises IntegrationError, starts and changes nothing."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class CIKind:
+    """A kind of CI provider. ``build`` does no I/O and raises ConfigurationError for options that make no sense or secrets that are missing."""
+
+    name: str
+    title: str
+    build: Callable[[Workbench], CIProvider]
+    options: Mapping[str, Option] = field(default_factory=dict)
+    secrets: Sequence[Secret] = ()
+    limits: Sequence[str] = ()
+    """What it cannot do, one honest sentence each, for the reference."""
