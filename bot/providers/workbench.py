@@ -71,7 +71,7 @@ class Examined(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class CIKind:
-    """A kind of CI provider. ``build`` does no I/O and raises ConfigurationError for options that make no sense or secrets that are missing."""
+    """A kind of CI provider. ``build`` does no I/O; it raises ConfigurationError for options that make no sense and for missing secrets."""
 
     name: str
     title: str
