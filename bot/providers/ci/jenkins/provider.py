@@ -248,7 +248,7 @@ def _parameters(request: StartRequest) -> dict[str, str]:
         "ENVIRONMENT": request.environment,
         reading.COMMIT: request.commit,
     }
-    return {**{name.upper(): value for name, value in request.inputs.items()}, **ours}
+    return {**ours, **{name.upper(): value for name, value in request.inputs.items()}, **ours}
 
 
 def _carries(found: reading.Build | reading.Item, correlation: str) -> bool:
