@@ -64,6 +64,7 @@ class FakeJenkins:
         post(f"{job}/buildWithParameters", self._of_job(self._start))
         get(f"{job}/{number}/api/json", self._of_job(self._build))
         post(f"{job}/{number}/stop", self._of_job(self._stop))
+        post(f"{job}/{number}/input/{{id}}/proceedEmpty", self._of_job(self._proceed))
         get(f"{job}/{number}/wfapi/describe", self._of_job(self._describe))
         get(f"{job}/{number}/wfapi/pendingInputActions", self._of_job(self._inputs))
         self._server = TestServer(application, host="127.0.0.1")
@@ -97,7 +98,8 @@ class FakeJenkins:
 
     def _fault_of(self, request: web.Request) -> str:
         for fault in self.faults:
-            if fault.times > 0 and fault.path in request.path:
+            means_something = fault.kind == "404" and ("/queue/item/" in request.path or "/wfapi/" in request.path)  # forgotten; no plugin
+            if fault.times > 0 and fault.path in request.path and not means_something:
                 fault.times -= 1
                 return fault.kind
         return ""
@@ -188,7 +190,17 @@ class FakeJenkins:
         build = _numbered(request, job)
         if build is None or not self.stage_plugin:
             return _refuse(404)
-        return _json(request, [{"id": "Proceed1", "message": build.question, "proceedUrl": "…"}] if build.question else [])
+        return _json(request, build.questions)
+
+    async def _proceed(self, request: web.Request, job: Job) -> web.Response:
+        """InputStepExecution.doProceedEmpty: 200; a Failure is 400; what is settled is not there any more."""
+        build = _numbered(request, job)
+        if build is None or request.match_info["id"] not in [each["id"] for each in build.questions]:
+            return _refuse(404)
+        if build.submitter not in {"", USER}:
+            return _refuse(400)  # "You need to be … to submit this."
+        build.answered.set()
+        return web.Response()
 
 
 def pruned(data: Any, tree: str) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,10 @@ class JenkinsLab:
 
     def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
         self.fake.faults.append(Fault(fault, path, times))
+
+    def skew(self, by: timedelta) -> None:
+        self.fake.skew = by.total_seconds()
+        self.world.skew = int(by / timedelta(milliseconds=1))
 
     def twin(self, correlation: str) -> None:
         """Rebuild a build in Jenkins: all its parameters are copied."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-QUIET_PERIOD = 0.01
+QUIET_PERIOD = 0.0
 STAGE_TIME = 0.005
 STAGES = ("build", "migrate", "release")
 Pairs = tuple[tuple[str, str], ...]
@@ -69,13 +69,17 @@ class Build:
     parameters: Pairs
     began: int = field(default_factory=lambda: int(time.time() * 1000))
     duration: int = 0
+    skew: int = 0
+    """How many milliseconds the controller's clock is off."""
     building: bool = True
     result: str | None = None
     stages: list[dict[str, Any]] = field(default_factory=list)
     causes: list[str] = field(default_factory=list)
     tested: str = ""
     counts: tuple[int, int, int] | None = None
-    question: str = ""
+    questions: list[dict[str, Any]] = field(default_factory=list)
+    """As PendingInputActionsExt shows them."""
+    submitter: str = ""
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -114,17 +118,23 @@ class Build:
             "number": self.number,
             "queueId": self.queue_id,
             "result": self.result,
-            "timestamp": self.began,
+            "timestamp": self.began + self.skew,
         }
 
     def described(self) -> dict[str, Any]:
         """Describe it as "Pipeline: REST API" does: the last stage always has the state of the whole (RunExt.computeTimings)."""
         whole = {"SUCCESS": "SUCCESS", "FAILURE": "FAILED", "ABORTED": "ABORTED", None: "IN_PROGRESS"}.get(self.result, "UNSTABLE")
-        whole = "PAUSED_PENDING_INPUT" if self.question else whole
-        stages = [dict(stage) for stage in self.stages]
+        whole = "PAUSED_PENDING_INPUT" if self.questions else whole
+        stages = [{**stage, "startTimeMillis": stage["startTimeMillis"] + self.skew} for stage in self.stages]
         for stage in stages[-1:]:
             stage["status"] = whole
-        return {"id": str(self.number), "name": f"#{self.number}", "status": whole, "startTimeMillis": self.began, "stages": stages}
+        return {
+            "id": str(self.number),
+            "name": f"#{self.number}",
+            "status": whole,
+            "startTimeMillis": self.began + self.skew,
+            "stages": stages,
+        }
 
 
 @dataclass
@@ -163,6 +173,7 @@ class World:
         self.items: dict[int, Item] = {}
         self.plans: dict[str, Plan] = {}
         self.begun = 0
+        self.skew = 0
         self.executors = asyncio.Event()
         """Set while there is a free executor; else nothing leaves the queue but what is cancelled."""
         self.executors.set()
@@ -177,6 +188,7 @@ class World:
             return found
         item = Item(next(self._ids), job, parameters)
         self.items[item.id] = item
+        self.begun += 1
         task = asyncio.create_task(self._carry_out(item))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
@@ -205,14 +217,13 @@ class World:
         await self.executors.wait()
         if item.cancelled:
             return
-        build = Build(next(item.job.numbers), item.id, item.parameters)
+        build = Build(next(item.job.numbers), item.id, item.parameters, skew=self.skew)
         item.job.builds.append(build)
         item.build = build
         await self._go_through(build)
 
     async def _go_through(self, build: Build) -> None:
         plan = self.plans.get(build.parameter("COMMIT"))
-        self.begun += plan is not None and build.parameter("ACTION") in {"deploy", "rollback", "smoke"}
         broken = await self._stage(build, "Declarative: Checkout SCM", fails=plan is None)
         for index, name in enumerate(STAGES if plan else ()):
             fails, held = plan is not None and index == plan.failing, plan is not None and plan.held and index == len(STAGES) - 1
@@ -227,9 +238,9 @@ class World:
         stage = _stage(name, "IN_PROGRESS", 0)
         build.stages.append(stage)
         if asks:
-            build.question = "Release it?"
+            build.questions = [{"id": "Release", "message": "Release it?", "inputs": []}]
             await _first(build.stopped, build.answered)
-            build.question = ""
+            build.questions = []
         stopped = build.stopped.is_set() or await _stopped(build, None if held else STAGE_TIME)
         stage["durationMillis"] = max(1, now_ms() - stage["startTimeMillis"])
         stage["status"] = "ABORTED" if stopped else "FAILED" if fails else "SUCCESS"

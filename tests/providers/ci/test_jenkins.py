@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from datetime import UTC, timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -191,10 +191,40 @@ class TestLooking:
     async def test_a_build_that_asks_something_waits_and_says_what(self, jenkins: JenkinsLab) -> None:
         run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=1)))
         seen = await reaches(jenkins.ci, run, RunState.WAITING)
-        assert seen.sentence == "waits in Jenkins for an answer: Release it?"
+        assert seen.sentence == 'waits in Jenkins for an answer "Release it?"'
         assert [stage.state for stage in seen.stages] == [RunState.SUCCEEDED, RunState.WAITING, RunState.QUEUED]
-        jenkins.job.builds[0].answered.set()
-        assert (await ends(jenkins.ci, run)).state is RunState.SUCCEEDED
+        assert (seen.stages[1].passable, seen.stages[1].sentence) == (True, "Release it?")
+        await jenkins.ci.open_gate(run.id)
+        done = await ends(jenkins.ci, run)
+        assert done.state is RunState.SUCCEEDED
+        await jenkins.ci.open_gate(run.id)
+
+    @pytest.mark.parametrize("more", [{"inputs": [{"name": "WHERE", "type": "StringParameterDefinition"}]}, {"id": "../../quietDown"}])
+    async def test_a_question_that_a_yes_does_not_answer_is_left_to_jenkins(self, jenkins: JenkinsLab, more: dict[str, Any]) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
+        await reaches(jenkins.ci, run, RunState.WAITING)
+        jenkins.job.builds[0].questions[0].update(more)
+        await jenkins.ci.open_gate(run.id)
+        seen = await jenkins.ci.look(run.id)
+        assert (seen.state, seen.stages[0].passable) == (RunState.WAITING, False)
+        assert not any(request.method == "POST" for request in jenkins.fake.requests[1:] if "buildWithParameters" not in request.path)
+
+    async def test_a_question_that_only_somebody_else_may_answer_is_said_so(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
+        await reaches(jenkins.ci, run, RunState.WAITING)
+        jenkins.job.builds[0].submitter = "bo"
+        with pytest.raises(IntegrationError, match="Answer it in Jenkins") as refused:
+            await jenkins.ci.open_gate(run.id)
+        assert not refused.value.retry
+
+    async def test_a_yes_whose_answer_is_lost_is_not_said_twice(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
+        await reaches(jenkins.ci, run, RunState.WAITING)
+        jenkins.break_next("lost", path="/proceedEmpty")
+        with pytest.raises(IntegrationError):
+            await jenkins.ci.open_gate(run.id)
+        await ends(jenkins.ci, run)
+        assert len([request for request in jenkins.fake.requests if request.path.endswith("/proceedEmpty")]) == 1
 
     async def test_a_build_that_asks_something_can_be_stopped(self, jenkins: JenkinsLab) -> None:
         run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
@@ -271,7 +301,7 @@ class TestCancelling:
         jenkins.world.executors.set()
         jenkins.world.forget_left()
         again = await jenkins.ci.start(deploy(jenkins.commit("second")))
-        assert (again, jenkins.started()) == (seen, 0)
+        assert (again, jenkins.started(), jenkins.job.builds) == (seen, 1, [])
 
     @pytest.mark.parametrize("old_core", [False, True])
     async def test_a_run_that_leaves_the_queue_just_now_is_stopped_as_a_build(self, jenkins: JenkinsLab, old_core: bool) -> None:

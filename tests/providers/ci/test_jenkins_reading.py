@@ -91,6 +91,42 @@ class TestJobs:
         assert job("https://ci.example.com/") == ""
 
 
+class TestTheQueue:
+    @pytest.mark.parametrize(
+        ("kind", "why", "said"),
+        [
+            ("WaitingItem", "In the quiet period. Expires in 4.9 sec", ""),
+            ("BlockedItem", "Build #12 is already in progress (ETA: 5 min 3 sec)", "Build #12 is already in progress"),
+            ("BuildableItem", "There are no nodes with the label 'linux'", "There are no nodes with the label 'linux'"),
+            ("LeftItem", None, ""),
+        ],
+    )
+    def test_why_an_item_waits_is_said_without_what_changes_with_every_look(self, kind: str, why: str | None, said: str) -> None:
+        found = reading.item({"_class": f"hudson.model.Queue${kind}", "id": 7, "why": why})
+        assert found
+        assert found.why == said
+
+
+class TestQuestions:
+    def test_one_plain_question_is_a_gate(self) -> None:
+        (asked,) = reading.questions([{"id": "Release", "message": "Release it?", "inputs": []}])
+        assert reading.gate([asked]) is asked
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            [],
+            [{"id": "A", "inputs": []}, {"id": "B", "inputs": []}],
+            [{"id": "A", "inputs": [{"name": "WHERE"}]}],
+            [{"id": "a/../b"}],
+            [{"id": 7}],
+            {"id": "A"},
+        ],
+    )
+    def test_several_questions_and_those_that_want_more_than_a_yes_are_none(self, data: Any) -> None:
+        assert reading.gate(reading.questions(data)) is None
+
+
 class TestStages:
     def test_stages_that_are_planned_and_not_reached_are_still_to_come(self) -> None:
         seen = states(

@@ -102,7 +102,7 @@ KIND = CIKind(
         "Jenkins can neither resolve a ref nor compare commits; the bot keeps a bare mirror of the repository for that.",
         'Stages and questions (`input`) are seen only with the plugin "Pipeline: REST API".',
         "Jenkins names a stage once it has begun; those still to come are shown only when `stages` names them.",
-        "A question that a pipeline asks is shown, and is answered in Jenkins.",
+        "A question (`input`) can be answered with a yes from Slack when it is the only one and wants nothing more; else in Jenkins.",
         "A run is found by its correlation among the builds of the last seven days.",
         "A build that somebody has rebuilt or replayed has a twin, and then somebody has to decide which one counts.",
         "A run that somebody takes out of Jenkins' queue while the bot is down for more than five minutes is not known any more.",

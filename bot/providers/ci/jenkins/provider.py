@@ -106,7 +106,7 @@ class Jenkins:
         self._keep(self._places, run, place)
         seen = await self._see(run, place)
         if seen is None:  # forgotten by the queue, or its number is another's by now
-            del self._places[run]
+            self._places.pop(run, None)
             self._keep(self._places, run, await self._locate(run) or _unknown(run))
             seen = await self._see(run, self._places[run]) or _unknown(run)
         if seen.state.is_final:
@@ -126,6 +126,15 @@ class Jenkins:
         if place.build is None:
             raise IntegrationError("Jenkins has not taken the run out of its queue yet. It is asked again.", vendor=VENDOR)
         await self._server.stop(place.build)
+
+    async def open_gate(self, run: str) -> None:
+        """Say yes to the one question that a run waits with; left as it is when it does not wait, or wants more than a yes."""
+        seen, place = await self.look(run), self._places.get(run)
+        if seen.state is not RunState.WAITING or place is None or place.build is None:
+            return
+        question = reading.gate(await self._server.questions(place.build))
+        if question is not None:
+            await self._server.answer(place.build, question)
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read the notice that our Jenkinsfile sends."""
@@ -206,32 +215,25 @@ class Jenkins:
             self._keep(self._places, run, replace(place, build=item.number))
             return await self._see_build(run, item.number)
         if item.cancelled:
-            stages = reading.not_begun(self._stages, RunState.CANCELLED)
-            return CIRun(
-                run,
-                RunState.CANCELLED,
-                self._server.url(),
-                stages,
-                None,
-                self._clock.now(),
-                "it was taken out of Jenkins' queue before it began",
-            )
+            stages, said = reading.not_begun(self._stages, RunState.CANCELLED), "it was taken out of Jenkins' queue before it began"
+            return CIRun(run, RunState.CANCELLED, self._server.url(), stages, finished_at=self._clock.now(), sentence=said)
         why = f"waits in Jenkins' queue: {item.why}" if item.why else ""
         return CIRun(run, RunState.QUEUED, self._server.url(), reading.not_begun(self._stages, RunState.QUEUED), sentence=why)
 
     async def _see_build(self, run: str, number: int) -> CIRun | None:
-        found = await self._server.build(number)
-        if found is None or not _carries(found, run):
+        found = await self._server.build(number) or _unknown(run)
+        if not _carries(found, run):
             return None
-        described = await self._server.description(number)
-        state, said = found.state, ""
-        if state is RunState.RUNNING and reading.is_paused(described):
-            state, question = RunState.WAITING, await self._server.question(number)
-            said = f"waits in Jenkins for an answer{f': {question}' if question else ''}"
+        described, state, said = await self._server.description(number), found.state, ""
+        paused = state is RunState.RUNNING and reading.is_paused(described)
+        state = RunState.WAITING if paused else state
         stages = reading.stages(described, self._stages, state) if described is not None else ()
-        return CIRun(
-            run, state, self._server.url(number), stages, found.started_at, found.finished_at, said or reading.sentence(found, stages)
-        )
+        if paused:
+            asked = await self._server.questions(number)
+            stages = reading.waiting(stages, asked)
+            said = " ".join(("waits in Jenkins for an answer", *(f'"{each.message}"' for each in asked if each.message)))
+        said = said or reading.sentence(found, stages)
+        return CIRun(run, state, self._server.url(number), stages, found.started_at, found.finished_at, said)
 
     @staticmethod
     def _keep(store: OrderedDict[str, _T], key: str, value: _T) -> None:

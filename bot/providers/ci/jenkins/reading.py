@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -49,6 +49,7 @@ AT_ONCE = timedelta(milliseconds=500)
 SAID = 300
 _ITEM = re.compile(r"/queue/item/(\d{1,12})(?:/|$)")
 _ETA = re.compile(r"\s*\(ETA:[^)]*\)")
+_QUESTION = re.compile(r"[\w-]{1,200}", re.ASCII)
 _JOB_NAME = re.compile(r"[^/\x00-\x1f?*\\<>|\"]{1,200}")
 
 
@@ -93,6 +94,15 @@ class Tested:
     commits: frozenset[str]
     failed: int = 0
     total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One ``input`` step that waits. ``wants_more`` is set when a yes is not enough."""
+
+    id: str
+    message: str = ""
+    wants_more: bool = False
 
 
 def job_path(name: str) -> str:
@@ -154,9 +164,30 @@ def is_buildable(data: Any) -> bool:
     return _get(data, "buildable") is not False
 
 
-def questions(data: Any) -> str:
-    """Say what a build waits to hear, from its pending input actions."""
-    return next((text for each in _list(data) if (text := _text(each, "message"))), "")
+def questions(data: Any) -> tuple[Question, ...]:
+    """List what a build waits to hear, from its pending input actions."""
+    return tuple(_question(each) for each in _list(data) if isinstance(each, dict))
+
+
+def declared(data: Any) -> frozenset[str]:
+    """List the parameters that a job declares."""
+    definitions = (each for entry in _list(_get(data, "property")) for each in _list(_get(entry, "parameterDefinitions")))
+    return frozenset(_text(each, "name") for each in definitions)
+
+
+def is_buildable(data: Any) -> bool:
+    """Tell whether a job is enabled."""
+    return _get(data, "buildable") is not False
+
+
+def questions(data: Any) -> tuple[Question, ...]:
+    """List what a build waits to hear, from its pending input actions."""
+    found = ((_get(each, "id"), each) for each in _list(data))
+    return tuple(
+        Question(id if _QUESTION.fullmatch(id) else "", _text(each, "message"), bool(_list(_get(each, "inputs"))))
+        for id, each in found
+        if isinstance(id, str)
+    )
 
 
 def is_paused(data: Any) -> bool:
@@ -184,6 +215,18 @@ def not_begun(planned: Sequence[str], whole: RunState) -> tuple[Stage, ...]:
     return tuple(_not_reached((), planned, whole))
 
 
+def gate(asked: Sequence[Question]) -> Question | None:
+    """Give the one question that a plain yes answers; with several nobody can tell which is meant."""
+    return asked[0] if len(asked) == 1 and asked[0].id and not asked[0].wants_more else None
+
+
+def waiting(seen: Sequence[Stage], asked: Sequence[Question]) -> tuple[Stage, ...]:
+    """Put the questions to the stages that wait for an answer."""
+    words = "; ".join(filter(None, (question.message for question in asked)))[:SAID]
+    passable = gate(asked) is not None
+    return tuple(replace(stage, sentence=words, passable=passable) if stage.state is RunState.WAITING else stage for stage in seen)
+
+
 def sentence(found: Build, seen: Sequence[Stage]) -> str:
     """Say why a build did not succeed; empty while it may."""
     state = found.state
@@ -197,6 +240,11 @@ def sentence(found: Build, seen: Sequence[Stage]) -> str:
     if "supersede" in found.why.lower():
         return f"the build was replaced by a newer one ({found.why})"
     return f"the build was stopped: {found.why}" if found.why else "the build was stopped"
+
+
+def _question(data: Any) -> Question:
+    name = _text(data, "id")
+    return Question(name if _QUESTION.fullmatch(name) else "", _text(data, "message"), bool(_list(_get(data, "inputs"))))
 
 
 def _stage(data: Any) -> Stage | None:

@@ -70,9 +70,20 @@ class Server:
         """Read the stages of a build; None where Jenkins cannot tell (no pipeline, or no "Pipeline: REST API")."""
         return await self._found(f"{self._job}/{number}/wfapi/describe")
 
-    async def question(self, number: int) -> str:
-        """Say what a build waits to hear."""
+    async def questions(self, number: int) -> tuple[reading.Question, ...]:
+        """List what a build waits to hear."""
         return reading.questions(await self._found(f"{self._job}/{number}/wfapi/pendingInputActions"))
+
+    async def answer(self, number: int, question: reading.Question) -> None:
+        """Say yes to a question, once: the next one may have the same id. Quiet when nobody waits for it any more."""
+        try:
+            await self._rest.send("POST", f"{self._job}/{number}/input/{question.id}/proceedEmpty")
+        except RestError as error:
+            if error.status == HTTPStatus.BAD_REQUEST:  # hudson.model.Failure of InputStepExecution.preSubmissionCheck
+                sentence = "Jenkins does not take this answer from the bot's user: the input step names a submitter. Answer it in Jenkins."
+                raise IntegrationError(sentence, vendor=VENDOR, status=error.status, retry=False) from error
+            if error.status != HTTPStatus.NOT_FOUND and not _is_redirect(error):
+                raise
 
     async def start(self, parameters: Mapping[str, str]) -> int | None:
         """Queue a build; give its queue item, or None when Jenkins has taken it without saying which it is."""
