@@ -169,27 +169,6 @@ def questions(data: Any) -> tuple[Question, ...]:
     return tuple(_question(each) for each in _list(data) if isinstance(each, dict))
 
 
-def declared(data: Any) -> frozenset[str]:
-    """List the parameters that a job declares."""
-    definitions = (each for entry in _list(_get(data, "property")) for each in _list(_get(entry, "parameterDefinitions")))
-    return frozenset(_text(each, "name") for each in definitions)
-
-
-def is_buildable(data: Any) -> bool:
-    """Tell whether a job is enabled."""
-    return _get(data, "buildable") is not False
-
-
-def questions(data: Any) -> tuple[Question, ...]:
-    """List what a build waits to hear, from its pending input actions."""
-    found = ((_get(each, "id"), each) for each in _list(data))
-    return tuple(
-        Question(id if _QUESTION.fullmatch(id) else "", _text(each, "message"), bool(_list(_get(each, "inputs"))))
-        for id, each in found
-        if isinstance(id, str)
-    )
-
-
 def is_paused(data: Any) -> bool:
     """Tell from a build's description whether it waits for somebody."""
     return _text(data, "status") == "PAUSED_PENDING_INPUT"
