@@ -35,6 +35,7 @@ ALWAYS = {
     "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10",
     "LC_ALL": "C",
 }
+SHORTEST_SECRET = 12
 _FULL = re.compile(r"[0-9a-f]{40}")
 _SCP_LIKE = re.compile(r"[^/]+:.*")
 _FOR_GOOD = re.compile(
@@ -48,11 +49,13 @@ class Mirror:
     def __init__(self, address: str, folder: Path, *, vendor: str, environment: Mapping[str, str] | None = None) -> None:
         self._address = _usable(address)
         self._vendor = vendor
-        self._secrets = tuple(filter(None, (environment or {}).values()))
+        words = (word for value in (environment or {}).values() for word in (value, *value.split()))
+        self._secrets = tuple(word for word in words if len(word) >= SHORTEST_SECRET)
         seen = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         place = folder.absolute() / f"{hashlib.sha256(self._address.encode()).hexdigest()[:16]}.git"
         self._git = Git(place, vendor=vendor, environment={**ALWAYS, **seen, **(environment or {})})
         self._fetching = asyncio.Lock()
+        self._begun = self._brought = 0
 
     async def open(self) -> None:
         """Make the mirror where there is none. Fetches nothing: the first question does."""
@@ -88,11 +91,16 @@ class Mirror:
         return await self._git.compare(base, head)
 
     async def fetch(self) -> None:
-        """Bring the mirror up to date; also a way to see whether the repository can be reached."""
+        """Bring the mirror up to date; also a way to see whether the repository can be reached. Callers that wait share one fetch."""
+        asked = self._begun
         async with self._fetching:
+            if self._brought > asked:  # a fetch that began after this was asked for has brought everything
+                return
+            self._begun += 1
             await self.open()
             await asyncio.to_thread(_unlock, self._git.repository)
             await self._reach("fetch", "--quiet", "--prune", "--no-write-fetch-head", "--no-recurse-submodules", "--", self._address, *REFS)
+            self._brought = self._begun
 
     async def _point_head(self) -> None:
         """Let HEAD mean the default branch of the repository as it is now."""

@@ -49,6 +49,9 @@ class FakeJenkins:
         self.refuses_all = False
         """A QueueDecisionHandler says no."""
         self.names_no_item = False
+        self.may_cancel = True
+        self.is_anonymous = False
+        self.is_jenkins = True
         self.skew = 0.0
         self.before_cancelling: Callable[[], None] = lambda: None
         self._released = asyncio.Event()
@@ -86,7 +89,7 @@ class FakeJenkins:
             await self._released.wait()
         if fault.isdigit():
             return _refuse(int(fault), {"Retry-After": "0"} if fault == "429" else {})  # Jenkins has none of its own; a proxy has
-        answer = self._barred(request) or await handler(request)
+        answer = self._barred(request) or (await handler(request) if self.is_jenkins else web.json_response({"hello": "world"}))
         answer.headers["X-Jenkins"] = "2.462.3"
         answer.headers["Date"] = formatdate(time.time() + self.skew, usegmt=True)
         if fault == "lost":
@@ -124,7 +127,7 @@ class FakeJenkins:
         return found
 
     async def _who(self, request: web.Request) -> web.Response:
-        return _json(request, {"_class": "hudson.security.WhoAmI", "anonymous": False, "authenticated": True, "name": USER})
+        return _json(request, {"anonymous": self.is_anonymous, "authenticated": not self.is_anonymous, "name": USER})
 
     async def _queue(self, request: web.Request) -> web.Response:
         root = f"http://jenkins.internal{PREFIX}"  # the configured root URL, which need not be ours
@@ -136,7 +139,7 @@ class FakeJenkins:
         return _json(request, item.exported(f"http://jenkins.internal{PREFIX}")) if item else _refuse(404)
 
     async def _cancel_item(self, request: web.Request) -> web.Response:
-        """Queue.doCancelItem: 204, or 404 when it is too late (JENKINS-14813)."""
+        """Queue.doCancelItem: 204; 404 when it is too late (JENKINS-14813); 422 without Job/Cancel. Old ones only lead back."""
         self.before_cancelling()
         await asyncio.sleep(0.02)
         given = request.query.get("id", "")
@@ -144,11 +147,11 @@ class FakeJenkins:
             return _refuse(400)
         item = self.world.items.get(int(given))
         late = item is None or item.has_left
-        if item is not None and not late:
+        if item is not None and not late and self.may_cancel:
             item.cancelled = True
         if self.old_core:
             return _back()
-        return _refuse(404) if late else web.Response(status=204)
+        return _refuse(404 if late else 422) if late or not self.may_cancel else web.Response(status=204)
 
     async def _job(self, request: web.Request, job: Job) -> web.Response:
         return _json(request, job.exported())
@@ -163,7 +166,7 @@ class FakeJenkins:
         pairs = tuple((name, given.get(name, "")) for name in job.parameters)  # what is not declared is dropped without a word
         if self.refuses_all:
             return _back()  # sendRedirect(".")
-        item = self.world.queue(job, pairs)
+        item = self.world.queue(job, pairs, quiet=given.get("delay") != "0sec")  # else the global quiet period, five seconds by default
         where = {} if self.names_no_item else {"Location": f"http://{request.host}{PREFIX}/queue/item/{item.id}/"}
         return web.Response(status=201, headers=where)
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 
-QUIET_PERIOD = 0.0
+QUIET_PERIOD = 5.0
 STAGE_TIME = 0.005
 STAGES = ("build", "migrate", "release")
 Pairs = tuple[tuple[str, str], ...]
@@ -155,12 +155,10 @@ class Job:
     def exported(self) -> dict[str, Any]:
         definitions = [{"_class": "hudson.model.StringParameterDefinition", "name": name} for name in self.parameters]
         mine = [{"_class": "hudson.model.ParametersDefinitionProperty", "parameterDefinitions": definitions}] if definitions else []
-        newest_first = [build.exported() for build in reversed(self.builds)]
         return {
             "_class": self.kind,
-            "allBuilds": newest_first,
+            "allBuilds": [build.exported() for build in reversed(self.builds)],  # "builds" would be the newest 100 (Job.getNewBuilds)
             "buildable": self.enabled,
-            "builds": newest_first[:100],  # Job.getNewBuilds().limit(100)
             "property": [{"_class": "jenkins.model.BuildDiscarderProperty"}, *mine],
         }
 
@@ -180,7 +178,7 @@ class World:
         self._ids = count(41)
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def queue(self, job: Job, parameters: Pairs) -> Item:
+    def queue(self, job: Job, parameters: Pairs, *, quiet: bool = False) -> Item:
         """Queue a build, or fold it into an item that waits with the same parameters (ParametersAction.shouldSchedule)."""
         same = (each for each in self.items.values() if not each.has_left and each.job is job and set(each.parameters) == set(parameters))
         found = next(same, None)
@@ -189,7 +187,7 @@ class World:
         item = Item(next(self._ids), job, parameters)
         self.items[item.id] = item
         self.begun += 1
-        task = asyncio.create_task(self._carry_out(item))
+        task = asyncio.create_task(self._carry_out(item, quiet=quiet))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return item
@@ -211,8 +209,8 @@ class World:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _carry_out(self, item: Item) -> None:
-        await asyncio.sleep(QUIET_PERIOD)
+    async def _carry_out(self, item: Item, *, quiet: bool) -> None:
+        await asyncio.sleep(QUIET_PERIOD if quiet else 0)
         item.kind, item.why = "BuildableItem", "Waiting for next available executor (ETA: 5 min 3 sec)"
         await self.executors.wait()
         if item.cancelled:

@@ -92,7 +92,9 @@ class TestStarting:
     async def test_a_start_that_cannot_be_told_is_left_to_the_next_look(self, jenkins: JenkinsLab, fault: str) -> None:
         commit = jenkins.commit("first")
         jenkins.break_next(fault, path=jenkins.start_path)
-        with pytest.raises(IntegrationError, match="did not say whether it has queued") as unclear:
+        with pytest.raises(
+            IntegrationError, match=r"did not say whether it has queued shop-1:canary-25, .* \(Jenkins (answered|did not)"
+        ) as unclear:
             await jenkins.ci.start(deploy(commit))
         assert unclear.value.retry
         assert await jenkins.ci.find("shop-1:canary-25") is None
@@ -150,6 +152,12 @@ class TestFinding:
             jenkins.world.add_build(jenkins.job, result="SUCCESS").began -= int(timedelta(days=8) / timedelta(milliseconds=1))
         assert await jenkins.ci.find("shop-1:canary-25") is None
         assert len([each for each in jenkins.fake.requests if "allBuilds" in each.query.get("tree", "")]) == 1
+
+    async def test_more_builds_than_can_be_looked_through_are_not_taken_for_none(self, jenkins: JenkinsLab) -> None:
+        for _ in range(2000):
+            jenkins.world.add_build(jenkins.job, result="SUCCESS")
+        with pytest.raises(IntegrationError, match=r"whether shop-1:canary-25 is one of them cannot be told"):
+            await jenkins.ci.find("shop-1:canary-25")
 
     async def test_another_jobs_run_with_the_same_correlation_is_not_ours(self, jenkins: JenkinsLab) -> None:
         jenkins.world.executors.clear()
@@ -313,6 +321,19 @@ class TestCancelling:
         await jenkins.ci.cancel(run.id)
         assert (await ends(jenkins.ci, run)).state is RunState.CANCELLED
         assert len(jenkins.job.builds) == 1
+
+    @pytest.mark.parametrize(
+        ("old_core", "words", "retry"), [(True, "has not taken the run out of its queue yet", True), (False, "422", False)]
+    )
+    async def test_a_run_that_may_not_be_taken_out_of_the_queue_is_said_so(
+        self, jenkins: JenkinsLab, old_core: bool, words: str, retry: bool
+    ) -> None:
+        jenkins.fake.old_core, jenkins.fake.may_cancel = old_core, False
+        jenkins.world.executors.clear()
+        run = await jenkins.ci.start(deploy(jenkins.commit("first")))
+        with pytest.raises(IntegrationError, match=words) as refused:
+            await jenkins.ci.cancel(run.id)
+        assert refused.value.retry is retry
 
     async def test_a_stop_whose_answer_is_lost_is_asked_again(self, jenkins: JenkinsLab) -> None:
         run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))

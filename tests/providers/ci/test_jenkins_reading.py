@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.ports import RunState, Stage
@@ -34,6 +34,7 @@ def states(*described: dict[str, Any], whole: RunState, planned: tuple[str, ...]
     return [(each.name, each.state) for each in reading.stages({"stages": list(described)}, planned, whole)]
 
 
+@settings(max_examples=60, deadline=None)
 @given(JSON)
 def test_no_answer_however_odd_raises(data: Any) -> None:
     reading.tested(data)

@@ -12,6 +12,7 @@ from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import RunHint, StartRequest
 from bot.providers.ci.jenkins import GIT_TOKEN, KIND, TOKEN, WEBHOOK_SECRET
 from bot.providers.ci.jenkins.callback import HEADER, sign
+from bot.providers.ci.jenkins.examination import Examination
 from bot.providers.ci.jenkins.provider import Jenkins
 from tests.providers.ci.jenkins_fake import PASSWORD, pruned
 from tests.providers.ci.jenkins_lab import SECRET
@@ -97,11 +98,25 @@ class TestExamining:
         assert "polling alone" in found["webhook"][1]
         assert found["job"][0] is found["clock"][0] is found["tests"][0] is found["repository"][0] is False
 
-    @pytest.mark.parametrize("fault", ["401", "403", "404", "500", "truncated", "timeout"])
+    @pytest.mark.parametrize("fault", ["401", "403", "404", "500", "truncated", "lost"])
     async def test_a_jenkins_that_does_not_answer_is_a_finding_and_no_error(self, jenkins: JenkinsLab, fault: str) -> None:
         jenkins.break_next(fault, times=100)
         found = await self.findings(jenkins.ci)
         assert (found["token"][0], found["job"][0]) == (False, False)
+
+    async def test_a_jenkins_that_lets_anybody_in_and_a_server_that_is_no_jenkins_are_findings(self, jenkins: JenkinsLab) -> None:
+        jenkins.fake.is_anonymous = True
+        assert (await self.findings(jenkins.ci))["token"][1].startswith("Jenkins does not know who we are.")
+        jenkins.fake.is_jenkins = False
+        found = await self.findings(jenkins.provider(tests=""))
+        assert [found[subject][0] for subject in ("token", "job", "tests")] == [False, False, None]
+        with pytest.raises(IntegrationError, match="Is this address a Jenkins"):
+            await jenkins.ci.find("shop-1:deploy")
+
+    async def test_a_token_in_clear_text_is_a_finding(self, jenkins: JenkinsLab) -> None:
+        ci = jenkins.provider(url="http://ci.example.com")
+        address = Examination(ci._server, None, ci._mirror, has_webhook_secret=True, has_api_token=True, clock=ci._clock)._address()
+        assert (address.ok, address.remedy) == (False, "Use https:// in ci.url.")
 
     async def test_a_job_that_is_not_there_or_disabled_is_a_finding(self, jenkins: JenkinsLab) -> None:
         found = await self.findings(jenkins.provider(job="team/shopp"))
@@ -124,6 +139,9 @@ class TestCredentials:
         with pytest.raises(IntegrationError, match="403") as refused:
             await ci.start(StartRequest("shop-1:deploy", jenkins.commit("first"), "production", "deploy"))
         assert not refused.value.retry
+        (token,) = (each for each in await ci.examine() if each.subject == "token")
+        assert token.ok is None
+        assert "a password can start nothing" in token.sentence
 
 
 class TestOptions:

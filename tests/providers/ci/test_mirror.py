@@ -101,9 +101,15 @@ class TestResolving:
         assert (refused.value.vendor, refused.value.retry) == ("Jenkins", False)
 
     async def test_many_who_ask_at_once_all_get_the_answer(self, elsewhere: Elsewhere, mirror: Mirror) -> None:
-        commit = elsewhere.commit("first")
-        found = await asyncio.gather(*(mirror.resolve("trunk") for _ in range(5)))
-        assert {each.commit for each in found} == {commit}
+        first = elsewhere.commit("first")
+        asked = [asyncio.create_task(mirror.resolve("trunk")) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert {each.commit for each in await asyncio.gather(*asked)} == {first}
+        under_way = asyncio.create_task(mirror.resolve("trunk"))
+        await asyncio.sleep(0.005)
+        second = elsewhere.commit("second")
+        assert (await mirror.resolve("trunk")).commit == second, "a fetch that had begun before is not enough"
+        await under_way
 
 
 class TestComparing:
@@ -163,6 +169,7 @@ class TestAddresses:
         assert refused.value.retry
         said = f"{refused.value} {refused.value.__cause__}"
         assert not any(each in said for each in ("hunter2", "bot@", secret["GIT_CONFIG_VALUE_0"]))
+        assert "***" not in said, "words that are no secrets stay"
 
     def test_a_token_is_shown_to_its_own_https_host_alone(self) -> None:
         shown = token_for("https://x-access-token@git.example.com/shop.git", "t0ken")

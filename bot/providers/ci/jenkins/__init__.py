@@ -6,6 +6,7 @@ Refs and commits come from a mirror of the repository, because Jenkins knows nei
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
@@ -19,6 +20,8 @@ from bot.providers.workbench import CIKind, Option, Secret, Workbench
 
 TOKEN = "GONOGO_JENKINS_TOKEN"  # noqa: S105 - a setting's name
 WEBHOOK_SECRET = "GONOGO_JENKINS_WEBHOOK_SECRET"  # noqa: S105 - a setting's name
+API_TOKEN = re.compile(r"(?:11)?[0-9a-f]{32}")
+"""What ``jenkins.security.ApiTokenProperty`` makes: 11 and 32 hexadecimal digits, without the 11 in old ones."""
 GIT_TOKEN = "GONOGO_JENKINS_GIT_TOKEN"  # noqa: S105 - a setting's name
 
 
@@ -44,6 +47,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
         tests=_job(rest, address, _word(options, "tests", where), f"{where}.tests") if options.get("tests") else None,
         stages=_stages(options, where),
         webhook_secret=bench.secret(WEBHOOK_SECRET),
+        has_api_token=bool(API_TOKEN.fullmatch(token)),
         clock=bench.clock,
     )
 

@@ -22,11 +22,14 @@ _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 class Examination:
     """One look at everything."""
 
-    def __init__(self, server: Server, tests: Server | None, mirror: Mirror, webhook_secret: str, clock: Clock) -> None:
+    def __init__(
+        self, server: Server, tests: Server | None, mirror: Mirror, *, has_webhook_secret: bool, has_api_token: bool, clock: Clock
+    ) -> None:
         self._server = server
         self._tests = tests
         self._mirror = mirror
-        self._webhook_secret = webhook_secret
+        self._has_webhook_secret = has_webhook_secret
+        self._has_api_token = has_api_token
         self._clock = clock
 
     async def findings(self) -> Sequence[Finding]:
@@ -60,6 +63,10 @@ class Examination:
             remedy = "Set ci.user and GONOGO_JENKINS_TOKEN."
             return [Finding("token", ok=False, sentence="Jenkins does not know who we are.", remedy=remedy), self._skew(reply)]
         said = f"Jenkins {version} knows us as {who.get('name')}.".replace("  ", " ")
+        if not self._has_api_token:
+            doubt = f"{said} The token does not look like an API token; a password can start nothing."
+            remedy = "Add an API token on the user's own page, under Security."
+            return [Finding("token", ok=None, sentence=doubt, remedy=remedy), self._skew(reply)]
         return [Finding("token", ok=True, sentence=said), self._skew(reply)]
 
     def _skew(self, reply: Reply) -> Finding:
@@ -111,7 +118,7 @@ class Examination:
         return [Finding("repository", ok=True, sentence="The repository can be read.")]
 
     def _secret(self) -> Finding:
-        if self._webhook_secret:
+        if self._has_webhook_secret:
             return Finding("webhook", ok=True, sentence="The secret for notices is set.")
         sentence = "Without a secret all notices are refused; runs are seen by polling alone."
         remedy = "Set GONOGO_JENKINS_WEBHOOK_SECRET, and the same as a credential in Jenkins."

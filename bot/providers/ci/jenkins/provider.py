@@ -44,13 +44,22 @@ class Jenkins:
     """One service's jobs on a Jenkins."""
 
     def __init__(
-        self, server: Server, mirror: Mirror, *, tests: Server | None, stages: Sequence[str], webhook_secret: str, clock: Clock
+        self,
+        server: Server,
+        mirror: Mirror,
+        *,
+        tests: Server | None,
+        stages: Sequence[str],
+        webhook_secret: str,
+        has_api_token: bool,
+        clock: Clock,
     ) -> None:
         self._server = server
         self._mirror = mirror
         self._tests = tests
         self._stages = tuple(stages)
         self._webhook_secret = webhook_secret
+        self._has_api_token = has_api_token
         self._clock = clock
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
@@ -142,7 +151,14 @@ class Jenkins:
 
     async def examine(self) -> Sequence[Finding]:
         """Check address, token, job, stages, tests, repository, webhook secret and clock."""
-        return await Examination(self._server, self._tests, self._mirror, self._webhook_secret, self._clock).findings()
+        return await Examination(
+            self._server,
+            self._tests,
+            self._mirror,
+            has_webhook_secret=bool(self._webhook_secret),
+            has_api_token=self._has_api_token,
+            clock=self._clock,
+        ).findings()
 
     async def _check_job(self, parameters: Mapping[str, str]) -> None:
         """Refuse to start what could not be found again, or would run without what it is told."""
@@ -175,8 +191,9 @@ class Jenkins:
         found = await self.find(correlation)
         if found is not None:
             return found
+        said = f" ({str(cause).rstrip('.')})" if cause else ""
         sentence = (
-            f"Jenkins did not say whether it has queued {correlation}, and shows nothing of it yet. "
+            f"Jenkins did not say whether it has queued {correlation}, and shows nothing of it yet{said}. "
             "It is looked for again before anything is started."
         )
         raise IntegrationError(sentence, vendor=VENDOR) from cause

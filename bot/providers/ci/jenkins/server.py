@@ -86,9 +86,9 @@ class Server:
                 raise
 
     async def start(self, parameters: Mapping[str, str]) -> int | None:
-        """Queue a build; give its queue item, or None when Jenkins has taken it without saying which it is."""
+        """Queue a build without a quiet period; give its queue item, or None when Jenkins has taken it without saying which it is."""
         try:
-            reply = await self._rest.send("POST", f"{self._job}/buildWithParameters", params=parameters)
+            reply = await self._rest.send("POST", f"{self._job}/buildWithParameters", params={"delay": "0sec", **parameters})
         except RestError as error:
             if not _is_redirect(error):
                 raise
