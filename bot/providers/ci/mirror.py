@@ -40,6 +40,7 @@ _FULL = re.compile(r"[0-9a-f]{40}")
 _SCP_LIKE = re.compile(r"[^/]+:.*")
 _FOR_GOOD = re.compile(
     r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository|could not read username"
+    r"|dubious ownership|verification failed|returned error: 40[134]"
 )
 
 
