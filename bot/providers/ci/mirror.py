@@ -39,7 +39,7 @@ SHORTEST_SECRET = 12
 _FULL = re.compile(r"[0-9a-f]{40}")
 _SCP_LIKE = re.compile(r"[^/]+:.*")
 _FOR_GOOD = re.compile(
-    r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository|could not read username"
+    r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository|could not read (?:username|password)"
     r"|dubious ownership|verification failed|returned error: 40[134]"
 )
 
@@ -115,7 +115,8 @@ class Mirror:
             return await self._git.run(*arguments, patience=FETCH_PATIENCE)
         except IntegrationError as error:
             said = self._redacted(str(error))
-            sentence = f"The repository cannot be read: {said}"
+            hint = " (it asks for a password: the token is missing or wrong)" if "could not read" in said else ""
+            sentence = f"The repository cannot be read{hint}: {said}"
             raise IntegrationError(sentence, vendor=self._vendor, retry=not _FOR_GOOD.search(said)) from None
 
     def _redacted(self, text: str) -> str:

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shutil
 import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
@@ -50,6 +52,10 @@ async def tell(ci: Jenkins, correlation: str, state: str) -> list[RunHint | int 
     return [*told, process.returncode]
 
 
+needs_tools = pytest.mark.skipif(not (shutil.which("curl") and shutil.which("openssl")), reason="runs curl and openssl, as an agent does")
+
+
+@needs_tools
 async def test_the_notice_that_the_template_sends_is_taken_for_what_it_is(jenkins: JenkinsLab) -> None:
     hint, code = await tell(jenkins.ci, "shop-1:canary-25", "SUCCESS")
     assert code == 0
@@ -57,6 +63,7 @@ async def test_the_notice_that_the_template_sends_is_taken_for_what_it_is(jenkin
     assert (hint.run, hint.delivery.rpartition(":")[0]) == ("shop-1:canary-25", "7:SUCCESS")
 
 
+@needs_tools
 async def test_a_run_by_hand_tells_nothing_that_concerns_anybody(jenkins: JenkinsLab) -> None:
     hint, code = await tell(jenkins.ci, "", "FAILURE")
     assert code == 0
