@@ -39,8 +39,8 @@ SHORTEST_SECRET = 12
 _FULL = re.compile(r"[0-9a-f]{40}")
 _SCP_LIKE = re.compile(r"[^/]+:.*")
 _FOR_GOOD = re.compile(
-    r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository|could not read (?:username|password)"
-    r"|dubious ownership|verification failed|returned error: 40[134]"
+    r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository"
+    r"|could not read (?:username|password)|dubious ownership|verification failed|returned error: 40[134]"
 )
 
 
