@@ -12,6 +12,7 @@ import pytest
 
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
+from tests.providers.ci.jenkins_lab import JenkinsLab
 
 STAGES = ("build", "migrate", "release")
 
@@ -131,7 +132,16 @@ async def local(tmp_path: Path) -> AsyncIterator[LocalLab]:
     await lab.ci.close()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture
+async def jenkins(tmp_path: Path) -> AsyncIterator[JenkinsLab]:
+    """Give a Jenkins with a job that deploys and one that tests, opened."""
+    lab = JenkinsLab(tmp_path)
+    await lab.open()
+    yield lab
+    await lab.close()
+
+
+@pytest.fixture(params=["local", "jenkins"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
