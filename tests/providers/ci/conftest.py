@@ -12,6 +12,7 @@ import pytest
 
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
+from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
 
 STAGES = ("build", "migrate", "release")
 
@@ -131,7 +132,14 @@ async def local(tmp_path: Path) -> AsyncIterator[LocalLab]:
     await lab.ci.close()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture
+async def gitlab() -> AsyncIterator[GitLabLab]:
+    """Give GitLab CI, against a fake GitLab."""
+    async with gitlab_lab() as lab:
+        yield lab
+
+
+@pytest.fixture(params=["local", "gitlab"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
