@@ -45,6 +45,8 @@ class FakeGitLab:
         self.access_level = 30
         self.variables_role: str | None = "developer"
         self.variables_hidden = False
+        self.doubles = False
+        """Starts everything twice, as when something in between repeats a request."""
         self.settings: dict[str, Any] = {}
         self.hooks: list[dict[str, Any]] | None = []
         self.lint: dict[str, Any] = {
@@ -242,6 +244,8 @@ class FakeGitLab:
         # doc/ci/variables/_index.md, "Restrict pipeline variables"
         if variables and self.variables_role == "no_one_allowed":
             raise Refused(400, {"message": {"base": ["Insufficient permissions to set pipeline variables"]}})
+        if self.doubles:
+            self.world.begin(body["ref"], dict(variables))
         pipeline = self.world.begin(body["ref"], variables)
         answer = self._pipeline(pipeline)
         del answer["name"]  # lib/api/ci/pipelines.rb presents Entities::Ci::Pipeline here, which has no name

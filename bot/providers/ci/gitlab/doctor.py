@@ -19,7 +19,7 @@ DOOR = "/webhooks/ci/gitlab"
 """Where the bot takes GitLab's webhooks."""
 SOON = timedelta(days=14)
 _SKEW = timedelta(seconds=30)
-_NAME = re.compile(r"name:.*gonogo \$\{?GONOGO_CORRELATION")
+_NAME = re.compile(r"(?i)name: *[\"']?gonogo \$\{?GONOGO_CORRELATION")
 _DEVELOPER, _MAINTAINER, _OWNER = 30, 40, 50
 _ROLES = {"developer": _DEVELOPER, "maintainer": _MAINTAINER, "owner": _OWNER}
 _TITLES = {_DEVELOPER: "Developer", _MAINTAINER: "Maintainer", _OWNER: "Owner"}
