@@ -47,6 +47,7 @@ class FakeGitLab:
         self.variables_hidden = False
         self.doubles = False
         """Starts everything twice, as when something in between repeats a request."""
+        self.most_diffs = 1000
         self.settings: dict[str, Any] = {}
         self.hooks: list[dict[str, Any]] | None = []
         self.lint: dict[str, Any] = {
@@ -69,6 +70,7 @@ class FakeGitLab:
             web.get(f"{project}/repository/tags/{{ref}}", self.get_tag),
             web.get(f"{project}/repository/branches/{{ref}}", self.get_branch),
             web.get(f"{project}/repository/commits/{{ref}}", self.get_commit),
+            web.get(f"{project}/repository/commits/{{ref}}/diff", self.get_diff),
             web.get(f"{project}/repository/compare", self.get_compare),
             web.post(f"{project}/pipeline", self.create_pipeline),
             web.get(f"{project}/pipelines", self.list_pipelines),
@@ -219,9 +221,18 @@ class FakeGitLab:
             raise not_found("Ref")
         known = set(self.world.line(base))
         new = [self._commit(sha) for sha in reversed(self.world.line(head)) if sha not in known]
-        diffs = [{"old_path": f"{each['title']}.txt", "new_path": f"{each['title']}.txt", "diff": ""} for each in new]
-        body = {"commit": new[-1] if new else None, "commits": new, "diffs": diffs, "compare_timeout": False, "web_url": "https://compare"}
-        return web.json_response({**body, "compare_same_ref": base == head})
+        diffs = [_diff(each["title"]) for each in new]
+        shown = diffs[: self.most_diffs]  # doc/administration/diff_limits.md; compare_timeout says that some were left out
+        body = {"commit": new[-1] if new else None, "commits": new, "diffs": shown, "compare_timeout": len(diffs) > len(shown)}
+        return web.json_response({**body, "compare_same_ref": base == head, "web_url": "https://compare"})
+
+    async def get_diff(self, request: web.Request) -> web.Response:
+        # doc/api/commits.md, "Get commit diff": a list in pages
+        query = self.only(request, "unidiff")
+        sha = self.world.sha_of(request.match_info["ref"])
+        if not sha:
+            raise not_found("Commit")
+        return self.paged(query, [_diff(self.world.commits[sha].subject)])
 
     # Pipelines
 
@@ -340,6 +351,11 @@ class FakeGitLab:
         pipeline = self._of(request)
         pipeline.cancel()
         return web.json_response(self._pipeline(pipeline))
+
+
+def _diff(subject: str) -> dict[str, Any]:
+    """Each commit changes one file, called as its subject."""
+    return {"old_path": f"{subject}.txt", "new_path": f"{subject}.txt", "diff": ""}
 
 
 def _job(job: Job) -> dict[str, Any]:

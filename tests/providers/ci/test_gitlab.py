@@ -11,7 +11,7 @@ import aiohttp
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import CIRun, QualityState, RunState, StartRequest
+from bot.ports import CIRun, QualityState, Resolved, RunState, StartRequest
 from bot.providers.ci.gitlab import KIND, build
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.rest import Hosts
@@ -292,7 +292,7 @@ class TestRefs:
         commit = gitlab.commit("first")
         for number in range(130):
             gitlab.tag(f"v1.{number}.0", commit)
-        assert (await gitlab.ci.resolve("v1.2.0")).commit == commit
+        assert await gitlab.ci.resolve("v1.2.0") == Resolved(commit, "v1.2.0")
 
     async def test_latest_prefers_a_release_to_a_preview(self, gitlab: GitLabLab) -> None:
         gitlab.tag("v1.9.0", gitlab.commit("first"))
@@ -312,6 +312,19 @@ class TestRefs:
         base, head = gitlab.commit("first"), gitlab.commit("second")
         changes = await gitlab.ci.compare(base, head)
         assert (changes.files, changes.url) == (("second.txt",), "https://compare")
+
+    async def test_no_file_hides_behind_a_list_that_gitlab_has_cut(self, gitlab: GitLabLab) -> None:
+        base, _, head = gitlab.commit("first"), gitlab.commit("db/migrate/7"), gitlab.commit("third")
+        gitlab.fake.most_diffs = 0
+        changes = await gitlab.ci.compare(base, head)
+        assert (changes.files, changes.known) == (("db/migrate/7.txt", "third.txt"), True)
+
+    async def test_a_cut_list_over_very_many_commits_is_said_to_be_incomplete(self, gitlab: GitLabLab) -> None:
+        base = gitlab.commit("first", tests="")
+        head = [gitlab.commit(f"change {number}", tests="") for number in range(101)][-1]
+        gitlab.fake.most_diffs = 3
+        changes = await gitlab.ci.compare(base, head)
+        assert (changes.total, len(changes.files), changes.known) == (101, 3, False)
 
     async def test_a_commit_that_is_gone_cannot_be_compared(self, gitlab: GitLabLab) -> None:
         with pytest.raises(IntegrationError, match="404 Ref Not Found") as refused:

@@ -189,7 +189,7 @@ def test_figures_stand_in_the_sentence() -> None:
 
 def test_many_commits_are_counted_and_some_listed() -> None:
     commits = [{"id": str(number), "title": f"change {number}", "author_name": "ana"} for number in range(400)]
-    changes = reading.changes({"commits": commits, "diffs": None}, backwards=False)
+    changes = reading.changes({"commits": commits, "diffs": None})
     assert (changes.total, len(changes.commits), changes.commits[0].subject) == (400, reading.SHOWN, "change 0")
 
 

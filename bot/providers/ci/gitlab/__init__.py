@@ -1,6 +1,7 @@
 """The CI provider ``gitlab``: GitLab CI at gitlab.com or at a GitLab of one's own.
 
-``reading`` and ``webhooks`` know what GitLab says (no I/O), ``api`` asks it, ``provider`` keeps the port's promises, ``doctor`` examines.
+``reading`` and ``webhooks`` know what GitLab says (no I/O), ``api`` asks it, ``repository`` and ``provider`` keep the port's promises,
+``doctor`` examines.
 """
 
 from __future__ import annotations
@@ -93,6 +94,7 @@ KIND = CIKind(
         "Deployment events name a job and no pipeline: they wake nobody. Pipeline and job events do.",
         "A retry of a finished pipeline at GitLab is not followed: what has ended for the bot stays ended.",
         "A commit is called by its tag only when the tag is among the 100 highest versions.",
+        "Where GitLab cuts the list of changed files and more than 100 commits lie between, a migration among the rest is not seen.",
         "A pipeline without the name of the template is found by its variables for one day only.",
         "After a restart within a minute of a lost answer to a start, the bot no longer knows that it waited for that start.",
     ),

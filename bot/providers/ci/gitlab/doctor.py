@@ -138,12 +138,17 @@ async def _pipeline(project: Project, ref: str) -> list[Finding]:
         errors = "; ".join(str(each) for each in lint.get("errors") or ())[:300]
         return [_bad("pipeline", f".gitlab-ci.yml {where} is not valid: {errors}", "Correct it in the pipeline editor.")]
     merged = str(lint.get("merged_yaml") or "")
-    if not _NAME.search(merged):
+    if not names_our_pipelines(merged):
         remedy = 'Set workflow: name: "gonogo $GONOGO_CORRELATION", as in the template.'
         return [_bad("pipeline", f".gitlab-ci.yml {where} does not name our pipelines; a lost run could not be found.", remedy)]
     if "GONOGO_COMMIT" not in merged:
         return [_bad("pipeline", f".gitlab-ci.yml {where} does not use GONOGO_COMMIT.", "Check out $GONOGO_COMMIT, as in the template.")]
     return [_good("pipeline", f".gitlab-ci.yml {where} is valid and made for the bot.")]
+
+
+def names_our_pipelines(definition: str) -> bool:
+    """Tell whether a pipeline definition names our pipelines so that they can be found again."""
+    return _NAME.search(definition) is not None
 
 
 def _webhook_secret(secrets: WebhookSecrets) -> Sequence[Finding]:

@@ -16,6 +16,7 @@ from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, St
 from bot.providers.ci.gitlab import doctor, reading, webhooks
 from bot.providers.ci.gitlab.api import Object, Project
 from bot.providers.ci.gitlab.reading import NAME, VENDOR, checked
+from bot.providers.ci.gitlab.repository import Repository
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -50,6 +51,7 @@ class GitLabCI:
         self._project = project
         self._clock = clock
         self._ref = ref
+        self._repository = Repository(project, ref)
         self._signing_key = signing_key
         self._webhook_token = webhook_token
         self._settle = settle
@@ -65,58 +67,17 @@ class GitLabCI:
     async def close(self) -> None:
         """Let go; pipelines go on at GitLab."""
 
-    # Refs and facts
-
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch or commit, or ``latest`` (the highest version, else the default branch)."""
-        tags = await self._project.page("repository", "tags", order_by="version", sort="desc")
-        if ref == "latest":
-            ref = reading.highest(tags) or await self._branch()
-        commit = await self._commit(checked(ref), tags)
-        if not commit:
-            raise IntegrationError(f'There is no tag, branch or commit "{ref}" in this project.', vendor=VENDOR, retry=False)
-        if any(tag.get("name") == ref for tag in tags):
-            return Resolved(commit, ref)
-        called = reading.highest([tag for tag in tags if reading.commit_of(tag) == commit])
-        return Resolved(commit, called or commit[:10])
-
-    async def _commit(self, ref: str, tags: Sequence[Object]) -> str:
-        """Look for a tag first, then a branch, then a commit."""
-        listed = next((reading.commit_of(tag) for tag in tags if tag.get("name") == ref), "")
-        if listed:
-            return listed
-        for kind in ("tags", "branches"):
-            found = await self._project.perhaps("repository", kind, ref)
-            if found is not None:
-                return reading.commit_of(found)
-        if not reading.is_commit(ref):
-            return ""
-        commit = await self._project.perhaps("repository", "commits", ref)
-        return str(commit.get("id") or "") if commit else ""
-
-    async def _branch(self) -> str:
-        """Name the branch that pipeline definitions come from: the option's, else the project's default."""
-        if not self._ref:
-            found = (await self._project.itself()).data
-            self._ref = str(found.get("default_branch") or "") if isinstance(found, dict) else ""
-        if not self._ref:
-            raise IntegrationError("The project has no default branch; set the option ref.", vendor=VENDOR, retry=False)
-        return self._ref
+        return await self._repository.resolve(ref)
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
-        base, head = checked(base), checked(head)
-        if base == head:
-            return Changes()
-        forward = reading.changes(await self._project.one("repository", "compare", **{"from": base, "to": head}), backwards=False)
-        if forward.total:
-            return forward
-        back = reading.changes(await self._project.one("repository", "compare", **{"from": head, "to": base}), backwards=True)
-        return back if back.total else forward
+        return await self._repository.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
         """Tell what the newest pipeline of the commit says that is not one of ours."""
-        listed = await self._project.page("pipelines", sha=checked(commit), order_by="id", sort="desc")
+        listed = await self._project.pages("pipelines", sha=checked(commit), order_by="id", sort="desc")
         for pipeline in listed:
             if not await self._is_ours(pipeline):
                 return reading.quality(pipeline, await self._summary(str(pipeline.get("id"))))
@@ -134,8 +95,6 @@ class GitLabCI:
         except RestError as error:
             log.info("no test report", pipeline=pipeline, status=error.status)
             return None
-
-    # Runs
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the pipeline that carries a correlation id; None is certain."""
@@ -182,7 +141,7 @@ class GitLabCI:
         checked(request.commit)
         async with self._starting:
             found = await self.find(request.correlation)
-            return found or await self._start(request, await self._branch())
+            return found or await self._start(request, await self._repository.branch())
 
     async def _start(self, request: StartRequest, branch: str) -> CIRun:
         try:

@@ -19,7 +19,7 @@ VENDOR = "GitLab"
 NAME = "gonogo "
 """What the name of each of our pipelines begins with; the correlation id follows."""
 SHOWN = 50
-"""How many commits and files are listed; all commits are counted."""
+"""How many commits are listed; all are counted."""
 
 _STATES: Mapping[str, RunState] = {
     "created": RunState.QUEUED,
@@ -260,18 +260,27 @@ def _number(of: Mapping[str, Any], key: str) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-def changes(compare: Mapping[str, Any], *, backwards: bool) -> Changes:
+def changes(compare: Mapping[str, Any]) -> Changes:
     """Read a comparison; GitLab lists the commits oldest first, all of them."""
     commits = [each for each in compare.get("commits") or () if isinstance(each, dict)]
-    paths = (_text(each.get("new_path")) for each in compare.get("diffs") or () if isinstance(each, dict))
     return Changes(
         tuple(Change(_text(each.get("id")), _text(each.get("title")), _text(each.get("author_name"))) for each in commits[:SHOWN]),
         len(commits),
         tuple(dict.fromkeys(filter(None, (_text(each.get("author_name")) for each in commits)))),
-        files=tuple(filter(None, paths)),
+        files=paths(compare.get("diffs") or ()),
         url=_text(compare.get("web_url")),
-        backwards=backwards,
     )
+
+
+def is_cut(compare: Mapping[str, Any]) -> bool:
+    """Tell whether GitLab has left files out (lib/api/entities/compare.rb: the diffs overflow; doc/administration/diff_limits.md)."""
+    return bool(compare.get("compare_timeout"))
+
+
+def paths(diffs: Iterable[Any]) -> tuple[str, ...]:
+    """List the files of diffs, each once; of a file that was moved both names."""
+    found = [_text(each.get(key)) for each in diffs if isinstance(each, dict) for key in ("new_path", "old_path")]
+    return tuple(dict.fromkeys(filter(None, found)))
 
 
 def commit_of(thing: Mapping[str, Any]) -> str:
