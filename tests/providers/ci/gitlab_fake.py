@@ -103,6 +103,8 @@ class FakeGitLab:
             assert isinstance(response, web.Response)
             assert isinstance(response.body, bytes)
             return web.Response(body=response.body[: len(response.body) // 2], content_type="application/json", status=response.status)
+        if fault[0] == "nonsense":
+            return web.json_response(7)
         assert fault[0] == "lost", fault
         request.transport.abort()
         return response

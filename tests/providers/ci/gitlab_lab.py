@@ -49,7 +49,7 @@ class GitLabLab:
         self._session = session
         self.ci = self.provider()
 
-    def provider(self, *, token: str = TOKEN, project: str = PROJECT, ref: str = "", settle: float = 0.2) -> GitLabCI:
+    def provider(self, *, token: str = TOKEN, project: str = PROJECT, ref: str = "", settle: float = 0.2, most_pages: int = 20) -> GitLabCI:
         """Make a provider, as a restart does."""
         hosts = Hosts(now=lambda: time.monotonic() * FASTER)
         api = str(self.fake.server.make_url("/api/v4"))
@@ -57,8 +57,8 @@ class GitLabLab:
             self._session, api, vendor="GitLab", hosts=hosts, headers={"PRIVATE-TOKEN": token}, secrets=(token,), budget=BUDGET, sleep=pause
         )
         return GitLabCI(
-            "shop", Project(rest, project), clock=self.clock, ref=ref, signing_key=signing_key(SIGNING_TOKEN),
-            webhook_token=WEBHOOK_TOKEN, settle=timedelta(seconds=settle), pauses=(0.01, 0.02),
+            "shop", Project(rest, project, most_pages=most_pages), clock=self.clock, ref=ref, signing_key=signing_key(SIGNING_TOKEN),
+            webhook_token=WEBHOOK_TOKEN, settle=settle, pauses=(0.01, 0.02),
         )  # fmt: skip
 
     # What the contract suite asks for

@@ -54,7 +54,7 @@ class TestStarting:
         two = await gitlab.provider(ref="ci").start(deploy(commit, "shop-2:all"))
         assert [gitlab.world.pipelines[int(run.id)].ref for run in (one, two)] == ["main", "ci"]
 
-    @pytest.mark.parametrize("fault", ["lost", "truncated"])
+    @pytest.mark.parametrize("fault", ["lost", "truncated", "nonsense"])
     async def test_an_answer_that_is_lost_is_looked_for_and_not_repeated(self, gitlab: GitLabLab, fault: str) -> None:
         commit = gitlab.commit("first")
         gitlab.break_next(fault, path=gitlab.start_path)
@@ -207,6 +207,21 @@ class TestFollowing:
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
         gitlab.break_next(fault, path="/jobs")
         assert len((await gitlab.ci.look(run.id)).stages) == 3
+
+    @pytest.mark.parametrize("path", ["/pipelines/", "/jobs", "/bridges"])
+    async def test_an_answer_of_another_shape_is_an_answer_that_cannot_be_read(self, gitlab: GitLabLab, path: str) -> None:
+        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
+        gitlab.break_next("nonsense", path=path)
+        with pytest.raises(IntegrationError, match="cannot be read") as odd:
+            await gitlab.ci.look(run.id)
+        assert odd.value.retry
+
+    async def test_a_pipeline_with_endless_jobs_is_given_up(self, gitlab: GitLabLab) -> None:
+        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
+        for number in range(201):
+            gitlab.world.bridge(gitlab.world.pipelines[int(run.id)], f"region {number}", "release", "success")
+        with pytest.raises(IntegrationError, match="more than 200 of bridges"):
+            await gitlab.provider(most_pages=2).look(run.id)
 
 
 class TestCancelling:

@@ -21,8 +21,9 @@ Object = dict[str, Any]
 class Project:
     """The calls that the provider needs, below ``/projects/:id``. Every method raises IntegrationError."""
 
-    def __init__(self, rest: RestClient, project: str) -> None:
+    def __init__(self, rest: RestClient, project: str, *, most_pages: int = PAGES) -> None:
         self._rest = rest
+        self._most_pages = most_pages
         self._at = f"/projects/{quote(project, safe='')}"
 
     async def itself(self) -> Reply:
@@ -54,13 +55,13 @@ class Project:
         """Read a whole list, page by page."""
         found: list[Object] = []
         page = "1"
-        for _ in range(PAGES):
+        for _ in range(self._most_pages):
             reply = await self._rest.get(self._path(path), {**params, "per_page": str(PAGE), "page": page})
             found += a_list(reply.data)
             page = reply.headers.get("x-next-page", "")
             if not page.isdigit():
                 return found
-        raise IntegrationError(f"{VENDOR} lists more than {PAGE * PAGES:,} of {path[-1]}.", vendor=VENDOR, retry=False)
+        raise IntegrationError(f"{VENDOR} lists more than {PAGE * self._most_pages:,} of {path[-1]}.", vendor=VENDOR, retry=False)
 
     async def start(self, ref: str, variables: Mapping[str, str]) -> Object:
         """Create a pipeline, once (doc/api/pipelines.md, "Create a new pipeline")."""

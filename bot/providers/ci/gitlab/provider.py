@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import structlog
@@ -22,7 +22,7 @@ from bot.providers.workbench import Finding
 
 log = structlog.get_logger(__name__)
 
-SETTLE = timedelta(seconds=60)
+SETTLE = 60.0
 """How long GitLab may still be working on a start whose answer was lost: its web workers end a request after 60 s."""
 LOOK_BACK = timedelta(days=1)
 """How old a pipeline without our name may be and still be looked into for our correlation id."""
@@ -44,7 +44,7 @@ class GitLabCI:
         ref: str = "",
         signing_key: bytes = b"",
         webhook_token: str = "",
-        settle: timedelta = SETTLE,
+        settle: float = SETTLE,
         pauses: Sequence[float] = (0.5, 1.0, 2.0),
     ) -> None:
         self._service = service
@@ -57,7 +57,7 @@ class GitLabCI:
         self._settle = settle
         self._pauses = tuple(pauses)
         self._starting = asyncio.Lock()
-        self._unclear: dict[str, datetime] = {}
+        self._unclear: dict[str, float] = {}
         self._carried: OrderedDict[str, str] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
 
@@ -131,7 +131,7 @@ class GitLabCI:
 
     def _is_unclear(self, correlation: str) -> bool:
         until = self._unclear.get(correlation)
-        if until is not None and until <= self._clock.now():
+        if until is not None and until <= _passed():
             del self._unclear[correlation]
             return False
         return until is not None
@@ -149,7 +149,7 @@ class GitLabCI:
         except RestError as error:
             if not error.perhaps_done:
                 raise _explained(error, branch) from error
-            self._unclear[request.correlation] = self._clock.now() + self._settle
+            self._unclear[request.correlation] = _passed() + self._settle
             return await self._found_again(request.correlation, error)
         _remember(self._carried, str(created["id"]), request.correlation)
         return reading.run(created, (), ())
@@ -207,6 +207,11 @@ class GitLabCI:
         """Check token, project, pipeline definition, webhook and clock at GitLab; changes nothing."""
         secrets = doctor.WebhookSecrets(signing=bool(self._signing_key), token=bool(self._webhook_token))
         return await doctor.examine(self._project, ref=self._ref, secrets=secrets, now=self._clock.now)
+
+
+def _passed() -> float:
+    """Give the seconds of the event loop's own clock: a wall clock that is set must not shorten a wait."""
+    return asyncio.get_running_loop().time()
 
 
 def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
