@@ -15,7 +15,7 @@ from typing import Any
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.providers.ci.gitlab_world import Job, Pipeline, World, stamp
+from tests.providers.ci.gitlab_world import Job, Pipeline, World
 
 PROJECT, PROJECT_ID, TOKEN = "shop/storefront", 7, "glpat-fake-token-of-storefront"
 PAGING = frozenset({"page", "per_page"})
@@ -290,9 +290,11 @@ class FakeGitLab:
             raise Refused(400, {"error": "updated_after is invalid"})
         found = []
         for pipeline in sorted(self.world.pipelines.values(), key=lambda each: -each.id):
-            pipeline.go_on()
+            pipeline.go_on(self.world.now())
             wanted = {"sha": pipeline.sha, "source": pipeline.source, "name": pipeline.name, "ref": pipeline.ref, "status": pipeline.status}
-            if all(query[key] == value for key, value in wanted.items() if key in query):
+            if all(query[key] == value for key, value in wanted.items() if key in query) and pipeline.updated_at > query.get(
+                "updated_after", ""
+            ):
                 found.append(self._pipeline(pipeline))
         return self.paged(query, found)
 
@@ -308,18 +310,18 @@ class FakeGitLab:
     def _pipeline(self, pipeline: Pipeline) -> dict[str, Any]:
         started = min((job.started_at for job in pipeline.jobs if job.started_at), default=None)
         over = pipeline.status in {"success", "failed", "canceled", "skipped"}
-        finished = max((job.finished_at for job in pipeline.jobs if job.finished_at), default=stamp()) if over else None
+        finished = max((job.finished_at for job in pipeline.jobs if job.finished_at), default=pipeline.updated_at) if over else None
         return {
             "id": pipeline.id, "iid": pipeline.id - 100, "project_id": PROJECT_ID, "name": pipeline.name, "sha": pipeline.sha,
             "ref": pipeline.ref, "status": pipeline.status, "source": pipeline.source, "created_at": pipeline.created_at,
-            "updated_at": stamp(), "started_at": started, "finished_at": finished, "yaml_errors": None, "tag": False,
+            "updated_at": pipeline.updated_at, "started_at": started, "finished_at": finished, "yaml_errors": None, "tag": False,
             "web_url": f"https://gitlab.example.com/{PROJECT}/-/pipelines/{pipeline.id}",
         }  # fmt: skip
 
     async def get_pipeline(self, request: web.Request) -> web.Response:
         self.only(request)
         pipeline = self._of(request)
-        pipeline.go_on()
+        pipeline.go_on(self.world.now())
         return web.json_response(self._pipeline(pipeline))
 
     async def get_part(self, request: web.Request) -> web.Response:
@@ -351,7 +353,7 @@ class FakeGitLab:
         # doc/api/pipelines.md, "Cancel all jobs for a pipeline": 200 regardless of the state
         self.only(request)
         pipeline = self._of(request)
-        pipeline.cancel()
+        pipeline.cancel(self.world.now())
         return web.json_response(self._pipeline(pipeline))
 
 

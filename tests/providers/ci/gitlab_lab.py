@@ -81,6 +81,9 @@ class GitLabLab:
     def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
         self.fake.faults += [(fault, path)] * times
 
+    def skew(self, by: timedelta) -> None:
+        self.world.skew = by
+
     @property
     def start_path(self) -> str:
         return "/pipeline$"

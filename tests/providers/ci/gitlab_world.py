@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from typing import Any
 
 STAGES = ("build", "migrate", "release")
 OVER = frozenset({"success", "failed", "canceled", "skipped"})
-
-
-def stamp() -> str:
-    """Give the time as GitLab writes it."""
-    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
 
 @dataclass
@@ -43,16 +38,16 @@ class Job:
     downstream: dict[str, Any] | None = None
     """Only bridges have one."""
 
-    def go_on(self) -> None:
+    def go_on(self, now: str) -> None:
         """Take one step; what is held stays where it is."""
         if self.status == "created" and self.manual:
             self.status = "manual"
         elif self.status == "created":
             self.status = "pending"
         elif self.status == "pending":
-            self.status, self.started_at = "running", stamp()
+            self.status, self.started_at = "running", now
         elif self.status == "running" and not self.held:
-            self.status, self.finished_at = ("failed" if self.failing else "success"), stamp()
+            self.status, self.finished_at = ("failed" if self.failing else "success"), now
             self.failure_reason = "script_failure" if self.failing else None
 
     @property
@@ -77,7 +72,8 @@ class Pipeline:
     """Overrides the state that follows from the jobs."""
     stubborn: bool = False
     """Cannot be cancelled, as when its runner is gone."""
-    created_at: str = field(default_factory=stamp)
+    created_at: str = ""
+    updated_at: str = ""
 
     @property
     def status(self) -> str:
@@ -94,16 +90,17 @@ class Pipeline:
             return "running" if begun else "pending" if "pending" in states else "created"
         return next((state for state in ("failed", "canceled", "success") if state in states), "skipped")
 
-    def go_on(self) -> None:
+    def go_on(self, now: str) -> None:
         """Take one step: the first job that is open goes on; after a failure the rest is skipped."""
         if self.status in OVER:
             return
+        self.updated_at = now
         for job in self.jobs:
             if job.counts_as == "failed":
                 self._skip_rest()
                 return
             if job.counts_as not in OVER:
-                job.go_on()
+                job.go_on(now)
                 if job.counts_as == "failed":
                     self._skip_rest()
                 return
@@ -113,11 +110,11 @@ class Pipeline:
             if job.status == "created":
                 job.status = "skipped"
 
-    def cancel(self) -> None:
+    def cancel(self, now: str) -> None:
         """Cancel what is open; nothing happens to what is over."""
         for job in self.jobs:
             if job.status not in OVER and not self.stubborn:
-                job.status, job.finished_at = "canceled", stamp()
+                job.status, job.finished_at = "canceled", now
 
 
 class World:
@@ -131,7 +128,13 @@ class World:
         self.pipelines: dict[int, Pipeline] = {}
         self.named = True
         """Whether .gitlab-ci.yml has workflow: name."""
+        self.skew = timedelta()
+        """How far GitLab's clock is off."""
         self._ids = count(101)
+
+    def now(self) -> str:
+        """Give the time as GitLab writes it."""
+        return (datetime.now(UTC) + self.skew).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
     def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "") -> str:
         """Commit on the current branch, and run the tests as a push does."""
@@ -174,6 +177,7 @@ class World:
         return job
 
     def _add(self, pipeline: Pipeline) -> Pipeline:
+        pipeline.created_at = pipeline.updated_at = self.now()
         self.pipelines[pipeline.id] = pipeline
         return pipeline
 

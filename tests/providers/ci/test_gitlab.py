@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
+from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -125,6 +126,12 @@ class TestStarting:
         assert found is not None
         assert found.id == run.id
         assert await gitlab.provider().find("shop-1:canary-5") is None
+
+    async def test_without_a_name_a_pipeline_is_looked_into_for_a_day_only(self, gitlab: GitLabLab) -> None:
+        gitlab.world.named = False
+        gitlab.skew(timedelta(days=-2))
+        await gitlab.ci.start(deploy(gitlab.commit("first", held=True)))
+        assert await gitlab.provider().find("shop-1:canary-25") is None
 
     async def test_a_name_alone_is_believed_where_variables_may_not_be_read(self, gitlab: GitLabLab) -> None:
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
