@@ -42,6 +42,7 @@ class FakeGitLab:
     def __init__(self) -> None:
         self.world = World()
         self.token: dict[str, Any] = {"id": 1, "name": "gonogo", "revoked": False, "active": True, "scopes": ["api"], "expires_at": None}
+        self.version = "18.6.1-ee"
         self.access_level = 30
         self.variables_role: str | None = "developer"
         self.variables_hidden = False
@@ -63,6 +64,7 @@ class FakeGitLab:
         project = "/api/v4/projects/{project}"
         application.add_routes([
             web.get("/api/v4/personal_access_tokens/self", self.get_token),
+            web.get("/api/v4/version", self.get_version),
             web.get(project, self.get_project),
             web.get(f"{project}/hooks", self.get_hooks),
             web.get(f"{project}/ci/lint", self.get_lint),
@@ -158,6 +160,10 @@ class FakeGitLab:
     async def get_token(self, request: web.Request) -> web.Response:
         self.only(request)
         return web.json_response(self.token)
+
+    async def get_version(self, request: web.Request) -> web.Response:
+        self.only(request)
+        return web.json_response({"version": self.version, "revision": "14d3a1d"})  # doc/api/version.md
 
     async def get_project(self, request: web.Request) -> web.Response:
         self.only(request)

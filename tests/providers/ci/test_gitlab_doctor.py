@@ -28,7 +28,7 @@ async def test_all_is_good_where_all_is_set_up(gitlab: GitLabLab) -> None:
     gitlab.fake.hooks = [HOOK]
     findings = await gitlab.ci.examine()
     assert [each.subject for each in findings] == [
-        "token", "project", "role", "variables", "pipeline", "webhook secret", "webhook", "clock",
+        "token", "version", "project", "role", "variables", "pipeline", "webhook secret", "webhook", "clock",
     ]  # fmt: skip
     assert all(each.ok for each in findings)
 
@@ -59,8 +59,16 @@ async def test_the_token_is_looked_at(gitlab: GitLabLab, token: dict[str, Any], 
 
 async def test_a_wrong_token_is_a_finding_and_no_error(gitlab: GitLabLab) -> None:
     findings = await gitlab.provider(token="glpat-wrong").examine()
-    assert {each.subject for each in findings if each.ok is False} == {"token", "project", "pipeline", "webhook", "clock"}
+    assert {each.subject for each in findings if each.ok is False} == {"token", "version", "project", "pipeline", "webhook", "clock"}
     assert all("glpat" not in each.sentence and each.remedy for each in findings if not each.ok)
+
+
+@pytest.mark.parametrize(
+    ("version", "ok"), [("16.10.0", True), ("17.0.1-ce.0", True), ("16.9.8", False), ("9.99.0", False), ("", None), ("new", None)]
+)
+async def test_an_old_gitlab_is_found(gitlab: GitLabLab, version: str, ok: bool | None) -> None:
+    gitlab.fake.version = version
+    assert (await found(gitlab, "version")).ok is ok
 
 
 @pytest.mark.parametrize(

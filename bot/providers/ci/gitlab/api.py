@@ -34,6 +34,10 @@ class Project:
         """Read what GitLab says about our token, with the answer's headers."""
         return await self._rest.get("/personal_access_tokens/self")
 
+    async def version(self) -> Object:
+        """Read which GitLab this is (doc/api/version.md)."""
+        return an_object((await self._rest.get("/version")).data)
+
     async def one(self, *path: str, **params: str) -> Object:
         """Read one object. The parts of the path are quoted."""
         return an_object((await self._rest.get(self._path(path), params)).data)

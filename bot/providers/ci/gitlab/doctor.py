@@ -17,6 +17,8 @@ from bot.providers.workbench import Finding
 
 DOOR = "/webhooks/ci/gitlab"
 """Where the bot takes GitLab's webhooks."""
+OLDEST = (16, 10)
+"""The oldest GitLab that the provider and its template are written for."""
 SOON = timedelta(days=14)
 _SKEW = timedelta(seconds=30)
 _NAME = re.compile(r"(?i)name: *[\"']?gonogo \$\{?GONOGO_CORRELATION")
@@ -38,6 +40,7 @@ async def examine(project: Project, *, ref: str, secrets: WebhookSecrets, now: C
     access = "Check the option project, and that the token belongs to this project."
     return [
         *await _asked("token", _token(project, now), "Create a project access token with the scope api and set GONOGO_GITLAB_TOKEN."),
+        *await _asked("version", _version(project), "Give the token the scope api."),
         *await _asked("project", _project(project), access),
         *await _asked("pipeline", _pipeline(project, ref), "Give the token the scope api."),
         *_webhook_secret(secrets),
@@ -86,6 +89,17 @@ def _expiry(token: Mapping[str, Any], today: date) -> list[Finding]:
     if ends - today > SOON:
         return []
     return [_open("token", f"The token expires on {ends.isoformat()}.", "Rotate it before then and set GONOGO_GITLAB_TOKEN.")]
+
+
+async def _version(project: Project) -> list[Finding]:
+    """Ask for what the template and the search by name need: 16.9 finds pipelines by name, 16.10 knows auto_cancel in rules."""
+    said = str((await project.version()).get("version") or "")
+    numbers = re.match(r"(\d{1,4})\.(\d{1,4})", said, re.ASCII)
+    if numbers is None:
+        return [_open("version", "GitLab does not say which version it is.")]
+    if (int(numbers[1]), int(numbers[2])) < OLDEST:
+        return [_bad("version", f"This is GitLab {said}; the template needs 16.10.", "Upgrade GitLab.")]
+    return [_good("version", f"This is GitLab {said}.")]
 
 
 async def _project(project: Project) -> list[Finding]:
