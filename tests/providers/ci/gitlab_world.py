@@ -191,5 +191,7 @@ class World:
 
     def sha_of(self, ref: str) -> str:
         """Resolve as ``git rev-parse`` does; empty for what does not exist."""
+        if ref == "HEAD":
+            return self.branches["main"]
         short = [sha for sha in self.commits if len(ref) >= 4 and sha.startswith(ref)]
         return self.tags.get(ref) or self.branches.get(ref) or (short[0] if len(short) == 1 else "")

@@ -176,6 +176,11 @@ class TestFollowing:
         gitlab.world.retry(gitlab.world.pipelines[int(done.id)], "migrate it")
         assert await gitlab.ci.look(done.id) == done
 
+    async def test_a_job_that_is_retried_does_not_change_the_order_of_the_stages(self, gitlab: GitLabLab) -> None:
+        run = await gitlab.ci.start(deploy(gitlab.commit("first", held=True)))
+        gitlab.world.retry(gitlab.world.pipelines[int(run.id)], "build it")
+        assert [stage.name for stage in (await gitlab.ci.look(run.id)).stages] == ["build", "migrate", "release"]
+
     async def test_a_manual_job_holds_the_run_and_is_named(self, gitlab: GitLabLab) -> None:
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
         job = gitlab.world.pipelines[int(run.id)].jobs[2]
@@ -329,6 +334,11 @@ class TestRefs:
         gitlab.fake.settings = {"default_branch": None}
         with pytest.raises(IntegrationError, match="set the option ref"):
             await gitlab.ci.resolve("latest")
+
+    async def test_what_moves_by_itself_is_no_version(self, gitlab: GitLabLab) -> None:
+        gitlab.commit("first")
+        with pytest.raises(IntegrationError, match='no tag, branch or commit "HEAD"'):
+            await gitlab.ci.resolve("HEAD")
 
     async def test_a_comparison_names_the_files(self, gitlab: GitLabLab) -> None:
         base, head = gitlab.commit("first"), gitlab.commit("second")
