@@ -48,6 +48,8 @@ class FakeGitLab:
         self.variables_hidden = False
         self.doubles = False
         """Starts everything twice, as when something in between repeats a request."""
+        self.protected = False
+        """Whether the environment is protected from our token."""
         self.most_diffs = 1000
         self.settings: dict[str, Any] = {}
         self.hooks: list[dict[str, Any]] | None = []
@@ -79,6 +81,7 @@ class FakeGitLab:
             web.get(f"{project}/pipelines/{{pipeline}}", self.get_pipeline),
             web.get(f"{project}/pipelines/{{pipeline}}/{{part}}", self.get_part),
             web.post(f"{project}/pipelines/{{pipeline}}/cancel", self.cancel_pipeline),
+            web.post(f"{project}/jobs/{{job}}/play", self.play_job),
         ])  # fmt: skip
         return application
 
@@ -354,6 +357,19 @@ class FakeGitLab:
             newest = {job.name: job for job in reversed(jobs)}
             jobs = [job for job in jobs if newest[job.name] is job]
         return self.paged(query, [_job(job) for job in jobs])
+
+    async def play_job(self, request: web.Request) -> web.Response:
+        # lib/api/ci/jobs.rb, "Trigger an actionable job": 403 without play_job, 400 Unplayable Job unless it can be played
+        self.only(request)
+        job = next((job for each in self.world.pipelines.values() for job in each.jobs if str(job.id) == request.match_info["job"]), None)
+        if job is None:
+            raise not_found("Job")
+        if self.protected:
+            raise Refused(403, {"message": "403 Forbidden"})
+        if job.status != "manual":
+            raise Refused(400, {"message": "400 Bad request - Unplayable Job"})
+        job.status, job.manual = "pending", False
+        return web.json_response(_job(job))
 
     async def cancel_pipeline(self, request: web.Request) -> web.Response:
         # doc/api/pipelines.md, "Cancel all jobs for a pipeline": 200 regardless of the state

@@ -21,7 +21,7 @@ def job(id: int, status: str, *, stage: str = "deploy", name: str = "", **more: 
 
 
 def seen(status: str, *jobs: dict[str, Any], **more: Any) -> Any:
-    return reading.run({**PIPELINE, "status": status, **more}, jobs, ())
+    return reading.run({**PIPELINE, "status": status, **more}, jobs)
 
 
 @pytest.mark.parametrize(
@@ -106,6 +106,29 @@ class TestStages:
         assert (stage.started_at, stage.finished_at) == (reading.moment(first), reading.moment(last))
 
 
+class TestGates:
+    @pytest.mark.parametrize(
+        ("jobs", "gate"),
+        [
+            ((job(1, "manual"),), 1),
+            ((job(1, "success"), job(2, "manual")), 2),
+            ((job(1, "manual"), job(2, "manual")), 0),
+            ((job(1, "manual", allow_failure=True),), 0),
+            ((job(1, "manual"), job(2, "manual", allow_failure=True)), 1),
+            ((job(1, "manual"), job(2, "running")), 0),
+            ((job(1, "scheduled"),), 0),
+            ((job(1, "manual"), job(2, "scheduled")), 0),
+            ((job(1, "manual", name="a"), job(2, "success", name="a")), 0),
+            ((job(1, "manual", stage="a"), job(2, "manual", stage="b")), 1),
+            ((job(1, "running", downstream_pipeline={"id": 5, "status": "manual"}),), 0),
+            ((), 0),
+        ],
+    )
+    def test_one_blocking_manual_job_is_a_gate_and_several_are_a_choice(self, jobs: tuple[dict[str, Any], ...], gate: int) -> None:
+        assert reading.gate(jobs) == gate
+        assert any(stage.passable for stage in seen("manual", *jobs).stages) is bool(gate)
+
+
 class TestSentences:
     @pytest.mark.parametrize(
         ("reason", "words"),
@@ -152,11 +175,11 @@ class TestChildren:
     )
     def test_a_child_pipeline_is_shown_where_it_was_begun(self, bridge: str, child: str, state: RunState, words: str) -> None:
         trigger = job(3, bridge, name="regions", downstream_pipeline={"id": 5, "status": child})
-        stage = reading.run(PIPELINE, (), (trigger,)).stages[0]
+        stage = reading.run(PIPELINE, (trigger,)).stages[0]
         assert (stage.state, stage.sentence) == (state, words)
 
     def test_a_bridge_that_began_nothing_is_a_job_like_others(self) -> None:
-        assert reading.run(PIPELINE, (), (job(3, "created", downstream_pipeline=None),)).stages[0].state is RunState.QUEUED
+        assert reading.run(PIPELINE, (job(3, "created", downstream_pipeline=None),)).stages[0].state is RunState.QUEUED
 
 
 @pytest.mark.parametrize(

@@ -89,7 +89,8 @@ KIND = CIKind(
     limits=(
         "GitLab starts pipelines on branches and tags only: the commit travels as GONOGO_COMMIT, and the job must check it out.",
         "The project must allow pipeline variables to the token's role.",
-        "Manual jobs, approvals and protected environments are shown as waiting and are answered at GitLab; the bot never plays them.",
+        "A stage that waits for one manual job can be opened from the card, when the token may start that job.",
+        "Where several manual jobs wait, and for approvals of protected environments, the card shows it and a person answers at GitLab.",
         "Freeze periods of GitLab are not read: name freezes in gonogo.yaml, or let a rule on CI_DEPLOY_FREEZE hold the job.",
         "Deployment events name a job and no pipeline: they wake nobody. Pipeline and job events do.",
         "A retry of a finished pipeline at GitLab is not followed: what has ended for the bot stays ended.",

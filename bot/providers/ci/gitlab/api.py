@@ -79,6 +79,10 @@ class Project:
         """Ask a pipeline to stop. GitLab answers 200 whatever the state is (doc/api/pipelines.md), so look again afterwards."""
         await self._rest.send("POST", self._path(("pipelines", pipeline, "cancel")), repeatable=True)
 
+    async def play(self, job: int) -> None:
+        """Start a manual job (lib/api/ci/jobs.rb: 400 when it cannot be started, 403 when this token may not)."""
+        await self._rest.send("POST", self._path(("jobs", str(job), "play")))
+
     def _path(self, parts: tuple[str, ...]) -> str:
         return "/".join((self._at, *(quote(part, safe="") for part in parts)))
 

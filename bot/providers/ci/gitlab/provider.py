@@ -152,7 +152,7 @@ class GitLabCI:
             self._unclear[request.correlation] = _passed() + self._settle
             return await self._found_again(request.correlation, error)
         _remember(self._carried, str(created["id"]), request.correlation)
-        return reading.run(created, (), ())
+        return reading.run(created, ())
 
     async def _found_again(self, correlation: str, lost: RestError) -> CIRun:
         """Look for a pipeline whose start was not answered."""
@@ -172,12 +172,15 @@ class GitLabCI:
         if ended is not None:
             return ended
         pipeline = await self._pipeline(run)
-        jobs = await self._project.pages("pipelines", run, "jobs", include_retried="true")
-        bridges = await self._project.pages("pipelines", run, "bridges")
-        seen = reading.run(pipeline, jobs, bridges)
+        seen = reading.run(pipeline, await self._jobs(run))
         if seen.state.is_final:
             _remember(self._ended, run, seen)
         return seen
+
+    async def _jobs(self, run: str) -> list[Object]:
+        """Read a pipeline's jobs, retried ones too, and its bridges to other pipelines."""
+        jobs = await self._project.pages("pipelines", run, "jobs", include_retried="true")
+        return jobs + await self._project.pages("pipelines", run, "bridges")
 
     async def _pipeline(self, run: str) -> Object:
         if not reading.is_pipeline(run):
@@ -196,6 +199,20 @@ class GitLabCI:
                 return
         sentence = f"GitLab took the request to cancel pipeline {run}, and it is still {pipeline.get('status')}. Cancel it at GitLab."
         raise IntegrationError(sentence, vendor=VENDOR)
+
+    async def open_gate(self, run: str) -> None:
+        """Start the one manual job that a pipeline waits for. Whatever GitLab answers, a gate that is open now is enough."""
+        if reading.is_over(await self._pipeline(run)):
+            return
+        job = reading.gate(await self._jobs(run))
+        if not job:
+            return
+        try:
+            await self._project.play(job)
+        except RestError as error:
+            if reading.gate(await self._jobs(run)) == job:
+                sentence = f"{error} Open it at GitLab, or give the token a role that may start this job."
+                raise RestError(sentence, vendor=VENDOR, status=error.status, retry=error.retry, wait=error.wait) from error
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook."""

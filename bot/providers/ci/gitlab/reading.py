@@ -106,10 +106,10 @@ def variables(request: StartRequest, service: str) -> dict[str, str]:
 # Runs -----------------------------------------------------------------------------------------------------------------------------------
 
 
-def run(pipeline: Mapping[str, Any], jobs: Sequence[Mapping[str, Any]], bridges: Sequence[Mapping[str, Any]]) -> CIRun:
-    """Read a pipeline with its jobs (retried ones too) and its bridges."""
+def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun:
+    """Read a pipeline with its jobs (retried ones too) and its bridges to other pipelines."""
     state = _STATES.get(str(pipeline.get("status")), RunState.RUNNING)
-    found = tuple(_stage(name, of_stage, over=state.is_final) for name, of_stage in _by_stage([*jobs, *bridges]))
+    found = tuple(_stage(name, of_stage, over=state.is_final) for name, of_stage in _by_stage(jobs))
     return CIRun(
         str(pipeline.get("id")),
         state,
@@ -163,7 +163,20 @@ def _stage(name: str, jobs: Sequence[Mapping[str, Any]], *, over: bool) -> Stage
         started_at=min(started, default=None),
         finished_at=max(finished, default=None) if state.is_final else None,
         sentence="; ".join(filter(None, map(_job_sentence, jobs)))[:300],
+        passable=state is RunState.WAITING and _gate(jobs) > 0,
     )
+
+
+def gate(jobs: Iterable[Mapping[str, Any]]) -> int:
+    """Give the id of the manual job that holds the first waiting stage; 0 when none does, or several do: then a person chooses."""
+    stages = (of_stage for _, of_stage in _by_stage(jobs))
+    return next((_gate(of_stage) for of_stage in stages if _together([_job_state(job) for job in of_stage]) is RunState.WAITING), 0)
+
+
+def _gate(jobs: Sequence[Mapping[str, Any]]) -> int:
+    waiting = [job for job in jobs if _job_state(job) is RunState.WAITING]
+    manual = [_id(job) for job in waiting if job.get("status") == "manual"]
+    return manual[0] if len(manual) == len(waiting) == 1 else 0
 
 
 def _together(states: Sequence[RunState]) -> RunState:
