@@ -365,8 +365,12 @@ def _said(body: bytes) -> str:
     return " ".join("; ".join(_spoken(each) for each in (words, *details) if each).split())[:SAID]
 
 
-def _spoken(words: Any) -> str:
+def _spoken(words: Any, depth: int = 4) -> str:
     """Put words into one line that come as objects and lists: GitLab says ``{"base": ["Reference not found"]}``."""
+    if not isinstance(words, dict | list):
+        return str(words)
+    if not depth:
+        return "…"
     if isinstance(words, dict):
-        return ", ".join(f"{key}: {_spoken(each)}" for key, each in words.items())
-    return ", ".join(map(_spoken, words)) if isinstance(words, list) else str(words)
+        return ", ".join(f"{key}: {_spoken(each, depth - 1)}" for key, each in words.items())
+    return ", ".join(_spoken(each, depth - 1) for each in words)
