@@ -12,6 +12,7 @@ import pytest
 
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
+from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
 from tests.providers.ci.jenkins_lab import JenkinsLab
 
 STAGES = ("build", "migrate", "release")
@@ -141,7 +142,13 @@ async def jenkins(tmp_path: Path) -> AsyncIterator[JenkinsLab]:
     await lab.close()
 
 
-@pytest.fixture(params=["local", "jenkins"])
+async def gitlab() -> AsyncIterator[GitLabLab]:
+    """Give GitLab CI, against a fake GitLab."""
+    async with gitlab_lab() as lab:
+        yield lab
+
+
+@pytest.fixture(params=["local", "gitlab", "jenkins"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
