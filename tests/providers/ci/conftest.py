@@ -12,6 +12,8 @@ import pytest
 
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
+from tests.providers.ci import github_lab
+from tests.providers.ci.github_lab import GitHubLab
 
 STAGES = ("build", "migrate", "release")
 
@@ -131,7 +133,14 @@ async def local(tmp_path: Path) -> AsyncIterator[LocalLab]:
     await lab.ci.close()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture
+async def github() -> AsyncIterator[GitHubLab]:
+    """Give GitHub with a fine-grained token, opened."""
+    async with github_lab.opened(MemoryRuns()) as lab:
+        yield lab
+
+
+@pytest.fixture(params=["local", "github"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
