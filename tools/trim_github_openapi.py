@@ -4,7 +4,7 @@
     python tools/trim_github_openapi.py package/generated/api.github.com.json tests/providers/ci/github_openapi.json.gz
 
 The description is GitHub's (github/rest-api-description, MIT), packed by octokit/openapi (MIT). Cut are: other operations, examples, prose.
-Added are: ``additionalProperties: false`` on request bodies, because GitHub refuses keys that it does not know; and null to the words that a
+Added are: ``additionalProperties: false`` on request bodies, because GitHub refuses keys it does not know; and null to the words that a
 nullable value may be, because OpenAPI 3.0 asks for both.
 """
 

@@ -173,7 +173,7 @@ class GitHub:
             raise Refused(403, **{"X-Accepted-GitHub-Permissions": route.permission})  # [docs] "Troubleshooting"
 
     def _check(self, route: Route, request: web.Request, body: bytes, answer: Answer) -> None:
-        text = json.dumps(answer.data).encode() if answer.data is not None else None
+        text = json.dumps(_sample(answer.data)).encode() if answer.data is not None else None
         try:
             shape.check(route.template, request.match_info, request.method, request.query, body, answer.status, text)
         except shape.Misfit as misfit:
@@ -327,6 +327,13 @@ class GitHub:
                 raise Refused(422, f'Invalid request.\n\n"{key}" is not a permitted key.')  # [seen]
         if "ref" not in body:
             raise Refused(422, 'Invalid request.\n\n"ref" wasn\'t supplied.')  # [seen]
+
+
+def _sample(data: Any) -> Any:
+    """Cut long lists: their entries are made alike, and checking one costs milliseconds."""
+    if isinstance(data, list):
+        return [_sample(each) for each in data[:3]]
+    return {name: _sample(each) for name, each in data.items()} if isinstance(data, dict) else data
 
 
 def _check_inputs(declared: dict[str, Any], given: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,11 @@ TEMPLATE = Path(__file__).parents[3] / "templates/ci/github/deploy.yml"
 STAGES = ("build", "migrate", "release")
 HELD = "held"
 _EXPRESSION = re.compile(r"\$\{\{\s*inputs\.(\w+)\s*\}\}")
+
+
+@cache
+def _document(text: str) -> Any:
+    return YAML(typ="safe").load(text)
 
 
 @dataclass
@@ -68,16 +74,16 @@ class Workflow:
 
     @property
     def inputs(self) -> dict[str, Any]:
-        found: dict[str, Any] = YAML(typ="safe").load(self.text)["on"].get("workflow_dispatch", {}).get("inputs", {})
+        found: dict[str, Any] = _document(self.text)["on"].get("workflow_dispatch", {}).get("inputs", {})
         return found
 
     @property
     def is_dispatched(self) -> bool:
-        return "workflow_dispatch" in YAML(typ="safe").load(self.text)["on"]
+        return "workflow_dispatch" in _document(self.text)["on"]
 
     def title(self, inputs: dict[str, str]) -> str:
         """Run names are expressions over the inputs; without one, a dispatched run is called like its workflow."""
-        document = YAML(typ="safe").load(self.text)
+        document = _document(self.text)
         values = {name: str(each.get("default", "")) for name, each in self.inputs.items()} | inputs
         return _EXPRESSION.sub(lambda found: values.get(found[1], ""), document.get("run-name") or document["name"])
 

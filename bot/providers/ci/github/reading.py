@@ -67,9 +67,14 @@ def _step(job: Mapping[str, Any]) -> str:
         if step.get("status") == "in_progress":
             return f"{step['name']} (step {number} of {len(steps)})"
         if step.get("conclusion") not in {None, "success", "skipped", "neutral"}:
-            return f"{step['name']} (step {number} of {len(steps)}): {str(step['conclusion']).replace('_', ' ')}"
-    conclusion = str(job.get("conclusion") or "").replace("_", " ")
-    return "" if conclusion in {"failure", "cancelled"} else conclusion
+            return f"{step['name']} (step {number} of {len(steps)}){_reason(step)}"
+    return _reason(job).removeprefix(": ")
+
+
+def _reason(ended: Mapping[str, Any]) -> str:
+    """Say why it ended, where that is more than that it failed or was cancelled."""
+    conclusion = str(ended.get("conclusion") or "")
+    return "" if conclusion in {"", "failure", "cancelled"} else f": {conclusion.replace('_', ' ')}"
 
 
 def _sentence(state: RunState, data: Mapping[str, Any], jobs: list[Any], stages: tuple[Stage, ...], waits_for: str) -> str:
