@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -37,6 +37,39 @@ class Lab(Protocol):
 
     def started(self) -> int:
         """Count the deployments that really began."""
+        ...
+
+
+class FaultyLab(Lab, Protocol):
+    """What a vendor that speaks HTTP must be able to do besides, for ``test_faults.py``."""
+
+    @property
+    def start_path(self) -> str:
+        """Give a part of the path of the call that starts a run."""
+        ...
+
+    def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
+        """Let the next requests whose path contains ``path`` go wrong.
+
+        ``fault`` is a status ("401"), ``timeout`` (no answer), ``truncated`` (carried out, half of the JSON comes) or ``lost``
+        (carried out, then the connection is closed).
+        """
+        ...
+
+    def twin(self, correlation: str) -> None:
+        """Make a second run with a correlation id on the vendor's side."""
+        ...
+
+    def notice(self, run: str) -> tuple[dict[str, str], bytes]:
+        """Give a correctly signed webhook about a run."""
+        ...
+
+
+class SkewedLab(FaultyLab, Protocol):
+    """A vendor whose clock can be wrong."""
+
+    def skew(self, by: timedelta) -> None:
+        """Set the vendor's clock wrong."""
         ...
 
 
@@ -144,4 +177,18 @@ async def github() -> AsyncIterator[GitHubLab]:
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["github"])
+def faulty(request: pytest.FixtureRequest) -> FaultyLab:
+    """Give each laboratory whose vendor can misbehave in turn."""
+    found: FaultyLab = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["github"])
+def skewed(request: pytest.FixtureRequest) -> SkewedLab:
+    """Give each laboratory whose vendor's clock can be wrong in turn."""
+    found: SkewedLab = request.getfixturevalue(request.param)
     return found

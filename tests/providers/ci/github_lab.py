@@ -79,6 +79,9 @@ class GitHubLab:
         """Let the next requests to a path go wrong; see ``GitHub._door`` for the faults."""
         self.github.faults.append(Fault(fault, path, times))
 
+    def skew(self, by: timedelta) -> None:
+        self.world.skew = by
+
     def twin(self, correlation: str) -> None:
         """Make a second run with the correlation of the first."""
         first = next(run for run in self.world.deploy_runs() if correlation in run.title)
