@@ -191,12 +191,11 @@ class GitHub:
     def _response(self, request: web.Request, answer: Answer) -> web.StreamResponse:
         body = answer.text if answer.text is not None else json.dumps(answer.data) if answer.data is not None else ""
         etag = f'W/"{hashlib.sha256(body.encode()).hexdigest()}"'
-        headers = self._headers()
-        if request.method == "GET":
-            headers["ETag"] = etag
-            if request.headers.get("If-None-Match") == etag:
-                return web.Response(status=304, headers=headers)  # free of charge [docs] "Best practices"
-        self.remaining -= 1
+        known = request.method == "GET" and request.headers.get("If-None-Match") == etag
+        self.remaining -= not known  # an answer that has not changed is free of charge [docs] "Best practices"
+        headers = {**self._headers(), **({"ETag": etag} if request.method == "GET" else {})}
+        if known:
+            return web.Response(status=304, headers=headers)
         kind = "text/plain" if answer.text is not None else "application/json"
         return web.Response(text=body, status=answer.status, headers=headers, content_type=kind)
 

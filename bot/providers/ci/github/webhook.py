@@ -57,7 +57,7 @@ def _hint(event: str, payload: Any, delivery: str, repository: str, workflow: st
     if event == "workflow_job":
         return RunHint(str(int(payload["workflow_job"]["run_id"])), delivery=delivery)
     run = payload["workflow_run"]
-    if not facts.is_of(run, workflow):
+    if run.get("path") and not facts.is_of(run, workflow):  # older servers do not say; then a look too many is made
         return nothing
     title = _CORRELATION.search(str(run.get("display_title") or ""))
     return RunHint(str(int(run["id"])), title[0] if title else "", delivery)
