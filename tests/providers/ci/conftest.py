@@ -173,21 +173,28 @@ async def github() -> AsyncIterator[GitHubLab]:
         yield lab
 
 
-@pytest.fixture(params=["local", "github"])
+@pytest.fixture
+async def github_app() -> AsyncIterator[GitHubLab]:
+    """Give GitHub with an App, opened."""
+    async with github_lab.opened(MemoryRuns(), secrets=github_lab.app_secrets()) as lab:
+        yield lab
+
+
+@pytest.fixture(params=["local", "github", "github_app"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["github"])
+@pytest.fixture(params=["github", "github_app"])
 def faulty(request: pytest.FixtureRequest) -> FaultyLab:
     """Give each laboratory whose vendor can misbehave in turn."""
     found: FaultyLab = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["github"])
+@pytest.fixture(params=["github", "github_app"])
 def skewed(request: pytest.FixtureRequest) -> SkewedLab:
     """Give each laboratory whose vendor's clock can be wrong in turn."""
     found: SkewedLab = request.getfixturevalue(request.param)

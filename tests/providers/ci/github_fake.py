@@ -15,6 +15,7 @@ from typing import Any
 from aiohttp import web
 
 from tests.providers.ci import github_shape as shape
+from tests.providers.ci.github_app import App, Refused
 from tests.providers.ci.github_views import Views
 from tests.providers.ci.github_world import World
 
@@ -24,17 +25,6 @@ REPO = "/repos/{owner}/{repo}"
 RUN = REPO + "/actions/runs/{run_id}"
 WORKFLOW = REPO + "/actions/workflows/{workflow_id}"
 _DEEP = frozenset({"ref", "basehead", "path"})  # may hold slashes: x-multi-segment in [api]
-_MESSAGES = {401: "Bad credentials", 403: "Resource not accessible by personal access token", 404: "Not Found", 422: "Validation Failed"}
-
-
-class Refused(Exception):  # noqa: N818 - a word, not a family
-    """An answer that is no success."""
-
-    def __init__(self, status: int, message: str = "", **headers: str) -> None:
-        super().__init__(message)
-        self.status = status
-        self.message = message or _MESSAGES.get(status, "Server Error")
-        self.headers = headers
 
 
 @dataclass
@@ -84,6 +74,7 @@ class GitHub:
     sent: list[tuple[str, Any]] = field(default_factory=list)
     complaints: list[str] = field(default_factory=list)
     closing: asyncio.Event = field(default_factory=asyncio.Event)
+    app: App = field(default_factory=App)
     views: Views = field(init=False)
 
     def __post_init__(self) -> None:
@@ -114,6 +105,8 @@ class GitHub:
             Route("POST", RUN + "/cancel", "actions=write", self._cancel),
             Route("GET", WORKFLOW + "/runs", "actions=read", self._workflow_runs),
             Route("POST", WORKFLOW + "/dispatches", "actions=write", self._dispatch),
+            Route("GET", REPO + "/installation", "app", lambda _: Answer(self.views.installation())),
+            Route("POST", "/app/installations/{installation_id}/access_tokens", "app", self._token),
         ]
 
     # The door
@@ -165,7 +158,11 @@ class GitHub:
             raise Refused(400, "unsupported version")  # [docs] "API Versions"
         if self.remaining <= 0:
             raise Refused(403, "API rate limit exceeded for user ID 1.")  # [docs] "Rate limits for the REST API"
-        granted = self.tokens.get(request.headers.get("Authorization", "").removeprefix("Bearer "))
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if route.permission == "app":
+            self.app.admit(shown, self.world.now())
+            return
+        granted = self.tokens.get(shown)
         if granted is None:
             raise Refused(401)
         name, _, level = route.permission.partition("=")
@@ -208,6 +205,13 @@ class GitHub:
             await response.write(text[: len(text) // 2])
         request.transport.abort()
         return response
+
+    def _token(self, asked: Asked) -> Answer:
+        if asked.parts["installation_id"] != str(self.views.installation()["id"]):
+            raise Refused(404)
+        token = f"ghs_{len(self.tokens):036d}"
+        self.tokens[token] = dict(self.app.permissions)
+        return Answer(self.views.installation_token(token), 201)
 
     # Commits
 

@@ -18,6 +18,7 @@ from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
+from tests.providers.ci.github_app import APP, private_key
 from tests.providers.ci.github_fake import TOKEN, Fault, GitHub
 
 SECRET = "the webhook secret of the shop"
@@ -39,12 +40,12 @@ class GitHubLab:
 
     start_path = "/dispatches"
 
-    def __init__(self, github: GitHub, session: aiohttp.ClientSession, url: str, runs: RunStore) -> None:
+    def __init__(self, github: GitHub, session: aiohttp.ClientSession, url: str, runs: RunStore, secrets: Mapping[str, str] | None) -> None:
         self.github = github
         self.world = github.world
         self.clock = ShiftedClock()
         self.hosts = Hosts()
-        self.secrets = {"GONOGO_GITHUB_TOKEN": TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET}
+        self.secrets = dict(secrets or {"GONOGO_GITHUB_TOKEN": TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET})
         self.options: dict[str, Any] = {"repository": self.world.name, "api": url + github.prefix}
         self._session = session
         self._runs = runs
@@ -104,12 +105,17 @@ class GitHubLab:
         return dict(headers), body
 
 
+def app_secrets() -> dict[str, str]:
+    """Give what an App shows instead of a token."""
+    return {"GONOGO_GITHUB_APP_ID": APP, "GONOGO_GITHUB_APP_KEY": private_key(), "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET}
+
+
 @asynccontextmanager
-async def opened(runs: RunStore, github: GitHub | None = None) -> AsyncIterator[GitHubLab]:
+async def opened(runs: RunStore, github: GitHub | None = None, *, secrets: Mapping[str, str] | None = None) -> AsyncIterator[GitHubLab]:
     """Give an open laboratory; at its end GitHub must have had nothing to complain about."""
     github = github or GitHub()
     async with TestServer(github.application()) as server, aiohttp.ClientSession() as session:
-        lab = GitHubLab(github, session, str(server.make_url("")).rstrip("/"), runs)
+        lab = GitHubLab(github, session, str(server.make_url("")).rstrip("/"), runs, secrets)
         await lab.ci.open()
         try:
             yield lab

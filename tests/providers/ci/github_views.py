@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 from tests.providers.ci.github_shape import filled
@@ -16,12 +17,21 @@ class Views:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.token_lasts = timedelta(hours=1)
+        """[docs] "Authenticating as a GitHub App installation"."""
 
     def repository(self) -> Any:
         owner, _, name = self._world.name.partition("/")
         return filled(
             "full-repository", name=name, full_name=self._world.name, default_branch="main", owner=filled("simple-user", login=owner)
         )
+
+    def installation(self) -> Any:
+        return filled("installation", id=4242)
+
+    def installation_token(self, token: str) -> Any:
+        until = self._world.now() + self.token_lasts
+        return filled("installation-token", token=token, expires_at=until.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
     def web(self, run: Run) -> str:
         return f"{WEB}/{self._world.name}/actions/runs/{run.id}"

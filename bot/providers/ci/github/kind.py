@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError
+from bot.providers.ci.github.identity import App, checked_key
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.runs import Runs
@@ -35,16 +37,25 @@ class Options:
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     """Build the provider. Raises ConfigurationError for options that make no sense and for missing secrets."""
     options = _options(bench)
-    token = bench.secret("GONOGO_GITHUB_TOKEN")
-    if not token:
-        raise ConfigurationError(f"services.{bench.service}.ci: GitHub needs a token. Set GONOGO_GITHUB_TOKEN.")
-    client = RestClient(
-        bench.session, options.api, vendor="GitHub", hosts=bench.hosts, secrets=[token], budget=budget,
-        headers={**HEADERS, "Authorization": f"Bearer {token}"},
-    )  # fmt: skip
+    client = _client(bench, options, budget)
     repository = Repository(client, options.repository, ref=options.ref)
     runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock))
     return GitHubCI(repository, options.workflow, runs=runs, webhook_secret=bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET"))
+
+
+def _client(bench: Workbench, options: Options, budget: Budget | None) -> RestClient:
+    token, app, key = (bench.secret(f"GONOGO_GITHUB_{name}") for name in ("TOKEN", "APP_ID", "APP_KEY"))
+    common: dict[str, Any] = {"vendor": "GitHub", "hosts": bench.hosts, "budget": budget}
+    if app and key:
+        pem = checked_key(key)
+        bare = RestClient(bench.session, options.api, headers=HEADERS, secrets=[pem], **common)
+        identity = App(bare, bench.clock, app=app, key=pem, repository=options.repository)
+        return RestClient(bench.session, options.api, headers=HEADERS, identity=identity, **common)
+    if token:
+        headers = {**HEADERS, "Authorization": f"Bearer {token}"}
+        return RestClient(bench.session, options.api, headers=headers, secrets=[token], **common)
+    needed = "Set GONOGO_GITHUB_TOKEN, or GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY"
+    raise ConfigurationError(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
 
 
 def _options(bench: Workbench) -> Options:
