@@ -105,6 +105,9 @@ class GitHub:
             Route("POST", RUN + "/cancel", "actions=write", self._cancel),
             Route("GET", WORKFLOW + "/runs", "actions=read", self._workflow_runs),
             Route("POST", WORKFLOW + "/dispatches", "actions=write", self._dispatch),
+            Route("GET", REPO + "/deployments", "deployments=read", self._deployments),
+            Route("POST", REPO + "/deployments", "deployments=write", self._deployment),
+            Route("POST", REPO + "/deployments/{deployment_id}/statuses", "deployments=write", self._deployment_status),
             Route("GET", REPO + "/installation", "app", lambda _: Answer(self.views.installation())),
             Route("POST", "/app/installations/{installation_id}/access_tokens", "app", self._token),
         ]
@@ -322,6 +325,34 @@ class GitHub:
             return Answer(status=204)
         url = f"{shape.HOST}/repos/{self.world.name}/actions/runs/{run.id}"
         return Answer({"workflow_run_id": run.id, "run_url": url, "html_url": self.views.web(run)})
+
+    # Deployments
+
+    def _deployments(self, asked: Asked) -> Answer:
+        return Answer(_page([self.views.deployment(each) for each in reversed(self.world.deployments)], asked))
+
+    def _deployment(self, asked: Asked) -> Answer:
+        body = asked.body
+        sha = self.world.find(body["ref"])
+        if not sha:
+            raise Refused(422, f"No ref found for: {body['ref']}")  # [seen]
+        if body.get("auto_merge", True) and self.world.between(sha, self.world.branches["main"]):
+            return Answer({"message": "Auto-merged main into the ref on deployment."}, 202)  # the default merges [api]
+        listed = self.world.statuses.get(sha, [])
+        if body.get("required_contexts") is None and any(each["state"] != "success" for each in listed):
+            raise Refused(409, "Conflict: Commit status checks failed.")  # the default asks for all contexts [api]
+        made = {**body, "id": self.world.new_id(), "sha": sha, "statuses": []}
+        self.world.deployments.append(made)
+        return Answer(self.views.deployment(made), 201)
+
+    def _deployment_status(self, asked: Asked) -> Answer:
+        made = next((each for each in self.world.deployments if str(each["id"]) == asked.parts["deployment_id"]), None)
+        if made is None:
+            raise Refused(404)
+        if len(asked.body.get("description", "")) > 140:
+            raise Refused(422)  # [api] "The maximum description length is 140 characters."
+        made["statuses"].append(asked.body)
+        return Answer(shape.filled("deployment-status", state=asked.body["state"], description=asked.body.get("description", "")), 201)
 
     def _check_keys(self, body: dict[str, Any]) -> None:
         known = {"ref", "inputs"} | ({"return_run_details"} if self.names_runs_it_starts else set())

@@ -33,6 +33,10 @@ class Views:
         until = self._world.now() + self.token_lasts
         return filled("installation-token", token=token, expires_at=until.strftime("%Y-%m-%dT%H:%M:%SZ"))
 
+    def deployment(self, made: dict[str, Any]) -> Any:
+        told = {name: made[name] for name in ("id", "sha", "ref", "environment", "payload", "description")}
+        return filled("deployment", task=made.get("task", "deploy"), **told)
+
     def web(self, run: Run) -> str:
         return f"{WEB}/{self._world.name}/actions/runs/{run.id}"
 

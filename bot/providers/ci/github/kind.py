@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError
+from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository
@@ -18,9 +20,12 @@ from bot.providers.workbench import CIKind, Option, Secret, Workbench
 
 API = "https://api.github.com"
 WORKFLOW = "deploy.yml"
+HASTY = Budget(timeout=3.0, tries=1, patience=0.0)
+"""What a courtesy may cost."""
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+")
 _WORKFLOW = re.compile(r"[A-Za-z0-9_.-]+\.ya?ml|\d+")
+_ON, _OFF = frozenset({"on", "true"}), frozenset({"off", "false"})
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
@@ -32,35 +37,45 @@ class Options:
     workflow: str
     ref: str
     api: str
+    deployments: bool
 
 
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     """Build the provider. Raises ConfigurationError for options that make no sense and for missing secrets."""
     options = _options(bench)
     client = _client(bench, options, budget)
-    repository = Repository(client, options.repository, ref=options.ref)
-    runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock))
+    repository = Repository(client(budget), options.repository, ref=options.ref)
+    hasty = Repository(client(HASTY), options.repository)
+    deployments = Deployments(hasty, on=options.deployments)
+    runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock), deployments)
     return GitHubCI(repository, options.workflow, runs=runs, webhook_secret=bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET"))
 
 
-def _client(bench: Workbench, options: Options, budget: Budget | None) -> RestClient:
+def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callable[[Budget | None], RestClient]:
+    """Say who we are, and give a way to make clients that all do."""
     token, app, key = (bench.secret(f"GONOGO_GITHUB_{name}") for name in ("TOKEN", "APP_ID", "APP_KEY"))
-    common: dict[str, Any] = {"vendor": "GitHub", "hosts": bench.hosts, "budget": budget}
+    make = partial(RestClient, bench.session, options.api, vendor="GitHub", hosts=bench.hosts)
     if app and key:
         pem = checked_key(key)
-        bare = RestClient(bench.session, options.api, headers=HEADERS, secrets=[pem], **common)
+        once = replace(budget or Budget(), tries=1)  # the call that needs the token is what is tried again
+        bare = make(headers=HEADERS, secrets=[pem], budget=once)
         identity = App(bare, bench.clock, app=app, key=pem, repository=options.repository)
-        return RestClient(bench.session, options.api, headers=HEADERS, identity=identity, **common)
+        return lambda budget: make(headers=HEADERS, identity=identity, budget=budget)
     if token:
         headers = {**HEADERS, "Authorization": f"Bearer {token}"}
-        return RestClient(bench.session, options.api, headers=headers, secrets=[token], **common)
+        return lambda budget: make(headers=headers, secrets=[token], budget=budget)
     needed = "Set GONOGO_GITHUB_TOKEN, or GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY"
     raise ConfigurationError(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
 
 
 def _options(bench: Workbench) -> Options:
     given = {name: str(value) for name, value in bench.options.items()}
-    found = Options(given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"))
+    found = Options(
+        given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
+        given.get("deployments", "off").lower() in _ON,
+    )  # fmt: skip
+    if given.get("deployments", "off").lower() not in _ON | _OFF:
+        raise _wrong(bench, "deployments", "write on or off")
     if not _REPOSITORY.fullmatch(found.repository):
         raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
     if not _WORKFLOW.fullmatch(found.workflow):
@@ -84,6 +99,7 @@ KIND = CIKind(
         "workflow": Option("The workflow file that deploys; deploy.yml by default."),
         "ref": Option("The branch whose workflow file is used; the default branch by default. What is deployed is the pinned commit."),
         "api": Option("The address of the REST interface, for GitHub Enterprise Server: https://github.example.com/api/v3."),
+        "deployments": Option("on or off (default): whether GitHub's list of deployments is kept, at the exact commit."),
     },
     secrets=(
         Secret("GONOGO_GITHUB_TOKEN", "A fine-grained token: Actions write, Contents read, Commit statuses read, Metadata read."),

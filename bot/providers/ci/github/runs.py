@@ -13,6 +13,7 @@ from typing import Any
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, StartRequest
 from bot.providers.ci.github import reading, workflow
+from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.repository import Repository, escaped
 from bot.providers.ci.github.starts import Attempt, Starts
 from bot.providers.rest import Reply, RestError
@@ -32,10 +33,13 @@ PAUSES = (0.5, 1.0, 2.0, 4.0)
 class Runs:
     """The runs of one workflow of one repository."""
 
-    def __init__(self, repository: Repository, workflow: str, starts: Starts, *, pauses: Sequence[float] = PAUSES) -> None:
+    def __init__(
+        self, repository: Repository, workflow: str, starts: Starts, deployments: Deployments, *, pauses: Sequence[float] = PAUSES
+    ) -> None:
         self._repository = repository
         self._workflow = workflow
         self._starts = starts
+        self._deployments = deployments
         self._pauses = pauses
         self._one_at_a_time = asyncio.Lock()
         self._gives_details = True
@@ -96,20 +100,25 @@ class Runs:
             known = await self.find(request.correlation)
             if known is not None:
                 return known
-            await self._starts.send(request)
-            try:
-                reply = await self._dispatch(request)
-            except RestError as error:
-                if not error.perhaps_done:
-                    await self._starts.refused(request.correlation)
-                    raise
-                return await self._settle(request.correlation, ())
-            if reply.data is None:  # 204: GitHub Enterprise Server up to 3.19 does not name the run
-                await self._starts.taken(request.correlation)
-                return await self._settle(request.correlation, self._pauses)
-            run = str(reply.data["workflow_run_id"])
-            await self._starts.became(request.correlation, run)
-            return await self.look(run)
+            run = await self._begin(request)
+            await self._deployments.announce(request, run)
+            return run
+
+    async def _begin(self, request: StartRequest) -> CIRun:
+        await self._starts.send(request)
+        try:
+            reply = await self._dispatch(request)
+        except RestError as error:
+            if not error.perhaps_done:
+                await self._starts.refused(request.correlation)
+                raise
+            return await self._settle(request.correlation, ())
+        if reply.data is None:  # 204: GitHub Enterprise Server up to 3.19 does not name the run
+            await self._starts.taken(request.correlation)
+            return await self._settle(request.correlation, self._pauses)
+        run = str(reply.data["workflow_run_id"])
+        await self._starts.became(request.correlation, run)
+        return await self._see(run)
 
     async def _dispatch(self, request: StartRequest) -> Reply:
         path = f"/actions/workflows/{escaped(self._workflow)}/dispatches"
@@ -145,6 +154,11 @@ class Runs:
         """See where a run stands; its jobs are the stages."""
         if run in self._final:
             return self._final[run]
+        seen = await self._see(run)
+        await self._deployments.report(seen)
+        return seen
+
+    async def _see(self, run: str) -> CIRun:
         if not run.isascii() or not run.isdecimal():
             raise IntegrationError(f'GitHub has no run "{run[:80]}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
         data = (await self._repository.get(f"/actions/runs/{run}")).data
