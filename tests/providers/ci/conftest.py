@@ -13,6 +13,7 @@ import pytest
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
 from tests.providers.ci import github_lab
+from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.github_lab import GitHubLab
 
 STAGES = ("build", "migrate", "release")
@@ -180,7 +181,14 @@ async def github_app() -> AsyncIterator[GitHubLab]:
         yield lab
 
 
-@pytest.fixture(params=["local", "github", "github_app"])
+@pytest.fixture
+async def github_enterprise() -> AsyncIterator[GitHubLab]:
+    """Give an older GitHub Enterprise Server, which does not say which run it starts, opened."""
+    async with github_lab.opened(MemoryRuns(), GitHub(prefix="/api/v3", names_runs_it_starts=False)) as lab:
+        yield lab
+
+
+@pytest.fixture(params=["local", "github", "github_app", "github_enterprise"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)

@@ -69,6 +69,8 @@ class GitHub:
     names_runs_it_starts: bool = True
     """False is GitHub Enterprise Server up to 3.19: no return_run_details [api of ghes-3.19]."""
     remaining: int = 5000
+    scopes: str | None = None
+    """Of a classic token."""
     faults: list[Fault] = field(default_factory=list)
     requests: list[str] = field(default_factory=list)
     sent: list[tuple[str, Any]] = field(default_factory=list)
@@ -103,6 +105,7 @@ class GitHub:
             Route("GET", RUN + "/jobs", "actions=read", self._jobs),
             Route("GET", RUN + "/pending_deployments", "actions=read", self._pending),
             Route("POST", RUN + "/cancel", "actions=write", self._cancel),
+            Route("GET", WORKFLOW, "actions=read", lambda asked: Answer(self.views.workflow(self._workflow(asked)))),
             Route("GET", WORKFLOW + "/runs", "actions=read", self._workflow_runs),
             Route("POST", WORKFLOW + "/dispatches", "actions=write", self._dispatch),
             Route("GET", REPO + "/deployments", "deployments=read", self._deployments),
@@ -180,9 +183,10 @@ class GitHub:
             self.complaints.append(str(misfit))
 
     def _headers(self) -> dict[str, str]:
+        scopes = {} if self.scopes is None else {"X-OAuth-Scopes": self.scopes}
         now = self.world.http_time()
         reset = str(int(self.world.now().timestamp()) + 60)
-        return {"Date": now, "X-RateLimit-Remaining": str(self.remaining), "X-RateLimit-Reset": reset, "X-GitHub-Request-Id": "1"}
+        return {**scopes, "Date": now, "X-RateLimit-Remaining": str(self.remaining), "X-RateLimit-Reset": reset, "X-GitHub-Request-Id": "1"}
 
     def _refusal(self, refused: Refused) -> web.Response:
         data = {"message": refused.message, "documentation_url": "https://docs.github.com/rest", "status": str(refused.status)}
@@ -317,6 +321,8 @@ class GitHub:
         if ref not in self.world.branches and ref not in self.world.tags:
             raise Refused(422, f"No ref found for: {ref}")  # a branch or tag, never a commit [api]; [seen]
         workflow = self.world.workflows[name]
+        if workflow.state != "active":
+            raise Refused(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")  # [seen]
         if not workflow.is_dispatched:
             raise Refused(422, "Workflow does not have 'workflow_dispatch' trigger")  # [seen]
         _check_inputs(workflow.inputs, body.get("inputs", {}))

@@ -83,6 +83,10 @@ class Views:
             html_url=self.web(run),
         )
 
+    def workflow(self, name: str) -> Any:
+        workflow = self._world.workflows[name]
+        return filled("workflow", id=workflow.id, path=f".github/workflows/{name}", state=workflow.state)
+
     def job(self, run: Run, job: Job) -> Any:
         names = ["Set up job", f"Do {job.name}", "Complete job"]
         done = job.status == "completed" and job.conclusion != "skipped"

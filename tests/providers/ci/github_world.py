@@ -71,6 +71,7 @@ class Workflow:
 
     id: int
     text: str
+    state: str = "active"
 
     @property
     def inputs(self) -> dict[str, Any]:

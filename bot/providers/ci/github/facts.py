@@ -113,9 +113,8 @@ def workflows(runs: Iterable[Mapping[str, Any]], ours: str) -> list[Check]:
 
 
 def is_of(run: Mapping[str, Any], workflow: str) -> bool:
-    """Tell whether a run belongs to the workflow file (or workflow id) ``workflow``."""
-    path = str(run.get("path") or "").partition("@")[0]
-    return path.rpartition("/")[2] == workflow or str(run.get("workflow_id")) == workflow
+    """Tell whether a run belongs to the workflow file ``workflow``. A run's path may end with the ref of the file."""
+    return str(run.get("path") or "").partition("@")[0].rpartition("/")[2] == workflow
 
 
 def _check(name: str, run: Mapping[str, Any]) -> Check:

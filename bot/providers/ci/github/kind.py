@@ -24,7 +24,7 @@ HASTY = Budget(timeout=3.0, tries=1, patience=0.0)
 """What a courtesy may cost."""
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+")
-_WORKFLOW = re.compile(r"[A-Za-z0-9_.-]+\.ya?ml|\d+")
+_WORKFLOW = re.compile(r"[A-Za-z0-9_.-]+\.ya?ml")
 _ON, _OFF = frozenset({"on", "true"}), frozenset({"off", "false"})
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 

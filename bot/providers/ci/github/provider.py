@@ -8,8 +8,10 @@ from bot.domain.card import Changes
 from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import webhook
 from bot.providers.ci.github.commits import Commits
+from bot.providers.ci.github.doctor import Doctor
 from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.runs import Runs
+from bot.providers.workbench import Finding
 
 
 class GitHubCI:
@@ -55,6 +57,10 @@ class GitHubCI:
     async def cancel(self, run: str) -> None:
         """Ask a run to stop. A finished run is left as it is."""
         await self._runs.cancel(run)
+
+    async def examine(self) -> tuple[Finding, ...]:
+        """Check the configuration live, for ``gonogo doctor``."""
+        return await Doctor(self._repository, self._workflow, has_webhook_secret=bool(self._webhook_secret)).examine()
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook without I/O."""
