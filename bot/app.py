@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
 from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
@@ -107,10 +106,12 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         key = settings.gonogo_audit_key.get_secret_value().encode()
         database = await open_database(settings.gonogo_database_url, audit_key=key or None)
         stack.push_async_callback(database.close)
+        beside = _Beside()
+        stack.push_async_callback(beside.finish)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
         words = Words(settings.gonogo_templates, now=clock.now)
-        rooms = _Rooms(settings, loaded, database, session, client, words, clock)
+        rooms = _Rooms(settings, loaded, database, session, client, words, clock, beside)
         yield await rooms.open(stack)
 
 
@@ -125,6 +126,7 @@ class _Rooms:
     client: SlackClient
     words: Words
     clock: SystemClock
+    beside: _Beside
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
@@ -134,7 +136,7 @@ class _Rooms:
         registry = released(lambda: house)
         store.newest_version = registry.newest
         engine = JournalEngine(
-            self.database.journal, registry, self.clock, on_stuck=lambda run, why: _beside(deployments.stuck(house, run, why))
+            self.database.journal, registry, self.clock, on_stuck=lambda run, why: self.beside.do(deployments.stuck(house, run, why))
         )
         announcer = SlackAnnouncer(
             self.client,
@@ -143,7 +145,7 @@ class _Rooms:
             self.words,
             draw=lambda message: draw(house, message),
         )
-        providers, metrics = await self._providers(stack, wake=lambda run: _beside(_wake(house, run)))
+        providers, metrics = await self._providers(stack, wake=lambda run: self.beside.do(_wake(house, run)))
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
@@ -315,27 +317,33 @@ async def _wake(house: House, run: str) -> bool:
     return True
 
 
-_beside_tasks: set[asyncio.Task[object]] = set()
+class _Beside:
+    """Small things that are done beside a caller who cannot wait."""
 
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
 
-def _beside(work: Coroutine[object, object, object]) -> None:
-    """Do something small beside the caller, which cannot wait."""
-    task = asyncio.get_running_loop().create_task(work)
-    _beside_tasks.add(task)
-    task.add_done_callback(_beside_tasks.discard)
+    def do(self, work: Coroutine[object, object, object]) -> None:
+        """Begin it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Let all come to their ends, while the database is still there."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def draw(house: House, message: Message) -> bytes | None:
     """Draw the deployment's snapshots, in a thread."""
-    with contextlib.suppress(ImportError):
-        from bot.slack.charts import draw as draw_chart  # noqa: PLC0415 - Pillow is loaded when it is first needed
+    from bot.slack.charts import draw as draw_chart  # noqa: PLC0415 - Pillow is loaded when it is first needed
 
-        async with house.store.reading() as reader:
-            shots = await reader.snapshots(message.deployment)
-            deployment = await reader.deployment(message.deployment)
-        if deployment is not None and len(shots) > 1:
-            return await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
-    return None
+    async with house.store.reading() as reader:
+        shots = await reader.snapshots(message.deployment)
+        deployment = await reader.deployment(message.deployment)
+    if deployment is None or len(shots) < 2:  # noqa: PLR2004 - a line has two ends
+        return None
+    return await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
 
 
 # The terminal's other commands ----------------------------------------------------------------------------------------------------------

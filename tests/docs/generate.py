@@ -33,6 +33,11 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     Action.WATCH: ("I am watching", "the deployment lead", "says that somebody looks"),
     Action.UNLOCK: ("Unlock", "holders of the permission lock", "takes away the lock that a rollback set"),
     Action.ASK_LEAD: ("Ask the lead", "anybody who was refused", "tells the lead, once"),
+    Action.OPEN_GATE: (
+        "Go on with (stage)",
+        "the deployment lead, and holders of the permission deploy",
+        "opens the manual gate of the pipeline that a step waits at",
+    ),
     Action.TAKE_OVER: ("Take over as on-call", "the person on call", "asks for a reason; they lead at once"),
     Action.DEPLOY_FIRST: ("Deploy there first", "holders of the permission deploy", "asks for the same commit in the environment before"),
 }

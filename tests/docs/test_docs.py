@@ -54,7 +54,19 @@ def test_every_action_is_in_the_reference(action: Action) -> None:
 
 
 def test_every_verb_that_can_be_asked_for_is_typed_or_clicked() -> None:
-    clicked = {"approve", "reject", "tick", "acknowledge", "proceed", "stop_countdown", "watch", "deploy_first", "ask_lead", "take_over"}
+    clicked = {
+        "approve",
+        "reject",
+        "tick",
+        "acknowledge",
+        "proceed",
+        "stop_countdown",
+        "watch",
+        "deploy_first",
+        "ask_lead",
+        "take_over",
+        "open_gate",
+    }
     assert set(COMMANDS) == set(USAGE) | clicked
     assert clicked <= {str(action) for action in Action}
 

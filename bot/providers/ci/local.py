@@ -51,6 +51,8 @@ class LocalCI:
         self._pass_on = dict(pass_on or {})
         self._on_change = on_change
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        """What runs wait for that wait at a manual gate."""
         self._closing = False
 
     async def open(self) -> None:
@@ -143,9 +145,11 @@ class LocalCI:
         if left is not None and not left.run.state.is_final:  # stopped before its task had begun
             await self.save(replace(left, run=_ended(left.run, RunState.CANCELLED, self._clock.now(), "stopped on request")))
 
-    async def release_gate(self, run: str) -> None:
-        """Let a run go on that waits at a manual gate."""
-        (self._work / "logs" / f"{run}.gate").touch()
+    async def open_gate(self, run: str) -> None:
+        """Let a run go on that waits at a manual gate; each gate waits for its own word."""
+        stages = (await self.look(run)).stages
+        if run in self.gates and any(stage.passable for stage in stages):
+            self.gates[run].set()
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:  # noqa: ARG002 - the port's signature
         """Refuse: this CI runs in the same process and needs no webhooks."""
@@ -219,11 +223,13 @@ class _Work:
         await self.end(RunState.SUCCEEDED, ", ".join(facts))
 
     async def _wait_at_gate(self, index: int) -> None:
-        await self._stage(index, RunState.WAITING, "waits at a manual gate")
-        gate = Path(self._run.log).with_suffix(".gate")
-        while not await asyncio.to_thread(gate.exists):  # noqa: ASYNC110 - another process may let it on
-            await asyncio.sleep(0.2)
-        await asyncio.to_thread(gate.unlink, missing_ok=True)  # the next gate waits for its own release
+        run = self._run.run.id
+        self._ci.gates[run] = asyncio.Event()
+        try:
+            await self._stage(index, RunState.WAITING, "waits at a manual gate")
+            await self._ci.gates[run].wait()
+        finally:
+            del self._ci.gates[run]
 
     async def _run_stage(self, index: int, stage: pipeline.StageSpec) -> Ended:
         began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -255,7 +261,10 @@ class _Work:
         stages, now = list(self._run.run.stages), self._ci.now()
         old = stages[index]
         began = old.started_at or (now if state in {RunState.RUNNING, RunState.WAITING} else None)
-        stages[index] = replace(old, state=state, sentence=sentence, started_at=began, finished_at=now if state.is_final else None)
+        stages[index] = replace(
+            old, state=state, sentence=sentence, started_at=began, finished_at=now if state.is_final else None,
+            passable=state is RunState.WAITING,
+        )  # fmt: skip
         whole = RunState.WAITING if state is RunState.WAITING else RunState.RUNNING
         await self._save(replace(self._run.run, state=whole, stages=tuple(stages)))
 
