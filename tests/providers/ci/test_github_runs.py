@@ -211,6 +211,17 @@ class TestFollowing:
         seen = await github.ci.look(run.id)
         assert (seen.state, seen.sentence) == (RunState.WAITING, "production waits at GitHub for a review by cy")
 
+    async def test_a_gate_of_github_is_not_opened_in_its_place(self, github: GitHubLab) -> None:
+        run = await github.ci.start(request(github.commit("first", held=True)))
+        await github.ci.open_gate(run.id)
+        github.world.deploy_runs()[0].status = "waiting"
+        with pytest.raises(
+            IntegrationError, match="GitHub keeps this gate itself: production waits at GitHub for a review by cy"
+        ) as caught:
+            await github.ci.open_gate(run.id)
+        assert not caught.value.retry
+        assert not any(stage.passable for stage in (await github.ci.look(run.id)).stages)
+
     async def test_a_gate_that_cannot_be_read_only_costs_words(self, github: GitHubLab) -> None:
         run = await github.ci.start(request(github.commit("first")))
         github.world.deploy_runs()[0].status = "waiting"

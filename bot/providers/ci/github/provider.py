@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from bot.domain.card import Changes
-from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, Quality, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.github import webhook
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
@@ -58,12 +60,17 @@ class GitHubCI:
         """Ask a run to stop. A finished run is left as it is."""
         await self._runs.cancel(run)
 
+    async def open_gate(self, run: str) -> None:
+        """Refuse to open a gate of GitHub's own: its reviewers answer there. A run that does not wait is left as it is."""
+        seen = await self._runs.look(run)
+        if seen.state is RunState.WAITING:
+            sentence = f"GitHub keeps this gate itself: {seen.sentence}."
+            raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)
+
     async def examine(self) -> tuple[Finding, ...]:
         """Check the configuration live, for ``gonogo doctor``."""
         return await Doctor(self._repository, self._workflow, has_webhook_secret=bool(self._webhook_secret)).examine()
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook without I/O."""
-        return webhook.parse(
-            headers, body, secret=self._webhook_secret, repository=self._repository.name, workflow=self._workflow,
-        )  # fmt: skip
+        return webhook.parse(headers, body, secret=self._webhook_secret)

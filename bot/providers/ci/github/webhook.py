@@ -15,22 +15,22 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.ports import RunHint
-from bot.providers.ci.github import facts
 
 VENDOR = "GitHub"
 _CORRELATION = re.compile(r"(?<!\S)[\w.-]+-\d+:[\w:.-]+(?!\S)", re.ASCII)
 
 
-def parse(headers: Mapping[str, str], body: bytes, *, secret: str, repository: str, workflow: str) -> RunHint:
-    """Verify and read a delivery; one that concerns no run of ours names none.
+def parse(headers: Mapping[str, str], body: bytes, *, secret: str) -> RunHint:
+    """Verify and read a delivery; an event that concerns no run names none.
 
+    All services share one secret, so a run is named whichever repository it belongs to; GitHub's run ids are unique among all.
     Raises IntegrationError: status 401 when it is not authentic, 400 when it is not readable.
     """
     named = {name.lower(): value for name, value in headers.items()}
     _verify(named, body, secret)
     delivery = named.get("x-github-delivery", "")
     try:
-        return _hint(named.get("x-github-event", ""), json.loads(body), delivery, repository, workflow)
+        return _hint(named.get("x-github-event", ""), json.loads(body), delivery)
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         sentence = "GitHub's delivery cannot be read. Is the webhook's content type application/json?"
         raise IntegrationError(sentence, vendor=VENDOR, status=HTTPStatus.BAD_REQUEST, retry=False) from error
@@ -47,17 +47,12 @@ def _verify(headers: Mapping[str, str], body: bytes, secret: str) -> None:
         raise IntegrationError("This delivery is not signed by GitHub.", vendor=VENDOR, status=HTTPStatus.UNAUTHORIZED, retry=False)
 
 
-def _hint(event: str, payload: Any, delivery: str, repository: str, workflow: str) -> RunHint:
-    nothing = RunHint("", delivery=delivery)
-    if event not in {"workflow_run", "workflow_job"}:
-        payload.keys()
-        return nothing
-    if str(payload["repository"]["full_name"]).lower() != repository.lower():
-        return nothing
+def _hint(event: str, payload: Any, delivery: str) -> RunHint:
     if event == "workflow_job":
         return RunHint(str(int(payload["workflow_job"]["run_id"])), delivery=delivery)
-    run = payload["workflow_run"]
-    if run.get("path") and not facts.is_of(run, workflow):  # older servers do not say; then a look too many is made
-        return nothing
-    title = _CORRELATION.search(str(run.get("display_title") or ""))
-    return RunHint(str(int(run["id"])), title[0] if title else "", delivery)
+    if event == "workflow_run":
+        run = payload["workflow_run"]
+        title = _CORRELATION.search(str(run.get("display_title") or ""))
+        return RunHint(str(int(run["id"])), title[0] if title else "", delivery)
+    payload.keys()  # whatever else it is, it must be an object
+    return RunHint("", delivery=delivery)
