@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -134,6 +134,18 @@ def _key(call: _Call) -> tuple[str, ...]:
     return (call.path, str(call.text), *(f"{name}={value}" for name, value in sorted(call.params.items())))
 
 
+class Identity(Protocol):
+    """What a client shows to the vendor, where that changes with time."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """Give the headers that say who asks. Raises RestError when they cannot be had; then nothing was sent."""
+        ...
+
+    def was_refused(self) -> None:
+        """Hear that the vendor took these headers for nobody's (401): the next call needs others."""
+        ...
+
+
 class RestClient:
     """One vendor's REST interface under one identity. Every method raises RestError."""
 
@@ -145,6 +157,7 @@ class RestClient:
         vendor: str,
         hosts: Hosts,
         headers: Mapping[str, str] | None = None,
+        identity: Identity | None = None,
         secrets: Sequence[str] = (),
         budget: Budget | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -156,6 +169,9 @@ class RestClient:
         self._vendor = vendor
         self._hosts = hosts
         self._headers = {"User-Agent": "gonogo", **(headers or {})}
+        self._identity = identity
+        self.ahead: timedelta | None = None
+        """How far the vendor's clock is ahead of ours by its last answer, within a second or two; None before the first."""
         self._secrets = tuple(sorted(filter(None, secrets), key=len, reverse=True))
         self._budget = budget or Budget()
         self._sleep = sleep
@@ -169,10 +185,17 @@ class RestClient:
         return await self._go(_Call("GET", path, params or {}, None, headers or {}, text, repeatable=True))
 
     async def send(
-        self, method: str, path: str, body: Any = None, *, params: Mapping[str, str] | None = None, repeatable: bool = False
+        self,
+        method: str,
+        path: str,
+        body: Any = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        repeatable: bool = False,
     ) -> Reply:
         """Write, once. ``repeatable`` says that doing it twice is doing it once, as with a cancellation."""
-        return await self._go(_Call(method, path, params or {}, body, {}, text=False, repeatable=repeatable))
+        return await self._go(_Call(method, path, params or {}, body, headers or {}, text=False, repeatable=repeatable))
 
     def redact(self, text: str) -> str:
         """Take everything secret out of a text."""
@@ -222,7 +245,8 @@ class RestClient:
             raise self._failed(call, f"{self._vendor} broke the connection ({type(error).__name__})", unclear=True) from error
 
     async def _exchange(self, call: _Call) -> Reply:
-        headers = {**self._headers, **call.headers}
+        shown = await self._identity.headers() if self._identity else {}
+        headers = {**self._headers, **shown, **call.headers}
         known = self._seen.of(call)
         if known:
             headers["If-None-Match"] = known.headers["etag"]
@@ -231,7 +255,10 @@ class RestClient:
             timeout=aiohttp.ClientTimeout(total=self._budget.timeout), allow_redirects=False,
         ) as response:  # fmt: skip
             found = {name.lower(): value for name, value in response.headers.items()}
+            self._compare_clocks(found)
             body = await self._read(call, response)
+        if response.status == HTTPStatus.UNAUTHORIZED and self._identity:
+            self._identity.was_refused()
         if known and response.status == HTTPStatus.NOT_MODIFIED:
             self._obey(found)
             return Reply(known.status, {**known.headers, **found}, known.data)
@@ -241,6 +268,11 @@ class RestClient:
         reply = Reply(response.status, found, self._understood(call, body))
         self._seen.keep(call, reply, len(body))
         return reply
+
+    def _compare_clocks(self, headers: Mapping[str, str]) -> None:
+        theirs = _date(headers.get("date", ""))
+        if theirs:
+            self.ahead = timedelta(seconds=round(theirs.timestamp() - time.time()))
 
     async def _read(self, call: _Call, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
