@@ -35,6 +35,7 @@ class TestNames:
             (["nightly", "1.0"], "1.0"),
             (["release-2", "release-10"], "release-10"),
             (["v1.0", "v1.0.1"], "v1.0.1"),
+            (["v1", "v²"], "v1"),
             ([], ""),
         ],
     )

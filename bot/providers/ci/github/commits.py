@@ -46,7 +46,7 @@ class Commits:
     async def _commit(self, name: str) -> str:
         """Give the full commit, or "" where GitHub knows no such name."""
         try:
-            return str((await self._repository.get(f"/commits/{escaped(name)}", accept=_SHA, text=True)).data or "").strip()
+            return facts.full_commit((await self._repository.get(f"/commits/{escaped(name)}", accept=_SHA, text=True)).data)
         except RestError as error:
             if error.status not in _NO_SUCH:
                 raise

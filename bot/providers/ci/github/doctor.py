@@ -7,7 +7,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from bot.domain.errors import IntegrationError
-from bot.providers.ci.github import workflow
+from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.repository import Repository, escaped
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
@@ -41,7 +41,8 @@ class Doctor:
 
     async def _ask(self, subject: str, check: Callable[[str], Awaitable[Finding]], remedy: str) -> Finding:
         try:
-            return await check(subject)
+            with reading.understood():
+                return await check(subject)
         except IntegrationError as error:
             return Finding(subject, ok=False, sentence=str(error), remedy=f"{remedy[0].upper()}{remedy[1:]}.")
 

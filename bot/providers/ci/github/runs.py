@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -52,11 +52,7 @@ class Runs:
         if attempt.run:
             found.add(attempt.run)
         if len(found) > 1:
-            raise _cannot_tell(
-                f"{len(found)} runs at GitHub carry {correlation} ({', '.join(sorted(found))}), so it cannot be told which one is meant. "
-                f"Delete the wrong one at GitHub, or stop this deployment.",
-                retry=False,
-            )
+            raise _twins(correlation, found, ours=attempt.run)
         if not found:
             await self._make_sure(correlation, attempt, whole=whole)
             return None
@@ -197,6 +193,13 @@ def inputs(request: StartRequest) -> dict[str, str]:
         "correlation": request.correlation, "asked_by": request.asked_by,
     }  # fmt: skip
     return {name: value for name, value in {**request.inputs, **ours}.items() if value}
+
+
+def _twins(correlation: str, found: Collection[str], *, ours: str) -> IntegrationError:
+    known = f"The bot started {ours}. Delete the other at GitHub" if ours else "Delete the wrong one at GitHub"
+    numbers = ", ".join(sorted(found))
+    sentence = f"{len(found)} runs at GitHub carry {correlation} ({numbers}), so it cannot be told which one counts. {known}, or stop here."
+    return _cannot_tell(sentence, retry=False)
 
 
 def _is_too_old(run: Any, reply: Reply) -> bool:
