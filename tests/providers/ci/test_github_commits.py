@@ -46,6 +46,15 @@ class TestNames:
     def test_any_tags_can_be_compared(self, tags: list[str]) -> None:
         assert facts.highest(tags) in {*tags, ""}
 
+    @pytest.mark.parametrize("text", ["c" * 40, "c" * 40 + "\n", '{"sha": "' + "c" * 40 + '"}'])
+    def test_a_commit_is_read_alone_or_in_json(self, text: str) -> None:
+        assert facts.full_commit(text) == "c" * 40
+
+    @pytest.mark.parametrize("text", ["", "cccccccc", "{", "{}", '{"sha": 1}', "<html>"])
+    def test_anything_else_is_no_commit(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r".?"):
+            facts.full_commit(text)
+
     async def test_a_tag_wins_over_a_branch_of_the_same_name(self, github: GitHubLab) -> None:
         older, newer = github.commit("first"), github.commit("second")
         github.tag("main", older)

@@ -5,6 +5,7 @@ Shapes: https://docs.github.com/rest (commits, checks, statuses, workflow runs).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -35,8 +36,8 @@ def checked(ref: str) -> str:
 
 
 def full_commit(text: str) -> str:
-    """Read a full commit. Raises ValueError for anything else."""
-    found = text.strip()
+    """Read a full commit, alone or in GitHub's JSON where a server does not know the shorter form. Raises ValueError for anything else."""
+    found = str(json.loads(text).get("sha")) if text.startswith("{") else text.strip()
     if not _FULL.fullmatch(found):
         raise ValueError(found[:80])
     return found
