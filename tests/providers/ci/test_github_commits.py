@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import IntegrationError
 from bot.ports import QualityState, StartRequest
 from bot.providers.ci.github import facts
+from bot.providers.ci.github.repository import web_address
 from tests.providers.ci.github_fake import TOKEN
 
 if TYPE_CHECKING:
@@ -85,6 +86,19 @@ class TestNames:
     async def test_an_empty_repository_is_said_to_be_empty(self, github: GitHubLab) -> None:
         with pytest.raises(IntegrationError, match=r"Git Repository is empty"):
             await github.ci.resolve("v1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("api", "web"),
+    [
+        ("https://api.github.com", "https://github.com"),
+        ("https://github.example.com/api/v3", "https://github.example.com"),
+        ("https://api.acme.ghe.com", "https://acme.ghe.com"),
+        ("https://proxy.example.com/github", ""),
+    ],
+)
+def test_people_are_sent_where_people_look(api: str, web: str) -> None:
+    assert web_address(api) == web
 
 
 class TestDifferences:

@@ -54,6 +54,15 @@ class TestTokens:
         assert await github_app.ci.resolve("main")
         assert tokens_made(github_app) == 1
 
+    async def test_an_app_that_was_installed_anew_is_found_again(self, github_app: GitHubLab) -> None:
+        github_app.commit("first")
+        github_app.github.views.token_lasts = timedelta(minutes=1)
+        await github_app.ci.resolve("main")
+        github_app.github.views.installed = 5151
+        with pytest.raises(IntegrationError, match="404 to POST /app/installations/4242/access_tokens"):
+            await github_app.ci.resolve("main")
+        assert await github_app.ci.resolve("main")
+
 
 class TestRefusals:
     async def test_an_app_without_a_token_has_started_nothing(self, github_app: GitHubLab) -> None:

@@ -76,7 +76,8 @@ class Commits:
         path = f"/commits/{escaped(facts.checked(commit))}"
         found, note = await self._checks(commit, path)
         listed = await self._repository.all(f"{path}/status", key="statuses", limit=CHECKS)
-        return facts.quality([*found, *facts.statuses(listed)], note=note)
+        url = f"{self._repository.url}/commit/{commit}/checks" if self._repository.url else ""
+        return facts.quality([*found, *facts.statuses(listed)], note=note, url=url)
 
     async def _checks(self, commit: str, path: str) -> tuple[list[facts.Check], str]:
         try:

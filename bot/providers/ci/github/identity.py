@@ -56,7 +56,11 @@ class App:
         """Give a token that is good for some minutes at least, limited to the one repository. Raises RestError."""
         async with self._one_at_a_time:
             if not self._token or time.monotonic() > self._until - SPARE:
-                await self._renew()
+                try:
+                    await self._renew()
+                except RestError:
+                    self._installation = ""  # it may have been installed anew
+                    raise
             return {"Authorization": f"Bearer {self._token}"}
 
     def was_refused(self) -> None:

@@ -12,7 +12,7 @@ from bot.domain.errors import ConfigurationError
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key
 from bot.providers.ci.github.provider import GitHubCI
-from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.starts import Starts
 from bot.providers.rest import Budget, RestClient
@@ -44,7 +44,7 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     """Build the provider. Raises ConfigurationError for options that make no sense and for missing secrets."""
     options = _options(bench)
     client = _client(bench, options, budget)
-    repository = Repository(client(budget), options.repository, ref=options.ref)
+    repository = Repository(client(budget), options.repository, web=web_address(options.api), ref=options.ref)
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
     runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock), deployments)
