@@ -261,7 +261,7 @@ class RestClient:
             self._identity.was_refused()
         if known and response.status == HTTPStatus.NOT_MODIFIED:
             self._obey(found)
-            return known
+            return Reply(known.status, {**known.headers, **found}, known.data)
         if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
             raise self._refused(call, response.status, found, body)
         self._obey(found)
@@ -394,4 +394,15 @@ def _said(body: bytes) -> str:
     words = next((data[key] for key in ("message", "error_description", "error") if data.get(key)), "")
     errors = data.get("errors")
     details = [each.get("message") if isinstance(each, dict) else each for each in errors] if isinstance(errors, list) else []
-    return " ".join("; ".join(str(each) for each in (words, *details) if each).split())[:SAID]
+    return " ".join("; ".join(_spoken(each) for each in (words, *details) if each).split())[:SAID]
+
+
+def _spoken(words: Any, depth: int = 4) -> str:
+    """Put words into one line that come as objects and lists: GitLab says ``{"base": ["Reference not found"]}``."""
+    if not isinstance(words, dict | list):
+        return str(words)
+    if not depth:
+        return "…"
+    if isinstance(words, dict):
+        return ", ".join(f"{key}: {_spoken(each, depth - 1)}" for key, each in words.items())
+    return ", ".join(_spoken(each, depth - 1) for each in words)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Mapping
 from pathlib import Path
 
 from bot.domain.card import Change, Changes
@@ -18,37 +19,39 @@ _SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
 
-def checked(ref: str) -> str:
+def checked(ref: str, vendor: str = VENDOR) -> str:
     """Refuse a ref that git or a shell could read as something else. Raises IntegrationError."""
     unsafe = not _SAFE_REF.fullmatch(ref) or ".." in ref or "@{" in ref or "//" in ref or ref.endswith((".lock", "/", "."))
     if unsafe:
-        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=VENDOR, retry=False)
+        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=vendor, retry=False)
     return ref
 
 
 class Git:
-    """One repository."""
+    """One repository. ``vendor`` stands in its errors; ``environment``, when it is given, is all that git gets to see."""
 
-    def __init__(self, repository: Path) -> None:
+    def __init__(self, repository: Path, *, vendor: str = VENDOR, environment: Mapping[str, str] | None = None) -> None:
         self.repository = repository
+        self._vendor = vendor
+        self._environment = environment
 
-    async def run(self, *arguments: str) -> str:
-        """Run git and give its output. Raises IntegrationError with git's last line."""
+    async def run(self, *arguments: str, patience: float = PATIENCE) -> str:
+        """Run git and give its output. Raises IntegrationError with git's own reason."""
         process = await asyncio.create_subprocess_exec(
             "git", "-C", str(self.repository), *arguments, stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self._environment,
         )  # fmt: skip
         try:
-            output, errors = await asyncio.wait_for(process.communicate(), PATIENCE)
+            output, errors = await asyncio.wait_for(process.communicate(), patience)
         except TimeoutError:
-            raise IntegrationError(f"git {arguments[0]} took too long.", vendor=VENDOR) from None
+            raise IntegrationError(f"git {arguments[0]} took too long.", vendor=self._vendor) from None
         finally:
             if process.returncode is None:  # too slow, or nobody waits for it any more
                 process.kill()
                 await process.wait()
         if process.returncode != 0:
-            last = errors.decode(errors="replace").strip().splitlines()[-1:] or ["no message"]
-            raise IntegrationError(f"git {arguments[0]}: {last[0]}", vendor=VENDOR, retry=not self.is_there())
+            why = _reason(errors.decode(errors="replace"))
+            raise IntegrationError(f"git {arguments[0]}: {why}", vendor=self._vendor, retry=not self.is_there())
         return output.decode(errors="replace")
 
     def is_there(self) -> bool:
@@ -59,11 +62,11 @@ class Git:
         """Resolve a tag, branch or commit, or ``latest`` (the newest tag, else the newest commit)."""
         if ref == "latest":
             ref = await self._newest_tag() or "HEAD"
-        for candidate in (f"refs/tags/{checked(ref)}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}", ref):
+        for candidate in (f"refs/tags/{checked(ref, self._vendor)}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}", ref):
             commit = await self._commit(candidate) if candidate != ref or _COMMIT.fullmatch(ref) or ref == "HEAD" else ""
             if commit:
                 return Resolved(commit, ref if candidate.startswith("refs/tags/") else await self._called(commit))
-        raise IntegrationError(f'There is no tag, branch or commit "{ref}" in this repository.', vendor=VENDOR, retry=False)
+        raise IntegrationError(f'There is no tag, branch or commit "{ref}" in this repository.', vendor=self._vendor, retry=False)
 
     async def _commit(self, name: str) -> str:
         try:
@@ -113,3 +116,9 @@ class Git:
             except IntegrationError:
                 continue
             return
+
+
+def _reason(errors: str) -> str:
+    """Take the line that says why: the fatal one, else the last."""
+    lines = errors.strip().splitlines() or ["no message"]
+    return next((line for line in lines if line.startswith("fatal: ")), lines[-1])

@@ -15,6 +15,8 @@ from bot.providers.ci.local import LocalCI
 from tests.providers.ci import github_lab
 from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.github_lab import GitHubLab
+from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
+from tests.providers.ci.jenkins_lab import JenkinsLab
 
 STAGES = ("build", "migrate", "release")
 
@@ -188,21 +190,37 @@ async def github_enterprise() -> AsyncIterator[GitHubLab]:
         yield lab
 
 
-@pytest.fixture(params=["local", "github", "github_app", "github_enterprise"])
+@pytest.fixture
+async def gitlab() -> AsyncIterator[GitLabLab]:
+    """Give GitLab CI, against a fake GitLab."""
+    async with gitlab_lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+async def jenkins(tmp_path: Path) -> AsyncIterator[JenkinsLab]:
+    """Give a Jenkins with a job that deploys and one that tests, opened."""
+    lab = JenkinsLab(tmp_path)
+    await lab.open()
+    yield lab
+    await lab.close()
+
+
+@pytest.fixture(params=["local", "github", "github_app", "github_enterprise", "gitlab", "jenkins"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["github", "github_app"])
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins"])
 def faulty(request: pytest.FixtureRequest) -> FaultyLab:
     """Give each laboratory whose vendor can misbehave in turn."""
     found: FaultyLab = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["github", "github_app"])
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins"])
 def skewed(request: pytest.FixtureRequest) -> SkewedLab:
     """Give each laboratory whose vendor's clock can be wrong in turn."""
     found: SkewedLab = request.getfixturevalue(request.param)
