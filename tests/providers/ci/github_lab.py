@@ -52,6 +52,8 @@ class GitHubLab:
         self.ci = self.provider()
 
     def bench(self) -> Workbench:
+        assert set(self.options) <= set(kind.KIND.options)
+        assert set(self.secrets) <= {secret.name for secret in kind.KIND.secrets}
         return Workbench(
             "shop", self.options, lambda name: self.secrets.get(name, ""), self._session, self.hosts, self.clock, self._runs,
             Path("unused"), lambda _: None,

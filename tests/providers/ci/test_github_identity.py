@@ -100,6 +100,25 @@ class TestConfiguration:
         github_app.secrets["GONOGO_GITHUB_APP_KEY"] = private_key().replace("\n", "\\n")
         assert await github_app.provider().resolve("main")
 
+    async def test_a_key_without_its_last_line_break_is_understood(self, github_app: GitHubLab) -> None:
+        github_app.commit("first")
+        github_app.secrets["GONOGO_GITHUB_APP_KEY"] = private_key().rstrip("\n")  # as it is read from a file
+        assert await github_app.provider().resolve("main")
+
+    @pytest.mark.parametrize("missing", ["GONOGO_GITHUB_APP_ID", "GONOGO_GITHUB_APP_KEY"])
+    async def test_half_an_app_is_not_quietly_left_aside(self, github_app: GitHubLab, missing: str) -> None:
+        del github_app.secrets[missing]
+        github_app.secrets["GONOGO_GITHUB_TOKEN"] = TOKEN
+        with pytest.raises(ConfigurationError, match="an App needs both"):
+            github_app.provider()
+
+    @pytest.mark.parametrize("token", [f"{TOKEN} ", f"{TOKEN}\n", f"{TOKEN}\u200b"])
+    async def test_a_token_that_was_copied_with_something_else_is_named_and_not_shown(self, github: GitHubLab, token: str) -> None:
+        github.secrets["GONOGO_GITHUB_TOKEN"] = token
+        with pytest.raises(ConfigurationError, match=r"^GONOGO_GITHUB_TOKEN: contains spaces") as caught:
+            github.provider()
+        assert TOKEN not in str(caught.value)
+
     async def test_without_a_token_and_without_an_app_it_is_said_what_to_set(self, github: GitHubLab) -> None:
         github.secrets.clear()
         with pytest.raises(ConfigurationError) as caught:
