@@ -1,0 +1,85 @@
+"""Buildbot: deployments by a force scheduler of a master that a team runs itself.
+
+``reading`` and ``notices`` turn Buildbot's JSON into our values, ``door`` is its HTTP interface, ``events`` its stream, ``provider`` the
+provider, and ``examination`` what ``gonogo doctor`` asks. The master's side is ``templates/ci/buildbot/master.cfg``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from bot.domain.errors import ConfigurationError
+from bot.ports import CIProvider
+from bot.providers.ci.buildbot.door import Door
+from bot.providers.ci.buildbot.provider import GRACE, BuildbotCI, Setup
+from bot.providers.ci.buildbot.reading import VENDOR
+from bot.providers.ci.mirror import Mirror, token_for
+from bot.providers.rest import Budget, RestClient
+from bot.providers.workbench import CIKind, Option, Secret, Workbench
+
+USER, PASSWORD = "GONOGO_BUILDBOT_USER", "GONOGO_BUILDBOT_PASSWORD"
+WEBHOOK_SECRET, GIT_TOKEN = "GONOGO_BUILDBOT_WEBHOOK_SECRET", "GONOGO_BUILDBOT_GIT_TOKEN"
+
+
+def build(bench: Workbench, *, budget: Budget | None = None, grace: float = GRACE, pause: float = 2.0) -> CIProvider:
+    """Make the provider of one service. Raises ConfigurationError. The numbers are for laboratories."""
+    user, password = bench.secret(USER), bench.secret(PASSWORD)
+    if bool(user) != bool(password):
+        raise ConfigurationError(f"Set both {USER} and {PASSWORD}, or neither.")
+    setup = Setup(
+        url=_address(bench.options),
+        builder=_word(bench.options, "builder"),
+        scheduler=_word(bench.options, "scheduler"),
+        tests=str(bench.options.get("tests") or ""),
+        account=user,
+        webhook_secret=bench.secret(WEBHOOK_SECRET),
+    )
+    repository = _word(bench.options, "repository")
+    rest = RestClient(bench.session, setup.url, vendor=VENDOR, hosts=bench.hosts, secrets=(password,), budget=budget)
+    token = bench.secret(GIT_TOKEN)
+    mirror = Mirror(repository, bench.work / "mirror", vendor=VENDOR, environment=token_for(repository, token) if token else None)
+    return BuildbotCI(setup, Door(rest, user, password), mirror, bench.clock, bench.wake, grace=grace, pause=pause)
+
+
+def _word(options: Mapping[str, Any], name: str) -> str:
+    value = options.get(name)
+    if not isinstance(value, str) or not value.strip():
+        raise ConfigurationError(f"The provider buildbot needs the option {name}.")
+    return value.strip()
+
+
+def _address(options: Mapping[str, Any]) -> str:
+    url = _word(options, "url").rstrip("/")
+    parts = urlsplit(url)
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.username or parts.query or parts.fragment:
+        raise ConfigurationError("url must be the address of Buildbot's pages, such as https://buildbot.example.com, without a user in it.")
+    return url
+
+
+KIND = CIKind(
+    name="buildbot",
+    title="Buildbot",
+    build=build,
+    options={
+        "url": Option("the address of Buildbot's pages", required=True),
+        "builder": Option("the builder that deploys the service", required=True),
+        "scheduler": Option("the force scheduler that starts it", required=True),
+        "repository": Option("the git address or path from which refs are resolved and commits are compared", required=True),
+        "tests": Option("the builder whose newest build of a commit decides the gate `tests`"),
+    },
+    secrets=(
+        Secret(USER, "the account that may start and stop builds (`www.auth`)"),
+        Secret(PASSWORD, "its password"),
+        Secret(WEBHOOK_SECRET, "what the reporter in our `master.cfg` signs its notices with"),
+        Secret(GIT_TOKEN, "a token to read an https:// repository with"),
+    ),
+    limits=(
+        "Buildbot has no approvals of its own; a build that waits for a lock is shown as waiting.",
+        "The steps that are still to come are shown only when the force scheduler has the field gonogo_stages, as in our master.cfg.",
+        "Rebuilding a run in Buildbot's pages makes a new run that Go/No-Go does not follow.",
+        "Tests are looked for among the newest 500 builds of the tests builder.",
+        "Only accounts of www.auth with a password can be used; OAuth logins are for people.",
+    ),
+)
