@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -12,6 +12,8 @@ import pytest
 
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
+from tests.providers.ci import buildbot_server
+from tests.providers.ci.buildbot_lab import BuildbotLab, laboratory
 
 STAGES = ("build", "migrate", "release")
 
@@ -131,7 +133,28 @@ async def local(tmp_path: Path) -> AsyncIterator[LocalLab]:
     await lab.ci.close()
 
 
-@pytest.fixture(params=["local"])
+@pytest.fixture(scope="session")
+def buildbot_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[buildbot_server.Server]:
+    """Give a real Buildbot for the whole session, where one is installed."""
+    venv = buildbot_server.installation()
+    if venv is None:
+        pytest.skip("no Buildbot here: run make test-buildbot, or name its environment in GONOGO_BUILDBOT_VENV")
+    server = buildbot_server.Server(venv, tmp_path_factory.mktemp("buildbot"))
+    try:
+        server.start()
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+async def buildbot(buildbot_master: buildbot_server.Server, tmp_path: Path) -> AsyncIterator[BuildbotLab]:
+    """Give Buildbot, opened."""
+    async with laboratory(buildbot_master, tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture(params=["local", "buildbot"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
 from http import HTTPStatus
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
@@ -28,7 +28,7 @@ from bot.providers.workbench import Finding
 
 GRACE = 30.0
 """Seconds after a start without an answer in which nothing found does not mean that nothing was started."""
-STOPS = 3
+STOPS = 4
 """How often a stop is asked for until Buildbot shows that it has begun."""
 STOP_PATIENCE = 1.0
 PAGE = 50
@@ -100,13 +100,13 @@ class BuildbotCI:
     # Tests ------------------------------------------------------------------------------------------------------------------------------
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the newest build of the tests builder says about the commit; what waits to be tested is newer still."""
+        """Tell what the newest build of the tests builder says about the commit; what is open is newer still."""
         tests = self._setup.tests
         if not tests:
             return Quality(QualityState.NONE, "no builder is named that tests commits; set the option tests")
         builder = await self._builder(tests)
-        if await self._is_waiting(builder, commit):
-            return Quality(QualityState.RUNNING, f"{tests} will test it", f"{self._setup.url}/#/builders/{builder}")
+        if await self._is_awaited(builder, commit):
+            return Quality(QualityState.RUNNING, f"{tests} tests it, or will", f"{self._setup.url}/#/builders/{builder}")
         for page in range(PAGES):
             builds = await self._door.read(
                 f"/builders/{builder}/builds", order="-number", limit=str(PAGE), offset=str(page * PAGE), property="*"
@@ -118,9 +118,10 @@ class BuildbotCI:
                 return Quality(QualityState.NONE, f"{tests} has not tested it")
         return Quality(QualityState.NONE, f"it is not among the newest {PAGE * PAGES} builds of {tests}")
 
-    async def _is_waiting(self, builder: int, commit: str) -> bool:
+    async def _is_awaited(self, builder: int, commit: str) -> bool:
+        """Tell whether an open request is for the commit: a build has no properties yet when it begins."""
         path = f"/builders/{builder}/buildrequests"
-        for request in await self._door.read(path, complete="false", claimed="false", order="-buildrequestid", limit=str(WAITING_TESTS)):
+        for request in await self._door.read(path, complete="false", order="-buildrequestid", limit=str(WAITING_TESTS)):
             if commit in await self._revisions(request["buildsetid"]):
                 return True
         return False
@@ -141,7 +142,7 @@ class BuildbotCI:
             if request["builderid"] == builder and told(request.get("properties"), "correlation_id") == correlation
         ]
         if len(requests) > 1:
-            self._cannot_tell(correlation, [request["buildrequestid"] for request in requests])
+            raise self._several(correlation, [request["buildrequestid"] for request in requests])
         if requests:
             return await self._seen(requests[0])
         if self._unanswered.get(correlation, 0.0) > asyncio.get_running_loop().time():
@@ -149,9 +150,9 @@ class BuildbotCI:
             raise IntegrationError(sentence, vendor=VENDOR)
         return None
 
-    def _cannot_tell(self, correlation: str, numbers: Sequence[int]) -> NoReturn:
+    def _several(self, correlation: str, numbers: Sequence[int]) -> IntegrationError:
         which = " and ".join(f"#{number}" for number in sorted(numbers))
-        raise IntegrationError(
+        return IntegrationError(
             f"Buildbot has several requests for {correlation} ({which}), and which one is ours cannot be told. Look at both in Buildbot, "
             "stop what should not run, then roll back or deploy again.",
             vendor=VENDOR,
@@ -186,7 +187,7 @@ class BuildbotCI:
         if not wrong and scheduler.plan(request.action) == ():
             wrong = f"its field {reading.PLAN} names no steps for {request.action}"
         if wrong:
-            self._refuse(f"The force scheduler {self._setup.scheduler} cannot start this: {wrong}. Compare it with our master.cfg.")
+            raise _no(f"The force scheduler {self._setup.scheduler} cannot start this: {wrong}. Compare it with our master.cfg.")
         ours = {
             **request.inputs,
             "action": request.action,
@@ -206,7 +207,7 @@ class BuildbotCI:
             found = await self._door.read(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}")
         except RestError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                self._refuse(f"Buildbot has no force scheduler {self._setup.scheduler}.")
+                raise _no(f"Buildbot has no force scheduler {self._setup.scheduler}.") from error
             raise
         return Scheduler.of(found[0])
 
@@ -222,7 +223,7 @@ class BuildbotCI:
         match result:
             case [int(buildset), {**requests}] if len(requests) == 1:
                 return buildset, next(int(str(number)) for number in requests.values())
-        self._refuse(f"The force scheduler {self._setup.scheduler} started nothing; is its name right?")
+        raise _no(f"The force scheduler {self._setup.scheduler} started nothing; is its name right?")
 
     async def _make_sure(self, request: StartRequest, buildset: int, number: int) -> None:
         """See that the request is for our commit and can be found again; else stop it, because it is not what was asked for."""
@@ -234,26 +235,26 @@ class BuildbotCI:
         elif _mark(request.correlation) not in str(found.get("reason")):
             wrong = "does not keep our reason; its reasonString must contain %(reason)s"
         if wrong:
-            await self._stop(number)
-            self._refuse(f"The force scheduler {self._setup.scheduler} {wrong}. The run was stopped.")
+            await self.cancel(self._name(number))
+            raise _no(f"The force scheduler {self._setup.scheduler} {wrong}. The run was stopped.")
 
     async def look(self, run: str) -> CIRun:
         """See where a run stands."""
         builder, _, number = run.rpartition("/")
         if builder != self._setup.builder or not _NUMBER.fullmatch(number):
-            self._unknown(run)
+            raise self._unknown(run)
         try:
             (request,) = await self._door.read(f"/buildrequests/{number}", property="*")
         except RestError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                self._unknown(run)
+                raise self._unknown(run) from error
             raise
         if request["builderid"] != await self._builder(builder):
-            self._unknown(run)
+            raise self._unknown(run)
         return await self._seen(request)
 
-    def _unknown(self, run: str) -> NoReturn:
-        raise IntegrationError(f'Buildbot has no run "{run}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
+    def _unknown(self, run: str) -> IntegrationError:
+        return IntegrationError(f'Buildbot has no run "{run}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
 
     async def _seen(self, request: Mapping[str, Any]) -> CIRun:
         """Look at the newest build of a request. The request was read first, so a closed one has its last build."""
@@ -280,23 +281,38 @@ class BuildbotCI:
         return f"{self._setup.url}/#/builders/{builder}/builds/{build['number']}"
 
     async def cancel(self, run: str) -> None:
-        """Stop a run: out of the queue, or the build that works on it. Asked again when it fell between the two."""
+        """Stop a run: the build that works on it, or out of the queue. Asked again when it fell between the two.
+
+        A request is taken out of the queue only after it has stood there for a moment: when Buildbot 4.3 is told to cancel a request in
+        the very instant in which it begins to build it, the build never ends, and its worker is taken for ever (``Build.startBuild``
+        returns without ``buildFinished``). Stopping a build has no such flaw.
+        """
+        stood = False
         for _ in range(STOPS):
             if (await self.look(run)).state.is_final:
                 return
-            await self._stop(int(run.rpartition("/")[2]))
+            stood = await self._stop(int(run.rpartition("/")[2]), stood=stood)
             if await self._ends(run):
                 return
 
-    async def _stop(self, number: int) -> None:
-        await self._door.call(f"/buildrequests/{number}", "cancel", {"reason": "stopped by Go/No-Go"}, repeatable=True)
+    async def _stop(self, number: int, *, stood: bool = False) -> bool:
+        """Stop the build of a request, or the request when it has ``stood`` in the queue; tell whether it stands there."""
+        reason = {"reason": "stopped by Go/No-Go"}
+        builds = await self._door.read("/builds", buildrequestid=str(number), complete="false")
+        for build in builds:
+            await self._door.call(f"/builds/{build['buildid']}", "stop", reason, repeatable=True)
+        (request,) = await self._door.read(f"/buildrequests/{number}")
+        waits = not builds and not request.get("claimed")
+        if waits and stood:
+            await self._door.call(f"/buildrequests/{number}", "cancel", reason, repeatable=True)
+        return waits
 
     async def _ends(self, run: str) -> bool:
         deadline = asyncio.get_running_loop().time() + STOP_PATIENCE
         while asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.1)
             if (await self.look(run)).state.is_final:
                 return True
-            await asyncio.sleep(0.1)
         return False
 
     async def _builder(self, name: str) -> int:
@@ -304,15 +320,17 @@ class BuildbotCI:
         if name not in self._builders:
             found = await self._door.read("/builders", name=name)
             if not found:
-                self._refuse(f"Buildbot has no builder {name}.")
+                raise _no(f"Buildbot has no builder {name}.")
             self._builders[name] = int(found[0]["builderid"])
         return self._builders[name]
 
     def _name(self, number: int) -> str:
         return f"{self._setup.builder}/{number}"
 
-    def _refuse(self, sentence: str) -> NoReturn:
-        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+
+def _no(sentence: str) -> IntegrationError:
+    """Make a refusal that waiting does not cure."""
+    return IntegrationError(sentence, vendor=VENDOR, retry=False)
 
 
 def _mark(correlation: str) -> str:

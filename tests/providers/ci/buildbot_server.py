@@ -1,0 +1,165 @@
+"""A real Buildbot on this machine: one master and one worker for a whole test session, under the master.cfg that we ship."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import sqlite3
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[3]
+TEMPLATE = ROOT / "templates" / "ci" / "buildbot"
+USER, PASSWORD, WEBHOOK_SECRET = "gonogo", "a-password", "a-webhook-secret"
+ENVIRONMENTS = ["staging", "production"]
+PATIENCE = 60.0
+
+
+def installation() -> Path | None:
+    """Give the environment that has Buildbot in it, or None."""
+    given = os.environ.get("GONOGO_BUILDBOT_VENV")
+    venv = Path(given) if given else ROOT / ".venv" / "buildbot"
+    return venv if (venv / "bin" / "buildbot").exists() and (venv / "bin" / "buildbot-worker").exists() else None
+
+
+class Server:
+    """A master and its worker in a folder of their own."""
+
+    def __init__(self, venv: Path, folder: Path) -> None:
+        self.folder = folder
+        self.repositories = folder / "repositories"
+        self.port, self.worker_port, self.webhook_port = (_free_port() for _ in range(3))
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._bin = (venv / "bin").absolute()
+        self._running: list[subprocess.Popen[bytes]] = []
+        self._cookie = ""
+
+    def start(self) -> None:
+        self._make_master()
+        self._make_worker()
+        self._run("buildbot", "start", "--nodaemon", "master")
+        self._run("buildbot-worker", "start", "--nodaemon", "worker")
+        self._until(self._is_ready, "a connected worker")
+        self._log_in()
+
+    def _make_master(self) -> None:
+        self.repositories.mkdir(parents=True)
+        self._do("buildbot", "create-master", "--quiet", "master")
+        master = self.folder / "master"
+        shutil.copy(TEMPLATE / "master.cfg", master)
+        services = {name: {"repository": str(self.repositories / name), "environments": ENVIRONMENTS} for name in ("shop", "cellar")}
+        given = {
+            "url": f"{self.url}/",
+            "port": f"tcp:{self.port}:interface=127.0.0.1",
+            "worker_port": f"tcp:{self.worker_port}:interface=127.0.0.1",
+            "webhook": f"http://127.0.0.1:{self.webhook_port}/webhooks/ci/buildbot",
+            "services": services,
+        }
+        (master / "gonogo.json").write_text(json.dumps(given))
+        (master / "secrets").mkdir(mode=0o700)
+        for name, value in (("user", USER), ("password", PASSWORD), ("worker", "a-worker-password"), ("webhook", WEBHOOK_SECRET)):
+            (master / "secrets" / name).write_text(value)
+
+    def _make_worker(self) -> None:
+        self._do("buildbot-worker", "create-worker", "--quiet", "worker", f"127.0.0.1:{self.worker_port}", "deployer", "a-worker-password")
+
+    def _do(self, *command: str) -> None:
+        subprocess.run([str(self._bin / command[0]), *command[1:]], cwd=self.folder, check=True, capture_output=True, env=_environment())
+
+    def _run(self, *command: str) -> None:
+        """Start a process that ends with us, however we end."""
+        mortal = ("setpriv", "--pdeathsig", "KILL") if shutil.which("setpriv") else ()
+        with (self.folder / f"{command[0]}.log").open("ab") as log:
+            process = subprocess.Popen(
+                [*mortal, str(self._bin / command[0]), *command[1:]], cwd=self.folder, env=_environment(), stdin=subprocess.DEVNULL,
+                stdout=log, stderr=subprocess.STDOUT, start_new_session=True,
+            )  # fmt: skip
+        self._running.append(process)
+
+    def stop(self) -> None:
+        """End both, and all that they have started."""
+        for process in self._running:
+            process.send_signal(signal.SIGTERM)
+        for process in self._running:
+            try:
+                process.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+        self._running.clear()
+
+    def _is_ready(self) -> bool:
+        try:
+            workers = self.ask("/workers")["workers"]
+        except OSError:
+            return False
+        return bool(workers and workers[0]["connected_to"])
+
+    def _until(self, holds: Any, what: str) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not holds():
+            if time.monotonic() > deadline or any(process.poll() is not None for process in self._running):
+                raise RuntimeError(f"Buildbot did not reach {what}:\n{(self.folder / 'buildbot.log').read_text()[-3000:]}")
+            time.sleep(0.05)
+
+    # What a person with a browser could do ----------------------------------------------------------------------------------------------
+
+    def _log_in(self) -> None:
+        class Stay(urllib.request.HTTPRedirectHandler):
+            def redirect_request(self, *_: Any) -> None:
+                return None
+
+        keyring = urllib.request.HTTPPasswordMgrWithDefaultRealm()
+        keyring.add_password(None, self.url, USER, PASSWORD)
+        opener = urllib.request.build_opener(Stay, urllib.request.HTTPBasicAuthHandler(keyring))
+        try:
+            opener.open(f"{self.url}/auth/login", timeout=10)
+        except urllib.error.HTTPError as moved:
+            with moved:
+                self._cookie = (moved.headers.get_all("Set-Cookie") or [""])[-1].partition(";")[0]
+
+    def ask(self, path: str, body: Any = None) -> Any:
+        """Read something, or call a method of it, as the deployer."""
+        data = None if body is None else json.dumps({"jsonrpc": "2.0", "id": 1, **body}).encode()
+        headers = {"Content-Type": "application/json", "Cookie": self._cookie}
+        request = urllib.request.Request(f"{self.url}/api/v2{path}", data=data, headers=headers)  # noqa: S310 - our own http address
+        with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310
+            return json.load(answer)
+
+    def force(self, scheduler: str, **params: Any) -> Any:
+        """Press a button of a force scheduler."""
+        return self.ask(f"/forceschedulers/{scheduler}", {"method": "force", "params": params})["result"]
+
+    def clear(self) -> None:
+        """Stop whatever is left, and let the next test not find it: in Buildbot itself nothing is ever forgotten."""
+        self._until(self._is_idle, "an empty queue")
+        with closing(sqlite3.connect(self.folder / "master" / "state.sqlite", timeout=20)) as database, database:
+            database.execute("UPDATE buildsets SET reason = 'an earlier test'")
+
+    def _is_idle(self) -> bool:
+        """Stop the builds that are under way; the queue then moves up by itself."""
+        for build in self.ask("/builds?complete=false")["builds"]:
+            if build["state_string"] == "building":
+                self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
+        return not self.ask("/buildrequests?complete=false")["buildrequests"]
+
+
+def _environment() -> dict[str, str]:
+    """Give the processes what they need and nothing of ours."""
+    passed = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
+    return {**passed, "PYTHONWARNINGS": "ignore"}
+
+
+def _free_port() -> int:
+    with closing(socket.socket()) as found:
+        found.bind(("127.0.0.1", 0))
+        port: int = found.getsockname()[1]
+        return port
