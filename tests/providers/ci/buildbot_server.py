@@ -145,11 +145,14 @@ class Server:
             database.execute("UPDATE buildsets SET reason = 'an earlier test'")
 
     def _is_idle(self) -> bool:
-        """Stop the builds that are under way; the queue then moves up by itself."""
-        for build in self.ask("/builds?complete=false")["builds"]:
-            if build["state_string"] == "building":
-                self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
-        return not self.ask("/buildrequests?complete=false")["buildrequests"]
+        """Stop the deployments that are under way; the queue then moves up by itself. Tests end on their own."""
+        left = 0
+        for builder in self.ask("/builders")["builders"]:
+            if builder["name"].startswith("deploy-"):
+                left += len(self.ask(f"/builders/{builder['builderid']}/buildrequests?complete=false")["buildrequests"])
+                for build in self.ask(f"/builders/{builder['builderid']}/builds?complete=false")["builds"]:
+                    self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
+        return left == 0
 
 
 def _environment() -> dict[str, str]:

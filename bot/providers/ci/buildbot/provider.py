@@ -152,13 +152,11 @@ class BuildbotCI:
 
     def _several(self, correlation: str, numbers: Sequence[int]) -> IntegrationError:
         which = " and ".join(f"#{number}" for number in sorted(numbers))
-        return IntegrationError(
-            f"Buildbot has several requests for {correlation} ({which}), and which one is ours cannot be told. Look at both in Buildbot, "
-            "stop what should not run, then roll back or deploy again.",
-            vendor=VENDOR,
-            status=HTTPStatus.CONFLICT,
-            retry=False,
+        sentence = (
+            f"Buildbot has several requests for {correlation} ({which}), and which one is ours cannot be told. Look at them in Buildbot, "
+            "stop what should not run, then roll back or deploy again."
         )
+        return _no(sentence, HTTPStatus.CONFLICT)
 
     async def start(self, request: StartRequest) -> CIRun:
         """Start a run, once: look first, and when the answer is lost look instead of asking again."""
@@ -207,7 +205,7 @@ class BuildbotCI:
             found = await self._door.read(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}")
         except RestError as error:
             if error.status == HTTPStatus.NOT_FOUND:
-                raise _no(f"Buildbot has no force scheduler {self._setup.scheduler}.") from error
+                raise _no(f"Buildbot has no force scheduler {self._setup.scheduler}.", HTTPStatus.NOT_FOUND) from error
             raise
         return Scheduler.of(found[0])
 
@@ -254,7 +252,7 @@ class BuildbotCI:
         return await self._seen(request)
 
     def _unknown(self, run: str) -> IntegrationError:
-        return IntegrationError(f'Buildbot has no run "{run}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
+        return _no(f'Buildbot has no run "{run}".', HTTPStatus.NOT_FOUND)
 
     async def _seen(self, request: Mapping[str, Any]) -> CIRun:
         """Look at the newest build of a request. The request was read first, so a closed one has its last build."""
@@ -328,9 +326,9 @@ class BuildbotCI:
         return f"{self._setup.builder}/{number}"
 
 
-def _no(sentence: str) -> IntegrationError:
+def _no(sentence: str, status: int | None = None) -> IntegrationError:
     """Make a refusal that waiting does not cure."""
-    return IntegrationError(sentence, vendor=VENDOR, retry=False)
+    return IntegrationError(sentence, vendor=VENDOR, status=status, retry=False)
 
 
 def _mark(correlation: str) -> str:
