@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -148,11 +148,9 @@ class BuildbotLab:
     def provider(
         self,
         *,
-        secrets: dict[str, str] | None = None,
-        budget: Budget = QUICK,
-        grace: float = 0.3,
+        options: Mapping[str, str | None] | None = None,
+        secrets: Mapping[str, str] | None = None,
         clock: Clock | None = None,
-        **options: Any,
     ) -> BuildbotCI:
         """Make a provider, as a restart does. An option of None is left out."""
         from tests.providers.ci.conftest import MemoryRuns, WallClock
@@ -164,8 +162,8 @@ class BuildbotLab:
         known = {USER: buildbot_server.USER, PASSWORD: buildbot_server.PASSWORD, WEBHOOK_SECRET: buildbot_server.WEBHOOK_SECRET}
         bench = Workbench(
             service=self.name,
-            options={name: value for name, value in {**usual, **options}.items() if value is not None},
-            secret=lambda name: (known | (secrets or {})).get(name, ""),
+            options={name: value for name, value in {**usual, **(options or {})}.items() if value is not None},
+            secret=lambda name: {**known, **(secrets or {})}.get(name, ""),
             session=self.session,
             hosts=Hosts(),
             clock=clock or WallClock(),
@@ -173,7 +171,7 @@ class BuildbotLab:
             work=self.folder / "work",
             wake=self.woken.append,
         )
-        ci = build(bench, budget=budget, grace=grace, pause=0.05)
+        ci = build(bench, budget=QUICK, grace=0.3, pause=0.05)
         assert isinstance(ci, BuildbotCI)
         return ci
 

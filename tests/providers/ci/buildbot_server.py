@@ -9,6 +9,7 @@ import signal
 import socket
 import sqlite3
 import subprocess
+import tempfile
 import time
 import urllib.error
 import urllib.request
@@ -21,6 +22,27 @@ TEMPLATE = ROOT / "templates" / "ci" / "buildbot"
 USER, PASSWORD, WEBHOOK_SECRET = "gonogo", "a-password", "a-webhook-secret"
 ENVIRONMENTS = ["staging", "production"]
 PATIENCE = 60.0
+CARELESS = """
+# What a team may have had before it read our how-to: a button that drops what it is told, one that forgets why it was pressed, and one that
+# has its own idea of the commit.
+_SHOP = GIVEN["services"]["shop"]
+_FIELDS = [word(each) for each in ("correlation_id", "action", "environment", "percent", "version", "strategy", "deployment", "commit")]
+_COMMIT = util.StringParameter(name="revision")
+_OTHER = [util.CodebaseParameter("", branch=None, project=None, repository=_SHOP["repository"], revision=_COMMIT)]
+
+
+class _Stubborn(schedulers.ForceScheduler):
+    def addBuildsetForSourceStampsWithDefaults(self, *, sourcestamps, **others):
+        stamps = [{**each, "revision": "0" * 40} for each in sourcestamps]
+        return super().addBuildsetForSourceStampsWithDefaults(sourcestamps=stamps, **others)
+
+
+c["schedulers"] += [
+    schedulers.ForceScheduler(name="bare", builderNames=["deploy-shop"], codebases=_OTHER),
+    schedulers.ForceScheduler(name="forgetful", builderNames=["deploy-shop"], codebases=_OTHER, properties=_FIELDS, reasonString="pressed"),
+    _Stubborn(name="stubborn", builderNames=["deploy-shop"], codebases=_OTHER, properties=_FIELDS, reasonString="%(reason)s"),
+]
+"""
 
 
 def installation() -> Path | None:
@@ -38,29 +60,43 @@ class Server:
         self.repositories = folder / "repositories"
         self.port, self.worker_port, self.webhook_port = (_free_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.port}"
+        shared = Path("/dev/shm")  # noqa: S108 - a disk that takes no time, where there is one
+        self._database = Path(tempfile.mkdtemp(prefix="buildbot-", dir=shared if shared.is_dir() else folder)) / "state.sqlite"
         self._bin = (venv / "bin").absolute()
         self._running: list[subprocess.Popen[bytes]] = []
         self._cookie = ""
 
     def start(self) -> None:
         self._make_master()
-        self._make_worker()
         self._run("buildbot", "start", "--nodaemon", "master")
-        self._run("buildbot-worker", "start", "--nodaemon", "worker")
-        self._until(self._is_ready, "a connected worker")
+        self._make_worker()
+        self._until(self._answers, "its pages")
+        self.start_worker()
         self._log_in()
+
+    def start_worker(self) -> None:
+        self._run("buildbot-worker", "start", "--nodaemon", "worker")
+        self._until(self._has_worker, "a connected worker")
+
+    def kill_worker(self) -> None:
+        """Let the worker's machine lose its power."""
+        worker = self._running.pop()
+        os.killpg(worker.pid, signal.SIGKILL)
+        worker.wait()
+        self._until(lambda: not self._has_worker(), "a lost worker")
 
     def _make_master(self) -> None:
         self.repositories.mkdir(parents=True)
-        self._do("buildbot", "create-master", "--quiet", "master")
+        self._do("buildbot", "create-master", "--quiet", f"--db=sqlite:///{self._database}", "master")
         master = self.folder / "master"
-        shutil.copy(TEMPLATE / "master.cfg", master)
+        (master / "master.cfg").write_text((TEMPLATE / "master.cfg").read_text() + CARELESS)
         services = {name: {"repository": str(self.repositories / name), "environments": ENVIRONMENTS} for name in ("shop", "cellar")}
         given = {
             "url": f"{self.url}/",
             "port": f"tcp:{self.port}:interface=127.0.0.1",
             "worker_port": f"tcp:{self.worker_port}:interface=127.0.0.1",
             "webhook": f"http://127.0.0.1:{self.webhook_port}/webhooks/ci/buildbot",
+            "database": f"sqlite:///{self._database}",
             "services": services,
         }
         (master / "gonogo.json").write_text(json.dumps(given))
@@ -95,20 +131,23 @@ class Server:
                 process.kill()
                 process.wait()
         self._running.clear()
+        shutil.rmtree(self._database.parent, ignore_errors=True)
 
-    def _is_ready(self) -> bool:
+    def _answers(self) -> bool:
         try:
-            workers = self.ask("/workers")["workers"]
+            return bool(self.ask("/builders")["builders"])
         except OSError:
             return False
-        return bool(workers and workers[0]["connected_to"])
+
+    def _has_worker(self) -> bool:
+        return bool(self.ask("/workers")["workers"][0]["connected_to"])
 
     def _until(self, holds: Any, what: str) -> None:
         deadline = time.monotonic() + PATIENCE
         while not holds():
             if time.monotonic() > deadline or any(process.poll() is not None for process in self._running):
                 raise RuntimeError(f"Buildbot did not reach {what}:\n{(self.folder / 'buildbot.log').read_text()[-3000:]}")
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     # What a person with a browser could do ----------------------------------------------------------------------------------------------
 
@@ -138,21 +177,41 @@ class Server:
         """Press a button of a force scheduler."""
         return self.ask(f"/forceschedulers/{scheduler}", {"method": "force", "params": params})["result"]
 
+    def rebuild(self, request: int) -> None:
+        """Press the button that builds something once more."""
+        build = self.ask(f"/buildrequests/{request}/builds")["builds"][0]
+        self.ask(f"/builds/{build['buildid']}", {"method": "rebuild", "params": {}})
+
+    def newest(self, builder: str) -> int:
+        """Give the number of a builder's newest request; 0 for none."""
+        found = self.ask(f"/builders/{builder}/builds?order=-number&limit=1")["builds"]
+        return int(found[0]["buildrequestid"]) if found else 0
+
+    def open_requests(self) -> list[Any]:
+        """List what is asked for and not finished, apart from tests."""
+        builders = [each["builderid"] for each in self.ask("/builders")["builders"] if each["name"].startswith("deploy-")]
+        return [each for builder in builders for each in self.ask(f"/builders/{builder}/buildrequests?complete=false")["buildrequests"]]
+
+    def logs(self, request: int) -> list[str]:
+        """Read every log of a request's build."""
+        builds = self.ask(f"/buildrequests/{request}/builds")["builds"]
+        steps = [step for build in builds for step in self.ask(f"/builds/{build['buildid']}/steps")["steps"]]
+        logs = [log for step in steps for log in self.ask(f"/steps/{step['stepid']}/logs")["logs"]]
+        return [self.ask(f"/logs/{log['logid']}/contents")["logchunks"][0]["content"] for log in logs]
+
     def clear(self) -> None:
         """Stop whatever is left, and let the next test not find it: in Buildbot itself nothing is ever forgotten."""
         self._until(self._is_idle, "an empty queue")
-        with closing(sqlite3.connect(self.folder / "master" / "state.sqlite", timeout=20)) as database, database:
+        with closing(sqlite3.connect(self._database, timeout=20)) as database, database:
             database.execute("UPDATE buildsets SET reason = 'an earlier test'")
 
     def _is_idle(self) -> bool:
         """Stop the deployments that are under way; the queue then moves up by itself. Tests end on their own."""
-        left = 0
-        for builder in self.ask("/builders")["builders"]:
-            if builder["name"].startswith("deploy-"):
-                left += len(self.ask(f"/builders/{builder['builderid']}/buildrequests?complete=false")["buildrequests"])
-                for build in self.ask(f"/builders/{builder['builderid']}/builds?complete=false")["builds"]:
-                    self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
-        return left == 0
+        left = self.open_requests()
+        for request in left:
+            for build in self.ask(f"/buildrequests/{request['buildrequestid']}/builds?complete=false")["builds"]:
+                self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
+        return not left
 
 
 def _environment() -> dict[str, str]:

@@ -76,7 +76,7 @@ KIND = CIKind(
         Secret(GIT_TOKEN, "a token to read an https:// repository with"),
     ),
     limits=(
-        "Buildbot has no approvals of its own; a build that waits for a lock is shown as waiting.",
+        "Buildbot has no approvals of its own; a build that waits for its builder's lock is shown as waiting, a waiting step as running.",
         "The steps that are still to come are shown only when the force scheduler has the field gonogo_stages, as in our master.cfg.",
         "Rebuilding a run in Buildbot's pages makes a new run that Go/No-Go does not follow.",
         "Tests are looked for among the newest 500 builds of the tests builder.",

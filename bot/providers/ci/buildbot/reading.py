@@ -143,8 +143,8 @@ def _under_way(run: CIRun, steps: Sequence[Mapping[str, Any]]) -> CIRun:
 
 
 def _waits(step: Mapping[str, Any]) -> bool:
-    begun = step.get("started_at") is not None and not step.get("complete")
-    return begun and (step.get("name") == _LOCK or step.get("locks_acquired_at") is None)
+    """Tell whether this is the wait for a builder's lock. A step's own lock cannot be told from the first moment of the step."""
+    return step.get("name") == _LOCK and step.get("started_at") is not None and not step.get("complete")
 
 
 def _explained(run: CIRun, build: Mapping[str, Any], commit: str) -> CIRun:
@@ -187,7 +187,7 @@ def _stage(step: Mapping[str, Any], whole: RunState) -> Stage:
         return replace(stage, state=whole if stage.started_at else RunState.SKIPPED)
     if stage.started_at is None:
         return replace(stage, state=RunState.QUEUED)
-    return replace(stage, state=RunState.WAITING if _waits(step) else RunState.RUNNING)
+    return stage
 
 
 def quality_of(builder: str, build: Mapping[str, Any], url: str) -> Quality:
