@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
+from aiohttp.http_exceptions import LineTooLong
 
 from bot.domain.errors import IntegrationError
 
@@ -204,7 +205,7 @@ class RestClient:
                     raise self._refused(call, response.status, found, await self._read(call, response))
                 async for line in response.content:
                     yield line.decode(errors="replace").rstrip("\r\n")
-        except (TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:  # ValueError: a line without an end
+        except (TimeoutError, aiohttp.ClientError, OSError, LineTooLong) as error:
             raise self._failed(call, f"{self._vendor} broke off ({type(error).__name__})") from error
 
     def redact(self, text: str) -> str:

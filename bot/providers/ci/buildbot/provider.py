@@ -111,7 +111,7 @@ class BuildbotCI:
             builds = await self._door.read(
                 f"/builders/{builder}/builds", order="-number", limit=str(PAGE), offset=str(page * PAGE), property="*"
             )
-            found = next((build for build in builds if _is_of(build, commit)), None)
+            found = next((build for build in builds if is_of(build, commit)), None)
             if found is not None:
                 return reading.quality_of(tests, found, self._link(builder, found))
             if len(builds) < PAGE:
@@ -335,7 +335,7 @@ def _mark(correlation: str) -> str:
     return f"[gonogo {correlation}]"
 
 
-def _is_of(build: Mapping[str, Any], commit: str) -> bool:
+def is_of(build: Mapping[str, Any], commit: str) -> bool:
     """Tell whether a build worked on a commit: what it got counts, and what it was asked for until it has got something."""
     got = told(build.get("properties"), "got_revision") or told(build.get("properties"), "revision")
     return commit in got.values() if isinstance(got, dict) else got == commit
