@@ -171,7 +171,7 @@ class BuildbotLab:
             work=self.folder / "work",
             wake=self.woken.append,
         )
-        ci = build(bench, budget=QUICK, grace=0.3, pause=0.05)
+        ci = build(bench, budget=QUICK, grace=5.0, pause=0.05)
         assert isinstance(ci, BuildbotCI)
         return ci
 

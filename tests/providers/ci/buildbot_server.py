@@ -177,6 +177,12 @@ class Server:
         """Press a button of a force scheduler."""
         return self.ask(f"/forceschedulers/{scheduler}", {"method": "force", "params": params})["result"]
 
+    def check(self, folder: Path) -> str:
+        """Have Buildbot check the configuration that we ship, as it is shipped."""
+        command = [str(self._bin / "buildbot"), "checkconfig", str(folder / "master.cfg")]
+        said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=_environment())
+        return said.stdout + said.stderr
+
     def rebuild(self, request: int) -> None:
         """Press the button that builds something once more."""
         build = self.ask(f"/buildrequests/{request}/builds")["builds"][0]

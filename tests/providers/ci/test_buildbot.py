@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -16,6 +17,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunHint, RunState, StartRequest
 from bot.providers.ci.buildbot import PASSWORD, USER, WEBHOOK_SECRET
 from bot.providers.ci.buildbot.provider import BuildbotCI
+from tests.providers.ci.buildbot_server import TEMPLATE
 
 if TYPE_CHECKING:
     from tests.providers.ci.buildbot_lab import BuildbotLab
@@ -57,6 +59,19 @@ async def refused(lab: BuildbotLab, ci: BuildbotCI, request: StartRequest | None
         await ci.start(request)
     assert not caught.value.retry
     return caught.value
+
+
+# The template -------------------------------------------------------------------------------------------------------------------------
+
+
+async def test_the_configuration_that_we_ship_is_good_once_it_has_passwords(buildbot: BuildbotLab) -> None:
+    master = buildbot.folder / "master"
+    shutil.copytree(TEMPLATE, master)
+    assert "must hold a password each" in buildbot.server.check(master)
+    (master / "secrets").mkdir()
+    for name in ("password", "worker", "webhook"):
+        (master / "secrets" / name).write_text("a-word")
+    assert "Config file is good" in buildbot.server.check(master)
 
 
 # What travels -------------------------------------------------------------------------------------------------------------------------
@@ -155,7 +170,7 @@ async def test_only_who_may_deploy_starts_and_stops(buildbot: BuildbotLab) -> No
 
 async def test_a_wrong_password_is_said_and_not_shown(buildbot: BuildbotLab) -> None:
     error = await refused(buildbot, buildbot.provider(secrets={PASSWORD: "wrong-word"}))
-    assert (error.status, "wrong-word" in str(error)) == (401, False)
+    assert (error.status, str(error)) == (401, "Buildbot does not accept the account gonogo with its password.")
 
 
 async def test_a_session_that_has_run_out_is_renewed(buildbot: BuildbotLab) -> None:
@@ -164,6 +179,48 @@ async def test_a_session_that_has_run_out_is_renewed(buildbot: BuildbotLab) -> N
     run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
     assert (await ended(buildbot.ci, run)).state is RunState.SUCCEEDED
     assert [each for each in buildbot.line.asked if "login" in each] == ["GET /auth/login"] * 2
+
+
+# Answers that are lost ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["lost", "truncated"])
+async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(buildbot: BuildbotLab, fault: str) -> None:
+    buildbot.break_next(fault, path=buildbot.start_path)
+    run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
+    assert (await ended(buildbot.ci, run)).state is RunState.SUCCEEDED
+    assert buildbot.started() == 1
+
+
+@pytest.mark.parametrize("fault", ["timeout", "500", "502"])
+async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_made(buildbot: BuildbotLab, fault: str) -> None:
+    request = asked(buildbot.commit("first", tests=""))
+    buildbot.break_next(fault, path=buildbot.start_path)
+    for attempt in (buildbot.ci.start(request), buildbot.ci.find(CORRELATION)):
+        with pytest.raises(IntegrationError, match="looking again before anything else") as caught:
+            await attempt
+        assert caught.value.retry
+    buildbot.ci._unanswered[CORRELATION] = 0.0  # the grace is over
+    assert await buildbot.ci.find(CORRELATION) is None
+    await buildbot.ci.start(request)
+    assert buildbot.started() == 1
+
+
+async def test_two_runs_with_one_correlation_are_named_and_neither_is_chosen(buildbot: BuildbotLab) -> None:
+    run = await held(buildbot)
+    buildbot.twin(CORRELATION)
+    for attempt in (buildbot.ci.find(CORRELATION), buildbot.ci.start(asked("1" * 40))):
+        with pytest.raises(IntegrationError, match=f"{CORRELATION} .#{run.id.rpartition('/')[2]} and #") as caught:
+            await attempt
+        assert not caught.value.retry
+    assert buildbot.started() == 2
+
+
+async def test_a_correlation_that_is_part_of_another_is_another(buildbot: BuildbotLab) -> None:
+    await buildbot.ci.start(asked(buildbot.commit("first", tests=""), correlation="shop-71:canary-25"))
+    await buildbot.ci.start(asked(buildbot.git("rev-parse", "HEAD"), correlation="shop-7:canary-25:smoke"))
+    for other in (CORRELATION, "shop_7:canary-25", "%"):
+        assert await buildbot.ci.find(other) is None
 
 
 # Runs that take another way -----------------------------------------------------------------------------------------------------------
@@ -269,9 +326,10 @@ async def test_events_that_break_off_are_listened_to_again_and_cost_only_speed(b
 
 
 async def test_closing_ends_the_listening_and_leaves_the_run_alone(buildbot: BuildbotLab) -> None:
-    await held(buildbot)
+    run = await held(buildbot)
     await until(lambda: buildbot.line.streams == 1)
     await buildbot.ci.close()
+    await buildbot.ci.look(run.id)
     await until(lambda: buildbot.line.streams == 0)
     assert len(buildbot.server.open_requests()) == 1
 

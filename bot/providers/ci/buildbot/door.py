@@ -77,11 +77,21 @@ class Door:
             return ""
         async with self._logging_in:
             if self._cookie in {"", instead_of}:
-                reply = await self._rest.get("/auth/login", headers={"Authorization": f"Basic {self._basic}"}, text=True, moves=True)
-                self._cookie = reply.headers.get("set-cookie", "").partition(";")[0]
-            if not self._cookie:
-                raise IntegrationError("Buildbot let us log in and gave no session; is www.auth configured?", vendor=VENDOR, retry=False)
+                self._cookie = await self._new_cookie()
             return self._cookie
+
+    async def _new_cookie(self) -> str:
+        try:
+            reply = await self._rest.get("/auth/login", headers={"Authorization": f"Basic {self._basic}"}, text=True, moves=True)
+        except RestError as error:
+            if error.status != HTTPStatus.UNAUTHORIZED:
+                raise
+            sentence = f"Buildbot does not accept the account {self._user} with its password."
+            raise IntegrationError(sentence, vendor=VENDOR, status=error.status, retry=False) from error
+        cookie = reply.headers.get("set-cookie", "").partition(";")[0]
+        if not cookie:
+            raise IntegrationError("Buildbot let us log in and gave no session; is www.auth configured?", vendor=VENDOR, retry=False)
+        return cookie
 
 
 def _as(cookie: str) -> dict[str, str]:

@@ -32,6 +32,11 @@ class Events:
         self._pause = pause
         self._awaited: set[int] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._is_open = True
+
+    def open(self) -> None:
+        """Be ready to listen."""
+        self._is_open = True
 
     @property
     def is_listening(self) -> bool:
@@ -39,7 +44,9 @@ class Events:
         return any(not task.cancelling() for task in self._tasks)
 
     def expect(self, request: int) -> None:
-        """Wake for this build request from now on."""
+        """Wake for this build request from now on. After ``close`` this is nothing: somebody may still be looking at a run."""
+        if not self._is_open:
+            return
         self._awaited.add(request)
         if not self.is_listening:
             task = asyncio.create_task(self._listen(), name="buildbot events")
@@ -53,7 +60,8 @@ class Events:
             self._stop()
 
     async def close(self) -> None:
-        """Stop listening."""
+        """Stop listening, for good."""
+        self._is_open = False
         self._awaited.clear()
         self._stop()
         await asyncio.gather(*self._tasks, return_exceptions=True)

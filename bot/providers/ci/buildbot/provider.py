@@ -75,6 +75,7 @@ class BuildbotCI:
 
     async def open(self) -> None:
         """Make room for the mirror. Buildbot itself is asked when it is needed: it may be away while we start."""
+        self._events.open()
         await self._mirror.open()
 
     async def close(self) -> None:
