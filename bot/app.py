@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import gc
 import signal
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -18,17 +17,13 @@ from aiohttp import web
 
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
-from bot.domain.catalog import Service
 from bot.domain.deployment import Deployment
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.people import Person
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
-from bot.ports import Answer, CIProvider, Intent, Live, Message, Place, Providers, RunHint
-from bot.providers.ci.local import LocalCI
+from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
 from bot.providers.metrics import scrape
-from bot.providers.metrics.scrape import ScrapeMetrics
-from bot.providers.oncall.rota import RotaSchedule
 from bot.services import board, deployments, readiness, summaries
 from bot.services.desk import Desk
 from bot.services.house import House, Pace, existing
@@ -43,7 +38,8 @@ from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.slack.standing import Standing
 from bot.storage.database import Database, open_database
-from bot.wiring import check_providers, released
+from bot.wiring import known_kinds, released
+from bot.workshop import Workshop
 from handlers.schedule.clock import Clockwork
 from handlers.slack import buttons, deploy, home, rollback
 from handlers.slack.guard import Guard, events_route
@@ -101,16 +97,20 @@ async def serve(settings: Settings) -> int:
 async def running(settings: Settings) -> AsyncIterator[Bot]:
     """Build everything, open it from the inside out, and close it the other way round."""
     settings.require_slack()
-    loaded = load_catalog(settings.gonogo_config)
+    kinds = known_kinds()
+    loaded = load_catalog(settings.gonogo_config, kinds.options)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         key = settings.gonogo_audit_key.get_secret_value().encode()
         database = await open_database(settings.gonogo_database_url, audit_key=key or None)
         stack.push_async_callback(database.close)
+        beside = _Beside()
+        stack.push_async_callback(beside.finish)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
         words = Words(settings.gonogo_templates, now=clock.now)
-        rooms = _Rooms(settings, loaded, database, session, client, words, clock)
+        workshop = Workshop(settings, loaded, kinds, database, session, clock)
+        rooms = _Rooms(settings, loaded, database, session, workshop, client, words, clock, beside)
         yield await rooms.open(stack)
 
 
@@ -122,9 +122,11 @@ class _Rooms:
     loaded: Loaded
     database: Database
     session: aiohttp.ClientSession
+    workshop: Workshop
     client: SlackClient
     words: Words
     clock: SystemClock
+    beside: _Beside
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
@@ -134,7 +136,7 @@ class _Rooms:
         registry = released(lambda: house)
         store.newest_version = registry.newest
         engine = JournalEngine(
-            self.database.journal, registry, self.clock, on_stuck=lambda run, why: _beside(deployments.stuck(house, run, why))
+            self.database.journal, registry, self.clock, on_stuck=lambda run, why: self.beside.do(deployments.stuck(house, run, why))
         )
         announcer = SlackAnnouncer(
             self.client,
@@ -143,7 +145,7 @@ class _Rooms:
             self.words,
             draw=lambda message: draw(house, message),
         )
-        providers, metrics = await self._providers(stack, wake=lambda run: _beside(_wake(house, run)))
+        providers = await self._providers(stack, wake=lambda run: self.beside.do(_wake(house, run)))
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
@@ -159,9 +161,8 @@ class _Rooms:
         async with store.reading() as reader:
             recent = await reader.changed_since(self.clock.now() - REDRAWN)  # the last change may not have reached its card
             cards = [deployment.id for deployment in (*await reader.open_deployments(), *recent)]
-        for opened in (metrics, announcer, engine, desk):
+        for opened in (announcer, engine, desk):
             stack.push_async_callback(opened.close)
-        await metrics.open()
         await announcer.open(cards)
         await engine.open()
         await desk.open()
@@ -176,27 +177,15 @@ class _Rooms:
         stack.push_async_callback(reception.close)
         return bot
 
-    async def _providers(self, stack: AsyncExitStack, *, wake: object) -> tuple[dict[str, Providers], ScrapeMetrics]:
-        services = list(self.loaded.catalog.services.values())
-        metrics = ScrapeMetrics(services, self.database.samples, self.session, self.clock)
-        on_call = RotaSchedule(self.loaded.rotas)
-        found: dict[str, Providers] = {}
-        for service in services:
-            check_providers(service)
-            scrape.interval(service)
-            on_call.rota_of(service)
-            ci = self._local_ci(service, wake)
-            await ci.open()
-            stack.push_async_callback(ci.close)
-            found[service.name] = Providers(ci, metrics, on_call)
-        return found, metrics
-
-    def _local_ci(self, service: Service, wake: object) -> LocalCI:
-        options = service.ci.options
-        return LocalCI(
-            service.name, Path(str(options.get("repository", ""))), runs=self.database.runs, clock=self.clock,
-            work=self.settings.gonogo_work_dir / "ci" / service.name, pass_on=options.get("environment") or {}, on_change=wake,  # type: ignore[arg-type]
-        )  # fmt: skip
+    async def _providers(self, stack: AsyncExitStack, *, wake: Callable[[str], None]) -> dict[str, Providers]:
+        providers = replace(self.workshop, wake=wake).providers()
+        cis = [each.ci for each in providers.values()]
+        metrics = {id(each.metrics): each.metrics for each in providers.values()}  # some are shared
+        openable: list[CIProvider | MetricsSource] = [*cis, *metrics.values()]
+        for each in openable:
+            stack.push_async_callback(each.close)
+            await each.open()
+        return providers
 
     def _reception(self, house: House, desk: Desk, announcer: SlackAnnouncer, me: Mapping[str, str]) -> Reception:
         async def deployment(id: str) -> Deployment:
@@ -315,27 +304,33 @@ async def _wake(house: House, run: str) -> bool:
     return True
 
 
-_beside_tasks: set[asyncio.Task[object]] = set()
+class _Beside:
+    """Small things that are done beside a caller who cannot wait."""
 
+    def __init__(self) -> None:
+        self._tasks: set[asyncio.Task[object]] = set()
 
-def _beside(work: Coroutine[object, object, object]) -> None:
-    """Do something small beside the caller, which cannot wait."""
-    task = asyncio.get_running_loop().create_task(work)
-    _beside_tasks.add(task)
-    task.add_done_callback(_beside_tasks.discard)
+    def do(self, work: Coroutine[object, object, object]) -> None:
+        """Begin it."""
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def finish(self) -> None:
+        """Let all come to their ends, while the database is still there."""
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
 async def draw(house: House, message: Message) -> bytes | None:
     """Draw the deployment's snapshots, in a thread."""
-    with contextlib.suppress(ImportError):
-        from bot.slack.charts import draw as draw_chart  # noqa: PLC0415 - Pillow is loaded when it is first needed
+    from bot.slack.charts import draw as draw_chart  # noqa: PLC0415 - Pillow is loaded when it is first needed
 
-        async with house.store.reading() as reader:
-            shots = await reader.snapshots(message.deployment)
-            deployment = await reader.deployment(message.deployment)
-        if deployment is not None and len(shots) > 1:
-            return await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
-    return None
+    async with house.store.reading() as reader:
+        shots = await reader.snapshots(message.deployment)
+        deployment = await reader.deployment(message.deployment)
+    if deployment is None or len(shots) < 2:  # noqa: PLR2004 - a line has two ends
+        return None
+    return await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
 
 
 # The terminal's other commands ----------------------------------------------------------------------------------------------------------
@@ -343,12 +338,11 @@ async def draw(house: House, message: Message) -> bytes | None:
 
 def check(path: Path) -> str:
     """Check a gonogo.yaml and say what was understood."""
-    loaded = load_catalog(path)
+    loaded = load_catalog(path, known_kinds().options)
     lines = [f"{path} is good."]
     for service in loaded.catalog.services.values():
-        check_providers(service)
-        scrape.validate(service.metric_specs)
-        scrape.interval(service)
+        if service.metrics.provider == scrape.KIND.name:
+            scrape.check(service)
         for policy in service.environments.values():
             approvals = ", ".join(f"{rule.count} of {rule.role}" for rule in policy.approvals) or "none"
             lines.append(f"  {service.name} → {policy.name}: {policy.strategy}, {len(policy.gates)} gates, approvals: {approvals}")
@@ -357,16 +351,21 @@ def check(path: Path) -> str:
 
 async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
     """Record what is live already and known to be good, before the bot has deployed anything there."""
-    loaded = load_catalog(settings.gonogo_config)
+    kinds = known_kinds()
+    loaded = load_catalog(settings.gonogo_config, kinds.options)
     found = loaded.catalog.services.get(service)
     if found is None or environment not in found.environments:
         raise ConfigurationError(f"gonogo.yaml has no {service} {environment}.")
     clock = SystemClock()
-    database = await open_database(settings.gonogo_database_url, audit_key=settings.gonogo_audit_key.get_secret_value().encode() or None)
-    try:
-        ci = LocalCI(
-            service, Path(str(found.ci.options.get("repository", ""))), runs=database.runs, clock=clock, work=settings.gonogo_work_dir
-        )
+    async with AsyncExitStack() as stack:
+        key = settings.gonogo_audit_key.get_secret_value().encode() or None
+        database = await open_database(settings.gonogo_database_url, audit_key=key)
+        stack.push_async_callback(database.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession())
+        workshop = Workshop(settings, loaded, kinds, database, session, clock)
+        ci = kinds.ci[found.ci.provider].build(workshop.bench(found, found.ci))
+        stack.push_async_callback(ci.close)
+        await ci.open()
         resolved = await ci.resolve(ref)
         by, now = Person(TERMINAL, "operator"), clock.now()
         async with database.store.transaction() as tx:
@@ -375,8 +374,6 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
             await tx.set_live(Live(service, environment, resolved.commit, resolved.version, now, "", by, now))
             facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
             await tx.audit(Entry(now, by, "adopt", facts=facts))
-    finally:
-        await database.close()
     return f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live and verified in {environment}."
 
 

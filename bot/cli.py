@@ -1,4 +1,4 @@
-"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``adopt``, ``verify-audit``."""
+"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``doctor``, ``adopt``, ``verify-audit``."""
 
 from __future__ import annotations
 
@@ -8,8 +8,12 @@ import json
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from bot.domain.errors import ConfigurationError, GonogoError
+
+if TYPE_CHECKING:
+    from bot.settings import Settings
 
 CONFIGURATION_EXIT = 78
 """EX_CONFIG of sysexits.h: start again after the configuration was mended, not before."""
@@ -49,6 +53,7 @@ def _parser() -> argparse.ArgumentParser:
     adopt = _verb(verbs, "adopt", _adopt, "record what is live already, so that there is a version to go back to")
     for name in ("service", "ref", "environment"):
         adopt.add_argument(name)
+    _verb(verbs, "doctor", _doctor, "examine Slack and every provider live: tokens, scopes, workflows, clocks; starts and changes nothing")
     _verb(verbs, "verify-audit", _verify_audit, "verify the hash chain of the audit log")
     return parser
 
@@ -68,11 +73,17 @@ def _await(work: Awaitable[int]) -> int:
     return asyncio.run(waited())
 
 
+def _settings() -> Settings:
+    from bot.settings import Settings  # noqa: PLC0415
+    from bot.wiring import known_kinds  # noqa: PLC0415
+
+    return Settings.read(secrets=[secret.name for secret in known_kinds().secrets])
+
+
 def _run(_options: argparse.Namespace) -> int:
     from bot.app import serve  # noqa: PLC0415 - `gonogo manifest` need not load everything
-    from bot.settings import Settings  # noqa: PLC0415
 
-    return _await(serve(Settings.read()))
+    return _await(serve(_settings()))
 
 
 def _demo(options: argparse.Namespace) -> int:
@@ -83,9 +94,8 @@ def _demo(options: argparse.Namespace) -> int:
 
 def _check_config(options: argparse.Namespace) -> int:
     from bot.app import check  # noqa: PLC0415
-    from bot.settings import Settings  # noqa: PLC0415
 
-    settings = Settings.read()
+    settings = _settings()
     sys.stdout.write(check(options.file or settings.gonogo_config))
     return 0
 
@@ -107,17 +117,23 @@ def _schema(_options: argparse.Namespace) -> int:
 
 def _adopt(options: argparse.Namespace) -> int:
     from bot.app import adopt  # noqa: PLC0415
-    from bot.settings import Settings  # noqa: PLC0415
 
-    sentence = asyncio.run(adopt(Settings.read(), service=options.service, ref=options.ref, environment=options.environment))
+    sentence = asyncio.run(adopt(_settings(), service=options.service, ref=options.ref, environment=options.environment))
     sys.stdout.write(sentence + "\n")
     return 0
 
 
+def _doctor(_options: argparse.Namespace) -> int:
+    from bot.doctor import examine  # noqa: PLC0415
+
+    report, good = asyncio.run(examine(_settings()))
+    sys.stdout.write(report)
+    return 0 if good else 1
+
+
 def _verify_audit(_options: argparse.Namespace) -> int:
     from bot.app import verify_audit  # noqa: PLC0415
-    from bot.settings import Settings  # noqa: PLC0415
 
-    sentence, holds = asyncio.run(verify_audit(Settings.read()))
+    sentence, holds = asyncio.run(verify_audit(_settings()))
     sys.stdout.write(sentence + "\n")
     return 0 if holds else 1

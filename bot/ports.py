@@ -23,6 +23,8 @@ from bot.domain.health import Observed, Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import Review
+from bot.domain.rollout import RunState as RunState  # noqa: PLC0414 - providers read it here
+from bot.domain.rollout import Stage as Stage  # noqa: PLC0414
 from bot.domain.rollout import Step
 
 Json = Any
@@ -41,35 +43,6 @@ class Clock(Protocol):
 
 
 # The CI provider ------------------------------------------------------------------------------------------------------------------------
-
-
-class RunState(StrEnum):
-    """Where a CI run, or a stage of one, stands. The last five are final and sticky."""
-
-    QUEUED = "queued"
-    RUNNING = "running"
-    WAITING = "waiting"  # at a gate of the provider's own
-    SUCCEEDED = "succeeded"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    SKIPPED = "skipped"
-    LOST = "lost"  # the provider cannot say any more what became of it
-
-    @property
-    def is_final(self) -> bool:
-        """Tell whether it can still change."""
-        return self not in {RunState.QUEUED, RunState.RUNNING, RunState.WAITING}
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """One stage of a run."""
-
-    name: str
-    state: RunState
-    started_at: datetime | None = None
-    finished_at: datetime | None = None
-    sentence: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,6 +148,10 @@ class CIProvider(Protocol):
 
     async def cancel(self, run: str) -> None:
         """Ask a run to stop; returns when the provider has taken the request. A finished run is left as it is."""
+        ...
+
+    async def open_gate(self, run: str) -> None:
+        """Let a run go on that waits at a ``passable`` stage; a run that does not wait is left as it is."""
         ...
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:

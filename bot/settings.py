@@ -6,7 +6,7 @@ Each secret may also be a file: ``SLACK_BOT_TOKEN_FILE=/run/secrets/bot-token``.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -41,12 +41,19 @@ class Settings(BaseSettings):
     gonogo_log_level: str = "info"
     gonogo_work_dir: Path = Path("var")
     gonogo_templates: Path | None = None
+    provider_secrets: Mapping[str, SecretStr] = Field(default_factory=dict)
+    """The secrets of the providers that are there, by the names of their settings."""
     gonogo_poll_seconds: float = Field(default=5.0, gt=0, le=60)
 
     @classmethod
-    def read(cls, environment: Mapping[str, str] | None = None) -> Self:
-        """Read the environment (by default the process's own) and the files that it names. Raises ConfigurationError with every problem."""
-        values, problems = _values(os.environ if environment is None else environment)
+    def read(cls, environment: Mapping[str, str] | None = None, *, secrets: Iterable[str] = ()) -> Self:
+        """Read the environment (by default the process's own) and the files that it names; ``secrets`` are those of the providers.
+
+        Raises ConfigurationError with every problem.
+        """
+        environment = os.environ if environment is None else environment
+        values, problems = _values(environment)
+        values["provider_secrets"] = _provider_secrets(environment, secrets, problems)
         try:
             settings = cls(**values)
         except ValidationError as error:
@@ -67,6 +74,11 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take values from ``read`` alone, so that nothing is read behind the caller's back."""
         return (init_settings,)
+
+    def secret(self, name: str) -> str:
+        """Give a provider's secret, or "" when it is not set."""
+        found = self.provider_secrets.get(name)
+        return found.get_secret_value() if found else ""
 
     def require_slack(self) -> None:
         """Check that the bot can talk to Slack. Raises ConfigurationError naming each variable that is missing."""
@@ -193,6 +205,19 @@ def _values(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
         if value is not None:
             values[doc.name.lower()] = value
     return values, problems
+
+
+def _provider_secrets(environment: Mapping[str, str], names: Iterable[str], problems: list[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
+    for name in names:
+        try:
+            value = _secret_of(name, environment)
+        except ConfigurationError as error:
+            problems.append(str(error))
+            continue
+        if value is not None:
+            found[name] = value
+    return found
 
 
 def _secret_of(name: str, environment: Mapping[str, str]) -> str | None:

@@ -2,33 +2,77 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any, TypeVar
 
-from bot.domain.catalog import Service
+from bot.catalog import Known
 from bot.domain.errors import ConfigurationError
 from bot.engine.registry import Registry
 from bot.ports import Json, Run, Runbook
+from bot.providers.ci import github, gitlab, jenkins, local
+from bot.providers.metrics import scrape
+from bot.providers.oncall import rota
+from bot.providers.workbench import CIKind, Kind, MetricsKind, OnCallKind, Secret
 from bot.runbooks.deploy import deploy_1
 from bot.runbooks.roll_back import roll_back_1
 from bot.runbooks.summary import morning_1, summary_1
 from bot.services.house import House
 
-CI = ("local",)
-METRICS = ("scrape",)
-ON_CALL = ("rota",)
+OUR_CI: tuple[CIKind, ...] = (local.KIND, github.KIND, gitlab.KIND, jenkins.KIND)
+OUR_METRICS: tuple[MetricsKind, ...] = (scrape.KIND,)
+OUR_ON_CALL: tuple[OnCallKind, ...] = (rota.KIND,)
+
+P = TypeVar("P")
 
 
-def check_providers(service: Service) -> None:
-    """Raise ConfigurationError when a service names a provider that does not exist."""
-    for kind, chosen, known in (
-        ("ci", service.ci.provider, CI),
-        ("metrics", service.metrics.provider, METRICS),
-        ("on_call", service.on_call.provider, ON_CALL),
-    ):
-        if chosen not in known:
-            raise ConfigurationError(f'services.{service.name}.{kind}: there is no provider "{chosen}". Known: {", ".join(known)}.')
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """Every provider that can be named, by job and name."""
+
+    ci: Mapping[str, CIKind]
+    metrics: Mapping[str, MetricsKind]
+    on_call: Mapping[str, OnCallKind]
+
+    @property
+    def options(self) -> Known:
+        """The options of each, for the catalog."""
+        jobs: Mapping[str, Mapping[str, Kind[Any]]] = {"ci": self.ci, "metrics": self.metrics, "on_call": self.on_call}
+        return {job: {name: kind.options for name, kind in kinds.items()} for job, kinds in jobs.items()}
+
+    @property
+    def secrets(self) -> tuple[Secret, ...]:
+        """Every setting that some provider reads."""
+        kinds: tuple[Kind[Any], ...] = (*self.ci.values(), *self.metrics.values(), *self.on_call.values())
+        return tuple({secret.name: secret for kind in kinds for secret in kind.secrets}.values())
+
+
+def known_kinds() -> Kinds:
+    """Collect our own providers and those of other packages (entry points ``gonogo.ci``, ``gonogo.metrics``, ``gonogo.on_call``)."""
+    return Kinds(_with_others("ci", OUR_CI), _with_others("metrics", OUR_METRICS), _with_others("on_call", OUR_ON_CALL))
+
+
+def _with_others(job: str, ours: tuple[Kind[P], ...]) -> dict[str, Kind[P]]:
+    """Add other packages' providers of a job; none of them can take the name of one that is there."""
+    kinds = {kind.name: kind for kind in ours}
+    for point in sorted(entry_points(group=f"gonogo.{job}"), key=lambda point: point.name):
+        kind = _loaded(point)
+        if kind.name in kinds:
+            raise ConfigurationError(f'Two packages offer a {job} provider "{kind.name}" ({point.value}). Uninstall one of them.')
+        kinds[kind.name] = kind
+    return kinds
+
+
+def _loaded(point: EntryPoint) -> Kind[Any]:
+    try:
+        kind = point.load()
+    except Exception as error:
+        raise ConfigurationError(f"The provider {point.value} cannot be loaded: {error}. Repair or uninstall its package.") from error
+    if not isinstance(kind, Kind):
+        raise ConfigurationError(f"The provider {point.value} is no Kind of bot.providers.workbench. Repair or uninstall its package.")
+    return kind
 
 
 def released(house: Callable[[], House]) -> Registry:

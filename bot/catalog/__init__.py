@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.catalog.build import Builder
+from bot.catalog.build import Builder, Known
 from bot.catalog.document import read
 from bot.catalog.mistakes import note_all
 from bot.catalog.rotas import build_rota
@@ -18,7 +18,7 @@ from bot.catalog.shape import GonogoShape
 from bot.domain.catalog import Catalog
 from bot.domain.rota import Rota
 
-__all__ = ["Loaded", "json_schema", "load_catalog"]
+__all__ = ["Known", "Loaded", "json_schema", "load_catalog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +32,8 @@ class Loaded:
     """SHA-256 of the file, for the audit log."""
 
 
-def load_catalog(path: Path | str) -> Loaded:
-    """Read and check a gonogo.yaml. Raises ConfigurationError with one line per problem."""
+def load_catalog(path: Path | str, known: Known) -> Loaded:
+    """Read and check a gonogo.yaml; ``known`` providers can be named in it. Raises ConfigurationError with one line per problem."""
     path = Path(path)
     document = read(path)
     try:
@@ -42,7 +42,7 @@ def load_catalog(path: Path | str) -> Loaded:
         note_all(document, error, GonogoShape)
         document.check()
         raise
-    catalog = Builder(document, shape).catalog()
+    catalog = Builder(document, shape, known).catalog()
     rotas = {name: build_rota(document, name, rota, shape.team) for name, rota in shape.rotas.items()}
     document.check()
     complete = {name: rota for name, rota in rotas.items() if rota is not None}

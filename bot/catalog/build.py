@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from datetime import timedelta
 from typing import Any
 
-from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, OPTIONS, PRODUCTION_NAMES, PROVIDERS, STRATEGIES
+from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PRODUCTION_NAMES, STRATEGIES
 from bot.catalog.document import Document, Loc
 from bot.catalog.mistakes import instead
 from bot.catalog.shape import ApprovalShape, EnvironmentShape, GonogoShape, ItemShape, MetricShape, ProviderShape, ServiceShape
@@ -25,6 +26,7 @@ from bot.domain.catalog import (
     MetricKind,
     MetricSpec,
     Need,
+    Option,
     Permission,
     ProviderChoice,
     Role,
@@ -34,6 +36,10 @@ from bot.domain.catalog import (
 )
 from bot.domain.people import Person
 
+Known = Mapping[str, Mapping[str, Mapping[str, Option]]]
+"""The options of each provider that can be named, by job: ``ci``, ``metrics``, ``on_call``."""
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@?[^/]+:")
+"""``https://…``, ``ssh://…`` or git's ``git@host:path``."""
 _DEFAULTS: Mapping[str, Any] = {each.name: each.default for each in fields(EnvironmentPolicy)}
 
 
@@ -43,6 +49,7 @@ class Builder:
 
     document: Document
     shape: GonogoShape
+    known: Known
     strategies: dict[str, Strategy] = field(default_factory=dict)
     checklists: dict[str, tuple[ChecklistItem, ...]] = field(default_factory=dict)
 
@@ -105,10 +112,8 @@ class Builder:
     def _provider(self, job: str, it: ProviderShape, loc: Loc) -> ProviderChoice:
         loc = (*loc, job)
         options = dict(it.model_extra or {})
-        if self._known(it.provider, PROVIDERS[job], (*loc, "provider"), "provider"):
-            self._options(it.provider, options, loc)
-        if isinstance(options.get("repository"), str):
-            options["repository"] = str((self.document.path.parent / options["repository"]).resolve())
+        if self._known(it.provider, self.known[job], (*loc, "provider"), "provider"):
+            options = self._options(it.provider, self.known[job][it.provider], options, loc)
         if "every" in options:
             try:
                 options["every"] = read_duration(options["every"])
@@ -116,13 +121,18 @@ class Builder:
                 self.document.problem((*loc, "every"), str(error))
         return ProviderChoice(it.provider, options)
 
-    def _options(self, provider: str, options: Mapping[str, Any], loc: Loc) -> None:
-        known = OPTIONS[provider]
+    def _options(self, provider: str, known: Mapping[str, Option], options: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
+        """Check a provider's options; relative paths are counted from the file's folder."""
         for name in options:
             self._known(name, known, (*loc, name), f"option of {provider}", "Known")
-        for name, is_needed in known.items():
-            if is_needed and not (isinstance(options.get(name), str) and options[name]):
+        for name, option in known.items():
+            if option.required and not (isinstance(options.get(name), str) and options[name]):
                 self.document.problem((*loc, name) if name in options else loc, f"{provider} needs {name}, as text.")
+        return {name: self._resolved(value) if name in known and known[name].is_path else value for name, value in options.items()}
+
+    def _resolved(self, value: Any) -> Any:
+        is_path = isinstance(value, str) and not _ADDRESS.match(value)
+        return str((self.document.path.parent / value).resolve()) if is_path else value
 
     def _on_call(self, it: ProviderShape, loc: Loc) -> ProviderChoice:
         choice = self._provider("on_call", it, loc)

@@ -32,15 +32,5 @@ GATES_OF_THE_FIRST: dict[GateKind, Need] = dict.fromkeys((GateKind.TESTS, GateKi
 GATES_OF_THE_LATER: dict[GateKind, Need] = dict.fromkeys(GateKind, Need.REQUIRED)
 """Of an environment with ``after``, like production."""
 
-PROVIDERS: dict[str, tuple[str, ...]] = {"ci": ("local",), "metrics": ("scrape",), "on_call": ("rota",)}
-"""The providers that can be named."""
-
-OPTIONS: dict[str, dict[str, bool]] = {
-    "local": {"repository": True, "environment": False},
-    "scrape": {"every": False, "commit_label": False},
-    "rota": {"schedule": True},
-}
-"""What stands beside each provider's name, and whether it is needed."""
-
 PRODUCTION_NAMES = frozenset({"production", "prod", "live"})
 """Environments that need approvals even without ``after``."""

@@ -16,7 +16,7 @@ from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import GateState, Review
-from bot.domain.rollout import Step
+from bot.domain.rollout import Step, StepState
 
 
 class Action(StrEnum):
@@ -34,6 +34,7 @@ class Action(StrEnum):
     UNLOCK = "unlock"
     ASK_LEAD = "ask_lead"  # only offered in a refusal
     TAKE_OVER = "take_over"  # only offered in a refusal
+    OPEN_GATE = "open_gate"  # of the pipeline's own
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
 
 
@@ -106,6 +107,8 @@ class Card:
     approvals: tuple[ApprovalNeed, ...] = ()
     approval_expires_at: datetime | None = None
     steps: tuple[Step, ...] = ()
+    way_back: tuple[Step, ...] = ()
+    """The steps of the rollback that undoes it."""
     strategy: str = ""
     """For people: ``canary 5 → 25 → 100 %``."""
     snapshot: Snapshot | None = None
@@ -125,8 +128,6 @@ class Card:
     watch_until: datetime | None = None
     about_left: timedelta | None = None
     """An estimate of the time that the rollout still needs."""
-    ci_silent_since: datetime | None = None
-    """Since when the CI provider has not answered."""
     next_summary_at: datetime | None = None
     rollback_locks: bool = True
     """Whether a rollback locks the environment; the dialog says so."""
@@ -136,6 +137,20 @@ class Card:
         """Tell whether the newest numbers of a running or watched deployment are worse than the baseline."""
         running = self.deployment.state in {State.ROLLING_OUT, State.WATCHING}
         return running and self.snapshot is not None and self.snapshot.verdict is Verdict.DEGRADED
+
+    @property
+    def ci_silent_since(self) -> datetime | None:
+        """Since when the CI provider has not answered, if something depends on it now."""
+        if self.deployment.state not in {State.ROLLING_OUT, State.ROLLING_BACK}:
+            return None
+        steps = self.steps if self.deployment.state is State.ROLLING_OUT else self.way_back
+        asked = (step for step in steps if step.state in {StepState.RUNNING, StepState.SMOKE})
+        return min((step.silent_since for step in asked if step.silent_since), default=None)
+
+    @property
+    def waits_at(self) -> str:
+        """Name the stage whose gate can be opened from here."""
+        return next((step.passable_stage for step in self.steps if step.passable_stage), "")
 
     @property
     def is_blind(self) -> bool:
@@ -156,6 +171,8 @@ def _actions(card: Card) -> list[Action]:
         actions += [Action.APPROVE, Action.REJECT]
     if state is State.GATED and card.review is not None:
         actions += _gate_actions(card.review)
+    if state is State.ROLLING_OUT and card.waits_at:
+        actions.append(Action.OPEN_GATE)
     if state in CAN_ROLL_BACK and card.rollback.is_possible:
         actions.append(Action.ROLL_BACK)
     if card.deployment.countdown_until is not None:

@@ -148,6 +148,16 @@ class MetricSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class Option:
+    """One option of a provider in gonogo.yaml; ``sentence`` is printed in the reference."""
+
+    sentence: str
+    required: bool = False
+    is_path: bool = False
+    """A relative path, counted from the folder of gonogo.yaml; an address with a scheme or a host stays as it is."""
+
+
+@dataclass(frozen=True, slots=True)
 class ProviderChoice:
     """Which provider does a job for a service, and its own options (validated by the provider when the bot starts)."""
 

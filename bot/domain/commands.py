@@ -200,6 +200,14 @@ class Watch(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class OpenGate(Command):
+    """Let the pipeline go on that waits at a manual gate of its own."""
+
+    verb: ClassVar[str] = "open_gate"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
 class DeployFirst(Command):
     """The button that deploys the same commit to the environment before."""
 
@@ -228,7 +236,7 @@ COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
         Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, HandOver, Help, RollBack,
-        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, DeployFirst, AskLead, TakeOver,
+        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, OpenGate, DeployFirst, AskLead, TakeOver,
     )
 }  # fmt: skip
 

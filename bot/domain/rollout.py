@@ -9,6 +9,42 @@ from enum import StrEnum
 from bot.domain.catalog import Strategy
 
 
+class RunState(StrEnum):
+    """Where a CI run, or a stage of one, stands. The last five are final and sticky."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    WAITING = "waiting"  # at a gate of the provider's own
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"
+    LOST = "lost"  # the provider cannot say any more what became of it
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether it can still change."""
+        return self not in {RunState.QUEUED, RunState.RUNNING, RunState.WAITING}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One stage of a run."""
+
+    name: str
+    state: RunState
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    sentence: str = ""
+    passable: bool = False
+    """Whether it waits at a gate that can be opened from here."""
+
+    @property
+    def took(self) -> timedelta | None:
+        """How long it took, once it is over."""
+        return self.finished_at - self.started_at if self.started_at and self.finished_at else None
+
+
 class StepState(StrEnum):
     """Where a step stands."""
 
@@ -41,7 +77,17 @@ class Step:
     attempt: int = 1
     """A run that the provider has lost for certain is started again under the next attempt's correlation id."""
     sentence: str = ""
-    """What the run said when it failed, or the stage it is in."""
+    """What the run said when it failed, or what is odd about it while it runs."""
+    stages: tuple[Stage, ...] = ()
+    """The stages of the run, as they were seen last."""
+    silent_since: datetime | None = None
+    """Since when the CI provider has not answered a question about this step."""
+
+    @property
+    def passable_stage(self) -> str:
+        """Name the stage that waits at a gate that can be opened from here."""
+        under_way = self.state in {StepState.RUNNING, StepState.SMOKE}
+        return next((stage.name for stage in self.stages if stage.passable and under_way), "")
 
     @property
     def hold_until(self) -> datetime | None:

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Protocol
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -136,6 +136,18 @@ def _key(call: _Call) -> tuple[str, ...]:
     return (call.path, str(call.text), *(f"{name}={value}" for name, value in sorted(call.params.items())))
 
 
+class Identity(Protocol):
+    """What a client shows to the vendor, where that changes with time."""
+
+    async def headers(self) -> Mapping[str, str]:
+        """Give the headers that say who asks. Raises RestError when they cannot be had; then nothing was sent."""
+        ...
+
+    def was_refused(self) -> None:
+        """Hear that the vendor took these headers for nobody's (401): the next call needs others."""
+        ...
+
+
 class RestClient:
     """One vendor's REST interface under one identity. Every method raises RestError."""
 
@@ -147,6 +159,7 @@ class RestClient:
         vendor: str,
         hosts: Hosts,
         headers: Mapping[str, str] | None = None,
+        identity: Identity | None = None,
         secrets: Sequence[str] = (),
         budget: Budget | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
@@ -158,6 +171,9 @@ class RestClient:
         self._vendor = vendor
         self._hosts = hosts
         self._headers = {"User-Agent": "gonogo", **(headers or {})}
+        self._identity = identity
+        self.ahead: timedelta | None = None
+        """How far the vendor's clock is ahead of ours by its last answer, within a second or two; None before the first."""
         self._secrets = tuple(sorted(filter(None, secrets), key=len, reverse=True))
         self._budget = budget or Budget()
         self._sleep = sleep
@@ -256,7 +272,8 @@ class RestClient:
             raise self._failed(call, f"{self._vendor} broke the connection ({type(error).__name__})", unclear=True) from error
 
     async def _exchange(self, call: _Call) -> Reply:
-        headers = {**self._headers, **call.headers}
+        shown = await self._identity.headers() if self._identity else {}
+        headers = {**self._headers, **shown, **call.headers}
         known = self._seen.of(call)
         if known:
             headers["If-None-Match"] = known.headers["etag"]
@@ -265,16 +282,24 @@ class RestClient:
             timeout=aiohttp.ClientTimeout(total=self._budget.timeout), allow_redirects=False,
         ) as response:  # fmt: skip
             found = {name.lower(): value for name, value in response.headers.items()}
+            self._compare_clocks(found)
             body = await self._read(call, response)
+        if response.status == HTTPStatus.UNAUTHORIZED and self._identity:
+            self._identity.was_refused()
         if known and response.status == HTTPStatus.NOT_MODIFIED:
             self._obey(found)
-            return known
+            return Reply(known.status, {**known.headers, **found}, known.data)
         if not HTTPStatus.OK <= response.status < (HTTPStatus.BAD_REQUEST if call.moves else HTTPStatus.MULTIPLE_CHOICES):
             raise self._refused(call, response.status, found, body)
         self._obey(found)
         reply = Reply(response.status, found, self._understood(call, body))
         self._seen.keep(call, reply, len(body))
         return reply
+
+    def _compare_clocks(self, headers: Mapping[str, str]) -> None:
+        theirs = _date(headers.get("date", ""))
+        if theirs:
+            self.ahead = timedelta(seconds=round(theirs.timestamp() - time.time()))
 
     async def _read(self, call: _Call, response: aiohttp.ClientResponse) -> bytes:
         body = bytearray()
@@ -394,10 +419,19 @@ def _said(body: bytes) -> str:
     if not isinstance(data, dict):
         return ""
     words = next((data[key] for key in ("message", "error_description", "error") if data.get(key)), "")
-    if isinstance(words, dict):  # JSON-RPC: an object whose message may be one more, with a sentence per field
-        words = words.get("message") or ""
-    if isinstance(words, dict):
-        words = "; ".join(str(each) for each in words.values())
+    if isinstance(words, dict) and "message" in words:  # JSON-RPC: its number says nothing to a person
+        words = words["message"]
     errors = data.get("errors")
     details = [each.get("message") if isinstance(each, dict) else each for each in errors] if isinstance(errors, list) else []
-    return " ".join("; ".join(str(each) for each in (words, *details) if each).split())[:SAID]
+    return " ".join("; ".join(_spoken(each) for each in (words, *details) if each).split())[:SAID]
+
+
+def _spoken(words: Any, depth: int = 4) -> str:
+    """Put words into one line that come as objects and lists: GitLab says ``{"base": ["Reference not found"]}``."""
+    if not isinstance(words, dict | list):
+        return str(words)
+    if not depth:
+        return "…"
+    if isinstance(words, dict):
+        return ", ".join(f"{key}: {_spoken(each, depth - 1)}" for key, each in words.items())
+    return ", ".join(_spoken(each, depth - 1) for each in words)

@@ -1,6 +1,7 @@
 """What a provider is made of: the bench that it is built on, and the card that tells the rest of the house about it.
 
-A provider of another package exports a ``CIKind`` under the entry point group ``gonogo.ci``; our own are named in ``bot.wiring``.
+A provider of another package exports a ``CIKind`` under the entry point group ``gonogo.ci`` (``MetricsKind``: ``gonogo.metrics``,
+``OnCallKind``: ``gonogo.on_call``); our own are named in ``bot.wiring``.
 """
 
 from __future__ import annotations
@@ -8,12 +9,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 
 import aiohttp
 
-from bot.ports import CIProvider, Clock, RunStore
+from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers read it here
+from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
 from bot.providers.rest import Hosts
+
+Provider = TypeVar("Provider")
+
+
+@dataclass(frozen=True, slots=True)
+class Embedded:
+    """What Go/No-Go brings along, one for all services."""
+
+    metrics: MetricsSource
+    on_call: OnCallSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,9 +34,9 @@ class Workbench:
 
     service: str
     options: Mapping[str, Any]
-    """What stands beside the provider's name in gonogo.yaml, checked against ``CIKind.options``."""
+    """What stands beside the provider's name in gonogo.yaml, checked against ``Kind.options``."""
     secret: Callable[[str], str]
-    """``secret("GONOGO_GITHUB_TOKEN")``; only names in ``CIKind.secrets`` are known."""
+    """``secret("GONOGO_GITHUB_TOKEN")``; only names in ``Kind.secrets`` are known."""
     session: aiohttp.ClientSession
     hosts: Hosts
     clock: Clock
@@ -33,14 +45,7 @@ class Workbench:
     """A folder of this service's own; it may not exist yet."""
     wake: Callable[[str], None]
     """Call with a run's id when it has changed: whoever waits for it looks at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Option:
-    """One option in gonogo.yaml. ``sentence`` is printed in the reference."""
-
-    sentence: str
-    required: bool = False
+    embedded: Embedded | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +66,7 @@ class Finding:
     remedy: str = ""
 
 
+@runtime_checkable
 class Examined(Protocol):
     """A provider that can be examined live."""
 
@@ -69,14 +75,19 @@ class Examined(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class CIKind:
-    """A kind of CI provider. ``build`` does no I/O; it raises ConfigurationError for options that make no sense and for missing secrets."""
+@dataclass(frozen=True)
+class Kind(Generic[Provider]):
+    """A kind of provider. ``build`` does no I/O; it raises ConfigurationError for options that make no sense and for missing secrets."""
 
     name: str
     title: str
-    build: Callable[[Workbench], CIProvider]
+    build: Callable[[Workbench], Provider]
     options: Mapping[str, Option] = field(default_factory=dict)
     secrets: Sequence[Secret] = ()
     limits: Sequence[str] = ()
     """What it cannot do, one honest sentence each, for the reference."""
+
+
+CIKind = Kind[CIProvider]
+MetricsKind = Kind[MetricsSource]
+OnCallKind = Kind[OnCallSchedule]

@@ -86,6 +86,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
     locks = [lock for lock in await reader.locks(deployment.service, deployment.environment) if lock.holds(card.now)]
     return replace(
         card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
+        way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
     )  # fmt: skip
 

@@ -25,6 +25,7 @@ from bot.domain.commands import (
     History,
     Lock,
     Locks,
+    OpenGate,
     Proceed,
     Reject,
     RollBack,
@@ -38,7 +39,7 @@ from bot.domain.commands import (
 )
 from bot.domain.errors import IntegrationError, Refusal
 from bot.ports import Answer, Inbox, Intent
-from bot.services import approvals, board, deployments, leads, locks, readiness, rollbacks
+from bot.services import approvals, board, deployments, leads, locks, readiness, rollbacks, rollouts
 from bot.services.house import House
 
 log = structlog.get_logger(__name__)
@@ -66,6 +67,7 @@ USE_CASES: dict[type[Command], UseCase] = {
     Tick: readiness.tick,
     Acknowledge: readiness.acknowledge,
     RollBack: rollbacks.roll_back,
+    OpenGate: rollouts.open_gate,
 }
 """Who carries out what. ``Help`` is answered at the door and never comes here."""
 

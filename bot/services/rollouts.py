@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 
 from bot.domain.card import Changes
+from bot.domain.catalog import Permission
+from bot.domain.commands import OpenGate
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.rollout import Step, StepState, plan
-from bot.ports import CIProvider, CIRun, Live, Message, RunState, StartRequest, Transaction
+from bot.ports import Answer, CIProvider, CIRun, Intent, Json, Live, Message, RunState, StartRequest, Transaction
 from bot.services import health
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollbacks import by_rule
 
 ATTEMPTS = 3
 """How often a step is started when the provider loses its run for certain."""
+BEGINS_WITHIN = timedelta(seconds=30)
+HANGS = 2.0
+ENOUGH_RUNS = 3
+"""From how many earlier runs "usual" is known."""
 GO, OVER = "go", "over"
 
 
@@ -76,7 +85,7 @@ async def _intend(house: House, id: DeploymentId, index: int, state: StepState) 
             return None
         if step.state is state and step.run:
             return step
-        intended = replace(step, state=state, run="", run_url="", sentence="", started_at=step.started_at or house.now())
+        intended = replace(step, state=state, run="", run_url="", sentence="", stages=(), started_at=step.started_at or house.now())
         await tx.save_steps(id, [intended])
         return intended
 
@@ -85,9 +94,10 @@ async def _find_or_start(house: House, id: DeploymentId, step: Step, *, smoke: b
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
     ci = house.providers[deployment.service].ci
-    run = await _run_of(ci, deployment, step, smoke=smoke)
+    async with _asking(house, id, step):
+        run = await _run_of(ci, deployment, step, smoke=smoke)
     async with house.store.transaction() as tx:
-        await tx.save_steps(id, [replace(step, run=run.id, run_url=run.url)])
+        await tx.save_steps(id, [replace(step, run=run.id, run_url=run.url, stages=run.stages, silent_since=None)])
         await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
         if not smoke and deployment.kind is Kind.FORWARD:
             facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": run.url}
@@ -97,6 +107,18 @@ async def _find_or_start(house: House, id: DeploymentId, step: Step, *, smoke: b
         await ci.cancel(run.id)
         return OVER
     return GO
+
+
+@asynccontextmanager
+async def _asking(house: House, id: DeploymentId, step: Step) -> AsyncIterator[None]:
+    """Ask the CI provider something; its silence is stored once, so that the card can say so, and passed on."""
+    try:
+        yield
+    except IntegrationError:
+        if step.silent_since is None:
+            async with house.store.transaction() as tx:
+                await tx.save_steps(id, [replace(step, silent_since=house.now())])
+        raise
 
 
 async def _run_of(ci: CIProvider, deployment: Deployment, step: Step, *, smoke: bool) -> CIRun:
@@ -120,7 +142,9 @@ async def look(house: House, id: DeploymentId, index: int) -> str | None:
         step = (await reader.steps(id))[index]
     if deployment.state is not State.ROLLING_OUT:
         return OVER
-    run = await house.providers[deployment.service].ci.look(step.run)
+    async with _asking(house, id, step):
+        run = await house.providers[deployment.service].ci.look(step.run)
+    step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None)
     if run.state is RunState.SUCCEEDED:
         return await _succeeded(house, deployment, step)
     if run.state is RunState.LOST and step.attempt < ATTEMPTS:
@@ -133,24 +157,54 @@ async def look(house: House, id: DeploymentId, index: int) -> str | None:
 
 async def _succeeded(house: House, deployment: Deployment, step: Step) -> str:
     smokes = house.of(deployment)[1].smoke
-    if step.state is StepState.RUNNING and smokes:
-        return GO
     now = house.now()
     async with house.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
             return OVER
-        await tx.save_steps(deployment.id, [replace(step, state=StepState.HOLDING, deployed_at=step.deployed_at or now, sentence="")])
-        await tx.wake(deployment.id)
+        if step.state is StepState.RUNNING:
+            await _say_deployed(tx, deployment, step, now)
+        if step.state is StepState.SMOKE or not smokes:
+            holding = replace(step, state=StepState.HOLDING, deployed_at=step.deployed_at or now, sentence="")
+            await tx.save_steps(deployment.id, [holding])
+            await tx.wake(deployment.id)
     return GO
 
 
-async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun) -> None:
-    stage = next((stage for stage in run.stages if stage.state is RunState.RUNNING), None)
-    sentence = run.sentence or (stage.name if stage else str(run.state))
-    if sentence == step.sentence:
+async def _say_deployed(tx: Transaction, deployment: Deployment, step: Step, now: datetime) -> None:
+    """Say in the thread how long the step and its stages took."""
+    if deployment.kind is not Kind.FORWARD:
         return
-    async with house.store.transaction() as tx:
-        await tx.save_steps(deployment.id, [replace(step, sentence=sentence)])
+    stages = [
+        {"name": stage.name, "state": stage.state, "seconds": stage.took.total_seconds() if stage.took else None} for stage in step.stages
+    ]
+    seconds = (now - step.started_at).total_seconds() if step.started_at else None
+    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": step.run_url, "seconds": seconds, "stages": stages}
+    await tx.say(Message(f"{deployment.id}:deployed:{step.key}:{step.attempt}", "step_done", facts, deployment.id))
+
+
+async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun) -> None:
+    """Store where a run stands, when that has changed. ``step`` has its stages already."""
+    async with house.store.reading() as reader:
+        usual = await reader.step_seconds(deployment.service, deployment.environment, step.key)
+        stored = (await reader.steps(deployment.id))[step.index]
+    seen = replace(step, sentence=odd(run, step, house.now(), usual))
+    if seen != stored:
+        async with house.store.transaction() as tx:
+            await tx.save_steps(deployment.id, [seen])
+
+
+def odd(run: CIRun, step: Step, now: datetime, usual: Sequence[float]) -> str:
+    """Say what is odd about a run that is not over, and what to do; empty when nothing is. ``usual`` are seconds of earlier runs."""
+    waited = now - step.started_at if step.started_at else timedelta(0)
+    if run.state is RunState.WAITING:
+        at = next((stage.name for stage in run.stages if stage.state is RunState.WAITING), "")
+        where = f" before {at}" if at else ""
+        return "" if step.passable_stage else f"it waits{where} at a gate of the CI provider's own; open it there"
+    if run.state is RunState.QUEUED and waited > BEGINS_WITHIN:
+        return f"the run has not begun within {BEGINS_WITHIN.seconds} s; see whether the CI provider has a free runner"
+    if len(usual) >= ENOUGH_RUNS and waited.total_seconds() > HANGS * max(usual):
+        return "the run takes more than twice as long as the slowest before; see where it hangs"
+    return run.sentence
 
 
 async def _again(house: House, deployment: Deployment, step: Step) -> str | None:
@@ -183,6 +237,25 @@ async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun
     facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url}
     template = "smoke_failed" if step.state is StepState.SMOKE else "failed"
     await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
+
+
+async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer | None:
+    """Open the pipeline's own gate that a step waits at: for the lead, and for whoever may deploy."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, command.deployment)
+        step = next((step for step in await reader.steps(deployment.id) if step.passable_stage), None)
+    if intent.by != deployment.lead:
+        await house.people.require(intent.by, Permission.DEPLOY, f"let the pipeline of {deployment.id} go on")
+    if step is None or deployment.state is not State.ROLLING_OUT:
+        raise NotPossible(f"{deployment.title} waits at no gate of its pipeline.")
+    about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": step.passable_stage}
+    async with house.store.transaction() as tx:
+        if await tx.once(intent.key):
+            await note(tx, house.now(), "open_gate", deployment, intent.by, stage=step.passable_stage, step=step.key)
+            facts = {**facts_of(deployment), **about, "by": str(intent.by)}
+            await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
+    await house.providers[deployment.service].ci.open_gate(step.run)
+    return Answer("gate_opened", {**facts_of(deployment), **about})
 
 
 async def land(house: House, id: DeploymentId) -> str:

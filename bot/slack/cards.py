@@ -31,7 +31,8 @@ CONFIRM = 300
 
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
 _NOW = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepState.FAILED})
-_PRIMARY = (Action.APPROVE, Action.ACKNOWLEDGE, Action.WATCH, Action.TICK)
+_RUNS = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.FAILED})
+_PRIMARY = (Action.APPROVE, Action.ACKNOWLEDGE, Action.WATCH, Action.TICK, Action.OPEN_GATE)
 """The first of these that is possible is the primary button."""
 _BEFORE = re.compile(r"live and verified on (.+)")
 
@@ -126,7 +127,7 @@ def _approval(card: Card, words: Words) -> str:
 
 
 def _rollout(card: Card, words: Words) -> str:
-    steps, numbers = words.text("card/steps", {"card": card}), _numbers(card, words)
+    steps, numbers = words.text("card/steps", {"card": card}) + _stages(card, card.steps, words), _numbers(card, words)
     return f"{numbers}\n{steps}" if card.is_degraded or card.is_blind else f"{steps}\n{numbers}"
 
 
@@ -140,6 +141,16 @@ def _numbers(card: Card, words: Words) -> str:
         listed = findings[:FINDINGS]
     alike = [finding.title for finding in findings if finding not in listed and finding.verdict is Verdict.HEALTHY]
     return words.text("card/numbers", {"card": card, "findings": listed, "alike": alike})
+
+
+def _stages(card: Card, steps: Sequence[Step], words: Words) -> str:
+    """Draw the stages of the run that is under way, or that failed."""
+    step = next((step for step in steps if step.state in _RUNS), None)
+    return "\n" + words.text("card/stages", {"card": card, "step": step}) if step else ""
+
+
+def _rolling_back(card: Card, words: Words) -> str:
+    return _bad_numbers(card, words) + _stages(card, card.way_back, words)
 
 
 def _bad_numbers(card: Card, words: Words) -> str:
@@ -159,7 +170,7 @@ _BODIES: Mapping[State, Callable[[Card, Words], str]] = {
     State.ROLLING_OUT: _rollout,
     State.WATCHING: _numbers,
     State.VERIFIED: _numbers,
-    State.ROLLING_BACK: _bad_numbers,
+    State.ROLLING_BACK: _rolling_back,
     State.ROLLED_BACK: _bad_numbers,
     State.FAILED: _rollout,
 }
@@ -199,6 +210,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.UNLOCK: f"Unlock {plain(deployment.environment, 40)}",
         Action.ASK_LEAD: "Ask the lead",
         Action.TAKE_OVER: "Take over as on-call…",
+        Action.OPEN_GATE: f"Go on with {plain(card.waits_at, 40)}",
         Action.DEPLOY_FIRST: f"Deploy to {_environment_before(card.review)} first",
     }
     return labels[action]
@@ -218,6 +230,9 @@ def _question(action: Action, card: Card, words: Words) -> Question | None:
         return Question(title, rollback_truth(card, words), "Roll back", f"Keep {version}", is_danger=True)
     if action is Action.UNLOCK and card.lock is not None:
         return Question(f"Unlock {place}?", words.plain_line("card/confirm_unlock", {"card": card}, CONFIRM), "Unlock", "Keep it locked")
+    if action is Action.OPEN_GATE:
+        text = words.plain_line("card/confirm_gate", {"card": card}, CONFIRM)
+        return Question(f"Go on with {plain(card.waits_at, 60)}?", text, "Go on", "Wait")
     if action is Action.CANCEL:
         text = words.plain_line("card/confirm_cancel", {"card": card}, CONFIRM)
         return Question(f"Cancel the deployment of {plain(deployment.service, 30)} {version}?", text, "Cancel it", "Keep it")

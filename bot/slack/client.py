@@ -165,10 +165,18 @@ class SlackClient:
         """Test the token: team, user and bot id."""
         return await self._asked("auth.test", self.web.auth_test())
 
+    async def standing(self) -> tuple[Mapping[str, Any], Mapping[str, str]]:
+        """Test the token, and give the answer's headers too (lower case): ``x-oauth-scopes``, ``date``."""
+        answer = await self._answer("auth.test", self.web.auth_test())
+        return _data(answer), {str(name).lower(): str(value) for name, value in dict(answer.headers).items()}
+
     async def _asked(self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None = None) -> Mapping[str, Any]:
+        return _data(await self._answer(method, call, timeout))
+
+    async def _answer(self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None = None) -> AsyncSlackResponse:
         try:
             async with asyncio.timeout(timeout or self._timeout):
-                answer = await call
+                return await call
         except SlackApiError as error:
             raise _refused(method, error) from error
         except aiohttp.ClientConnectorError as error:
@@ -177,7 +185,10 @@ class SlackClient:
             raise SlackError(method, type(error).__name__, retry=True, perhaps_done=True) from error
         except (SlackClientError, ValueError) as error:
             raise SlackError(method, type(error).__name__, retry=False, perhaps_done=True) from error
-        return answer.data if isinstance(answer.data, dict) else {}
+
+
+def _data(answer: AsyncSlackResponse) -> Mapping[str, Any]:
+    return answer.data if isinstance(answer.data, dict) else {}
 
 
 def _origin(url: str) -> tuple[str, str]:

@@ -165,7 +165,9 @@ def number(value: float) -> str:
     """Write a number with thousands separated and no more digits than matter."""
     if float(value).is_integer() or abs(value) >= 100:  # noqa: PLR2004 - three digits are enough
         return f"{value:,.0f}"
-    return f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.2g}"  # noqa: PLR2004
+    if abs(value) < 0.01:  # noqa: PLR2004 - then two digits are what there is to see
+        return f"{value:.2g}"
+    return f"{value:.{1 if abs(value) >= 10 else 2}f}".rstrip("0").rstrip(".")  # noqa: PLR2004
 
 
 def percent(value: float) -> str:

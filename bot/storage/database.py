@@ -66,8 +66,9 @@ async def open_database(url: str, *, audit_key: bytes | None = None) -> Database
         raise
     writer = _engine(url, "BEGIN IMMEDIATE", pool_size=1, read_only=False)
     reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
+    inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
     database = Database(
-        SqlStore(writer, reader, audit_key), SqlInbox(writer, reader), SqlRuns(writer, reader), SqlSamples(writer, reader),
+        SqlStore(writer, reader, audit_key), inbox, SqlRuns(writer, reader), SqlSamples(writer, reader),
         SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
     )  # fmt: skip
     await database.inbox.prune(datetime.now(UTC))

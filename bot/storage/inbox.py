@@ -1,11 +1,18 @@
-"""The inbox of accepted commands: one commit for all that are waiting for their ack."""
+"""The inbox of accepted commands: one commit for all that are waiting for their ack.
+
+It writes through a connection of its own in a thread of its own: an ack waits for the disk, never in the queue of those who do the work.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import sqlite3
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -32,9 +39,13 @@ class _Waiting:
 class SqlInbox:
     """``ports.Inbox`` with group commit: whoever arrives while a commit is under way shares the next one."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+    def __init__(self, path: Path, pragmas: Sequence[str], writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._path = path
+        self._pragmas = pragmas
         self._writer = writer
         self._reader = reader
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="inbox")
+        self._connection: sqlite3.Connection | None = None
         self._waiting: list[_Waiting] = []
         self._flush: asyncio.Task[None] | None = None
 
@@ -50,6 +61,8 @@ class SqlInbox:
         """Let the commit that is under way come to its end."""
         if self._flush is not None:
             await self._flush
+        await asyncio.get_running_loop().run_in_executor(self._thread, self._disconnect)
+        self._thread.shutdown()
 
     async def _commit_all(self) -> None:
         while self._waiting:
@@ -69,10 +82,21 @@ class SqlInbox:
         """Store a batch with one statement and one commit; of equal keys the first counts."""
         first = {each.intent.key: each for each in reversed(batch)}
         values = [value for key, each in first.items() for value in (key, _stored(each.intent.at), _write(each.intent))]
-        async with self._writer.begin() as connection:
-            rows = await connection.exec_driver_sql(_INSERT.format(",".join(["(?, ?, 0, ?)"] * len(first))), tuple(values))
-            new = set(rows.scalars())
+        statement = _INSERT.format(",".join(["(?, ?, 0, ?)"] * len(first)))
+        new = await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, statement, values)
         return [each.intent.key in new and first[each.intent.key] is each for each in batch]
+
+    def _insert(self, statement: str, values: Sequence[str]) -> set[str]:
+        """Run in the inbox's thread: one statement is one transaction, and durable when it returns."""
+        if self._connection is None:
+            self._connection = sqlite3.connect(self._path, isolation_level=None)
+            for pragma in self._pragmas:
+                self._connection.execute(f"PRAGMA {pragma}")
+        return {key for (key,) in self._connection.execute(statement, values).fetchall()}
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
 
     async def waiting(self) -> tuple[Intent, ...]:
         """List what was accepted and not finished, oldest first."""

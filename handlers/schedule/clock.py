@@ -5,6 +5,7 @@ Every process runs its own scheduler in memory. A slot that passed while the bot
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 
@@ -45,14 +46,15 @@ class Clockwork:
         self._start = start
         self._due = due
         self._tidy = tidy
+        self._at_work = asyncio.Lock()
         hour, minute = catalog.morning.split(":")
         self._morning = CronTrigger(hour=int(hour), minute=int(minute), timezone=catalog.timezone)
         self._scheduler = AsyncIOScheduler(
             timezone=catalog.timezone, job_defaults={"coalesce": True, "misfire_grace_time": None, "max_instances": 1}
         )
-        self._scheduler.add_job(self.summaries, IntervalTrigger(seconds=max(1, int(every.total_seconds()))), id="summaries")
-        self._scheduler.add_job(self.morning, self._morning, id="morning")
-        self._scheduler.add_job(self.tidy, IntervalTrigger(seconds=int(TIDYING.total_seconds())), id="tidy")
+        self._scheduler.add_job(self._whole, IntervalTrigger(seconds=max(1, int(every.total_seconds()))), [self.summaries], id="summaries")
+        self._scheduler.add_job(self._whole, self._morning, [self.morning], id="morning")
+        self._scheduler.add_job(self._whole, IntervalTrigger(seconds=int(TIDYING.total_seconds())), [self.tidy], id="tidy")
 
     async def open(self) -> None:
         """Start the clock, after what was missed."""
@@ -61,8 +63,14 @@ class Clockwork:
         await self.morning()
 
     async def close(self) -> None:
-        """Stop the clock."""
-        self._scheduler.shutdown(wait=False)
+        """Stop the clock, after what it is doing just now: the scheduler would break that off in the middle."""
+        self._scheduler.pause()
+        async with self._at_work:
+            self._scheduler.shutdown(wait=False)
+
+    async def _whole(self, work: Callable[[], Awaitable[None]]) -> None:
+        async with self._at_work:
+            await work()
 
     async def summaries(self) -> None:
         """Start a summary for each deployment whose time has come; the id makes it happen once."""

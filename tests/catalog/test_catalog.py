@@ -13,7 +13,9 @@ from bot.domain.catalog import AutomaticRollback, Direction, GateKind, MetricKin
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
 from bot.domain.rota import duty_at
+from bot.wiring import known_kinds
 
+KNOWN = known_kinds().options
 EXAMPLE = Path(__file__).parents[2] / "docs" / "reference" / "gonogo.example.yaml"
 SMALL = """\
 version: 1
@@ -47,13 +49,13 @@ def write(tmp_path: Path) -> Write:
 
 def problems(path: Path) -> list[str]:
     with pytest.raises(ConfigurationError) as error:
-        load_catalog(path)
+        load_catalog(path, KNOWN)
     return str(error.value).splitlines()
 
 
 @pytest.fixture
 def example() -> Loaded:
-    return load_catalog(EXAMPLE)
+    return load_catalog(EXAMPLE, KNOWN)
 
 
 def test_the_commented_example_loads(example: Loaded) -> None:
@@ -97,14 +99,14 @@ def test_times_are_read_on_the_clocks_of_their_zone(example: Loaded) -> None:
 
 def test_a_small_file_gets_careful_defaults(write: Write) -> None:
     path = write(SMALL)
-    service = load_catalog(path).catalog.services["api"]
+    service = load_catalog(path, KNOWN).catalog.services["api"]
     staging, production = service.environments["staging"], service.environments["production"]
     assert [gate.kind for gate in staging.gates] == [GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN]
     assert {gate.kind for gate in production.gates} == set(GateKind)
     assert all(gate.need is Need.REQUIRED for gate in production.gates)
     assert staging.strategy == "rolling"
     assert staging.summary_after == production.watch == timedelta(minutes=30)
-    assert load_catalog(path).catalog.permissions[Permission.DEPLOY] == frozenset()
+    assert load_catalog(path, KNOWN).catalog.permissions[Permission.DEPLOY] == frozenset()
     assert service.ci.options["repository"] == str(path.parent / "api")
 
 
@@ -113,20 +115,22 @@ def test_the_planning_checklist_is_the_default_where_it_matters(write: Write) ->
     found = problems(write(text))
     assert any("the checklist planning needs the role release_manager" in line for line in found)
     roles = "".join(f"  {role}: {{people: [U1]}}\n" for role in ("release_manager", "qa", "support"))
-    production = load_catalog(write(text.replace("services:", f"{roles}services:"))).catalog.services["api"].environments["production"]
+    production = (
+        load_catalog(write(text.replace("services:", f"{roles}services:")), KNOWN).catalog.services["api"].environments["production"]
+    )
     assert len(production.checklist) == 8
 
 
 def test_gates_can_be_optional_or_off(write: Write) -> None:
     text = SMALL.replace("after: staging,", "after: staging, gates: {rollback: optional, on_call: off},")
-    gates = {gate.kind: gate.need for gate in load_catalog(write(text)).catalog.services["api"].environments["production"].gates}
+    gates = {gate.kind: gate.need for gate in load_catalog(write(text), KNOWN).catalog.services["api"].environments["production"].gates}
     assert gates[GateKind.ROLLBACK] is Need.OPTIONAL
     assert GateKind.ON_CALL not in gates
 
 
 def test_a_short_watch_takes_only_the_snapshots_that_fit(write: Write) -> None:
     text = SMALL.replace("staging: {}", "staging: {watch: 5m, summary_after: off}")
-    staging = load_catalog(write(text)).catalog.services["api"].environments["staging"]
+    staging = load_catalog(write(text), KNOWN).catalog.services["api"].environments["staging"]
     assert staging.snapshots == (timedelta(minutes=1), timedelta(minutes=5))
     assert staging.summary_after is None
 

@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from bot.catalog import json_schema
-from bot.catalog.defaults import GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PLANNING, PROVIDERS, STRATEGIES
+from bot.catalog.defaults import GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PLANNING, STRATEGIES
 from bot.catalog.values import write_duration
 from bot.domain.card import Action
 from bot.domain.usage import NOT_YET, USAGE
+from bot.providers.workbench import Kind
 from bot.settings import SETTINGS_DOCS
+from bot.wiring import OUR_CI, OUR_METRICS, OUR_ON_CALL
 
 ROOT = Path(__file__).parents[2]
 NOTE = "<!-- Written by tests/docs/generate.py from the code. Change it there. -->\n"
 
+JOBS: Mapping[str, tuple[str, Sequence[Kind[Any]]]] = {
+    "ci": ("CI", OUR_CI),
+    "metrics": ("Metrics", OUR_METRICS),
+    "on_call": ("On-call", OUR_ON_CALL),
+}
 ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     Action.APPROVE: ("Approve", "a holder of an approval's role, never the requester", "counts one approval of the pinned commit"),
     Action.REJECT: ("Reject", "the same", "asks for a reason and ends the deployment"),
@@ -33,6 +40,11 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     Action.WATCH: ("I am watching", "the deployment lead", "says that somebody looks"),
     Action.UNLOCK: ("Unlock", "holders of the permission lock", "takes away the lock that a rollback set"),
     Action.ASK_LEAD: ("Ask the lead", "anybody who was refused", "tells the lead, once"),
+    Action.OPEN_GATE: (
+        "Go on with (stage)",
+        "the deployment lead, and holders of the permission deploy",
+        "opens the manual gate of the pipeline that a step waits at",
+    ),
     Action.TAKE_OVER: ("Take over as on-call", "the person on call", "asks for a reason; they lead at once"),
     Action.DEPLOY_FIRST: ("Deploy there first", "holders of the permission deploy", "asks for the same commit in the environment before"),
 }
@@ -48,7 +60,10 @@ PLACES = {
 
 def documents() -> dict[Path, str]:
     """Give every generated page with its text."""
-    pages = {"commands": _commands(), "settings": _settings(), "gonogo-yaml": _yaml(), "templates": _templates(), "actions": _actions()}
+    pages = {
+        "commands": _commands(), "settings": _settings(), "gonogo-yaml": _yaml(), "templates": _templates(), "actions": _actions(),
+        "providers": _providers(),
+    }  # fmt: skip
     return {ROOT / "docs" / "reference" / f"{name}.md": text for name, text in pages.items()}
 
 
@@ -132,11 +147,31 @@ def _built_in() -> str:
     ]
     items = [(f"`{item.key}`", item.title, f"`{item.role}`") for item in PLANNING]
     first, later = (", ".join(f"`{kind.value}`" for kind in gates) for gates in (GATES_OF_THE_FIRST, GATES_OF_THE_LATER))
-    providers = [(f"`{job}`", ", ".join(f"`{name}`" for name in names)) for job, names in PROVIDERS.items()]
+    providers = [(f"`{job}`", ", ".join(f"`{kind.name}`" for kind in kinds)) for job, (_, kinds) in JOBS.items()]
     return (
         f"\n## Built in\n\nGates without `after`: {first}. Gates with `after`: {later}. All required.\n\n"
         f"{_table(('strategy', 'steps'), strategies)}\n{_table(('item of planning', 'title', 'role'), items)}\n"
         f"{_table(('job', 'providers'), providers)}"
+    )
+
+
+def _providers() -> str:
+    parts = [f"# Providers\n{NOTE}\n{PROVIDERS_INTRODUCTION}"]
+    for job, (title, kinds) in JOBS.items():
+        parts.append(f"\n## {title}: `{job}`\n")
+        parts += [_provider(kind) for kind in kinds]
+    return "".join(parts)
+
+
+def _provider(kind: Kind[Any]) -> str:
+    options = [(f"`{name}`", it.sentence, "yes" if it.required else "no") for name, it in kind.options.items()]
+    secrets = [(f"`{secret.name}`", secret.sentence) for secret in kind.secrets]
+    limits = "".join(f"- {limit}\n" for limit in kind.limits)
+    return (
+        f"\n### `{kind.name}`\n\n{kind.title}.\n"
+        + (f"\n{_table(('option', 'what it is', 'needed'), options)}" if options else "")
+        + (f"\n{_table(('secret (also as a file: NAME_FILE)', 'what it is'), secrets)}" if secrets else "")
+        + (f"\nLimits:\n\n{limits}" if limits else "")
     )
 
 
@@ -202,6 +237,10 @@ sandbox.
 *deployment* stands for `id`, `service`, `environment`, `version`, `lead` and `requested_by`.
 """
 
+PROVIDERS_INTRODUCTION = """\
+A service names its providers in gonogo.yaml: `ci: {provider: NAME, …}`, and beside the name the options. Secrets come from the
+environment alone. Each option and secret that is missing or makes no sense is said at the start, with the remedy.
+"""
 ACTIONS_INTRODUCTION = """\
 The buttons on cards and in refusals. A button that cannot work is not shown, and every click is authorised again when
 it happens, by user and workspace. In Slack the action id is the name here after `gonogo.`.

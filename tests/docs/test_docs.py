@@ -8,14 +8,15 @@ from typing import Any
 import pytest
 
 from bot.catalog import json_schema
-from bot.catalog.defaults import PROVIDERS
 from bot.domain.card import Action
 from bot.domain.catalog import GateKind
 from bot.domain.commands import COMMANDS
 from bot.domain.deployment import State
 from bot.domain.usage import NOT_YET, USAGE
+from bot.providers.workbench import Kind
 from bot.settings import SETTINGS_DOCS
 from bot.slack.manifest import SCOPES
+from bot.wiring import OUR_CI, OUR_METRICS, OUR_ON_CALL
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -54,7 +55,19 @@ def test_every_action_is_in_the_reference(action: Action) -> None:
 
 
 def test_every_verb_that_can_be_asked_for_is_typed_or_clicked() -> None:
-    clicked = {"approve", "reject", "tick", "acknowledge", "proceed", "stop_countdown", "watch", "deploy_first", "ask_lead", "take_over"}
+    clicked = {
+        "approve",
+        "reject",
+        "tick",
+        "acknowledge",
+        "proceed",
+        "stop_countdown",
+        "watch",
+        "deploy_first",
+        "ask_lead",
+        "take_over",
+        "open_gate",
+    }
     assert set(COMMANDS) == set(USAGE) | clicked
     assert clicked <= {str(action) for action in Action}
 
@@ -67,8 +80,10 @@ def test_every_template_is_in_the_reference() -> None:
 
 
 def test_every_provider_and_gate_is_named() -> None:
-    listed = page("reference/gonogo-yaml.md") + page("how-to/configure.md")
-    names = [name for known in PROVIDERS.values() for name in known] + [str(kind) for kind in GateKind]
+    listed = page("reference/gonogo-yaml.md") + page("how-to/configure.md") + page("reference/providers.md")
+    kinds: tuple[Kind[Any], ...] = (*OUR_CI, *OUR_METRICS, *OUR_ON_CALL)
+    names = [kind.name for kind in kinds] + [str(kind) for kind in GateKind]
+    names += [secret.name for kind in kinds for secret in kind.secrets] + [option for kind in kinds for option in kind.options]
     assert [name for name in names if f"`{name}`" not in listed] == []
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -82,3 +83,24 @@ async def test_a_missed_slot_is_caught_up_once_also_by_a_second_process() -> Non
         await clock.open()
         await clock.close()
     assert starts.ids == ["summary:storefront-7", "morning@2026-11-21T09:00:00+01:00"]
+
+
+async def test_what_the_clock_has_begun_is_done_before_it_stops() -> None:
+    now, begun, goes_on, said = datetime(2026, 11, 21, 3, tzinfo=UTC), asyncio.Event(), asyncio.Event(), list[str]()
+
+    async def due() -> tuple[str, ...]:
+        if said:
+            begun.set()
+            await goes_on.wait()
+        said.append("looked")
+        return ()
+
+    clock = Clockwork(Catalog("T1", {}, {}, {}, {}), Clock(now), Starts().start, due, timedelta(seconds=1))
+    await clock.open()
+    await asyncio.wait_for(begun.wait(), 10)
+    closing = asyncio.create_task(clock.close())
+    await asyncio.sleep(0)
+    assert not closing.done()
+    goes_on.set()
+    await closing
+    assert said == ["looked", "looked"]

@@ -177,6 +177,18 @@ class TestReading:
         room.vendor.plays(answers({"message": "Resource not accessible"}, 403, X_Accepted_GitHub_Permissions="actions=write"))
         assert "(the token needs actions=write)" in str(await refused(room.client().get("/x")))
 
+    @pytest.mark.parametrize(
+        ("message", "said"),
+        [
+            ({"base": ["Reference not found"]}, "base: Reference not found"),
+            ({"name": ["is too long", "is odd"], "ref": "?"}, "name: is too long, is odd, ref: ?"),
+            ([[[[[["deep"]]]]]], "…"),
+        ],
+    )
+    async def test_words_in_objects_and_lists_become_one_line(self, room: Room, message: Any, said: str) -> None:
+        room.vendor.plays(answers({"message": message}, 400))
+        assert str(await refused(room.client().get("/x"))) == f"GitHub answered 400 to GET /x: {said}"
+
     @pytest.mark.parametrize("body", ["<html>no</html>", "[1]", '{"message": 5, "errors": 3}', '{"errors": {"a": 1}}', "[" * 100_000])
     async def test_an_error_in_any_shape_becomes_a_sentence(self, room: Room, body: str) -> None:
         room.vendor.plays(answers_text(body, 404))
@@ -213,6 +225,17 @@ class TestConditionalReading:
         replies = [await client.get("/x"), await client.get("/x"), await client.get("/x", {"page": "2"})]
         assert [reply.data for reply in replies] == [{"n": 1}] * 3
         assert [request.headers.get("If-None-Match") for request in room.vendor.requests] == [None, '"1"', None]
+
+    async def test_an_unchanged_answer_comes_with_its_new_date(self, room: Room) -> None:
+        async def same(request: web.Request) -> web.StreamResponse:
+            unchanged = "If-None-Match" in request.headers
+            headers = {"ETag": '"1"', "X-Seen": "again" if unchanged else "first", **({} if unchanged else {"X-Next-Page": "2"})}
+            return web.Response(status=304, headers=headers) if unchanged else web.json_response(1, headers=headers)
+
+        room.vendor.plays(same)
+        client = room.client()
+        first, again = await client.get("/x"), await client.get("/x")
+        assert (first.headers["x-seen"], again.headers["x-seen"], again.headers["x-next-page"]) == ("first", "again", "2")
 
     async def test_what_has_changed_replaces_what_was_known(self, room: Room) -> None:
         room.vendor.plays(answers(1, ETag='"1"'), answers(2, ETag='"2"'), answers(3))

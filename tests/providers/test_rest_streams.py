@@ -96,5 +96,5 @@ async def test_a_redirect_is_an_answer_only_where_it_is_meant_and_never_followed
 async def test_the_words_of_json_rpc_are_passed_on_without_secrets(rest: RestClient) -> None:
     with pytest.raises(RestError) as caught:
         await rest.send("POST", "/refuses", {}, headers={"Cookie": "S=1"})
-    assert str(caught.value).endswith("no ***; no number")
+    assert str(caught.value).endswith("environment: no ***, percent: no number")
     assert cast("int", caught.value.status) == 400

@@ -98,6 +98,9 @@ class ScriptedCI:
     async def cancel(self, run: str) -> None:
         self.looks[run] = 99
 
+    async def open_gate(self, run: str) -> None:
+        raise AssertionError(run)
+
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         raise AssertionError(headers, body)
 

@@ -56,6 +56,7 @@ from bot.ports import (
     RunHint,
     RunState,
     Shift,
+    Stage,
     StartRequest,
     Window,
 )
@@ -118,6 +119,8 @@ class ToldCI:
     changes: Changes = field(default_factory=lambda: Changes((Change("b" * 40, "faster basket", "cy"),), 1, ("cy",)))
     quality_state: QualityState = QualityState.GREEN
     away: bool = False
+    stages: tuple[Stage, ...] = ()
+    opened: list[str] = field(default_factory=list)
 
     async def open(self) -> None: ...
 
@@ -151,11 +154,18 @@ class ToldCI:
         return CIRun(request.correlation, RunState.QUEUED, "https://ci.example.com/run")
 
     async def look(self, run: str) -> CIRun:
+        self._answers()
+        if self.stages and self.runs[run].environment == "production" and run not in self.opened + self.cancelled:
+            waits = any(stage.passable for stage in self.stages)
+            return CIRun(run, RunState.WAITING if waits else RunState.RUNNING, stages=self.stages)
         state = self.ends.get(self.runs[run].action, RunState.SUCCEEDED)
         return CIRun(run, RunState.CANCELLED if run in self.cancelled else state, sentence="" if state.is_final else "smoke stage")
 
     async def cancel(self, run: str) -> None:
         self.cancelled.append(run)
+
+    async def open_gate(self, run: str) -> None:
+        self.opened.append(run)
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         raise AssertionError(headers, body)

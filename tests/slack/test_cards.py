@@ -19,7 +19,7 @@ from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
-from bot.domain.rollout import Step, StepState
+from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.slack.blocks import Drawn
 from bot.slack.cards import deployment_card, rollback_truth
 from bot.slack.render import Words
@@ -77,6 +77,10 @@ D, H, P, F = StepState.DONE, StepState.HOLDING, StepState.PENDING, StepState.FAI
 RUNS = {"started_at": NOW - 24 * MINUTE}
 LANDED = {**RUNS, "landed_at": NOW}
 COUNTS = {"countdown_until": NOW + timedelta(seconds=45)}
+STAGES = (
+    Stage("build", RunState.SUCCEEDED, NOW - 2 * MINUTE, NOW - MINUTE), Stage("release", RunState.WAITING, NOW, passable=True),
+)  # fmt: skip
+RUNNING = Step(0, "canary-5", 5, 10 * MINUTE, StepState.RUNNING)
 BACK = {"rolled_back_by": BO, "rolled_back_version": "v1.1.0"}
 
 CASES: dict[str, tuple[Card, str, list[str]]] = {
@@ -107,6 +111,16 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         "storefront v1.2.0 → production · canary 25 % · step 2 of 3 · about 11 min left",
         ["Roll back to v1.1.0!"],
     ),
+    "silent": (
+        card(State.ROLLING_OUT, RUNS, steps=(replace(RUNNING, silent_since=NOW), *steps(D, P, P)[1:]), about_left=11 * MINUTE),
+        "storefront v1.2.0 → production · canary 5 % · step 1 of 3 · about 11 min left",
+        ["Roll back to v1.1.0!"],
+    ),
+    "at a gate": (
+        card(State.ROLLING_OUT, RUNS, steps=(replace(RUNNING, stages=STAGES), *steps(D, P, P)[1:]), about_left=11 * MINUTE),
+        "storefront v1.2.0 → production · canary 5 % · step 1 of 3 · about 11 min left",
+        ["Go on with release*", "Roll back to v1.1.0!"],
+    ),
     "degraded": (
         card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=DEGRADED),
         "storefront v1.2.0 → production · DEGRADED at 25 % · the rollout stands still until the lead decides",
@@ -118,7 +132,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ["Roll back to v1.1.0 now!", "Stop the countdown…"],
     ),
     "blind": (
-        card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=BLIND, ci_silent_since=NOW),
+        card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=BLIND),
         "storefront v1.2.0 → production · NO DATA at 25 % · the rollout stands still until the lead decides",
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
@@ -332,7 +346,8 @@ def poisoned(text: str) -> Iterator[Card]:
     )
     names: dict[str, Any] = {"service": text, "environment": text, "version": text, "ref": text, "reason": text, "note": text}
     for shown, _, _ in CASES.values():
-        run = tuple(replace(step, key=text, run_url=text, sentence=text) for step in shown.steps)
+        stages = tuple(replace(stage, name=text, sentence=text) for stage in STAGES)
+        run = tuple(replace(step, key=text, run_url=text, sentence=text, stages=stages) for step in shown.steps)
         yield replace(
             shown, deployment=replace(shown.deployment, **names), review=Review(NOW, gates), changes=changes, strategy=text, waits_for=text,
             rollback=replace(shown.rollback, version=text, undoes=changes), snapshot=shown.snapshot and bad, steps=run,

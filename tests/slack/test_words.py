@@ -81,6 +81,7 @@ SUMMARY = {
     "authors": ["ana", "cy"],
 }
 
+STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 ANSWERS: dict[str, dict[str, Any]] = {
     "cancelled": {**FACTS, "by": "T1/UANA"},
     "approved": FACTS,
@@ -92,6 +93,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "countdown_stopped": {**FACTS, "reason": "known"},
     "asked_lead": FACTS,
     "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": ""},
+    "gate_opened": {**FACTS, "stage": "release"},
     "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call"},
     "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO"},
     "refusal": {"sentence": "No."},
@@ -106,6 +108,8 @@ ANSWERS: dict[str, dict[str, Any]] = {
 MESSAGES: dict[str, dict[str, Any]] = {
     "gates": {**FACTS, "gates": [GATE]},
     "approved": {**FACTS, "by": "T1/UCY"},
+    "step_done": {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
+    "gate_opened": {**FACTS, "step": "canary-5", "percent": 5, "by": "T1/UBO", "stage": "release"},
     "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
     "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT},
@@ -192,6 +196,11 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "messages/no_channel",
             {"title": "x", "deployment": "x-1", "channel": ""},
             "(x-1): no channel is configured for it, so it is here.",
+        ),
+        (
+            "messages/step_done",
+            {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
+            "5 % is deployed, in 41 s: build 12 s · migrate skipped.",
         ),
         ("answers/incident", {"incident": "abc", "verb": "stop_countdown"}, '"stop countdown" was not carried out'),
         (

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 import uuid
-from collections.abc import Callable, Coroutine, Mapping
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -23,6 +23,7 @@ from bot.ports import CIRun, Clock, LocalRun, Quality, QualityState, Resolved, R
 from bot.providers.ci import junit, pipeline
 from bot.providers.ci.git import VENDOR, Git, checked
 from bot.providers.ci.process import Ended, carries, end_group, environment, run_stage
+from bot.providers.workbench import CIKind, Finding, Option, Workbench
 
 log = structlog.get_logger(__name__)
 
@@ -51,6 +52,8 @@ class LocalCI:
         self._pass_on = dict(pass_on or {})
         self._on_change = on_change
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self.gates: dict[str, asyncio.Event] = {}
+        """What runs wait for that wait at a manual gate."""
         self._closing = False
 
     async def open(self) -> None:
@@ -143,13 +146,27 @@ class LocalCI:
         if left is not None and not left.run.state.is_final:  # stopped before its task had begun
             await self.save(replace(left, run=_ended(left.run, RunState.CANCELLED, self._clock.now(), "stopped on request")))
 
-    async def release_gate(self, run: str) -> None:
-        """Let a run go on that waits at a manual gate."""
-        (self._work / "logs" / f"{run}.gate").touch()
+    async def open_gate(self, run: str) -> None:
+        """Let a run go on that waits at a manual gate; each gate waits for its own word."""
+        stages = (await self.look(run)).stages
+        if run in self.gates and any(stage.passable for stage in stages):
+            self.gates[run].set()
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:  # noqa: ARG002 - the port's signature
         """Refuse: this CI runs in the same process and needs no webhooks."""
         raise IntegrationError("The embedded CI takes no webhooks.", vendor=VENDOR, status=404, retry=False)
+
+    async def examine(self) -> Sequence[Finding]:
+        """Check that the repository is there and that its newest commit has a pipeline that can be read."""
+        if not self._git.is_there():
+            remedy = "Clone it there, or correct the path in gonogo.yaml."
+            return [Finding("repository", ok=False, sentence=f"{self._git.repository} is not a git repository.", remedy=remedy)]
+        found = [Finding("repository", ok=True, sentence=f"{self._git.repository} is there.")]
+        try:
+            actions = ", ".join((await self._pipeline((await self._git.resolve("HEAD")).commit)).pipelines)
+        except IntegrationError as error:
+            return [*found, Finding("pipeline", ok=False, sentence=str(error), remedy="See docs/how-to/write-a-pipeline.md.")]
+        return [*found, Finding("pipeline", ok=True, sentence=f"{pipeline.FILE} of the newest commit has: {actions}.")]
 
     async def _execute(self, mine: LocalRun, stages: tuple[pipeline.StageSpec, ...]) -> None:
         work = _Work(self, mine, self._tree(mine))
@@ -219,11 +236,13 @@ class _Work:
         await self.end(RunState.SUCCEEDED, ", ".join(facts))
 
     async def _wait_at_gate(self, index: int) -> None:
-        await self._stage(index, RunState.WAITING, "waits at a manual gate")
-        gate = Path(self._run.log).with_suffix(".gate")
-        while not await asyncio.to_thread(gate.exists):  # noqa: ASYNC110 - another process may let it on
-            await asyncio.sleep(0.2)
-        await asyncio.to_thread(gate.unlink, missing_ok=True)  # the next gate waits for its own release
+        run = self._run.run.id
+        self._ci.gates[run] = asyncio.Event()
+        try:
+            await self._stage(index, RunState.WAITING, "waits at a manual gate")
+            await self._ci.gates[run].wait()
+        finally:
+            del self._ci.gates[run]
 
     async def _run_stage(self, index: int, stage: pipeline.StageSpec) -> Ended:
         began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
@@ -255,7 +274,10 @@ class _Work:
         stages, now = list(self._run.run.stages), self._ci.now()
         old = stages[index]
         began = old.started_at or (now if state in {RunState.RUNNING, RunState.WAITING} else None)
-        stages[index] = replace(old, state=state, sentence=sentence, started_at=began, finished_at=now if state.is_final else None)
+        stages[index] = replace(
+            old, state=state, sentence=sentence, started_at=began, finished_at=now if state.is_final else None,
+            passable=state is RunState.WAITING,
+        )  # fmt: skip
         whole = RunState.WAITING if state is RunState.WAITING else RunState.RUNNING
         await self._save(replace(self._run.run, state=whole, stages=tuple(stages)))
 
@@ -306,3 +328,25 @@ def _quality(run: CIRun) -> Quality:
     if run.state.is_final:
         return Quality(QualityState.RED, run.sentence or f"the test run was {run.state}")
     return Quality(QualityState.RUNNING, "the tests are running")
+
+
+def _build(bench: Workbench) -> LocalCI:
+    options = bench.options
+    return LocalCI(
+        bench.service, Path(str(options.get("repository", ""))), runs=bench.runs, clock=bench.clock, work=bench.work,
+        pass_on=options.get("environment") or {}, on_change=bench.wake,
+    )  # fmt: skip
+
+
+KIND = CIKind(
+    "local", "Embedded: the repository's own pipeline.yml, as real processes on the bot's machine", _build,
+    options={
+        "repository": Option("The path of the git repository.", required=True, is_path=True),
+        "environment": Option("Variables that the stages get, beside their own."),
+    },
+    limits=(
+        "Repository code runs as the bot's own user; use it for repositories that you trust as much as the bot itself.",
+        "A run ends with the bot's process; it is marked lost and started again.",
+        "It takes no webhooks: it runs in the bot's own process.",
+    ),
+)  # fmt: skip

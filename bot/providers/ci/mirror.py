@@ -35,10 +35,12 @@ ALWAYS = {
     "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10",
     "LC_ALL": "C",
 }
+SHORTEST_SECRET = 12
 _FULL = re.compile(r"[0-9a-f]{40}")
 _SCP_LIKE = re.compile(r"[^/]+:.*")
 _FOR_GOOD = re.compile(
-    r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository|could not read username"
+    r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository"
+    r"|could not read (?:username|password)|dubious ownership|verification failed|returned error: 40[134]"
 )
 
 
@@ -48,11 +50,13 @@ class Mirror:
     def __init__(self, address: str, folder: Path, *, vendor: str, environment: Mapping[str, str] | None = None) -> None:
         self._address = _usable(address)
         self._vendor = vendor
-        self._secrets = tuple(filter(None, (environment or {}).values()))
+        words = (word for value in (environment or {}).values() for word in (value, *value.split()))
+        self._secrets = tuple(word for word in words if len(word) >= SHORTEST_SECRET)
         seen = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         place = folder.absolute() / f"{hashlib.sha256(self._address.encode()).hexdigest()[:16]}.git"
         self._git = Git(place, vendor=vendor, environment={**ALWAYS, **seen, **(environment or {})})
         self._fetching = asyncio.Lock()
+        self._begun = self._brought = 0
 
     async def open(self) -> None:
         """Make the mirror where there is none. Fetches nothing: the first question does."""
@@ -88,11 +92,16 @@ class Mirror:
         return await self._git.compare(base, head)
 
     async def fetch(self) -> None:
-        """Bring the mirror up to date; also a way to see whether the repository can be reached."""
+        """Bring the mirror up to date; also a way to see whether the repository can be reached. Callers that wait share one fetch."""
+        asked = self._begun
         async with self._fetching:
+            if self._brought > asked:  # a fetch that began after this was asked for has brought everything
+                return
+            self._begun += 1
             await self.open()
             await asyncio.to_thread(_unlock, self._git.repository)
             await self._reach("fetch", "--quiet", "--prune", "--no-write-fetch-head", "--no-recurse-submodules", "--", self._address, *REFS)
+            self._brought = self._begun
 
     async def _point_head(self) -> None:
         """Let HEAD mean the default branch of the repository as it is now."""
@@ -106,7 +115,8 @@ class Mirror:
             return await self._git.run(*arguments, patience=FETCH_PATIENCE)
         except IntegrationError as error:
             said = self._redacted(str(error))
-            sentence = f"The repository cannot be read: {said}"
+            hint = " (it asks for a password: the token is missing or wrong)" if "could not read" in said else ""
+            sentence = f"The repository cannot be read{hint}: {said}"
             raise IntegrationError(sentence, vendor=self._vendor, retry=not _FOR_GOOD.search(said)) from None
 
     def _redacted(self, text: str) -> str:

@@ -17,9 +17,10 @@ import structlog
 from bot.domain.catalog import EnvironmentPolicy, MetricSpec, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import Observed
-from bot.ports import Clock, Cohort, Sample, SampleStore, Window
+from bot.ports import Clock, Cohort, MetricsSource, Sample, SampleStore, Window
 from bot.providers.metrics.exposition import Query, query_of, read
 from bot.providers.metrics.growth import observe
+from bot.providers.workbench import MetricsKind, Option, Workbench
 
 log = structlog.get_logger(__name__)
 
@@ -192,6 +193,24 @@ def queries_of(specs: Sequence[MetricSpec]) -> tuple[Query, ...]:
     return tuple(query_of(spec) for spec in specs)
 
 
-def validate(specs: Sequence[MetricSpec]) -> None:
-    """Raise ConfigurationError for the first metric whose query cannot be read."""
-    queries_of(specs)
+def check(service: Service) -> None:
+    """Raise ConfigurationError for the first query, interval or address of a service that cannot be read."""
+    queries_of(service.metric_specs)
+    interval(service)
+    endpoints(service)
+
+
+def _build(bench: Workbench) -> MetricsSource:
+    """Give the one that all services share: it bounds its history over all of them."""
+    if bench.embedded is None:
+        raise ConfigurationError(f"services.{bench.service}: scrape is only there inside the bot.")
+    return bench.embedded.metrics
+
+
+KIND = MetricsKind(
+    "scrape", "The services' own Prometheus endpoints, history kept in the database", _build,
+    options={
+        "every": Option("How often the endpoints are read: `15s`, `1m`; 15 s when it is missing."),
+        "commit_label": Option("The label that holds the commit, which tells old from new instances."),
+    },
+)  # fmt: skip

@@ -8,7 +8,8 @@ from datetime import datetime
 from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
 from bot.domain.rota import Rota, duty_at
-from bot.ports import Shift
+from bot.ports import OnCallSchedule, Shift
+from bot.providers.workbench import OnCallKind, Option, Workbench
 
 
 class RotaSchedule:
@@ -32,3 +33,14 @@ class RotaSchedule:
         if name not in self._rotas:
             raise ConfigurationError(f'service "{service.name}": there is no rota "{name}" (there are: {known})')
         return self._rotas[name]
+
+
+def _build(bench: Workbench) -> OnCallSchedule:
+    if bench.embedded is None:
+        raise ConfigurationError(f"services.{bench.service}: rota is only there inside the bot.")
+    return bench.embedded.on_call
+
+
+KIND = OnCallKind(
+    "rota", "Rotas in gonogo.yaml, with time zones and overrides", _build, {"schedule": Option("The name of a rota.", required=True)}
+)

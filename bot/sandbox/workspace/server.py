@@ -107,7 +107,8 @@ class Workspace:
         self.calls.append({"method": name, "arguments": arguments, "answer": answer})
         if fault == "lost" and request.transport is not None:
             request.transport.abort()
-        return web.json_response(answer)
+        knows_us = _token(request, arguments) == self.token
+        return web.json_response(answer, headers={"X-OAuth-Scopes": ",".join(sorted(self.scopes))} if knows_us else None)
 
     async def _answer(self, name: str, found: Method | None, request: web.Request, arguments: Json) -> Json:
         try:

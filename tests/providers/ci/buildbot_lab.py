@@ -171,9 +171,7 @@ class BuildbotLab:
             work=self.folder / "work",
             wake=self.woken.append,
         )
-        ci = build(bench, budget=QUICK, grace=5.0, pause=0.05)
-        assert isinstance(ci, BuildbotCI)
-        return ci
+        return build(bench, budget=QUICK, grace=5.0, pause=0.05)
 
     def git(self, *arguments: str) -> str:
         who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import AsyncIterator, Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
 
@@ -12,8 +12,12 @@ import pytest
 
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
-from tests.providers.ci import buildbot_server
+from tests.providers.ci import buildbot_server, github_lab
 from tests.providers.ci.buildbot_lab import BuildbotLab, laboratory
+from tests.providers.ci.github_fake import GitHub
+from tests.providers.ci.github_lab import GitHubLab
+from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
+from tests.providers.ci.jenkins_lab import JenkinsLab
 
 STAGES = ("build", "migrate", "release")
 
@@ -37,6 +41,39 @@ class Lab(Protocol):
 
     def started(self) -> int:
         """Count the deployments that really began."""
+        ...
+
+
+class FaultyLab(Lab, Protocol):
+    """What a vendor that speaks HTTP must be able to do besides, for ``test_faults.py``."""
+
+    @property
+    def start_path(self) -> str:
+        """Give a part of the path of the call that starts a run."""
+        ...
+
+    def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
+        """Let the next requests whose path contains ``path`` go wrong.
+
+        ``fault`` is a status ("401"), ``timeout`` (no answer), ``truncated`` (carried out, half of the JSON comes) or ``lost``
+        (carried out, then the connection is closed).
+        """
+        ...
+
+    def twin(self, correlation: str) -> None:
+        """Make a second run with a correlation id on the vendor's side."""
+        ...
+
+    def notice(self, run: str) -> tuple[dict[str, str], bytes]:
+        """Give a correctly signed webhook about a run."""
+        ...
+
+
+class SkewedLab(FaultyLab, Protocol):
+    """A vendor whose clock can be wrong."""
+
+    def skew(self, by: timedelta) -> None:
+        """Set the vendor's clock wrong."""
         ...
 
 
@@ -154,8 +191,59 @@ async def buildbot(buildbot_master: buildbot_server.Server, tmp_path: Path) -> A
         yield lab
 
 
-@pytest.fixture(params=["local", "buildbot"])
+@pytest.fixture
+async def github() -> AsyncIterator[GitHubLab]:
+    """Give GitHub with a fine-grained token, opened."""
+    async with github_lab.opened(MemoryRuns()) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def github_app() -> AsyncIterator[GitHubLab]:
+    """Give GitHub with an App, opened."""
+    async with github_lab.opened(MemoryRuns(), secrets=github_lab.app_secrets()) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def github_enterprise() -> AsyncIterator[GitHubLab]:
+    """Give an older GitHub Enterprise Server, which does not say which run it starts, opened."""
+    async with github_lab.opened(MemoryRuns(), GitHub(prefix="/api/v3", names_runs_it_starts=False)) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def gitlab() -> AsyncIterator[GitLabLab]:
+    """Give GitLab CI, against a fake GitLab."""
+    async with gitlab_lab() as lab:
+        yield lab
+
+
+@pytest.fixture
+async def jenkins(tmp_path: Path) -> AsyncIterator[JenkinsLab]:
+    """Give a Jenkins with a job that deploys and one that tests, opened."""
+    lab = JenkinsLab(tmp_path)
+    await lab.open()
+    yield lab
+    await lab.close()
+
+
+@pytest.fixture(params=["local", "github", "github_app", "github_enterprise", "gitlab", "jenkins", "buildbot"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins", "buildbot"])
+def faulty(request: pytest.FixtureRequest) -> FaultyLab:
+    """Give each laboratory whose vendor can misbehave in turn."""
+    found: FaultyLab = request.getfixturevalue(request.param)
+    return found
+
+
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins"])
+def skewed(request: pytest.FixtureRequest) -> SkewedLab:
+    """Give each laboratory whose vendor's clock can be wrong in turn."""
+    found: SkewedLab = request.getfixturevalue(request.param)
     return found

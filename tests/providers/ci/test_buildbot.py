@@ -265,6 +265,12 @@ async def test_a_bot_that_is_started_again_finds_its_run(buildbot: BuildbotLab) 
     assert (found and found.id, found and found.state) == (run.id, RunState.RUNNING)
 
 
+async def test_there_is_no_gate_to_open(buildbot: BuildbotLab) -> None:
+    run = await held(buildbot)
+    await buildbot.ci.open_gate(run.id)
+    assert await buildbot.ci.look(run.id) == run
+
+
 async def test_a_run_of_another_builder_is_not_ours(buildbot: BuildbotLab) -> None:
     commit = buildbot.commit("first")
     await until(lambda: buildbot.server.newest("test-shop") > 0)

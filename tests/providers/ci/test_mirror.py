@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import shutil
+import ssl
 import subprocess
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.providers.ci.mirror import Mirror, token_for
@@ -101,9 +107,15 @@ class TestResolving:
         assert (refused.value.vendor, refused.value.retry) == ("Jenkins", False)
 
     async def test_many_who_ask_at_once_all_get_the_answer(self, elsewhere: Elsewhere, mirror: Mirror) -> None:
-        commit = elsewhere.commit("first")
-        found = await asyncio.gather(*(mirror.resolve("trunk") for _ in range(5)))
-        assert {each.commit for each in found} == {commit}
+        first = elsewhere.commit("first")
+        asked = [asyncio.create_task(mirror.resolve("trunk")) for _ in range(5)]
+        await asyncio.sleep(0)
+        assert {each.commit for each in await asyncio.gather(*asked)} == {first}
+        under_way = asyncio.create_task(mirror.resolve("trunk"))
+        await asyncio.sleep(0.005)
+        second = elsewhere.commit("second")
+        assert (await mirror.resolve("trunk")).commit == second, "a fetch that had begun before is not enough"
+        await under_way
 
 
 class TestComparing:
@@ -141,6 +153,63 @@ class TestTheFolder:
             await Mirror(str(moved.path), tmp_path / "work", vendor="Jenkins").resolve(commit)
 
 
+class Guarded:
+    """The repository on https, for whoever shows the right token (git's dumb protocol: plain files)."""
+
+    def __init__(self, folder: Path, elsewhere: Elsewhere) -> None:
+        self.certificate = folder / "server.pem"
+        self.asked: list[str] = []
+        key = folder / "key.pem"
+        subprocess.run(
+            ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "1", "-subj", "/CN=here",
+             "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", str(key), "-out", str(self.certificate)],
+            check=True, capture_output=True,
+        )  # fmt: skip
+        elsewhere.git("update-server-info")
+        self._files = elsewhere.path / ".git"
+        self._tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        self._tls.load_cert_chain(self.certificate, key)
+
+    @asynccontextmanager
+    async def opened(self) -> AsyncIterator[str]:
+        application = web.Application()
+        application.router.add_get("/shop.git/{path:.*}", self._answer)
+        server = TestServer(application, host="127.0.0.1", scheme="https")
+        await server.start_server(ssl=self._tls)
+        try:
+            yield f"https://robot@127.0.0.1:{server.port}/shop.git"
+        finally:
+            await server.close()
+
+    async def _answer(self, request: web.Request) -> web.StreamResponse:
+        self.asked.append(request.headers.get("Authorization", ""))
+        if self.asked[-1] != f"Basic {base64.b64encode(b'robot:t0ken-of-the-robot').decode()}":
+            return web.Response(status=401, headers={"WWW-Authenticate": "Basic"})
+        found = self._files / request.match_info["path"]
+        return web.FileResponse(found) if found.is_file() else web.Response(status=404)
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="makes a certificate with openssl")
+class TestTokens:
+    async def test_a_token_opens_the_repository_and_a_wrong_one_is_refused_without_a_question(
+        self, tmp_path: Path, elsewhere: Elsewhere
+    ) -> None:
+        commit = elsewhere.commit("first")
+        guarded = Guarded(tmp_path, elsewhere)
+        trust = {"GIT_SSL_CAINFO": str(guarded.certificate)}
+        async with guarded.opened() as address:
+            known = Mirror(address, tmp_path / "known", vendor="Jenkins", environment={**token_for(address, "t0ken-of-the-robot"), **trust})
+            assert (await known.resolve("trunk")).commit == commit
+            for token in ("wrong-wrong-wrong", ""):
+                environment = {**token_for(address, token), **trust}
+                with pytest.raises(IntegrationError, match="the token is missing or wrong") as refused:
+                    await Mirror(address, tmp_path / "unknown", vendor="Jenkins", environment=environment).resolve("trunk")
+                assert not refused.value.retry
+                assert "robot" not in str(refused.value)
+        left = [path.read_bytes() for path in (tmp_path / "known").rglob("*") if path.is_file()]
+        assert not any(b"t0ken" in text or b"robot" in text for text in left)
+
+
 class TestAddresses:
     @pytest.mark.parametrize(
         "address", ["", "-u", "--upload-pack=id", "ext::sh -c id", "https://a\nb", "https://ana:hunter2@example.com/shop"]
@@ -163,6 +232,7 @@ class TestAddresses:
         assert refused.value.retry
         said = f"{refused.value} {refused.value.__cause__}"
         assert not any(each in said for each in ("hunter2", "bot@", secret["GIT_CONFIG_VALUE_0"]))
+        assert "***" not in said, "words that are no secrets stay"
 
     def test_a_token_is_shown_to_its_own_https_host_alone(self) -> None:
         shown = token_for("https://x-access-token@git.example.com/shop.git", "t0ken")

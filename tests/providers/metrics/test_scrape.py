@@ -18,7 +18,8 @@ from bot.domain.catalog import EnvironmentPolicy, MetricKind, MetricSpec, Provid
 from bot.domain.errors import ConfigurationError
 from bot.domain.health import Verdict, snapshot
 from bot.ports import Cohort, MetricsSource, Sample, Window
-from bot.providers.metrics.scrape import BODY_CAP, ScrapeMetrics, commit_label, interval, validate
+from bot.providers.metrics.scrape import BODY_CAP, ScrapeMetrics, commit_label, interval
+from bot.providers.metrics.scrape import check as check_service
 
 OLD, NEW = "a" * 40, "b" * 40
 ERRORS = MetricSpec(
@@ -266,6 +267,6 @@ def test_the_commits_label_can_be_chosen() -> None:
 
 
 def test_metrics_are_validated_before_anything_starts() -> None:
-    validate([ERRORS, P95])
+    check_service(storefront())
     with pytest.raises(ConfigurationError, match='metric "p95"'):
-        validate([ERRORS, replace(P95, query={})])
+        check_service(replace(storefront(), metric_specs=(ERRORS, replace(P95, query={}))))

@@ -6,13 +6,14 @@ provider, and ``examination`` what ``gonogo doctor`` asks. The master's side is 
 
 from __future__ import annotations
 
+import base64
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError
-from bot.ports import CIProvider
 from bot.providers.ci.buildbot.door import Door
+from bot.providers.ci.buildbot.events import PAUSE
 from bot.providers.ci.buildbot.provider import GRACE, BuildbotCI, Setup
 from bot.providers.ci.buildbot.reading import VENDOR
 from bot.providers.ci.mirror import Mirror, token_for
@@ -23,11 +24,18 @@ USER, PASSWORD = "GONOGO_BUILDBOT_USER", "GONOGO_BUILDBOT_PASSWORD"
 WEBHOOK_SECRET, GIT_TOKEN = "GONOGO_BUILDBOT_WEBHOOK_SECRET", "GONOGO_BUILDBOT_GIT_TOKEN"
 
 
-def build(bench: Workbench, *, budget: Budget | None = None, grace: float = GRACE, pause: float = 2.0) -> CIProvider:
+def build(bench: Workbench, *, budget: Budget | None = None, grace: float = GRACE, pause: float = PAUSE) -> BuildbotCI:
     """Make the provider of one service. Raises ConfigurationError. The numbers are for laboratories."""
+    try:
+        return _built(bench, budget, grace, pause)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"services.{bench.service}.ci: {error}") from error
+
+
+def _built(bench: Workbench, budget: Budget | None, grace: float, pause: float) -> BuildbotCI:
     user, password = bench.secret(USER), bench.secret(PASSWORD)
     if bool(user) != bool(password):
-        raise ConfigurationError(f"Set both {USER} and {PASSWORD}, or neither.")
+        raise ConfigurationError(f"set both {USER} and {PASSWORD}, or neither.")
     setup = Setup(
         url=_address(bench.options),
         builder=_word(bench.options, "builder"),
@@ -36,17 +44,17 @@ def build(bench: Workbench, *, budget: Budget | None = None, grace: float = GRAC
         account=user,
         webhook_secret=bench.secret(WEBHOOK_SECRET),
     )
+    basic = base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
+    rest = RestClient(bench.session, setup.url, vendor=VENDOR, hosts=bench.hosts, secrets=(password, basic), budget=budget)
     repository = _word(bench.options, "repository")
-    rest = RestClient(bench.session, setup.url, vendor=VENDOR, hosts=bench.hosts, secrets=(password,), budget=budget)
-    token = bench.secret(GIT_TOKEN)
-    mirror = Mirror(repository, bench.work / "mirror", vendor=VENDOR, environment=token_for(repository, token) if token else None)
-    return BuildbotCI(setup, Door(rest, user, password), mirror, bench.clock, bench.wake, grace=grace, pause=pause)
+    mirror = Mirror(repository, bench.work / "buildbot", vendor=VENDOR, environment=token_for(repository, bench.secret(GIT_TOKEN)))
+    return BuildbotCI(setup, Door(rest, user, basic), mirror, bench.clock, bench.wake, grace=grace, pause=pause)
 
 
 def _word(options: Mapping[str, Any], name: str) -> str:
     value = options.get(name)
     if not isinstance(value, str) or not value.strip():
-        raise ConfigurationError(f"The provider buildbot needs the option {name}.")
+        raise ConfigurationError(f"the provider buildbot needs the option {name}.")
     return value.strip()
 
 
@@ -76,7 +84,7 @@ KIND = CIKind(
         Secret(GIT_TOKEN, "a token to read an https:// repository with"),
     ),
     limits=(
-        "Buildbot has no approvals of its own; a build that waits for its builder's lock is shown as waiting, a waiting step as running.",
+        "Buildbot has no gates of its own that could be opened from here. A build that waits for a lock is shown as running.",
         "The steps that are still to come are shown only when the force scheduler has the field gonogo_stages, as in our master.cfg.",
         "Rebuilding a run in Buildbot's pages makes a new run that Go/No-Go does not follow.",
         "Tests are looked for among the newest 500 builds of the tests builder.",

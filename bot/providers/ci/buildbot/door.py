@@ -6,7 +6,6 @@ Basic authentication counts at ``/auth/login`` only; it is exchanged there for a
 from __future__ import annotations
 
 import asyncio
-import base64
 from collections.abc import AsyncIterator, Mapping
 from http import HTTPStatus
 from itertools import count
@@ -20,12 +19,15 @@ API = "/api/v2"
 
 
 class Door:
-    """One master under one account; without an account we are anonymous. Every method raises RestError or IntegrationError."""
+    """One master under one account; without an account we are anonymous. Every method raises RestError or IntegrationError.
 
-    def __init__(self, rest: RestClient, user: str, password: str) -> None:
+    ``basic`` is ``user:password`` in base64.
+    """
+
+    def __init__(self, rest: RestClient, user: str, basic: str) -> None:
         self._rest = rest
         self._user = user
-        self._basic = base64.b64encode(f"{user}:{password}".encode()).decode()
+        self._basic = basic
         self._cookie = ""
         self._logging_in = asyncio.Lock()
         self._ids = count(1)

@@ -20,7 +20,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.buildbot import examination, notices, reading
 from bot.providers.ci.buildbot.door import Door
-from bot.providers.ci.buildbot.events import Events
+from bot.providers.ci.buildbot.events import PAUSE, Events
 from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
 from bot.providers.ci.mirror import Mirror
 from bot.providers.rest import RestError
@@ -61,7 +61,7 @@ class BuildbotCI:
         wake: Callable[[str], None],
         *,
         grace: float = GRACE,
-        pause: float = 2.0,
+        pause: float = PAUSE,
     ) -> None:
         self._setup = setup
         self._door = door
@@ -293,6 +293,10 @@ class BuildbotCI:
             stood = await self._stop(int(run.rpartition("/")[2]), stood=stood)
             if await self._ends(run):
                 return
+
+    async def open_gate(self, run: str) -> None:
+        """Leave a run as it is: Buildbot has no gates, so none of its runs waits at one."""
+        await self.look(run)
 
     async def _stop(self, number: int, *, stood: bool = False) -> bool:
         """Stop the build of a request, or the request when it has ``stood`` in the queue; tell whether it stands there."""

@@ -135,16 +135,9 @@ def _without_build(id: str, request: Mapping[str, Any], plan: Sequence[str], *, 
 
 
 def _under_way(run: CIRun, steps: Sequence[Mapping[str, Any]]) -> CIRun:
-    """Say what a build waits for, if it does."""
-    held = next((step for step in steps if _waits(step)), None)
-    if held is None:
-        return run
-    return replace(run, state=RunState.WAITING, sentence="waits for a lock in Buildbot that another build holds")
-
-
-def _waits(step: Mapping[str, Any]) -> bool:
-    """Tell whether this is the wait for a builder's lock. A step's own lock cannot be told from the first moment of the step."""
-    return step.get("name") == _LOCK and step.get("started_at") is not None and not step.get("complete")
+    """Say that a build waits for its builder's lock, when it does. A step's own lock cannot be told from the first moment of the step."""
+    held = any(step.get("name") == _LOCK and step.get("started_at") is not None and not step.get("complete") for step in steps)
+    return replace(run, sentence="waits for a lock in Buildbot that another build holds") if held else run
 
 
 def _explained(run: CIRun, build: Mapping[str, Any], commit: str) -> CIRun:

@@ -1,0 +1,97 @@
+"""What GitHub knows about commits: which one a name means, what lies between two, whether the tests passed."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from bot.domain.card import Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import Quality, Resolved
+from bot.providers.ci.github import facts
+from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.rest import RestError
+
+TAGS = 50
+"""How many pages of 100 tags are read, and"""
+COMMITS = 20
+"""how many of 100 commits, and"""
+CHECKS = 10
+"""how many of 100 checks."""
+_SHA = "application/vnd.github.sha"
+_NO_SUCH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
+_BLIND = "; checks of other apps cannot be seen with this token"
+
+
+class Commits:
+    """The commits of one repository; ``workflow`` is the one that deploys, whose runs are no tests."""
+
+    def __init__(self, repository: Repository, workflow: str) -> None:
+        self._repository = repository
+        self._workflow = workflow
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch or commit, or ``latest`` (the highest version among the tags, else the default branch)."""
+        if ref == "latest":
+            tag = facts.highest((await self._tags()).keys())
+            ref = tag or await self._repository.ref()
+        for name in facts.candidates(facts.checked(ref)):
+            commit = await self._commit(name)
+            if commit:
+                return Resolved(commit, ref if name.startswith("tags/") else await self._called(commit))
+        await self._repository.get("")  # a repository that cannot be seen has no tags either, and says why
+        sentence = f'There is no tag, branch or commit "{ref}" in {self._repository.name}.'
+        raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
+
+    async def _commit(self, name: str) -> str:
+        """Give the full commit, or "" where GitHub knows no such name."""
+        try:
+            return str((await self._repository.get(f"/commits/{escaped(name)}", accept=_SHA, text=True)).data or "").strip()
+        except RestError as error:
+            if error.status not in _NO_SUCH:
+                raise
+            return ""
+
+    async def _tags(self) -> dict[str, str]:
+        return {str(tag["name"]): str(tag["commit"]["sha"]) for tag in await self._repository.all("/tags", limit=TAGS)}
+
+    async def _called(self, commit: str) -> str:
+        """Name a commit as people do: by its tag, else by its first characters."""
+        return facts.highest(tag for tag, sha in (await self._tags()).items() if sha == commit) or commit[:10]
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
+        if facts.checked(base) == facts.checked(head):
+            return Changes()
+        pages = await self._comparison(base, head)
+        backwards = pages[0]["status"] == "behind"
+        return facts.changes(await self._comparison(head, base) if backwards else pages, backwards=backwards)
+
+    async def _comparison(self, base: str, head: str) -> list[Any]:
+        path = f"/compare/{escaped(base)}...{escaped(head)}"
+        return [reply.data async for reply in self._repository.pages(path, key="commits", limit=COMMITS)]
+
+    async def quality(self, commit: str) -> Quality:
+        """Tell whether the commit's checks and statuses are green. The jobs of our own deployments do not count."""
+        path = f"/commits/{escaped(facts.checked(commit))}"
+        found, note = await self._checks(commit, path)
+        listed = await self._repository.all(f"{path}/status", key="statuses", limit=CHECKS)
+        return facts.quality([*found, *facts.statuses(listed)], note=note)
+
+    async def _checks(self, commit: str, path: str) -> tuple[list[facts.Check], str]:
+        try:
+            runs = await self._repository.all(f"{path}/check-runs", {"filter": "latest"}, key="check_runs", limit=CHECKS)
+        except RestError as error:
+            if error.status != HTTPStatus.FORBIDDEN or error.retry:
+                raise
+            return await self._workflows(commit), _BLIND  # fine-grained tokens have no permission for checks
+        return facts.checks(runs, await self._our_suites(commit) if runs else ()), ""
+
+    async def _our_suites(self, commit: str) -> list[int]:
+        path = f"/actions/workflows/{escaped(self._workflow)}/runs"
+        runs = await self._repository.all(path, {"head_sha": commit}, key="workflow_runs", limit=CHECKS)
+        return [int(run["check_suite_id"]) for run in runs if run.get("check_suite_id")]
+
+    async def _workflows(self, commit: str) -> list[facts.Check]:
+        runs = await self._repository.all("/actions/runs", {"head_sha": commit}, key="workflow_runs", limit=CHECKS)
+        return facts.workflows(runs, self._workflow)

@@ -1,0 +1,150 @@
+"""GitHub's JSON about commits, read into our values: names, differences, tests. No I/O.
+
+Shapes: https://docs.github.com/rest (commits, checks, statuses, workflow runs). Unknown words never count as green.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection, Iterable, Mapping
+from typing import Any, NamedTuple
+
+from bot.domain.card import Change, Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import Quality, QualityState
+
+VENDOR = "GitHub"
+SHOWN = 250
+"""How many commits are listed; all are counted."""
+NAMED = 3
+"""How many checks a sentence names."""
+_SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
+_NUMBER = re.compile(r"(\d+)", re.ASCII)
+_NEITHER = frozenset({"neutral", "skipped"})
+
+
+def checked(ref: str) -> str:
+    """Refuse a ref that could be read as something else in an address. Raises IntegrationError."""
+    unsafe = not _SAFE_REF.fullmatch(ref) or ".." in ref or "@{" in ref or "//" in ref or ref.endswith((".lock", "/", "."))
+    if unsafe:
+        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=VENDOR, retry=False)
+    return ref
+
+
+def candidates(ref: str) -> Iterable[str]:
+    """Name the ways in which GitHub may know a ref: as a tag, as a branch, as a commit."""
+    yield f"tags/{ref}"
+    yield f"heads/{ref}"
+    if _COMMIT.fullmatch(ref):
+        yield ref
+
+
+def highest(tags: Iterable[str]) -> str:
+    """Pick the highest version, as people count: v1.10.0 is above v1.9.0, and v2.0.0 above v2.0.0-rc.1; "" for none."""
+    return max(tags, key=_rank, default="")
+
+
+def _rank(tag: str) -> tuple[Any, ...]:
+    found = _VERSION.fullmatch(tag)
+    if not found:
+        return (0, (), 0, _natural(tag))
+    numbers = tuple(int(part) for part in found[1].split("."))
+    return (1, numbers, not found[2].startswith("-"), _natural(found[2]))
+
+
+def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
+    parts = _NUMBER.split(text)
+    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+
+
+def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:
+    """Read the pages of a comparison, oldest first."""
+    pages = list(pages)
+    first = pages[0]
+    commits = [_change(each) for page in pages for each in page.get("commits") or ()]
+    return Changes(
+        tuple(commits[:SHOWN]),
+        int(first["total_commits"]),
+        tuple(dict.fromkeys(each.author for each in commits)),
+        files=tuple(str(each["filename"]) for each in first.get("files") or ()),
+        url=str(first.get("html_url") or ""),
+        backwards=backwards,
+    )
+
+
+def _change(commit: Mapping[str, Any]) -> Change:
+    inner = commit["commit"]
+    author = (inner.get("author") or {}).get("name") or (commit.get("author") or {}).get("login") or "unknown"
+    return Change(str(commit["sha"]), (str(inner.get("message") or "").splitlines() or [""])[0], str(author))
+
+
+# Tests ----------------------------------------------------------------------------------------------------------------------------------
+
+
+class Check(NamedTuple):
+    """What one check says."""
+
+    name: str
+    verdict: str
+    """``green``, ``red``, ``running``, or ``nothing`` where it was skipped."""
+
+
+def checks(runs: Iterable[Mapping[str, Any]], ours: Collection[int]) -> list[Check]:
+    """Read check runs. The newest of one name in one suite decides; the suites of our own deployments do not count."""
+    newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for run in runs:
+        suite = (run.get("check_suite") or {}).get("id")
+        key = (suite, (run.get("app") or {}).get("id"), run["name"])
+        if suite not in ours and int(run["id"]) >= int(newest.get(key, run)["id"]):
+            newest[key] = run
+    return [_check(str(run["name"]), run) for run in newest.values()]
+
+
+def workflows(runs: Iterable[Mapping[str, Any]], ours: str) -> list[Check]:
+    """Read workflow runs, for tokens that may not see check runs. The newest of a workflow and its event decides; ``ours`` is left out."""
+    newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    for run in runs:
+        key = (run["workflow_id"], run["event"])
+        if not is_of(run, ours) and int(run["id"]) >= int(newest.get(key, run)["id"]):
+            newest[key] = run
+    return [_check(str(run.get("name") or run.get("path") or run["id"]), run) for run in newest.values()]
+
+
+def is_of(run: Mapping[str, Any], workflow: str) -> bool:
+    """Tell whether a run belongs to the workflow file ``workflow``. A run's path may end with the ref of the file."""
+    return str(run.get("path") or "").partition("@")[0].rpartition("/")[2] == workflow
+
+
+def _check(name: str, run: Mapping[str, Any]) -> Check:
+    if run.get("status") != "completed":
+        return Check(name, "running")
+    conclusion = run.get("conclusion")
+    if conclusion == "success":
+        return Check(name, "green")
+    return Check(name, "nothing" if conclusion in _NEITHER else "red")
+
+
+def statuses(listed: Iterable[Mapping[str, Any]]) -> list[Check]:
+    """Read the statuses of the combined status; its own summary says "pending" where there are none, which means nothing."""
+    words = {"success": "green", "pending": "running"}
+    return [Check(str(each["context"]), words.get(str(each["state"]), "red")) for each in listed]
+
+
+def quality(found: Iterable[Check], *, note: str = "", url: str = "") -> Quality:
+    """Weigh all checks of a commit. Red outweighs running; without a single success nothing is green."""
+    found = list(found)
+    for verdict, state, words in (("red", QualityState.RED, "failed"), ("running", QualityState.RUNNING, "still running")):
+        names = sorted({name for name, each in found if each == verdict})
+        if names:
+            return Quality(state, f"{_listed(names)} {words}{note}", url)
+    green = sum(each == "green" for _, each in found)
+    if not green:
+        return Quality(QualityState.NONE, f"no tests have run at this commit{note}", url)
+    return Quality(QualityState.GREEN, f"{green} {'check' if green == 1 else 'checks'} passed{note}", url)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(names[:NAMED])
+    return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown

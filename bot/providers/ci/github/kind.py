@@ -1,0 +1,115 @@
+"""What the rest of the house knows about GitHub: its options, its secrets, its limits, and how it is built."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from urllib.parse import urlsplit
+
+from bot.domain.errors import ConfigurationError
+from bot.providers.ci.github.deployments import Deployments
+from bot.providers.ci.github.identity import App, checked_key
+from bot.providers.ci.github.provider import GitHubCI
+from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.github.runs import Runs
+from bot.providers.ci.github.starts import Starts
+from bot.providers.rest import Budget, RestClient
+from bot.providers.workbench import CIKind, Option, Secret, Workbench
+
+API = "https://api.github.com"
+WORKFLOW = "deploy.yml"
+HASTY = Budget(timeout=3.0, tries=1, patience=0.0)
+"""What a courtesy may cost."""
+HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
+_REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+")
+_WORKFLOW = re.compile(r"[A-Za-z0-9_.-]+\.ya?ml")
+_ON, _OFF = frozenset({"on", "true"}), frozenset({"off", "false"})
+_HERE = frozenset({"127.0.0.1", "localhost", "::1"})
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What stands in gonogo.yaml, checked."""
+
+    repository: str
+    workflow: str
+    ref: str
+    api: str
+    deployments: bool
+
+
+def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
+    """Build the provider. Raises ConfigurationError for options that make no sense and for missing secrets."""
+    options = _options(bench)
+    client = _client(bench, options, budget)
+    repository = Repository(client(budget), options.repository, ref=options.ref)
+    hasty = Repository(client(HASTY), options.repository)
+    deployments = Deployments(hasty, on=options.deployments)
+    runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock), deployments)
+    return GitHubCI(repository, options.workflow, runs=runs, webhook_secret=bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET"))
+
+
+def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callable[[Budget | None], RestClient]:
+    """Say who we are, and give a way to make clients that all do."""
+    token, app, key = (bench.secret(f"GONOGO_GITHUB_{name}") for name in ("TOKEN", "APP_ID", "APP_KEY"))
+    make = partial(RestClient, bench.session, options.api, vendor="GitHub", hosts=bench.hosts)
+    if app and key:
+        pem = checked_key(key)
+        once = replace(budget or Budget(), tries=1)  # the call that needs the token is what is tried again
+        bare = make(headers=HEADERS, secrets=[pem], budget=once)
+        identity = App(bare, bench.clock, app=app, key=pem, repository=options.repository)
+        return lambda budget: make(headers=HEADERS, identity=identity, budget=budget)
+    if token:
+        headers = {**HEADERS, "Authorization": f"Bearer {token}"}
+        return lambda budget: make(headers=headers, secrets=[token], budget=budget)
+    needed = "Set GONOGO_GITHUB_TOKEN, or GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY"
+    raise ConfigurationError(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
+
+
+def _options(bench: Workbench) -> Options:
+    given = {name: str(value) for name, value in bench.options.items()}
+    found = Options(
+        given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
+        given.get("deployments", "off").lower() in _ON,
+    )  # fmt: skip
+    if given.get("deployments", "off").lower() not in _ON | _OFF:
+        raise _wrong(bench, "deployments", "write on or off")
+    if not _REPOSITORY.fullmatch(found.repository):
+        raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
+    if not _WORKFLOW.fullmatch(found.workflow):
+        raise _wrong(bench, "workflow", "write the name of a file in .github/workflows, as in deploy.yml")
+    address = urlsplit(found.api)
+    if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _HERE):
+        raise _wrong(bench, "api", "write an address that begins with https://, as in https://github.example.com/api/v3")
+    return found
+
+
+def _wrong(bench: Workbench, option: str, remedy: str) -> ConfigurationError:
+    return ConfigurationError(f'services.{bench.service}.ci.{option}: "{bench.options.get(option, "")}" does not do; {remedy}.')
+
+
+KIND = CIKind(
+    name="github",
+    title="GitHub Actions",
+    build=build,
+    options={
+        "repository": Option("The repository as owner/name.", required=True),
+        "workflow": Option("The workflow file that deploys; deploy.yml by default."),
+        "ref": Option("The branch whose workflow file is used; the default branch by default. What is deployed is the pinned commit."),
+        "api": Option("The address of the REST interface, for GitHub Enterprise Server: https://github.example.com/api/v3."),
+        "deployments": Option("on or off (default): whether GitHub's list of deployments is kept, at the exact commit."),
+    },
+    secrets=(
+        Secret("GONOGO_GITHUB_TOKEN", "A fine-grained token: Actions write, Contents read, Commit statuses read, Metadata read."),
+        Secret(
+            "GONOGO_GITHUB_WEBHOOK_SECRET", "The secret of the repository's webhook; without it, webhooks are refused and runs are polled."
+        ),
+    ),
+    limits=(
+        "A workflow takes a branch, not a commit: the workflow must check out its input commit, as the template does.",
+        "A fine-grained token cannot see other apps' checks; with it, only workflow runs and commit statuses count as tests.",
+        "Approvals that GitHub itself demands for an environment are shown and have to be given at GitHub.",
+    ),
+)

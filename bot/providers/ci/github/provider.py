@@ -1,0 +1,76 @@
+"""GitHub Actions as a CI provider."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+
+from bot.domain.card import Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, Quality, Resolved, RunHint, RunState, StartRequest
+from bot.providers.ci.github import webhook
+from bot.providers.ci.github.commits import Commits
+from bot.providers.ci.github.doctor import Doctor
+from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.github.runs import Runs
+from bot.providers.workbench import Finding
+
+
+class GitHubCI:
+    """``ports.CIProvider`` for one workflow of one repository."""
+
+    def __init__(self, repository: Repository, workflow: str, *, runs: Runs, webhook_secret: str = "") -> None:
+        self._repository = repository
+        self._workflow = workflow
+        self._commits = Commits(repository, workflow)
+        self._runs = runs
+        self._webhook_secret = webhook_secret
+
+    async def open(self) -> None:
+        """Take up work. GitHub is not asked: the bot must come up while GitHub is down; ``gonogo doctor`` checks the options."""
+
+    async def close(self) -> None:
+        """Let go. Runs that are under way go on at GitHub."""
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch, commit or ``latest``."""
+        return await self._commits.resolve(ref)
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not."""
+        return await self._commits.compare(base, head)
+
+    async def quality(self, commit: str) -> Quality:
+        """Tell whether the commit's tests are green."""
+        return await self._commits.quality(commit)
+
+    async def find(self, correlation: str) -> CIRun | None:
+        """Find the run that carries a correlation id; None is certain."""
+        return await self._runs.find(correlation)
+
+    async def start(self, request: StartRequest) -> CIRun:
+        """Start a run; the same correlation never starts twice."""
+        return await self._runs.start(request)
+
+    async def look(self, run: str) -> CIRun:
+        """See where a run stands."""
+        return await self._runs.look(run)
+
+    async def cancel(self, run: str) -> None:
+        """Ask a run to stop. A finished run is left as it is."""
+        await self._runs.cancel(run)
+
+    async def open_gate(self, run: str) -> None:
+        """Refuse to open a gate of GitHub's own: its reviewers answer there. A run that does not wait is left as it is."""
+        seen = await self._runs.look(run)
+        if seen.state is RunState.WAITING:
+            sentence = f"GitHub keeps this gate itself: {seen.sentence}."
+            raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)
+
+    async def examine(self) -> tuple[Finding, ...]:
+        """Check the configuration live, for ``gonogo doctor``."""
+        return await Doctor(self._repository, self._workflow, has_webhook_secret=bool(self._webhook_secret)).examine()
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
+        """Verify and read a webhook without I/O."""
+        return webhook.parse(headers, body, secret=self._webhook_secret)

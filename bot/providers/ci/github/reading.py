@@ -1,0 +1,135 @@
+"""GitHub's JSON about workflow runs, read into our values. No I/O.
+
+Words: https://docs.github.com/rest/actions/workflow-runs and .../workflow-jobs. A word that is not known is never a success.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from bot.ports import CIRun, RunState, Stage
+
+_UNDER_WAY = {
+    "queued": RunState.QUEUED,
+    "requested": RunState.QUEUED,
+    "pending": RunState.QUEUED,
+    "waiting": RunState.WAITING,
+    "in_progress": RunState.RUNNING,
+}
+_ENDED = {
+    "success": RunState.SUCCEEDED,
+    "cancelled": RunState.CANCELLED,
+    "skipped": RunState.SKIPPED,
+    "action_required": RunState.WAITING,
+}
+_BETWEEN = re.compile(r"[\s()\[\]{}<>\"',;|]+")
+
+
+def carries(run: Mapping[str, Any], correlation: str) -> bool:
+    """Tell whether a run's title holds a correlation id as a word of its own: ``a-1:canary-5`` is not ``a-1:canary-50``."""
+    return correlation in _BETWEEN.split(str(run.get("display_title") or ""))
+
+
+def run(data: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]] = (), *, waits_for: str = "") -> CIRun:
+    """Read a run and its jobs. ``waits_for`` says what a waiting run waits for."""
+    jobs = list(jobs)
+    state = _state(data)
+    stages = tuple(_stage(job, state) for job in jobs)
+    ended = _latest(stages) or _time(data.get("updated_at")) if state.is_final else None
+    began = _time(data.get("run_started_at")) or _time(data.get("created_at"))
+    sentence = _sentence(state, data, jobs, stages, waits_for)
+    return CIRun(str(data["id"]), state, str(data.get("html_url") or ""), stages, began, ended, sentence)
+
+
+def _state(data: Mapping[str, Any]) -> RunState:
+    status = str(data.get("status") or "")
+    if status != "completed":
+        return _UNDER_WAY.get(status, RunState.RUNNING)
+    return _ENDED.get(str(data.get("conclusion") or ""), RunState.FAILED)
+
+
+def _stage(job: Mapping[str, Any], whole: RunState) -> Stage:
+    state = _state(job)
+    sentence = "" if state in {RunState.SUCCEEDED, RunState.SKIPPED, RunState.QUEUED} else _step(job)
+    if whole.is_final and not state.is_final:  # the run has ended, and the list of jobs is a moment behind
+        state = RunState.CANCELLED if whole is RunState.CANCELLED else RunState.SKIPPED
+    began = _time(job.get("started_at")) if state not in {RunState.QUEUED, RunState.SKIPPED} else None
+    return Stage(str(job["name"]), state, began, _time(job.get("completed_at")) if state.is_final else None, sentence)
+
+
+def _step(job: Mapping[str, Any]) -> str:
+    """Say at which step a job is, or where it broke."""
+    steps: Sequence[Mapping[str, Any]] = job.get("steps") or ()
+    for number, step in enumerate(steps, 1):
+        if step.get("status") == "in_progress":
+            return f"{step['name']} (step {number} of {len(steps)})"
+        if step.get("conclusion") not in {None, "success", "skipped", "neutral"}:
+            return f"{step['name']} (step {number} of {len(steps)}){_reason(step)}"
+    return _reason(job).removeprefix(": ")
+
+
+def _reason(ended: Mapping[str, Any]) -> str:
+    """Say why it ended, where that is more than that it failed or was cancelled."""
+    conclusion = str(ended.get("conclusion") or "")
+    return "" if conclusion in {"", "failure", "cancelled"} else f": {conclusion.replace('_', ' ')}"
+
+
+def _sentence(state: RunState, data: Mapping[str, Any], jobs: list[Any], stages: tuple[Stage, ...], waits_for: str) -> str:
+    if state is RunState.WAITING:
+        return waits_for or "waits at GitHub for approval; open the run there"
+    if state is RunState.QUEUED:
+        return "waits for a runner" if jobs else "waits at GitHub to begin"
+    if state is RunState.RUNNING:
+        return "; ".join(_at(stage) for stage in stages if stage.state in {RunState.RUNNING, RunState.WAITING})
+    if state is RunState.FAILED:
+        broken = [_broken(stage) for stage in stages if stage.state is RunState.FAILED]
+        return "; ".join(broken) or f"GitHub ended the run: {str(data.get('conclusion') or 'no reason').replace('_', ' ')}"
+    words = {
+        RunState.CANCELLED: "cancelled at GitHub",
+        RunState.SKIPPED: "GitHub skipped the whole run; look at the conditions of its jobs",
+    }
+    return words.get(state, "")
+
+
+def _at(stage: Stage) -> str:
+    return f"{stage.name}: {stage.sentence}" if stage.sentence else stage.name
+
+
+def _broken(stage: Stage) -> str:
+    return f"{stage.name} failed at {stage.sentence}" if stage.sentence else f"{stage.name} failed"
+
+
+def gate(pending: Iterable[Mapping[str, Any]]) -> str:
+    """Say what a waiting run waits for. Reviewers are GitHub's and answer there: our own approval does not count for them."""
+    return "; ".join(_gate(each) for each in pending)
+
+
+def _gate(pending: Mapping[str, Any]) -> str:
+    environment = (pending.get("environment") or {}).get("name") or "an environment"
+    reviewers = [each.get("reviewer") or {} for each in pending.get("reviewers") or ()]
+    names = [str(each.get("login") or each.get("name") or "") for each in reviewers]
+    if any(names):
+        return f"{environment} waits at GitHub for a review by {' or '.join(filter(None, names))}"
+    minutes = pending.get("wait_timer") or 0
+    return (
+        f"{environment} waits at GitHub for its timer of {minutes} min"
+        if minutes
+        else f"{environment} waits at GitHub for its protection rules"
+    )
+
+
+def _latest(stages: Iterable[Stage]) -> datetime | None:
+    return max((stage.finished_at for stage in stages if stage.finished_at), default=None)
+
+
+def _time(text: Any) -> datetime | None:
+    if not isinstance(text, str) or not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo else None

@@ -1,0 +1,60 @@
+"""One repository at GitHub: its address, its pages, its default branch."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+from urllib.parse import quote
+
+from bot.domain.errors import IntegrationError
+from bot.providers.rest import Reply, RestClient
+
+PAGE = 100
+"""The most that GitHub puts on one page."""
+
+
+class Repository:
+    """GitHub's interface under ``/repos/OWNER/NAME``. Every method raises RestError."""
+
+    def __init__(self, client: RestClient, name: str, *, ref: str = "") -> None:
+        self.client = client
+        self.name = name
+        self._path = f"/repos/{name}"
+        self._ref = ref
+
+    async def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str = "", text: bool = False) -> Reply:
+        """Read something of the repository. ``accept`` asks for another form than JSON."""
+        return await self.client.get(self._path + path, params, headers={"Accept": accept} if accept else None, text=text)
+
+    async def send(self, method: str, path: str, body: Any = None, *, repeatable: bool = False) -> Reply:
+        """Write something to the repository."""
+        return await self.client.send(method, self._path + path, body, repeatable=repeatable)
+
+    async def pages(self, path: str, params: Mapping[str, str] | None = None, *, key: str = "", limit: int) -> AsyncIterator[Reply]:
+        """Read page after page while they are full, at most ``limit`` of them. ``key`` names the list in an answer that is no list."""
+        for number in range(1, limit + 1):
+            reply = await self.get(path, {**(params or {}), "per_page": str(PAGE), "page": str(number)})
+            yield reply
+            if len(reply.data[key] if key else reply.data) < PAGE:
+                return
+
+    async def all(self, path: str, params: Mapping[str, str] | None = None, *, key: str = "", limit: int) -> list[Any]:
+        """Read a whole list. One that is longer than ``limit`` pages is refused: what was not read may hold what matters."""
+        found = [
+            each async for reply in self.pages(path, params, key=key, limit=limit) for each in (reply.data[key] if key else reply.data)
+        ]
+        if len(found) >= limit * PAGE:
+            sentence = f"GitHub lists {limit * PAGE:,} or more entries at {self._path}{path}; Go/No-Go does not read that many."
+            raise IntegrationError(sentence, vendor="GitHub", retry=False)
+        return found
+
+    async def ref(self) -> str:
+        """Name the branch whose workflow file is used: the option ``ref``, else the repository's default branch."""
+        if not self._ref:
+            self._ref = str((await self.get("")).data["default_branch"])
+        return self._ref
+
+
+def escaped(part: str) -> str:
+    """Make one part of a path out of a name."""
+    return quote(part, safe="/")

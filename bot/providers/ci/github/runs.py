@@ -1,0 +1,211 @@
+"""The runs of the workflow that deploys: start once, find, look, cancel."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from http import HTTPStatus
+from typing import Any
+
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, StartRequest
+from bot.providers.ci.github import reading, workflow
+from bot.providers.ci.github.deployments import Deployments
+from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.starts import Attempt, Starts
+from bot.providers.rest import Reply, RestError
+
+VENDOR = "GitHub"
+LOOK_BACK = timedelta(days=7)
+"""How far back a run is looked for by its correlation, by GitHub's own clock."""
+RUNS = 20
+"""How many pages of 100 runs are read for that."""
+JOBS = 10
+REMEMBERED = 256
+"""How many finished runs are remembered, so that what was final stays final when somebody runs it again by hand."""
+PAUSES = (0.5, 1.0, 2.0, 4.0)
+"""Seconds between looks for a run that GitHub took without naming it."""
+
+
+class Runs:
+    """The runs of one workflow of one repository."""
+
+    def __init__(
+        self, repository: Repository, workflow: str, starts: Starts, deployments: Deployments, *, pauses: Sequence[float] = PAUSES
+    ) -> None:
+        self._repository = repository
+        self._workflow = workflow
+        self._starts = starts
+        self._deployments = deployments
+        self._pauses = pauses
+        self._one_at_a_time = asyncio.Lock()
+        self._gives_details = True
+        self._final: OrderedDict[str, CIRun] = OrderedDict()
+
+    async def find(self, correlation: str) -> CIRun | None:
+        """Find the run that carries a correlation id in its title; None is certain, and what is not certain raises."""
+        attempt = await self._starts.of(correlation)
+        found, whole = await self._titled(correlation)
+        if attempt.run:
+            found.add(attempt.run)
+        if len(found) > 1:
+            raise _cannot_tell(
+                f"{len(found)} runs at GitHub carry {correlation} ({', '.join(sorted(found))}), so it cannot be told which one is meant. "
+                f"Delete the wrong one at GitHub, or stop this deployment.",
+                retry=False,
+            )
+        if not found:
+            await self._make_sure(correlation, attempt, whole=whole)
+            return None
+        run = found.pop()
+        await self._starts.became(correlation, run)
+        return await self.look(run)
+
+    async def _titled(self, correlation: str) -> tuple[set[str], bool]:
+        """Give the runs whose title carries it, and whether all runs were read that could."""
+        path = f"/actions/workflows/{escaped(self._workflow)}/runs"
+        found: set[str] = set()
+        listed = 0
+        async for reply in self._repository.pages(path, key="workflow_runs", limit=RUNS):
+            runs: list[Any] = reply.data["workflow_runs"]
+            found |= {str(run["id"]) for run in runs if reading.carries(run, correlation)}
+            listed += len(runs)
+            if runs and _is_too_old(runs[-1], reply):
+                return found, True
+        return found, listed < RUNS * 100
+
+    async def _make_sure(self, correlation: str, attempt: Attempt, *, whole: bool) -> None:
+        """Raise unless it is certain that there is no run."""
+        if attempt.open_since is None and not attempt.taken:
+            return
+        if not await workflow.names_its_runs(self._repository, self._workflow):
+            sentence = (
+                f"GitHub gave no run for the start of {correlation}, and {self._workflow} does not put its input correlation into "
+                "run-name, "
+                "so it cannot be told whether it runs. Look at GitHub, and add the run-name of our template to the workflow."
+            )
+            raise _cannot_tell(sentence, retry=False)
+        if attempt.taken or not whole or not self._starts.has_settled(attempt):
+            taken = "took the start" if attempt.taken else "gave no answer to the start"
+            raise _cannot_tell(
+                f"GitHub {taken} of {correlation} and does not show the run yet. It is looked for again; nothing starts twice."
+            )
+
+    async def start(self, request: StartRequest) -> CIRun:
+        """Start a run, or return the one that this intent has started already."""
+        async with self._one_at_a_time:
+            known = await self.find(request.correlation)
+            if known is not None:
+                return known
+            run = await self._begin(request)
+            await self._deployments.announce(request, run)
+            return run
+
+    async def _begin(self, request: StartRequest) -> CIRun:
+        await self._starts.send(request)
+        try:
+            reply = await self._dispatch(request)
+        except RestError as error:
+            if not error.perhaps_done:
+                await self._starts.refused(request.correlation)
+                raise
+            return await self._settle(request.correlation, ())
+        if reply.data is None:  # 204: GitHub Enterprise Server up to 3.19 does not name the run
+            await self._starts.taken(request.correlation)
+            return await self._settle(request.correlation, self._pauses)
+        run = str(reply.data["workflow_run_id"])
+        await self._starts.became(request.correlation, run)
+        return await self._see(run)
+
+    async def _dispatch(self, request: StartRequest) -> Reply:
+        path = f"/actions/workflows/{escaped(self._workflow)}/dispatches"
+        body = {"ref": await self._repository.ref(), "inputs": inputs(request)}
+        if not self._gives_details:
+            return await self._repository.send("POST", path, body)
+        try:
+            return await self._repository.send("POST", path, {**body, "return_run_details": True})
+        except RestError as error:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "return_run_details" not in str(error):
+                raise
+        self._gives_details = False  # an older GitHub Enterprise Server
+        return await self._repository.send("POST", path, body)
+
+    async def _settle(self, correlation: str, pauses: Sequence[float]) -> CIRun:
+        """Find a run that was perhaps started; as often as there are pauses, and once more."""
+        for pause in pauses:
+            try:
+                found = await self.find(correlation)
+            except IntegrationError as error:
+                if not error.retry:
+                    raise
+                found = None
+            if found is not None:
+                return found
+            await asyncio.sleep(pause)
+        found = await self.find(correlation)
+        if found is None:
+            raise _cannot_tell(f"GitHub does not show the run of {correlation}. It is looked for again; nothing starts twice.")
+        return found
+
+    async def look(self, run: str) -> CIRun:
+        """See where a run stands; its jobs are the stages."""
+        if run in self._final:
+            return self._final[run]
+        seen = await self._see(run)
+        await self._deployments.report(seen)
+        return seen
+
+    async def _see(self, run: str) -> CIRun:
+        if not run.isascii() or not run.isdecimal():
+            raise IntegrationError(f'GitHub has no run "{run[:80]}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
+        data = (await self._repository.get(f"/actions/runs/{run}")).data
+        jobs = await self._repository.all(f"/actions/runs/{run}/jobs", {"filter": "latest"}, key="jobs", limit=JOBS)
+        waits_for = await self._gate(run) if data.get("status") == "waiting" else ""
+        seen = reading.run(data, jobs, waits_for=waits_for)
+        if seen.state.is_final:
+            self._final[run] = seen
+            while len(self._final) > REMEMBERED:
+                self._final.popitem(last=False)
+        return seen
+
+    async def _gate(self, run: str) -> str:
+        try:
+            return reading.gate((await self._repository.get(f"/actions/runs/{run}/pending_deployments")).data)
+        except RestError:  # only the words get poorer
+            return ""
+
+    async def cancel(self, run: str) -> None:
+        """Ask a run to stop. GitHub answers before it has stopped; 409 says that it had ended already."""
+        if (await self.look(run)).state.is_final:
+            return
+        try:
+            await self._repository.send("POST", f"/actions/runs/{run}/cancel", repeatable=True)
+        except RestError as error:
+            if error.status != HTTPStatus.CONFLICT:
+                raise
+            if not (await self.look(run)).state.is_final:
+                raise _cannot_tell(f"GitHub would not cancel run {run} at this moment; ask again.") from error
+
+
+def inputs(request: StartRequest) -> dict[str, str]:
+    """Give what the workflow gets. GitHub refuses inputs that the workflow does not declare, so an empty one is not sent."""
+    ours = {
+        "action": request.action, "environment": request.environment, "commit": request.commit,
+        "correlation": request.correlation, "asked_by": request.asked_by,
+    }  # fmt: skip
+    return {name: value for name, value in {**request.inputs, **ours}.items() if value}
+
+
+def _is_too_old(run: Any, reply: Reply) -> bool:
+    try:
+        now = parsedate_to_datetime(reply.headers.get("date", ""))
+        return now.astimezone(UTC) - datetime.fromisoformat(run["created_at"]) > LOOK_BACK
+    except (TypeError, ValueError, KeyError):
+        return False
+
+
+def _cannot_tell(sentence: str, *, retry: bool = True) -> IntegrationError:
+    return IntegrationError(sentence, vendor=VENDOR, retry=retry)

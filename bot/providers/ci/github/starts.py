@@ -1,0 +1,71 @@
+"""What we know of our own starts: GitHub has no idempotency key, so the intent is stored before GitHub is asked.
+
+A start is *open* from the moment it is sent until GitHub's answer is stored. When the answer is lost, the run is
+looked for in GitHub's list, which is a moment behind; only after ``SETTLES`` does an absence from it mean anything.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from bot.ports import CIRun, Clock, LocalRun, RunState, RunStore, StartRequest
+
+SETTLES = timedelta(minutes=2)
+"""After this time GitHub's list shows every run that was started; it usually takes a few seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A start: the run it became, or since when its answer is awaited. Neither: it was never sent, or refused."""
+
+    run: str = ""
+    open_since: datetime | None = None
+    taken: bool = False
+    """GitHub took it and did not say which run it became."""
+
+
+class Starts:
+    """The starts of one service, in the store that the embedded CI uses; ``LocalRun.log`` holds the id of GitHub's run."""
+
+    def __init__(self, service: str, runs: RunStore, clock: Clock) -> None:
+        self._service = service
+        self._runs = runs
+        self._clock = clock
+
+    async def of(self, correlation: str) -> Attempt:
+        """Tell what is known of an intent."""
+        stored = await self._runs.by_correlation(self._service, correlation)
+        if stored is None:
+            return Attempt()
+        return Attempt(stored.log, None if stored.log else stored.run.started_at, taken=stored.run.state is RunState.RUNNING)
+
+    async def send(self, request: StartRequest) -> None:
+        """Store that GitHub is about to be asked."""
+        now = self._clock.now()
+        run = CIRun(f"github:{self._service}:{request.correlation}", RunState.QUEUED, started_at=now)
+        stored = await self._runs.add(LocalRun(self._service, request.correlation, request, run))
+        if stored.run.started_at != now:
+            await self._runs.save(replace(stored, run=replace(stored.run, started_at=now)))
+
+    async def became(self, correlation: str, run: str) -> None:
+        """Store which run it became."""
+        stored = await self._runs.by_correlation(self._service, correlation)
+        if stored is not None and not stored.log:
+            await self._runs.save(replace(stored, run=replace(stored.run, state=RunState.SUCCEEDED), log=run))
+
+    async def taken(self, correlation: str) -> None:
+        """Store that GitHub took it without saying which run it became."""
+        stored = await self._runs.by_correlation(self._service, correlation)
+        if stored is not None and not stored.log:
+            await self._runs.save(replace(stored, run=replace(stored.run, state=RunState.RUNNING)))
+
+    async def refused(self, correlation: str) -> None:
+        """Store that GitHub certainly started nothing."""
+        stored = await self._runs.by_correlation(self._service, correlation)
+        if stored is not None and not stored.log:
+            await self._runs.save(replace(stored, run=replace(stored.run, started_at=None)))
+
+    def has_settled(self, attempt: Attempt) -> bool:
+        """Tell whether GitHub's list would show the run by now."""
+        return attempt.open_since is None or self._clock.now() - attempt.open_since >= SETTLES

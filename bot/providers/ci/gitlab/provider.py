@@ -1,0 +1,274 @@
+"""GitLab CI: a pipeline per run, started with variables, found again by its name, never started twice."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any
+
+import structlog
+
+from bot.domain.card import Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, StartRequest
+from bot.providers.ci.gitlab import doctor, reading, webhooks
+from bot.providers.ci.gitlab.api import Object, Project
+from bot.providers.ci.gitlab.reading import NAME, VENDOR, checked
+from bot.providers.ci.gitlab.repository import Repository
+from bot.providers.rest import RestError
+from bot.providers.workbench import Finding
+
+log = structlog.get_logger(__name__)
+
+SETTLE = 60.0
+"""How long GitLab may still be working on a start whose answer was lost: its web workers end a request after 60 s."""
+LOOK_BACK = timedelta(days=1)
+"""How old a pipeline without our name may be and still be looked into for our correlation id."""
+REMEMBERED = 512
+_FORBIDDEN = (403, 404)
+_BY_HAND = frozenset({"api", "trigger", "web"})
+"""Sources of pipelines that can carry variables (doc/ci/jobs/job_rules.md, CI_PIPELINE_SOURCE)."""
+
+
+class GitLabCI:
+    """``ports.CIProvider`` for one service's project at GitLab."""
+
+    def __init__(
+        self,
+        service: str,
+        project: Project,
+        *,
+        clock: Clock,
+        ref: str = "",
+        signing_key: bytes = b"",
+        webhook_token: str = "",
+        settle: float = SETTLE,
+        pauses: Sequence[float] = (0.5, 1.0, 2.0),
+    ) -> None:
+        self._service = service
+        self._project = project
+        self._clock = clock
+        self._ref = ref
+        self._repository = Repository(project, ref)
+        self._signing_key = signing_key
+        self._webhook_token = webhook_token
+        self._settle = settle
+        self._pauses = tuple(pauses)
+        self._starting = asyncio.Lock()
+        self._unclear: dict[str, float] = {}
+        self._carried: OrderedDict[str, str] = OrderedDict()
+        self._ended: OrderedDict[str, CIRun] = OrderedDict()
+
+    async def open(self) -> None:
+        """Take up work. Nothing is asked of GitLab: the bot starts although GitLab is down."""
+
+    async def close(self) -> None:
+        """Let go; pipelines go on at GitLab."""
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch or commit, or ``latest`` (the highest version, else the default branch)."""
+        return await self._repository.resolve(ref)
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
+        return await self._repository.compare(base, head)
+
+    async def quality(self, commit: str) -> Quality:
+        """Tell what the newest pipeline of the commit says that is not one of ours."""
+        listed = await self._project.pages("pipelines", sha=checked(commit), order_by="id", sort="desc")
+        for pipeline in listed:
+            if not await self._is_ours(pipeline):
+                return reading.quality(pipeline, await self._summary(str(pipeline.get("id"))))
+        return Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
+
+    async def _is_ours(self, pipeline: Object) -> bool:
+        if reading.named(pipeline):
+            return True
+        return pipeline.get("source") in _BY_HAND and bool(await self._carries(pipeline))
+
+    async def _summary(self, pipeline: str) -> Object | None:
+        """Read the test report's figures; a project may have none, and they only decorate."""
+        try:
+            return await self._project.one("pipelines", pipeline, "test_report_summary")
+        except RestError as error:
+            log.info("no test report", pipeline=pipeline, status=error.status)
+            return None
+
+    async def find(self, correlation: str) -> CIRun | None:
+        """Find the pipeline that carries a correlation id; None is certain."""
+        found = await self._pipelines_of(correlation)
+        if len(found) > 1:
+            raise _two(correlation, found)
+        if found:
+            self._unclear.pop(correlation, None)
+            return await self.look(found[0])
+        if self._is_unclear(correlation):
+            raise _lost(correlation)
+        return None
+
+    async def _pipelines_of(self, correlation: str) -> list[str]:
+        """List the ids of the pipelines that carry a correlation id: by name, and among recent ones that have no name of ours."""
+        by_name = await self._project.page("pipelines", name=f"{NAME}{correlation}", order_by="id", sort="desc")
+        since = (self._clock.now() - LOOK_BACK).strftime("%Y-%m-%dT%H:%M:%SZ")
+        recent = await self._project.pages("pipelines", source="api", updated_after=since, order_by="id", sort="desc")
+        unnamed = [each for each in recent if not reading.named(each)]
+        return sorted({str(each.get("id")) for each in [*by_name, *unnamed] if await self._carries(each) == correlation})
+
+    async def _carries(self, pipeline: Object) -> str:
+        """Read the correlation id from a pipeline's variables; where we may not read them, the name is all there is."""
+        run = str(pipeline.get("id"))
+        if run not in self._carried:
+            try:
+                variables = await self._project.pages("pipelines", run, "variables")
+            except RestError as error:
+                if error.status not in _FORBIDDEN:
+                    raise
+                return reading.named(pipeline)
+            _remember(self._carried, run, reading.correlation_of(variables))
+        return self._carried[run]
+
+    def _is_unclear(self, correlation: str) -> bool:
+        until = self._unclear.get(correlation)
+        if until is not None and until <= _passed():
+            del self._unclear[correlation]
+            return False
+        return until is not None
+
+    async def start(self, request: StartRequest) -> CIRun:
+        """Start a pipeline on the option's branch, with the commit as a variable. An answer that was lost is looked for, never repeated."""
+        checked(request.commit)
+        async with self._starting:
+            found = await self.find(request.correlation)
+            return found or await self._start(request, await self._repository.branch())
+
+    async def _start(self, request: StartRequest, branch: str) -> CIRun:
+        try:
+            created = await self._project.start(branch, reading.variables(request, self._service))
+        except RestError as error:
+            if not error.perhaps_done:
+                raise _explained(error, branch) from error
+            self._unclear[request.correlation] = _passed() + self._settle
+            return await self._found_again(request.correlation, error)
+        _remember(self._carried, str(created["id"]), request.correlation)
+        return reading.run(created, ())
+
+    async def _found_again(self, correlation: str, lost: RestError) -> CIRun:
+        """Look for a pipeline whose start was not answered."""
+        for pause in (0.0, *self._pauses):
+            await asyncio.sleep(pause)
+            found = await self._pipelines_of(correlation)
+            if len(found) > 1:
+                raise _two(correlation, found) from lost
+            if found:
+                self._unclear.pop(correlation, None)
+                return await self.look(found[0])
+        raise _lost(correlation) from lost
+
+    async def look(self, run: str) -> CIRun:
+        """See where a pipeline stands. What has once ended stays ended, also when somebody retries its jobs at GitLab."""
+        ended = self._ended.get(run)
+        if ended is not None:
+            return ended
+        pipeline = await self._pipeline(run)
+        seen = reading.run(pipeline, await self._jobs(run))
+        if seen.state.is_final:
+            _remember(self._ended, run, seen)
+        return seen
+
+    async def _jobs(self, run: str) -> list[Object]:
+        """Read a pipeline's jobs, retried ones too, and its bridges to other pipelines."""
+        jobs = await self._project.pages("pipelines", run, "jobs", include_retried="true")
+        return jobs + await self._project.pages("pipelines", run, "bridges")
+
+    async def _pipeline(self, run: str) -> Object:
+        if not reading.is_pipeline(run):
+            raise IntegrationError(f'There is no pipeline "{run[:40]}".', vendor=VENDOR, status=404, retry=False)
+        return await self._project.one("pipelines", run)
+
+    async def cancel(self, run: str) -> None:
+        """Ask a pipeline to stop, and look whether GitLab obeys: it answers 200 whatever the state is."""
+        if reading.is_over(await self._pipeline(run)):
+            return
+        await self._project.cancel(run)
+        for pause in (0.0, *self._pauses):
+            await asyncio.sleep(pause)
+            pipeline = await self._pipeline(run)
+            if reading.is_over(pipeline) or pipeline.get("status") == "canceling":
+                return
+        sentence = f"GitLab took the request to cancel pipeline {run}, and it is still {pipeline.get('status')}. Cancel it at GitLab."
+        raise IntegrationError(sentence, vendor=VENDOR)
+
+    async def open_gate(self, run: str) -> None:
+        """Start the one manual job that a pipeline waits for. Whatever GitLab answers, a gate that is open now is enough."""
+        if reading.is_over(await self._pipeline(run)):
+            return
+        job = reading.gate(await self._jobs(run))
+        if not job:
+            return
+        try:
+            await self._project.play(job)
+        except RestError as error:
+            if reading.gate(await self._jobs(run)) == job:
+                sentence = f"{error} Open it at GitLab, or give the token a role that may start this job."
+                raise RestError(sentence, vendor=VENDOR, status=error.status, retry=error.retry, wait=error.wait) from error
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
+        """Verify and read a webhook."""
+        now = self._clock.now()
+        webhooks.verify(headers, body, key=self._signing_key, token=self._webhook_token, now=now)
+        return webhooks.read(headers, body)
+
+    async def examine(self) -> Sequence[Finding]:
+        """Check token, project, pipeline definition, webhook and clock at GitLab; changes nothing."""
+        secrets = doctor.WebhookSecrets(signing=bool(self._signing_key), token=bool(self._webhook_token))
+        return await doctor.examine(self._project, ref=self._ref, secrets=secrets, now=self._clock.now)
+
+
+def _passed() -> float:
+    """Give the seconds of the event loop's own clock: a wall clock that is set must not shorten a wait."""
+    return asyncio.get_running_loop().time()
+
+
+def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:
+    memory[key] = value
+    while len(memory) > REMEMBERED:
+        memory.popitem(last=False)
+
+
+def _two(correlation: str, found: Sequence[str]) -> IntegrationError:
+    sentence = (
+        f'GitLab has {len(found)} pipelines for "{correlation}" ({", ".join(found)}), and the bot cannot tell which one counts. '
+        "Cancel those that should not run, delete all but one of them at GitLab, and try again."
+    )
+    return IntegrationError(sentence, vendor=VENDOR, retry=False)
+
+
+def _lost(correlation: str) -> IntegrationError:
+    sentence = (
+        f'GitLab did not answer when it was asked to start "{correlation}", and shows no such pipeline yet. '
+        "It may still appear; the bot looks again and does not start it twice."
+    )
+    return IntegrationError(sentence, vendor=VENDOR)
+
+
+_REMEDIES = {
+    "pipeline variables": "Let the token's role set them: Settings > CI/CD > Variables > Minimum role to use pipeline variables.",
+    "reference not found": "Set the option ref to a branch of the project.",
+    "sufficient permission": "Allow the token's role to merge or push to the branch, or use a token with the role Maintainer.",
+    "protected ref": "Allow the token's role to merge or push to the branch, or use a token with the role Maintainer.",
+    "rules": "Its .gitlab-ci.yml has no job for a pipeline started by the bot; compare it with the template.",
+    "missing ci config": "Add the template as .gitlab-ci.yml to the branch.",
+}
+
+
+def _explained(error: RestError, branch: str) -> IntegrationError:
+    """Add the remedy to GitLab's own words."""
+    said = str(error).lower()
+    remedy = next((remedy for words, remedy in _REMEDIES.items() if words in said), "")
+    if not remedy:
+        return error
+    return RestError(
+        f'{error} (branch "{branch}") {remedy}', vendor=error.vendor, status=error.status, retry=error.retry, wait=error.wait
+    )  # fmt: skip

@@ -1,0 +1,325 @@
+"""What GitLab's JSON means: pipelines, jobs and bridges as runs and stages; commits, tags and test reports as facts. No I/O.
+
+Sources of the field names and states: GitLab's own documentation, doc/api/pipelines.md, doc/api/jobs.md, doc/api/repositories.md and
+doc/api/tags.md, and lib/api/ci/pipelines.rb.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from bot.domain.card import Change, Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, Quality, QualityState, RunState, Stage, StartRequest
+
+VENDOR = "GitLab"
+NAME = "gonogo "
+"""What the name of each of our pipelines begins with; the correlation id follows."""
+SHOWN = 50
+"""How many commits are listed; all are counted."""
+
+_STATES: Mapping[str, RunState] = {
+    "created": RunState.QUEUED,
+    "waiting_for_resource": RunState.QUEUED,
+    "preparing": RunState.QUEUED,
+    "pending": RunState.QUEUED,
+    "waiting_for_callback": RunState.RUNNING,
+    "running": RunState.RUNNING,
+    "canceling": RunState.RUNNING,
+    "manual": RunState.WAITING,
+    "scheduled": RunState.WAITING,
+    "success": RunState.SUCCEEDED,
+    "failed": RunState.FAILED,
+    "canceled": RunState.CANCELLED,
+    "skipped": RunState.SKIPPED,
+}
+_BUSY = {
+    "waiting_for_resource": "waits until another job gives its resource group free",
+    "pending": "waits for a runner",
+    "scheduled": "waits until its delay is over",
+    "canceling": "is being cancelled",
+}
+_REASONS = {
+    "script_failure": "its script failed",
+    "job_execution_timeout": "it took longer than its timeout",
+    "stuck_or_timeout_failure": "no runner took it, or it took too long",
+    "runner_system_failure": "its runner failed",
+    "protected_environment_failure": "the environment is protected from the user who started it",
+    "forward_deployment_failure": "GitLab has already deployed something newer to this environment",
+    "failed_outdated_deployment_job": "GitLab has already deployed something newer to this environment",
+    "insufficient_bridge_permissions": "the user who started it may not start the downstream pipeline",
+    "downstream_pipeline_creation_failed": "the downstream pipeline could not be created",
+}
+_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
+_INPUT = re.compile(r"[^A-Z0-9_]")
+_VERSION = re.compile(r"[vV]?(\d{1,9}(?:\.\d{1,9}){1,3})(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?", re.ASCII)
+
+
+def checked(ref: str) -> str:
+    """Refuse a ref that git, a shell or a URL could read as something else. Raises IntegrationError."""
+    unsafe = not _REF.fullmatch(ref) or ".." in ref or "@{" in ref or "//" in ref or ref.endswith((".lock", "/", "."))
+    if unsafe:
+        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=VENDOR, retry=False)
+    return ref
+
+
+def is_commit(ref: str) -> bool:
+    """Tell whether a ref can be a commit's id, whole or shortened."""
+    return re.fullmatch(r"[0-9a-f]{7,40}", ref, re.ASCII) is not None
+
+
+def is_pipeline(run: str) -> bool:
+    """Tell whether a run's id can be a pipeline's."""
+    return re.fullmatch(r"[1-9]\d{0,18}", run, re.ASCII) is not None
+
+
+def is_over(pipeline: Mapping[str, Any]) -> bool:
+    """Tell whether a pipeline has ended."""
+    return _STATES.get(str(pipeline.get("status")), RunState.RUNNING).is_final
+
+
+def moment(value: Any) -> datetime | None:
+    """Read GitLab's time stamp as aware UTC; None when there is none."""
+    try:
+        found = datetime.fromisoformat(value)
+    except (TypeError, ValueError):
+        return None
+    return found.astimezone(UTC) if found.tzinfo else None
+
+
+def variables(request: StartRequest, service: str) -> dict[str, str]:
+    """Give the pipeline variables that carry a request: the same names as the embedded CI's."""
+    inputs = {f"GONOGO_{_INPUT.sub('_', name.upper())}": value for name, value in request.inputs.items()}
+    return {
+        **inputs,
+        "GONOGO_ACTION": request.action,
+        "GONOGO_ENVIRONMENT": request.environment,
+        "GONOGO_COMMIT": request.commit,
+        "GONOGO_CORRELATION": request.correlation,
+        "GONOGO_SERVICE": service,
+    }
+
+
+# Runs -----------------------------------------------------------------------------------------------------------------------------------
+
+
+def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun:
+    """Read a pipeline with its jobs (retried ones too) and its bridges to other pipelines."""
+    state = _STATES.get(str(pipeline.get("status")), RunState.RUNNING)
+    found = tuple(_stage(name, of_stage, over=state.is_final) for name, of_stage in _by_stage(jobs))
+    return CIRun(
+        str(pipeline.get("id")),
+        state,
+        url=_text(pipeline.get("web_url")),
+        stages=found,
+        started_at=moment(pipeline.get("started_at")) or moment(pipeline.get("created_at")),
+        finished_at=moment(pipeline.get("finished_at")) if state.is_final else None,
+        sentence=_about(pipeline, state, found),
+    )
+
+
+def _about(pipeline: Mapping[str, Any], state: RunState, stages: Sequence[Stage]) -> str:
+    """Say why a pipeline failed, or what it waits for."""
+    if state is RunState.SUCCEEDED:
+        return ""
+    if state is RunState.CANCELLED:
+        return "cancelled at GitLab or on request"
+    said = next((f"{stage.name}: {stage.sentence}" for stage in stages if stage.state is state and stage.sentence), "")
+    if said:
+        return said
+    status = str(pipeline.get("status"))
+    if state is RunState.FAILED:
+        return _text(pipeline.get("yaml_errors"))[:300] or "the pipeline failed without a failed job"
+    if state is RunState.WAITING and status == "manual":
+        return "waits for a manual job at GitLab"
+    known = _BUSY.get(status, "")
+    return known if status in _STATES else f'GitLab calls its state "{status[:40]}"'
+
+
+def _by_stage(jobs: Iterable[Mapping[str, Any]]) -> list[tuple[str, list[Mapping[str, Any]]]]:
+    """Group jobs by stage, of each name the newest; GitLab creates jobs in the order of the stages, so the oldest id orders them."""
+    newest: dict[tuple[str, str], Mapping[str, Any]] = {}
+    oldest: dict[str, int] = {}
+    for job in sorted(jobs, key=_id):
+        stage = _text(job.get("stage")) or "jobs"
+        oldest.setdefault(stage, _id(job))
+        newest[stage, _text(job.get("name"))] = job
+    return [(stage, [job for (of, _), job in newest.items() if of == stage]) for stage in sorted(oldest, key=lambda name: oldest[name])]
+
+
+def _stage(name: str, jobs: Sequence[Mapping[str, Any]], *, over: bool) -> Stage:
+    states = [_job_state(job) for job in jobs]
+    state = _together(states)
+    if over and not state.is_final:  # read a moment before GitLab closed it
+        state = RunState.SKIPPED if state is RunState.QUEUED else RunState.CANCELLED
+    started = [at for job in jobs if (at := moment(job.get("started_at")))]
+    finished = [at for job in jobs if (at := moment(job.get("finished_at")))]
+    return Stage(
+        name,
+        state,
+        started_at=min(started, default=None),
+        finished_at=max(finished, default=None) if state.is_final else None,
+        sentence="; ".join(filter(None, map(_job_sentence, jobs)))[:300],
+        passable=state is RunState.WAITING and _gate(jobs) > 0,
+    )
+
+
+def gate(jobs: Iterable[Mapping[str, Any]]) -> int:
+    """Give the id of the manual job that holds the first waiting stage; 0 when none does, or several do: then a person chooses."""
+    stages = (of_stage for _, of_stage in _by_stage(jobs))
+    return next((_gate(of_stage) for of_stage in stages if _together([_job_state(job) for job in of_stage]) is RunState.WAITING), 0)
+
+
+def _gate(jobs: Sequence[Mapping[str, Any]]) -> int:
+    waiting = [job for job in jobs if _job_state(job) is RunState.WAITING]
+    manual = [_id(job) for job in waiting if job.get("status") == "manual"]
+    return manual[0] if len(manual) == len(waiting) == 1 else 0
+
+
+def _together(states: Sequence[RunState]) -> RunState:
+    """Give a stage's state: open as long as one of its jobs is, else as bad as its worst."""
+    if RunState.RUNNING in states:
+        return RunState.RUNNING
+    if RunState.WAITING in states:
+        return RunState.WAITING
+    if RunState.QUEUED in states:
+        return RunState.RUNNING if any(state in {RunState.SUCCEEDED, RunState.FAILED} for state in states) else RunState.QUEUED
+    order = (RunState.FAILED, RunState.CANCELLED, RunState.SUCCEEDED)
+    return next((state for state in order if state in states), RunState.SKIPPED)
+
+
+def _job_state(job: Mapping[str, Any]) -> RunState:
+    """Read a job's state. A failure that is allowed does not fail the stage; a manual job that is optional does not hold it."""
+    status = _text(job.get("status"))
+    downstream = job.get("downstream_pipeline")
+    if isinstance(downstream, dict) and downstream.get("status") == "manual" and status == "running":
+        return RunState.WAITING
+    if job.get("allow_failure"):
+        return {"failed": RunState.SUCCEEDED, "manual": RunState.SKIPPED}.get(status) or _STATES.get(status, RunState.RUNNING)
+    return _STATES.get(status, RunState.RUNNING)
+
+
+def _job_sentence(job: Mapping[str, Any]) -> str:
+    """Say what a person should know of a job; nothing about one that is fine."""
+    name, status = f'"{_text(job.get("name"))}"', _text(job.get("status"))
+    state = _job_state(job)
+    if status == "failed":
+        reason = _text(job.get("failure_reason"))
+        why = _REASONS.get(reason, reason.replace("_", " "))
+        allowed = ", which is allowed" if job.get("allow_failure") else ""
+        return f"{name} failed{f' ({why})' if why else ''}{allowed}"
+    if status == "manual" and state is RunState.WAITING:
+        return f"{name} waits to be started or approved at GitLab"
+    if status == "manual":
+        return f"{name} is optional and was not started"
+    if status in _BUSY:
+        return f"{name} {_BUSY[status]}"
+    return _child_sentence(name, job)
+
+
+def _child_sentence(name: str, job: Mapping[str, Any]) -> str:
+    child = job.get("downstream_pipeline")
+    if not isinstance(child, dict):
+        return ""
+    status = _text(child.get("status"))
+    what = {"manual": "waits for a manual job", "success": "", "running": "is running"}.get(status, f"is {status}")
+    return f"{name}: its pipeline {child.get('id')} {what}" if what else ""
+
+
+def correlation_of(found: Iterable[Mapping[str, Any]]) -> str:
+    """Read our correlation id from a pipeline's variables; empty when it is not ours."""
+    return next((_text(each.get("value")) for each in found if each.get("key") == "GONOGO_CORRELATION"), "")
+
+
+def named(pipeline: Mapping[str, Any]) -> str:
+    """Read the correlation id that a pipeline's name claims; empty when it claims none."""
+    name = _text(pipeline.get("name"))
+    return name.removeprefix(NAME) if name.startswith(NAME) else ""
+
+
+# Facts ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def quality(pipeline: Mapping[str, Any], summary: Mapping[str, Any] | None) -> Quality:
+    """Tell what a pipeline says about its commit. What was skipped has tested nothing; what waits at a gate is not finished."""
+    status, url = _text(pipeline.get("status")), _text(pipeline.get("web_url"))
+    what, figures = f"pipeline {pipeline.get('id')}", _figures(summary)
+    state = _STATES.get(status, RunState.RUNNING)
+    if state is RunState.SUCCEEDED:
+        return Quality(QualityState.GREEN, f"{what} passed{figures or '; it reports no test results'}", url)
+    if state is RunState.SKIPPED:
+        return Quality(QualityState.NONE, f"{what} was skipped: nothing has been tested", url)
+    if state is RunState.WAITING:
+        return Quality(QualityState.RUNNING, f"{what} has not ended: it waits for a manual job at GitLab{figures}", url)
+    if not state.is_final:
+        return Quality(QualityState.RUNNING, f"{what} is running", url)
+    return Quality(QualityState.RED, f"{what} {'was cancelled' if state is RunState.CANCELLED else 'failed'}{figures}", url)
+
+
+def _figures(summary: Mapping[str, Any] | None) -> str:
+    total = (summary or {}).get("total")
+    if not isinstance(total, dict) or not _number(total, "count"):
+        return ""
+    bad = _number(total, "failed") + _number(total, "error")
+    skipped = _number(total, "skipped")
+    return f": {_number(total, 'count'):,} tests, {bad:,} failed" + (f", {skipped:,} skipped" if skipped else "")
+
+
+def _number(of: Mapping[str, Any], key: str) -> int:
+    value = of.get(key)
+    return int(value) if isinstance(value, int | float) else 0
+
+
+def changes(compare: Mapping[str, Any]) -> Changes:
+    """Read a comparison; GitLab lists the commits oldest first, all of them."""
+    commits = [each for each in compare.get("commits") or () if isinstance(each, dict)]
+    return Changes(
+        tuple(Change(_text(each.get("id")), _text(each.get("title")), _text(each.get("author_name"))) for each in commits[:SHOWN]),
+        len(commits),
+        tuple(dict.fromkeys(filter(None, (_text(each.get("author_name")) for each in commits)))),
+        files=paths(compare.get("diffs") or ()),
+        url=_text(compare.get("web_url")),
+    )
+
+
+def is_cut(compare: Mapping[str, Any]) -> bool:
+    """Tell whether GitLab has left files out (lib/api/entities/compare.rb: the diffs overflow; doc/administration/diff_limits.md)."""
+    return bool(compare.get("compare_timeout"))
+
+
+def paths(diffs: Iterable[Any]) -> tuple[str, ...]:
+    """List the files of diffs, each once; of a file that was moved both names."""
+    found = [_text(each.get(key)) for each in diffs if isinstance(each, dict) for key in ("new_path", "old_path")]
+    return tuple(dict.fromkeys(filter(None, found)))
+
+
+def commit_of(thing: Mapping[str, Any]) -> str:
+    """Read the commit that a tag or branch points at; empty when it says none."""
+    commit = thing.get("commit")
+    return _text(commit.get("id")) if isinstance(commit, dict) else ""
+
+
+def highest(tags: Sequence[Mapping[str, Any]]) -> str:
+    """Name the highest version among tags: releases before previews (v2.0.0-rc.1); without any version GitLab's own first; else empty."""
+    names = [_text(tag.get("name")) for tag in tags]
+    versions = [name for name in names if _VERSION.fullmatch(name)]
+    return max(versions, key=_precedence) if versions else next(iter(names), "")
+
+
+def _precedence(name: str) -> tuple[bool, tuple[int, ...], tuple[tuple[bool, int, str], ...]]:
+    """Order versions as semver.org does (rule 11), with every preview below every release."""
+    found = _VERSION.fullmatch(name)
+    numbers, preview = (found.group(1), found.group(2) or "") if found else ("0", "")
+    parts = tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in preview.split(".") if part)
+    return not preview, tuple(map(int, numbers.split("."))), parts
+
+
+def _id(thing: Mapping[str, Any]) -> int:
+    return _number(thing, "id")
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,84 @@
+"""The project's repository at GitLab: what a ref means, and what lies between two commits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from bot.domain.card import Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import Resolved
+from bot.providers.ci.gitlab import reading
+from bot.providers.ci.gitlab.api import Object, Project
+from bot.providers.ci.gitlab.reading import VENDOR, checked
+
+MOST_DIFFS = 100
+"""Of how many commits the files are read one by one, where GitLab cuts the list of all."""
+
+
+class Repository:
+    """Refs and comparisons. Every method raises IntegrationError."""
+
+    def __init__(self, project: Project, branch: str = "") -> None:
+        self._project = project
+        self._branch = branch
+
+    async def branch(self) -> str:
+        """Name the branch that pipeline definitions come from: the option's, else the project's default."""
+        if not self._branch:
+            found = (await self._project.itself()).data
+            self._branch = str(found.get("default_branch") or "") if isinstance(found, dict) else ""
+        if not self._branch:
+            raise IntegrationError("The project has no default branch; set the option ref.", vendor=VENDOR, retry=False)
+        return self._branch
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch or commit, or ``latest`` (the highest version, else the branch)."""
+        checked(ref)
+        tags = await self._project.page("repository", "tags", order_by="version", sort="desc")
+        if ref == "latest":
+            ref = checked(reading.highest(tags) or await self.branch())
+        tag = next((tag for tag in tags if tag.get("name") == ref), None) or await self._project.perhaps("repository", "tags", ref)
+        if tag is not None:
+            return Resolved(_existing(ref, reading.commit_of(tag)), ref)
+        commit = _existing(ref, await self._commit(ref))
+        called = reading.highest([tag for tag in tags if reading.commit_of(tag) == commit])
+        return Resolved(commit, called or commit[:10])
+
+    async def _commit(self, ref: str) -> str:
+        branch = await self._project.perhaps("repository", "branches", ref)
+        if branch is not None:
+            return reading.commit_of(branch)
+        commit = await self._project.perhaps("repository", "commits", ref) if reading.is_commit(ref) else None
+        return str(commit.get("id") or "") if commit else ""
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
+        if checked(base) == checked(head):
+            return Changes()
+        forward = await self._between(base, head)
+        if forward.total:
+            return forward
+        back = await self._between(head, base)
+        return replace(back, backwards=True) if back.total else forward
+
+    async def _between(self, base: str, head: str) -> Changes:
+        compare = await self._project.one("repository", "compare", **{"from": base, "to": head})
+        changes = reading.changes(compare)
+        return await self._completed(changes, compare.get("commits") or ()) if reading.is_cut(compare) else changes
+
+    async def _completed(self, changes: Changes, commits: Sequence[Object]) -> Changes:
+        """Read the files of each commit: a migration must not hide behind a list that GitLab has cut."""
+        if changes.total > MOST_DIFFS:
+            return replace(changes, known=False)
+        files = dict.fromkeys(changes.files)
+        for commit in commits:
+            diffs = await self._project.pages("repository", "commits", str(commit.get("id")), "diff")
+            files |= dict.fromkeys(reading.paths(diffs))
+        return replace(changes, files=tuple(files))
+
+
+def _existing(ref: str, commit: str) -> str:
+    if not commit:
+        raise IntegrationError(f'There is no tag, branch or commit "{ref}" in this project.', vendor=VENDOR, retry=False)
+    return commit

@@ -1,0 +1,298 @@
+"""Jenkins as ``ports.CIProvider``.
+
+A run's id is its correlation: it stands before Jenkins has given the run any name, every build carries it as the parameter
+``CORRELATION_ID``, and a notice can name it. Which queue item and which build that is, is remembered, and looked up again after a restart.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from http import HTTPStatus
+from typing import NoReturn, TypeVar
+
+from bot.domain.card import Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.providers.ci.jenkins import callback, reading
+from bot.providers.ci.jenkins.examination import Examination
+from bot.providers.ci.jenkins.server import PAGE, VENDOR, Server
+from bot.providers.ci.mirror import Mirror
+from bot.providers.rest import RestError
+from bot.providers.workbench import Finding
+
+LOOK_BACK = timedelta(days=7)
+"""How old a build may be and still be found by its correlation."""
+PAGES = 20
+"""How many pages of builds are read at most to look that far back."""
+REMEMBERED = 1000
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where a run is in Jenkins: its queue item, its build, or both."""
+
+    item: int = 0
+    build: int | None = None
+
+
+class Jenkins:
+    """One service's jobs on a Jenkins."""
+
+    def __init__(
+        self,
+        server: Server,
+        mirror: Mirror,
+        *,
+        tests: Server | None,
+        stages: Sequence[str],
+        webhook_secret: str,
+        has_api_token: bool,
+        clock: Clock,
+    ) -> None:
+        self._server = server
+        self._mirror = mirror
+        self._tests = tests
+        self._stages = tuple(stages)
+        self._webhook_secret = webhook_secret
+        self._has_api_token = has_api_token
+        self._clock = clock
+        self._places: OrderedDict[str, _Place] = OrderedDict()
+        self._ended: OrderedDict[str, CIRun] = OrderedDict()
+        self._starting = asyncio.Lock()
+
+    async def open(self) -> None:
+        """Make the mirror's folder; Jenkins itself is asked when something is to be done."""
+        await self._mirror.open()
+
+    async def close(self) -> None:
+        """Let go; builds go on in Jenkins."""
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch, commit or ``latest`` in the repository: Jenkins has no such question."""
+        return await self._mirror.resolve(ref)
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not."""
+        return await self._mirror.compare(base, head)
+
+    async def quality(self, commit: str) -> Quality:
+        """Tell what the newest build of the commit said in the job that tests commits."""
+        if self._tests is None:
+            return Quality(QualityState.NONE, "Jenkins is not asked for tests: name the job that tests commits under ci.tests")
+        found = next((each for each in await self._tests.tested() if commit in each.commits), None)
+        if found is None:
+            return Quality(QualityState.NONE, f"none of the newest {PAGE} builds of {self._tests.name} has tested this commit")
+        return _quality(found, self._tests)
+
+    async def find(self, correlation: str) -> CIRun | None:
+        """Find the run that carries a correlation, in the queue and in the builds of the last seven days."""
+        place = await self._locate(correlation) or self._places.get(correlation)
+        if place is None:
+            return None
+        self._keep(self._places, correlation, place)
+        return await self.look(correlation)
+
+    async def start(self, request: StartRequest) -> CIRun:
+        """Queue a build; an earlier one with this correlation is returned instead."""
+        async with self._starting:
+            found = await self.find(request.correlation)
+            if found is not None:
+                return found
+            parameters = _parameters(request)
+            await self._check_job(parameters)
+            return await self._begin(request.correlation, parameters)
+
+    async def look(self, run: str) -> CIRun:
+        """See where a run stands."""
+        if run in self._ended:
+            return self._ended[run]
+        place = self._places.get(run) or await self._locate(run) or _unknown(run)
+        self._keep(self._places, run, place)
+        seen = await self._see(run, place)
+        if seen is None:  # forgotten by the queue, or its number is another's by now
+            self._places.pop(run, None)
+            self._keep(self._places, run, await self._locate(run) or _unknown(run))
+            seen = await self._see(run, self._places[run]) or _unknown(run)
+        if seen.state.is_final:
+            self._keep(self._ended, run, seen)
+        return seen
+
+    async def cancel(self, run: str) -> None:
+        """Take a run out of the queue, or stop its build. What became of it is read again, because the answers do not say."""
+        if (await self.look(run)).state.is_final:
+            return
+        place = self._places[run]
+        if place.build is None:
+            await self._server.take_out(place.item)
+            if (await self.look(run)).state.is_final:
+                return
+            place = self._places[run]  # it had begun meanwhile
+        if place.build is None:
+            raise IntegrationError("Jenkins has not taken the run out of its queue yet. It is asked again.", vendor=VENDOR)
+        await self._server.stop(place.build)
+
+    async def open_gate(self, run: str) -> None:
+        """Say yes to the one question that a run waits with; left as it is when it does not wait, or wants more than a yes."""
+        seen, place = await self.look(run), self._places.get(run)
+        if seen.state is not RunState.WAITING or place is None or place.build is None:
+            return
+        question = reading.gate(await self._server.questions(place.build))
+        if question is not None:
+            await self._server.answer(place.build, question)
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
+        """Verify and read the notice that our Jenkinsfile sends."""
+        return callback.read(headers, body, secret=self._webhook_secret, now=self._clock.now(), vendor=VENDOR)
+
+    async def examine(self) -> Sequence[Finding]:
+        """Check address, token, job, stages, tests, repository, webhook secret and clock."""
+        return await Examination(
+            self._server,
+            self._tests,
+            self._mirror,
+            has_webhook_secret=bool(self._webhook_secret),
+            has_api_token=self._has_api_token,
+            clock=self._clock,
+        ).findings()
+
+    async def _check_job(self, parameters: Mapping[str, str]) -> None:
+        """Refuse to start what could not be found again, or would run without what it is told."""
+        job = await self._server.job()
+        name = self._server.name
+        if not reading.is_buildable(job):
+            raise IntegrationError(f"The job {name} is disabled in Jenkins. Enable it there.", vendor=VENDOR, retry=False)
+        missing = [each for each in parameters if each not in reading.declared(job)]
+        if missing:
+            sentence = (
+                f"The job {name} does not declare {', '.join(missing)}, so Jenkins would drop them. Declare them in its Jenkinsfile and "
+                "run it once by hand: Jenkins learns a pipeline's parameters from its first run."
+            )
+            raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+
+    async def _begin(self, correlation: str, parameters: Mapping[str, str]) -> CIRun:
+        try:
+            item = await self._server.start(parameters)
+        except RestError as error:
+            if not error.perhaps_done:
+                raise
+            return await self._perhaps_begun(correlation, error)
+        if item is None:
+            return await self._perhaps_begun(correlation, None)
+        self._keep(self._places, correlation, _Place(item))
+        return CIRun(correlation, RunState.QUEUED, self._server.url(), reading.not_begun(self._stages, RunState.QUEUED))
+
+    async def _perhaps_begun(self, correlation: str, cause: RestError | None) -> CIRun:
+        """Look for a run whose start was not answered; it is never started a second time here."""
+        found = await self.find(correlation)
+        if found is not None:
+            return found
+        said = f" ({str(cause).rstrip('.')})" if cause else ""
+        sentence = (
+            f"Jenkins did not say whether it has queued {correlation}, and shows nothing of it yet{said}. "
+            "It is looked for again before anything is started."
+        )
+        raise IntegrationError(sentence, vendor=VENDOR) from cause
+
+    async def _locate(self, correlation: str) -> _Place | None:
+        """Find a run by its correlation. The queue is read first: what leaves it meanwhile shows among the builds."""
+        places = {item.id: _Place(item.id) for item in await self._server.queued() if _carries(item, correlation)}
+        for found in await self._recent(correlation):
+            places[found.queue_id or -found.number] = _Place(found.queue_id, found.number)
+        if len(places) > 1:
+            _two(correlation, places.values())
+        return next(iter(places.values()), None)
+
+    async def _recent(self, correlation: str) -> list[reading.Build]:
+        """List the builds with a correlation, as far back as a start can lie."""
+        horizon, found = self._clock.now() - LOOK_BACK, []
+        for page in range(PAGES):
+            builds = await self._server.builds(page)
+            found += [each for each in builds if _carries(each, correlation)]
+            if len(builds) < PAGE or any(each.started_at and each.started_at < horizon for each in builds):
+                return found
+        sentence = (
+            f"{self._server.name} has more than {PAGES * PAGE:,} builds of the last {LOOK_BACK.days} days, "
+            f"so whether {correlation} is one of them cannot be told. Let Jenkins discard builds sooner."
+        )
+        raise IntegrationError(sentence, vendor=VENDOR)
+
+    async def _see(self, run: str, place: _Place) -> CIRun | None:
+        """Look at a place; None when the run is not there any more."""
+        if place.build is not None:
+            return await self._see_build(run, place.build)
+        item = await self._server.item(place.item)
+        if item is None:
+            return None
+        if item.number is not None:
+            self._keep(self._places, run, replace(place, build=item.number))
+            return await self._see_build(run, item.number)
+        if item.cancelled:
+            stages, said = reading.not_begun(self._stages, RunState.CANCELLED), "it was taken out of Jenkins' queue before it began"
+            return CIRun(run, RunState.CANCELLED, self._server.url(), stages, finished_at=self._clock.now(), sentence=said)
+        why = f"waits in Jenkins' queue: {item.why}" if item.why else ""
+        return CIRun(run, RunState.QUEUED, self._server.url(), reading.not_begun(self._stages, RunState.QUEUED), sentence=why)
+
+    async def _see_build(self, run: str, number: int) -> CIRun | None:
+        found = await self._server.build(number) or _unknown(run)
+        if not _carries(found, run):
+            return None
+        described, state, said = await self._server.description(number), found.state, ""
+        paused = state is RunState.RUNNING and reading.is_paused(described)
+        state = RunState.WAITING if paused else state
+        stages = reading.stages(described, self._stages, state) if described is not None else ()
+        if paused:
+            asked = await self._server.questions(number)
+            stages = reading.waiting(stages, asked)
+            said = " ".join(("waits in Jenkins for an answer", *(f'"{each.message}"' for each in asked if each.message)))
+        said = said or reading.sentence(found, stages)
+        return CIRun(run, state, self._server.url(number), stages, found.started_at, found.finished_at, said)
+
+    @staticmethod
+    def _keep(store: OrderedDict[str, _T], key: str, value: _T) -> None:
+        store[key] = value
+        store.move_to_end(key)
+        while len(store) > REMEMBERED:
+            store.popitem(last=False)
+
+
+def _parameters(request: StartRequest) -> dict[str, str]:
+    ours = {
+        reading.CORRELATION: request.correlation,
+        "ACTION": request.action,
+        "ENVIRONMENT": request.environment,
+        reading.COMMIT: request.commit,
+    }
+    return {**ours, **{name.upper(): value for name, value in request.inputs.items()}, **ours}
+
+
+def _carries(found: reading.Build | reading.Item, correlation: str) -> bool:
+    return found.parameters.get(reading.CORRELATION) == correlation
+
+
+def _unknown(run: str) -> NoReturn:
+    sentence = f'Jenkins knows no run "{run[:80]}" (any more): it was never started, or its build was deleted.'
+    raise IntegrationError(sentence, vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
+
+
+def _two(correlation: str, places: Iterable[_Place]) -> NoReturn:
+    names = sorted(f"build #{place.build}" if place.build is not None else f"queue item {place.item}" for place in places)
+    sentence = (
+        f"{' and '.join(names)} in Jenkins both say that they are {correlation}, so which one counts cannot be told: "
+        "was one of them rebuilt or replayed? Delete the other one in Jenkins, and this goes on."
+    )
+    raise IntegrationError(sentence, vendor=VENDOR)
+
+
+def _quality(found: reading.Tested, job: Server) -> Quality:
+    name, url = f"{job.name} #{found.number}", job.url(found.number)
+    if not found.state.is_final:
+        return Quality(QualityState.RUNNING, f"{name} is running", url)
+    counted = f"{found.total - found.failed} of {found.total} tests passed" if found.total else ""
+    if found.state is RunState.SUCCEEDED:
+        return Quality(QualityState.GREEN, f"{counted or 'the tests passed'} in {name}", url)
+    return Quality(QualityState.RED, f"{name} ended with {found.result}{f', {counted}' if counted else ''}", url)

@@ -1,0 +1,318 @@
+"""What Jenkins answers, turned into our values. No I/O here.
+
+Sources: the classes that Jenkins exports (``hudson.model.Queue.Item``, ``Run``, ``Job``, ``ParametersAction``,
+``jenkins.model.InterruptedBuildAction``), ``BuildData`` of the git plugin, ``TestResultAction`` of the junit plugin, and the README and
+``StatusExt`` of the plugin "Pipeline: REST API".
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from bot.ports import RunState, Stage
+
+CORRELATION = "CORRELATION_ID"
+COMMIT = "COMMIT"
+PARAMETERS = (CORRELATION, "ACTION", "ENVIRONMENT", COMMIT, "VERSION", "PERCENT", "STRATEGY", "DEPLOYMENT")
+"""What a job must declare: Jenkins drops the value of a parameter that is not declared, without a word."""
+
+BUILD_TREE = "number,queueId,building,result,timestamp,duration,actions[parameters[name,value],causes[shortDescription]]"
+TESTED_TREE = "number,building,result,timestamp,actions[parameters[name,value],lastBuiltRevision[SHA1],failCount,skipCount,totalCount]"
+ITEM_TREE = "id,why,task[url],actions[parameters[name,value]]"
+LEFT_TREE = f"{ITEM_TREE},cancelled,executable[number]"
+JOB_TREE = "buildable,property[parameterDefinitions[name]]"
+
+RESULTS = {
+    "SUCCESS": RunState.SUCCEEDED,
+    "UNSTABLE": RunState.FAILED,
+    "FAILURE": RunState.FAILED,
+    "ABORTED": RunState.CANCELLED,
+    "NOT_BUILT": RunState.CANCELLED,  # replaced before it did anything (milestone, abortPrevious)
+}
+STAGES = {
+    "NOT_EXECUTED": RunState.SKIPPED,
+    "SKIPPED": RunState.SKIPPED,
+    "IN_PROGRESS": RunState.RUNNING,
+    "PAUSED_PENDING_INPUT": RunState.WAITING,
+    "SUCCESS": RunState.SUCCEEDED,
+    "UNSTABLE": RunState.SUCCEEDED,
+    "FAILED": RunState.FAILED,
+    "ABORTED": RunState.CANCELLED,
+}
+AT_ONCE = timedelta(milliseconds=500)
+"""A stage after the broken one that is over so soon was passed over, whatever Jenkins calls it."""
+SAID = 300
+_ITEM = re.compile(r"/queue/item/(\d{1,12})(?:/|$)")
+_ETA = re.compile(r"\s*\(ETA:[^)]*\)")
+_QUESTION = re.compile(r"[\w-]{1,200}", re.ASCII)
+_JOB_NAME = re.compile(r"[^/\x00-\x1f?*\\<>|\"]{1,200}")
+
+
+@dataclass(frozen=True, slots=True)
+class Build:
+    """One build of a job. ``why`` says what interrupted it."""
+
+    number: int
+    queue_id: int
+    building: bool
+    result: str
+    started_at: datetime | None
+    finished_at: datetime | None
+    parameters: Mapping[str, str]
+    why: str = ""
+
+    @property
+    def state(self) -> RunState:
+        """Tell where it stands; a build without a result is under way."""
+        return RunState.RUNNING if self.building or not self.result else RESULTS.get(self.result, RunState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One entry of the queue; ``number`` is its build's, once there is one."""
+
+    id: int
+    job: str
+    parameters: Mapping[str, str]
+    why: str = ""
+    cancelled: bool = False
+    number: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tested:
+    """One build of the job that tests commits."""
+
+    number: int
+    state: RunState
+    result: str
+    commits: frozenset[str]
+    failed: int = 0
+    total: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """One ``input`` step that waits. ``wants_more`` is set when a yes is not enough."""
+
+    id: str
+    message: str = ""
+    wants_more: bool = False
+
+
+def job_path(name: str) -> str:
+    """Give the path of a job: ``team/shop`` is ``/job/team/job/shop``. Raises ValueError for what cannot be a job's name."""
+    parts = name.strip("/").split("/")
+    if not all(_JOB_NAME.fullmatch(part) and part not in {".", ".."} for part in parts):
+        raise ValueError(name)
+    return "".join(f"/job/{quote(part, safe='')}" for part in parts)
+
+
+def item_id(location: str) -> int | None:
+    """Read the queue item's number out of a Location header; its address is not used, only ours is."""
+    found = _ITEM.search(urlsplit(location).path)
+    return int(found[1]) if found else None
+
+
+def build(data: Any) -> Build | None:
+    """Read a build; None when it is none."""
+    number = _number(data, "number")
+    if number is None:
+        return None
+    began, took = _moment(_number(data, "timestamp")), _number(data, "duration") or 0
+    building = _get(data, "building") is not False
+    ended = began + timedelta(milliseconds=took) if began and not building else None
+    return Build(
+        number, _number(data, "queueId") or 0, building, _text(data, "result"), began, ended, _parameters(data), _interruption(data)
+    )
+
+
+def item(data: Any) -> Item | None:
+    """Read a queue item; None when it is none."""
+    name = _number(data, "id")
+    if name is None:
+        return None
+    job = _path_of_job(_text(_get(data, "task"), "url"))
+    cancelled = _get(data, "cancelled") is True
+    return Item(name, job, _parameters(data), _why_queued(data), cancelled, _number(_get(data, "executable"), "number"))
+
+
+def tested(data: Any) -> Tested | None:
+    """Read a build of the job that tests commits; None when it is none."""
+    found = build(data)
+    if found is None:
+        return None
+    commits = {_text(_get(action, "lastBuiltRevision"), "SHA1") for action in _actions(data)} | {found.parameters.get(COMMIT, "")}
+    counts: Any = next((action for action in _actions(data) if _number(action, "totalCount") is not None), {})
+    failed, total = _number(counts, "failCount") or 0, _number(counts, "totalCount") or 0
+    return Tested(found.number, found.state, found.result, frozenset(commits - {""}), failed, total)
+
+
+def declared(data: Any) -> frozenset[str]:
+    """List the parameters that a job declares."""
+    definitions = (each for entry in _list(_get(data, "property")) for each in _list(_get(entry, "parameterDefinitions")))
+    return frozenset(_text(each, "name") for each in definitions)
+
+
+def is_buildable(data: Any) -> bool:
+    """Tell whether a job is enabled."""
+    return _get(data, "buildable") is not False
+
+
+def questions(data: Any) -> tuple[Question, ...]:
+    """List what a build waits to hear, from its pending input actions."""
+    return tuple(_question(each) for each in _list(data) if isinstance(each, dict))
+
+
+def is_paused(data: Any) -> bool:
+    """Tell from a build's description whether it waits for somebody."""
+    return _text(data, "status") == "PAUSED_PENDING_INPUT"
+
+
+def stages(data: Any, planned: Sequence[str], whole: RunState) -> tuple[Stage, ...]:
+    """Read the stages of a build's description, and add those that are planned and not reached.
+
+    Declarative pipelines go through the stages after a failure without doing anything, and Jenkins calls these failed, or successful
+    (JENKINS-61591); its own steps ("Declarative: …") are shown only when they are what failed.
+    """
+    seen = [stage for each in _list(_get(data, "stages")) if (stage := _stage(each)) is not None]
+    theirs = [stage for stage in seen if not stage.name.startswith("Declarative: ")]
+    if not any(_broke(stage) for stage in theirs):
+        theirs = [stage for stage in seen if stage in theirs or (_broke(stage) and "Post" not in stage.name)]
+    if whole.is_final:
+        theirs = [_over(stage, whole) for stage in _without_ghosts(theirs)]
+    return (*theirs, *_not_reached(theirs, planned, whole))
+
+
+def not_begun(planned: Sequence[str], whole: RunState) -> tuple[Stage, ...]:
+    """Give the stages of a build that shows none."""
+    return tuple(_not_reached((), planned, whole))
+
+
+def gate(asked: Sequence[Question]) -> Question | None:
+    """Give the one question that a plain yes answers; with several nobody can tell which is meant."""
+    return asked[0] if len(asked) == 1 and asked[0].id and not asked[0].wants_more else None
+
+
+def waiting(seen: Sequence[Stage], asked: Sequence[Question]) -> tuple[Stage, ...]:
+    """Put the questions to the stages that wait for an answer."""
+    words = "; ".join(filter(None, (question.message for question in asked)))[:SAID]
+    passable = gate(asked) is not None
+    return tuple(replace(stage, sentence=words, passable=passable) if stage.state is RunState.WAITING else stage for stage in seen)
+
+
+def sentence(found: Build, seen: Sequence[Stage]) -> str:
+    """Say why a build did not succeed; empty while it may."""
+    state = found.state
+    if state is RunState.FAILED:
+        broken = next((stage for stage in seen if stage.state is RunState.FAILED), None)
+        if broken:
+            return f"{broken.name} failed{f': {broken.sentence}' if broken.sentence else ''}"
+        return "the build is unstable: some of its tests failed" if found.result == "UNSTABLE" else f"the build ended with {found.result}"
+    if state is not RunState.CANCELLED:
+        return ""
+    if "supersede" in found.why.lower():
+        return f"the build was replaced by a newer one ({found.why})"
+    return f"the build was stopped: {found.why}" if found.why else "the build was stopped"
+
+
+def _question(data: Any) -> Question:
+    name = _text(data, "id")
+    return Question(name if _QUESTION.fullmatch(name) else "", _text(data, "message"), bool(_list(_get(data, "inputs"))))
+
+
+def _stage(data: Any) -> Stage | None:
+    name, began = _text(data, "name"), _moment(_number(data, "startTimeMillis"))
+    if not name:
+        return None
+    state = STAGES.get(_text(data, "status"), RunState.RUNNING)
+    took = timedelta(milliseconds=_number(data, "durationMillis") or 0)
+    if state is RunState.SKIPPED:
+        return Stage(name, state)
+    ended = began + took if began and state.is_final else None
+    return Stage(name, state, began, ended, _text(_get(data, "error"), "message"))
+
+
+def _broke(stage: Stage) -> bool:
+    return stage.state in {RunState.FAILED, RunState.CANCELLED}
+
+
+def _without_ghosts(seen: Sequence[Stage]) -> Iterator[Stage]:
+    broken = False
+    for stage in seen:
+        passed_over = broken and stage.started_at and stage.finished_at and stage.finished_at - stage.started_at < AT_ONCE
+        yield Stage(stage.name, RunState.SKIPPED) if passed_over else stage
+        broken = broken or _broke(stage)
+
+
+def _over(stage: Stage, whole: RunState) -> Stage:
+    """Close a stage that Jenkins left open when the build ended."""
+    if stage.state.is_final:
+        return stage
+    return Stage(stage.name, RunState.FAILED if whole is RunState.FAILED else RunState.CANCELLED, stage.started_at, None, stage.sentence)
+
+
+def _not_reached(seen: Sequence[Stage], planned: Sequence[str], whole: RunState) -> Iterator[Stage]:
+    known = {stage.name for stage in seen}
+    state = RunState.SKIPPED if whole.is_final else RunState.QUEUED
+    return (Stage(name, state) for name in planned if name not in known)
+
+
+def _interruption(data: Any) -> str:
+    actions = (action for action in _actions(data) if _text(action, "_class").endswith(".InterruptedBuildAction"))
+    causes = (_text(cause, "shortDescription") for action in actions for cause in _list(_get(action, "causes")))
+    return "; ".join(dict.fromkeys(filter(None, causes)))[:SAID]
+
+
+def _why_queued(data: Any) -> str:
+    """Say what an item waits for, without the seconds that change with every look."""
+    if _text(data, "_class").endswith("WaitingItem"):  # in the quiet period
+        return ""
+    return _ETA.sub("", _text(data, "why"))[:SAID]
+
+
+def _path_of_job(address: str) -> str:
+    """Take the job's path out of an address: Jenkins may go by another name and prefix than ours."""
+    path = urlsplit(address).path
+    return path[path.find("/job/") :].rstrip("/") if "/job/" in path else ""
+
+
+def _parameters(data: Any) -> dict[str, str]:
+    pairs = (each for action in _actions(data) for each in _list(_get(action, "parameters")))
+    return {name: _text(each, "value") for each in pairs if (name := _text(each, "name"))}
+
+
+def _actions(data: Any) -> list[Any]:
+    return _list(_get(data, "actions"))
+
+
+def _get(data: Any, key: str) -> Any:
+    return data.get(key) if isinstance(data, dict) else None
+
+
+def _list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _text(data: Any, key: str) -> str:
+    value = _get(data, key)
+    return " ".join(value.split()) if isinstance(value, str) else ""
+
+
+def _number(data: Any, key: str) -> int | None:
+    value = _get(data, key)
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**53 else None
+
+
+def _moment(milliseconds: int | None) -> datetime | None:
+    if not milliseconds:
+        return None
+    try:
+        return datetime.fromtimestamp(milliseconds / 1000, UTC)
+    except (OverflowError, ValueError, OSError):
+        return None

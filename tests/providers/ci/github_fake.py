@@ -1,0 +1,395 @@
+"""A strict GitHub on this machine: it keeps state, refuses what GitHub refuses, and checks both sides by GitHub's OpenAPI description.
+
+Rules name their source: [api] is GitHub's OpenAPI description, [docs] is docs.github.com/rest, [seen] are answers quoted in public issues.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from aiohttp import web
+
+from tests.providers.ci import github_shape as shape
+from tests.providers.ci.github_app import App, Refused
+from tests.providers.ci.github_views import Views
+from tests.providers.ci.github_world import World
+
+TOKEN = "github_pat_11AAAAAAA0aaaaaaaaaaaa_bbbbbbbbbbbbbbbb"
+FINE_GRAINED = {"metadata": "read", "contents": "read", "actions": "write", "statuses": "read"}
+REPO = "/repos/{owner}/{repo}"
+RUN = REPO + "/actions/runs/{run_id}"
+WORKFLOW = REPO + "/actions/workflows/{workflow_id}"
+_DEEP = frozenset({"ref", "basehead", "path"})  # may hold slashes: x-multi-segment in [api]
+
+
+@dataclass
+class Answer:
+    data: Any = None
+    status: int = 200
+    text: str | None = None
+
+
+@dataclass
+class Asked:
+    """One request, taken apart."""
+
+    parts: Mapping[str, str]
+    query: Mapping[str, str]
+    body: Any
+    accept: str
+
+
+@dataclass
+class Fault:
+    kind: str
+    path: str
+    times: int
+
+
+@dataclass(frozen=True)
+class Route:
+    method: str
+    template: str
+    permission: str
+    answer: Callable[[Asked], Answer]
+
+
+@dataclass
+class GitHub:
+    """The server. ``complaints`` must be empty at the end of every test."""
+
+    world: World = field(default_factory=World)
+    prefix: str = ""
+    tokens: dict[str, dict[str, str]] = field(default_factory=lambda: {TOKEN: dict(FINE_GRAINED)})
+    names_runs_it_starts: bool = True
+    """False is GitHub Enterprise Server up to 3.19: no return_run_details [api of ghes-3.19]."""
+    remaining: int = 5000
+    scopes: str | None = None
+    """Of a classic token."""
+    faults: list[Fault] = field(default_factory=list)
+    requests: list[str] = field(default_factory=list)
+    sent: list[tuple[str, Any]] = field(default_factory=list)
+    complaints: list[str] = field(default_factory=list)
+    closing: asyncio.Event = field(default_factory=asyncio.Event)
+    app: App = field(default_factory=App)
+    views: Views = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.views = Views(self.world)
+
+    def application(self) -> web.Application:
+        application = web.Application()
+        for route in self.routes():
+            path = route.template
+            for name in _DEEP:
+                path = path.replace(f"{{{name}}}", f"{{{name}:.+}}")
+            application.router.add_route(route.method, self.prefix + path, self._door(route))
+        return application
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("GET", REPO, "metadata=read", lambda _: Answer(self.views.repository())),
+            Route("GET", REPO + "/tags", "contents=read", self._tags),
+            Route("GET", REPO + "/commits/{ref}/check-runs", "checks=read", self._check_runs),
+            Route("GET", REPO + "/commits/{ref}/status", "statuses=read", self._status),
+            Route("GET", REPO + "/commits/{ref}", "contents=read", self._commit),
+            Route("GET", REPO + "/compare/{basehead}", "contents=read", self._compare),
+            Route("GET", REPO + "/contents/{path}", "contents=read", self._contents),
+            Route("GET", REPO + "/actions/runs", "actions=read", self._all_runs),
+            Route("GET", RUN, "actions=read", self._run),
+            Route("GET", RUN + "/jobs", "actions=read", self._jobs),
+            Route("GET", RUN + "/pending_deployments", "actions=read", self._pending),
+            Route("POST", RUN + "/cancel", "actions=write", self._cancel),
+            Route("GET", WORKFLOW, "actions=read", lambda asked: Answer(self.views.workflow(self._workflow(asked)))),
+            Route("GET", WORKFLOW + "/runs", "actions=read", self._workflow_runs),
+            Route("POST", WORKFLOW + "/dispatches", "actions=write", self._dispatch),
+            Route("GET", REPO + "/deployments", "deployments=read", self._deployments),
+            Route("POST", REPO + "/deployments", "deployments=write", self._deployment),
+            Route("POST", REPO + "/deployments/{deployment_id}/statuses", "deployments=write", self._deployment_status),
+            Route("GET", REPO + "/installation", "app", lambda _: Answer(self.views.installation())),
+            Route("POST", "/app/installations/{installation_id}/access_tokens", "app", self._token),
+        ]
+
+    # The door
+
+    def _door(self, route: Route) -> Callable[[web.Request], Any]:
+        async def door(request: web.Request) -> web.StreamResponse:
+            self.requests.append(f"{request.method} {request.path_qs}")
+            fault = self._fault(request.path)
+            if fault == "timeout":
+                await self.closing.wait()
+            if fault.isdecimal():
+                return self._refusal(Refused(int(fault), f"told to answer {fault}"))
+            try:
+                answer = await self._carry_out(route, request)
+            except Refused as refused:
+                return self._refusal(refused)
+            if fault in {"lost", "truncated"}:
+                return await self._break(request, answer, fault)
+            return self._response(request, answer)
+
+        return door
+
+    def _fault(self, path: str) -> str:
+        for fault in self.faults:
+            if fault.times and fault.path in path:
+                fault.times -= 1
+                return fault.kind
+        return ""
+
+    async def _carry_out(self, route: Route, request: web.Request) -> Answer:
+        body = await request.read()
+        self._admit(route, request)
+        parts = dict(request.match_info)
+        if "owner" in parts and f"{parts['owner']}/{parts['repo']}" != self.world.name:
+            raise Refused(404)
+        try:
+            asked = Asked(parts, request.query, json.loads(body) if body else None, request.headers.get("Accept", ""))
+        except ValueError:
+            raise Refused(400, "Problems parsing JSON") from None  # [docs] "Troubleshooting"
+        self.sent.append((request.path, asked.body))
+        answer = route.answer(asked)
+        self._check(route, request, body, answer)
+        return answer
+
+    def _admit(self, route: Route, request: web.Request) -> None:
+        if not request.headers.get("User-Agent"):
+            raise Refused(403, "Request forbidden by administrative rules. Please make sure your request has a User-Agent header")  # [docs]
+        if request.headers.get("X-GitHub-Api-Version", "2022-11-28") != "2022-11-28":
+            raise Refused(400, "unsupported version")  # [docs] "API Versions"
+        if self.remaining <= 0:
+            raise Refused(403, "API rate limit exceeded for user ID 1.")  # [docs] "Rate limits for the REST API"
+        shown = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        if route.permission == "app":
+            self.app.admit(shown, self.world.now())
+            return
+        granted = self.tokens.get(shown)
+        if granted is None:
+            raise Refused(401)
+        name, _, level = route.permission.partition("=")
+        if granted.get(name) not in {level, "write"}:
+            raise Refused(403, **{"X-Accepted-GitHub-Permissions": route.permission})  # [docs] "Troubleshooting"
+
+    def _check(self, route: Route, request: web.Request, body: bytes, answer: Answer) -> None:
+        text = json.dumps(_sample(answer.data)).encode() if answer.data is not None else None
+        try:
+            shape.check(route.template, request.match_info, request.method, request.query, body, answer.status, text)
+        except shape.Misfit as misfit:
+            self.complaints.append(str(misfit))
+
+    def _headers(self) -> dict[str, str]:
+        scopes = {} if self.scopes is None else {"X-OAuth-Scopes": self.scopes}
+        now = self.world.http_time()
+        reset = str(int(self.world.now().timestamp()) + 60)
+        return {**scopes, "Date": now, "X-RateLimit-Remaining": str(self.remaining), "X-RateLimit-Reset": reset, "X-GitHub-Request-Id": "1"}
+
+    def _refusal(self, refused: Refused) -> web.Response:
+        data = {"message": refused.message, "documentation_url": "https://docs.github.com/rest", "status": str(refused.status)}
+        return web.json_response(data, status=refused.status, headers={**self._headers(), **refused.headers})
+
+    def _response(self, request: web.Request, answer: Answer) -> web.StreamResponse:
+        body = answer.text if answer.text is not None else json.dumps(answer.data) if answer.data is not None else ""
+        etag = f'W/"{hashlib.sha256(body.encode()).hexdigest()}"'
+        known = request.method == "GET" and request.headers.get("If-None-Match") == etag
+        self.remaining -= not known  # an answer that has not changed is free of charge [docs] "Best practices"
+        headers = {**self._headers(), **({"ETag": etag} if request.method == "GET" else {})}
+        if known:
+            return web.Response(status=304, headers=headers)
+        kind = "text/plain" if answer.text is not None else "application/json"
+        return web.Response(text=body, status=answer.status, headers=headers, content_type=kind)
+
+    async def _break(self, request: web.Request, answer: Answer, fault: str) -> web.StreamResponse:
+        assert request.transport is not None
+        response = web.StreamResponse(headers={"Content-Length": "10000", "Content-Type": "application/json"})
+        if fault == "truncated":
+            await response.prepare(request)
+            text = json.dumps(answer.data).encode()
+            await response.write(text[: len(text) // 2])
+        request.transport.abort()
+        return response
+
+    def _token(self, asked: Asked) -> Answer:
+        if asked.parts["installation_id"] != str(self.views.installation()["id"]):
+            raise Refused(404)
+        token = f"ghs_{len(self.tokens):036d}"
+        self.tokens[token] = dict(self.app.permissions)
+        return Answer(self.views.installation_token(token), 201)
+
+    # Commits
+
+    def _tags(self, asked: Asked) -> Answer:
+        return Answer(_page([self.views.tag(name) for name in sorted(self.world.tags, reverse=True)], asked))
+
+    def _found(self, ref: str) -> str:
+        sha = self.world.find(ref)
+        if not self.world.commits:
+            raise Refused(409, "Git Repository is empty.")  # [api] 409, [seen]
+        if not sha:
+            raise Refused(422, f"No commit found for SHA: {ref}")  # [seen]
+        return sha
+
+    def _commit(self, asked: Asked) -> Answer:
+        sha = self._found(asked.parts["ref"])
+        if asked.accept == "application/vnd.github.sha":  # [docs] "Get a commit"
+            return Answer(text=sha)
+        return Answer(self.views.commit(self.world.commits[sha]))
+
+    def _compare(self, asked: Asked) -> Answer:
+        base, _, head = asked.parts["basehead"].partition("...")
+        known = (self.world.find(base), self.world.find(head))
+        if not all(known):
+            raise Refused(404)
+        listed = self.world.between(*known)
+        page = listed[:250] if not {"page", "per_page"} & set(asked.query) else _page(listed, asked)  # [docs] "Compare two commits"
+        return Answer(self.views.comparison(*known, page, files=asked.query.get("page", "1") == "1"))
+
+    def _contents(self, asked: Asked) -> Answer:
+        file = self.world.workflows.get(asked.parts["path"].removeprefix(".github/workflows/"))
+        if file is None or not self.world.find(asked.query.get("ref", "main")):
+            raise Refused(404)
+        return Answer(text=file.text)  # asked for raw [docs] "Get repository content"
+
+    def _check_runs(self, asked: Asked) -> Answer:
+        runs = self.views.check_runs(self._found(asked.parts["ref"]), every=asked.query.get("filter") == "all")
+        return Answer({"total_count": len(runs), "check_runs": _page(runs, asked)})
+
+    def _status(self, asked: Asked) -> Answer:
+        return Answer(self.views.combined(self._found(asked.parts["ref"]), lambda listed: _page(listed, asked)))
+
+    # Runs
+
+    def _all_runs(self, asked: Asked) -> Answer:
+        return self._listed(self.world.runs, asked)
+
+    def _workflow_runs(self, asked: Asked) -> Answer:
+        workflow = self._workflow(asked)
+        return self._listed([run for run in self.world.runs if run.workflow == workflow], asked)
+
+    def _listed(self, runs: list[Any], asked: Asked) -> Answer:
+        if self.world.hidden_for > 0:
+            self.world.hidden_for -= 1
+            runs = runs[:-1]
+        head = asked.query.get("head_sha")
+        chosen = [self.views.run(run) for run in reversed(runs) if head in {None, run.head_sha}]
+        return Answer({"total_count": len(chosen), "workflow_runs": _page(chosen, asked)})
+
+    def _workflow(self, asked: Asked) -> str:
+        wanted = asked.parts["workflow_id"]
+        for name, workflow in self.world.workflows.items():
+            if wanted in {name, str(workflow.id)}:
+                return name
+        raise Refused(404)
+
+    def _known_run(self, asked: Asked) -> Any:
+        for run in self.world.runs:
+            if str(run.id) == asked.parts["run_id"]:
+                return run
+        raise Refused(404)
+
+    def _run(self, asked: Asked) -> Answer:
+        run = self._known_run(asked)
+        self.world.tick(run)
+        return Answer(self.views.run(run))
+
+    def _jobs(self, asked: Asked) -> Answer:
+        run = self._known_run(asked)
+        jobs = [self.views.job(run, job) for job in run.jobs]
+        return Answer({"total_count": len(jobs), "jobs": _page(jobs, asked)})
+
+    def _pending(self, asked: Asked) -> Answer:
+        return Answer(self.views.pending(self._known_run(asked)))
+
+    def _cancel(self, asked: Asked) -> Answer:
+        run = self._known_run(asked)
+        if run.status == "completed":
+            raise Refused(409, "Cannot cancel a workflow run that is completed.")  # [api] 409, [seen]
+        run.cancelling = True
+        if run.status == "waiting":
+            run.status = "in_progress"
+        return Answer({}, 202)
+
+    def _dispatch(self, asked: Asked) -> Answer:
+        name = self._workflow(asked)
+        body = asked.body if isinstance(asked.body, dict) else {}
+        self._check_keys(body)
+        ref = body["ref"]
+        if ref not in self.world.branches and ref not in self.world.tags:
+            raise Refused(422, f"No ref found for: {ref}")  # a branch or tag, never a commit [api]; [seen]
+        workflow = self.world.workflows[name]
+        if workflow.state != "active":
+            raise Refused(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")  # [seen]
+        if not workflow.is_dispatched:
+            raise Refused(422, "Workflow does not have 'workflow_dispatch' trigger")  # [seen]
+        _check_inputs(workflow.inputs, body.get("inputs", {}))
+        run = self.world.dispatch(name, ref, body.get("inputs", {}))
+        if not body.get("return_run_details"):
+            return Answer(status=204)
+        url = f"{shape.HOST}/repos/{self.world.name}/actions/runs/{run.id}"
+        return Answer({"workflow_run_id": run.id, "run_url": url, "html_url": self.views.web(run)})
+
+    # Deployments
+
+    def _deployments(self, asked: Asked) -> Answer:
+        return Answer(_page([self.views.deployment(each) for each in reversed(self.world.deployments)], asked))
+
+    def _deployment(self, asked: Asked) -> Answer:
+        body = asked.body
+        sha = self.world.find(body["ref"])
+        if not sha:
+            raise Refused(422, f"No ref found for: {body['ref']}")  # [seen]
+        if body.get("auto_merge", True) and self.world.between(sha, self.world.branches["main"]):
+            return Answer({"message": "Auto-merged main into the ref on deployment."}, 202)  # the default merges [api]
+        listed = self.world.statuses.get(sha, [])
+        if body.get("required_contexts") is None and any(each["state"] != "success" for each in listed):
+            raise Refused(409, "Conflict: Commit status checks failed.")  # the default asks for all contexts [api]
+        made = {**body, "id": self.world.new_id(), "sha": sha, "statuses": []}
+        self.world.deployments.append(made)
+        return Answer(self.views.deployment(made), 201)
+
+    def _deployment_status(self, asked: Asked) -> Answer:
+        made = next((each for each in self.world.deployments if str(each["id"]) == asked.parts["deployment_id"]), None)
+        if made is None:
+            raise Refused(404)
+        if len(asked.body.get("description", "")) > 140:
+            raise Refused(422)  # [api] "The maximum description length is 140 characters."
+        made["statuses"].append(asked.body)
+        return Answer(shape.filled("deployment-status", state=asked.body["state"], description=asked.body.get("description", "")), 201)
+
+    def _check_keys(self, body: dict[str, Any]) -> None:
+        known = {"ref", "inputs"} | ({"return_run_details"} if self.names_runs_it_starts else set())
+        for key in body:
+            if key not in known:
+                raise Refused(422, f'Invalid request.\n\n"{key}" is not a permitted key.')  # [seen]
+        if "ref" not in body:
+            raise Refused(422, 'Invalid request.\n\n"ref" wasn\'t supplied.')  # [seen]
+
+
+def _sample(data: Any) -> Any:
+    """Cut long lists: their entries are made alike, and checking one costs milliseconds."""
+    if isinstance(data, list):
+        return [_sample(each) for each in data[:3]]
+    return {name: _sample(each) for name, each in data.items()} if isinstance(data, dict) else data
+
+
+def _check_inputs(declared: dict[str, Any], given: dict[str, Any]) -> None:
+    unknown = [name for name in given if name not in declared]
+    if unknown:
+        raise Refused(422, f"Unexpected inputs provided: {json.dumps(unknown)}")  # [seen]
+    for name, each in declared.items():
+        if each.get("required") and not given.get(name) and "default" not in each:
+            raise Refused(422, f"Required input '{name}' not provided")  # [seen]
+        if name in given and not isinstance(given[name], str):
+            raise Refused(422, f"Invalid value for input '{name}'")  # [docs] inputs of type string
+        if each.get("type") == "choice" and given.get(name, each["options"][0]) not in each["options"]:
+            raise Refused(422, f"Provided value '{given[name]}' for input '{name}' not in the list of allowed values")  # [seen]
+
+
+def _page(everything: list[Any], asked: Asked) -> list[Any]:
+    size = min(int(asked.query.get("per_page", "30")), 100)
+    first = (int(asked.query.get("page", "1")) - 1) * size
+    return everything[first : first + size]

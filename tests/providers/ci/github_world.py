@@ -1,0 +1,224 @@
+"""What our fake of GitHub holds: commits, a workflow, runs that advance when they are looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+
+TEMPLATE = Path(__file__).parents[3] / "templates/ci/github/deploy.yml"
+STAGES = ("build", "migrate", "release")
+HELD = "held"
+_EXPRESSION = re.compile(r"\$\{\{\s*inputs\.(\w+)\s*\}\}")
+
+
+@cache
+def _document(text: str) -> Any:
+    return YAML(typ="safe").load(text)
+
+
+@dataclass
+class Commit:
+    sha: str
+    subject: str
+    parent: str
+    failing: int
+    held: bool
+
+
+@dataclass
+class Job:
+    id: int
+    name: str
+    plan: str = "success"
+    status: str = "queued"
+    conclusion: str | None = None
+    started_at: str | None = None
+    completed_at: str | None = None
+
+
+@dataclass
+class Run:
+    id: int
+    workflow: str
+    title: str
+    event: str
+    head_sha: str
+    jobs: list[Job]
+    created_at: str
+    status: str = "queued"
+    conclusion: str | None = None
+    attempt: int = 1
+    cancelling: bool = False
+    inputs: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def suite(self) -> int:
+        return self.id + 7_000_000
+
+
+@dataclass
+class Workflow:
+    """A workflow file, understood as far as a start depends on it."""
+
+    id: int
+    text: str
+    state: str = "active"
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        found: dict[str, Any] = _document(self.text)["on"].get("workflow_dispatch", {}).get("inputs", {})
+        return found
+
+    @property
+    def is_dispatched(self) -> bool:
+        return "workflow_dispatch" in _document(self.text)["on"]
+
+    def title(self, inputs: dict[str, str]) -> str:
+        """Run names are expressions over the inputs; without one, a dispatched run is called like its workflow."""
+        document = _document(self.text)
+        values = {name: str(each.get("default", "")) for name, each in self.inputs.items()} | inputs
+        return _EXPRESSION.sub(lambda found: values.get(found[1], ""), document.get("run-name") or document["name"])
+
+
+class World:
+    """One repository."""
+
+    def __init__(self, name: str = "acme/shop") -> None:
+        self.name = name
+        self.commits: dict[str, Commit] = {}
+        self.branches: dict[str, str] = {}
+        self.tags: dict[str, str] = {}
+        self.workflows = {"ci.yml": Workflow(1, "name: CI\non:\n  push:\n"), "deploy.yml": Workflow(2, TEMPLATE.read_text())}
+        self.runs: list[Run] = []
+        self.statuses: dict[str, list[dict[str, str]]] = {}
+        self.deployments: list[dict[str, Any]] = []
+        self.hooks: list[dict[str, Any]] = []
+        self.skew = timedelta()
+        self.hidden_for = 0
+        """How many times a list of runs still leaves the newest out: lists are a moment behind."""
+        self._on = "main"
+        self._ids = 30_000_000_000
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self.skew
+
+    def time(self) -> str:
+        return self.now().strftime("%Y-%m-%dT%H:%M:%SZ")
+
+    def http_time(self) -> str:
+        return format_datetime(self.now(), usegmt=True)
+
+    def new_id(self) -> int:
+        self._ids += 1
+        return self._ids
+
+    # Commits
+
+    def commit(self, subject: str, *, failing: int = -1, held: bool = False) -> str:
+        parent = self.branches.get(self._on, "")
+        sha = hashlib.sha1(f"{subject}{parent}{len(self.commits)}".encode(), usedforsecurity=False).hexdigest()
+        self.commits[sha] = Commit(sha, subject, parent, failing, held)
+        self.branches[self._on] = sha
+        return sha
+
+    def branch(self, name: str, start: str) -> None:
+        self.branches[name] = start
+        self._on = name
+
+    def find(self, ref: str) -> str:
+        """Resolve as ``GET /commits/{ref}`` does: heads/NAME, tags/NAME, a branch or tag, a commit of 4 characters or more."""
+        for prefix, names in (("heads/", self.branches), ("tags/", self.tags)):
+            if ref.startswith(prefix) and ref.removeprefix(prefix) in names:
+                return names[ref.removeprefix(prefix)]
+        short = [sha for sha in self.commits if len(ref) >= 4 and sha.startswith(ref)]
+        return self.branches.get(ref) or self.tags.get(ref) or (short[0] if len(short) == 1 else "")
+
+    def between(self, base: str, head: str) -> list[Commit]:
+        """What head has and base has not, oldest first."""
+        theirs = set(self._line(base))
+        return [self.commits[sha] for sha in reversed(self._line(head)) if sha not in theirs]
+
+    def _line(self, sha: str) -> list[str]:
+        line = []
+        while sha:
+            line.append(sha)
+            sha = self.commits[sha].parent
+        return line
+
+    # Runs
+
+    def test(self, sha: str, conclusion: str | None, *, name: str = "unit") -> Run:
+        """Run the tests of a commit; None leaves them running."""
+        run = Run(self.new_id(), "ci.yml", "CI", "push", sha, [Job(self.new_id(), name)], self.time())
+        self.runs.append(run)
+        if conclusion is None:
+            run.status = run.jobs[0].status = "in_progress"
+        else:
+            self._end(run, conclusion)
+            self._close(run.jobs[0], conclusion)
+        return run
+
+    def dispatch(self, workflow: str, ref: str, inputs: dict[str, str]) -> Run:
+        file = self.workflows[workflow]
+        commit = self.commits.get(inputs.get("commit", ""), Commit("", "", "", -1, held=False))
+        plans = ["failure" if commit.failing == index else "success" for index, _ in enumerate(STAGES)]
+        if commit.held:
+            plans[-1] = HELD
+        jobs = [Job(self.new_id(), name, plan) for name, plan in zip(STAGES, plans, strict=True)]
+        head = self.branches.get(ref) or self.tags[ref]
+        run = Run(self.new_id(), workflow, file.title(inputs), "workflow_dispatch", head, jobs, self.time(), inputs=inputs)
+        self.runs.append(run)
+        return run
+
+    def tick(self, run: Run) -> None:
+        """Let a run go on by one step, as runs do while one looks away."""
+        if run.status in {"completed", "waiting"} or run.workflow == "ci.yml":
+            return
+        if run.cancelling:
+            self._stop(run)
+            return
+        run.status = "in_progress"
+        for job in run.jobs:
+            if job.status == "in_progress" and job.plan != HELD:
+                self._close(job, job.plan)
+            if job.status == "in_progress" or job.conclusion == "failure":
+                break
+            if job.status == "queued":
+                job.status, job.started_at = "in_progress", self.time()
+                return
+        if any(job.conclusion == "failure" for job in run.jobs):
+            self._skip(run.jobs)
+            self._end(run, "failure")
+        elif all(job.status == "completed" for job in run.jobs):
+            self._end(run, "success")
+
+    def _stop(self, run: Run) -> None:
+        for job in run.jobs:
+            if job.status == "in_progress":
+                self._close(job, "cancelled")
+        self._skip(run.jobs)
+        self._end(run, "cancelled")
+
+    def _skip(self, jobs: Sequence[Job]) -> None:
+        for job in jobs:
+            if job.status != "completed":
+                self._close(job, "skipped")
+
+    def _close(self, job: Job, conclusion: str) -> None:
+        job.status, job.conclusion = "completed", conclusion
+        job.started_at, job.completed_at = job.started_at or self.time(), self.time()
+
+    def _end(self, run: Run, conclusion: str) -> None:
+        run.status, run.conclusion = "completed", conclusion
+
+    def deploy_runs(self) -> list[Run]:
+        return [run for run in self.runs if run.workflow == "deploy.yml"]

@@ -1,0 +1,141 @@
+"""Jenkins for the contract suite: the fake, and a real git repository beside it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.ports import LocalRun
+from bot.providers.ci.jenkins import GIT_TOKEN, TOKEN, WEBHOOK_SECRET, build
+from bot.providers.ci.jenkins.callback import HEADER, sign
+from bot.providers.ci.jenkins.provider import Jenkins
+from bot.providers.ci.jenkins.reading import PARAMETERS
+from bot.providers.rest import Budget, Hosts
+from bot.providers.workbench import Workbench
+from tests.providers.ci import jenkins_fake
+from tests.providers.ci.jenkins_fake import FakeJenkins, Fault
+from tests.providers.ci.jenkins_world import STAGES, Job, Plan, World
+
+SECRET = "the secret of the notices"
+BUDGET = Budget(timeout=2.0, tries=2, patience=5.0, first_pause=0.005)
+
+
+class WallClock:
+    """The real time."""
+
+    def now(self) -> datetime:
+        return datetime.now(UTC)
+
+
+class NoRuns:
+    """``ports.RunStore`` for a provider that keeps nothing there."""
+
+    async def add(self, run: LocalRun) -> LocalRun:
+        raise NotImplementedError
+
+    async def save(self, run: LocalRun) -> None:
+        raise NotImplementedError
+
+    async def get(self, id: str) -> LocalRun | None:
+        raise NotImplementedError
+
+    async def by_correlation(self, service: str, correlation: str) -> LocalRun | None:
+        raise NotImplementedError
+
+    async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
+        raise NotImplementedError
+
+
+class JenkinsLab:
+    """One job that deploys, one that tests, and a repository."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.repository = folder / "shop"
+        self.world = World()
+        self.job = Job("team/shop", PARAMETERS)
+        self.tests = Job("team/shop-tests")
+        self.world.jobs = {each.name: each for each in (self.job, self.tests)}
+        self.fake = FakeJenkins(self.world)
+        self.hosts = Hosts()
+        self.session: aiohttp.ClientSession
+        self.address = ""
+        self.ci: Jenkins
+        self.git("init", "--quiet", "--initial-branch=main", str(self.repository), inside=False)
+
+    async def open(self) -> None:
+        self.session = aiohttp.ClientSession()
+        self.address = await self.fake.open()
+        self.ci = self.provider()
+        await self.ci.open()
+
+    async def close(self) -> None:
+        await self.ci.close()
+        await self.fake.close()
+        await self.session.close()
+
+    def provider(self, secrets: Mapping[str, str] | None = None, **options: Any) -> Jenkins:
+        """Make a provider that knows nothing yet, as a restart does."""
+        return build(self.bench(secrets, **options), BUDGET)
+
+    def bench(self, secrets: Mapping[str, str] | None = None, **options: Any) -> Workbench:
+        usual = {
+            "url": self.address,
+            "user": jenkins_fake.USER,
+            "job": self.job.name,
+            "tests": self.tests.name,
+            "repository": str(self.repository),
+            "stages": list(STAGES),
+        }
+        known = {TOKEN: jenkins_fake.TOKEN, WEBHOOK_SECRET: SECRET, GIT_TOKEN: "", **(secrets or {})}
+        return Workbench(
+            service="shop", options={**usual, **options}, secret=known.__getitem__, session=self.session, hosts=self.hosts,
+            clock=WallClock(), runs=NoRuns(), work=self.folder / "work", wake=lambda _: None,
+        )  # fmt: skip
+
+    def git(self, *arguments: str, inside: bool = True) -> str:
+        where = ("-C", str(self.repository)) if inside else ()
+        who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")
+        return subprocess.run(["git", *where, *who, *arguments], check=True, capture_output=True, text=True).stdout.strip()
+
+    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true", asks: int = -1) -> str:
+        self.git("commit", "--quiet", "--allow-empty", "--message", subject)
+        commit = self.git("rev-parse", "HEAD")
+        self.world.plans[commit] = Plan(failing, held, asks)
+        if tests:
+            self.world.add_build(self.tests, result="SUCCESS" if tests == "true" else "FAILURE", tested=commit)
+        return commit
+
+    def branch(self, name: str, start: str) -> None:
+        self.git("checkout", "--quiet", "-b", name, start)
+
+    def tag(self, name: str, commit: str) -> None:
+        self.git("tag", name, commit)
+
+    def started(self) -> int:
+        return self.world.begun
+
+    @property
+    def start_path(self) -> str:
+        return "/buildWithParameters"
+
+    def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
+        self.fake.faults.append(Fault(fault, path, times))
+
+    def skew(self, by: timedelta) -> None:
+        self.fake.skew = by.total_seconds()
+        self.world.skew = int(by / timedelta(milliseconds=1))
+
+    def twin(self, correlation: str) -> None:
+        """Rebuild a build in Jenkins: all its parameters are copied."""
+        self.world.add_build(self.job, (("CORRELATION_ID", correlation), ("ACTION", "deploy")), result="SUCCESS")
+
+    def notice(self, run: str) -> tuple[dict[str, str], bytes]:
+        body = json.dumps({"correlation": run, "build": 1, "state": "SUCCESS"}).encode()
+        return {HEADER: sign(SECRET, body, datetime.now(UTC))}, body

@@ -1,0 +1,196 @@
+"""What GitHub says about commits: names, differences, tests; and how little asking costs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from bot.domain.errors import IntegrationError
+from bot.ports import QualityState, StartRequest
+from bot.providers.ci.github import facts
+from tests.providers.ci.github_fake import TOKEN
+
+if TYPE_CHECKING:
+    from tests.providers.ci.github_lab import GitHubLab
+
+
+@pytest.fixture(params=["token", "app"])
+async def seeing(github: GitHubLab, request: pytest.FixtureRequest) -> GitHubLab:
+    """Give GitHub with a token that may see check runs, as an App's does, and with one that may not, as a fine-grained one does not."""
+    if request.param == "app":
+        github.github.tokens[TOKEN]["checks"] = "read"
+    return github
+
+
+class TestNames:
+    @pytest.mark.parametrize(
+        ("tags", "highest"),
+        [
+            (["v1.9.0", "v1.10.0"], "v1.10.0"),
+            (["v2.0.0-rc.1", "v2.0.0", "v2.0.0-rc.2"], "v2.0.0"),
+            (["v2.0.0-rc.9", "v2.0.0-rc.10"], "v2.0.0-rc.10"),
+            (["nightly", "1.0"], "1.0"),
+            (["release-2", "release-10"], "release-10"),
+            (["v1.0", "v1.0.1"], "v1.0.1"),
+            ([], ""),
+        ],
+    )
+    def test_the_highest_version_is_the_one_that_people_mean(self, tags: list[str], highest: str) -> None:
+        assert facts.highest(tags) == highest
+
+    @given(st.lists(st.text()))
+    def test_any_tags_can_be_compared(self, tags: list[str]) -> None:
+        assert facts.highest(tags) in {*tags, ""}
+
+    async def test_a_tag_wins_over_a_branch_of_the_same_name(self, github: GitHubLab) -> None:
+        older, newer = github.commit("first"), github.commit("second")
+        github.tag("main", older)
+        assert (await github.ci.resolve("main")).commit == older
+        assert newer != older
+
+    async def test_a_branch_with_slashes_and_a_plain_commit_have_no_version_but_ten_characters(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.branch("feature/a+b", commit)
+        found = await github.ci.resolve("feature/a+b")
+        assert (found.commit, found.version) == (commit, commit[:10])
+
+    async def test_latest_without_tags_is_the_default_branch(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        assert (await github.ci.resolve("latest")).commit == commit
+
+    async def test_hundreds_of_tags_are_all_read(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        for number in range(250):
+            github.tag(f"v1.{number}.0", commit)
+        assert (await github.ci.resolve("latest")).version == "v1.249.0"
+
+    async def test_a_repository_that_cannot_be_seen_is_not_mistaken_for_a_wrong_version(self, github: GitHubLab) -> None:
+        github.options["repository"] = "acme/elsewhere"
+        with pytest.raises(IntegrationError, match=r"404 to GET /repos/acme/elsewhere"):
+            await github.provider().resolve("v1.0.0")
+
+    async def test_an_empty_repository_is_said_to_be_empty(self, github: GitHubLab) -> None:
+        with pytest.raises(IntegrationError, match=r"Git Repository is empty"):
+            await github.ci.resolve("v1.0.0")
+
+
+class TestDifferences:
+    @pytest.mark.parametrize("backwards", [False, True])
+    async def test_more_than_250_commits_are_counted_and_their_authors_named(self, github: GitHubLab, *, backwards: bool) -> None:
+        base = github.commit("first", tests="")
+        for number in range(310):
+            github.commit(f"change {number}", tests="")
+        head = github.world.branches["main"]
+        changes = await (github.ci.compare(head, base) if backwards else github.ci.compare(base, head))
+        assert (changes.total, len(changes.commits), changes.backwards) == (310, facts.SHOWN, backwards)
+        assert changes.commits[0].subject == "change 0"
+        assert (changes.authors, changes.files) == (("ana",), ("src/app.py",))
+        assert changes.url == f"https://github.com/acme/shop/compare/{base}...{head}"
+
+    async def test_a_commit_that_does_not_exist_is_refused(self, github: GitHubLab) -> None:
+        base = github.commit("first")
+        with pytest.raises(IntegrationError) as caught:
+            await github.ci.compare(base, "0" * 40)
+        assert (caught.value.status, caught.value.retry) == (404, False)
+
+
+class TestTests:
+    async def test_the_newest_rerun_decides(self, seeing: GitHubLab) -> None:
+        commit = seeing.commit("first", tests="exit 1")
+        assert (await seeing.ci.quality(commit)).state is QualityState.RED
+        run = seeing.world.runs[0]
+        run.conclusion, run.jobs[0].conclusion = "success", "success"
+        assert (await seeing.ci.quality(commit)).state is QualityState.GREEN
+
+    @pytest.mark.parametrize("conclusion", ["failure", "cancelled", "timed_out", "action_required"])
+    async def test_whatever_is_no_success_is_red(self, seeing: GitHubLab, conclusion: str) -> None:
+        commit = seeing.commit("first")
+        seeing.world.test(commit, conclusion, name="integration")
+        assert (await seeing.ci.quality(commit)).state is QualityState.RED
+
+    async def test_tests_that_run_are_not_green_yet(self, seeing: GitHubLab) -> None:
+        commit = seeing.commit("first", tests="")
+        seeing.world.test(commit, None)
+        found = await seeing.ci.quality(commit)
+        assert found.state is QualityState.RUNNING
+        assert "still running" in found.sentence
+
+    @pytest.mark.parametrize("conclusion", ["skipped", "neutral"])
+    async def test_only_skipped_tests_are_no_tests(self, seeing: GitHubLab, conclusion: str) -> None:
+        commit = seeing.commit("first", tests="")
+        seeing.world.test(commit, conclusion)
+        assert (await seeing.ci.quality(commit)).state is QualityState.NONE
+
+    async def test_no_statuses_are_not_pending_statuses(self, seeing: GitHubLab) -> None:
+        assert (await seeing.ci.quality(seeing.commit("first"))).state is QualityState.GREEN
+
+    @pytest.mark.parametrize(
+        ("state", "expected"),
+        [
+            ("success", QualityState.GREEN),
+            ("failure", QualityState.RED),
+            ("error", QualityState.RED),
+            ("pending", QualityState.RUNNING),
+        ],
+    )
+    async def test_statuses_of_other_tools_count(self, seeing: GitHubLab, state: str, expected: QualityState) -> None:
+        commit = seeing.commit("first", tests="")
+        seeing.world.statuses[commit] = [{"context": f"ci/{number}", "state": "success"} for number in range(120)]
+        seeing.world.statuses[commit].append({"context": "ci/last", "state": state})
+        assert (await seeing.ci.quality(commit)).state is expected
+
+    async def test_our_own_deployments_are_no_tests_of_the_commit_they_stand_at(self, seeing: GitHubLab) -> None:
+        tip = seeing.commit("first", failing=0)
+        run = seeing.world.dispatch("deploy.yml", "main", {"commit": tip, "correlation": "shop-1:all"})
+        assert (await seeing.ci.quality(tip)).state is QualityState.GREEN
+        while run.status != "completed":
+            seeing.world.tick(run)
+        assert run.conclusion == "failure"
+        assert (await seeing.ci.quality(tip)).state is QualityState.GREEN
+
+    async def test_what_a_token_cannot_see_is_said(self, github: GitHubLab) -> None:
+        found = await github.ci.quality(github.commit("first"))
+        assert found.sentence == "1 check passed; checks of other apps cannot be seen with this token"
+
+    def test_a_long_list_of_failures_is_cut(self) -> None:
+        found = facts.quality([facts.Check(name, "red") for name in "dcbae"])
+        assert found.sentence == "a, b, c and 2 more failed"
+
+    async def test_more_checks_than_are_read_are_not_called_green(self, github: GitHubLab) -> None:
+        commit = github.commit("first", tests="")
+        github.world.statuses[commit] = [{"context": f"ci/{number}", "state": "success"} for number in range(1000)]
+        with pytest.raises(IntegrationError, match="1,000 or more entries"):
+            await github.ci.quality(commit)
+
+
+class TestTheCostOfAsking:
+    async def test_looking_at_a_run_that_has_not_changed_is_free(self, github: GitHubLab) -> None:
+        run = await github.ci.start(StartRequest("shop-1:all", github.commit("first", held=True), "production", "deploy"))
+        for _ in range(4):
+            await github.ci.look(run.id)
+        left, asked = github.github.remaining, len(github.github.requests)
+        for _ in range(5):
+            await github.ci.look(run.id)
+        assert len(github.github.requests) - asked == 10
+        assert github.github.remaining == left
+
+    async def test_a_used_up_budget_is_obeyed_by_everybody_and_said(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.github.remaining = 0
+        with pytest.raises(IntegrationError, match="rate limit") as caught:
+            await github.ci.quality(commit)
+        asked = len(github.github.requests)
+        other = github.provider()
+        with pytest.raises(IntegrationError, match="asks to be left alone") as later:
+            await other.quality(commit)
+        assert (caught.value.retry, later.value.retry, len(github.github.requests)) == (True, True, asked)
+
+    async def test_the_last_request_of_a_budget_is_the_last_for_now(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.github.remaining = 1
+        with pytest.raises(IntegrationError, match="asks to be left alone"):
+            await github.ci.quality(commit)
+        assert len(github.github.requests) == 2  # what it may not see cost nothing

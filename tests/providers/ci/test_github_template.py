@@ -1,0 +1,50 @@
+"""The workflow that we give to teams: what the bot needs of it, and what keeps it safe."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ruamel.yaml import YAML
+
+from bot.ports import StartRequest
+from bot.providers.ci.github import workflow
+from bot.providers.ci.github.runs import inputs
+from tests.providers.ci.github_world import TEMPLATE
+
+TEXT = TEMPLATE.read_text()
+DOCUMENT: dict[str, Any] = YAML(typ="safe").load(TEXT)
+STEPS = [step for job in DOCUMENT["jobs"].values() for step in job["steps"]]
+CHECKOUTS = [step for step in STEPS if "uses" in step]
+
+
+def test_it_declares_exactly_what_a_start_may_send() -> None:
+    given = {"percent": "5", "version": "v1", "strategy": "canary", "deployment": "shop-1"}
+    sent = inputs(StartRequest("shop-1:all", "c" * 40, "production", "deploy", given, asked_by="T1/U1"))
+    declared = DOCUMENT["on"]["workflow_dispatch"]["inputs"]
+    assert set(declared) == set(sent) == set(workflow.SENT)
+    assert {name for name, each in declared.items() if each["required"]} == set(workflow.NEEDED)
+    assert len(declared) <= 10  # what GitHub Enterprise Server up to 3.19 takes
+
+
+def test_the_bot_finds_in_it_what_it_looks_for() -> None:
+    assert workflow.names_runs(TEXT)
+    assert workflow.is_dispatched(TEXT)
+    assert workflow.missing_inputs(TEXT) == ()
+
+
+def test_no_input_becomes_part_of_a_script() -> None:
+    assert [step["name"] for step in STEPS if "${{" in step.get("run", "")] == []
+
+
+def test_every_job_checks_out_the_pinned_commit_and_leaves_no_token_behind() -> None:
+    assert len(CHECKOUTS) == len(DOCUMENT["jobs"])
+    assert all(step["with"] == {"ref": "${{ inputs.commit }}", "persist-credentials": False} for step in CHECKOUTS)
+
+
+def test_it_asks_for_no_more_than_to_read_and_ends_by_itself() -> None:
+    assert DOCUMENT["permissions"] == {"contents": "read"}
+    assert all(job["timeout-minutes"] <= 30 for job in DOCUMENT["jobs"].values())
+
+
+def test_every_action_has_a_job() -> None:
+    assert [job["if"] for job in DOCUMENT["jobs"].values()] == ["inputs.action != 'smoke'", "inputs.action == 'smoke'"]

@@ -1,0 +1,170 @@
+"""GitLab CI: refs, comparisons, tests of a commit, and what stands in gonogo.yaml and in the settings."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import pytest
+
+from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.ports import QualityState, Resolved, StartRequest
+from bot.providers.ci.gitlab import KIND, build
+from bot.providers.rest import Hosts
+from bot.providers.workbench import Workbench
+from tests.providers.ci.gitlab_fake import TOKEN
+
+if TYPE_CHECKING:
+    from tests.providers.ci.gitlab_lab import GitLabLab
+
+
+class TestFacts:
+    async def test_the_newest_pipeline_that_is_not_ours_decides(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first", tests="exit 1")
+        again = gitlab.world.tested(commit, good=True)
+        for named in (True, False):
+            gitlab.world.named = named
+            await gitlab.ci.start(StartRequest(f"shop-1:{named}", commit, "production", "deploy"))
+        async with asyncio.timeout(5):
+            while (seen := await gitlab.ci.quality(commit)).state is QualityState.RUNNING:  # noqa: ASYNC110 - a run is polled
+                await asyncio.sleep(0.001)
+        assert (seen.state, seen.sentence) == (QualityState.GREEN, f"pipeline {again.id} passed: 12 tests, 0 failed")
+
+    @pytest.mark.parametrize(
+        ("status", "state", "words"),
+        [
+            ("skipped", QualityState.NONE, "nothing has been tested"),
+            ("manual", QualityState.RUNNING, "waits for a manual job"),
+            ("canceled", QualityState.RED, "was cancelled: 12 tests"),
+            ("failed", QualityState.RED, "failed: 12 tests"),
+            ("pending", QualityState.RUNNING, "is running"),
+        ],
+    )
+    async def test_only_success_is_green(self, gitlab: GitLabLab, status: str, state: QualityState, words: str) -> None:
+        commit = gitlab.commit("first")
+        next(iter(gitlab.world.pipelines.values())).status_is = status
+        seen = await gitlab.ci.quality(commit)
+        assert seen.state is state
+        assert words in seen.sentence
+
+    @pytest.mark.parametrize(("fault", "words"), [("403", "reports no test results"), ("", "reports no test results")])
+    async def test_a_pipeline_without_a_test_report_says_so(self, gitlab: GitLabLab, fault: str, words: str) -> None:
+        commit = gitlab.commit("first")
+        pipeline = next(iter(gitlab.world.pipelines.values()))
+        pipeline.status_is, pipeline.tests = "success", None
+        if fault:
+            gitlab.break_next(fault, path="test_report_summary")
+        assert words in (await gitlab.ci.quality(commit)).sentence
+
+
+class TestRefs:
+    async def test_a_branch_with_a_slash_is_one_name(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        gitlab.branch("feature/basket", commit)
+        assert await gitlab.ci.resolve("feature/basket") == await gitlab.ci.resolve(commit)
+
+    async def test_a_tag_wins_over_a_branch_of_the_same_name(self, gitlab: GitLabLab) -> None:
+        tagged = gitlab.commit("first")
+        gitlab.tag("v1.0.0", tagged)
+        gitlab.branch("v1.0.0", gitlab.commit("second"))
+        assert (await gitlab.ci.resolve("v1.0.0")).commit == tagged
+
+    async def test_a_tag_beyond_the_first_page_is_found(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        for number in range(130):
+            gitlab.tag(f"v1.{number}.0", commit)
+        assert await gitlab.ci.resolve("v1.2.0") == Resolved(commit, "v1.2.0")
+
+    async def test_latest_prefers_a_release_to_a_preview(self, gitlab: GitLabLab) -> None:
+        gitlab.tag("v1.9.0", gitlab.commit("first"))
+        gitlab.tag("v2.0.0-rc.1", gitlab.commit("second"))
+        assert (await gitlab.ci.resolve("latest")).version == "v1.9.0"
+
+    async def test_latest_without_tags_is_the_default_branch(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        assert (await gitlab.ci.resolve("latest")).commit == commit
+
+    async def test_without_tags_and_branches_latest_says_what_to_do(self, gitlab: GitLabLab) -> None:
+        gitlab.fake.settings = {"default_branch": None}
+        with pytest.raises(IntegrationError, match="set the option ref"):
+            await gitlab.ci.resolve("latest")
+
+    async def test_what_moves_by_itself_is_no_version(self, gitlab: GitLabLab) -> None:
+        gitlab.commit("first")
+        with pytest.raises(IntegrationError, match='no tag, branch or commit "HEAD"'):
+            await gitlab.ci.resolve("HEAD")
+
+    async def test_a_comparison_names_the_files(self, gitlab: GitLabLab) -> None:
+        base, head = gitlab.commit("first"), gitlab.commit("second")
+        changes = await gitlab.ci.compare(base, head)
+        assert (changes.files, changes.url) == (("second.txt",), "https://compare")
+
+    async def test_no_file_hides_behind_a_list_that_gitlab_has_cut(self, gitlab: GitLabLab) -> None:
+        base, _, head = gitlab.commit("first"), gitlab.commit("db/migrate/7"), gitlab.commit("third")
+        gitlab.fake.most_diffs = 0
+        changes = await gitlab.ci.compare(base, head)
+        assert (changes.files, changes.known) == (("db/migrate/7.txt", "third.txt"), True)
+
+    async def test_a_cut_list_over_very_many_commits_is_said_to_be_incomplete(self, gitlab: GitLabLab) -> None:
+        base = gitlab.commit("first", tests="")
+        head = [gitlab.commit(f"change {number}", tests="") for number in range(101)][-1]
+        gitlab.fake.most_diffs = 3
+        changes = await gitlab.ci.compare(base, head)
+        assert (changes.total, len(changes.files), changes.known) == (101, 3, False)
+
+    async def test_a_commit_that_is_gone_cannot_be_compared(self, gitlab: GitLabLab) -> None:
+        with pytest.raises(IntegrationError, match="404 Ref Not Found") as refused:
+            await gitlab.ci.compare("0" * 40, gitlab.commit("first"))
+        assert not refused.value.retry
+
+
+class Runs:
+    """A ``RunStore`` that is never asked."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(name)
+
+
+def bench(session: aiohttp.ClientSession, options: Mapping[str, Any], gitlab: GitLabLab, **secrets: str) -> Workbench:
+    given = {"GONOGO_GITLAB_TOKEN": TOKEN, **secrets}
+    assert set(given) <= {each.name for each in KIND.secrets}
+    return Workbench(
+        "shop", options, lambda name: given.get(name, ""), session, Hosts(), gitlab.clock, Runs(), Path("nowhere"), lambda _: None
+    )  # fmt: skip
+
+
+class TestConfiguring:
+    @pytest.mark.parametrize("project", ["shop/storefront", 7])
+    async def test_a_provider_is_built_from_options_and_settings_alone(self, gitlab: GitLabLab, project: str | int) -> None:
+        commit = gitlab.commit("first")
+        options = {"project": project, "api": str(gitlab.fake.server.make_url("/"))}
+        assert set(options) <= set(KIND.options)
+        async with aiohttp.ClientSession() as session:
+            ci = build(bench(session, options, gitlab))
+            assert (await ci.resolve("main")).commit == commit
+
+    @pytest.mark.parametrize(
+        ("options", "secrets", "said"),
+        [
+            ({}, {}, 'project "" is no path'),
+            ({"project": "shop/../admin?x"}, {}, "is no path like group/project"),
+            ({"project": "shop/storefront", "ref": "-x"}, {}, 'ref "-x" cannot be'),
+            ({"project": "shop/storefront", "api": "http://gitlab.example.com"}, {}, "must be an https address"),
+            ({"project": "shop/storefront", "api": "https://ana:secret@gitlab.example.com"}, {}, "must be an https address"),
+            ({"project": "shop/storefront"}, {"GONOGO_GITLAB_TOKEN": ""}, "GONOGO_GITLAB_TOKEN is not set"),
+            ({"project": "shop/storefront"}, {"GONOGO_GITLAB_SIGNING_TOKEN": "plain"}, "does not begin with whsec_"),
+            ({"project": "shop/storefront"}, {"GONOGO_GITLAB_SIGNING_TOKEN": "whsec_%"}, "is not base64"),
+            ({"project": "shop/storefront"}, {"GONOGO_GITLAB_SIGNING_TOKEN": "whsec_YWJj"}, "holds 3 bytes, not 32"),
+        ],
+    )
+    async def test_what_makes_no_sense_is_said_at_the_start(
+        self, gitlab: GitLabLab, options: dict[str, str], secrets: dict[str, str], said: str
+    ) -> None:
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(ConfigurationError, match=r"services\.shop\.ci") as wrong:
+                build(bench(session, options, gitlab, **secrets))
+        assert said in str(wrong.value)
+        assert "secret@" not in str(wrong.value)

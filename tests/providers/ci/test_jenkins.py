@@ -1,0 +1,376 @@
+"""Jenkins, on a fake that refuses what the real one refuses."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, timedelta
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, QualityState, RunState, StartRequest
+from bot.providers.ci.jenkins.provider import Jenkins
+from bot.providers.ci.jenkins.reading import PARAMETERS
+
+if TYPE_CHECKING:
+    from tests.providers.ci.jenkins_lab import JenkinsLab
+
+INPUTS = {"percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-1"}
+
+
+def deploy(commit: str, correlation: str = "shop-1:canary-25", action: str = "deploy") -> StartRequest:
+    return StartRequest(correlation, commit, "production", action, INPUTS, asked_by="ana")
+
+
+async def reaches(ci: Jenkins, run: CIRun, *states: RunState) -> CIRun:
+    async with asyncio.timeout(10):
+        while (seen := await ci.look(run.id)).state not in states:  # noqa: ASYNC110 - a run is polled
+            await asyncio.sleep(0.01)
+    return seen
+
+
+async def ends(ci: Jenkins, run: CIRun) -> CIRun:
+    return await reaches(ci, run, *(state for state in RunState if state.is_final))
+
+
+class TestStarting:
+    async def test_everything_that_a_pipeline_has_to_know_travels_into_the_build(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first")
+        run = await jenkins.ci.start(deploy(commit))
+        assert (run.id, run.state, run.url) == ("shop-1:canary-25", RunState.QUEUED, f"{jenkins.address}/job/team/job/shop/")
+        done = await ends(jenkins.ci, run)
+        assert done.url == f"{jenkins.address}/job/team/job/shop/1/"
+        assert dict(jenkins.job.builds[0].parameters) == {
+            "CORRELATION_ID": "shop-1:canary-25", "ACTION": "deploy", "ENVIRONMENT": "production", "COMMIT": commit,
+            "VERSION": "v1.4.2", "PERCENT": "25", "STRATEGY": "canary", "DEPLOYMENT": "shop-1",
+        }  # fmt: skip
+
+    @pytest.mark.parametrize(
+        ("declared", "words"),
+        [
+            ((), "does not declare CORRELATION_ID, ACTION, ENVIRONMENT, COMMIT, PERCENT"),
+            (tuple(each for each in PARAMETERS if each != "CORRELATION_ID"), "does not declare CORRELATION_ID, so Jenkins would drop"),
+        ],
+    )
+    async def test_a_job_that_would_drop_what_it_is_told_is_not_started(
+        self, jenkins: JenkinsLab, declared: tuple[str, ...], words: str
+    ) -> None:
+        jenkins.job.parameters = declared
+        with pytest.raises(IntegrationError, match=words) as refused:
+            await jenkins.ci.start(deploy(jenkins.commit("first")))
+        assert (refused.value.retry, jenkins.job.builds, jenkins.world.items) == (False, [], {})
+
+    async def test_a_disabled_job_is_said_so(self, jenkins: JenkinsLab) -> None:
+        jenkins.job.enabled = False
+        with pytest.raises(IntegrationError, match="is disabled in Jenkins") as refused:
+            await jenkins.ci.start(deploy(jenkins.commit("first")))
+        assert not refused.value.retry
+
+    async def test_a_rule_of_jenkins_that_keeps_the_build_out_of_the_queue_is_said_so(self, jenkins: JenkinsLab) -> None:
+        jenkins.fake.refuses_all = True
+        with pytest.raises(IntegrationError, match="did not queue team/shop") as refused:
+            await jenkins.ci.start(deploy(jenkins.commit("first")))
+        assert not refused.value.retry
+
+    @pytest.mark.parametrize("fault", ["lost", "500", "502"])
+    async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(self, jenkins: JenkinsLab, fault: str) -> None:
+        commit = jenkins.commit("first")
+        jenkins.break_next(fault, path=jenkins.start_path)
+        if fault != "lost":  # carried out, and then a proxy says 500
+            jenkins.world.queue(
+                jenkins.job,
+                tuple((name, {"CORRELATION_ID": "shop-1:canary-25", "COMMIT": commit}.get(name, "deploy")) for name in PARAMETERS),
+            )
+            jenkins.world.executors.clear()
+        run = await jenkins.ci.start(deploy(commit))
+        jenkins.world.executors.set()
+        assert (await ends(jenkins.ci, run)).state is RunState.SUCCEEDED
+        assert (len(jenkins.job.builds), jenkins.started()) == (1, 1)
+
+    @pytest.mark.parametrize("fault", ["timeout", "503"])
+    async def test_a_start_that_cannot_be_told_is_left_to_the_next_look(self, jenkins: JenkinsLab, fault: str) -> None:
+        commit = jenkins.commit("first")
+        jenkins.break_next(fault, path=jenkins.start_path)
+        with pytest.raises(
+            IntegrationError, match=r"did not say whether it has queued shop-1:canary-25, .* \(Jenkins (answered|did not)"
+        ) as unclear:
+            await jenkins.ci.start(deploy(commit))
+        assert unclear.value.retry
+        assert await jenkins.ci.find("shop-1:canary-25") is None
+        await ends(jenkins.ci, await jenkins.ci.start(deploy(commit)))
+        assert jenkins.started() == 1
+
+    async def test_a_queue_item_that_is_not_named_is_found_by_its_correlation(self, jenkins: JenkinsLab) -> None:
+        jenkins.fake.names_no_item = True
+        run = await jenkins.ci.start(deploy(jenkins.commit("first")))
+        assert (await ends(jenkins.ci, run)).state is RunState.SUCCEEDED
+
+    async def test_where_the_answer_points_to_is_never_followed(self, jenkins: JenkinsLab) -> None:
+        await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first"))))
+        assert {request.host for request in jenkins.fake.requests} == {jenkins.address.split("/")[2]}
+
+    async def test_a_start_that_is_refused_for_good_is_not_taken_for_a_lost_answer(self, jenkins: JenkinsLab) -> None:
+        jenkins.break_next("403", path=jenkins.start_path)
+        with pytest.raises(IntegrationError, match="403") as refused:
+            await jenkins.ci.start(deploy(jenkins.commit("first")))
+        assert not refused.value.retry
+
+
+class TestFinding:
+    async def test_a_run_is_found_after_a_restart_whether_it_waits_runs_or_is_over(self, jenkins: JenkinsLab) -> None:
+        jenkins.world.executors.clear()
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
+        waiting = await jenkins.provider().find(run.id)
+        assert waiting is not None
+        assert waiting.state is RunState.QUEUED
+        jenkins.world.executors.set()
+        restarted = jenkins.provider()
+        await reaches(restarted, run, RunState.RUNNING)
+        await restarted.cancel(run.id)
+        done = await ends(restarted, run)
+        assert await jenkins.provider().find(run.id) == done
+
+    async def test_a_run_is_found_when_jenkins_has_forgotten_its_queue_item(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first")))
+        async with asyncio.timeout(5):
+            while not jenkins.job.builds or jenkins.job.builds[0].building:  # noqa: ASYNC110 - the bot does not look meanwhile
+                await asyncio.sleep(0.01)
+        jenkins.world.forget_left()
+        assert (await jenkins.ci.look(run.id)).state is RunState.SUCCEEDED
+
+    async def test_a_run_is_found_behind_hundreds_of_other_builds(self, jenkins: JenkinsLab) -> None:
+        run = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first"))))
+        for _ in range(250):
+            jenkins.world.add_build(jenkins.job, result="SUCCESS")
+        found = await jenkins.provider().find(run.id)
+        assert found is not None
+        assert found.url == run.url
+
+    async def test_looking_back_ends_after_seven_days(self, jenkins: JenkinsLab) -> None:
+        for _ in range(350):
+            jenkins.world.add_build(jenkins.job, result="SUCCESS").began -= int(timedelta(days=8) / timedelta(milliseconds=1))
+        assert await jenkins.ci.find("shop-1:canary-25") is None
+        assert len([each for each in jenkins.fake.requests if "allBuilds" in each.query.get("tree", "")]) == 1
+
+    async def test_more_builds_than_can_be_looked_through_are_not_taken_for_none(self, jenkins: JenkinsLab) -> None:
+        for _ in range(2000):
+            jenkins.world.add_build(jenkins.job, result="SUCCESS")
+        with pytest.raises(IntegrationError, match=r"whether shop-1:canary-25 is one of them cannot be told"):
+            await jenkins.ci.find("shop-1:canary-25")
+
+    async def test_another_jobs_run_with_the_same_correlation_is_not_ours(self, jenkins: JenkinsLab) -> None:
+        jenkins.world.executors.clear()
+        jenkins.world.queue(jenkins.tests, (("CORRELATION_ID", "shop-1:canary-25"),))
+        assert await jenkins.ci.find("shop-1:canary-25") is None
+
+    async def test_two_builds_with_one_correlation_are_told_and_never_guessed(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first")
+        run = await ends(jenkins.ci, await jenkins.ci.start(deploy(commit)))
+        jenkins.twin(run.id)
+        restarted = jenkins.provider()
+        for ask in (jenkins.ci.find(run.id), jenkins.ci.start(deploy(commit)), restarted.find(run.id), restarted.look(run.id)):
+            with pytest.raises(
+                IntegrationError, match="build #1 and build #2 in Jenkins both say that they are shop-1:canary-25"
+            ) as unclear:
+                await ask
+            assert unclear.value.retry
+        jenkins.job.builds.pop()
+        assert (await restarted.look(run.id)).state is RunState.SUCCEEDED
+
+    async def test_a_run_that_was_seen_is_still_ours_when_a_twin_comes(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
+        await reaches(jenkins.ci, run, RunState.RUNNING)
+        jenkins.twin(run.id)
+        assert (await jenkins.ci.look(run.id)).url.endswith("/1/")
+        await jenkins.ci.cancel(run.id)
+        assert (await ends(jenkins.ci, run)).state is RunState.CANCELLED
+
+    async def test_a_build_number_that_was_given_anew_is_not_taken_for_the_run(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
+        await reaches(jenkins.ci, run, RunState.RUNNING)
+        jenkins.job.builds[0].parameters = (("CORRELATION_ID", "shop-9:canary-5"),)
+        with pytest.raises(IntegrationError, match="was never started, or its build was deleted") as gone:
+            await jenkins.ci.look(run.id)
+        assert (gone.value.status, gone.value.retry) == (404, False)
+
+
+class TestLooking:
+    async def test_a_build_that_asks_something_waits_and_says_what(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=1)))
+        seen = await reaches(jenkins.ci, run, RunState.WAITING)
+        assert seen.sentence == 'waits in Jenkins for an answer "Release it?"'
+        assert [stage.state for stage in seen.stages] == [RunState.SUCCEEDED, RunState.WAITING, RunState.QUEUED]
+        assert (seen.stages[1].passable, seen.stages[1].sentence) == (True, "Release it?")
+        await jenkins.ci.open_gate(run.id)
+        done = await ends(jenkins.ci, run)
+        assert done.state is RunState.SUCCEEDED
+        await jenkins.ci.open_gate(run.id)
+
+    @pytest.mark.parametrize("more", [{"inputs": [{"name": "WHERE", "type": "StringParameterDefinition"}]}, {"id": "../../quietDown"}])
+    async def test_a_question_that_a_yes_does_not_answer_is_left_to_jenkins(self, jenkins: JenkinsLab, more: dict[str, Any]) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
+        await reaches(jenkins.ci, run, RunState.WAITING)
+        jenkins.job.builds[0].questions[0].update(more)
+        await jenkins.ci.open_gate(run.id)
+        seen = await jenkins.ci.look(run.id)
+        assert (seen.state, seen.stages[0].passable) == (RunState.WAITING, False)
+        assert not any(request.method == "POST" for request in jenkins.fake.requests[1:] if "buildWithParameters" not in request.path)
+
+    async def test_a_question_that_only_somebody_else_may_answer_is_said_so(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
+        await reaches(jenkins.ci, run, RunState.WAITING)
+        jenkins.job.builds[0].submitter = "bo"
+        with pytest.raises(IntegrationError, match="Answer it in Jenkins") as refused:
+            await jenkins.ci.open_gate(run.id)
+        assert not refused.value.retry
+
+    async def test_a_yes_whose_answer_is_lost_is_not_said_twice(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
+        await reaches(jenkins.ci, run, RunState.WAITING)
+        jenkins.break_next("lost", path="/proceedEmpty")
+        with pytest.raises(IntegrationError):
+            await jenkins.ci.open_gate(run.id)
+        await ends(jenkins.ci, run)
+        assert len([request for request in jenkins.fake.requests if request.path.endswith("/proceedEmpty")]) == 1
+
+    async def test_a_build_that_asks_something_can_be_stopped(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
+        await reaches(jenkins.ci, run, RunState.WAITING)
+        await jenkins.ci.cancel(run.id)
+        done = await ends(jenkins.ci, run)
+        assert [stage.state for stage in done.stages] == [RunState.CANCELLED, RunState.SKIPPED, RunState.SKIPPED]
+
+    async def test_what_a_run_waits_for_in_the_queue_is_said_without_the_seconds(self, jenkins: JenkinsLab) -> None:
+        jenkins.world.executors.clear()
+        run = await jenkins.ci.start(deploy(jenkins.commit("first")))
+        async with asyncio.timeout(5):
+            while not (seen := await jenkins.ci.look(run.id)).sentence:  # noqa: ASYNC110 - the quiet period passes
+                await asyncio.sleep(0.01)
+        assert (seen.state, seen.sentence) == (RunState.QUEUED, "waits in Jenkins' queue: Waiting for next available executor")
+        assert [stage.state for stage in seen.stages] == [RunState.QUEUED] * 3
+
+    async def test_the_stage_that_failed_is_named_with_its_reason(self, jenkins: JenkinsLab) -> None:
+        done = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first", failing=1))))
+        assert done.sentence == "migrate failed: script returned exit code 3"
+
+    async def test_a_commit_that_cannot_be_checked_out_is_told_as_the_stage_of_jenkins_that_failed(self, jenkins: JenkinsLab) -> None:
+        done = await ends(jenkins.ci, await jenkins.ci.start(deploy("0" * 40)))
+        assert done.state is RunState.FAILED
+        assert done.sentence.startswith("Declarative: Checkout SCM failed")
+
+    async def test_without_the_stage_plugin_a_run_has_no_stages_and_still_ends(self, jenkins: JenkinsLab) -> None:
+        jenkins.fake.stage_plugin = False
+        good = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first"))))
+        bad = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("second", failing=2), "shop-2:deploy")))
+        assert (good.state, good.stages, bad.state, bad.sentence) == (
+            RunState.SUCCEEDED,
+            (),
+            RunState.FAILED,
+            "the build ended with FAILURE",
+        )
+
+    @pytest.mark.parametrize(
+        ("result", "cause", "state", "sentence"),
+        [
+            ("ABORTED", "Aborted by bo", RunState.CANCELLED, "the build was stopped: Aborted by bo"),
+            ("NOT_BUILT", "Superseded by #7", RunState.CANCELLED, "the build was replaced by a newer one (Superseded by #7)"),
+            ("ABORTED", "", RunState.CANCELLED, "the build was stopped"),
+            ("UNSTABLE", "", RunState.FAILED, "the build is unstable: some of its tests failed"),
+        ],
+    )
+    async def test_a_build_that_ended_otherwise_says_how(
+        self, jenkins: JenkinsLab, result: str, cause: str, state: RunState, sentence: str
+    ) -> None:
+        other = jenkins.world.add_build(jenkins.job, (("CORRELATION_ID", "shop-1:canary-25"),), result=result)
+        other.causes = [cause] if cause else []
+        seen = await jenkins.ci.look("shop-1:canary-25")
+        assert (seen.state, seen.sentence) == (state, sentence)
+
+    async def test_how_a_run_ended_never_changes_again(self, jenkins: JenkinsLab) -> None:
+        done = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first"))))
+        jenkins.job.builds.clear()
+        jenkins.world.forget_left()
+        assert await jenkins.ci.look(done.id) == done
+
+    async def test_times_are_aware_and_in_order(self, jenkins: JenkinsLab) -> None:
+        done = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first"))))
+        times = [time for stage in done.stages for time in (stage.started_at, stage.finished_at)]
+        assert all(time is not None and time.tzinfo is UTC for time in times)
+
+
+class TestCancelling:
+    async def test_a_run_that_waits_is_taken_out_of_the_queue(self, jenkins: JenkinsLab) -> None:
+        jenkins.world.executors.clear()
+        run = await jenkins.ci.start(deploy(jenkins.commit("first")))
+        await jenkins.ci.cancel(run.id)
+        seen = await jenkins.ci.look(run.id)
+        assert (seen.state, seen.sentence) == (RunState.CANCELLED, "it was taken out of Jenkins' queue before it began")
+        jenkins.world.executors.set()
+        jenkins.world.forget_left()
+        again = await jenkins.ci.start(deploy(jenkins.commit("second")))
+        assert (again, jenkins.started(), jenkins.job.builds) == (seen, 1, [])
+
+    @pytest.mark.parametrize("old_core", [False, True])
+    async def test_a_run_that_leaves_the_queue_just_now_is_stopped_as_a_build(self, jenkins: JenkinsLab, old_core: bool) -> None:
+        jenkins.fake.old_core = old_core
+        jenkins.world.executors.clear()
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
+        await jenkins.ci.look(run.id)
+        jenkins.fake.before_cancelling = jenkins.world.executors.set
+        await jenkins.ci.cancel(run.id)
+        assert (await ends(jenkins.ci, run)).state is RunState.CANCELLED
+        assert len(jenkins.job.builds) == 1
+
+    @pytest.mark.parametrize(
+        ("old_core", "words", "retry"), [(True, "has not taken the run out of its queue yet", True), (False, "422", False)]
+    )
+    async def test_a_run_that_may_not_be_taken_out_of_the_queue_is_said_so(
+        self, jenkins: JenkinsLab, old_core: bool, words: str, retry: bool
+    ) -> None:
+        jenkins.fake.old_core, jenkins.fake.may_cancel = old_core, False
+        jenkins.world.executors.clear()
+        run = await jenkins.ci.start(deploy(jenkins.commit("first")))
+        with pytest.raises(IntegrationError, match=words) as refused:
+            await jenkins.ci.cancel(run.id)
+        assert refused.value.retry is retry
+
+    async def test_a_stop_whose_answer_is_lost_is_asked_again(self, jenkins: JenkinsLab) -> None:
+        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
+        await reaches(jenkins.ci, run, RunState.RUNNING)
+        jenkins.break_next("lost", path="/stop")
+        await jenkins.ci.cancel(run.id)
+        assert (await ends(jenkins.ci, run)).state is RunState.CANCELLED
+
+    async def test_a_run_that_is_over_is_not_asked_to_stop(self, jenkins: JenkinsLab) -> None:
+        done = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first"))))
+        await jenkins.provider().cancel(done.id)
+        assert not any(request.path.endswith("/stop") for request in jenkins.fake.requests)
+
+
+class TestQuality:
+    async def test_the_newest_build_of_the_commit_decides(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first", tests="exit 1")
+        red = await jenkins.ci.quality(commit)
+        assert (red.state, red.sentence) == (QualityState.RED, "team/shop-tests #1 ended with FAILURE")
+        jenkins.world.add_build(jenkins.tests, result="SUCCESS", tested=commit).counts = (0, 2, 128)
+        green = await jenkins.ci.quality(commit)
+        assert (green.state, green.sentence) == (QualityState.GREEN, "128 of 128 tests passed in team/shop-tests #2")
+        assert green.url == f"{jenkins.address}/job/team/job/shop-tests/2/"
+        jenkins.world.add_build(jenkins.tests, tested=commit)
+        assert (await jenkins.ci.quality(commit)).state is QualityState.RUNNING
+
+    async def test_an_unstable_build_says_how_many_tests_failed(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first", tests="")
+        jenkins.world.add_build(jenkins.tests, result="UNSTABLE", tested=commit).counts = (3, 0, 128)
+        assert (await jenkins.ci.quality(commit)).sentence == "team/shop-tests #1 ended with UNSTABLE, 125 of 128 tests passed"
+
+    async def test_a_build_that_was_given_the_commit_as_a_parameter_counts(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first", tests="")
+        jenkins.world.add_build(jenkins.tests, (("COMMIT", commit),), result="SUCCESS")
+        assert (await jenkins.ci.quality(commit)).state is QualityState.GREEN
+
+    async def test_without_a_job_that_tests_nothing_is_green(self, jenkins: JenkinsLab) -> None:
+        seen = await jenkins.provider(tests="").quality(jenkins.commit("first"))
+        assert seen.state is QualityState.NONE
+        assert "ci.tests" in seen.sentence

@@ -1,0 +1,164 @@
+"""The lead and the way back: handing over, asking, taking over, rolling back, summing up."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.card import Changes
+from bot.domain.commands import AskLead, Cancel, Deploy, HandOver, RollBack, TakeOver, Unlock
+from bot.domain.deployment import State
+from bot.domain.people import Person
+from bot.ports import RunState
+from bot.services import summaries
+
+Team = Any
+"""The fixture ``team``."""
+MINUTE = timedelta(minutes=1)
+CY = Person("T1", "UCY")
+
+
+async def test_the_lead_is_handed_over_by_the_lead_or_a_release_manager(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    assert "You cannot hand over the lead of shop-2. People with the role release manager can." in await team.says(
+        "cy", HandOver(v2, "UANA")
+    )
+    assert "<@UCY> leads *shop v2 → production* now and alone can roll it back." in await team.says("bo", HandOver(v2, "UCY"), key="a")
+    assert await team.says("bo", HandOver(v2, "UCY"), key="a") == ""
+    assert "You lead *shop v2 → production* now." in await team.says("di", HandOver(v2, "UDI"))
+    told = await team.said("lead_changed")
+    assert told == ["<@UCY> leads this now, before it was <@UBO> (changed by <@UBO>).", "<@UDI> took over the lead from <@UCY>."]
+
+
+async def test_whoever_is_on_call_takes_over_at_once(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    assert "Only the person on call for shop can take over. <@UBO> is on call now." in await team.says("cy", TakeOver(v2, "now"))
+    team.rota.person = None
+    assert "Nobody is on call now." in await team.says("cy", TakeOver(v2, "now"))
+    team.rota.person = CY
+    assert "<@UBO> led it before and sees this in the thread." in await team.says("cy", TakeOver(v2, "bo is on a plane"))
+    assert "<@UCY> took over the lead from <@UBO>. Reason: bo is on a plane" in await team.said("lead_changed")
+
+
+async def test_the_lead_is_asked_once_by_each_person(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    for _ in range(2):
+        assert await team.says("cy", AskLead(v2)) == "<@UBO> has been asked to look at *shop v2 → production*."
+    assert await team.said("ask_lead") == ["<@UCY> asks you to look at *shop v2 → production* (shop-2). You lead it; its card is in <#C1>."]
+
+
+async def test_without_a_lead_nobody_is_asked_and_nobody_rolls_back(team: Team) -> None:
+    team.rota.person = None
+    v2 = await team.asks_for_v2()
+    assert await team.says("cy", AskLead(v2)) == "shop v2 → production has no lead yet."
+    assert "has no deployment lead yet. /deploy lead shop-2 @user names one." in await team.says("bo", RollBack(deployment=v2))
+
+
+async def test_a_lead_of_what_is_over_has_nothing_to_decide(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.says("ana", Cancel(v2))
+    assert "its lead has nothing left to decide." in await team.says("bo", HandOver(v2, "UCY"))
+
+
+async def test_one_click_of_the_lead_goes_back_while_it_runs(team: Team) -> None:
+    team.ci.ends["deploy"] = RunState.SUCCEEDED
+    v2 = await team.rolls_out_v2()
+    assert "Only <@UBO>, the deployment lead, can roll this back." in await team.says("ana", RollBack(deployment=v2))
+    said = await team.says("bo", RollBack(deployment=v2, reason="carts are lost"), key="click")
+    assert said == "Rolling shop in production back to *v1*. The card shows how it goes."
+    assert "is rolling back already" in await team.says("bo", RollBack(deployment=v2), key="click")
+    assert "is rolling back already" in await team.says("bo", RollBack(deployment=v2))
+    await team.passes(MINUTE)
+    assert "rolled back to v1 by <@UBO>" in await team.shown(v2)
+    assert "Reason: carts are lost" in (await team.said("rolled_back"))[0]
+    assert "*Retrospective, drafted* for <@UANA>" in (await team.said("retrospective"))[0]
+    assert "is locked: v2 was rolled back: carts are lost" in await team.shown(v2)
+    assert "is unlocked. It was locked by <@UBO>" in await team.says("bo", Unlock(deployment=v2))
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes()
+    assert "v2 is quarantined: rolled back: carts are lost" in await team.shown("shop-4")
+
+
+async def test_a_run_that_is_under_way_is_stopped_before_the_way_back(team: Team) -> None:
+    team.ci.ends["deploy"] = RunState.SUCCEEDED
+    v2 = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.RUNNING
+    v2 = await _go(team, v2)
+    assert "5 %> deploying" in await team.shown(v2)
+    await team.says("bo", RollBack("shop", "production", reason="stop"))
+    await team.passes(MINUTE)
+    assert team.ci.cancelled == ["shop-2:canary-5"]
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+
+
+async def _go(team: Team, v2: str) -> str:
+    from bot.domain.commands import Acknowledge, Approve, Tick
+
+    await team.says("bo", Acknowledge(v2))
+    await team.says("cy", Tick(v2, ("support",)))
+    await team.passes()
+    await team.says("bo", Approve(v2))
+    await team.passes(MINUTE)
+    return v2
+
+
+async def test_a_failed_smoke_test_goes_back_without_asking(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.ends["smoke"] = RunState.FAILED
+    await _go(team, v2)
+    assert "the smoke test failed at 5 %: the run was failed" in (await team.said("smoke_failed"))[0]
+    team.ci.ends["smoke"] = RunState.SUCCEEDED
+    await team.passes(2 * MINUTE)
+    assert (await team.deployment(v2)).state in {State.ROLLED_BACK, State.FAILED}
+
+
+async def test_a_lost_run_is_started_again_a_few_times_only(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.LOST
+    await _go(team, v2)
+    await team.passes(5 * MINUTE)
+    assert [run for run in team.ci.runs if "canary" in run] == ["shop-2:canary-5", "shop-2:canary-5:2", "shop-2:canary-5:3"]
+    assert (await team.deployment(v2)).state is State.FAILED
+    assert "<@UBO> can roll it back on the card." in (await team.said("failed"))[0]
+
+
+async def test_what_can_be_gone_back_to_is_named(team: Team) -> None:
+    await team.rolls_out_v2(60 * MINUTE)
+    said = await team.says("bo", RollBack("shop", "production", "v9", reason="x"))
+    assert said == "v9 is not among the versions verified good here. Verified: v1."
+    assert "Which environment? /rollback shop ENVIRONMENT because TEXT." in await team.says("bo", RollBack("shop", reason="x"))
+    assert "Rolling shop in production back to *v1*." in await team.says("bo", RollBack("shop", "production", "v1", reason="x"))
+
+
+async def test_nothing_deployed_is_nothing_to_roll_back(team: Team) -> None:
+    assert "Nothing was deployed to shop production" in await team.says("bo", RollBack("shop", "production", reason="x"))
+
+
+async def test_only_the_newest_is_rolled_back(team: Team) -> None:
+    await team.rolls_out_v2(60 * MINUTE)
+    await team.says("ana", Deploy("shop", "staging", "v3"))
+    await team.passes(10 * MINUTE)
+    said = await team.says("bo", RollBack(deployment="shop-1", reason="x"))
+    assert said == "shop v3 → staging was deployed after shop v2 → staging. Roll back shop-3 instead."
+
+
+async def test_an_older_target_is_asked_about_migrations(team: Team) -> None:
+    await team.rolls_out_v2(60 * MINUTE)
+    team.ci.changes = Changes(total=1, files=("migrations/7.sql",))
+    async with team.database.store.transaction() as tx:
+        await tx.change("shop-2", base_commit="d" * 40)
+    assert "A database migration lies between (migrations/7.sql)." in await team.says("bo", RollBack("shop", "production", reason="x"))
+    team.ci.away = True
+    assert "Rolling shop in production back to *v1*." in await team.says("bo", RollBack("shop", "production", reason="x"))
+
+
+async def test_a_landed_deployment_is_summed_up_once_and_the_next_morning(team: Team) -> None:
+    v2 = await team.rolls_out_v2(60 * MINUTE)
+    assert await summaries.due(team.house) == (v2,)
+    await summaries.after_deployment(team.house, v2)
+    (summary,) = await team.said("summary")
+    assert summary.startswith("*Summary* · *shop v2 → production*: verified")
+    assert "1 commit by cy." in summary
+    assert await summaries.morning(team.house, team.house.now()) == "2 deployments"
+    (morning,) = await team.said("morning_summary")
+    assert morning.startswith("*The last 24 hours*: 2 deployments went live, none rolled back.")

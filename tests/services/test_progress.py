@@ -1,0 +1,104 @@
+"""What the card says about the CI run that a step waits for: its stages, its silence, what is odd about it, and its own gates."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Action
+from bot.domain.commands import OpenGate, RollBack
+from bot.domain.deployment import State
+from bot.domain.rollout import Step, StepState
+from bot.ports import CIRun, RunState, Stage
+from bot.services.rollouts import odd
+
+Team = Any
+"""The fixture ``team``."""
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
+BUILD = Stage("build", RunState.SUCCEEDED, NOW, NOW + 12 * SECOND)
+RELEASE = Stage("release", RunState.RUNNING, NOW + 12 * SECOND)
+HELD = replace(RELEASE, state=RunState.WAITING, passable=True)
+LOCKED = replace(HELD, passable=False)
+STEP = Step(0, "canary-5", 5, MINUTE, StepState.RUNNING, "run-1", started_at=NOW)
+
+
+async def test_the_card_follows_the_stages_and_the_thread_says_how_long_they_took(team: Team) -> None:
+    team.ci.stages = (BUILD, RELEASE)
+    v2 = await team.rolls_out_v2()
+    assert "✓ build 12 s   ▶ release" in await team.shown(v2)
+    team.ci.stages = ()
+    await team.passes(MINUTE)
+    assert "build" not in await team.shown(v2)
+    done = [said for said in await team.said("step_done") if "5 % is deployed" in said]
+    assert "build 12 s · release running" in done[0]
+
+
+async def test_the_silence_of_the_ci_provider_is_on_the_card_until_it_answers(team: Team) -> None:
+    team.ci.stages = (BUILD, RELEASE)
+    v2 = await team.rolls_out_v2()
+    team.ci.away = True
+    await team.passes(2 * MINUTE)
+    assert "The CI provider has not answered since" in await team.shown(v2)
+    assert (await team.card(v2)).deployment.state is State.ROLLING_OUT
+    team.ci.away = False
+    await team.passes(10 * MINUTE)
+    assert "has not answered" not in await team.shown(v2)
+
+
+async def test_a_rollback_that_the_ci_provider_does_not_answer_says_so_too(team: Team) -> None:
+    team.ci.stages = (BUILD, RELEASE)
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes()
+    assert "▶ release" in await team.shown(v2)
+    team.ci.away = True
+    await team.passes(MINUTE)
+    shown = await team.shown(v2)
+    assert "ROLLING BACK to v1" in shown
+    assert "The CI provider has not answered since" in shown
+
+
+async def test_a_gate_of_the_pipeline_is_opened_by_those_who_may_and_once(team: Team) -> None:
+    team.ci.stages = (BUILD, HELD)
+    v2 = await team.rolls_out_v2()
+    assert Action.OPEN_GATE in (await team.card(v2)).actions
+    assert "◇ release waits" in await team.shown(v2)
+    assert "You cannot let the pipeline of shop-2 go on." in await team.says("di", OpenGate(v2))
+    assert "goes on with release, on your word" in await team.says("bo", OpenGate(v2), key="click")
+    await team.says("bo", OpenGate(v2), key="click")
+    team.ci.stages = ()
+    assert await team.said("gate_opened") == ["<@UBO> let the pipeline go on with release at 5 %."]
+    await team.passes(MINUTE)
+    assert Action.OPEN_GATE not in (await team.card(v2)).actions
+    assert "waits at no gate" in await team.says("bo", OpenGate(v2))
+    assert (await team.audited(v2)).count("open_gate") == 3  # opened once, refused twice
+
+
+HANGS = "the run takes more than twice as long as the slowest before; see where it hangs"
+NOT_BEGUN = "the run has not begun within 30 s; see whether the CI provider has a free runner"
+ELSEWHERE = "it waits before release at a gate of the CI provider's own; open it there"
+
+
+@pytest.mark.parametrize(
+    ("run", "after", "usual", "said"),
+    [
+        (CIRun("1", RunState.QUEUED), 30, (), ""), (CIRun("1", RunState.QUEUED), 31, (), NOT_BEGUN),
+        (CIRun("1", RunState.RUNNING), 200, (100, 90, 80), ""), (CIRun("1", RunState.RUNNING), 201, (100, 90, 80), HANGS),
+        (CIRun("1", RunState.RUNNING), 9999, (100, 90), ""),  # two runs are no habit
+        (CIRun("1", RunState.RUNNING, sentence="replaced by run 2"), 5, (), "replaced by run 2"),
+        (CIRun("1", RunState.WAITING, stages=(BUILD, LOCKED)), 5, (), ELSEWHERE),
+        (CIRun("1", RunState.WAITING), 5, (), "it waits at a gate of the CI provider's own; open it there"),
+    ],
+)  # fmt: skip
+def test_what_is_odd_is_said_with_the_next_step(run: CIRun, after: float, usual: tuple[float, ...], said: str) -> None:
+    assert odd(run, STEP, NOW + timedelta(seconds=after), usual) == said
+
+
+def test_a_gate_that_can_be_opened_from_here_is_a_button_and_no_sentence() -> None:
+    step = replace(STEP, stages=(BUILD, HELD))
+    assert step.passable_stage == "release"
+    assert odd(CIRun("1", RunState.WAITING, stages=step.stages), step, NOW, ()) == ""
