@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import shutil
@@ -17,10 +18,15 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 ROOT = Path(__file__).parents[3]
 TEMPLATE = ROOT / "templates" / "ci" / "buildbot"
 USER, PASSWORD, WEBHOOK_SECRET = "gonogo", "a-password", "a-webhook-secret"
 ENVIRONMENTS = ["staging", "production"]
+LENT = "storefront"
+"""A service whose scripts stand outside its repository, for those who bring a repository along."""
+SERVICES = ("shop", "cellar", LENT)
 PATIENCE = 60.0
 CARELESS = """
 # What a team may have had before it read our how-to: a button that drops what it is told, one that forgets why it was pressed, and one that
@@ -45,6 +51,9 @@ c["schedulers"] += [
 """
 
 
+_SHARED: list[Server] = []
+
+
 def installation() -> Path | None:
     """Give the environment that has Buildbot in it, or None."""
     given = os.environ.get("GONOGO_BUILDBOT_VENV")
@@ -52,16 +61,33 @@ def installation() -> Path | None:
     return venv if (venv / "bin" / "buildbot").exists() and (venv / "bin" / "buildbot-worker").exists() else None
 
 
+def shared() -> Server:
+    """Give this process's one Buildbot; the first who asks starts it. Skips the test where Buildbot is not installed."""
+    venv = installation()
+    if venv is None:
+        pytest.skip("no Buildbot here: run make test-buildbot, or name its environment in GONOGO_BUILDBOT_VENV")
+    if not _SHARED:
+        _SHARED.append(Server(venv))
+        atexit.register(stop_shared)
+        _SHARED[0].start()
+    return _SHARED[0]
+
+
+def stop_shared() -> None:
+    """End this process's Buildbot, if there is one."""
+    while _SHARED:
+        _SHARED.pop().stop()
+
+
 class Server:
     """A master and its worker in a folder of their own."""
 
-    def __init__(self, venv: Path, folder: Path) -> None:
-        self.folder = folder
-        self.repositories = folder / "repositories"
+    def __init__(self, venv: Path) -> None:
+        memory = Path("/dev/shm")  # noqa: S108 - a disk that takes no time, where there is one
+        self.folder = Path(tempfile.mkdtemp(prefix="gonogo-buildbot-", dir=memory if memory.is_dir() else None))
+        self.repositories = self.folder / "repositories"
         self.port, self.worker_port, self.webhook_port = (_free_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.port}"
-        shared = Path("/dev/shm")  # noqa: S108 - a disk that takes no time, where there is one
-        self._database = Path(tempfile.mkdtemp(prefix="buildbot-", dir=shared if shared.is_dir() else folder)) / "state.sqlite"
         self._bin = (venv / "bin").absolute()
         self._running: list[subprocess.Popen[bytes]] = []
         self._cookie = ""
@@ -87,16 +113,16 @@ class Server:
 
     def _make_master(self) -> None:
         self.repositories.mkdir(parents=True)
-        self._do("buildbot", "create-master", "--quiet", f"--db=sqlite:///{self._database}", "master")
+        self._do("buildbot", "create-master", "--quiet", "master")
         master = self.folder / "master"
         (master / "master.cfg").write_text((TEMPLATE / "master.cfg").read_text() + CARELESS)
-        services = {name: {"repository": str(self.repositories / name), "environments": ENVIRONMENTS} for name in ("shop", "cellar")}
+        services = {name: {"repository": str(self.repositories / name), "environments": ENVIRONMENTS} for name in SERVICES}
+        services[LENT] |= {"script": str(self.folder / "deploy-lent"), "tests": "true"}
         given = {
             "url": f"{self.url}/",
             "port": f"tcp:{self.port}:interface=127.0.0.1",
             "worker_port": f"tcp:{self.worker_port}:interface=127.0.0.1",
             "webhook": f"http://127.0.0.1:{self.webhook_port}/webhooks/ci/buildbot",
-            "database": f"sqlite:///{self._database}",
             "services": services,
         }
         (master / "gonogo.json").write_text(json.dumps(given))
@@ -131,7 +157,7 @@ class Server:
                 process.kill()
                 process.wait()
         self._running.clear()
-        shutil.rmtree(self._database.parent, ignore_errors=True)
+        shutil.rmtree(self.folder, ignore_errors=True)
 
     def _answers(self) -> bool:
         try:
@@ -188,6 +214,18 @@ class Server:
         build = self.ask(f"/buildrequests/{request}/builds")["builds"][0]
         self.ask(f"/builds/{build['buildid']}", {"method": "rebuild", "params": {}})
 
+    def lend(self, repository: Path, script: str) -> None:
+        """Let the service ``LENT`` be somebody's repository, deployed by a script of theirs."""
+        (self.repositories / LENT).unlink(missing_ok=True)
+        (self.repositories / LENT).symlink_to(repository)
+        (self.folder / "deploy-lent").write_text(f"#!/bin/sh\n{script}\n")
+        (self.folder / "deploy-lent").chmod(0o700)
+
+    def tested(self, builder: str, commit: str) -> None:
+        """Have a commit tested, and wait for the end of it."""
+        (request,) = self.force(builder, revision=commit)[1].values()
+        self._until(lambda: self.ask(f"/buildrequests/{request}")["buildrequests"][0]["complete"], "the end of the tests")
+
     def newest(self, builder: str) -> int:
         """Give the number of a builder's newest request; 0 for none."""
         found = self.ask(f"/builders/{builder}/builds?order=-number&limit=1")["builds"]
@@ -208,7 +246,7 @@ class Server:
     def clear(self) -> None:
         """Stop whatever is left, and let the next test not find it: in Buildbot itself nothing is ever forgotten."""
         self._until(self._is_idle, "an empty queue")
-        with closing(sqlite3.connect(self._database, timeout=20)) as database, database:
+        with closing(sqlite3.connect(self.folder / "master" / "state.sqlite", timeout=20)) as database, database:
             database.execute("UPDATE buildsets SET reason = 'an earlier test'")
 
     def _is_idle(self) -> bool:

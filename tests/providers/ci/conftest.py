@@ -171,17 +171,10 @@ async def local(tmp_path: Path) -> AsyncIterator[LocalLab]:
 
 
 @pytest.fixture(scope="session")
-def buildbot_master(tmp_path_factory: pytest.TempPathFactory) -> Iterator[buildbot_server.Server]:
+def buildbot_master() -> Iterator[buildbot_server.Server]:
     """Give a real Buildbot for the whole session, where one is installed."""
-    venv = buildbot_server.installation()
-    if venv is None:
-        pytest.skip("no Buildbot here: run make test-buildbot, or name its environment in GONOGO_BUILDBOT_VENV")
-    server = buildbot_server.Server(venv, tmp_path_factory.mktemp("buildbot"))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    yield buildbot_server.shared()
+    buildbot_server.stop_shared()
 
 
 @pytest.fixture
