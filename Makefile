@@ -6,6 +6,8 @@ INTERPRETER := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/n
 VENV ?= .venv/$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 PLAY ?=
+# Tests mostly wait for processes and servers, so more of them go side by side than there are cores.
+WORKERS ?= 4
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types rooms bench faults test-emulator test-buildbot lock image clean
@@ -28,7 +30,7 @@ demo: $(VENV)/.runtime ## Run the whole product in your browser, without any acc
 	@$(BIN)/python -m bot demo $(if $(PLAY),--play) $(ARGS)
 
 test: $(VENV)/.dev ## Run the tests
-	@$(BIN)/python -m pytest -q $(ARGS)
+	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
 check: $(VENV)/.dev ## Format, lint, types, rooms, dependencies and tests with branch coverage
 	@$(BIN)/ruff format --check .
@@ -36,7 +38,7 @@ check: $(VENV)/.dev ## Format, lint, types, rooms, dependencies and tests with b
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config pyproject.toml
 	@$(BIN)/deptry .
-	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=88 $(ARGS)
+	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=90 -n $(WORKERS) --dist worksteal $(ARGS)
 
 format: $(VENV)/.dev ## Put every file in the house format
 	@$(BIN)/ruff format .

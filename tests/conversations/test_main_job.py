@@ -1,12 +1,17 @@
-"""The main job, as conversations through the real HTTP stack."""
+"""The main job, as conversations through the real HTTP stack, on every CI provider."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import pytest
+
+from tests.conversations.vendors import VENDORS
+
 if TYPE_CHECKING:
     from tests.conversations.conftest import World
 
+pytestmark = pytest.mark.parametrize("ci", VENDORS)
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 
 
@@ -45,8 +50,9 @@ async def test_errors_in_the_canary_stop_the_rollout_and_the_lead_alone_rolls_ba
 
 async def test_a_failed_smoke_test_rolls_back_without_asking(world: World) -> None:
     await world.deploy("v1.1.0", "production")
-    (world.repository / "smoke.sh").write_text('test "$GONOGO_ENVIRONMENT" != production\n')
+    (world.repository / "deploy.sh").write_text("exit 0 # v1.4.0\n")
     world.commit("v1.4.0")
+    world.vendor.fail_smoke(world.commits["v1.4.0"], "production")
     await world.deploy("v1.4.0", "staging")
     await world.says(ANA, "/deploy storefront v1.4.0 to production")
     await world.clear("v1.4.0")
@@ -110,13 +116,12 @@ async def test_slack_being_away_delays_the_view_and_nothing_else(world: World) -
 
 
 async def test_ci_being_away_delays_what_was_asked_for_and_nothing_is_lost(world: World) -> None:
-    away = world.repository.with_name("away")
     await world.says(ANA, "/deploy storefront v1.1.0 to production")
     await world.card("storefront v1.1.0 → production", "not ready")
-    world.repository.rename(away)
+    world.vendor.go_away()
     await world.says(CY, "/deploy storefront v1.2.0 to staging")
     await world.card("storefront v1.2.0 → staging", "looking up v1.2.0")
-    away.rename(world.repository)
+    world.vendor.come_back()
     await world.clear("v1.1.0")
     await world.card("storefront v1.1.0 → production", "live and healthy", seconds=60)
     await world.card("storefront v1.2.0 → staging", "live and healthy", seconds=60)

@@ -19,6 +19,7 @@ import pytest
 from bot.app import adopt
 from bot.settings import Settings
 from tests.conversations.conftest import ANA, BO, CHANNEL, CONFIG, CY, DI, Service, environment_of, make_repository, serve_metrics
+from tests.conversations.vendors import Local
 from tests.emulator.alone import is_alone
 
 PATIENCE = 60.0
@@ -176,11 +177,7 @@ class Place:
     slack: LocalSlack
     service: Service
     commits: dict[str, str]
-    record: Path
-
-    def started(self) -> list[str]:
-        """List what CI ran: commit and percent."""
-        return self.record.read_text().splitlines() if self.record.exists() else []
+    ci: Local
 
 
 async def _process(stack: AsyncExitStack, *command: str, environment: Mapping[str, str], up: str, log: Path) -> None:
@@ -218,9 +215,9 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         session = await stack.enter_async_context(aiohttp.ClientSession())
         slack = LocalSlack(request.param, free_port(), free_port(), session)
         commits = await asyncio.to_thread(make_repository, tmp_path / "storefront")
-        service = Service(commits)
+        ci, service = Local(tmp_path), Service(commits)
         metrics = await serve_metrics(stack, service)
-        config = CONFIG.format(repository=tmp_path / "storefront", record=tmp_path / "record", metrics=metrics)
+        config = CONFIG.format(ci=ci.line, metrics=metrics)
         (tmp_path / "gonogo.yaml").write_text(config)
         (tmp_path / "workspace.json").write_text(slack.config())
         arguments = ["--config", str(tmp_path / "workspace.json"), "--port", str(slack.port), "--files-dir", str(tmp_path / "files")]
@@ -236,4 +233,4 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         await adopt(settings, service="storefront", ref="v1.0.0", environment="production")
         await _process(stack, sys.executable, "-m", "bot", "run", environment=environment, up="is up", log=tmp_path / "bot.log")
         await service.scraped.wait()
-        yield Place(slack, service, commits, tmp_path / "record")
+        yield Place(slack, service, commits, ci)

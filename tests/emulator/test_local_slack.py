@@ -47,4 +47,4 @@ async def test_a_deployment_is_asked_for_approved_and_rolled_back(place: Place) 
         place.commits["v1.2.0"] + " 100",
         place.commits["v1.0.0"] + " 100",
     ]
-    assert place.started() == ran
+    assert place.ci.started() == ran

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
 from typing import Any
 
 import aiohttp
@@ -350,3 +353,61 @@ class TestSecrets:
         room.vendor.plays(hangs_up)
         error = await refused(room.client().send("POST", "/x"))
         assert TOKEN not in f"{error!r} {error.__cause__!r}"
+
+
+class Passport:
+    """An identity that changes, and may not be had."""
+
+    def __init__(self) -> None:
+        self.shown = 0
+        self.refusals = 0
+        self.lost = False
+
+    async def headers(self) -> dict[str, str]:
+        if self.lost:
+            raise RestError("there is no passport", vendor="GitHub", retry=False)
+        self.shown += 1
+        return {"Authorization": f"Bearer number-{self.shown}"}
+
+    def was_refused(self) -> None:
+        self.refusals += 1
+
+
+class TestWhoAsks:
+    def client(self, room: Room, passport: Passport) -> RestClient:
+        return RestClient(room.session, room.url, vendor="GitHub", hosts=room.hosts, identity=passport, sleep=room.time.sleep)
+
+    async def test_every_try_shows_what_is_good_now(self, room: Room) -> None:
+        room.vendor.plays(answers({}, 502), answers({"good": True}))
+        await self.client(room, Passport()).get("/x")
+        assert [each.headers["Authorization"] for each in room.vendor.requests] == ["Bearer number-1", "Bearer number-2"]
+
+    async def test_a_refused_identity_hears_of_it(self, room: Room) -> None:
+        passport = Passport()
+        room.vendor.plays(answers({}, 401))
+        await refused(self.client(room, passport).get("/x"))
+        assert passport.refusals == 1
+
+    async def test_without_an_identity_nothing_is_sent_and_nothing_is_unclear(self, room: Room) -> None:
+        passport = Passport()
+        passport.lost = True
+        error = await refused(self.client(room, passport).send("POST", "/x", {}))
+        assert (str(error), error.perhaps_done, room.vendor.requests) == ("there is no passport", False, [])
+
+    async def test_a_write_may_carry_headers_of_its_own(self, room: Room) -> None:
+        room.vendor.plays(answers({}))
+        await self.client(room, Passport()).send("POST", "/x", {}, headers={"Authorization": "Bearer other"})
+        assert room.vendor.requests[0].headers["Authorization"] == "Bearer other"
+
+
+class TestTheirClock:
+    @pytest.mark.parametrize(("status", "hours"), [(200, 1), (200, -1), (404, 1)])
+    async def test_it_is_compared_with_every_answer(self, room: Room, status: int, hours: int) -> None:
+        there = format_datetime(datetime.now(UTC) + timedelta(hours=hours), usegmt=True)
+        room.vendor.plays(answers({}, status, Date=there))
+        client = room.client()
+        assert client.ahead is None
+        with contextlib.suppress(RestError):
+            await client.get("/x")
+        assert client.ahead is not None
+        assert abs(client.ahead - timedelta(hours=hours)) <= timedelta(seconds=2)

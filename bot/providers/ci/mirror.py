@@ -49,6 +49,7 @@ class Mirror:
 
     def __init__(self, address: str, folder: Path, *, vendor: str, environment: Mapping[str, str] | None = None) -> None:
         self._address = _usable(address)
+        self._is_elsewhere = not self._address.startswith("/")
         self._vendor = vendor
         words = (word for value in (environment or {}).values() for word in (value, *value.split()))
         self._secrets = tuple(word for word in words if len(word) >= SHORTEST_SECRET)
@@ -117,7 +118,8 @@ class Mirror:
             said = self._redacted(str(error))
             hint = " (it asks for a password: the token is missing or wrong)" if "could not read" in said else ""
             sentence = f"The repository cannot be read{hint}: {said}"
-            raise IntegrationError(sentence, vendor=self._vendor, retry=not _FOR_GOOD.search(said)) from None
+            for_good = self._is_elsewhere and _FOR_GOOD.search(said)  # a path may be a disk that is not there just now
+            raise IntegrationError(sentence, vendor=self._vendor, retry=not for_good) from None
 
     def _redacted(self, text: str) -> str:
         for secret in self._secrets:

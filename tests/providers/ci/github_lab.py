@@ -18,6 +18,7 @@ from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
+from tests.providers.ci import github_shape as shape
 from tests.providers.ci.github_app import APP, private_key
 from tests.providers.ci.github_fake import TOKEN, Fault, GitHub
 
@@ -52,6 +53,8 @@ class GitHubLab:
         self.ci = self.provider()
 
     def bench(self) -> Workbench:
+        assert set(self.options) <= set(kind.KIND.options)
+        assert set(self.secrets) <= {secret.name for secret in kind.KIND.secrets}
         return Workbench(
             "shop", self.options, lambda name: self.secrets.get(name, ""), self._session, self.hosts, self.clock, self._runs,
             Path("unused"), lambda _: None,
@@ -113,6 +116,7 @@ def app_secrets() -> dict[str, str]:
 @asynccontextmanager
 async def opened(runs: RunStore, github: GitHub | None = None, *, secrets: Mapping[str, str] | None = None) -> AsyncIterator[GitHubLab]:
     """Give an open laboratory; at its end GitHub must have had nothing to complain about."""
+    shape.make_ready()
     github = github or GitHub()
     async with TestServer(github.application()) as server, aiohttp.ClientSession() as session:
         lab = GitHubLab(github, session, str(server.make_url("")).rstrip("/"), runs, secrets)

@@ -36,6 +36,11 @@ def _api() -> OpenAPI:
     return OpenAPI.from_dict(_description())
 
 
+def make_ready() -> None:
+    """Read the description now: it takes half a second, which no request should have to wait for."""
+    _api()
+
+
 def check(
     template: str, parts: Mapping[str, str], method: str, query: Mapping[str, str], sent: bytes | None, status: int, answer: bytes | None
 ) -> None:

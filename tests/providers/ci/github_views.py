@@ -17,6 +17,7 @@ class Views:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        self.installed = 4242
         self.token_lasts = timedelta(hours=1)
         """[docs] "Authenticating as a GitHub App installation"."""
 
@@ -27,7 +28,7 @@ class Views:
         )
 
     def installation(self) -> Any:
-        return filled("installation", id=4242)
+        return filled("installation", id=self.installed)
 
     def installation_token(self, token: str) -> Any:
         until = self._world.now() + self.token_lasts

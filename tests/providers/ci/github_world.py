@@ -105,6 +105,8 @@ class World:
         self.skew = timedelta()
         self.hidden_for = 0
         """How many times a list of runs still leaves the newest out: lists are a moment behind."""
+        self.broken: set[tuple[str, str, str]] = set()
+        """The actions, environments and commits whose first job fails."""
         self._on = "main"
         self._ids = 30_000_000_000
 
@@ -173,6 +175,8 @@ class World:
         plans = ["failure" if commit.failing == index else "success" for index, _ in enumerate(STAGES)]
         if commit.held:
             plans[-1] = HELD
+        if (inputs.get("action", ""), inputs.get("environment", ""), commit.sha) in self.broken:
+            plans[0] = "failure"
         jobs = [Job(self.new_id(), name, plan) for name, plan in zip(STAGES, plans, strict=True)]
         head = self.branches.get(ref) or self.tags[ref]
         run = Run(self.new_id(), workflow, file.title(inputs), "workflow_dispatch", head, jobs, self.time(), inputs=inputs)

@@ -130,6 +130,8 @@ class World:
         """Whether .gitlab-ci.yml has workflow: name."""
         self.skew = timedelta()
         """How far GitLab's clock is off."""
+        self.broken: set[tuple[str, str, str]] = set()
+        """The actions, environments and commits whose first job fails."""
         self._ids = count(101)
 
     def now(self) -> str:
@@ -158,6 +160,7 @@ class World:
         commit = self.commits[variables.get("GONOGO_COMMIT", "") or self.branches.get(ref) or self.tags[ref]]
         jobs = [Job(next(self._ids), f"{stage} it", stage, failing=index == commit.failing) for index, stage in enumerate(STAGES)]
         jobs[-1].held = commit.held
+        jobs[0].failing |= (variables.get("GONOGO_ACTION", ""), variables.get("GONOGO_ENVIRONMENT", ""), commit.sha) in self.broken
         name = f"gonogo {correlation}" if self.named and correlation else None
         sha = self.branches.get(ref) or self.tags[ref]
         return self._add(Pipeline(next(self._ids), sha, ref, source, variables, name, jobs))

@@ -170,6 +170,8 @@ class World:
         self.jobs: dict[str, Job] = {}
         self.items: dict[int, Item] = {}
         self.plans: dict[str, Plan] = {}
+        self.broken: set[tuple[str, str, str]] = set()
+        """The actions, environments and commits whose first stage fails."""
         self.begun = 0
         self.skew = 0
         self.executors = asyncio.Event()
@@ -222,6 +224,8 @@ class World:
 
     async def _go_through(self, build: Build) -> None:
         plan = self.plans.get(build.parameter("COMMIT"))
+        if plan and tuple(build.parameter(name) for name in ("ACTION", "ENVIRONMENT", "COMMIT")) in self.broken:
+            plan = Plan(failing=0)
         broken = await self._stage(build, "Declarative: Checkout SCM", fails=plan is None)
         for index, name in enumerate(STAGES if plan else ()):
             fails, held = plan is not None and index == plan.failing, plan is not None and plan.held and index == len(STAGES) - 1

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from bot.domain.errors import IntegrationError
 from bot.ports import QualityState, StartRequest
 from bot.providers.ci.github import facts
+from bot.providers.ci.github.repository import web_address
 from tests.providers.ci.github_fake import TOKEN
 
 if TYPE_CHECKING:
@@ -35,6 +36,7 @@ class TestNames:
             (["nightly", "1.0"], "1.0"),
             (["release-2", "release-10"], "release-10"),
             (["v1.0", "v1.0.1"], "v1.0.1"),
+            (["v1", "v²"], "v1"),
             ([], ""),
         ],
     )
@@ -44,6 +46,15 @@ class TestNames:
     @given(st.lists(st.text()))
     def test_any_tags_can_be_compared(self, tags: list[str]) -> None:
         assert facts.highest(tags) in {*tags, ""}
+
+    @pytest.mark.parametrize("text", ["c" * 40, "c" * 40 + "\n", '{"sha": "' + "c" * 40 + '"}'])
+    def test_a_commit_is_read_alone_or_in_json(self, text: str) -> None:
+        assert facts.full_commit(text) == "c" * 40
+
+    @pytest.mark.parametrize("text", ["", "cccccccc", "{", "{}", '{"sha": 1}', "<html>"])
+    def test_anything_else_is_no_commit(self, text: str) -> None:
+        with pytest.raises(ValueError, match=r".?"):
+            facts.full_commit(text)
 
     async def test_a_tag_wins_over_a_branch_of_the_same_name(self, github: GitHubLab) -> None:
         older, newer = github.commit("first"), github.commit("second")
@@ -75,6 +86,19 @@ class TestNames:
     async def test_an_empty_repository_is_said_to_be_empty(self, github: GitHubLab) -> None:
         with pytest.raises(IntegrationError, match=r"Git Repository is empty"):
             await github.ci.resolve("v1.0.0")
+
+
+@pytest.mark.parametrize(
+    ("api", "web"),
+    [
+        ("https://api.github.com", "https://github.com"),
+        ("https://github.example.com/api/v3", "https://github.example.com"),
+        ("https://api.acme.ghe.com", "https://acme.ghe.com"),
+        ("https://proxy.example.com/github", ""),
+    ],
+)
+def test_people_are_sent_where_people_look(api: str, web: str) -> None:
+    assert web_address(api) == web
 
 
 class TestDifferences:

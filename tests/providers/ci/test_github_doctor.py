@@ -80,6 +80,11 @@ class TestMistakes:
         problem = await only_problem(github)
         assert (problem.subject, said in problem.sentence) == ("workflow", True)
 
+    async def test_an_input_that_nobody_gives(self, github: GitHubLab) -> None:
+        file = github.world.workflows["deploy.yml"]
+        file.text = file.text.replace("    inputs:\n", "    inputs:\n      region:\n        required: true\n")
+        assert "it demands region, which no start sends" in (await only_problem(github)).sentence
+
     async def test_a_workflow_that_was_switched_off(self, github: GitHubLab) -> None:
         github.world.workflows["deploy.yml"].state = "disabled_manually"
         assert (await only_problem(github)).sentence == "The workflow is disabled_manually."

@@ -54,6 +54,15 @@ class TestTokens:
         assert await github_app.ci.resolve("main")
         assert tokens_made(github_app) == 1
 
+    async def test_an_app_that_was_installed_anew_is_found_again(self, github_app: GitHubLab) -> None:
+        github_app.commit("first")
+        github_app.github.views.token_lasts = timedelta(minutes=1)
+        await github_app.ci.resolve("main")
+        github_app.github.views.installed = 5151
+        with pytest.raises(IntegrationError, match="404 to POST /app/installations/4242/access_tokens"):
+            await github_app.ci.resolve("main")
+        assert await github_app.ci.resolve("main")
+
 
 class TestRefusals:
     async def test_an_app_without_a_token_has_started_nothing(self, github_app: GitHubLab) -> None:
@@ -90,6 +99,25 @@ class TestConfiguration:
         github_app.commit("first")
         github_app.secrets["GONOGO_GITHUB_APP_KEY"] = private_key().replace("\n", "\\n")
         assert await github_app.provider().resolve("main")
+
+    async def test_a_key_without_its_last_line_break_is_understood(self, github_app: GitHubLab) -> None:
+        github_app.commit("first")
+        github_app.secrets["GONOGO_GITHUB_APP_KEY"] = private_key().rstrip("\n")  # as it is read from a file
+        assert await github_app.provider().resolve("main")
+
+    @pytest.mark.parametrize("missing", ["GONOGO_GITHUB_APP_ID", "GONOGO_GITHUB_APP_KEY"])
+    async def test_half_an_app_is_not_quietly_left_aside(self, github_app: GitHubLab, missing: str) -> None:
+        del github_app.secrets[missing]
+        github_app.secrets["GONOGO_GITHUB_TOKEN"] = TOKEN
+        with pytest.raises(ConfigurationError, match="an App needs both"):
+            github_app.provider()
+
+    @pytest.mark.parametrize("token", [f"{TOKEN} ", f"{TOKEN}\n", f"{TOKEN}\u200b"])
+    async def test_a_token_that_was_copied_with_something_else_is_named_and_not_shown(self, github: GitHubLab, token: str) -> None:
+        github.secrets["GONOGO_GITHUB_TOKEN"] = token
+        with pytest.raises(ConfigurationError, match=r"^GONOGO_GITHUB_TOKEN: contains spaces") as caught:
+            github.provider()
+        assert TOKEN not in str(caught.value)
 
     async def test_without_a_token_and_without_an_app_it_is_said_what_to_set(self, github: GitHubLab) -> None:
         github.secrets.clear()

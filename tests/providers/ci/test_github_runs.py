@@ -146,13 +146,25 @@ class TestALostAnswer:
         github.clock.shift = SETTLES
         later = await refused(github, request(commit))
         assert (error.retry, later.retry, github.started()) == (False, False, 1)
-        assert "add the run-name of our template" in str(later)
+        assert "take the run-name of our template" in str(later)
 
     async def test_without_a_run_name_all_is_well_as_long_as_answers_come(self, github: GitHubLab) -> None:
         without_run_name(github)
         run = await github.ci.start(request(github.commit("first")))
         again = await github.ci.start(request(github.commit("second")))
         assert (run.id, github.started()) == (again.id, 1)
+
+    async def test_a_rollback_does_not_wait_for_a_start_that_hangs(self, github: GitHubLab) -> None:
+        good, bad = github.commit("good"), github.commit("bad")
+        github.break_next("timeout", path="/dispatches")
+        hanging = asyncio.create_task(github.ci.start(request(bad)))
+        while not dispatches(github):  # noqa: ASYNC110 - the request has to arrive
+            await asyncio.sleep(0.005)
+        back = await github.ci.start(request(good, "shop-43:all", "rollback"))
+        assert back.id == str(github.world.deploy_runs()[0].id)
+        assert not hanging.done()
+        with pytest.raises(IntegrationError):
+            await hanging
 
     async def test_a_bot_that_died_while_it_asked_finds_its_run(self, github: GitHubLab) -> None:
         commit = github.commit("first")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 from ruamel.yaml import YAML
 
 from bot.ports import StartRequest
@@ -27,9 +28,28 @@ def test_it_declares_exactly_what_a_start_may_send() -> None:
 
 
 def test_the_bot_finds_in_it_what_it_looks_for() -> None:
-    assert workflow.names_runs(TEXT)
-    assert workflow.is_dispatched(TEXT)
-    assert workflow.missing_inputs(TEXT) == ()
+    found = workflow.parse(TEXT)
+    assert (found.is_dispatched, found.names_runs, found.missing, found.demanded) == (True, True, (), ())
+
+
+@pytest.mark.parametrize(
+    ("text", "is_dispatched", "names_runs"),
+    [
+        ("on: workflow_dispatch\nrun-name: deploy ${{ inputs.correlation }}", True, True),
+        ("on: [push, workflow_dispatch]", True, False),
+        ("on:\n  workflow_dispatch:\nrun-name: >-\n  deploy\n  ${{ github.event.inputs.correlation }}", True, True),
+        ("on: {workflow_dispatch: {}}\nrun-name: ${{ inputs['correlation'] }}", True, True),
+        ("on: push\nrun-name: ${{ inputs.correlations }}", False, False),
+        ("# run-name: ${{ inputs.correlation }}\non: push", False, False),
+        ("on: {workflow_dispatch: {inputs: []}}", True, False),
+        ("{", False, False),
+        ("- on", False, False),
+        ("", False, False),
+    ],
+)
+def test_workflows_of_others_are_understood_as_far_as_it_matters(text: str, *, is_dispatched: bool, names_runs: bool) -> None:
+    found = workflow.parse(text)
+    assert (found.is_dispatched, found.names_runs) == (is_dispatched, names_runs)
 
 
 def test_no_input_becomes_part_of_a_script() -> None:

@@ -46,7 +46,7 @@ class Commits:
     async def _commit(self, name: str) -> str:
         """Give the full commit, or "" where GitHub knows no such name."""
         try:
-            return str((await self._repository.get(f"/commits/{escaped(name)}", accept=_SHA, text=True)).data or "").strip()
+            return facts.full_commit((await self._repository.get(f"/commits/{escaped(name)}", accept=_SHA, text=True)).data)
         except RestError as error:
             if error.status not in _NO_SUCH:
                 raise
@@ -76,7 +76,8 @@ class Commits:
         path = f"/commits/{escaped(facts.checked(commit))}"
         found, note = await self._checks(commit, path)
         listed = await self._repository.all(f"{path}/status", key="statuses", limit=CHECKS)
-        return facts.quality([*found, *facts.statuses(listed)], note=note)
+        url = f"{self._repository.url}/commit/{commit}/checks" if self._repository.url else ""
+        return facts.quality([*found, *facts.statuses(listed)], note=note, url=url)
 
     async def _checks(self, commit: str, path: str) -> tuple[list[facts.Check], str]:
         try:

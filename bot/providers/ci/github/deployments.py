@@ -11,9 +11,10 @@ from typing import Any
 
 import structlog
 
+from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, RunState, StartRequest
+from bot.providers.ci.github import reading
 from bot.providers.ci.github.repository import Repository
-from bot.providers.rest import RestError
 
 log = structlog.get_logger(__name__)
 
@@ -45,13 +46,14 @@ class Deployments:
         if not self._on or request.action not in _ANNOUNCED:
             self._remember(run.id, None, "")
             return
+        self._remember(run.id, None, "")
         try:
-            made = await self._repository.send("POST", "/deployments", announcement(request, run.id))
-        except RestError as error:
+            with reading.understood():
+                made = await self._repository.send("POST", "/deployments", announcement(request, run.id))
+                self._remember(run.id, int(made.data["id"]), "")
+        except IntegrationError as error:
             self._give_up(error)
-            self._remember(run.id, None, "")
             return
-        self._remember(run.id, int(made.data["id"]) if made.status == HTTPStatus.CREATED else None, "")
         await self.report(run)
 
     async def report(self, run: CIRun) -> None:
@@ -59,8 +61,9 @@ class Deployments:
         if not self._on:
             return
         try:
-            await self._report(run)
-        except RestError as error:
+            with reading.understood():
+                await self._report(run)
+        except IntegrationError as error:
             self._give_up(error)
 
     async def _report(self, run: CIRun) -> None:
@@ -84,7 +87,7 @@ class Deployments:
         while len(self._known) > REMEMBERED:
             self._known.popitem(last=False)
 
-    def _give_up(self, error: RestError) -> None:
+    def _give_up(self, error: IntegrationError) -> None:
         if error.status in _NO_RIGHT:
             self._on = False  # until the bot is started again
         log.warning("GitHub's list of deployments was not kept", repository=self._repository.name, why=str(error), goes_on=self._on)

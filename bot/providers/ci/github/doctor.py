@@ -7,7 +7,7 @@ from datetime import timedelta
 from http import HTTPStatus
 
 from bot.domain.errors import IntegrationError
-from bot.providers.ci.github import workflow
+from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.repository import Repository, escaped
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
@@ -41,7 +41,8 @@ class Doctor:
 
     async def _ask(self, subject: str, check: Callable[[str], Awaitable[Finding]], remedy: str) -> Finding:
         try:
-            return await check(subject)
+            with reading.understood():
+                return await check(subject)
         except IntegrationError as error:
             return Finding(subject, ok=False, sentence=str(error), remedy=f"{remedy[0].upper()}{remedy[1:]}.")
 
@@ -55,15 +56,7 @@ class Doctor:
 
     async def _file(self, subject: str) -> Finding:
         ref = await self._repository.ref()
-        text = await workflow.text(self._repository, self._workflow)
-        problems = []
-        if not workflow.is_dispatched(text):
-            problems.append("it has no workflow_dispatch, so nobody can start it")
-        missing = workflow.missing_inputs(text)
-        if missing:
-            problems.append(f"it does not declare {', '.join(missing)}, and GitHub refuses inputs that are not declared")
-        if not workflow.names_runs(text):
-            problems.append("its run-name does not hold inputs.correlation, so a run whose start was not answered cannot be found")
+        problems = _problems(await workflow.read(self._repository, self._workflow))
         if problems:
             sentence = f"{self._workflow} on {ref}: {'; '.join(problems)}."
             return Finding(subject, ok=False, sentence=sentence, remedy=f"{_TEMPLATE[0].upper()}{_TEMPLATE[1:]}.")
@@ -105,6 +98,19 @@ class Doctor:
         behind = "behind" if ahead > timedelta() else "ahead of"
         sentence = f"This machine is {seconds} s {behind} GitHub."
         return Finding("clock", ok=False, sentence=sentence, remedy="Let the machine keep its time by NTP.")
+
+
+def _problems(found: workflow.Workflow) -> list[str]:
+    if not found.is_dispatched:
+        return ["it has no workflow_dispatch, so nobody can start it"]
+    problems = []
+    if found.missing:
+        problems.append(f"it does not declare {', '.join(found.missing)}, and GitHub refuses inputs that are not declared")
+    if found.demanded:
+        problems.append(f"it demands {', '.join(found.demanded)}, which no start sends")
+    if not found.names_runs:
+        problems.append("its run-name does not hold inputs.correlation, so a run whose start was not answered cannot be found")
+    return problems
 
 
 def _scopes(headers: Mapping[str, str]) -> frozenset[str] | None:

@@ -5,6 +5,7 @@ Shapes: https://docs.github.com/rest (commits, checks, statuses, workflow runs).
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ NAMED = 3
 """How many checks a sentence names."""
 _SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 _VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
 _NUMBER = re.compile(r"(\d+)", re.ASCII)
 _NEITHER = frozenset({"neutral", "skipped"})
@@ -31,6 +33,14 @@ def checked(ref: str) -> str:
     if unsafe:
         raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=VENDOR, retry=False)
     return ref
+
+
+def full_commit(text: str) -> str:
+    """Read a full commit, alone or in GitHub's JSON where a server does not know the shorter form. Raises ValueError for anything else."""
+    found = str(json.loads(text).get("sha")) if text.startswith("{") else text.strip()
+    if not _FULL.fullmatch(found):
+        raise ValueError(found[:80])
+    return found
 
 
 def candidates(ref: str) -> Iterable[str]:
@@ -56,7 +66,7 @@ def _rank(tag: str) -> tuple[Any, ...]:
 
 def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
     parts = _NUMBER.split(text)
-    return tuple((1, int(part), "") if part.isdigit() else (0, 0, part) for part in parts)
+    return tuple((1, int(part), "") if index % 2 else (0, 0, part) for index, part in enumerate(parts))  # every second one is a number
 
 
 def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:

@@ -56,7 +56,11 @@ class App:
         """Give a token that is good for some minutes at least, limited to the one repository. Raises RestError."""
         async with self._one_at_a_time:
             if not self._token or time.monotonic() > self._until - SPARE:
-                await self._renew()
+                try:
+                    await self._renew()
+                except RestError:
+                    self._installation = ""  # it may have been installed anew
+                    raise
             return {"Authorization": f"Bearer {self._token}"}
 
     def was_refused(self) -> None:
@@ -101,6 +105,10 @@ class App:
 
 
 def _about_us(error: RestError) -> RestError:
-    """Say that it was the App that failed; whatever was to be asked has not been sent."""
-    sentence = f"GitHub gave the App no token: {error}"
-    return RestError(sentence, vendor=error.vendor, status=error.status, retry=error.retry, wait=error.wait)
+    """Say that it was the App that failed; whatever was to be asked has not been sent.
+
+    A 404 here is about the App's installation: passed on as it is, it would read as "there is no such tag".
+    """
+    ours = error.status is not None and HTTPStatus.BAD_REQUEST <= error.status < HTTPStatus.INTERNAL_SERVER_ERROR and not error.retry
+    status = HTTPStatus.UNAUTHORIZED if ours else error.status
+    return RestError(f"GitHub gave the App no token: {error}", vendor=error.vendor, status=status, retry=error.retry, wait=error.wait)

@@ -12,7 +12,7 @@ from bot.domain.errors import ConfigurationError
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key
 from bot.providers.ci.github.provider import GitHubCI
-from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.starts import Starts
 from bot.providers.rest import Budget, RestClient
@@ -44,7 +44,7 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     """Build the provider. Raises ConfigurationError for options that make no sense and for missing secrets."""
     options = _options(bench)
     client = _client(bench, options, budget)
-    repository = Repository(client(budget), options.repository, ref=options.ref)
+    repository = Repository(client(budget), options.repository, web=web_address(options.api), ref=options.ref)
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
     runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock), deployments)
@@ -53,9 +53,15 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
 
 def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callable[[Budget | None], RestClient]:
     """Say who we are, and give a way to make clients that all do."""
-    token, app, key = (bench.secret(f"GONOGO_GITHUB_{name}") for name in ("TOKEN", "APP_ID", "APP_KEY"))
+    token, app, key = (
+        _one_word(bench, "GONOGO_GITHUB_TOKEN"),
+        _one_word(bench, "GONOGO_GITHUB_APP_ID"),
+        bench.secret("GONOGO_GITHUB_APP_KEY"),
+    )
+    if bool(app) != bool(key):
+        raise ConfigurationError(f"services.{bench.service}.ci: an App needs both GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY.")
     make = partial(RestClient, bench.session, options.api, vendor="GitHub", hosts=bench.hosts)
-    if app and key:
+    if app:
         pem = checked_key(key)
         once = replace(budget or Budget(), tries=1)  # the call that needs the token is what is tried again
         bare = make(headers=HEADERS, secrets=[pem], budget=once)
@@ -66,6 +72,13 @@ def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callab
         return lambda budget: make(headers=headers, secrets=[token], budget=budget)
     needed = "Set GONOGO_GITHUB_TOKEN, or GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY"
     raise ConfigurationError(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
+
+
+def _one_word(bench: Workbench, name: str) -> str:
+    value = bench.secret(name)
+    if not all("!" <= sign <= "~" for sign in value):
+        raise ConfigurationError(f"{name}: contains spaces, line breaks or signs that no token has; copy it again, alone.")
+    return value
 
 
 def _options(bench: Workbench) -> Options:
@@ -102,9 +115,12 @@ KIND = CIKind(
         "deployments": Option("on or off (default): whether GitHub's list of deployments is kept, at the exact commit."),
     },
     secrets=(
+        Secret("GONOGO_GITHUB_APP_ID", "The id or client id of a GitHub App that is installed on the repository; instead of a token."),
+        Secret("GONOGO_GITHUB_APP_KEY", "The App's private key, as in the .pem file that GitHub gives."),
         Secret("GONOGO_GITHUB_TOKEN", "A fine-grained token: Actions write, Contents read, Commit statuses read, Metadata read."),
         Secret(
-            "GONOGO_GITHUB_WEBHOOK_SECRET", "The secret of the repository's webhook; without it, webhooks are refused and runs are polled."
+            "GONOGO_GITHUB_WEBHOOK_SECRET",
+            "The secret of GitHub's webhook; without it, webhooks are refused and runs are followed by asking.",
         ),
     ),
     limits=(

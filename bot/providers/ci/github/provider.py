@@ -8,7 +8,7 @@ from http import HTTPStatus
 from bot.domain.card import Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Quality, Resolved, RunHint, RunState, StartRequest
-from bot.providers.ci.github import webhook
+from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
 from bot.providers.ci.github.repository import Repository
@@ -34,35 +34,42 @@ class GitHubCI:
 
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch, commit or ``latest``."""
-        return await self._commits.resolve(ref)
+        with reading.understood():
+            return await self._commits.resolve(ref)
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not."""
-        return await self._commits.compare(base, head)
+        with reading.understood():
+            return await self._commits.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
         """Tell whether the commit's tests are green."""
-        return await self._commits.quality(commit)
+        with reading.understood():
+            return await self._commits.quality(commit)
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id; None is certain."""
-        return await self._runs.find(correlation)
+        with reading.understood():
+            return await self._runs.find(correlation)
 
     async def start(self, request: StartRequest) -> CIRun:
         """Start a run; the same correlation never starts twice."""
-        return await self._runs.start(request)
+        with reading.understood():
+            return await self._runs.start(request)
 
     async def look(self, run: str) -> CIRun:
         """See where a run stands."""
-        return await self._runs.look(run)
+        with reading.understood():
+            return await self._runs.look(run)
 
     async def cancel(self, run: str) -> None:
         """Ask a run to stop. A finished run is left as it is."""
-        await self._runs.cancel(run)
+        with reading.understood():
+            await self._runs.cancel(run)
 
     async def open_gate(self, run: str) -> None:
         """Refuse to open a gate of GitHub's own: its reviewers answer there. A run that does not wait is left as it is."""
-        seen = await self._runs.look(run)
+        seen = await self.look(run)
         if seen.state is RunState.WAITING:
             sentence = f"GitHub keeps this gate itself: {seen.sentence}."
             raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)

@@ -6,10 +6,12 @@ Words: https://docs.github.com/rest/actions/workflow-runs and .../workflow-jobs.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
 from typing import Any
 
+from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, RunState, Stage
 
 _UNDER_WAY = {
@@ -26,6 +28,15 @@ _ENDED = {
     "action_required": RunState.WAITING,
 }
 _BETWEEN = re.compile(r"[\s()\[\]{}<>\"',;|]+")
+
+
+@contextmanager
+def understood() -> Iterator[None]:
+    """Say that an answer could not be read, where its shape is not GitHub's: a proxy may have answered in its place."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise IntegrationError("GitHub gave an answer that cannot be read.", vendor="GitHub") from error
 
 
 def carries(run: Mapping[str, Any], correlation: str) -> bool:
@@ -81,17 +92,18 @@ def _sentence(state: RunState, data: Mapping[str, Any], jobs: list[Any], stages:
     if state is RunState.WAITING:
         return waits_for or "waits at GitHub for approval; open the run there"
     if state is RunState.QUEUED:
+        if data.get("status") == "pending":
+            return "waits at GitHub for another run of its concurrency group"
         return "waits for a runner" if jobs else "waits at GitHub to begin"
     if state is RunState.RUNNING:
         return "; ".join(_at(stage) for stage in stages if stage.state in {RunState.RUNNING, RunState.WAITING})
     if state is RunState.FAILED:
         broken = [_broken(stage) for stage in stages if stage.state is RunState.FAILED]
         return "; ".join(broken) or f"GitHub ended the run: {str(data.get('conclusion') or 'no reason').replace('_', ' ')}"
-    words = {
-        RunState.CANCELLED: "cancelled at GitHub",
-        RunState.SKIPPED: "GitHub skipped the whole run; look at the conditions of its jobs",
-    }
-    return words.get(state, "")
+    if state is RunState.CANCELLED:
+        began = any(stage.started_at for stage in stages)
+        return "cancelled at GitHub" if began else "cancelled at GitHub before it began, perhaps by a newer run of its concurrency group"
+    return "GitHub skipped the whole run; look at the conditions of its jobs" if state is RunState.SKIPPED else ""
 
 
 def _at(stage: Stage) -> str:
@@ -99,7 +111,9 @@ def _at(stage: Stage) -> str:
 
 
 def _broken(stage: Stage) -> str:
-    return f"{stage.name} failed at {stage.sentence}" if stage.sentence else f"{stage.name} failed"
+    if not stage.sentence:
+        return f"{stage.name} failed"
+    return f"{stage.name} failed at {stage.sentence}" if "(step" in stage.sentence else f"{stage.name} failed: {stage.sentence}"
 
 
 def gate(pending: Iterable[Mapping[str, Any]]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Mapping
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 from bot.domain.errors import IntegrationError
 from bot.providers.rest import Reply, RestClient
@@ -16,9 +16,11 @@ PAGE = 100
 class Repository:
     """GitHub's interface under ``/repos/OWNER/NAME``. Every method raises RestError."""
 
-    def __init__(self, client: RestClient, name: str, *, ref: str = "") -> None:
+    def __init__(self, client: RestClient, name: str, *, web: str = "", ref: str = "") -> None:
         self.client = client
         self.name = name
+        self.url = f"{web}/{name}" if web else ""
+        """Where people look at it; "" where that is not known."""
         self._path = f"/repos/{name}"
         self._ref = ref
 
@@ -53,6 +55,15 @@ class Repository:
         if not self._ref:
             self._ref = str((await self.get("")).data["default_branch"])
         return self._ref
+
+
+def web_address(api: str) -> str:
+    """Give the address that people open, for the address of a REST interface; "" where it cannot be told."""
+    address = urlsplit(api)
+    if address.path == "/api/v3":  # GitHub Enterprise Server
+        return f"{address.scheme}://{address.netloc}"
+    host = address.netloc.removeprefix("api.")  # github.com, and SUBDOMAIN.ghe.com
+    return f"{address.scheme}://{host}" if host != address.netloc else ""
 
 
 def escaped(part: str) -> str:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any
+from weakref import WeakValueDictionary
 
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, StartRequest
@@ -41,7 +42,7 @@ class Runs:
         self._starts = starts
         self._deployments = deployments
         self._pauses = pauses
-        self._one_at_a_time = asyncio.Lock()
+        self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._gives_details = True
         self._final: OrderedDict[str, CIRun] = OrderedDict()
 
@@ -52,11 +53,7 @@ class Runs:
         if attempt.run:
             found.add(attempt.run)
         if len(found) > 1:
-            raise _cannot_tell(
-                f"{len(found)} runs at GitHub carry {correlation} ({', '.join(sorted(found))}), so it cannot be told which one is meant. "
-                f"Delete the wrong one at GitHub, or stop this deployment.",
-                retry=False,
-            )
+            raise _twins(correlation, found, ours=attempt.run)
         if not found:
             await self._make_sure(correlation, attempt, whole=whole)
             return None
@@ -81,11 +78,10 @@ class Runs:
         """Raise unless it is certain that there is no run."""
         if attempt.open_since is None and not attempt.taken:
             return
-        if not await workflow.names_its_runs(self._repository, self._workflow):
+        if not (await workflow.read(self._repository, self._workflow)).names_runs:
             sentence = (
-                f"GitHub gave no run for the start of {correlation}, and {self._workflow} does not put its input correlation into "
-                "run-name, "
-                "so it cannot be told whether it runs. Look at GitHub, and add the run-name of our template to the workflow."
+                f"GitHub named no run for the start of {correlation}, and run-name in {self._workflow} does not hold inputs.correlation: "
+                "it cannot be told whether it runs. Look at GitHub, and take the run-name of our template into the workflow."
             )
             raise _cannot_tell(sentence, retry=False)
         if attempt.taken or not whole or not self._starts.has_settled(attempt):
@@ -96,7 +92,8 @@ class Runs:
 
     async def start(self, request: StartRequest) -> CIRun:
         """Start a run, or return the one that this intent has started already."""
-        async with self._one_at_a_time:
+        one_at_a_time = self._starting.setdefault(request.correlation, asyncio.Lock())
+        async with one_at_a_time:  # per intent: a rollback does not wait for a start that hangs
             known = await self.find(request.correlation)
             if known is not None:
                 return known
@@ -173,8 +170,9 @@ class Runs:
 
     async def _gate(self, run: str) -> str:
         try:
-            return reading.gate((await self._repository.get(f"/actions/runs/{run}/pending_deployments")).data)
-        except RestError:  # only the words get poorer
+            with reading.understood():
+                return reading.gate((await self._repository.get(f"/actions/runs/{run}/pending_deployments")).data)
+        except IntegrationError:  # only the words get poorer
             return ""
 
     async def cancel(self, run: str) -> None:
@@ -197,6 +195,13 @@ def inputs(request: StartRequest) -> dict[str, str]:
         "correlation": request.correlation, "asked_by": request.asked_by,
     }  # fmt: skip
     return {name: value for name, value in {**request.inputs, **ours}.items() if value}
+
+
+def _twins(correlation: str, found: Collection[str], *, ours: str) -> IntegrationError:
+    known = f"The bot started {ours}. Delete the other at GitHub" if ours else "Delete the wrong one at GitHub"
+    numbers = ", ".join(sorted(found))
+    sentence = f"{len(found)} runs at GitHub carry {correlation} ({numbers}), so it cannot be told which one counts. {known}, or stop here."
+    return _cannot_tell(sentence, retry=False)
 
 
 def _is_too_old(run: Any, reply: Reply) -> bool:
