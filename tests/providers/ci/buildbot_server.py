@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import random
 import shutil
 import signal
 import socket
@@ -28,6 +29,9 @@ LENT = "storefront"
 """A service whose scripts stand outside its repository, for those who bring a repository along."""
 SERVICES = ("shop", "cellar", LENT)
 PATIENCE = 60.0
+ATTEMPTS = 3
+PORTS = range(20_000, 32_000)
+"""Below those that a system gives to whoever asks for any."""
 CARELESS = """
 # What a team may have had before it read our how-to: a button that drops what it is told, one that forgets why it was pressed, and one that
 # has its own idea of the commit.
@@ -67,10 +71,24 @@ def shared() -> Server:
     if venv is None:
         pytest.skip("no Buildbot here: run make test-buildbot, or name its environment in GONOGO_BUILDBOT_VENV")
     if not _SHARED:
-        _SHARED.append(Server(venv))
+        _SHARED.append(_started(venv))
         atexit.register(stop_shared)
-        _SHARED[0].start()
     return _SHARED[0]
+
+
+def _started(venv: Path) -> Server:
+    """Start a Buildbot; a port that somebody else took meanwhile is no reason to give up."""
+    for left in reversed(range(ATTEMPTS)):
+        server = Server(venv)
+        try:
+            server.start()
+        except RuntimeError:
+            server.stop()
+            if not left:
+                raise
+        else:
+            return server
+    raise AssertionError
 
 
 def stop_shared() -> None:
@@ -172,8 +190,12 @@ class Server:
         deadline = time.monotonic() + PATIENCE
         while not holds():
             if time.monotonic() > deadline or any(process.poll() is not None for process in self._running):
-                raise RuntimeError(f"Buildbot did not reach {what}:\n{(self.folder / 'buildbot.log').read_text()[-3000:]}")
+                raise RuntimeError(f"Buildbot did not reach {what}:\n{self._log()}")
             time.sleep(0.1)
+
+    def _log(self) -> str:
+        logs = (self.folder / each for each in ("buildbot.log", "master/twistd.log", "buildbot-worker.log", "worker/twistd.log"))
+        return "\n".join(f"{log}:\n{log.read_text()[-2000:]}" for log in logs if log.exists())
 
     # What a person with a browser could do ----------------------------------------------------------------------------------------------
 
@@ -265,7 +287,8 @@ def _environment() -> dict[str, str]:
 
 
 def _free_port() -> int:
-    with closing(socket.socket()) as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
+    while True:
+        port = random.choice(PORTS)  # noqa: S311 - no secret
+        with closing(socket.socket()) as tried:
+            if tried.connect_ex(("127.0.0.1", port)) != 0:
+                return port
