@@ -10,7 +10,7 @@ PLAY ?=
 WORKERS ?= 4
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms bench faults test-emulator lock image clean
+.PHONY: help demo test check format lint types rooms bench faults test-emulator test-buildbot lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -70,6 +70,16 @@ test-emulator: $(VENV)/.dev $(EMULATOR) ## Play the main job in a Slack workspac
 	@chmod +x $(EMULATOR)
 	@GONOGO_EMULATOR=$(CURDIR)/$(EMULATOR) unshare --map-root-user --net $(BIN)/python -m tests.emulator.alone \
 	  $(CURDIR)/$(BIN)/python -m pytest -q -m emulator --allow-hosts=127.0.0.1,::1,localhost tests/emulator $(ARGS)
+
+BUILDBOT := .venv/buildbot
+
+$(BUILDBOT)/.ready: requirements/buildbot.txt
+	@test -x $(BUILDBOT)/bin/python || "$(INTERPRETER)" -m venv $(BUILDBOT)
+	@$(BUILDBOT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/buildbot.txt
+	@touch $@
+
+test-buildbot: $(VENV)/.dev $(BUILDBOT)/.ready ## Run what every CI provider promises against a real Buildbot (in an environment of its own)
+	@GONOGO_BUILDBOT_VENV=$(CURDIR)/$(BUILDBOT) $(BIN)/python -m pytest -q tests/providers/ci tests/conversations -k buildbot $(ARGS)
 
 lock: $(VENV)/.dev ## Pin the dependencies again, with hashes and without addresses
 	@for group in runtime dev; do \

@@ -12,7 +12,7 @@ import random
 import re
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
@@ -22,6 +22,7 @@ from urllib.parse import urlsplit
 
 import aiohttp
 import structlog
+from aiohttp.http_exceptions import LineTooLong
 
 from bot.domain.errors import IntegrationError
 
@@ -103,6 +104,7 @@ class _Call:
     headers: Mapping[str, str]
     text: bool
     repeatable: bool
+    moves: bool = False
 
     @property
     def is_read(self) -> bool:
@@ -179,10 +181,19 @@ class RestClient:
         self._seen = _Seen()
 
     async def get(
-        self, path: str, params: Mapping[str, str] | None = None, *, headers: Mapping[str, str] | None = None, text: bool = False
+        self,
+        path: str,
+        params: Mapping[str, str] | None = None,
+        *,
+        headers: Mapping[str, str] | None = None,
+        text: bool = False,
+        moves: bool = False,
     ) -> Reply:
-        """Read; repeated while that can help. An answer that has not changed since the last time costs the vendor nothing (ETag)."""
-        return await self._go(_Call("GET", path, params or {}, None, headers or {}, text, repeatable=True))
+        """Read; repeated while that can help. An answer that has not changed since the last time costs the vendor nothing (ETag).
+
+        ``moves`` says that a redirect is a good answer, as after a login; it is not followed.
+        """
+        return await self._go(_Call("GET", path, params or {}, None, headers or {}, text, repeatable=True, moves=moves))
 
     async def send(
         self,
@@ -196,6 +207,22 @@ class RestClient:
     ) -> Reply:
         """Write, once. ``repeatable`` says that doing it twice is doing it once, as with a cancellation."""
         return await self._go(_Call(method, path, params or {}, body, headers or {}, text=False, repeatable=repeatable))
+
+    async def listen(self, path: str, *, silence: float, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
+        """Give the lines of an endless answer (server-sent events) until it ends, or nothing has come for ``silence`` seconds."""
+        call = _Call("GET", path, {}, None, headers or {}, text=True, repeatable=False)
+        timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._budget.timeout, sock_read=silence)
+        try:
+            async with self._session.get(
+                f"{self._base}{path}", headers={**self._headers, **call.headers}, timeout=timeout, allow_redirects=False
+            ) as response:
+                if response.status != HTTPStatus.OK:
+                    found = {name.lower(): value for name, value in response.headers.items()}
+                    raise self._refused(call, response.status, found, await self._read(call, response))
+                async for line in response.content:
+                    yield line.decode(errors="replace").rstrip("\r\n")
+        except (TimeoutError, aiohttp.ClientError, OSError, LineTooLong) as error:
+            raise self._failed(call, f"{self._vendor} broke off ({type(error).__name__})") from error
 
     def redact(self, text: str) -> str:
         """Take everything secret out of a text."""
@@ -262,7 +289,7 @@ class RestClient:
         if known and response.status == HTTPStatus.NOT_MODIFIED:
             self._obey(found)
             return Reply(known.status, {**known.headers, **found}, known.data)
-        if not HTTPStatus.OK <= response.status < HTTPStatus.MULTIPLE_CHOICES:
+        if not HTTPStatus.OK <= response.status < (HTTPStatus.BAD_REQUEST if call.moves else HTTPStatus.MULTIPLE_CHOICES):
             raise self._refused(call, response.status, found, body)
         self._obey(found)
         reply = Reply(response.status, found, self._understood(call, body))
@@ -392,6 +419,8 @@ def _said(body: bytes) -> str:
     if not isinstance(data, dict):
         return ""
     words = next((data[key] for key in ("message", "error_description", "error") if data.get(key)), "")
+    if isinstance(words, dict) and "message" in words:  # JSON-RPC: its number says nothing to a person
+        words = words["message"]
     errors = data.get("errors")
     details = [each.get("message") if isinstance(each, dict) else each for each in errors] if isinstance(errors, list) else []
     return " ".join("; ".join(_spoken(each) for each in (words, *details) if each).split())[:SAID]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Protocol
@@ -12,7 +12,8 @@ import pytest
 
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
-from tests.providers.ci import github_lab
+from tests.providers.ci import buildbot_server, github_lab
+from tests.providers.ci.buildbot_lab import BuildbotLab, laboratory
 from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.github_lab import GitHubLab
 from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
@@ -169,6 +170,20 @@ async def local(tmp_path: Path) -> AsyncIterator[LocalLab]:
     await lab.ci.close()
 
 
+@pytest.fixture(scope="session")
+def buildbot_master() -> Iterator[buildbot_server.Server]:
+    """Give a real Buildbot for the whole session, where one is installed."""
+    yield buildbot_server.shared()
+    buildbot_server.stop_shared()
+
+
+@pytest.fixture
+async def buildbot(buildbot_master: buildbot_server.Server, tmp_path: Path) -> AsyncIterator[BuildbotLab]:
+    """Give Buildbot, opened."""
+    async with laboratory(buildbot_master, tmp_path) as lab:
+        yield lab
+
+
 @pytest.fixture
 async def github() -> AsyncIterator[GitHubLab]:
     """Give GitHub with a fine-grained token, opened."""
@@ -206,14 +221,14 @@ async def jenkins(tmp_path: Path) -> AsyncIterator[JenkinsLab]:
     await lab.close()
 
 
-@pytest.fixture(params=["local", "github", "github_app", "github_enterprise", "gitlab", "jenkins"])
+@pytest.fixture(params=["local", "github", "github_app", "github_enterprise", "gitlab", "jenkins", "buildbot"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins"])
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins", "buildbot"])
 def faulty(request: pytest.FixtureRequest) -> FaultyLab:
     """Give each laboratory whose vendor can misbehave in turn."""
     found: FaultyLab = request.getfixturevalue(request.param)

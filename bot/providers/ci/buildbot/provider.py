@@ -1,0 +1,346 @@
+"""Buildbot as a CI provider: one builder that deploys, started by a force scheduler, found again by what it was told.
+
+A run is a build request (``BUILDER/NUMBER``) and not a build: when a worker is lost, Buildbot builds the same request again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager
+from dataclasses import dataclass, field, replace
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote
+from weakref import WeakValueDictionary
+
+from bot.domain.card import Changes
+from bot.domain.errors import IntegrationError
+from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.providers.ci.buildbot import examination, notices, reading
+from bot.providers.ci.buildbot.door import Door
+from bot.providers.ci.buildbot.events import PAUSE, Events
+from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
+from bot.providers.ci.mirror import Mirror
+from bot.providers.rest import RestError
+from bot.providers.workbench import Finding
+
+GRACE = 30.0
+"""Seconds after a start without an answer in which nothing found does not mean that nothing was started."""
+STOPS = 4
+"""How often a stop is asked for until Buildbot shows that it has begun."""
+STOP_PATIENCE = 1.0
+PAGE = 50
+PAGES = 10
+WAITING_TESTS = 20
+_NUMBER = re.compile(r"[1-9]\d{0,9}", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """What a team has named: where Buildbot is, and which scheduler, builder and tests belong to the service."""
+
+    url: str
+    builder: str
+    scheduler: str
+    tests: str = ""
+    account: str = ""
+    webhook_secret: str = field(default="", repr=False)
+
+
+class BuildbotCI:
+    """``ports.CIProvider`` for one service that a Buildbot master deploys."""
+
+    def __init__(
+        self,
+        setup: Setup,
+        door: Door,
+        mirror: Mirror,
+        clock: Clock,
+        wake: Callable[[str], None],
+        *,
+        grace: float = GRACE,
+        pause: float = PAUSE,
+    ) -> None:
+        self._setup = setup
+        self._door = door
+        self._mirror = mirror
+        self._clock = clock
+        self._grace = grace
+        self._events = Events(door, lambda request: wake(self._name(request)), pause=pause)
+        self._builders: dict[str, int] = {}
+        self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._unanswered: dict[str, float] = {}
+
+    async def open(self) -> None:
+        """Make room for the mirror. Buildbot itself is asked when it is needed: it may be away while we start."""
+        self._events.open()
+        await self._mirror.open()
+
+    async def close(self) -> None:
+        """Stop listening; what runs in Buildbot goes on."""
+        await self._events.close()
+
+    async def resolve(self, ref: str) -> Resolved:
+        """Resolve a tag, branch, commit or ``latest`` in the repository: Buildbot knows only what it has built."""
+        return await self._mirror.resolve(ref)
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what ``head`` has and ``base`` has not."""
+        return await self._mirror.compare(base, head)
+
+    async def examine(self) -> Sequence[Finding]:
+        """Check address, account, scheduler, builder, tests, repository and webhook."""
+        return await examination.examine(self._setup, self._door, self._mirror, self._clock)
+
+    def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
+        """Verify and read a notice of the reporter in our master.cfg."""
+        return notices.read(headers, body, secret=self._setup.webhook_secret, now=self._clock.now())
+
+    # Tests ------------------------------------------------------------------------------------------------------------------------------
+
+    async def quality(self, commit: str) -> Quality:
+        """Tell what the newest build of the tests builder says about the commit; what is open is newer still."""
+        tests = self._setup.tests
+        if not tests:
+            return Quality(QualityState.NONE, "no builder is named that tests commits; set the option tests")
+        builder = await self._builder(tests)
+        if await self._is_awaited(builder, commit):
+            return Quality(QualityState.RUNNING, f"{tests} tests it, or will", f"{self._setup.url}/#/builders/{builder}")
+        for page in range(PAGES):
+            builds = await self._door.read(
+                f"/builders/{builder}/builds", order="-number", limit=str(PAGE), offset=str(page * PAGE), property="*"
+            )
+            found = next((build for build in builds if is_of(build, commit)), None)
+            if found is not None:
+                return reading.quality_of(tests, found, self._link(builder, found))
+            if len(builds) < PAGE:
+                return Quality(QualityState.NONE, f"{tests} has not tested it")
+        return Quality(QualityState.NONE, f"it is not among the newest {PAGE * PAGES} builds of {tests}")
+
+    async def _is_awaited(self, builder: int, commit: str) -> bool:
+        """Tell whether an open request is for the commit: a build has no properties yet when it begins."""
+        path = f"/builders/{builder}/buildrequests"
+        for request in await self._door.read(path, complete="false", order="-buildrequestid", limit=str(WAITING_TESTS)):
+            if commit in await self._revisions(request["buildsetid"]):
+                return True
+        return False
+
+    async def _revisions(self, buildset: int) -> list[str]:
+        found = await self._door.read(f"/buildsets/{buildset}")
+        return [str(stamp.get("revision")) for each in found for stamp in each.get("sourcestamps", ())]
+
+    # Runs -------------------------------------------------------------------------------------------------------------------------------
+
+    async def find(self, correlation: str) -> CIRun | None:
+        """Find the run that carries a correlation id: its mark stands in the reason, which Buildbot can search over all of history."""
+        builder = await self._builder(self._setup.builder)
+        requests = [
+            request
+            for each in await self._door.read("/buildsets", reason__contains=_mark(correlation), order="-bsid", limit=str(PAGE))
+            for request in await self._door.read("/buildrequests", buildsetid=str(each["bsid"]), property="*")
+            if request["builderid"] == builder and told(request.get("properties"), "correlation_id") == correlation
+        ]
+        if len(requests) > 1:
+            raise self._several(correlation, [request["buildrequestid"] for request in requests])
+        if requests:
+            return await self._seen(requests[0])
+        if self._unanswered.get(correlation, 0.0) > asyncio.get_running_loop().time():
+            sentence = f"Buildbot did not answer the start of {correlation} and does not show it yet; looking again before anything else."
+            raise IntegrationError(sentence, vendor=VENDOR)
+        return None
+
+    def _several(self, correlation: str, numbers: Sequence[int]) -> IntegrationError:
+        which = " and ".join(f"#{number}" for number in sorted(numbers))
+        sentence = (
+            f"Buildbot has several requests for {correlation} ({which}), and which one is ours cannot be told. Look at them in Buildbot, "
+            "stop what should not run, then roll back or deploy again."
+        )
+        return _no(sentence, HTTPStatus.CONFLICT)
+
+    async def start(self, request: StartRequest) -> CIRun:
+        """Start a run, once: look first, and when the answer is lost look instead of asking again."""
+        async with self._one_start(request.correlation):
+            found = await self.find(request.correlation)
+            if found is not None:
+                return found
+            params = await self._params(request)
+            try:
+                result = await self._door.call(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}", "force", params)
+            except RestError as error:
+                if not error.perhaps_done:
+                    raise
+                return await self._without_answer(request.correlation, error)
+            buildset, number = self._begun(result)
+            await self._make_sure(request, buildset, number)
+            return await self.look(self._name(number))
+
+    def _one_start(self, correlation: str) -> AbstractAsyncContextManager[Any]:
+        return self._starting.setdefault(correlation, asyncio.Lock())
+
+    async def _params(self, request: StartRequest) -> dict[str, Any]:
+        """Fill the scheduler's form. Raises IntegrationError when it would drop something that we say."""
+        scheduler = await self._scheduler()
+        wrong = scheduler.wrong(self._setup.builder)
+        if not wrong and scheduler.plan(request.action) == ():
+            wrong = f"its field {reading.PLAN} names no steps for {request.action}"
+        if wrong:
+            raise _no(f"The force scheduler {self._setup.scheduler} cannot start this: {wrong}. Compare it with our master.cfg.")
+        ours = {
+            **request.inputs,
+            "action": request.action,
+            "asked_by": request.asked_by,
+            "commit": request.commit,
+            "correlation_id": request.correlation,
+            "environment": request.environment,
+            "reason": _mark(request.correlation),
+            "username": "Go/No-Go <gonogo@localhost>",  # Buildbot wants an address from whom it does not know
+            scheduler.revision: request.commit,
+        }
+        taken = {name: value for name, value in ours.items() if scheduler.takes(name)}
+        return {**taken, "builderid": await self._builder(self._setup.builder)}
+
+    async def _scheduler(self) -> Scheduler:
+        try:
+            found = await self._door.read(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}")
+        except RestError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise _no(f"Buildbot has no force scheduler {self._setup.scheduler}.", HTTPStatus.NOT_FOUND) from error
+            raise
+        return Scheduler.of(found[0])
+
+    async def _without_answer(self, correlation: str, error: RestError) -> CIRun:
+        self._unanswered[correlation] = asyncio.get_running_loop().time() + self._grace
+        found = await self.find(correlation)
+        if found is None:  # the grace is over already
+            raise IntegrationError(f"Buildbot did not start {correlation}: {error}", vendor=VENDOR) from error
+        return found
+
+    def _begun(self, result: Any) -> tuple[int, int]:
+        """Read the answer to a start, ``[BUILDSET, {BUILDER: REQUEST}]``; Buildbot answers null to what it does not know."""
+        match result:
+            case [int(buildset), {**requests}] if len(requests) == 1:
+                return buildset, next(int(str(number)) for number in requests.values())
+        raise _no(f"The force scheduler {self._setup.scheduler} started nothing; is its name right?")
+
+    async def _make_sure(self, request: StartRequest, buildset: int, number: int) -> None:
+        """See that the request is for our commit and can be found again; else stop it, because it is not what was asked for."""
+        (found,) = await self._door.read(f"/buildsets/{buildset}")
+        revisions = [stamp.get("revision") for stamp in found.get("sourcestamps", ())]
+        wrong = ""
+        if request.commit not in revisions:
+            wrong = f"took {revisions} for the commit"
+        elif _mark(request.correlation) not in str(found.get("reason")):
+            wrong = "does not keep our reason; its reasonString must contain %(reason)s"
+        if wrong:
+            await self.cancel(self._name(number))
+            raise _no(f"The force scheduler {self._setup.scheduler} {wrong}. The run was stopped.")
+
+    async def look(self, run: str) -> CIRun:
+        """See where a run stands."""
+        builder, _, number = run.rpartition("/")
+        if builder != self._setup.builder or not _NUMBER.fullmatch(number):
+            raise self._unknown(run)
+        try:
+            (request,) = await self._door.read(f"/buildrequests/{number}", property="*")
+        except RestError as error:
+            if error.status == HTTPStatus.NOT_FOUND:
+                raise self._unknown(run) from error
+            raise
+        if request["builderid"] != await self._builder(builder):
+            raise self._unknown(run)
+        return await self._seen(request)
+
+    def _unknown(self, run: str) -> IntegrationError:
+        return _no(f'Buildbot has no run "{run}".', HTTPStatus.NOT_FOUND)
+
+    async def _seen(self, request: Mapping[str, Any]) -> CIRun:
+        """Look at the newest build of a request. The request was read first, so a closed one has its last build."""
+        number = request["buildrequestid"]
+        builds = await self._door.read("/builds", buildrequestid=str(number), order="-buildid", limit="1", property="got_revision")
+        build = builds[0] if builds else None
+        steps = await self._door.read(f"/builds/{build['buildid']}/steps") if build else []
+        run = reading.run_of(self._name(number), request, build, steps)
+        if run.state is RunState.QUEUED and not run.sentence:
+            run = replace(run, sentence=await self._why_queued(request["builderid"]))
+        if run.state.is_final:
+            self._events.forget(number)
+        else:
+            self._events.expect(number)
+        return replace(run, url=self._link(request["builderid"], build) if build else f"{self._setup.url}/#/buildrequests/{number}")
+
+    async def _why_queued(self, builder: int) -> str:
+        workers = await self._door.read(f"/builders/{builder}/workers")
+        if any(worker.get("connected_to") and not worker.get("paused") for worker in workers):
+            return "waits for a free worker"
+        return f"no worker of {self._setup.builder} is connected; start one" if workers else f"{self._setup.builder} has no worker"
+
+    def _link(self, builder: int, build: Mapping[str, Any]) -> str:
+        return f"{self._setup.url}/#/builders/{builder}/builds/{build['number']}"
+
+    async def cancel(self, run: str) -> None:
+        """Stop a run: the build that works on it, or out of the queue. Asked again when it fell between the two.
+
+        A request is taken out of the queue only after it has stood there for a moment: when Buildbot 4.3 is told to cancel a request in
+        the very instant in which it begins to build it, the build never ends, and its worker is taken for ever (``Build.startBuild``
+        returns without ``buildFinished``). Stopping a build has no such flaw.
+        """
+        stood = False
+        for _ in range(STOPS):
+            if (await self.look(run)).state.is_final:
+                return
+            stood = await self._stop(int(run.rpartition("/")[2]), stood=stood)
+            if await self._ends(run):
+                return
+
+    async def open_gate(self, run: str) -> None:
+        """Leave a run as it is: Buildbot has no gates, so none of its runs waits at one."""
+        await self.look(run)
+
+    async def _stop(self, number: int, *, stood: bool = False) -> bool:
+        """Stop the build of a request, or the request when it has ``stood`` in the queue; tell whether it stands there."""
+        reason = {"reason": "stopped by Go/No-Go"}
+        builds = await self._door.read("/builds", buildrequestid=str(number), complete="false")
+        for build in builds:
+            await self._door.call(f"/builds/{build['buildid']}", "stop", reason, repeatable=True)
+        (request,) = await self._door.read(f"/buildrequests/{number}")
+        waits = not builds and not request.get("claimed")
+        if waits and stood:
+            await self._door.call(f"/buildrequests/{number}", "cancel", reason, repeatable=True)
+        return waits
+
+    async def _ends(self, run: str) -> bool:
+        deadline = asyncio.get_running_loop().time() + STOP_PATIENCE
+        while asyncio.get_running_loop().time() < deadline:
+            await asyncio.sleep(0.1)
+            if (await self.look(run)).state.is_final:
+                return True
+        return False
+
+    async def _builder(self, name: str) -> int:
+        """Give a builder's number, which stays the same for as long as its name does."""
+        if name not in self._builders:
+            found = await self._door.read("/builders", name=name)
+            if not found:
+                raise _no(f"Buildbot has no builder {name}.")
+            self._builders[name] = int(found[0]["builderid"])
+        return self._builders[name]
+
+    def _name(self, number: int) -> str:
+        return f"{self._setup.builder}/{number}"
+
+
+def _no(sentence: str, status: int | None = None) -> IntegrationError:
+    """Make a refusal that waiting does not cure."""
+    return IntegrationError(sentence, vendor=VENDOR, status=status, retry=False)
+
+
+def _mark(correlation: str) -> str:
+    return f"[gonogo {correlation}]"
+
+
+def is_of(build: Mapping[str, Any], commit: str) -> bool:
+    """Tell whether a build worked on a commit: what it got counts, and what it was asked for until it has got something."""
+    got = told(build.get("properties"), "got_revision") or told(build.get("properties"), "revision")
+    return commit in got.values() if isinstance(got, dict) else got == commit
