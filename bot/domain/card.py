@@ -153,6 +153,11 @@ class Card:
         return next((step.passable_stage for step in self.steps if step.passable_stage), "")
 
     @property
+    def gate(self) -> str:
+        """Name that gate among all of the deployment (``Step.gate``)."""
+        return next((step.gate for step in self.steps if step.gate), "")
+
+    @property
     def is_blind(self) -> bool:
         """Tell whether the rollout stands still because there are no numbers to judge by."""
         running = self.deployment.state in {State.ROLLING_OUT, State.WATCHING}

@@ -201,10 +201,11 @@ class Watch(Command):
 
 @dataclass(frozen=True, slots=True)
 class OpenGate(Command):
-    """Let the pipeline go on that waits at a manual gate of its own."""
+    """Let the pipeline go on that waits at a manual gate of its own; ``gate`` says at which one (``Step.gate``)."""
 
     verb: ClassVar[str] = "open_gate"
     deployment: DeploymentId
+    gate: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 
 from bot.domain.catalog import Strategy
 
@@ -90,6 +91,12 @@ class Step:
         return next((stage.name for stage in self.stages if stage.passable and under_way), "")
 
     @property
+    def gate(self) -> str:
+        """Name that gate among all of the deployment, so that a click means this one and no later one; empty for none."""
+        stage = sha256(self.passable_stage.encode(errors="replace")).hexdigest()[:12]
+        return f"{self.key}:{self.attempt}:{self.state}:{stage}" if self.passable_stage else ""
+
+    @property
     def hold_until(self) -> datetime | None:
         """When the hold is over, once it has begun."""
         return self.deployed_at + self.hold if self.deployed_at else None
@@ -100,3 +107,9 @@ def plan(strategy: Strategy) -> tuple[Step, ...]:
     return tuple(
         Step(index=i, key=f"{strategy.kind}-{step.percent}", percent=step.percent, hold=step.hold) for i, step in enumerate(strategy.steps)
     )
+
+
+def correlation(deployment: str, step: Step, *, smoke: bool = False) -> str:
+    """Name the intent to run a step; the name travels into the CI run and finds it again."""
+    attempt = f":{step.attempt}" if step.attempt > 1 else ""
+    return f"{deployment}:{step.key}{':smoke' if smoke else ''}{attempt}"

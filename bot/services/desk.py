@@ -72,6 +72,8 @@ USE_CASES: dict[type[Command], UseCase] = {
 """Who carries out what. ``Help`` is answered at the door and never comes here."""
 
 TRIES = 5
+LATER = 5.0
+"""Seconds after which the inbox is read again when it could not be read."""
 AT_ONCE = 8
 """How many commands are carried out at a time; a rollback waits for no other."""
 
@@ -91,6 +93,13 @@ async def _audit_refusal(house: House, intent: Intent, sentence: str) -> None:
     facts = {"why": sentence, "command": to_json(intent.command)}
     async with house.store.transaction() as tx:
         await tx.audit(Entry(house.now(), intent.by, intent.command.verb, about, "refused", facts))
+
+
+def _sorry(error: IntegrationError) -> str:
+    """Say that a vendor did not do its part: its own words where it said no, else that it may have been done all the same."""
+    if not error.retry:
+        return str(error)
+    return f"{error.vendor} does not answer. The card shows what has been done; try again in a minute."
 
 
 class Desk:
@@ -127,8 +136,13 @@ class Desk:
         while True:
             await self._wake.wait()
             self._wake.clear()
-            for intent in await self._inbox.waiting():
-                self._take(intent)
+            try:
+                for intent in await self._inbox.waiting():
+                    self._take(intent)
+            except Exception:
+                log.exception("the inbox could not be read; trying again")
+                self._wake.set()
+                await asyncio.sleep(LATER)
 
     def _take(self, intent: Intent) -> None:
         if intent.key not in self._under_way:
@@ -152,11 +166,14 @@ class Desk:
                 break
             except IntegrationError as error:
                 log.warning("a provider did not answer", verb=intent.command.verb, vendor=error.vendor, attempt=attempt)
-                answer = Answer("refusal", {"sentence": f"{error.vendor} does not answer, so nothing was changed. Try again in a minute."})
+                answer = Answer("refusal", {"sentence": _sorry(error)})
+                if not error.retry:
+                    break
             except Exception:
                 log.exception("a command failed", verb=intent.command.verb, key=intent.key, attempt=attempt)
                 answer = Answer("incident", {"incident": intent.key[:12], "verb": intent.command.verb})
-            await asyncio.sleep(min(0.2 * 2**attempt, 5))
+            if attempt < TRIES:
+                await asyncio.sleep(min(0.2 * 2**attempt, 5))
         await self._inbox.finish(intent.key)
         if answer is not None:
             await self._house.announcer.answer(intent, answer)

@@ -12,7 +12,7 @@ from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind,
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
-from bot.domain.rollout import Step, StepState
+from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
@@ -171,9 +171,12 @@ async def stand_down(house: House, id: DeploymentId) -> bool | None:
 
 
 async def _is_stopped(house: House, back: Deployment, step: Step) -> bool:
-    if not step.run:
-        return False  # its start is under way; the deploy runbook sees the state and stops it
     ci = house.providers[back.service].ci
+    if not step.run:  # its start is under way; the deploy runbook stops it too, when it comes back
+        found = await ci.find(correlation(back.undoes, step, smoke=step.state is StepState.SMOKE))
+        if found is None:
+            return False
+        step = replace(step, run=found.id)
     run = await ci.look(step.run)
     if not run.state.is_final:
         await ci.cancel(step.run)

@@ -12,7 +12,7 @@ from bot.domain.catalog import Permission
 from bot.domain.commands import OpenGate
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.domain.rollout import Step, StepState, plan
+from bot.domain.rollout import Step, StepState, correlation, plan
 from bot.ports import Answer, CIProvider, CIRun, Intent, Json, Live, Message, RunState, StartRequest, Transaction
 from bot.services import health
 from bot.services.house import House, existing, facts_of, note
@@ -53,16 +53,10 @@ async def _changes_now(house: House, deployment: Deployment) -> Changes | None:
         return None
 
 
-def correlation(id: DeploymentId, step: Step, *, smoke: bool = False) -> str:
-    """Name the intent to run a step; the name travels into the CI run and finds it again."""
-    attempt = f":{step.attempt}" if step.attempt > 1 else ""
-    return f"{id}:{step.key}{':smoke' if smoke else ''}{attempt}"
-
-
 async def start(house: House, id: DeploymentId, index: int) -> str:
     """Start a step's run: store the intent, find or start, store the run. ``over`` when the deployment has been stopped meanwhile."""
     step = await _intend(house, id, index, StepState.RUNNING)
-    return await _find_or_start(house, id, step, smoke=False) if step else OVER
+    return await _find_or_start(house, id, step) if step else OVER
 
 
 async def start_smoke(house: House, id: DeploymentId, index: int) -> str:
@@ -72,27 +66,42 @@ async def start_smoke(house: House, id: DeploymentId, index: int) -> str:
     if not house.of(deployment)[1].smoke:
         return GO
     step = await _intend(house, id, index, StepState.SMOKE)
-    return await _find_or_start(house, id, step, smoke=True) if step else OVER
+    return await _find_or_start(house, id, step) if step else OVER
 
 
 async def _intend(house: House, id: DeploymentId, index: int, state: StepState) -> Step | None:
+    """Store what is about to be started; None when the deployment has been stopped, and then nothing of the step runs on."""
     async with house.store.transaction() as tx:
         deployment = await existing(tx, id)
         step = (await tx.steps(id))[index]
-        if deployment.state is not State.ROLLING_OUT:
-            if not step.run:
-                await tx.save_steps(id, [replace(step, state=StepState.SKIPPED)])
-            return None
-        if step.state is state and step.run:
-            return step
-        intended = replace(step, state=state, run="", run_url="", sentence="", stages=(), started_at=step.started_at or house.now())
-        await tx.save_steps(id, [intended])
-        return intended
+        if deployment.state is State.ROLLING_OUT:
+            if step.state is state and step.run:
+                return step
+            intended = replace(step, state=state, run="", run_url="", sentence="", stages=(), started_at=step.started_at or house.now())
+            await tx.save_steps(id, [intended])
+            return intended
+    await _stop(house, deployment, step)
+    return None
 
 
-async def _find_or_start(house: House, id: DeploymentId, step: Step, *, smoke: bool) -> str:
+async def _stop(house: House, deployment: Deployment, step: Step) -> None:
+    """Cancel the run of a step that was stopped, also one whose start was not seen to its end."""
+    ci = house.providers[deployment.service].ci
+    run = step.run
+    if not run and step.state in {StepState.RUNNING, StepState.SMOKE}:
+        found = await ci.find(correlation(deployment.id, step, smoke=step.state is StepState.SMOKE))
+        run = found.id if found else ""
+    if run:
+        await ci.cancel(run)
+        return
+    async with house.store.transaction() as tx:
+        await tx.save_steps(deployment.id, [replace(step, state=StepState.SKIPPED)])
+
+
+async def _find_or_start(house: House, id: DeploymentId, step: Step) -> str:
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
+    smoke = step.state is StepState.SMOKE
     ci = house.providers[deployment.service].ci
     async with _asking(house, id, step):
         run = await _run_of(ci, deployment, step, smoke=smoke)
@@ -116,9 +125,17 @@ async def _asking(house: House, id: DeploymentId, step: Step) -> AsyncIterator[N
         yield
     except IntegrationError:
         if step.silent_since is None:
-            async with house.store.transaction() as tx:
-                await tx.save_steps(id, [replace(step, silent_since=house.now())])
+            await _save(house, id, step, replace(step, silent_since=house.now()))
         raise
+
+
+async def _save(house: House, id: DeploymentId, step: Step, seen: Step) -> None:
+    """Store what was seen of a step, unless somebody has stopped it or started it anew since ``step`` was read."""
+    async with house.store.transaction() as tx:
+        stored = (await tx.steps(id))[step.index]
+        same = (stored.run, stored.attempt, stored.state) == (step.run, step.attempt, step.state)
+        if same and stored != seen and (await existing(tx, id)).state is State.ROLLING_OUT:
+            await tx.save_steps(id, [seen])
 
 
 async def _run_of(ci: CIProvider, deployment: Deployment, step: Step, *, smoke: bool) -> CIRun:
@@ -142,6 +159,8 @@ async def look(house: House, id: DeploymentId, index: int) -> str | None:
         step = (await reader.steps(id))[index]
     if deployment.state is not State.ROLLING_OUT:
         return OVER
+    if not step.run:  # the run was lost, and the next start was not seen to its end
+        return OVER if await _find_or_start(house, id, step) == OVER else None
     async with _asking(house, id, step):
         run = await house.providers[deployment.service].ci.look(step.run)
     step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None)
@@ -189,8 +208,7 @@ async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun
         stored = (await reader.steps(deployment.id))[step.index]
     seen = replace(step, sentence=odd(run, step, house.now(), usual))
     if seen != stored:
-        async with house.store.transaction() as tx:
-            await tx.save_steps(deployment.id, [seen])
+        await _save(house, deployment.id, step, seen)
 
 
 def odd(run: CIRun, step: Step, now: datetime, usual: Sequence[float]) -> str:
@@ -209,12 +227,13 @@ def odd(run: CIRun, step: Step, now: datetime, usual: Sequence[float]) -> str:
 
 async def _again(house: House, deployment: Deployment, step: Step) -> str | None:
     """Start a lost run again. The provider is certain that it does not run any more, so nothing runs twice."""
-    smoke = step.state is StepState.SMOKE
     async with house.store.transaction() as tx:
+        if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
+            return OVER
         again = replace(step, attempt=step.attempt + 1, run="", run_url="", sentence="the run was lost; starting it again")
         await tx.save_steps(deployment.id, [again])
         await note(tx, house.now(), "lost", deployment, step=step.key, run=step.run)
-    return OVER if await _find_or_start(house, deployment.id, again, smoke=smoke) == OVER else None
+    return OVER if await _find_or_start(house, deployment.id, again) == OVER else None
 
 
 async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) -> str:
@@ -222,6 +241,8 @@ async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) 
     smoke = step.state is StepState.SMOKE
     why = run.sentence or f"the run was {run.state}"
     async with house.store.transaction() as tx:
+        if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
+            return OVER  # it was stopped on purpose while we looked
         await tx.save_steps(deployment.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=house.now())])
         await note(tx, house.now(), "smoke failed" if smoke else "step failed", deployment, step=step.key, run=run.id, why=why)
         if deployment.kind is Kind.FORWARD:
@@ -243,18 +264,21 @@ async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer |
     """Open the pipeline's own gate that a step waits at: for the lead, and for whoever may deploy."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, command.deployment)
-        step = next((step for step in await reader.steps(deployment.id) if step.passable_stage), None)
+        step = next((step for step in await reader.steps(deployment.id) if step.gate), None)
     if intent.by != deployment.lead:
         await house.people.require(intent.by, Permission.DEPLOY, f"let the pipeline of {deployment.id} go on")
-    if step is None or deployment.state is not State.ROLLING_OUT:
-        raise NotPossible(f"{deployment.title} waits at no gate of its pipeline.")
-    about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": step.passable_stage}
+    if step is None or deployment.state is not State.ROLLING_OUT or command.gate not in {"", step.gate}:
+        raise NotPossible(f"{deployment.title} does not wait at this gate of its pipeline any more.")
+    ci, stage = house.providers[deployment.service].ci, step.passable_stage
+    if any(seen.passable and seen.name == stage for seen in (await ci.look(step.run)).stages):
+        await ci.open_gate(step.run)
+    about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": stage}
     async with house.store.transaction() as tx:
         if await tx.once(intent.key):
-            await note(tx, house.now(), "open_gate", deployment, intent.by, stage=step.passable_stage, step=step.key)
+            await note(tx, house.now(), "open_gate", deployment, intent.by, stage=stage, step=step.key)
             facts = {**facts_of(deployment), **about, "by": str(intent.by)}
             await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
-    await house.providers[deployment.service].ci.open_gate(step.run)
+            await tx.wake(deployment.id)
     return Answer("gate_opened", {**facts_of(deployment), **about})
 
 

@@ -190,7 +190,8 @@ def _buttons(card: Card, words: Words) -> list[ButtonElement]:
     made: list[ButtonElement] = []
     for action in possible:
         style = "danger" if action is Action.ROLL_BACK else "primary" if action is primary else None
-        made.append(button(action, button_label(action, card), card.deployment.id, style=style, question=_question(action, card, words)))
+        about = f"{card.deployment.id} {card.gate}" if action is Action.OPEN_GATE else card.deployment.id
+        made.append(button(action, button_label(action, card), about, style=style, question=_question(action, card, words)))
     return made
 
 

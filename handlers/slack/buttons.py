@@ -1,4 +1,7 @@
-"""The buttons of cards and refusals. A button carries a deployment's id and nothing else; rights are checked later, by the use case."""
+"""The buttons of cards and refusals. A button carries a deployment's id, one also the gate that it means, and nothing else.
+
+Rights are checked later, by the use case.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,6 @@ AT_ONCE: Mapping[Action, Callable[[str], Command]] = {
     Action.CANCEL: Cancel,
     Action.ROLL_BACK: lambda deployment: RollBack(deployment=deployment),
     Action.WATCH: Watch,
-    Action.OPEN_GATE: OpenGate,
     Action.UNLOCK: lambda deployment: Unlock(deployment=deployment),
     Action.ASK_LEAD: AskLead,
     Action.DEPLOY_FIRST: DeployFirst,
@@ -61,11 +63,16 @@ def register(app: AsyncApp, reception: Reception) -> None:
     @explain(reception)
     async def pressed(ack: AsyncAck, body: Body) -> None:
         pressed = body["actions"][0]
-        action, deployment = ids.action_of(str(pressed.get("action_id", ""))), str(pressed.get("value", ""))
+        action = ids.action_of(str(pressed.get("action_id", "")))
+        deployment, gate = str(pressed.get("value", "")), ""
+        if action is Action.OPEN_GATE:
+            deployment, _, gate = deployment.partition(" ")
         if action is None or not deployment:
             await ack()
             return
-        if action in AT_ONCE:
+        if action is Action.OPEN_GATE:
+            await accept(reception, body, OpenGate(deployment, gate))
+        elif action in AT_ONCE:
             await accept(reception, body, AT_ONCE[action](deployment))
         elif reception.is_outsider(identify(body)):
             await accept(reception, body, _without_dialog(action, deployment))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -121,6 +121,14 @@ class ToldCI:
     away: bool = False
     stages: tuple[Stage, ...] = ()
     opened: list[str] = field(default_factory=list)
+    lost: set[str] = field(default_factory=set)
+    unanswered: set[str] = field(default_factory=set)
+    """The starts that are carried out and whose answer is lost, once."""
+    refused: set[str] = field(default_factory=set)
+    """The starts that fail, once."""
+    may_open: bool = True
+    meanwhile: Callable[[], Awaitable[None]] | None = None
+    """What happens once while we wait for the answer to a look."""
 
     async def open(self) -> None: ...
 
@@ -150,11 +158,24 @@ class ToldCI:
 
     async def start(self, request: StartRequest) -> CIRun:
         assert request.correlation not in self.runs, "started twice"
+        if request.correlation in self.refused:
+            self.refused.remove(request.correlation)
+            raise IntegrationError("no answer", vendor="the CI")
         self.runs[request.correlation] = request
+        if request.correlation in self.unanswered:
+            self.unanswered.remove(request.correlation)
+            raise IntegrationError("the answer was lost", vendor="the CI")
         return CIRun(request.correlation, RunState.QUEUED, "https://ci.example.com/run")
 
     async def look(self, run: str) -> CIRun:
+        if run not in self.runs:
+            raise IntegrationError(f'There is no run "{run}".', vendor="the CI", status=404, retry=False)
+        if self.meanwhile is not None:
+            happens, self.meanwhile = self.meanwhile, None
+            await happens()
         self._answers()
+        if run in self.lost:
+            return CIRun(run, RunState.LOST)
         if self.stages and self.runs[run].environment == "production" and run not in self.opened + self.cancelled:
             waits = any(stage.passable for stage in self.stages)
             return CIRun(run, RunState.WAITING if waits else RunState.RUNNING, stages=self.stages)
@@ -165,6 +186,8 @@ class ToldCI:
         self.cancelled.append(run)
 
     async def open_gate(self, run: str) -> None:
+        if not self.may_open:
+            raise IntegrationError("Only maintainers may play this job.", vendor="the CI", status=403, retry=False)
         self.opened.append(run)
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
@@ -263,12 +286,16 @@ class Team:
     async def rolls_out_v2(self, time: timedelta = MINUTE) -> str:
         """Have v2 ready and approved, and let it roll out for a while."""
         v2 = await self.asks_for_v2()
-        await self.says("bo", Acknowledge(v2))
-        await self.says("cy", Tick(v2, ("support",)))
-        await self.passes()
-        await self.says("bo", Approve(v2))
+        await self.clears(v2)
         await self.passes(time)
         return v2
+
+    async def clears(self, id: str) -> None:
+        """Clear the gates and approve."""
+        await self.says("bo", Acknowledge(id))
+        await self.says("cy", Tick(id, ("support",)))
+        await self.passes()
+        await self.says("bo", Approve(id))
 
     async def deployment(self, id: str) -> Deployment:
         async with self.database.store.reading() as reader:

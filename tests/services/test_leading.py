@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bot.domain.card import Changes
 from bot.domain.commands import AskLead, Cancel, Deploy, HandOver, RollBack, TakeOver, Unlock
 from bot.domain.deployment import State
@@ -77,6 +79,38 @@ async def test_one_click_of_the_lead_goes_back_while_it_runs(team: Team) -> None
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes()
     assert "v2 is quarantined: rolled back: carts are lost" in await team.shown("shop-4")
+
+
+@pytest.mark.parametrize("trouble", ["unanswered", "refused"])
+async def test_a_lost_run_whose_next_start_fails_is_started_all_the_same(team: Team, trouble: str) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.lost.add(f"{v2}:canary-5")
+    getattr(team.ci, trouble).add(f"{v2}:canary-5:2")
+    await team.clears(v2)
+    await team.passes(30 * MINUTE)
+    assert "live" in await team.shown(v2)
+    assert await team.said("stuck") == []
+
+
+async def test_a_lost_rollback_whose_next_start_fails_comes_to_its_end(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    team.ci.lost.add("shop-3:rollback")
+    team.ci.refused.add("shop-3:rollback:2")
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(30 * MINUTE)
+    assert "rolled back to v1 by <@UBO>" in await team.shown(v2)
+
+
+async def test_a_start_that_comes_back_after_the_click_is_stopped(team: Team) -> None:
+    team.ci.ends["deploy"] = RunState.RUNNING
+    v2 = await team.asks_for_v2()
+    team.ci.unanswered.add(f"{v2}:canary-5")
+    await team.clears(v2)
+    await team.passes()
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(10 * MINUTE)
+    assert f"{v2}:canary-5" in team.ci.cancelled
+    assert "rolled back to v1 by <@UBO>" in await team.shown(v2)
 
 
 async def test_a_run_that_is_under_way_is_stopped_before_the_way_back(team: Team) -> None:

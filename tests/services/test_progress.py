@@ -11,9 +11,11 @@ import pytest
 from bot.domain.card import Action
 from bot.domain.commands import OpenGate, RollBack
 from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
 from bot.domain.rollout import Step, StepState
 from bot.ports import CIRun, RunState, Stage
-from bot.services.rollouts import odd
+from bot.services.rollbacks import stand_down
+from bot.services.rollouts import look, odd
 
 Team = Any
 """The fixture ``team``."""
@@ -74,8 +76,48 @@ async def test_a_gate_of_the_pipeline_is_opened_by_those_who_may_and_once(team: 
     assert await team.said("gate_opened") == ["<@UBO> let the pipeline go on with release at 5 %."]
     await team.passes(MINUTE)
     assert Action.OPEN_GATE not in (await team.card(v2)).actions
-    assert "waits at no gate" in await team.says("bo", OpenGate(v2))
+    assert "does not wait at this gate" in await team.says("bo", OpenGate(v2))
     assert (await team.audited(v2)).count("open_gate") == 3  # opened once, refused twice
+
+
+async def test_a_gate_that_stays_shut_is_not_said_to_be_open(team: Team) -> None:
+    team.ci.stages, team.ci.may_open = (BUILD, HELD), False
+    v2 = await team.rolls_out_v2()
+    with pytest.raises(IntegrationError, match="Only maintainers may play this job"):
+        await team.says("bo", OpenGate(v2))
+    assert await team.said("gate_opened") == []
+    assert "open_gate" not in await team.audited(v2)
+    assert Action.OPEN_GATE in (await team.card(v2)).actions
+
+
+async def test_a_click_on_one_gate_never_opens_the_next(team: Team) -> None:
+    team.ci.stages = (BUILD, HELD)
+    v2 = await team.rolls_out_v2()
+    before = (await team.card(v2)).gate
+    team.ci.stages = (BUILD, replace(HELD, name="drop the old table"))
+    assert "waits at this gate" not in await team.says("bo", OpenGate(v2, before))
+    assert team.ci.opened == [], "the pipeline waits elsewhere by now, and the card has not seen it yet"
+    await team.passes(MINUTE)
+    assert "does not wait at this gate of its pipeline any more" in await team.says("bo", OpenGate(v2, before))
+    assert "goes on with drop the old table" in await team.says("bo", OpenGate(v2, (await team.card(v2)).gate))
+    assert len(team.ci.opened) == 1
+
+
+async def test_what_was_seen_before_the_click_does_not_undo_the_click(team: Team) -> None:
+    team.ci.stages = (BUILD, RELEASE)
+    v2 = await team.rolls_out_v2()
+
+    async def the_lead_goes_back() -> None:
+        await team.says("bo", RollBack(deployment=v2))
+        async with team.database.store.reading() as reader:
+            back = next(each for each in await reader.history("shop", "production", limit=5) if each.undoes == v2)
+        assert await stand_down(team.house, back.id)
+
+    team.ci.stages = (BUILD, replace(RELEASE, name="verify"))
+    team.ci.meanwhile = the_lead_goes_back
+    await look(team.house, v2, 0)
+    async with team.database.store.reading() as reader:
+        assert (await reader.steps(v2))[0].state is StepState.SKIPPED
 
 
 HANGS = "the run takes more than twice as long as the slowest before; see where it hangs"
