@@ -30,6 +30,7 @@ LENT = "storefront"
 SERVICES = ("shop", "cellar", LENT)
 PATIENCE = 60.0
 ATTEMPTS = 3
+PREFIX = "gonogo-buildbot-"
 PORTS = range(20_000, 32_000)
 """Below those that a system gives to whoever asks for any."""
 CARELESS = """
@@ -102,7 +103,9 @@ class Server:
 
     def __init__(self, venv: Path) -> None:
         memory = Path("/dev/shm")  # noqa: S108 - a disk that takes no time, where there is one
-        self.folder = Path(tempfile.mkdtemp(prefix="gonogo-buildbot-", dir=memory if memory.is_dir() else None))
+        place = memory if memory.is_dir() else Path(tempfile.gettempdir())
+        _sweep(place)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
         self.repositories = self.folder / "repositories"
         self.port, self.worker_port, self.webhook_port = (_free_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.port}"
@@ -278,6 +281,13 @@ class Server:
             for build in self.ask(f"/buildrequests/{request['buildrequestid']}/builds?complete=false")["builds"]:
                 self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
         return not left
+
+
+def _sweep(place: Path) -> None:
+    """Take away what sessions have left behind that were killed; their processes ended with them."""
+    for left in place.glob(f"{PREFIX}*"):
+        if not Path("/proc", left.name.removeprefix(PREFIX).partition("-")[0]).exists():
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def _environment() -> dict[str, str]:
