@@ -286,8 +286,12 @@ class Server:
 def _sweep(place: Path) -> None:
     """Take away what sessions have left behind that were killed; their processes ended with them."""
     for left in place.glob(f"{PREFIX}*"):
-        if not Path("/proc", left.name.removeprefix(PREFIX).partition("-")[0]).exists():
+        try:
+            os.kill(int(left.name.removeprefix(PREFIX).partition("-")[0]), 0)
+        except ProcessLookupError:
             shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:
+            continue  # somebody else's, and alive
 
 
 def _environment() -> dict[str, str]:
