@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunHint, RunState, StartRequest
-from bot.providers.ci.buildbot import PASSWORD, USER, WEBHOOK_SECRET
+from bot.providers.ci.buildbot import PASSWORD, USER
 from bot.providers.ci.buildbot.provider import BuildbotCI
 from tests.providers.ci.buildbot_server import TEMPLATE
 
@@ -369,59 +368,3 @@ async def test_the_reporter_of_our_master_tells_of_the_beginning_and_of_the_end_
     assert len({hint.delivery for hint in hints}) == len(hints)
     assert b'"complete": false' in got[0][1]
     assert b'"complete": true' in got[-1][1]
-
-
-# The doctor ---------------------------------------------------------------------------------------------------------------------------
-
-
-class Sundial:
-    """A clock that is wrong."""
-
-    def __init__(self, by: timedelta) -> None:
-        self._by = by
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._by
-
-
-async def test_the_doctor_finds_nothing_wrong_and_starts_nothing(buildbot: BuildbotLab) -> None:
-    buildbot.tag("v1.0.0", buildbot.commit("first", tests=""))
-    findings = await buildbot.ci.examine()
-    assert {each.subject: each.ok for each in findings} == dict.fromkeys(
-        ("address", "account", "clock", "scheduler", "stages", "permission", "builder", "tests", "repository", "webhook"), True
-    )
-    assert buildbot.started() == 0
-
-
-@pytest.mark.parametrize(
-    ("secrets", "options", "subject", "word"),
-    [
-        ({PASSWORD: "wrong-word"}, {}, "account", "GONOGO_BUILDBOT_PASSWORD"),
-        ({USER: "", PASSWORD: ""}, {}, "permission", "www.authz"),
-        ({WEBHOOK_SECRET: ""}, {}, "webhook", "GONOGO_BUILDBOT_WEBHOOK_SECRET"),
-        ({}, {"scheduler": "nothing-like-it"}, "scheduler", "nothing-like-it"),
-        ({}, {"scheduler": "bare"}, "scheduler", "master.cfg"),
-        ({}, {"scheduler": "forgetful"}, "stages", "gonogo_stages"),
-        ({}, {"scheduler": "forgetful"}, "permission", "required"),
-        ({}, {"builder": "nothing-like-it"}, "builder", "option builder"),
-        ({}, {"tests": "nothing-like-it"}, "tests", "option tests"),
-        ({}, {"tests": None}, "tests", "option tests"),
-        ({}, {"repository": "/nowhere/at/all"}, "repository", "option repository"),
-        ({}, {"url": "http://127.0.0.1:1"}, "account", "option url"),
-    ],
-)
-async def test_the_doctor_names_what_is_wrong_and_the_remedy(
-    buildbot: BuildbotLab, secrets: dict[str, str], options: dict[str, str | None], subject: str, word: str
-) -> None:
-    buildbot.commit("first", tests="")
-    findings = await buildbot.provider(options=options, secrets=secrets).examine()
-    found = next(each for each in findings if each.subject == subject)
-    assert (found.ok in {False, None}, word in found.remedy) == (True, True)
-    assert "wrong-word" not in str(findings)
-
-
-@pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)])
-async def test_the_doctor_sees_a_wrong_clock(buildbot: BuildbotLab, by: timedelta) -> None:
-    findings = await buildbot.provider(clock=Sundial(by)).examine()
-    clock = next(each for each in findings if each.subject == "clock")
-    assert (clock.ok, "NTP" in clock.remedy) == (False, True)
