@@ -234,6 +234,11 @@ class Server:
         said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=_environment())
         return said.stdout + said.stderr
 
+    def count(self, builder: str) -> int:
+        """Count what a builder has been asked for."""
+        number = self.ask(f"/builders?name={builder}")["builders"][0]["builderid"]
+        return len(self.ask(f"/builders/{number}/buildrequests?field=buildrequestid")["buildrequests"])
+
     def rebuild(self, request: int) -> None:
         """Press the button that builds something once more."""
         build = self.ask(f"/buildrequests/{request}/builds")["builds"][0]
@@ -285,10 +290,10 @@ class Server:
 
 def _sweep(place: Path) -> None:
     """Take away what sessions have left behind that were killed; their processes ended with them."""
-    for left in place.glob(f"{PREFIX}*"):
+    for left in place.glob(f"{PREFIX}[0-9]*-*"):
         try:
             os.kill(int(left.name.removeprefix(PREFIX).partition("-")[0]), 0)
-        except ProcessLookupError:
+        except (ProcessLookupError, ValueError):
             shutil.rmtree(left, ignore_errors=True)
         except PermissionError:
             continue  # somebody else's, and alive
