@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Asked:
     number: int
     builder: int
     given: dict[str, Any]
-    submitted: int = field(default_factory=lambda: int(time.time()))
+    submitted: int
     build: dict[str, Any] | None = None
     steps: list[dict[str, Any]] = field(default_factory=list)
     results: int = -1
@@ -71,6 +72,7 @@ class FakeMaster:
         self.asked: list[Asked] = []
         self.listeners: list[asyncio.Queue[dict[str, Any]]] = []
         self.url = ""
+        self.ahead = timedelta(0)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[None]:
@@ -93,6 +95,10 @@ class FakeMaster:
             self._stop(each, "the test is over")
         await asyncio.gather(*works, return_exceptions=True)
 
+    def now(self) -> int:
+        """Give the seconds since 1970 by this master's clock."""
+        return int(time.time() + self.ahead.total_seconds())
+
     def clear(self) -> None:
         """Have nothing to clear: each test has a master of its own."""
 
@@ -103,7 +109,8 @@ class FakeMaster:
 
     def force(self, scheduler: str, **params: Any) -> Any:
         builder = self.builders.index(scheduler) + 1
-        asked = Asked(len(self.asked) + 1, builder, {name: params[name] for name in (*FIELDS, "revision") if name in params})
+        given = {name: params[name] for name in (*FIELDS, "revision") if name in params}
+        asked = Asked(len(self.asked) + 1, builder, given, self.now())
         self.asked.append(asked)
         asked.work = asyncio.create_task(self._work(asked))
         return [asked.number, {str(builder): asked.number}]
@@ -152,7 +159,7 @@ class FakeMaster:
     async def _work(self, asked: Asked) -> None:
         await asyncio.sleep(0.01)
         asked.build = {"buildid": asked.number, "number": asked.number, "builderid": asked.builder, "buildrequestid": asked.number}
-        asked.build |= {"started_at": int(time.time()), "complete": False, "complete_at": None, "results": None, "state_string": "building"}
+        asked.build |= {"started_at": self.now(), "complete": False, "complete_at": None, "results": None, "state_string": "building"}
         self._tell(asked)
         name = self.builders[asked.builder - 1]
         script, stages = ("test.sh", ["test"]) if name.startswith("test") else ("deploy.sh", STAGES[asked.given["action"]])
@@ -162,14 +169,14 @@ class FakeMaster:
             if results:
                 break
         said = f"cancelled ({asked.stopped})" if results == CANCELLED else "failed" if results else "build successful"
-        asked.build |= {"complete": True, "complete_at": int(time.time()), "results": results, "state_string": said}
-        asked.results, asked.complete_at = results, int(time.time())
+        asked.build |= {"complete": True, "complete_at": self.now(), "results": results, "state_string": said}
+        asked.results, asked.complete_at = results, self.now()
         self._tell(asked)
 
     async def _step(self, asked: Asked, script: str, stage: str) -> int:
         if asked.stopped:
             return CANCELLED
-        step = {"name": stage, "started_at": int(time.time()), "complete": False, "complete_at": None, "results": None, "hidden": False}
+        step = {"name": stage, "started_at": self.now(), "complete": False, "complete_at": None, "results": None, "hidden": False}
         asked.steps.append(step | {"state_string": "pending"})
         repository = self.repositories / self.builders[asked.builder - 1].partition("-")[2]
         text = await asyncio.to_thread(_shown_by_git, repository, f"{asked.given['revision']}:{script}")
@@ -183,7 +190,7 @@ class FakeMaster:
         await asked.process.communicate(text)
         results = CANCELLED if asked.stopped else FAILURE if asked.process.returncode else SUCCESS
         word = {SUCCESS: "", FAILURE: " (failure)", CANCELLED: " (cancelled)"}[results]
-        asked.steps[-1] |= {"complete": True, "complete_at": int(time.time()), "results": results}
+        asked.steps[-1] |= {"complete": True, "complete_at": self.now(), "results": results}
         asked.steps[-1]["state_string"] = f"'./{script} {stage}'{word}"
         self._tell(asked)
         return results

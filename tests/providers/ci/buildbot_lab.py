@@ -8,6 +8,7 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Generic, Protocol, TypeVar, cast
@@ -22,6 +23,7 @@ from bot.providers.ci.buildbot.provider import BuildbotCI
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
 from tests.providers.ci import buildbot_server
+from tests.providers.ci.buildbot_fake import FakeMaster
 
 STAGES = ("build", "migrate", "release")
 QUICK = Budget(timeout=1.5, tries=3, patience=2.0, first_pause=0.02)
@@ -243,6 +245,11 @@ class BuildbotLab(Generic[M]):
         """Break the line. A 401 or 403 is answered with one new login, so it has to come twice to be more than an old session."""
         refused = fault in {str(HTTPStatus.UNAUTHORIZED.value), str(HTTPStatus.FORBIDDEN.value)}
         self.line.breaks.append(Break(fault, path, times * 2 if refused else times))
+
+    def skew(self, by: timedelta) -> None:
+        """Set the master's clock wrong; only the master in this process has one that can be set."""
+        assert isinstance(self.server, FakeMaster)
+        self.server.ahead = by
 
     def twin(self, correlation: str) -> None:
         """Start a second run with a correlation, past our provider."""

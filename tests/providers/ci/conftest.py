@@ -244,7 +244,7 @@ def faulty(request: pytest.FixtureRequest) -> FaultyLab:
     return found
 
 
-@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins"])
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins", "buildbot_fake"])
 def skewed(request: pytest.FixtureRequest) -> SkewedLab:
     """Give each laboratory whose vendor's clock can be wrong in turn."""
     found: SkewedLab = request.getfixturevalue(request.param)
