@@ -12,7 +12,7 @@ from bot.catalog import Known
 from bot.domain.errors import ConfigurationError
 from bot.engine.registry import Registry
 from bot.ports import Json, Run, Runbook
-from bot.providers.ci import github, gitlab, jenkins, local
+from bot.providers.ci import buildbot, github, gitlab, jenkins, local
 from bot.providers.metrics import scrape
 from bot.providers.oncall import rota
 from bot.providers.workbench import CIKind, Kind, MetricsKind, OnCallKind, Secret
@@ -21,7 +21,7 @@ from bot.runbooks.roll_back import roll_back_1
 from bot.runbooks.summary import morning_1, summary_1
 from bot.services.house import House
 
-OUR_CI: tuple[CIKind, ...] = (local.KIND, github.KIND, gitlab.KIND, jenkins.KIND)
+OUR_CI: tuple[CIKind, ...] = (local.KIND, github.KIND, gitlab.KIND, jenkins.KIND, buildbot.KIND)
 OUR_METRICS: tuple[MetricsKind, ...] = (scrape.KIND,)
 OUR_ON_CALL: tuple[OnCallKind, ...] = (rota.KIND,)
 

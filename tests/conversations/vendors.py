@@ -13,6 +13,7 @@ from typing import Protocol
 from aiohttp.test_utils import TestServer
 
 from bot.providers.ci.jenkins.reading import PARAMETERS
+from tests.conversations.buildbot_vendor import buildbot
 from tests.providers.ci import github_fake, github_world, gitlab_fake, gitlab_world, jenkins_fake
 from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.gitlab_fake import FakeGitLab
@@ -218,5 +219,5 @@ async def jenkins(folder: Path) -> AsyncIterator[Vendor]:
 
 
 VENDORS: Mapping[str, Callable[[Path], AbstractAsyncContextManager[Vendor]]] = {
-    "local": local, "github": github, "gitlab": gitlab, "jenkins": jenkins,
+    "local": local, "github": github, "gitlab": gitlab, "jenkins": jenkins, "buildbot": buildbot,
 }  # fmt: skip

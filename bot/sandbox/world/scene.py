@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import io
 import sys
-import tarfile
+import zipfile
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -58,7 +58,7 @@ class World:
         folder = self._folder / "sources" / version
         if not await asyncio.to_thread(folder.exists):
             process = await asyncio.create_subprocess_exec(
-                "git", "archive", "--format=tar", version, cwd=self.repository, stdout=asyncio.subprocess.PIPE
+                "git", "archive", "--format=zip", version, cwd=self.repository, stdout=asyncio.subprocess.PIPE
             )
             archive, _ = await process.communicate()
             await asyncio.to_thread(_unpack, archive, folder)
@@ -72,5 +72,5 @@ class World:
 
 
 def _unpack(archive: bytes, folder: Path) -> None:
-    with tarfile.open(fileobj=io.BytesIO(archive)) as files:
-        files.extractall(folder, filter="data")
+    with zipfile.ZipFile(io.BytesIO(archive)) as files:
+        files.extractall(folder)
