@@ -79,7 +79,7 @@ $(BUILDBOT)/.ready: requirements/buildbot.txt
 	@touch $@
 
 test-buildbot: $(VENV)/.dev $(BUILDBOT)/.ready ## Run what every CI provider promises against a real Buildbot (in an environment of its own)
-	@GONOGO_BUILDBOT_VENV=$(CURDIR)/$(BUILDBOT) $(BIN)/python -m pytest -q tests/providers/ci tests/conversations -k buildbot $(ARGS)
+	@GONOGO_BUILDBOT_VENV=$(CURDIR)/$(BUILDBOT) $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/providers/ci tests/conversations -k buildbot $(ARGS)
 
 lock: $(VENV)/.dev ## Pin the dependencies again, with hashes and without addresses
 	@for group in runtime dev; do \

@@ -211,11 +211,11 @@ class RestClient:
     async def listen(self, path: str, *, silence: float, headers: Mapping[str, str] | None = None) -> AsyncIterator[str]:
         """Give the lines of an endless answer (server-sent events) until it ends, or nothing has come for ``silence`` seconds."""
         call = _Call("GET", path, {}, None, headers or {}, text=True, repeatable=False)
+        await self._wait_for_turn(call, self._budget.patience)
+        shown = {**self._headers, **(await self._identity.headers() if self._identity else {}), **call.headers}
         timeout = aiohttp.ClientTimeout(total=None, sock_connect=self._budget.timeout, sock_read=silence)
         try:
-            async with self._session.get(
-                f"{self._base}{path}", headers={**self._headers, **call.headers}, timeout=timeout, allow_redirects=False
-            ) as response:
+            async with self._session.get(f"{self._base}{path}", headers=shown, timeout=timeout, allow_redirects=False) as response:
                 if response.status != HTTPStatus.OK:
                     found = {name.lower(): value for name, value in response.headers.items()}
                     raise self._refused(call, response.status, found, await self._read(call, response))

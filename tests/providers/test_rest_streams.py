@@ -73,6 +73,13 @@ async def test_a_stream_that_is_refused_has_its_status(rest: RestClient) -> None
     assert (caught.value.status, caught.value.retry, "you need a role" in str(caught.value)) == (403, False, True)
 
 
+async def test_a_host_that_wants_to_be_left_alone_is_not_listened_to(rest: RestClient) -> None:
+    rest._hosts.leave_alone(rest._host, 30)
+    with pytest.raises(RestError, match="left alone") as caught:
+        _ = [line async for line in rest.listen("/stream/whole", silence=1)]
+    assert caught.value.retry
+
+
 async def test_a_stream_can_be_left_at_any_time(rest: RestClient) -> None:
     async def listen() -> None:
         async for _ in rest.listen("/stream/silent", silence=30):

@@ -8,9 +8,10 @@ import subprocess
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Generic, Protocol, TypeVar, cast
 
 import aiohttp
 from aiohttp import web
@@ -22,7 +23,7 @@ from bot.providers.ci.buildbot.provider import BuildbotCI
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
 from tests.providers.ci import buildbot_server
-from tests.providers.ci.buildbot_server import Server
+from tests.providers.ci.buildbot_fake import FakeMaster
 
 STAGES = ("build", "migrate", "release")
 QUICK = Budget(timeout=1.5, tries=3, patience=2.0, first_pause=0.02)
@@ -124,12 +125,34 @@ class Line:
         self._over = asyncio.Event()
 
 
-class BuildbotLab:
-    """``Lab`` on a real Buildbot."""
+class Master(Protocol):
+    """What a laboratory needs of a Buildbot."""
+
+    url: str
+    repositories: Path
+
+    def force(self, scheduler: str, **params: Any) -> Any:
+        """Press the button of a force scheduler."""
+        ...
+
+    def count(self, builder: str) -> int:
+        """Count what a builder has been asked for."""
+        ...
+
+    def clear(self) -> None:
+        """Leave nothing to the next test."""
+        ...
+
+
+M = TypeVar("M", bound=Master)
+
+
+class BuildbotLab(Generic[M]):
+    """``Lab`` on a Buildbot."""
 
     name = "shop"
 
-    def __init__(self, server: Server, line: Line, url: str, folder: Path, session: aiohttp.ClientSession) -> None:
+    def __init__(self, server: M, line: Line, url: str, folder: Path, session: aiohttp.ClientSession) -> None:
         self.server = server
         self.line = line
         self.url = url
@@ -142,7 +165,7 @@ class BuildbotLab:
             shutil.rmtree(self.repository)
         self.repository.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
-        self._before = len(self._requests())
+        self._before = server.count(f"deploy-{self.name}")
         self.ci = self.provider()
 
     def provider(
@@ -208,12 +231,7 @@ class BuildbotLab:
 
     def started(self) -> int:
         """Count what Buildbot has been asked for; ``worked`` counts what has come of it."""
-        return len(self._requests()) - self._before
-
-    def _requests(self) -> list[Any]:
-        builder = self.server.ask(f"/builders?name=deploy-{self.name}")["builders"][0]["builderid"]
-        found: list[Any] = self.server.ask(f"/builders/{builder}/buildrequests?field=buildrequestid")["buildrequests"]
-        return found
+        return self.server.count(f"deploy-{self.name}") - self._before
 
     def worked(self) -> int:
         """Count the deployments that really began on the worker."""
@@ -227,6 +245,11 @@ class BuildbotLab:
         """Break the line. A 401 or 403 is answered with one new login, so it has to come twice to be more than an old session."""
         refused = fault in {str(HTTPStatus.UNAUTHORIZED.value), str(HTTPStatus.FORBIDDEN.value)}
         self.line.breaks.append(Break(fault, path, times * 2 if refused else times))
+
+    def skew(self, by: timedelta) -> None:
+        """Set the master's clock wrong; only the master in this process has one that can be set."""
+        assert isinstance(self.server, FakeMaster)
+        self.server.ahead = by
 
     def twin(self, correlation: str) -> None:
         """Start a second run with a correlation, past our provider."""
@@ -244,7 +267,7 @@ class BuildbotLab:
 
 
 @asynccontextmanager
-async def laboratory(server: Server, folder: Path) -> AsyncIterator[BuildbotLab]:
+async def laboratory(server: M, folder: Path) -> AsyncIterator[BuildbotLab[M]]:
     """Open a laboratory; what it leaves in Buildbot is stopped."""
     line = Line(server.url)
     async with line.open() as url, aiohttp.ClientSession() as session:

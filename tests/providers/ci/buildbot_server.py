@@ -30,6 +30,7 @@ LENT = "storefront"
 SERVICES = ("shop", "cellar", LENT)
 PATIENCE = 60.0
 ATTEMPTS = 3
+PREFIX = "gonogo-buildbot-"
 PORTS = range(20_000, 32_000)
 """Below those that a system gives to whoever asks for any."""
 CARELESS = """
@@ -102,7 +103,9 @@ class Server:
 
     def __init__(self, venv: Path) -> None:
         memory = Path("/dev/shm")  # noqa: S108 - a disk that takes no time, where there is one
-        self.folder = Path(tempfile.mkdtemp(prefix="gonogo-buildbot-", dir=memory if memory.is_dir() else None))
+        place = memory if memory.is_dir() else Path(tempfile.gettempdir())
+        _sweep(place)
+        self.folder = Path(tempfile.mkdtemp(prefix=f"{PREFIX}{os.getpid()}-", dir=place))
         self.repositories = self.folder / "repositories"
         self.port, self.worker_port, self.webhook_port = (_free_port() for _ in range(3))
         self.url = f"http://127.0.0.1:{self.port}"
@@ -231,6 +234,11 @@ class Server:
         said = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env=_environment())
         return said.stdout + said.stderr
 
+    def count(self, builder: str) -> int:
+        """Count what a builder has been asked for."""
+        number = self.ask(f"/builders?name={builder}")["builders"][0]["builderid"]
+        return len(self.ask(f"/builders/{number}/buildrequests?field=buildrequestid")["buildrequests"])
+
     def rebuild(self, request: int) -> None:
         """Press the button that builds something once more."""
         build = self.ask(f"/buildrequests/{request}/builds")["builds"][0]
@@ -278,6 +286,17 @@ class Server:
             for build in self.ask(f"/buildrequests/{request['buildrequestid']}/builds?complete=false")["builds"]:
                 self.ask(f"/builds/{build['buildid']}", {"method": "stop", "params": {"reason": "the test is over"}})
         return not left
+
+
+def _sweep(place: Path) -> None:
+    """Take away what sessions have left behind that were killed; their processes ended with them."""
+    for left in place.glob(f"{PREFIX}[0-9]*-*"):
+        try:
+            os.kill(int(left.name.removeprefix(PREFIX).partition("-")[0]), 0)
+        except (ProcessLookupError, ValueError):
+            shutil.rmtree(left, ignore_errors=True)
+        except PermissionError:
+            continue  # somebody else's, and alive
 
 
 def _environment() -> dict[str, str]:

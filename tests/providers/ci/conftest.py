@@ -13,6 +13,7 @@ import pytest
 from bot.ports import CIProvider, LocalRun
 from bot.providers.ci.local import LocalCI
 from tests.providers.ci import buildbot_server, github_lab
+from tests.providers.ci.buildbot_fake import FakeMaster
 from tests.providers.ci.buildbot_lab import BuildbotLab, laboratory
 from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.github_lab import GitHubLab
@@ -178,7 +179,15 @@ def buildbot_master() -> Iterator[buildbot_server.Server]:
 
 
 @pytest.fixture
-async def buildbot(buildbot_master: buildbot_server.Server, tmp_path: Path) -> AsyncIterator[BuildbotLab]:
+async def buildbot_fake(tmp_path: Path) -> AsyncIterator[BuildbotLab[FakeMaster]]:
+    """Give a master in this process, opened, where no Buildbot is needed."""
+    master = FakeMaster(tmp_path)
+    async with master.open(), laboratory(master, tmp_path) as lab:
+        yield lab
+
+
+@pytest.fixture
+async def buildbot(buildbot_master: buildbot_server.Server, tmp_path: Path) -> AsyncIterator[BuildbotLab[buildbot_server.Server]]:
     """Give Buildbot, opened."""
     async with laboratory(buildbot_master, tmp_path) as lab:
         yield lab
@@ -221,21 +230,21 @@ async def jenkins(tmp_path: Path) -> AsyncIterator[JenkinsLab]:
     await lab.close()
 
 
-@pytest.fixture(params=["local", "github", "github_app", "github_enterprise", "gitlab", "jenkins", "buildbot"])
+@pytest.fixture(params=["local", "github", "github_app", "github_enterprise", "gitlab", "jenkins", "buildbot_fake", "buildbot"])
 def lab(request: pytest.FixtureRequest) -> Lab:
     """Give each provider's laboratory in turn."""
     found: Lab = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins", "buildbot"])
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins", "buildbot_fake", "buildbot"])
 def faulty(request: pytest.FixtureRequest) -> FaultyLab:
     """Give each laboratory whose vendor can misbehave in turn."""
     found: FaultyLab = request.getfixturevalue(request.param)
     return found
 
 
-@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins"])
+@pytest.fixture(params=["github", "github_app", "gitlab", "jenkins", "buildbot_fake"])
 def skewed(request: pytest.FixtureRequest) -> SkewedLab:
     """Give each laboratory whose vendor's clock can be wrong in turn."""
     found: SkewedLab = request.getfixturevalue(request.param)

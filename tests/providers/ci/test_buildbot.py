@@ -6,7 +6,6 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -15,12 +14,13 @@ from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunHint, RunState, StartRequest
-from bot.providers.ci.buildbot import PASSWORD, USER, WEBHOOK_SECRET
+from bot.providers.ci.buildbot import PASSWORD, USER
 from bot.providers.ci.buildbot.provider import BuildbotCI
 from tests.providers.ci.buildbot_server import TEMPLATE
 
 if TYPE_CHECKING:
     from tests.providers.ci.buildbot_lab import BuildbotLab
+    from tests.providers.ci.buildbot_server import Server
 
 PATIENCE = 30.0
 CORRELATION = "shop-7:canary-25"
@@ -48,12 +48,12 @@ async def ended(ci: BuildbotCI, run: CIRun) -> CIRun:
     return await reaches(ci, run, lambda seen: seen.state.is_final)
 
 
-async def held(lab: BuildbotLab) -> CIRun:
+async def held(lab: BuildbotLab[Server]) -> CIRun:
     run = await lab.ci.start(asked(lab.commit("held", held=True, tests="")))
     return await reaches(lab.ci, run, lambda seen: seen.stages[-1].state is RunState.RUNNING)
 
 
-async def refused(lab: BuildbotLab, ci: BuildbotCI, request: StartRequest | None = None) -> IntegrationError:
+async def refused(lab: BuildbotLab[Server], ci: BuildbotCI, request: StartRequest | None = None) -> IntegrationError:
     request = request or asked(lab.commit("first", tests=""))
     with pytest.raises(IntegrationError) as caught:
         await ci.start(request)
@@ -64,7 +64,7 @@ async def refused(lab: BuildbotLab, ci: BuildbotCI, request: StartRequest | None
 # The template -------------------------------------------------------------------------------------------------------------------------
 
 
-async def test_the_configuration_that_we_ship_is_good_once_it_has_passwords(buildbot: BuildbotLab) -> None:
+async def test_the_configuration_that_we_ship_is_good_once_it_has_passwords(buildbot: BuildbotLab[Server]) -> None:
     master = buildbot.folder / "master"
     shutil.copytree(TEMPLATE, master)
     assert "must hold a password each" in buildbot.server.check(master)
@@ -77,7 +77,7 @@ async def test_the_configuration_that_we_ship_is_good_once_it_has_passwords(buil
 # What travels -------------------------------------------------------------------------------------------------------------------------
 
 
-async def test_all_that_a_deployment_is_told_reaches_its_script(buildbot: BuildbotLab) -> None:
+async def test_all_that_a_deployment_is_told_reaches_its_script(buildbot: BuildbotLab[Server]) -> None:
     commit = buildbot.commit("first", tests="")
     done = await ended(buildbot.ci, await buildbot.ci.start(asked(commit)))
     seen = dict(line.partition("=")[::2] for line in (buildbot.folder / "env-build").read_text().splitlines())
@@ -89,7 +89,7 @@ async def test_all_that_a_deployment_is_told_reaches_its_script(buildbot: Buildb
     assert done.url.startswith(f"{buildbot.url}/#/builders/")
 
 
-async def test_no_log_shows_the_workers_environment(buildbot: BuildbotLab) -> None:
+async def test_no_log_shows_the_workers_environment(buildbot: BuildbotLab[Server]) -> None:
     run = await ended(buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests=""))))
     logs = buildbot.server.logs(int(run.id.rpartition("/")[2]))
     assert len(logs) > 3
@@ -97,13 +97,13 @@ async def test_no_log_shows_the_workers_environment(buildbot: BuildbotLab) -> No
 
 
 @pytest.mark.parametrize(("action", "stages"), [("smoke", ["smoke"]), ("rollback", ["release"])])
-async def test_each_action_has_stages_of_its_own(buildbot: BuildbotLab, action: str, stages: list[str]) -> None:
+async def test_each_action_has_stages_of_its_own(buildbot: BuildbotLab[Server], action: str, stages: list[str]) -> None:
     done = await ended(buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests=""), action=action)))
     assert [(stage.name, stage.state) for stage in done.stages] == [(name, RunState.SUCCEEDED) for name in stages]
     assert (done.state, buildbot.worked()) == (RunState.SUCCEEDED, 0)
 
 
-async def test_a_commit_on_a_branch_of_its_own_is_deployed_and_no_other(buildbot: BuildbotLab) -> None:
+async def test_a_commit_on_a_branch_of_its_own_is_deployed_and_no_other(buildbot: BuildbotLab[Server]) -> None:
     fork = buildbot.commit("first", tests="")
     buildbot.commit("second", failing=0, tests="")
     buildbot.branch("hotfix", fork)
@@ -113,7 +113,7 @@ async def test_a_commit_on_a_branch_of_its_own_is_deployed_and_no_other(buildbot
     assert (done.state, done.sentence) == (RunState.SUCCEEDED, "")
 
 
-async def test_a_commit_that_the_worker_cannot_get_fails_at_its_checkout(buildbot: BuildbotLab) -> None:
+async def test_a_commit_that_the_worker_cannot_get_fails_at_its_checkout(buildbot: BuildbotLab[Server]) -> None:
     buildbot.commit("first", tests="")
     done = await ended(buildbot.ci, await buildbot.ci.start(asked("1" * 40)))
     assert [stage.state for stage in done.stages] == [RunState.FAILED, *[RunState.SKIPPED] * 3]
@@ -123,12 +123,12 @@ async def test_a_commit_that_the_worker_cannot_get_fails_at_its_checkout(buildbo
 # What is refused ----------------------------------------------------------------------------------------------------------------------
 
 
-async def test_an_environment_that_buildbot_does_not_know_is_refused_with_its_words(buildbot: BuildbotLab) -> None:
+async def test_an_environment_that_buildbot_does_not_know_is_refused_with_its_words(buildbot: BuildbotLab[Server]) -> None:
     error = await refused(buildbot, buildbot.ci, asked(buildbot.commit("first", tests=""), environment="moon"))
     assert (error.status, "'moon' does not belong" in str(error), buildbot.started()) == (400, True, 0)
 
 
-async def test_an_action_without_stages_is_refused_before_anything_starts(buildbot: BuildbotLab) -> None:
+async def test_an_action_without_stages_is_refused_before_anything_starts(buildbot: BuildbotLab[Server]) -> None:
     error = await refused(buildbot, buildbot.ci, asked(buildbot.commit("first", tests=""), action="promote"))
     assert ("names no steps for promote" in str(error), buildbot.started()) == (True, 0)
 
@@ -143,14 +143,16 @@ async def test_an_action_without_stages_is_refused_before_anything_starts(buildb
     ],
 )
 async def test_a_scheduler_that_would_drop_what_it_is_told_starts_nothing(
-    buildbot: BuildbotLab, options: dict[str, str], sentence: str
+    buildbot: BuildbotLab[Server], options: dict[str, str], sentence: str
 ) -> None:
     assert sentence in str(await refused(buildbot, buildbot.provider(options=options)))
     assert buildbot.started() == 0
 
 
 @pytest.mark.parametrize(("scheduler", "sentence"), [("forgetful", "does not keep our reason"), ("stubborn", "for the commit")])
-async def test_a_run_that_is_not_what_was_asked_for_is_stopped_at_once(buildbot: BuildbotLab, scheduler: str, sentence: str) -> None:
+async def test_a_run_that_is_not_what_was_asked_for_is_stopped_at_once(
+    buildbot: BuildbotLab[Server], scheduler: str, sentence: str
+) -> None:
     ci = buildbot.provider(options={"scheduler": scheduler})
     error = await refused(buildbot, ci, asked(buildbot.commit("first", held=True, tests="")))
     await ci.close()
@@ -158,7 +160,7 @@ async def test_a_run_that_is_not_what_was_asked_for_is_stopped_at_once(buildbot:
     assert buildbot.server.open_requests() == []
 
 
-async def test_only_who_may_deploy_starts_and_stops(buildbot: BuildbotLab) -> None:
+async def test_only_who_may_deploy_starts_and_stops(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     anonymous = buildbot.provider(secrets={USER: "", PASSWORD: ""})
     for attempt in (anonymous.start(asked("1" * 40, correlation="other")), anonymous.cancel(run.id)):
@@ -168,12 +170,12 @@ async def test_only_who_may_deploy_starts_and_stops(buildbot: BuildbotLab) -> No
     await anonymous.close()
 
 
-async def test_a_wrong_password_is_said_and_not_shown(buildbot: BuildbotLab) -> None:
+async def test_a_wrong_password_is_said_and_not_shown(buildbot: BuildbotLab[Server]) -> None:
     error = await refused(buildbot, buildbot.provider(secrets={PASSWORD: "wrong-word"}))
     assert (error.status, str(error)) == (401, "Buildbot does not accept the account gonogo with its password.")
 
 
-async def test_a_session_that_has_run_out_is_renewed(buildbot: BuildbotLab) -> None:
+async def test_a_session_that_has_run_out_is_renewed(buildbot: BuildbotLab[Server]) -> None:
     await buildbot.ci.find(CORRELATION)
     buildbot.ci._door._cookie = "TWISTED_SESSION=of-last-week"
     run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
@@ -185,7 +187,7 @@ async def test_a_session_that_has_run_out_is_renewed(buildbot: BuildbotLab) -> N
 
 
 @pytest.mark.parametrize("fault", ["lost", "truncated"])
-async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(buildbot: BuildbotLab, fault: str) -> None:
+async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(buildbot: BuildbotLab[Server], fault: str) -> None:
     buildbot.break_next(fault, path=buildbot.start_path)
     run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
     assert (await ended(buildbot.ci, run)).state is RunState.SUCCEEDED
@@ -193,7 +195,7 @@ async def test_a_start_whose_answer_is_lost_is_found_and_not_repeated(buildbot: 
 
 
 @pytest.mark.parametrize("fault", ["timeout", "500", "502"])
-async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_made(buildbot: BuildbotLab, fault: str) -> None:
+async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_made(buildbot: BuildbotLab[Server], fault: str) -> None:
     request = asked(buildbot.commit("first", tests=""))
     buildbot.break_next(fault, path=buildbot.start_path)
     for attempt in (buildbot.ci.start(request), buildbot.ci.find(CORRELATION)):
@@ -206,7 +208,7 @@ async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_mad
     assert buildbot.started() == 1
 
 
-async def test_two_runs_with_one_correlation_are_named_and_neither_is_chosen(buildbot: BuildbotLab) -> None:
+async def test_two_runs_with_one_correlation_are_named_and_neither_is_chosen(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     buildbot.twin(CORRELATION)
     for attempt in (buildbot.ci.find(CORRELATION), buildbot.ci.start(asked("1" * 40))):
@@ -216,7 +218,7 @@ async def test_two_runs_with_one_correlation_are_named_and_neither_is_chosen(bui
     assert buildbot.started() == 2
 
 
-async def test_a_correlation_that_is_part_of_another_is_another(buildbot: BuildbotLab) -> None:
+async def test_a_correlation_that_is_part_of_another_is_another(buildbot: BuildbotLab[Server]) -> None:
     await buildbot.ci.start(asked(buildbot.commit("first", tests=""), correlation="shop-71:canary-25"))
     await buildbot.ci.start(asked(buildbot.git("rev-parse", "HEAD"), correlation="shop-7:canary-25:smoke"))
     for other in (CORRELATION, "shop_7:canary-25", "%"):
@@ -226,7 +228,7 @@ async def test_a_correlation_that_is_part_of_another_is_another(buildbot: Buildb
 # Runs that take another way -----------------------------------------------------------------------------------------------------------
 
 
-async def test_a_run_in_the_queue_says_what_it_waits_for_and_can_be_stopped_there(buildbot: BuildbotLab) -> None:
+async def test_a_run_in_the_queue_says_what_it_waits_for_and_can_be_stopped_there(buildbot: BuildbotLab[Server]) -> None:
     await held(buildbot)
     second = await buildbot.ci.start(asked(buildbot.commit("second", tests=""), correlation="shop-8:all", environment="staging"))
     assert (second.state, second.sentence) == (RunState.QUEUED, "waits for a free worker")
@@ -236,14 +238,14 @@ async def test_a_run_in_the_queue_says_what_it_waits_for_and_can_be_stopped_ther
     assert [stage.state for stage in done.stages] == [RunState.SKIPPED] * 3
 
 
-async def test_a_rebuild_by_hand_is_not_taken_for_our_run(buildbot: BuildbotLab) -> None:
+async def test_a_rebuild_by_hand_is_not_taken_for_our_run(buildbot: BuildbotLab[Server]) -> None:
     run = await ended(buildbot.ci, await buildbot.ci.start(asked(buildbot.commit("first", tests=""))))
     buildbot.server.rebuild(int(run.id.rpartition("/")[2]))
     found = await buildbot.ci.find(CORRELATION)
     assert (found and found.id, buildbot.started()) == (run.id, 2)
 
 
-async def test_a_worker_that_dies_puts_the_run_back_into_the_queue_and_it_runs_again(buildbot: BuildbotLab) -> None:
+async def test_a_worker_that_dies_puts_the_run_back_into_the_queue_and_it_runs_again(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     buildbot.server.kill_worker()
     try:
@@ -257,7 +259,7 @@ async def test_a_worker_that_dies_puts_the_run_back_into_the_queue_and_it_runs_a
     assert (again.id, buildbot.started()) == (run.id, 2)
 
 
-async def test_a_bot_that_is_started_again_finds_its_run(buildbot: BuildbotLab) -> None:
+async def test_a_bot_that_is_started_again_finds_its_run(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     successor = buildbot.provider()
     found = await successor.find(CORRELATION)
@@ -265,13 +267,13 @@ async def test_a_bot_that_is_started_again_finds_its_run(buildbot: BuildbotLab) 
     assert (found and found.id, found and found.state) == (run.id, RunState.RUNNING)
 
 
-async def test_there_is_no_gate_to_open(buildbot: BuildbotLab) -> None:
+async def test_there_is_no_gate_to_open(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     await buildbot.ci.open_gate(run.id)
     assert await buildbot.ci.look(run.id) == run
 
 
-async def test_a_run_of_another_builder_is_not_ours(buildbot: BuildbotLab) -> None:
+async def test_a_run_of_another_builder_is_not_ours(buildbot: BuildbotLab[Server]) -> None:
     commit = buildbot.commit("first")
     await until(lambda: buildbot.server.newest("test-shop") > 0)
     number = buildbot.server.newest("test-shop")
@@ -285,7 +287,7 @@ async def test_a_run_of_another_builder_is_not_ours(buildbot: BuildbotLab) -> No
 # Tests --------------------------------------------------------------------------------------------------------------------------------
 
 
-async def test_the_newest_run_of_the_tests_decides(buildbot: BuildbotLab) -> None:
+async def test_the_newest_run_of_the_tests_decides(buildbot: BuildbotLab[Server]) -> None:
     flag = buildbot.folder / "mended"
     commit = buildbot.commit("first", tests=f"test -e '{flag}'")
     assert await said(buildbot, commit) is QualityState.RED
@@ -294,7 +296,7 @@ async def test_the_newest_run_of_the_tests_decides(buildbot: BuildbotLab) -> Non
     assert await said(buildbot, commit) is QualityState.GREEN
 
 
-async def said(lab: BuildbotLab, commit: str) -> QualityState:
+async def said(lab: BuildbotLab[Server], commit: str) -> QualityState:
     async with asyncio.timeout(PATIENCE):
         while (seen := await lab.ci.quality(commit)).state is QualityState.RUNNING:  # noqa: ASYNC110 - another process tests
             await asyncio.sleep(0.05)
@@ -302,7 +304,7 @@ async def said(lab: BuildbotLab, commit: str) -> QualityState:
     return seen.state
 
 
-async def test_without_a_builder_for_tests_nothing_is_green(buildbot: BuildbotLab) -> None:
+async def test_without_a_builder_for_tests_nothing_is_green(buildbot: BuildbotLab[Server]) -> None:
     seen = await buildbot.provider(options={"tests": None}).quality(buildbot.commit("first"))
     assert (seen.state, "set the option tests" in seen.sentence) == (QualityState.NONE, True)
 
@@ -310,7 +312,7 @@ async def test_without_a_builder_for_tests_nothing_is_green(buildbot: BuildbotLa
 # Events and notices -------------------------------------------------------------------------------------------------------------------
 
 
-async def test_events_wake_while_a_run_is_under_way_and_not_longer(buildbot: BuildbotLab) -> None:
+async def test_events_wake_while_a_run_is_under_way_and_not_longer(buildbot: BuildbotLab[Server]) -> None:
     assert buildbot.line.streams == 0
     run = await buildbot.ci.start(asked(buildbot.commit("first", tests="")))
     await until(lambda: run.id in buildbot.woken)
@@ -319,7 +321,7 @@ async def test_events_wake_while_a_run_is_under_way_and_not_longer(buildbot: Bui
     assert set(buildbot.woken) == {run.id}
 
 
-async def test_events_that_break_off_are_listened_to_again_and_cost_only_speed(buildbot: BuildbotLab) -> None:
+async def test_events_that_break_off_are_listened_to_again_and_cost_only_speed(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     await until(lambda: buildbot.line.streams == 1)
     buildbot.break_next("503", path="/sse/", times=2)
@@ -331,7 +333,7 @@ async def test_events_that_break_off_are_listened_to_again_and_cost_only_speed(b
     await until(lambda: run.id in buildbot.woken)
 
 
-async def test_closing_ends_the_listening_and_leaves_the_run_alone(buildbot: BuildbotLab) -> None:
+async def test_closing_ends_the_listening_and_leaves_the_run_alone(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
     await until(lambda: buildbot.line.streams == 1)
     await buildbot.ci.close()
@@ -341,7 +343,7 @@ async def test_closing_ends_the_listening_and_leaves_the_run_alone(buildbot: Bui
 
 
 @asynccontextmanager
-async def receiver(lab: BuildbotLab) -> AsyncIterator[list[tuple[RunHint, bytes]]]:
+async def receiver(lab: BuildbotLab[Server]) -> AsyncIterator[list[tuple[RunHint, bytes]]]:
     got: list[tuple[RunHint, bytes]] = []
 
     async def notice(request: web.Request) -> web.Response:
@@ -359,7 +361,7 @@ async def receiver(lab: BuildbotLab) -> AsyncIterator[list[tuple[RunHint, bytes]
         await server.close()
 
 
-async def test_the_reporter_of_our_master_tells_of_the_beginning_and_of_the_end_of_a_stopped_run_too(buildbot: BuildbotLab) -> None:
+async def test_the_reporter_of_our_master_tells_of_the_beginning_and_of_the_end_of_a_stopped_run_too(buildbot: BuildbotLab[Server]) -> None:
     async with receiver(buildbot) as got:
         run = await held(buildbot)
         await buildbot.ci.cancel(run.id)
@@ -369,59 +371,3 @@ async def test_the_reporter_of_our_master_tells_of_the_beginning_and_of_the_end_
     assert len({hint.delivery for hint in hints}) == len(hints)
     assert b'"complete": false' in got[0][1]
     assert b'"complete": true' in got[-1][1]
-
-
-# The doctor ---------------------------------------------------------------------------------------------------------------------------
-
-
-class Sundial:
-    """A clock that is wrong."""
-
-    def __init__(self, by: timedelta) -> None:
-        self._by = by
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._by
-
-
-async def test_the_doctor_finds_nothing_wrong_and_starts_nothing(buildbot: BuildbotLab) -> None:
-    buildbot.tag("v1.0.0", buildbot.commit("first", tests=""))
-    findings = await buildbot.ci.examine()
-    assert {each.subject: each.ok for each in findings} == dict.fromkeys(
-        ("address", "account", "clock", "scheduler", "stages", "permission", "builder", "tests", "repository", "webhook"), True
-    )
-    assert buildbot.started() == 0
-
-
-@pytest.mark.parametrize(
-    ("secrets", "options", "subject", "word"),
-    [
-        ({PASSWORD: "wrong-word"}, {}, "account", "GONOGO_BUILDBOT_PASSWORD"),
-        ({USER: "", PASSWORD: ""}, {}, "permission", "www.authz"),
-        ({WEBHOOK_SECRET: ""}, {}, "webhook", "GONOGO_BUILDBOT_WEBHOOK_SECRET"),
-        ({}, {"scheduler": "nothing-like-it"}, "scheduler", "nothing-like-it"),
-        ({}, {"scheduler": "bare"}, "scheduler", "master.cfg"),
-        ({}, {"scheduler": "forgetful"}, "stages", "gonogo_stages"),
-        ({}, {"scheduler": "forgetful"}, "permission", "required"),
-        ({}, {"builder": "nothing-like-it"}, "builder", "option builder"),
-        ({}, {"tests": "nothing-like-it"}, "tests", "option tests"),
-        ({}, {"tests": None}, "tests", "option tests"),
-        ({}, {"repository": "/nowhere/at/all"}, "repository", "option repository"),
-        ({}, {"url": "http://127.0.0.1:1"}, "account", "option url"),
-    ],
-)
-async def test_the_doctor_names_what_is_wrong_and_the_remedy(
-    buildbot: BuildbotLab, secrets: dict[str, str], options: dict[str, str | None], subject: str, word: str
-) -> None:
-    buildbot.commit("first", tests="")
-    findings = await buildbot.provider(options=options, secrets=secrets).examine()
-    found = next(each for each in findings if each.subject == subject)
-    assert (found.ok in {False, None}, word in found.remedy) == (True, True)
-    assert "wrong-word" not in str(findings)
-
-
-@pytest.mark.parametrize("by", [timedelta(hours=1), timedelta(hours=-1)])
-async def test_the_doctor_sees_a_wrong_clock(buildbot: BuildbotLab, by: timedelta) -> None:
-    findings = await buildbot.provider(clock=Sundial(by)).examine()
-    clock = next(each for each in findings if each.subject == "clock")
-    assert (clock.ok, "NTP" in clock.remedy) == (False, True)
