@@ -93,8 +93,8 @@ class Step:
     @property
     def gate(self) -> str:
         """Name that gate among all of the deployment, so that a click means this one and no later one; empty for none."""
-        stage = sha256(self.passable_stage.encode(errors="replace")).hexdigest()[:12]
-        return f"{self.key}:{self.attempt}:{self.state}:{stage}" if self.passable_stage else ""
+        name = f"{self.key}:{self.attempt}:{self.state}:{self.passable_stage}"
+        return sha256(name.encode(errors="replace")).hexdigest()[:16] if self.passable_stage else ""
 
     @property
     def hold_until(self) -> datetime | None:

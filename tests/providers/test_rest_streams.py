@@ -49,7 +49,7 @@ async def rest() -> AsyncIterator[RestClient]:
         app.router.add_route("*", path, scene)
     server = TestServer(app, shutdown_timeout=0.05)
     await server.start_server()
-    budget = Budget(timeout=1.0, tries=2, patience=0.1, first_pause=0.01)
+    budget = Budget(timeout=10.0, tries=2, patience=0.1, first_pause=0.01)
     async with aiohttp.ClientSession() as session:
         yield RestClient(session, str(server.make_url("")), vendor="Vendor", hosts=Hosts(), secrets=(SECRET,), budget=budget)
     await server.close()
@@ -81,12 +81,14 @@ async def test_a_host_that_wants_to_be_left_alone_is_not_listened_to(rest: RestC
 
 
 async def test_a_stream_can_be_left_at_any_time(rest: RestClient) -> None:
+    heard = asyncio.Event()
+
     async def listen() -> None:
         async for _ in rest.listen("/stream/silent", silence=30):
-            pass
+            heard.set()
 
     task = asyncio.create_task(listen())
-    await asyncio.sleep(0.05)
+    await heard.wait()
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task

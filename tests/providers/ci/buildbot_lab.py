@@ -26,7 +26,7 @@ from tests.providers.ci import buildbot_server
 from tests.providers.ci.buildbot_fake import FakeMaster
 
 STAGES = ("build", "migrate", "release")
-QUICK = Budget(timeout=1.5, tries=3, patience=2.0, first_pause=0.02)
+QUICK = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.02)
 """For a real server on a machine that others use too."""
 _HOP_BY_HOP = {"connection", "transfer-encoding", "content-length", "host", "keep-alive"}
 

@@ -23,7 +23,7 @@ from tests.providers.ci.github_app import APP, private_key
 from tests.providers.ci.github_fake import TOKEN, Fault, GitHub
 
 SECRET = "the webhook secret of the shop"
-QUICK = Budget(timeout=2.0, tries=2, patience=5.0, first_pause=0.01)
+QUICK = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.01)
 
 
 class ShiftedClock:

@@ -21,7 +21,7 @@ from tests.providers.ci.gitlab_fake import PROJECT, PROJECT_ID, TOKEN, FakeGitLa
 SIGNING_TOKEN = f"whsec_{base64.b64encode(b'k' * 32).decode()}"
 WEBHOOK_TOKEN = "the hook's old token"
 FASTER = 50
-BUDGET = Budget(timeout=2.0, tries=2, patience=5.0, first_pause=0.05)
+BUDGET = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.05)
 
 
 class Clock:

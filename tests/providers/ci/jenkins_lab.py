@@ -23,7 +23,7 @@ from tests.providers.ci.jenkins_fake import FakeJenkins, Fault
 from tests.providers.ci.jenkins_world import STAGES, Job, Plan, World
 
 SECRET = "the secret of the notices"
-BUDGET = Budget(timeout=2.0, tries=2, patience=5.0, first_pause=0.005)
+BUDGET = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.005)
 
 
 class WallClock:
