@@ -61,7 +61,7 @@ async def ends(ci: CIProvider, run: CIRun) -> CIRun:
 async def holds(ci: CIProvider, run: CIRun) -> CIRun:
     """Wait until the last stage runs."""
     async with asyncio.timeout(PATIENCE):
-        while (seen := await ci.look(run.id)).stages[-1].state is not RunState.RUNNING:  # noqa: ASYNC110 - a run is polled
+        while not (seen := await ci.look(run.id)).stages or seen.stages[-1].state is not RunState.RUNNING:
             await asyncio.sleep(0.02)
     return seen
 
