@@ -40,8 +40,7 @@ class FileDrop:
         self._mirror = mirror
 
     async def open(self) -> None:
-        """Make the service's own folders. Raises IntegrationError when the shared folder is not there: it may come back."""
-        await asyncio.to_thread(self._make_folders)
+        """Do nothing. Folders are never made here: an empty folder where the disk is away would say that nothing was ever started."""
 
     async def close(self) -> None:
         """Leave everything as it is: runs go on without the bot."""
@@ -100,18 +99,11 @@ class FileDrop:
         return [drop, Finding("repository", ok=True, sentence="The repository can be read.")]
 
     def _examine_folder(self) -> Finding:
-        place = self._drop if self._drop.exists() else self._drop.parent  # before the first start the service has no folder yet
-        if os.access(place, os.W_OK):
-            return Finding("drop", ok=True, sentence=f"{place} can be written to.")
-        remedy = "Mount the shared folder, and let the bot's user write there."
-        return Finding("drop", ok=False, sentence=f"{place} cannot be written to.", remedy=remedy)
-
-    def _make_folders(self) -> None:
-        try:
-            for folder in (self._drop, *(self._drop / name for name in FOLDERS)):
-                folder.mkdir(exist_ok=True)
-        except OSError as error:
-            raise _away(error) from error
+        missing = [name for name in FOLDERS if not os.access(self._drop / name, os.W_OK)]
+        if not missing:
+            return Finding("drop", ok=True, sentence=f"{self._drop} can be written to.")
+        sentence = f"{self._drop} has no folder that can be written to: {', '.join(missing)}."
+        return Finding("drop", ok=False, sentence=sentence, remedy="Mount it, make these folders, and let the bot's user write there.")
 
     def _seen(self, run: str) -> CIRun | None:
         if _read(self._drop / "requests" / f"{run}.json") is None:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from gonogo_file_drop import FileDrop
+from gonogo_file_drop import FOLDERS, FileDrop
 
 from bot.providers.ci.mirror import Mirror
 
@@ -79,7 +79,8 @@ class FileDropLab:
     def __init__(self, folder: Path) -> None:
         self.repository, self.mirror = folder / "shop", folder / "mirror"
         self.drop = folder / "drop" / "shop"
-        self.drop.parent.mkdir()
+        for name in FOLDERS:
+            (self.drop / name).mkdir(parents=True)
         self.runner = Runner(self.drop)
         self.ci = self.provider()
         self.git("init", "--quiet", "--initial-branch=main", str(self.repository), inside=False)
