@@ -25,7 +25,7 @@ class Lab(Protocol):
     ci: CIProvider
 
     def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
-        """Make a commit of ``ana`` on the main line whose deployment has three stages.
+        """Make a commit of ``ana`` on the main line that changes some file and whose deployment has three stages.
 
         Stage number ``failing`` fails (none: -1); the last one goes on until it is cancelled when it is ``held``. ``tests`` is a shell
         command: ``true`` for tests that pass, ``exit 1`` for tests that fail, empty for no tests.
@@ -61,7 +61,7 @@ async def ends(ci: CIProvider, run: CIRun) -> CIRun:
 async def holds(ci: CIProvider, run: CIRun) -> CIRun:
     """Wait until the last stage runs."""
     async with asyncio.timeout(PATIENCE):
-        while not (seen := await ci.look(run.id)).stages or seen.stages[-1].state is not RunState.RUNNING:
+        while not (seen := await ci.look(run.id)).stages or seen.stages[-1].state is not RunState.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return seen
 
@@ -124,6 +124,10 @@ class TestComparing:
         changes = await lab.ci.compare(base, head)
         assert [each.subject for each in changes.commits] == ["the fix"]
         assert not changes.backwards
+
+    async def test_the_files_that_differ_are_named_so_that_migrations_are_seen(self, lab: Lab) -> None:
+        base = lab.commit("first")
+        assert (await lab.ci.compare(base, lab.commit("second"))).files
 
     async def test_a_commit_and_itself_differ_in_nothing(self, lab: Lab) -> None:
         commit = lab.commit("first")

@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from bot.catalog import Loaded, load_catalog
 from bot.cli import CONFIGURATION_EXIT, main
 from bot.domain.errors import ConfigurationError
+from bot.domain.people import Person
+from bot.ports import Cohort, Window
+from bot.providers.rest import Hosts
+from bot.providers.workbench import Workbench
 from bot.wiring import Kinds, known_kinds
 
 ROOT = Path(__file__).parents[2]
@@ -69,7 +77,11 @@ class TestTheExample:
         assert found == ["gonogo_file_drop-0.1.0.dist-info", "gonogo_file_drop.py"]
 
     def test_it_is_known_by_its_name(self, installed: Installed, tmp_path: Path) -> None:
-        asked = "from bot.wiring import known_kinds; print(sorted(known_kinds().ci))"
+        asked = "from bot.domain.people import Person
+from bot.ports import Cohort, Window
+from bot.providers.rest import Hosts
+from bot.providers.workbench import Workbench
+from bot.wiring import known_kinds; print(sorted(known_kinds().ci))"
         ran = installed.runs("-c", asked, folder=tmp_path)
         assert "'file_drop', 'github'" in ran.stdout, ran.stderr
 
@@ -152,6 +164,44 @@ class TestEveryJob:
         said = refusal()
         assert said.startswith(f"The provider {module}:KIND {why}")
         assert said.endswith("Repair or uninstall its package.")
+
+
+def from_the_page(job: str) -> str:
+    """Give a whole provider as the page shows it."""
+    page = (ROOT / "docs" / "how-to" / "add-a-provider.md").read_text(encoding="utf-8")
+    return next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if block.startswith(f'"""{job}: '))
+
+
+def written(folder: Path, **choices: str) -> Loaded:
+    """Read a gonogo.yaml that chooses providers of other packages."""
+    text = GONOGO_YAML.replace("{provider: file_drop, drop: drop, repository: storefront}", "{provider: local, repository: storefront}")
+    for job, choice in choices.items():
+        text = re.sub(rf"    {job}: .*", f"    {job}: {choice}", text)
+    (folder / "gonogo.yaml").write_text(text)
+    return load_catalog(folder / "gonogo.yaml", known_kinds().options)
+
+
+def bench(folder: Path, options: Mapping[str, Any]) -> Workbench:
+    """Give what these providers use of a bench."""
+    nothing: Any = None
+    return Workbench("storefront", options, lambda _: "", nothing, Hosts(), nothing, nothing, folder, lambda _: None)
+
+
+async def test_the_on_call_provider_of_the_page_says_who_is_on_call(package: Package, tmp_path: Path) -> None:
+    package("on_call", "always_on_call", from_the_page("on_call"))
+    service = written(tmp_path, on_call="{provider: always, team: T1, person: U7}").catalog.services["storefront"]
+    schedule = known_kinds().on_call["always"].build(bench(tmp_path, service.on_call.options))
+    shift = await schedule.who(service, datetime(2026, 1, 31, tzinfo=UTC))
+    assert shift is not None
+    assert shift.person == Person("T1", "U7")
+
+
+async def test_the_metrics_provider_of_the_page_has_no_numbers(package: Package, tmp_path: Path) -> None:
+    package("metrics", "unmeasured_metrics", from_the_page("metrics"))
+    service = written(tmp_path, metrics="{provider: unmeasured}").catalog.services["storefront"]
+    source = known_kinds().metrics["unmeasured"].build(bench(tmp_path, service.metrics.options))
+    window = Window(datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=UTC))
+    assert await source.observe(service, service.environments["staging"], window, Cohort()) == {}
 
 
 def test_a_group_that_does_not_exist_is_not_looked_at(package: Package) -> None:
