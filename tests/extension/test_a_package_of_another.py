@@ -77,11 +77,7 @@ class TestTheExample:
         assert found == ["gonogo_file_drop-0.1.0.dist-info", "gonogo_file_drop.py"]
 
     def test_it_is_known_by_its_name(self, installed: Installed, tmp_path: Path) -> None:
-        asked = "from bot.domain.people import Person
-from bot.ports import Cohort, Window
-from bot.providers.rest import Hosts
-from bot.providers.workbench import Workbench
-from bot.wiring import known_kinds; print(sorted(known_kinds().ci))"
+        asked = "from bot.wiring import known_kinds; print(sorted(known_kinds().ci))"
         ran = installed.runs("-c", asked, folder=tmp_path)
         assert "'file_drop', 'github'" in ran.stdout, ran.stderr
 
@@ -169,7 +165,8 @@ class TestEveryJob:
 def from_the_page(job: str) -> str:
     """Give a whole provider as the page shows it."""
     page = (ROOT / "docs" / "how-to" / "add-a-provider.md").read_text(encoding="utf-8")
-    return next(block for block in re.findall(r"```python\n(.*?)```", page, re.DOTALL) if block.startswith(f'"""{job}: '))
+    blocks: list[str] = re.findall(r"```python\n(.*?)```", page, re.DOTALL)
+    return next(block for block in blocks if block.startswith(f'"""{job}: '))
 
 
 def written(folder: Path, **choices: str) -> Loaded:
