@@ -15,6 +15,7 @@ from bot.domain.usage import NOT_YET, USAGE
 from bot.providers.workbench import Kind
 from bot.settings import SETTINGS_DOCS
 from bot.wiring import OUR_CI, OUR_METRICS, OUR_ON_CALL
+from tests.docs import abilities
 
 ROOT = Path(__file__).parents[2]
 NOTE = "<!-- Written by tests/docs/generate.py from the code. Change it there. -->\n"
@@ -160,7 +161,15 @@ def _providers() -> str:
     for job, (title, kinds) in JOBS.items():
         parts.append(f"\n## {title}: `{job}`\n")
         parts += [_provider(kind) for kind in kinds]
-    return "".join(parts)
+    return "".join([*parts, _abilities()])
+
+
+def _abilities() -> str:
+    head = ("", *(f"`{name}`" for name in abilities.PROVIDERS))
+    tables = abilities.tables(abilities.collected())
+    return f"\n## Which CI provider can do what\n\n{ABILITIES_INTRODUCTION}" + "".join(
+        f"\n### {title}\n\n{_table(head, rows)}" for title, rows in tables.items()
+    )
 
 
 def _provider(kind: Kind[Any]) -> str:
@@ -241,6 +250,16 @@ PROVIDERS_INTRODUCTION = """\
 A service names its providers in gonogo.yaml: `ci: {provider: NAME, …}`, and beside the name the options. Secrets come from the
 environment alone. Each option and secret that is missing or makes no sense is said at the start, with the remedy.
 """
+
+ABILITIES_INTRODUCTION = """\
+Read from the tests: each row is the name of a test, and the table changes when a test does. *yes*: the test is run for
+this provider. *no*: a test shows that it is not so. *not shown*: no test shows it; where the vendor misbehaves it does not
+apply to `local`, which has no vendor. `github`, `gitlab` and `jenkins` are tested against fakes written from their
+documentation, `buildbot` against a real master and worker where one is installed, `local` with real git and processes.
+
+Another package's provider shows what it can do with the same suite: [add a provider](../how-to/add-a-provider.md).
+"""
+
 ACTIONS_INTRODUCTION = """\
 The buttons on cards and in refusals. A button that cannot work is not shown, and every click is authorised again when
 it happens, by user and workspace. In Slack the action id is the name here after `gonogo.`.

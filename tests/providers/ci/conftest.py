@@ -10,8 +10,9 @@ from typing import Protocol
 
 import pytest
 
-from bot.ports import CIProvider, LocalRun
+from bot.ports import LocalRun
 from bot.providers.ci.local import LocalCI
+from bot.testing.ci_contract import Lab
 from tests.providers.ci import buildbot_server, github_lab
 from tests.providers.ci.buildbot_fake import FakeMaster
 from tests.providers.ci.buildbot_lab import BuildbotLab, laboratory
@@ -21,28 +22,6 @@ from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
 from tests.providers.ci.jenkins_lab import JenkinsLab
 
 STAGES = ("build", "migrate", "release")
-
-
-class Lab(Protocol):
-    """What a provider's own side must be able to do for the contract suite."""
-
-    ci: CIProvider
-
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
-        """Make a commit on the main line whose deployment has three stages; one may fail, the last may hold."""
-        ...
-
-    def branch(self, name: str, start: str) -> None:
-        """Begin a branch at a commit and go on there."""
-        ...
-
-    def tag(self, name: str, commit: str) -> None:
-        """Tag a commit."""
-        ...
-
-    def started(self) -> int:
-        """Count the deployments that really began."""
-        ...
 
 
 class FaultyLab(Lab, Protocol):

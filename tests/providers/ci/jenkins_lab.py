@@ -105,6 +105,8 @@ class JenkinsLab:
         return subprocess.run(["git", *where, *who, *arguments], check=True, capture_output=True, text=True).stdout.strip()
 
     def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true", asks: int = -1) -> str:
+        (self.repository / "CHANGES").write_text(subject)
+        self.git("add", "CHANGES")
         self.git("commit", "--quiet", "--allow-empty", "--message", subject)
         commit = self.git("rev-parse", "HEAD")
         self.world.plans[commit] = Plan(failing, held, asks)

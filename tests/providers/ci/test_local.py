@@ -157,6 +157,16 @@ async def test_a_commit_without_a_pipeline_and_a_folder_without_a_repository_are
         await local.provider().open()
 
 
+async def test_a_run_has_no_page_of_its_own(local: LocalLab) -> None:
+    assert (await deployed(local, "{name: one, run: 'true'}")).url == ""
+
+
+async def test_the_doctor_sees_the_repository_and_its_pipeline(local: LocalLab) -> None:
+    local.commit("first")
+    found = await local.ci.examine()
+    assert [(finding.subject, finding.ok) for finding in found] == [("repository", True), ("pipeline", True)]
+
+
 def test_the_embedded_ci_takes_no_webhooks(local: LocalLab) -> None:
     with pytest.raises(IntegrationError, match="no webhooks"):
         local.ci.parse_webhook({}, b"{}")

@@ -1,0 +1,226 @@
+"""What every CI provider promises, whoever stands behind it.
+
+A provider takes this suite by importing its classes into a test module and giving a fixture ``lab``: a laboratory, opened, with a
+repository without commits. Each test is a coroutine, so pytest-asyncio must run in its mode ``auto``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Protocol
+
+import pytest
+
+from bot.domain.errors import IntegrationError
+from bot.ports import CIProvider, CIRun, QualityState, RunState, StartRequest
+
+__all__ = ["Lab", "TestCancelling", "TestComparing", "TestFacts", "TestResolving", "TestRuns"]
+
+PATIENCE = 20.0
+
+
+class Lab(Protocol):
+    """What a provider's own side must be able to do for the contract suite."""
+
+    ci: CIProvider
+
+    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
+        """Make a commit of ``ana`` on the main line that changes some file and whose deployment has three stages.
+
+        Stage number ``failing`` fails (none: -1); the last one goes on until it is cancelled when it is ``held``. ``tests`` is a shell
+        command: ``true`` for tests that pass, ``exit 1`` for tests that fail, empty for no tests.
+        """
+        ...
+
+    def branch(self, name: str, start: str) -> None:
+        """Begin a branch at a commit and go on there."""
+        ...
+
+    def tag(self, name: str, commit: str) -> None:
+        """Tag a commit."""
+        ...
+
+    def started(self) -> int:
+        """Count the deployments that really began."""
+        ...
+
+
+async def reaches(ci: CIProvider, run: CIRun, *states: RunState) -> CIRun:
+    """Wait until a run is in one of the states."""
+    async with asyncio.timeout(PATIENCE):
+        while (seen := await ci.look(run.id)).state not in states:  # noqa: ASYNC110 - a run is polled
+            await asyncio.sleep(0.02)
+    return seen
+
+
+async def ends(ci: CIProvider, run: CIRun) -> CIRun:
+    """Wait until a run is over."""
+    return await reaches(ci, run, *(state for state in RunState if state.is_final))
+
+
+async def holds(ci: CIProvider, run: CIRun) -> CIRun:
+    """Wait until the last stage runs."""
+    async with asyncio.timeout(PATIENCE):
+        while not (seen := await ci.look(run.id)).stages or seen.stages[-1].state is not RunState.RUNNING:  # noqa: ASYNC110
+            await asyncio.sleep(0.02)
+    return seen
+
+
+def deploy(commit: str, correlation: str = "shop-1:deploy", action: str = "deploy") -> StartRequest:
+    """Give the intent that most tests carry out."""
+    return StartRequest(correlation, commit, "production", action, {"percent": "25"})
+
+
+class TestResolving:
+    """Refs become commits once, and what is unsafe or unknown is refused."""
+
+    async def test_a_tag_a_branch_and_a_commit_mean_the_same_commit(self, lab: Lab) -> None:
+        commit = lab.commit("first")
+        lab.tag("v1.0.0", commit)
+        for ref in ("v1.0.0", "main", commit, commit[:10], "latest"):
+            found = await lab.ci.resolve(ref)
+            assert (found.commit, found.version) == (commit, "v1.0.0")
+
+    async def test_latest_is_the_highest_version_and_not_the_last_letter(self, lab: Lab) -> None:
+        commit = lab.commit("first")
+        lab.tag("v1.9.0", commit)
+        newer = lab.commit("second")
+        lab.tag("v1.10.0", newer)
+        assert (await lab.ci.resolve("latest")).version == "v1.10.0"
+
+    @pytest.mark.parametrize(
+        "ref", ["v9", "0" * 40, "nowhere/at-all", "--upload-pack=id", "a..b", "x;id", "main@{1}", "-h", "", "a\nb", "$(id)"]
+    )
+    async def test_what_does_not_exist_or_is_unsafe_is_refused_for_good(self, lab: Lab, ref: str) -> None:
+        lab.commit("first")
+        with pytest.raises(IntegrationError) as refused:
+            await lab.ci.resolve(ref)
+        assert not refused.value.retry
+
+
+class TestComparing:
+    """What lies between two commits."""
+
+    async def test_a_newer_commit_lists_what_it_adds_oldest_first(self, lab: Lab) -> None:
+        base = lab.commit("first")
+        lab.commit("second")
+        head = lab.commit("third")
+        changes = await lab.ci.compare(base, head)
+        assert [each.subject for each in changes.commits] == ["second", "third"]
+        assert (changes.total, changes.authors, changes.backwards) == (2, ("ana",), False)
+
+    async def test_an_older_commit_lists_what_it_takes_away_and_says_so(self, lab: Lab) -> None:
+        older = lab.commit("first")
+        newer = lab.commit("second")
+        changes = await lab.ci.compare(newer, older)
+        assert [each.subject for each in changes.commits] == ["second"]
+        assert changes.backwards
+
+    async def test_on_a_line_of_its_own_only_what_head_adds_counts(self, lab: Lab) -> None:
+        fork = lab.commit("first")
+        base = lab.commit("second")
+        lab.branch("hotfix", fork)
+        head = lab.commit("the fix")
+        changes = await lab.ci.compare(base, head)
+        assert [each.subject for each in changes.commits] == ["the fix"]
+        assert not changes.backwards
+
+    async def test_the_files_that_differ_are_named_so_that_migrations_are_seen(self, lab: Lab) -> None:
+        base = lab.commit("first")
+        assert (await lab.ci.compare(base, lab.commit("second"))).files
+
+    async def test_a_commit_and_itself_differ_in_nothing(self, lab: Lab) -> None:
+        commit = lab.commit("first")
+        assert (await lab.ci.compare(commit, commit)).total == 0
+
+
+class TestFacts:
+    """Facts about a commit's tests."""
+
+    @pytest.mark.parametrize(("tests", "state"), [("true", QualityState.GREEN), ("exit 1", QualityState.RED), ("", QualityState.NONE)])
+    async def test_tests_are_green_red_or_none(self, lab: Lab, tests: str, state: QualityState) -> None:
+        commit = lab.commit("first", tests=tests)
+        async with asyncio.timeout(PATIENCE):
+            while (seen := await lab.ci.quality(commit)).state is QualityState.RUNNING:  # noqa: ASYNC110 - a run is polled
+                await asyncio.sleep(0.02)
+        assert seen.state is state
+        assert seen.sentence
+
+
+class TestRuns:
+    """Runs from the start to the end."""
+
+    async def test_a_run_goes_through_its_stages_and_succeeds(self, lab: Lab) -> None:
+        run = await lab.ci.start(deploy(lab.commit("first")))
+        assert not run.state.is_final
+        done = await ends(lab.ci, run)
+        assert [stage.state for stage in done.stages] == [RunState.SUCCEEDED] * 3
+        assert (done.state, lab.started()) == (RunState.SUCCEEDED, 1)
+        assert done.started_at
+        assert done.finished_at
+        assert done.finished_at >= done.started_at
+
+    @pytest.mark.parametrize("failing", [0, 1, 2])
+    async def test_a_stage_that_fails_ends_the_run_and_is_named(self, lab: Lab, failing: int) -> None:
+        done = await ends(lab.ci, await lab.ci.start(deploy(lab.commit("first", failing=failing))))
+        assert [stage.state for stage in done.stages] == [
+            *[RunState.SUCCEEDED] * failing, RunState.FAILED, *[RunState.SKIPPED] * (2 - failing),
+        ]  # fmt: skip
+        assert done.state is RunState.FAILED
+        assert done.stages[failing].name in done.sentence
+
+    async def test_two_starts_with_one_intent_are_one_run(self, lab: Lab) -> None:
+        commit = lab.commit("first")
+        one, two = await asyncio.gather(lab.ci.start(deploy(commit)), lab.ci.start(deploy(commit)))
+        assert one.id == two.id
+        await ends(lab.ci, one)
+        again = await lab.ci.start(deploy(commit))
+        assert (again.id, again.state, lab.started()) == (one.id, RunState.SUCCEEDED, 1)
+
+    async def test_a_run_whose_answer_was_lost_is_found_by_its_correlation(self, lab: Lab) -> None:
+        commit = lab.commit("first")
+        assert await lab.ci.find("shop-1:deploy") is None
+        run = await lab.ci.start(deploy(commit))
+        found = await lab.ci.find("shop-1:deploy")
+        assert found is not None
+        assert found.id == run.id
+        await ends(lab.ci, run)
+
+    async def test_a_rerun_is_a_new_intent_for_the_same_commit(self, lab: Lab) -> None:
+        commit = lab.commit("first")
+        first = await ends(lab.ci, await lab.ci.start(deploy(commit)))
+        second = await ends(lab.ci, await lab.ci.start(deploy(commit, "shop-2:deploy")))
+        assert first.id != second.id
+        assert lab.started() == 2
+
+    async def test_a_rollback_is_a_start_with_an_older_commit(self, lab: Lab) -> None:
+        good = lab.commit("good")
+        lab.commit("bad")
+        done = await ends(lab.ci, await lab.ci.start(deploy(good, action="rollback")))
+        assert done.state is RunState.SUCCEEDED
+
+    async def test_an_unknown_run_is_refused_for_good(self, lab: Lab) -> None:
+        with pytest.raises(IntegrationError) as refused:
+            await lab.ci.look("nowhere-1")
+        assert (refused.value.status, refused.value.retry) == (404, False)
+
+
+class TestCancelling:
+    """Runs that are stopped."""
+
+    async def test_a_run_that_has_hardly_begun_is_cancelled(self, lab: Lab) -> None:
+        run = await lab.ci.start(deploy(lab.commit("first", held=True)))
+        await lab.ci.cancel(run.id)
+        assert (await ends(lab.ci, run)).state is RunState.CANCELLED
+
+    async def test_a_running_run_is_cancelled(self, lab: Lab) -> None:
+        run = await lab.ci.start(deploy(lab.commit("first", held=True)))
+        await holds(lab.ci, run)
+        await lab.ci.cancel(run.id)
+        done = await ends(lab.ci, run)
+        assert (done.state, done.stages[-1].state) == (RunState.CANCELLED, RunState.CANCELLED)
+
+    async def test_a_finished_run_is_left_as_it_is(self, lab: Lab) -> None:
+        done = await ends(lab.ci, await lab.ci.start(deploy(lab.commit("first"))))
+        await lab.ci.cancel(done.id)
+        assert await lab.ci.look(done.id) == done
