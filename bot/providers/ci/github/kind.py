@@ -14,7 +14,7 @@ from bot.providers.ci.github.identity import App, checked_key
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.runs import Runs
-from bot.providers.ci.github.starts import Starts
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench
 
@@ -47,7 +47,7 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     repository = Repository(client(budget), options.repository, web=web_address(options.api), ref=options.ref)
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
-    runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock), deployments)
+    runs = Runs(repository, options.workflow, Starts("github", bench.service, bench.runs, bench.clock), deployments)
     return GitHubCI(repository, options.workflow, runs=runs, webhook_secret=bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET"))
 
 

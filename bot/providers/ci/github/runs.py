@@ -16,7 +16,7 @@ from bot.ports import CIRun, StartRequest
 from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.repository import Repository, escaped
-from bot.providers.ci.github.starts import Attempt, Starts
+from bot.providers.ci.starts import Attempt, Starts
 from bot.providers.rest import Reply, RestError
 
 VENDOR = "GitHub"
