@@ -97,6 +97,10 @@ class GitHub:
             Route("GET", REPO + "/tags", "contents=read", self._tags),
             Route("GET", REPO + "/commits/{ref}/check-runs", "checks=read", self._check_runs),
             Route("GET", REPO + "/commits/{ref}/status", "statuses=read", self._status),
+            Route("GET", REPO + "/commits/{commit_sha}/pulls", "pull_requests=read", self._pulls),
+            Route("GET", REPO + "/pulls/{pull_number}/reviews", "pull_requests=read", self._reviews),
+            Route("GET", REPO + "/code-scanning/alerts", "security_events=read", self._code_alerts),
+            Route("GET", REPO + "/dependabot/alerts", "vulnerability_alerts=read", self._advisories),
             Route("GET", REPO + "/commits/{ref}", "contents=read", self._commit),
             Route("GET", REPO + "/compare/{basehead}", "contents=read", self._compare),
             Route("GET", REPO + "/contents/{path}", "contents=read", self._contents),
@@ -263,6 +267,31 @@ class GitHub:
 
     def _status(self, asked: Asked) -> Answer:
         return Answer(self.views.combined(self._found(asked.parts["ref"]), lambda listed: _page(listed, asked)))
+
+    # What stands beside the tests
+
+    def _pulls(self, asked: Asked) -> Answer:
+        sha = self._found(asked.parts["commit_sha"])
+        return Answer(_page([self.views.pull(each) for each in self.world.pulls if each.commit == sha], asked))
+
+    def _reviews(self, asked: Asked) -> Answer:
+        pull = next((each for each in self.world.pulls if str(each.number) == asked.parts["pull_number"]), None)
+        if pull is None:
+            raise Refused(404)
+        return Answer(_page([self.views.review(who, state) for who, state in pull.reviews], asked))
+
+    def _code_alerts(self, asked: Asked) -> Answer:
+        if self.world.scanned is None:
+            raise Refused(404, "no analysis found")  # [seen]
+        return Answer(_page([self.views.code_alert(each) for each in self.world.scanned], asked))
+
+    def _advisories(self, asked: Asked) -> Answer:
+        if self.world.advisories is None:
+            raise Refused(403, "Dependabot alerts are disabled for this repository.")  # [seen]
+        if "page" in asked.query:
+            raise Refused(400, "Pagination using the `page` parameter is not supported.")  # [seen]
+        wanted = asked.query.get("severity", "low,medium,high,critical").split(",")
+        return Answer(_page([self.views.advisory(each) for each in self.world.advisories if each in wanted], asked))
 
     # Runs
 

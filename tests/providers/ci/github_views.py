@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.providers.ci.github_shape import filled
-from tests.providers.ci.github_world import Commit, Job, Run, World
+from tests.providers.ci.github_world import Commit, Job, Pull, Run, World
 
 WEB = "https://github.com"
 
@@ -143,6 +143,22 @@ class Views:
             started_at=job.started_at,
             completed_at=job.completed_at,
         )
+
+    def code_alert(self, severity: str | None) -> Any:
+        return filled(
+            "code-scanning-alert-items", state="open", rule=filled("code-scanning-alert-rule-summary", security_severity_level=severity)
+        )
+
+    def advisory(self, severity: str) -> Any:
+        vulnerability = filled("dependabot-alert-security-vulnerability", severity=severity)
+        return filled("dependabot-alert", state="open", security_vulnerability=vulnerability)
+
+    def pull(self, pull: Pull) -> Any:
+        merged = {"merged_at": self._world.time(), "merge_commit_sha": pull.commit} if pull.merged else {}
+        return filled("pull-request-simple", number=pull.number, state="closed" if pull.merged else "open", **merged)
+
+    def review(self, who: str, state: str) -> Any:
+        return filled("pull-request-review", user=filled("simple-user", login=who) if who else None, state=state)
 
     def combined(self, sha: str, page: Callable[[list[Any]], list[Any]]) -> Any:
         """Without statuses the combined state is pending [docs: "Get the combined status"]."""

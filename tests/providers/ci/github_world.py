@@ -66,6 +66,15 @@ class Run:
 
 
 @dataclass
+class Pull:
+    number: int
+    commit: str
+    merged: bool = True
+    reviews: list[tuple[str, str]] = field(default_factory=list)
+    """Who said what, in the order of time."""
+
+
+@dataclass
 class Workflow:
     """A workflow file, understood as far as a start depends on it."""
 
@@ -102,6 +111,11 @@ class World:
         self.statuses: dict[str, list[dict[str, str]]] = {}
         self.deployments: list[dict[str, Any]] = []
         self.hooks: list[dict[str, Any]] = []
+        self.scanned: list[str | None] | None = None
+        """The security severities of the open alerts of code scanning; None where it is off."""
+        self.advisories: list[str] | None = None
+        """The severities of Dependabot's open alerts; None where it is off."""
+        self.pulls: list[Pull] = []
         self.skew = timedelta()
         self.hidden_for = 0
         """How many times a list of runs still leaves the newest out: lists are a moment behind."""

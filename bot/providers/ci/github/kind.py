@@ -14,6 +14,7 @@ from bot.providers.ci.github.identity import App, checked_key
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.runs import Runs
+from bot.providers.ci.github.surroundings import Policy, Surroundings
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench
@@ -38,6 +39,7 @@ class Options:
     ref: str
     api: str
     deployments: bool
+    alerts: Policy
 
 
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
@@ -48,7 +50,9 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
     runs = Runs(repository, options.workflow, Starts("github", bench.service, bench.runs, bench.clock), deployments)
-    return GitHubCI(repository, options.workflow, runs=runs, webhook_secret=bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET"))
+    surroundings = Surroundings(repository if options.alerts is Policy.BLOCK else hasty, options.alerts)
+    secret = bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET")
+    return GitHubCI(repository, options.workflow, runs=runs, surroundings=surroundings, webhook_secret=secret)
 
 
 def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callable[[Budget | None], RestClient]:
@@ -85,10 +89,8 @@ def _options(bench: Workbench) -> Options:
     given = {name: str(value) for name, value in bench.options.items()}
     found = Options(
         given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
-        given.get("deployments", "off").lower() in _ON,
+        _switch(bench, "deployments"), _policy(bench),
     )  # fmt: skip
-    if given.get("deployments", "off").lower() not in _ON | _OFF:
-        raise _wrong(bench, "deployments", "write on or off")
     if not _REPOSITORY.fullmatch(found.repository):
         raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
     if not _WORKFLOW.fullmatch(found.workflow):
@@ -97,6 +99,21 @@ def _options(bench: Workbench) -> Options:
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _HERE):
         raise _wrong(bench, "api", "write an address that begins with https://, as in https://github.example.com/api/v3")
     return found
+
+
+def _switch(bench: Workbench, option: str) -> bool:
+    value = str(bench.options.get(option, "off")).lower()
+    if value not in _ON | _OFF:
+        raise _wrong(bench, option, "write on or off")
+    return value in _ON
+
+
+def _policy(bench: Workbench) -> Policy:
+    value = str(bench.options.get("alerts", Policy.SHOW)).lower()
+    try:
+        return Policy.OFF if value in _OFF else Policy(value)
+    except ValueError:
+        raise _wrong(bench, "alerts", "write show, block or off") from None
 
 
 def _wrong(bench: Workbench, option: str, remedy: str) -> ConfigurationError:
@@ -113,6 +130,10 @@ KIND = CIKind(
         "ref": Option("The branch whose workflow file is used; the default branch by default. What is deployed is the pinned commit."),
         "api": Option("The address of the REST interface, for GitHub Enterprise Server: https://github.example.com/api/v3."),
         "deployments": Option("on or off (default): whether GitHub's list of deployments is kept, at the exact commit."),
+        "alerts": Option(
+            "show (default): open alerts of code scanning and Dependabot, and reviews, stand beside the tests; "
+            "block: a critical alert makes them red; off: not asked for."
+        ),
     },
     secrets=(
         Secret("GONOGO_GITHUB_APP_ID", "The id or client id of a GitHub App that is installed on the repository; instead of a token."),
@@ -126,6 +147,7 @@ KIND = CIKind(
     limits=(
         "A workflow takes a branch, not a commit: the workflow must check out its input commit, as the template does.",
         "A fine-grained token cannot see other apps' checks; with it, only workflow runs and commit statuses count as tests.",
+        "Alerts are those of the default branch, which GitHub keeps, not those of the commit; only critical ones can block.",
         "Approvals that GitHub itself demands for an environment are shown and have to be given at GitHub.",
     ),
 )

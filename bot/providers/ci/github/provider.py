@@ -13,17 +13,19 @@ from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
 from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.runs import Runs
+from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.workbench import Finding
 
 
 class GitHubCI:
     """``ports.CIProvider`` for one workflow of one repository."""
 
-    def __init__(self, repository: Repository, workflow: str, *, runs: Runs, webhook_secret: str = "") -> None:
+    def __init__(self, repository: Repository, workflow: str, *, runs: Runs, surroundings: Surroundings, webhook_secret: str = "") -> None:
         self._repository = repository
         self._workflow = workflow
         self._commits = Commits(repository, workflow)
         self._runs = runs
+        self._surroundings = surroundings
         self._webhook_secret = webhook_secret
 
     async def open(self) -> None:
@@ -43,9 +45,9 @@ class GitHubCI:
             return await self._commits.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell whether the commit's tests are green."""
+        """Tell whether the commit's tests are green, and what stands beside them."""
         with reading.understood():
-            return await self._commits.quality(commit)
+            return await self._surroundings.beside(await self._commits.quality(commit), commit)
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id; None is certain."""
@@ -76,7 +78,10 @@ class GitHubCI:
 
     async def examine(self) -> tuple[Finding, ...]:
         """Check the configuration live, for ``gonogo doctor``."""
-        return await Doctor(self._repository, self._workflow, has_webhook_secret=bool(self._webhook_secret)).examine()
+        blocking = self._surroundings if self._surroundings.blocks else None
+        return await Doctor(
+            self._repository, self._workflow, blocking=blocking, has_webhook_secret=bool(self._webhook_secret)
+        ).examine()  # fmt: skip
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook without I/O."""
