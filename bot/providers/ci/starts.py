@@ -24,6 +24,7 @@ class Attempt:
     open_since: datetime | None = None
     taken: bool = False
     """The vendor took it and did not say which run it became."""
+    request: StartRequest | None = None
 
 
 class Starts:
@@ -41,7 +42,8 @@ class Starts:
         stored = await self._runs.by_correlation(self._service, correlation)
         if stored is None:
             return Attempt()
-        return Attempt(stored.log, None if stored.log else stored.run.started_at, taken=stored.run.state is RunState.RUNNING)
+        open_since = None if stored.log else stored.run.started_at
+        return Attempt(stored.log, open_since, taken=stored.run.state is RunState.RUNNING, request=stored.request)
 
     async def send(self, request: StartRequest) -> None:
         """Store that the vendor is about to be asked."""

@@ -114,14 +114,15 @@ class Views:
             created_at=run.created_at,
             started_at=job.started_at or run.created_at,
             completed_at=job.completed_at,
-            steps=steps if job.status != "queued" and job.conclusion != "skipped" else [],
+            steps=steps if job.status not in {"queued", "waiting"} and job.conclusion != "skipped" else [],
         )
 
     def pending(self, run: Run) -> Any:
         if run.status != "waiting":
             return []
         reviewer = {"type": "User", "reviewer": filled("simple-user", login="cy")}
-        return [filled("pending-deployment", environment={"id": 1, "name": "production"}, wait_timer=0, reviewers=[reviewer])]
+        reviewers = [reviewer] if self._world.also_reviewed or not run.rule else []
+        return [filled("pending-deployment", environment={"id": 1, "name": run.rule or "production"}, wait_timer=0, reviewers=reviewers)]
 
     def check_runs(self, sha: str, *, every: bool) -> list[Any]:
         """Each job of a run is a check run of its suite."""

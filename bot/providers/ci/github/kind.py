@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from bot.domain.errors import ConfigurationError
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key
+from bot.providers.ci.github.protection import Protection
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.runs import Runs
@@ -40,6 +41,7 @@ class Options:
     api: str
     deployments: bool
     alerts: Policy
+    protection: bool
 
 
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
@@ -49,7 +51,9 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     repository = Repository(client(budget), options.repository, web=web_address(options.api), ref=options.ref)
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
-    runs = Runs(repository, options.workflow, Starts("github", bench.service, bench.runs, bench.clock), deployments)
+    starts = Starts("github", bench.service, bench.runs, bench.clock)
+    protection = Protection(repository, starts, on=options.protection)
+    runs = Runs(repository, options.workflow, starts, deployments, protection)
     surroundings = Surroundings(repository if options.alerts is Policy.BLOCK else hasty, options.alerts)
     secret = bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET")
     return GitHubCI(repository, options.workflow, runs=runs, surroundings=surroundings, webhook_secret=secret)
@@ -89,12 +93,14 @@ def _options(bench: Workbench) -> Options:
     given = {name: str(value) for name, value in bench.options.items()}
     found = Options(
         given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
-        _switch(bench, "deployments"), _policy(bench),
+        _switch(bench, "deployments"), _policy(bench), _switch(bench, "protection"),
     )  # fmt: skip
     if not _REPOSITORY.fullmatch(found.repository):
         raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
     if not _WORKFLOW.fullmatch(found.workflow):
         raise _wrong(bench, "workflow", "write the name of a file in .github/workflows, as in deploy.yml")
+    if found.protection and not bench.secret("GONOGO_GITHUB_APP_ID"):
+        raise _wrong(bench, "protection", "a protection rule needs a GitHub App, see GONOGO_GITHUB_APP_ID")
     address = urlsplit(found.api)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _HERE):
         raise _wrong(bench, "api", "write an address that begins with https://, as in https://github.example.com/api/v3")
@@ -130,6 +136,9 @@ KIND = CIKind(
         "ref": Option("The branch whose workflow file is used; the default branch by default. What is deployed is the pinned commit."),
         "api": Option("The address of the REST interface, for GitHub Enterprise Server: https://github.example.com/api/v3."),
         "deployments": Option("on or off (default): whether GitHub's list of deployments is kept, at the exact commit."),
+        "protection": Option(
+            "on or off (default): whether the bot's App answers as a custom deployment protection rule; needs a GitHub App."
+        ),
         "alerts": Option(
             "show (default): open alerts of code scanning and Dependabot, and reviews, stand beside the tests; "
             "block: a critical alert makes them red; off: not asked for."
@@ -148,6 +157,7 @@ KIND = CIKind(
         "A workflow takes a branch, not a commit: the workflow must check out its input commit, as the template does.",
         "A fine-grained token cannot see other apps' checks; with it, only workflow runs and commit statuses count as tests.",
         "Alerts are those of the default branch, which GitHub keeps, not those of the commit; only critical ones can block.",
-        "Approvals that GitHub itself demands for an environment are shown and have to be given at GitHub.",
+        "Reviewers and timers that GitHub itself demands for an environment are shown and have to be answered at GitHub.",
+        "A protection rule of the bot is approved by itself only for the environment of the start; where several others wait, at GitHub.",
     ),
 )
