@@ -100,7 +100,7 @@ class Protection:
         """Name the environments that our approval may be missing for: not where GitHub refused it and waits for something else."""
         named = {environment(each): bool(each.get("reviewers") or each.get("wait_timer")) for each in pending}
         answers = {name: self._answers.get((run, name)) for name in named}
-        return [name for name, answer in answers.items() if answer is None or (answer and not named[name])]
+        return [name for name, answer in answers.items() if name and (answer is None or (answer and not named[name]))]
 
     def _gate(self, run: str, pending: Sequence[Mapping[str, Any]]) -> Gate:
         said, waiting = [reading.gate(pending)], self._unanswered(run, pending)
@@ -116,8 +116,8 @@ class Protection:
 
 
 def environment(pending: Mapping[str, Any]) -> str:
-    """Name the environment that a run waits for."""
-    return str(pending["environment"]["name"])
+    """Name the environment that a run waits for; "" where GitHub does not say."""
+    return str((pending.get("environment") or {}).get("name") or "")
 
 
 def comment(request: StartRequest | None, what: str) -> str:
