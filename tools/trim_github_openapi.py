@@ -23,6 +23,10 @@ OPERATIONS = (
     ("get", "/repos/{owner}/{repo}/commits/{ref}"),
     ("get", "/repos/{owner}/{repo}/commits/{ref}/check-runs"),
     ("get", "/repos/{owner}/{repo}/commits/{ref}/status"),
+    ("get", "/repos/{owner}/{repo}/commits/{commit_sha}/pulls"),
+    ("get", "/repos/{owner}/{repo}/pulls/{pull_number}/reviews"),
+    ("get", "/repos/{owner}/{repo}/code-scanning/alerts"),
+    ("get", "/repos/{owner}/{repo}/dependabot/alerts"),
     ("get", "/repos/{owner}/{repo}/compare/{basehead}"),
     ("get", "/repos/{owner}/{repo}/contents/{path}"),
     ("get", "/repos/{owner}/{repo}/actions/runs"),
@@ -30,6 +34,7 @@ OPERATIONS = (
     ("get", "/repos/{owner}/{repo}/actions/runs/{run_id}/jobs"),
     ("get", "/repos/{owner}/{repo}/actions/runs/{run_id}/pending_deployments"),
     ("post", "/repos/{owner}/{repo}/actions/runs/{run_id}/cancel"),
+    ("post", "/repos/{owner}/{repo}/actions/runs/{run_id}/deployment_protection_rule"),
     ("get", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}"),
     ("get", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/runs"),
     ("post", "/repos/{owner}/{repo}/actions/workflows/{workflow_id}/dispatches"),
@@ -40,6 +45,8 @@ OPERATIONS = (
     ("get", "/repos/{owner}/{repo}/hooks"),
     ("post", "/app/installations/{installation_id}/access_tokens"),
 )
+WEBHOOKS = ("webhook-deployment-protection-rule-requested",)
+"""Events of which GitHub gives no example."""
 _PROSE = frozenset({"description", "summary", "externalDocs", "example", "examples", "x-github", "x-octokit", "tags", "title"})
 _BY_NAME = frozenset({"properties", "schemas", "parameters", "responses", "headers", "paths"})
 """Objects whose keys are names, not words of OpenAPI."""
@@ -53,12 +60,15 @@ def trimmed(source: dict[str, Any]) -> dict[str, Any]:
         _refuse_unknown_keys(paths[path][method])
         _describe(paths[path][method]["responses"])
     components: dict[str, dict[str, Any]] = {}
-    waiting = list(_references(paths))
+    waiting = [*_references(paths), *(f"#/components/schemas/{name}" for name in WEBHOOKS)]
     while waiting:
         kind, name = waiting.pop().split("/")[-2:]
         if name not in components.setdefault(kind, {}):
             components[kind][name] = _without_prose(source["components"][kind][name])
             waiting += _references(components[kind][name])
+    for method, path in OPERATIONS:
+        for name in _choices(paths[path][method]):
+            components["schemas"][name].setdefault("additionalProperties", False)
     _describe(components.get("responses", {}))
     info = {"title": "GitHub REST, trimmed", "version": source["info"]["version"], "license": {"name": "MIT"}}
     return {"openapi": source["openapi"], "info": info, "paths": paths, "components": components}
@@ -84,7 +94,14 @@ def _describe(responses: dict[str, Any]) -> None:
 
 def _refuse_unknown_keys(operation: dict[str, Any]) -> None:
     for content in operation.get("requestBody", {}).get("content", {}).values():
-        content["schema"].setdefault("additionalProperties", False)
+        if "properties" in content["schema"]:  # beside a choice of several it would refuse every key
+            content["schema"].setdefault("additionalProperties", False)
+
+
+def _choices(operation: dict[str, Any]) -> Iterator[str]:
+    """Name the schemas among which a request body may choose."""
+    for content in operation.get("requestBody", {}).get("content", {}).values():
+        yield from (each["$ref"].rpartition("/")[2] for each in content["schema"].get("anyOf", ()) if "$ref" in each)
 
 
 def _references(value: Any) -> Iterator[str]:

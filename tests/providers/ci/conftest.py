@@ -10,7 +10,6 @@ from typing import Protocol
 
 import pytest
 
-from bot.ports import LocalRun
 from bot.providers.ci.local import LocalCI
 from bot.testing.ci_contract import Lab
 from tests.providers.ci import buildbot_server, github_lab
@@ -20,6 +19,7 @@ from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.github_lab import GitHubLab
 from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
 from tests.providers.ci.jenkins_lab import JenkinsLab
+from tests.providers.ci.memory_runs import MemoryRuns
 
 STAGES = ("build", "migrate", "release")
 
@@ -55,31 +55,6 @@ class SkewedLab(FaultyLab, Protocol):
     def skew(self, by: timedelta) -> None:
         """Set the vendor's clock wrong."""
         ...
-
-
-class MemoryRuns:
-    """``ports.RunStore`` that outlives the provider."""
-
-    def __init__(self, rows: dict[str, LocalRun] | None = None) -> None:
-        self.rows = rows or {}
-
-    async def add(self, run: LocalRun) -> LocalRun:
-        stored = await self.by_correlation(run.service, run.correlation)
-        return stored or self.rows.setdefault(run.run.id, run)
-
-    async def save(self, run: LocalRun) -> None:
-        if not self.rows[run.run.id].run.state.is_final:
-            self.rows[run.run.id] = run
-
-    async def get(self, id: str) -> LocalRun | None:
-        return self.rows.get(id)
-
-    async def by_correlation(self, service: str, correlation: str) -> LocalRun | None:
-        same = (row for row in self.rows.values() if (row.service, row.correlation) == (service, correlation))
-        return next(same, None)
-
-    async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
-        return tuple(row for row in self.rows.values() if row.service == service and not row.run.state.is_final)
 
 
 class WallClock:

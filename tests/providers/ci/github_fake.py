@@ -8,13 +8,14 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from aiohttp import web
 
 from tests.providers.ci import github_shape as shape
+from tests.providers.ci.github_answers import Answer, Asked, check_inputs, page, sample
 from tests.providers.ci.github_app import App, Refused
 from tests.providers.ci.github_views import Views
 from tests.providers.ci.github_world import World
@@ -25,23 +26,6 @@ REPO = "/repos/{owner}/{repo}"
 RUN = REPO + "/actions/runs/{run_id}"
 WORKFLOW = REPO + "/actions/workflows/{workflow_id}"
 _DEEP = frozenset({"ref", "basehead", "path"})  # may hold slashes: x-multi-segment in [api]
-
-
-@dataclass
-class Answer:
-    data: Any = None
-    status: int = 200
-    text: str | None = None
-
-
-@dataclass
-class Asked:
-    """One request, taken apart."""
-
-    parts: Mapping[str, str]
-    query: Mapping[str, str]
-    body: Any
-    accept: str
 
 
 @dataclass
@@ -97,6 +81,10 @@ class GitHub:
             Route("GET", REPO + "/tags", "contents=read", self._tags),
             Route("GET", REPO + "/commits/{ref}/check-runs", "checks=read", self._check_runs),
             Route("GET", REPO + "/commits/{ref}/status", "statuses=read", self._status),
+            Route("GET", REPO + "/commits/{commit_sha}/pulls", "pull_requests=read", self._pulls),
+            Route("GET", REPO + "/pulls/{pull_number}/reviews", "pull_requests=read", self._reviews),
+            Route("GET", REPO + "/code-scanning/alerts", "security_events=read", self._code_alerts),
+            Route("GET", REPO + "/dependabot/alerts", "vulnerability_alerts=read", self._advisories),
             Route("GET", REPO + "/commits/{ref}", "contents=read", self._commit),
             Route("GET", REPO + "/compare/{basehead}", "contents=read", self._compare),
             Route("GET", REPO + "/contents/{path}", "contents=read", self._contents),
@@ -104,6 +92,7 @@ class GitHub:
             Route("GET", RUN, "actions=read", self._run),
             Route("GET", RUN + "/jobs", "actions=read", self._jobs),
             Route("GET", RUN + "/pending_deployments", "actions=read", self._pending),
+            Route("POST", RUN + "/deployment_protection_rule", "deployments=write", self._answer_rule),
             Route("POST", RUN + "/cancel", "actions=write", self._cancel),
             Route("GET", WORKFLOW, "actions=read", lambda asked: Answer(self.views.workflow(self._workflow(asked)))),
             Route("GET", WORKFLOW + "/runs", "actions=read", self._workflow_runs),
@@ -174,12 +163,14 @@ class GitHub:
         granted = self.tokens.get(shown)
         if granted is None:
             raise Refused(401)
+        if route.template.endswith("/deployment_protection_rule") and not shown.startswith("ghs_"):
+            raise Refused(403)  # [docs] "GitHub Apps can only review their own custom deployment protection rules."
         name, _, level = route.permission.partition("=")
         if granted.get(name) not in {level, "write"}:
             raise Refused(403, **{"X-Accepted-GitHub-Permissions": route.permission})  # [docs] "Troubleshooting"
 
     def _check(self, route: Route, request: web.Request, body: bytes, answer: Answer) -> None:
-        text = json.dumps(_sample(answer.data)).encode() if answer.data is not None else None
+        text = json.dumps(sample(answer.data)).encode() if answer.data is not None else None
         try:
             shape.check(route.template, request.match_info, request.method, request.query, body, answer.status, text)
         except shape.Misfit as misfit:
@@ -226,7 +217,7 @@ class GitHub:
     # Commits
 
     def _tags(self, asked: Asked) -> Answer:
-        return Answer(_page([self.views.tag(name) for name in sorted(self.world.tags, reverse=True)], asked))
+        return Answer(page([self.views.tag(name) for name in sorted(self.world.tags, reverse=True)], asked))
 
     def _found(self, ref: str) -> str:
         sha = self.world.find(ref)
@@ -248,8 +239,8 @@ class GitHub:
         if not all(known):
             raise Refused(404)
         listed = self.world.between(*known)
-        page = listed[:250] if not {"page", "per_page"} & set(asked.query) else _page(listed, asked)  # [docs] "Compare two commits"
-        return Answer(self.views.comparison(*known, page, files=asked.query.get("page", "1") == "1"))
+        shown = listed[:250] if not {"page", "per_page"} & set(asked.query) else page(listed, asked)  # [docs] "Compare two commits"
+        return Answer(self.views.comparison(*known, shown, files=asked.query.get("page", "1") == "1"))
 
     def _contents(self, asked: Asked) -> Answer:
         file = self.world.workflows.get(asked.parts["path"].removeprefix(".github/workflows/"))
@@ -259,10 +250,35 @@ class GitHub:
 
     def _check_runs(self, asked: Asked) -> Answer:
         runs = self.views.check_runs(self._found(asked.parts["ref"]), every=asked.query.get("filter") == "all")
-        return Answer({"total_count": len(runs), "check_runs": _page(runs, asked)})
+        return Answer({"total_count": len(runs), "check_runs": page(runs, asked)})
 
     def _status(self, asked: Asked) -> Answer:
-        return Answer(self.views.combined(self._found(asked.parts["ref"]), lambda listed: _page(listed, asked)))
+        return Answer(self.views.combined(self._found(asked.parts["ref"]), lambda listed: page(listed, asked)))
+
+    # What stands beside the tests
+
+    def _pulls(self, asked: Asked) -> Answer:
+        sha = self._found(asked.parts["commit_sha"])
+        return Answer(page([self.views.pull(each) for each in self.world.pulls if each.commit == sha], asked))
+
+    def _reviews(self, asked: Asked) -> Answer:
+        pull = next((each for each in self.world.pulls if str(each.number) == asked.parts["pull_number"]), None)
+        if pull is None:
+            raise Refused(404)
+        return Answer(page([self.views.review(who, state) for who, state in pull.reviews], asked))
+
+    def _code_alerts(self, asked: Asked) -> Answer:
+        if self.world.scanned is None:
+            raise Refused(404, "no analysis found")  # [seen]
+        return Answer(page([self.views.code_alert(each) for each in self.world.scanned], asked))
+
+    def _advisories(self, asked: Asked) -> Answer:
+        if self.world.advisories is None:
+            raise Refused(403, "Dependabot alerts are disabled for this repository.")  # [seen]
+        if "page" in asked.query:
+            raise Refused(400, "Pagination using the `page` parameter is not supported.")  # [seen]
+        wanted = asked.query.get("severity", "low,medium,high,critical").split(",")
+        return Answer(page([self.views.advisory(each) for each in self.world.advisories if each in wanted], asked))
 
     # Runs
 
@@ -279,7 +295,7 @@ class GitHub:
             runs = runs[:-1]
         head = asked.query.get("head_sha")
         chosen = [self.views.run(run) for run in reversed(runs) if head in {None, run.head_sha}]
-        return Answer({"total_count": len(chosen), "workflow_runs": _page(chosen, asked)})
+        return Answer({"total_count": len(chosen), "workflow_runs": page(chosen, asked)})
 
     def _workflow(self, asked: Asked) -> str:
         wanted = asked.parts["workflow_id"]
@@ -302,10 +318,17 @@ class GitHub:
     def _jobs(self, asked: Asked) -> Answer:
         run = self._known_run(asked)
         jobs = [self.views.job(run, job) for job in run.jobs]
-        return Answer({"total_count": len(jobs), "jobs": _page(jobs, asked)})
+        return Answer({"total_count": len(jobs), "jobs": page(jobs, asked)})
 
     def _pending(self, asked: Asked) -> Answer:
         return Answer(self.views.pending(self._known_run(asked)))
+
+    def _answer_rule(self, asked: Asked) -> Answer:
+        run = self._known_run(asked)
+        if run.status != "waiting" or asked.body["environment_name"] != run.rule:
+            raise Refused(422)  # no source tells the status; the provider treats every clear no alike
+        self.world.answer_rule(run, asked.body)
+        return Answer(status=204)
 
     def _cancel(self, asked: Asked) -> Answer:
         run = self._known_run(asked)
@@ -328,7 +351,7 @@ class GitHub:
             raise Refused(422, "Cannot trigger a 'workflow_dispatch' on a disabled workflow")  # [seen]
         if not workflow.is_dispatched:
             raise Refused(422, "Workflow does not have 'workflow_dispatch' trigger")  # [seen]
-        _check_inputs(workflow.inputs, body.get("inputs", {}))
+        check_inputs(workflow.inputs, body.get("inputs", {}))
         run = self.world.dispatch(name, ref, body.get("inputs", {}))
         if not body.get("return_run_details"):
             return Answer(status=204)
@@ -338,7 +361,7 @@ class GitHub:
     # Deployments
 
     def _deployments(self, asked: Asked) -> Answer:
-        return Answer(_page([self.views.deployment(each) for each in reversed(self.world.deployments)], asked))
+        return Answer(page([self.views.deployment(each) for each in reversed(self.world.deployments)], asked))
 
     def _deployment(self, asked: Asked) -> Answer:
         body = asked.body
@@ -370,29 +393,3 @@ class GitHub:
                 raise Refused(422, f'Invalid request.\n\n"{key}" is not a permitted key.')  # [seen]
         if "ref" not in body:
             raise Refused(422, 'Invalid request.\n\n"ref" wasn\'t supplied.')  # [seen]
-
-
-def _sample(data: Any) -> Any:
-    """Cut long lists: their entries are made alike, and checking one costs milliseconds."""
-    if isinstance(data, list):
-        return [_sample(each) for each in data[:3]]
-    return {name: _sample(each) for name, each in data.items()} if isinstance(data, dict) else data
-
-
-def _check_inputs(declared: dict[str, Any], given: dict[str, Any]) -> None:
-    unknown = [name for name in given if name not in declared]
-    if unknown:
-        raise Refused(422, f"Unexpected inputs provided: {json.dumps(unknown)}")  # [seen]
-    for name, each in declared.items():
-        if each.get("required") and not given.get(name) and "default" not in each:
-            raise Refused(422, f"Required input '{name}' not provided")  # [seen]
-        if name in given and not isinstance(given[name], str):
-            raise Refused(422, f"Invalid value for input '{name}'")  # [docs] inputs of type string
-        if each.get("type") == "choice" and given.get(name, each["options"][0]) not in each["options"]:
-            raise Refused(422, f"Provided value '{given[name]}' for input '{name}' not in the list of allowed values")  # [seen]
-
-
-def _page(everything: list[Any], asked: Asked) -> list[Any]:
-    size = min(int(asked.query.get("per_page", "30")), 100)
-    first = (int(asked.query.get("page", "1")) - 1) * size
-    return everything[first : first + size]

@@ -47,7 +47,7 @@ class GitHubLab:
         self.clock = ShiftedClock()
         self.hosts = Hosts()
         self.secrets = dict(secrets or {"GONOGO_GITHUB_TOKEN": TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET})
-        self.options: dict[str, Any] = {"repository": self.world.name, "api": url + github.prefix}
+        self.options: dict[str, Any] = {"repository": self.world.name, "api": url + github.prefix, "alerts": "off"}
         self._session = session
         self._runs = runs
         self.ci = self.provider()

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 from tests.providers.ci.github_shape import filled
-from tests.providers.ci.github_world import Commit, Job, Run, World
+from tests.providers.ci.github_world import Commit, Job, Pull, Run, World
 
 WEB = "https://github.com"
 
@@ -114,14 +114,15 @@ class Views:
             created_at=run.created_at,
             started_at=job.started_at or run.created_at,
             completed_at=job.completed_at,
-            steps=steps if job.status != "queued" and job.conclusion != "skipped" else [],
+            steps=steps if job.status not in {"queued", "waiting"} and job.conclusion != "skipped" else [],
         )
 
     def pending(self, run: Run) -> Any:
         if run.status != "waiting":
             return []
         reviewer = {"type": "User", "reviewer": filled("simple-user", login="cy")}
-        return [filled("pending-deployment", environment={"id": 1, "name": "production"}, wait_timer=0, reviewers=[reviewer])]
+        reviewers = [reviewer] if self._world.also_reviewed or not run.rule else []
+        return [filled("pending-deployment", environment={"id": 1, "name": run.rule or "production"}, wait_timer=0, reviewers=reviewers)]
 
     def check_runs(self, sha: str, *, every: bool) -> list[Any]:
         """Each job of a run is a check run of its suite."""
@@ -143,6 +144,22 @@ class Views:
             started_at=job.started_at,
             completed_at=job.completed_at,
         )
+
+    def code_alert(self, severity: str | None) -> Any:
+        return filled(
+            "code-scanning-alert-items", state="open", rule=filled("code-scanning-alert-rule-summary", security_severity_level=severity)
+        )
+
+    def advisory(self, severity: str) -> Any:
+        vulnerability = filled("dependabot-alert-security-vulnerability", severity=severity)
+        return filled("dependabot-alert", state="open", security_vulnerability=vulnerability)
+
+    def pull(self, pull: Pull) -> Any:
+        merged = {"merged_at": self._world.time(), "merge_commit_sha": pull.commit} if pull.merged else {}
+        return filled("pull-request-simple", number=pull.number, state="closed" if pull.merged else "open", **merged)
+
+    def review(self, who: str, state: str) -> Any:
+        return filled("pull-request-review", user=filled("simple-user", login=who) if who else None, state=state)
 
     def combined(self, sha: str, page: Callable[[list[Any]], list[Any]]) -> Any:
         """Without statuses the combined state is pending [docs: "Get the combined status"]."""

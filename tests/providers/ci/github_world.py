@@ -58,11 +58,23 @@ class Run:
     conclusion: str | None = None
     attempt: int = 1
     cancelling: bool = False
+    rule: str = ""
+    """The environment whose protection rule it waits at."""
+    rule_answers: list[dict[str, str]] = field(default_factory=list)
     inputs: dict[str, str] = field(default_factory=dict)
 
     @property
     def suite(self) -> int:
         return self.id + 7_000_000
+
+
+@dataclass
+class Pull:
+    number: int
+    commit: str
+    merged: bool = True
+    reviews: list[tuple[str, str]] = field(default_factory=list)
+    """Who said what, in the order of time."""
 
 
 @dataclass
@@ -102,6 +114,14 @@ class World:
         self.statuses: dict[str, list[dict[str, str]]] = {}
         self.deployments: list[dict[str, Any]] = []
         self.hooks: list[dict[str, Any]] = []
+        self.scanned: list[str | None] | None = None
+        """The security severities of the open alerts of code scanning; None where it is off."""
+        self.advisories: list[str] | None = None
+        """The severities of Dependabot's open alerts; None where it is off."""
+        self.pulls: list[Pull] = []
+        self.rules: dict[str, str] = {}
+        """By input environment: GitHub's environment before whose job a protection rule of our App stands."""
+        self.also_reviewed = False
         self.skew = timedelta()
         self.hidden_for = 0
         """How many times a list of runs still leaves the newest out: lists are a moment behind."""
@@ -196,6 +216,9 @@ class World:
                 self._close(job, job.plan)
             if job.status == "in_progress" or job.conclusion == "failure":
                 break
+            if job.status == "queued" and job is run.jobs[-1] and self._protects(run):
+                job.status = run.status = "waiting"
+                return
             if job.status == "queued":
                 job.status, job.started_at = "in_progress", self.time()
                 return
@@ -204,6 +227,16 @@ class World:
             self._end(run, "failure")
         elif all(job.status == "completed" for job in run.jobs):
             self._end(run, "success")
+
+    def _protects(self, run: Run) -> bool:
+        run.rule = self.rules.get(run.inputs.get("environment", ""), "")
+        return bool(run.rule) and not run.rule_answers
+
+    def answer_rule(self, run: Run, answer: dict[str, str]) -> None:
+        """Take an answer to a protection rule; reviewers, where there are any, are waited for all the same."""
+        run.rule_answers.append(answer)
+        if not self.also_reviewed:
+            run.jobs[-1].status, run.status = "queued", "in_progress"
 
     def _stop(self, run: Run) -> None:
         for job in run.jobs:

@@ -15,8 +15,10 @@ import aiohttp
 from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.webhooks import signature, signing_key
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, Hosts, RestClient
 from tests.providers.ci.gitlab_fake import PROJECT, PROJECT_ID, TOKEN, FakeGitLab
+from tests.providers.ci.memory_runs import MemoryRuns
 
 SIGNING_TOKEN = f"whsec_{base64.b64encode(b'k' * 32).decode()}"
 WEBHOOK_TOKEN = "the hook's old token"
@@ -46,19 +48,21 @@ class GitLabLab:
         self.fake = fake
         self.world = fake.world
         self.clock = Clock()
+        self.runs = MemoryRuns()
         self._session = session
         self.ci = self.provider()
 
     def provider(self, *, token: str = TOKEN, project: str = PROJECT, ref: str = "", settle: float = 0.2, most_pages: int = 20) -> GitLabCI:
-        """Make a provider, as a restart does."""
+        """Make a provider on the same stored runs, as a restart does."""
+        starts = Starts("gitlab", "shop", self.runs, self.clock, settles=timedelta(seconds=settle))
         hosts = Hosts(now=lambda: time.monotonic() * FASTER)
         api = str(self.fake.server.make_url("/api/v4"))
         rest = RestClient(
             self._session, api, vendor="GitLab", hosts=hosts, headers={"PRIVATE-TOKEN": token}, secrets=(token,), budget=BUDGET, sleep=pause
         )
         return GitLabCI(
-            "shop", Project(rest, project, most_pages=most_pages), clock=self.clock, ref=ref, signing_key=signing_key(SIGNING_TOKEN),
-            webhook_token=WEBHOOK_TOKEN, settle=settle, pauses=(0.01, 0.02),
+            "shop", Project(rest, project, most_pages=most_pages), clock=self.clock, starts=starts, ref=ref,
+            signing_key=signing_key(SIGNING_TOKEN), webhook_token=WEBHOOK_TOKEN, pauses=(0.01, 0.02),
         )  # fmt: skip
 
     # What the contract suite asks for

@@ -11,7 +11,6 @@ from typing import Any
 
 import aiohttp
 
-from bot.ports import LocalRun
 from bot.providers.ci.jenkins import GIT_TOKEN, TOKEN, WEBHOOK_SECRET, build
 from bot.providers.ci.jenkins.callback import HEADER, sign
 from bot.providers.ci.jenkins.provider import Jenkins
@@ -21,35 +20,20 @@ from bot.providers.workbench import Workbench
 from tests.providers.ci import jenkins_fake
 from tests.providers.ci.jenkins_fake import FakeJenkins, Fault
 from tests.providers.ci.jenkins_world import STAGES, Job, Plan, World
+from tests.providers.ci.memory_runs import MemoryRuns
 
 SECRET = "the secret of the notices"
 BUDGET = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.005)
 
 
 class WallClock:
-    """The real time."""
+    """The real time, or one that is wrong by ``skew``."""
+
+    def __init__(self) -> None:
+        self.skew = timedelta()
 
     def now(self) -> datetime:
-        return datetime.now(UTC)
-
-
-class NoRuns:
-    """``ports.RunStore`` for a provider that keeps nothing there."""
-
-    async def add(self, run: LocalRun) -> LocalRun:
-        raise NotImplementedError
-
-    async def save(self, run: LocalRun) -> None:
-        raise NotImplementedError
-
-    async def get(self, id: str) -> LocalRun | None:
-        raise NotImplementedError
-
-    async def by_correlation(self, service: str, correlation: str) -> LocalRun | None:
-        raise NotImplementedError
-
-    async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
-        raise NotImplementedError
+        return datetime.now(UTC) + self.skew
 
 
 class JenkinsLab:
@@ -64,6 +48,8 @@ class JenkinsLab:
         self.world.jobs = {each.name: each for each in (self.job, self.tests)}
         self.fake = FakeJenkins(self.world)
         self.hosts = Hosts()
+        self.clock = WallClock()
+        self.runs = MemoryRuns()
         self.session: aiohttp.ClientSession
         self.address = ""
         self.ci: Jenkins
@@ -81,7 +67,7 @@ class JenkinsLab:
         await self.session.close()
 
     def provider(self, secrets: Mapping[str, str] | None = None, **options: Any) -> Jenkins:
-        """Make a provider that knows nothing yet, as a restart does."""
+        """Make a provider that knows what was stored, as a restart does."""
         return build(self.bench(secrets, **options), BUDGET)
 
     def bench(self, secrets: Mapping[str, str] | None = None, **options: Any) -> Workbench:
@@ -96,7 +82,7 @@ class JenkinsLab:
         known = {TOKEN: jenkins_fake.TOKEN, WEBHOOK_SECRET: SECRET, GIT_TOKEN: "", **(secrets or {})}
         return Workbench(
             service="shop", options={**usual, **options}, secret=known.__getitem__, session=self.session, hosts=self.hosts,
-            clock=WallClock(), runs=NoRuns(), work=self.folder / "work", wake=lambda _: None,
+            clock=self.clock, runs=self.runs, work=self.folder / "work", wake=lambda _: None,
         )  # fmt: skip
 
     def git(self, *arguments: str, inside: bool = True) -> str:

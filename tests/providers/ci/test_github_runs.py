@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.errors import IntegrationError
 from bot.ports import RunState, StartRequest
-from bot.providers.ci.github.starts import SETTLES
+from bot.providers.ci.starts import SETTLES
 from tests.providers.ci.github_fake import Fault
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ import pytest
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, RunState, StartRequest
 from bot.providers.ci.gitlab.provider import GitLabCI
+from bot.providers.ci.starts import Starts
 
 if TYPE_CHECKING:
     from tests.providers.ci.gitlab_lab import GitLabLab
@@ -78,6 +79,36 @@ class TestStarting:
             await ci.find("shop-1:canary-25")
         assert sum(each.startswith("POST") for each in gitlab.fake.seen) <= 1
 
+    async def test_a_restart_does_not_forget_that_an_answer_is_awaited(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        gitlab.break_next("timeout", path=gitlab.start_path)
+        with pytest.raises(IntegrationError):
+            await gitlab.provider(settle=60).start(deploy(commit))
+        restarted = gitlab.provider(settle=60)
+        for question in (restarted.find("shop-1:canary-25"), restarted.start(deploy(commit))):
+            with pytest.raises(IntegrationError, match="may still appear"):
+                await question
+        late = gitlab.world.begin("main", {"GONOGO_CORRELATION": "shop-1:canary-25", "GONOGO_COMMIT": commit})
+        assert (await gitlab.provider(settle=60).start(deploy(commit))).id == str(late.id)
+        assert gitlab.started() == 1
+
+    async def test_a_bot_that_died_before_it_asked_asks_once_gitlab_must_have_given_up(self, gitlab: GitLabLab) -> None:
+        request = deploy(gitlab.commit("first"))
+        await Starts("gitlab", "shop", gitlab.runs, gitlab.clock).send(request)
+        with pytest.raises(IntegrationError, match="may still appear"):
+            await gitlab.provider(settle=60).start(request)
+        gitlab.clock.skew = timedelta(seconds=61)
+        await gitlab.provider(settle=60).start(request)
+        assert gitlab.started() == 1
+
+    async def test_a_twin_that_is_left_alone_counts_once_ours_is_deleted(self, gitlab: GitLabLab) -> None:
+        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
+        gitlab.twin("shop-1:canary-25")
+        del gitlab.world.pipelines[int(run.id)]
+        left = await gitlab.provider().find("shop-1:canary-25")
+        assert left is not None
+        assert left.id != run.id
+
     async def test_a_late_pipeline_is_found_after_its_start_was_lost(self, gitlab: GitLabLab) -> None:
         ci = gitlab.provider(settle=60)
         commit = gitlab.commit("first")
@@ -124,6 +155,7 @@ class TestStarting:
         gitlab.world.named = False
         commit = gitlab.commit("first")
         run = await gitlab.ci.start(deploy(commit))
+        gitlab.runs.rows.clear()
         found = await gitlab.provider().find("shop-1:canary-25")
         assert found is not None
         assert found.id == run.id
@@ -132,7 +164,11 @@ class TestStarting:
     async def test_without_a_name_a_pipeline_is_looked_into_for_a_day_only(self, gitlab: GitLabLab) -> None:
         gitlab.world.named = False
         gitlab.skew(timedelta(days=-2))
-        await gitlab.ci.start(deploy(gitlab.commit("first", held=True)))
+        run = await gitlab.ci.start(deploy(gitlab.commit("first", held=True)))
+        stored = await gitlab.provider().find("shop-1:canary-25")
+        gitlab.runs.rows.clear()
+        assert stored is not None
+        assert stored.id == run.id
         assert await gitlab.provider().find("shop-1:canary-25") is None
 
     async def test_a_name_alone_is_believed_where_variables_may_not_be_read(self, gitlab: GitLabLab) -> None:

@@ -12,6 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunState, StartRequest
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.reading import PARAMETERS
+from bot.providers.ci.starts import SETTLES
 
 if TYPE_CHECKING:
     from tests.providers.ci.jenkins_lab import JenkinsLab
@@ -97,8 +98,26 @@ class TestStarting:
         ) as unclear:
             await jenkins.ci.start(deploy(commit))
         assert unclear.value.retry
+        for ci in (jenkins.ci, jenkins.provider()):  # a restart forgets nothing
+            for question in (ci.find("shop-1:canary-25"), ci.start(deploy(commit))):
+                with pytest.raises(IntegrationError, match="did not say whether it has queued"):
+                    await question
+        jenkins.clock.skew = SETTLES
         assert await jenkins.ci.find("shop-1:canary-25") is None
         await ends(jenkins.ci, await jenkins.ci.start(deploy(commit)))
+        assert jenkins.started() == 1
+
+    async def test_a_build_that_comes_late_after_a_lost_start_is_the_only_one(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first")
+        jenkins.break_next("timeout", path=jenkins.start_path)
+        with pytest.raises(IntegrationError):
+            await jenkins.ci.start(deploy(commit))
+        restarted = jenkins.provider()
+        with pytest.raises(IntegrationError):
+            await restarted.start(deploy(commit))
+        values = {"CORRELATION_ID": "shop-1:canary-25", "COMMIT": commit}
+        jenkins.world.queue(jenkins.job, tuple((name, values.get(name, "deploy")) for name in PARAMETERS))
+        assert (await ends(restarted, await restarted.start(deploy(commit)))).state is RunState.SUCCEEDED
         assert jenkins.started() == 1
 
     async def test_a_queue_item_that_is_not_named_is_found_by_its_correlation(self, jenkins: JenkinsLab) -> None:

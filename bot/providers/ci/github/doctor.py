@@ -9,6 +9,7 @@ from http import HTTPStatus
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -23,9 +24,10 @@ _TEMPLATE = "copy templates/ci/github/deploy.yml and keep its inputs and its run
 class Doctor:
     """The examination of one repository and its workflow."""
 
-    def __init__(self, repository: Repository, workflow: str, *, has_webhook_secret: bool) -> None:
+    def __init__(self, repository: Repository, workflow: str, *, blocking: Surroundings | None = None, has_webhook_secret: bool) -> None:
         self._repository = repository
         self._workflow = workflow
+        self._blocking = blocking
         self._has_webhook_secret = has_webhook_secret
 
     async def examine(self) -> tuple[Finding, ...]:
@@ -37,6 +39,8 @@ class Doctor:
                 await self._ask("runs", self._runs, "give the token Actions: read and write"),
                 await self._ask("tests", self._tests, "give the token Commit statuses: read and Actions: read"),
             ]
+            if self._blocking:
+                found.append(await self._ask("alerts", self._alerts, "give the token Code scanning alerts and Dependabot alerts: read"))
         return (*found, self._secret(), self._clock())
 
     async def _ask(self, subject: str, check: Callable[[str], Awaitable[Finding]], remedy: str) -> Finding:
@@ -81,6 +85,15 @@ class Doctor:
                 raise
             return Finding(subject, ok=True, sentence=f"Commit statuses can be read; {_CHECKS_NOTE}.")
         return Finding(subject, ok=True, sentence="Check runs and commit statuses can be read.")
+
+    async def _alerts(self, subject: str) -> Finding:
+        missing = await self._blocking.unavailable() if self._blocking else []
+        if not missing:
+            return Finding(subject, ok=True, sentence="Open alerts can be read; critical ones block.")
+        sentence = f"Critical alerts should block, and this is off or may not be read: {' and '.join(missing)}."
+        return Finding(
+            subject, ok=False, sentence=sentence, remedy="Switch it on at GitHub and let the token read it, or set alerts: show."
+        )
 
     def _secret(self) -> Finding:
         if self._has_webhook_secret:

@@ -136,10 +136,10 @@ def _check(name: str, run: Mapping[str, Any]) -> Check:
     return Check(name, "nothing" if conclusion in _NEITHER else "red")
 
 
-def statuses(listed: Iterable[Mapping[str, Any]]) -> list[Check]:
+def statuses(given: Iterable[Mapping[str, Any]]) -> list[Check]:
     """Read the statuses of the combined status; its own summary says "pending" where there are none, which means nothing."""
     words = {"success": "green", "pending": "running"}
-    return [Check(str(each["context"]), words.get(str(each["state"]), "red")) for each in listed]
+    return [Check(str(each["context"]), words.get(str(each["state"]), "red")) for each in given]
 
 
 def quality(found: Iterable[Check], *, note: str = "", url: str = "") -> Quality:
@@ -148,13 +148,14 @@ def quality(found: Iterable[Check], *, note: str = "", url: str = "") -> Quality
     for verdict, state, words in (("red", QualityState.RED, "failed"), ("running", QualityState.RUNNING, "still running")):
         names = sorted({name for name, each in found if each == verdict})
         if names:
-            return Quality(state, f"{_listed(names)} {words}{note}", url)
+            return Quality(state, f"{listed(names)} {words}{note}", url)
     green = sum(each == "green" for _, each in found)
     if not green:
         return Quality(QualityState.NONE, f"no tests have run at this commit{note}", url)
     return Quality(QualityState.GREEN, f"{green} {'check' if green == 1 else 'checks'} passed{note}", url)
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Name the first few, and count the rest."""
     shown = ", ".join(names[:NAMED])
     return f"{shown} and {len(names) - NAMED} more" if len(names) > NAMED else shown

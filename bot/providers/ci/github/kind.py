@@ -11,10 +11,12 @@ from urllib.parse import urlsplit
 from bot.domain.errors import ConfigurationError
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key
+from bot.providers.ci.github.protection import Protection
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.runs import Runs
-from bot.providers.ci.github.starts import Starts
+from bot.providers.ci.github.surroundings import Policy, Surroundings
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench
 
@@ -38,6 +40,8 @@ class Options:
     ref: str
     api: str
     deployments: bool
+    alerts: Policy
+    protection: bool
 
 
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
@@ -47,8 +51,12 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     repository = Repository(client(budget), options.repository, web=web_address(options.api), ref=options.ref)
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
-    runs = Runs(repository, options.workflow, Starts(bench.service, bench.runs, bench.clock), deployments)
-    return GitHubCI(repository, options.workflow, runs=runs, webhook_secret=bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET"))
+    starts = Starts("github", bench.service, bench.runs, bench.clock)
+    protection = Protection(repository, starts, on=options.protection)
+    runs = Runs(repository, options.workflow, starts, deployments, protection)
+    surroundings = Surroundings(repository if options.alerts is Policy.BLOCK else hasty, options.alerts)
+    secret = bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET")
+    return GitHubCI(repository, options.workflow, runs=runs, surroundings=surroundings, webhook_secret=secret)
 
 
 def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callable[[Budget | None], RestClient]:
@@ -85,18 +93,33 @@ def _options(bench: Workbench) -> Options:
     given = {name: str(value) for name, value in bench.options.items()}
     found = Options(
         given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
-        given.get("deployments", "off").lower() in _ON,
+        _switch(bench, "deployments"), _policy(bench), _switch(bench, "protection"),
     )  # fmt: skip
-    if given.get("deployments", "off").lower() not in _ON | _OFF:
-        raise _wrong(bench, "deployments", "write on or off")
     if not _REPOSITORY.fullmatch(found.repository):
         raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
     if not _WORKFLOW.fullmatch(found.workflow):
         raise _wrong(bench, "workflow", "write the name of a file in .github/workflows, as in deploy.yml")
+    if found.protection and not bench.secret("GONOGO_GITHUB_APP_ID"):
+        raise _wrong(bench, "protection", "a protection rule needs a GitHub App, see GONOGO_GITHUB_APP_ID")
     address = urlsplit(found.api)
     if address.scheme != "https" and not (address.scheme == "http" and address.hostname in _HERE):
         raise _wrong(bench, "api", "write an address that begins with https://, as in https://github.example.com/api/v3")
     return found
+
+
+def _switch(bench: Workbench, option: str) -> bool:
+    value = str(bench.options.get(option, "off")).lower()
+    if value not in _ON | _OFF:
+        raise _wrong(bench, option, "write on or off")
+    return value in _ON
+
+
+def _policy(bench: Workbench) -> Policy:
+    value = str(bench.options.get("alerts", Policy.SHOW)).lower()
+    try:
+        return Policy.OFF if value in _OFF else Policy(value)
+    except ValueError:
+        raise _wrong(bench, "alerts", "write show, block or off") from None
 
 
 def _wrong(bench: Workbench, option: str, remedy: str) -> ConfigurationError:
@@ -113,6 +136,13 @@ KIND = CIKind(
         "ref": Option("The branch whose workflow file is used; the default branch by default. What is deployed is the pinned commit."),
         "api": Option("The address of the REST interface, for GitHub Enterprise Server: https://github.example.com/api/v3."),
         "deployments": Option("on or off (default): whether GitHub's list of deployments is kept, at the exact commit."),
+        "protection": Option(
+            "on or off (default): whether the bot's App answers as a custom deployment protection rule; needs a GitHub App."
+        ),
+        "alerts": Option(
+            "show (default): open alerts of code scanning and Dependabot, and reviews, stand beside the tests; "
+            "block: a critical alert makes them red; off: not asked for."
+        ),
     },
     secrets=(
         Secret("GONOGO_GITHUB_APP_ID", "The id or client id of a GitHub App that is installed on the repository; instead of a token."),
@@ -126,6 +156,8 @@ KIND = CIKind(
     limits=(
         "A workflow takes a branch, not a commit: the workflow must check out its input commit, as the template does.",
         "A fine-grained token cannot see other apps' checks; with it, only workflow runs and commit statuses count as tests.",
-        "Approvals that GitHub itself demands for an environment are shown and have to be given at GitHub.",
+        "Alerts are those of the default branch, which GitHub keeps, not those of the commit; only critical ones can block.",
+        "Reviewers and timers that GitHub itself demands for an environment are shown and have to be answered at GitHub.",
+        "A protection rule of the bot is approved by itself only for the environment of the start; where several others wait, at GitHub.",
     ),
 )

@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http import HTTPStatus
 
 from bot.domain.card import Changes
-from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, Quality, Resolved, RunHint, RunState, StartRequest
+from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
 from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.runs import Runs
+from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.workbench import Finding
 
 
 class GitHubCI:
     """``ports.CIProvider`` for one workflow of one repository."""
 
-    def __init__(self, repository: Repository, workflow: str, *, runs: Runs, webhook_secret: str = "") -> None:
+    def __init__(self, repository: Repository, workflow: str, *, runs: Runs, surroundings: Surroundings, webhook_secret: str = "") -> None:
         self._repository = repository
         self._workflow = workflow
         self._commits = Commits(repository, workflow)
         self._runs = runs
+        self._surroundings = surroundings
         self._webhook_secret = webhook_secret
 
     async def open(self) -> None:
@@ -43,9 +43,9 @@ class GitHubCI:
             return await self._commits.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell whether the commit's tests are green."""
+        """Tell whether the commit's tests are green, and what stands beside them."""
         with reading.understood():
-            return await self._commits.quality(commit)
+            return await self._surroundings.beside(await self._commits.quality(commit), commit)
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id; None is certain."""
@@ -68,15 +68,16 @@ class GitHubCI:
             await self._runs.cancel(run)
 
     async def open_gate(self, run: str) -> None:
-        """Refuse to open a gate of GitHub's own: its reviewers answer there. A run that does not wait is left as it is."""
-        seen = await self.look(run)
-        if seen.state is RunState.WAITING:
-            sentence = f"GitHub keeps this gate itself: {seen.sentence}."
-            raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)
+        """Let a run go on that waits at our protection rule. GitHub's own reviewers and timers are refused: they are answered there."""
+        with reading.understood():
+            await self._runs.open_gate(run)
 
     async def examine(self) -> tuple[Finding, ...]:
         """Check the configuration live, for ``gonogo doctor``."""
-        return await Doctor(self._repository, self._workflow, has_webhook_secret=bool(self._webhook_secret)).examine()
+        blocking = self._surroundings if self._surroundings.blocks else None
+        return await Doctor(
+            self._repository, self._workflow, blocking=blocking, has_webhook_secret=bool(self._webhook_secret)
+        ).examine()  # fmt: skip
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook without I/O."""

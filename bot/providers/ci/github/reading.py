@@ -41,14 +41,19 @@ def understood() -> Iterator[None]:
 
 def carries(run: Mapping[str, Any], correlation: str) -> bool:
     """Tell whether a run's title holds a correlation id as a word of its own: ``a-1:canary-5`` is not ``a-1:canary-50``."""
-    return correlation in _BETWEEN.split(str(run.get("display_title") or ""))
+    return correlation in words(run)
 
 
-def run(data: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]] = (), *, waits_for: str = "") -> CIRun:
-    """Read a run and its jobs. ``waits_for`` says what a waiting run waits for."""
+def words(run: Mapping[str, Any]) -> list[str]:
+    """Split a run's title."""
+    return _BETWEEN.split(str(run.get("display_title") or ""))
+
+
+def run(data: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]] = (), *, waits_for: str = "", passable: bool = False) -> CIRun:
+    """Read a run and its jobs. ``waits_for`` says what a waiting run waits for, ``passable`` whether it can be let go on from here."""
     jobs = list(jobs)
     state = _state(data)
-    stages = tuple(_stage(job, state) for job in jobs)
+    stages = tuple(_stage(job, state, passable=passable) for job in jobs)
     ended = _latest(stages) or _time(data.get("updated_at")) if state.is_final else None
     began = _time(data.get("run_started_at")) or _time(data.get("created_at"))
     sentence = _sentence(state, data, jobs, stages, waits_for)
@@ -62,13 +67,14 @@ def _state(data: Mapping[str, Any]) -> RunState:
     return _ENDED.get(str(data.get("conclusion") or ""), RunState.FAILED)
 
 
-def _stage(job: Mapping[str, Any], whole: RunState) -> Stage:
+def _stage(job: Mapping[str, Any], whole: RunState, *, passable: bool) -> Stage:
     state = _state(job)
     sentence = "" if state in {RunState.SUCCEEDED, RunState.SKIPPED, RunState.QUEUED} else _step(job)
     if whole.is_final and not state.is_final:  # the run has ended, and the list of jobs is a moment behind
         state = RunState.CANCELLED if whole is RunState.CANCELLED else RunState.SKIPPED
     began = _time(job.get("started_at")) if state not in {RunState.QUEUED, RunState.SKIPPED} else None
-    return Stage(str(job["name"]), state, began, _time(job.get("completed_at")) if state.is_final else None, sentence)
+    finished = _time(job.get("completed_at")) if state.is_final else None
+    return Stage(str(job["name"]), state, began, finished, sentence, passable=passable and state is RunState.WAITING)
 
 
 def _step(job: Mapping[str, Any]) -> str:

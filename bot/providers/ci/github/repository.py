@@ -37,14 +37,12 @@ class Repository:
         for number in range(1, limit + 1):
             reply = await self.get(path, {**(params or {}), "per_page": str(PAGE), "page": str(number)})
             yield reply
-            if len(reply.data[key] if key else reply.data) < PAGE:
+            if len(entries(reply, key)) < PAGE:
                 return
 
     async def all(self, path: str, params: Mapping[str, str] | None = None, *, key: str = "", limit: int) -> list[Any]:
         """Read a whole list. One that is longer than ``limit`` pages is refused: what was not read may hold what matters."""
-        found = [
-            each async for reply in self.pages(path, params, key=key, limit=limit) for each in (reply.data[key] if key else reply.data)
-        ]
+        found = [each async for reply in self.pages(path, params, key=key, limit=limit) for each in entries(reply, key)]
         if len(found) >= limit * PAGE:
             sentence = f"GitHub lists {limit * PAGE:,} or more entries at {self._path}{path}; Go/No-Go does not read that many."
             raise IntegrationError(sentence, vendor="GitHub", retry=False)
@@ -55,6 +53,14 @@ class Repository:
         if not self._ref:
             self._ref = str((await self.get("")).data["default_branch"])
         return self._ref
+
+
+def entries(reply: Reply, key: str = "") -> list[Any]:
+    """Give the list in an answer. Raises TypeError for anything else: an empty object is no empty list."""
+    found = reply.data[key] if key else reply.data
+    if not isinstance(found, list):
+        raise TypeError(type(found))
+    return found
 
 
 def web_address(api: str) -> str:

@@ -12,11 +12,12 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, StartRequest
+from bot.ports import CIRun, RunState, StartRequest
 from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.deployments import Deployments
+from bot.providers.ci.github.protection import Gate, Protection
 from bot.providers.ci.github.repository import Repository, escaped
-from bot.providers.ci.github.starts import Attempt, Starts
+from bot.providers.ci.starts import Attempt, Starts
 from bot.providers.rest import Reply, RestError
 
 VENDOR = "GitHub"
@@ -35,12 +36,20 @@ class Runs:
     """The runs of one workflow of one repository."""
 
     def __init__(
-        self, repository: Repository, workflow: str, starts: Starts, deployments: Deployments, *, pauses: Sequence[float] = PAUSES
+        self,
+        repository: Repository,
+        workflow: str,
+        starts: Starts,
+        deployments: Deployments,
+        protection: Protection,
+        *,
+        pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._repository = repository
         self._workflow = workflow
         self._starts = starts
         self._deployments = deployments
+        self._protection = protection
         self._pauses = pauses
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._gives_details = True
@@ -160,20 +169,19 @@ class Runs:
             raise IntegrationError(f'GitHub has no run "{run[:80]}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
         data = (await self._repository.get(f"/actions/runs/{run}")).data
         jobs = await self._repository.all(f"/actions/runs/{run}/jobs", {"filter": "latest"}, key="jobs", limit=JOBS)
-        waits_for = await self._gate(run) if data.get("status") == "waiting" else ""
-        seen = reading.run(data, jobs, waits_for=waits_for)
+        gate = await self._protection.meet(data) if data.get("status") == "waiting" else Gate()
+        seen = reading.run(data, jobs, waits_for=gate.sentence, passable=gate.passable)
         if seen.state.is_final:
             self._final[run] = seen
             while len(self._final) > REMEMBERED:
                 self._final.popitem(last=False)
         return seen
 
-    async def _gate(self, run: str) -> str:
-        try:
-            with reading.understood():
-                return reading.gate((await self._repository.get(f"/actions/runs/{run}/pending_deployments")).data)
-        except IntegrationError:  # only the words get poorer
-            return ""
+    async def open_gate(self, run: str) -> None:
+        """Let a run go on that waits at our protection rule; one that does not wait is left as it is."""
+        seen = await self.look(run)
+        if seen.state is RunState.WAITING:
+            await self._protection.open((await self._repository.get(f"/actions/runs/{run}")).data, seen.sentence)
 
     async def cancel(self, run: str) -> None:
         """Ask a run to stop. GitHub answers before it has stopped; 409 says that it had ended already."""

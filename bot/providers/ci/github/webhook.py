@@ -19,6 +19,9 @@ from bot.ports import RunHint
 VENDOR = "GitHub"
 _CORRELATION = re.compile(r"(?<!\S)[\w.-]+-\d+:[\w:.-]+(?!\S)", re.ASCII)
 
+_RULE = re.compile(r"/actions/runs/(\d{1,20})/deployment_protection_rule\Z", re.ASCII)
+"""Only the number is read of the address in a payload; what is called is made of the configured repository."""
+
 
 def parse(headers: Mapping[str, str], body: bytes, *, secret: str) -> RunHint:
     """Verify and read a delivery; an event that concerns no run names none.
@@ -54,5 +57,7 @@ def _hint(event: str, payload: Any, delivery: str) -> RunHint:
         run = payload["workflow_run"]
         title = _CORRELATION.search(str(run.get("display_title") or ""))
         return RunHint(str(int(run["id"])), title[0] if title else "", delivery)
+    if event == "deployment_protection_rule":
+        return RunHint(str(int(_RULE.search(payload["deployment_callback_url"])[1])), delivery=delivery)  # type: ignore[index] # TypeError: 400
     payload.keys()  # whatever else it is, it must be an object
     return RunHint("", delivery=delivery)

@@ -14,6 +14,7 @@ from bot.providers.ci.gitlab import webhooks
 from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.reading import VENDOR
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench
 
@@ -49,7 +50,8 @@ def build(bench: Workbench) -> GitLabCI:
         secrets=(token, webhook_token, bench.secret(SIGNING_TOKEN)),
     )  # fmt: skip
     return GitLabCI(
-        bench.service, Project(rest, project), clock=bench.clock, ref=ref, signing_key=key, webhook_token=webhook_token
+        bench.service, Project(rest, project), clock=bench.clock, starts=Starts("gitlab", bench.service, bench.runs, bench.clock),
+        ref=ref, signing_key=key, webhook_token=webhook_token,
     )  # fmt: skip
 
 
@@ -96,7 +98,6 @@ KIND = CIKind(
         "A retry of a finished pipeline at GitLab is not followed: what has ended for the bot stays ended.",
         "A commit is called by its tag only when the tag is among the 100 highest versions.",
         "Where GitLab cuts the list of changed files and more than 100 commits lie between, a migration among the rest is not seen.",
-        "A pipeline without the name of the template is found by its variables for one day only.",
-        "After a restart within a minute of a lost answer to a start, the bot no longer knows that it waited for that start.",
+        "A pipeline without the name of the template, whose start was not answered, is found by its variables for one day only.",
     ),
 )

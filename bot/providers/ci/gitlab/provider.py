@@ -17,13 +17,12 @@ from bot.providers.ci.gitlab import doctor, reading, webhooks
 from bot.providers.ci.gitlab.api import Object, Project
 from bot.providers.ci.gitlab.reading import NAME, VENDOR, checked
 from bot.providers.ci.gitlab.repository import Repository
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
 log = structlog.get_logger(__name__)
 
-SETTLE = 60.0
-"""How long GitLab may still be working on a start whose answer was lost: its web workers end a request after 60 s."""
 LOOK_BACK = timedelta(days=1)
 """How old a pipeline without our name may be and still be looked into for our correlation id."""
 REMEMBERED = 512
@@ -41,23 +40,22 @@ class GitLabCI:
         project: Project,
         *,
         clock: Clock,
+        starts: Starts,
         ref: str = "",
         signing_key: bytes = b"",
         webhook_token: str = "",
-        settle: float = SETTLE,
         pauses: Sequence[float] = (0.5, 1.0, 2.0),
     ) -> None:
         self._service = service
         self._project = project
         self._clock = clock
+        self._starts = starts
         self._ref = ref
         self._repository = Repository(project, ref)
         self._signing_key = signing_key
         self._webhook_token = webhook_token
-        self._settle = settle
         self._pauses = tuple(pauses)
         self._starting = asyncio.Lock()
-        self._unclear: dict[str, float] = {}
         self._carried: OrderedDict[str, str] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
 
@@ -98,15 +96,25 @@ class GitLabCI:
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the pipeline that carries a correlation id; None is certain."""
+        attempt = await self._starts.of(correlation)
         found = await self._pipelines_of(correlation)
+        if attempt.run and attempt.run not in found and not (found and await self._is_gone(attempt.run)):
+            found = [*found, attempt.run]
         if len(found) > 1:
             raise _two(correlation, found)
         if found:
-            self._unclear.pop(correlation, None)
-            return await self.look(found[0])
-        if self._is_unclear(correlation):
+            return await self._recognise(correlation, found[0])
+        if not self._starts.has_settled(attempt):
             raise _lost(correlation)
         return None
+
+    async def _recognise(self, correlation: str, run: str) -> CIRun:
+        await self._starts.became(correlation, run)
+        return await self.look(run)
+
+    async def _is_gone(self, run: str) -> bool:
+        """Tell whether somebody has deleted a pipeline, as the bot asks for where two carry one correlation id."""
+        return await self._project.perhaps("pipelines", run) is None
 
     async def _pipelines_of(self, correlation: str) -> list[str]:
         """List the ids of the pipelines that carry a correlation id: by name, and among recent ones that have no name of ours."""
@@ -129,13 +137,6 @@ class GitLabCI:
             _remember(self._carried, run, reading.correlation_of(variables))
         return self._carried[run]
 
-    def _is_unclear(self, correlation: str) -> bool:
-        until = self._unclear.get(correlation)
-        if until is not None and until <= _passed():
-            del self._unclear[correlation]
-            return False
-        return until is not None
-
     async def start(self, request: StartRequest) -> CIRun:
         """Start a pipeline on the option's branch, with the commit as a variable. An answer that was lost is looked for, never repeated."""
         checked(request.commit)
@@ -144,14 +145,17 @@ class GitLabCI:
             return found or await self._start(request, await self._repository.branch())
 
     async def _start(self, request: StartRequest, branch: str) -> CIRun:
+        await self._starts.send(request)
         try:
             created = await self._project.start(branch, reading.variables(request, self._service))
         except RestError as error:
             if not error.perhaps_done:
+                await self._starts.refused(request.correlation)
                 raise _explained(error, branch) from error
-            self._unclear[request.correlation] = _passed() + self._settle
             return await self._found_again(request.correlation, error)
-        _remember(self._carried, str(created["id"]), request.correlation)
+        run = str(created["id"])
+        await self._starts.became(request.correlation, run)
+        _remember(self._carried, run, request.correlation)
         return reading.run(created, ())
 
     async def _found_again(self, correlation: str, lost: RestError) -> CIRun:
@@ -162,8 +166,7 @@ class GitLabCI:
             if len(found) > 1:
                 raise _two(correlation, found) from lost
             if found:
-                self._unclear.pop(correlation, None)
-                return await self.look(found[0])
+                return await self._recognise(correlation, found[0])
         raise _lost(correlation) from lost
 
     async def look(self, run: str) -> CIRun:
@@ -224,11 +227,6 @@ class GitLabCI:
         """Check token, project, pipeline definition, webhook and clock at GitLab; changes nothing."""
         secrets = doctor.WebhookSecrets(signing=bool(self._signing_key), token=bool(self._webhook_token))
         return await doctor.examine(self._project, ref=self._ref, secrets=secrets, now=self._clock.now)
-
-
-def _passed() -> float:
-    """Give the seconds of the event loop's own clock: a wall clock that is set must not shorten a wait."""
-    return asyncio.get_running_loop().time()
 
 
 def _remember(memory: OrderedDict[str, Any], key: str, value: Any) -> None:

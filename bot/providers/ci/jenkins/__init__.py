@@ -15,6 +15,7 @@ from bot.domain.errors import ConfigurationError
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.server import VENDOR, Server
 from bot.providers.ci.mirror import Mirror, token_for
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench
 
@@ -49,6 +50,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
         webhook_secret=bench.secret(WEBHOOK_SECRET),
         has_api_token=bool(API_TOKEN.fullmatch(token)),
         clock=bench.clock,
+        starts=Starts("jenkins", bench.service, bench.runs, bench.clock),
     )
 
 

@@ -21,6 +21,7 @@ from bot.providers.ci.jenkins import callback, reading
 from bot.providers.ci.jenkins.examination import Examination
 from bot.providers.ci.jenkins.server import PAGE, VENDOR, Server
 from bot.providers.ci.mirror import Mirror
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -53,6 +54,7 @@ class Jenkins:
         webhook_secret: str,
         has_api_token: bool,
         clock: Clock,
+        starts: Starts,
     ) -> None:
         self._server = server
         self._mirror = mirror
@@ -61,6 +63,7 @@ class Jenkins:
         self._webhook_secret = webhook_secret
         self._has_api_token = has_api_token
         self._clock = clock
+        self._starts = starts
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
         self._starting = asyncio.Lock()
@@ -90,11 +93,15 @@ class Jenkins:
         return _quality(found, self._tests)
 
     async def find(self, correlation: str) -> CIRun | None:
-        """Find the run that carries a correlation, in the queue and in the builds of the last seven days."""
+        """Find the run that carries a correlation, in the queue and in the builds of the last seven days; None is certain."""
+        attempt = await self._starts.of(correlation)
         place = await self._locate(correlation) or self._places.get(correlation)
         if place is None:
+            if not self._starts.has_settled(attempt):
+                raise _lost(correlation)
             return None
         self._keep(self._places, correlation, place)
+        await self._starts.became(correlation, str(place.item or place.build))
         return await self.look(correlation)
 
     async def start(self, request: StartRequest) -> CIRun:
@@ -105,6 +112,7 @@ class Jenkins:
                 return found
             parameters = _parameters(request)
             await self._check_job(parameters)
+            await self._starts.send(request)
             return await self._begin(request.correlation, parameters)
 
     async def look(self, run: str) -> CIRun:
@@ -179,24 +187,23 @@ class Jenkins:
             item = await self._server.start(parameters)
         except RestError as error:
             if not error.perhaps_done:
+                await self._starts.refused(correlation)
                 raise
             return await self._perhaps_begun(correlation, error)
+        except IntegrationError:
+            await self._starts.refused(correlation)
+            raise
         if item is None:
             return await self._perhaps_begun(correlation, None)
+        await self._starts.became(correlation, str(item))
         self._keep(self._places, correlation, _Place(item))
         return CIRun(correlation, RunState.QUEUED, self._server.url(), reading.not_begun(self._stages, RunState.QUEUED))
 
     async def _perhaps_begun(self, correlation: str, cause: RestError | None) -> CIRun:
         """Look for a run whose start was not answered; it is never started a second time here."""
-        found = await self.find(correlation)
-        if found is not None:
-            return found
-        said = f" ({str(cause).rstrip('.')})" if cause else ""
-        sentence = (
-            f"Jenkins did not say whether it has queued {correlation}, and shows nothing of it yet{said}. "
-            "It is looked for again before anything is started."
-        )
-        raise IntegrationError(sentence, vendor=VENDOR) from cause
+        if await self._locate(correlation) is None:
+            raise _lost(correlation, cause) from cause
+        return await self.find(correlation) or _unknown(correlation)
 
     async def _locate(self, correlation: str) -> _Place | None:
         """Find a run by its correlation. The queue is read first: what leaves it meanwhile shows among the builds."""
@@ -272,6 +279,15 @@ def _parameters(request: StartRequest) -> dict[str, str]:
 
 def _carries(found: reading.Build | reading.Item, correlation: str) -> bool:
     return found.parameters.get(reading.CORRELATION) == correlation
+
+
+def _lost(correlation: str, cause: RestError | None = None) -> IntegrationError:
+    said = f" ({str(cause).rstrip('.')})" if cause else ""
+    sentence = (
+        f"Jenkins did not say whether it has queued {correlation}, and shows nothing of it yet{said}. "
+        "It is looked for again before anything is started."
+    )
+    return IntegrationError(sentence, vendor=VENDOR)
 
 
 def _unknown(run: str) -> NoReturn:

@@ -1,7 +1,8 @@
-"""What we know of our own starts: GitHub has no idempotency key, so the intent is stored before GitHub is asked.
+"""What we know of our own starts, for vendors without an idempotency key: the intent is stored before the vendor is asked.
 
-A start is *open* from the moment it is sent until GitHub's answer is stored. When the answer is lost, the run is
-looked for in GitHub's list, which is a moment behind; only after ``SETTLES`` does an absence from it mean anything.
+A start is *open* from the moment it is sent until the vendor's answer is stored. When the answer is lost, the run is
+looked for in the vendor's list, which is a moment behind; only after ``SETTLES`` does an absence from it mean anything.
+It is kept in the store, so that a restart forgets nothing.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime, timedelta
 from bot.ports import CIRun, Clock, LocalRun, RunState, RunStore, StartRequest
 
 SETTLES = timedelta(minutes=2)
-"""After this time GitHub's list shows every run that was started; it usually takes a few seconds."""
+"""After this time a vendor's list shows every run that was started, and the vendor has given up every request; it usually takes seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,28 +23,32 @@ class Attempt:
     run: str = ""
     open_since: datetime | None = None
     taken: bool = False
-    """GitHub took it and did not say which run it became."""
+    """The vendor took it and did not say which run it became."""
+    request: StartRequest | None = None
 
 
 class Starts:
-    """The starts of one service, in the store that the embedded CI uses; ``LocalRun.log`` holds the id of GitHub's run."""
+    """The starts of one service, in the store that the embedded CI uses; ``LocalRun.log`` holds the vendor's id of the run."""
 
-    def __init__(self, service: str, runs: RunStore, clock: Clock) -> None:
+    def __init__(self, vendor: str, service: str, runs: RunStore, clock: Clock, *, settles: timedelta = SETTLES) -> None:
+        self._vendor = vendor
         self._service = service
         self._runs = runs
         self._clock = clock
+        self._settles = settles
 
     async def of(self, correlation: str) -> Attempt:
         """Tell what is known of an intent."""
         stored = await self._runs.by_correlation(self._service, correlation)
         if stored is None:
             return Attempt()
-        return Attempt(stored.log, None if stored.log else stored.run.started_at, taken=stored.run.state is RunState.RUNNING)
+        open_since = None if stored.log else stored.run.started_at
+        return Attempt(stored.log, open_since, taken=stored.run.state is RunState.RUNNING, request=stored.request)
 
     async def send(self, request: StartRequest) -> None:
-        """Store that GitHub is about to be asked."""
+        """Store that the vendor is about to be asked."""
         now = self._clock.now()
-        run = CIRun(f"github:{self._service}:{request.correlation}", RunState.QUEUED, started_at=now)
+        run = CIRun(f"{self._vendor}:{self._service}:{request.correlation}", RunState.QUEUED, started_at=now)
         stored = await self._runs.add(LocalRun(self._service, request.correlation, request, run))
         if stored.run.started_at != now:
             await self._runs.save(replace(stored, run=replace(stored.run, started_at=now)))
@@ -55,17 +60,17 @@ class Starts:
             await self._runs.save(replace(stored, run=replace(stored.run, state=RunState.SUCCEEDED), log=run))
 
     async def taken(self, correlation: str) -> None:
-        """Store that GitHub took it without saying which run it became."""
+        """Store that the vendor took it without saying which run it became."""
         stored = await self._runs.by_correlation(self._service, correlation)
         if stored is not None and not stored.log:
             await self._runs.save(replace(stored, run=replace(stored.run, state=RunState.RUNNING)))
 
     async def refused(self, correlation: str) -> None:
-        """Store that GitHub certainly started nothing."""
+        """Store that the vendor certainly started nothing."""
         stored = await self._runs.by_correlation(self._service, correlation)
         if stored is not None and not stored.log:
             await self._runs.save(replace(stored, run=replace(stored.run, started_at=None)))
 
     def has_settled(self, attempt: Attempt) -> bool:
-        """Tell whether GitHub's list would show the run by now."""
-        return attempt.open_since is None or self._clock.now() - attempt.open_since >= SETTLES
+        """Tell whether the vendor's list would show the run by now."""
+        return attempt.open_since is None or self._clock.now() - attempt.open_since >= self._settles

@@ -1,0 +1,127 @@
+"""A custom deployment protection rule: the approvals that were given in Slack become the ones that GitHub enforces.
+
+https://docs.github.com/rest/actions/workflow-runs, "Review custom deployment protection rules for a workflow run". Our approvals are given
+before a start. So a run that waits is approved at once where it became of a start of ours for that very environment; whatever else waits
+is left to a person. Reviewers and timers of GitHub's own are not touched by this.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from http import HTTPStatus
+from typing import Any, NamedTuple
+
+from bot.domain.errors import IntegrationError
+from bot.ports import StartRequest
+from bot.providers.ci.github import reading
+from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.starts import Starts
+
+REMEMBERED = 256
+_WORDS = 12
+"""How many words of a run's title are looked up."""
+
+
+class Gate(NamedTuple):
+    """What a waiting run waits for, and whether a person can let it go on from here."""
+
+    sentence: str = ""
+    passable: bool = False
+
+
+class Protection:
+    """The protection rule of one repository. ``on`` is the option ``protection``; without it gates are only read."""
+
+    def __init__(self, repository: Repository, starts: Starts, *, on: bool) -> None:
+        self._repository = repository
+        self._starts = starts
+        self._on = on
+        self._answers: OrderedDict[tuple[str, str], str] = OrderedDict()
+        """By run and environment: "" for an approval that GitHub has taken, else why it has not."""
+
+    async def meet(self, run: Mapping[str, Any]) -> Gate:
+        """Look what a run waits for, and approve at once what was approved before its start."""
+        try:
+            with reading.understood():
+                pending = await self._pending(str(run["id"]))
+        except IntegrationError:  # only the words get poorer
+            return Gate()
+        if not self._on:
+            return Gate(reading.gate(pending))
+        await self._approve_ours(run, pending)
+        return self._gate(str(run["id"]), pending)
+
+    async def open(self, run: Mapping[str, Any], seen: str) -> None:
+        """Approve the one environment that a run waits for, because a person said so. Raises IntegrationError where that is not ours."""
+        number = str(run["id"])
+        waiting = self._unanswered(number, await self._pending(number)) if self._on else []
+        if len(waiting) != 1:
+            sentence = f"GitHub keeps this gate itself: {seen}."
+            raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)
+        await self._approve(number, waiting[0], comment(await self._start_of(run), "opened in Slack"))
+
+    async def _pending(self, run: str) -> list[Any]:
+        found = (await self._repository.get(f"/actions/runs/{run}/pending_deployments")).data
+        if not isinstance(found, list):
+            raise TypeError(type(found))
+        return found
+
+    async def _approve_ours(self, run: Mapping[str, Any], pending: Iterable[Mapping[str, Any]]) -> None:
+        number = str(run["id"])
+        asking = [name for name in self._unanswered(number, pending) if (number, name) not in self._answers]
+        request = await self._start_of(run) if asking else None
+        for each in asking:
+            if request and each.casefold() == request.environment.casefold():  # GitHub's environments have no case
+                with suppress(IntegrationError):  # what is clear is remembered and said; else the next look tries again
+                    await self._approve(number, each, comment(request, "approved in Slack before the start"))
+
+    async def _approve(self, run: str, environment: str, words: str) -> None:
+        """Answer GitHub. The address is made of the configured repository and the run's number, never of a payload."""
+        body = {"environment_name": environment, "state": "approved", "comment": words}
+        try:
+            await self._repository.send("POST", f"/actions/runs/{run}/deployment_protection_rule", body, repeatable=True)
+        except IntegrationError as error:
+            if not error.retry:
+                self._remember(run, environment, str(error).rstrip("."))
+            raise
+        self._remember(run, environment, "")
+
+    async def _start_of(self, run: Mapping[str, Any]) -> StartRequest | None:
+        """Find the start of ours that a run became: its title claims one, and what is stored has to agree."""
+        for word in reading.words(run)[:_WORDS]:
+            attempt = await self._starts.of(word)
+            if attempt.run == str(run["id"]):
+                return attempt.request
+        return None
+
+    def _unanswered(self, run: str, pending: Iterable[Mapping[str, Any]]) -> list[str]:
+        """Name the environments that our approval may be missing for: not where GitHub refused it and waits for something else."""
+        named = {environment(each): bool(each.get("reviewers") or each.get("wait_timer")) for each in pending}
+        answers = {name: self._answers.get((run, name)) for name in named}
+        return [name for name, answer in answers.items() if name and (answer is None or (answer and not named[name]))]
+
+    def _gate(self, run: str, pending: Sequence[Mapping[str, Any]]) -> Gate:
+        said, waiting = [reading.gate(pending)], self._unanswered(run, pending)
+        said += [f"GitHub does not take the approval from Slack ({why})" for name in waiting if (why := self._answers.get((run, name)))]
+        if any(self._answers.get((run, environment(each))) == "" for each in pending):
+            said.append("the approval from Slack has been given to GitHub")
+        return Gate("; ".join(filter(None, said)), passable=len(waiting) == 1)
+
+    def _remember(self, run: str, environment: str, why: str) -> None:
+        self._answers[run, environment] = why
+        while len(self._answers) > REMEMBERED:
+            self._answers.popitem(last=False)
+
+
+def environment(pending: Mapping[str, Any]) -> str:
+    """Name the environment that a run waits for; "" where GitHub does not say."""
+    return str((pending.get("environment") or {}).get("name") or "")
+
+
+def comment(request: StartRequest | None, what: str) -> str:
+    """Say at GitHub which deployment this is."""
+    if request is None:
+        return f"Go/No-Go: {what}"
+    return f"Go/No-Go {request.inputs.get('deployment') or request.correlation}: {what}"

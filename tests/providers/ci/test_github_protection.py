@@ -1,0 +1,177 @@
+"""A custom deployment protection rule: the approval from Slack is the one that GitHub enforces, and only for our own starts."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.ports import CIRun, RunState, StartRequest
+from tests.providers.ci import github_shape as shape
+
+if TYPE_CHECKING:
+    from bot.providers.ci.github.provider import GitHubCI
+    from tests.providers.ci.github_lab import GitHubLab
+
+RULE = "/deployment_protection_rule"
+
+
+@pytest.fixture
+def guarded(github_app: GitHubLab) -> GitHubLab:
+    """Give GitHub with an App whose protection rule stands before the last job of production."""
+    github_app.options["protection"] = "on"
+    github_app.world.rules["production"] = "production"
+    github_app.ci = github_app.provider()
+    return github_app
+
+
+def deploy(commit: str, correlation: str = "shop-1:canary-25") -> StartRequest:
+    return StartRequest(correlation, commit, "production", "deploy", {"deployment": "shop-1", "percent": "25"})
+
+
+async def reaches(ci: GitHubCI, run: CIRun, state: RunState) -> CIRun:
+    async with asyncio.timeout(10):
+        while (seen := await ci.look(run.id)).state is not state:  # noqa: ASYNC110 - a run is polled
+            await asyncio.sleep(0.001)
+    return seen
+
+
+def answers(lab: GitHubLab) -> int:
+    return sum(line.startswith("POST") and line.endswith(RULE) for line in lab.github.requests)
+
+
+class TestOurOwnStarts:
+    async def test_it_is_approved_at_once_with_our_deployment_as_comment(self, guarded: GitHubLab) -> None:
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        waits = await reaches(guarded.ci, run, RunState.WAITING)
+        assert waits.sentence.endswith("its protection rules; the approval from Slack has been given to GitHub")
+        assert not any(stage.passable for stage in waits.stages)
+        await reaches(guarded.ci, run, RunState.SUCCEEDED)
+        assert guarded.world.deploy_runs()[0].rule_answers == [
+            {"environment_name": "production", "state": "approved", "comment": "Go/No-Go shop-1: approved in Slack before the start"}
+        ]
+
+    async def test_the_environments_name_has_no_case(self, guarded: GitHubLab) -> None:
+        guarded.world.rules["production"] = "Production"
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        await reaches(guarded.ci, run, RunState.SUCCEEDED)
+
+    async def test_a_restart_knows_its_starts(self, guarded: GitHubLab) -> None:
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        await reaches(guarded.provider(), run, RunState.SUCCEEDED)
+
+    async def test_a_lost_answer_is_given_again(self, guarded: GitHubLab) -> None:
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        guarded.break_next("500", path=RULE, times=5)
+        await reaches(guarded.ci, run, RunState.SUCCEEDED)
+        assert len(guarded.world.deploy_runs()[0].rule_answers) == 1
+
+    async def test_githubs_reviewers_are_waited_for_all_the_same_and_the_rule_is_answered_once(self, guarded: GitHubLab) -> None:
+        guarded.world.also_reviewed = True
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        await reaches(guarded.ci, run, RunState.WAITING)
+        seen = await guarded.ci.look(run.id)
+        assert (seen.state, answers(guarded)) == (RunState.WAITING, 1)
+        assert "a review by cy; the approval from Slack has been given" in seen.sentence
+        with pytest.raises(IntegrationError, match="GitHub keeps this gate itself"):
+            await guarded.ci.open_gate(run.id)
+
+
+class TestWhatIsNotOurs:
+    async def test_another_environment_waits_for_a_person(self, guarded: GitHubLab) -> None:
+        guarded.world.rules["production"] = "live"
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        waits = await reaches(guarded.ci, run, RunState.WAITING)
+        assert ([stage.passable for stage in waits.stages], answers(guarded)) == ([False, False, True], 0)
+        await guarded.ci.open_gate(run.id)
+        await reaches(guarded.ci, run, RunState.SUCCEEDED)
+        assert guarded.world.deploy_runs()[0].rule_answers == [
+            {"environment_name": "live", "state": "approved", "comment": "Go/No-Go shop-1: opened in Slack"}
+        ]
+
+    @pytest.mark.parametrize("claimed", ["shop-1:canary-25", "shop-9:all", ""])
+    async def test_a_run_that_somebody_else_started_is_not_approved_whatever_its_title_claims(
+        self, guarded: GitHubLab, claimed: str
+    ) -> None:
+        commit = guarded.commit("first")
+        await guarded.ci.start(deploy(commit))
+        inputs = {"action": "deploy", "environment": "production", "commit": commit, "correlation": claimed}
+        foreign = CIRun(str(guarded.world.dispatch("deploy.yml", "main", inputs).id), RunState.QUEUED)
+        waits = await reaches(guarded.ci, foreign, RunState.WAITING)
+        assert (waits.stages[2].passable, answers(guarded)) == (True, 0)
+        await guarded.ci.open_gate(foreign.id)
+        assert guarded.world.deploy_runs()[1].rule_answers[0]["comment"] == "Go/No-Go: opened in Slack"
+
+    async def test_a_rule_that_is_not_the_bots_is_asked_once_and_said(self, guarded: GitHubLab) -> None:
+        guarded.github.app.permissions["deployments"] = "read"
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        waits = await reaches(guarded.ci, run, RunState.WAITING)
+        await guarded.ci.look(run.id)
+        assert answers(guarded) == 1
+        assert "GitHub does not take the approval from Slack (" in waits.sentence
+        assert waits.stages[2].passable
+        with pytest.raises(IntegrationError) as refused:
+            await guarded.ci.open_gate(run.id)
+        assert (refused.value.status, refused.value.retry) == (403, False)
+
+    async def test_a_review_of_githubs_own_without_our_rule_cannot_be_opened_from_here(self, guarded: GitHubLab) -> None:
+        guarded.world.rules.clear()
+        run = await guarded.ci.start(deploy(guarded.commit("first", held=True)))
+        guarded.world.deploy_runs()[0].status = "waiting"
+        waits = await guarded.ci.look(run.id)
+        assert waits.sentence == "production waits at GitHub for a review by cy"
+        assert not any(stage.passable for stage in waits.stages)
+
+    async def test_a_list_that_cannot_be_read_approves_nothing(self, guarded: GitHubLab) -> None:
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        guarded.break_next("{}", path="pending_deployments", times=50)
+        await reaches(guarded.ci, run, RunState.WAITING)
+        assert answers(guarded) == 0
+
+    async def test_a_run_that_does_not_wait_is_left_as_it_is(self, guarded: GitHubLab) -> None:
+        run = await guarded.ci.start(deploy(guarded.commit("first", held=True)))
+        await guarded.ci.open_gate(run.id)
+        assert answers(guarded) == 0
+
+
+class TestSwitchingItOn:
+    async def test_without_the_option_nothing_is_answered(self, github_app: GitHubLab) -> None:
+        github_app.world.rules["production"] = "production"
+        run = await github_app.ci.start(deploy(github_app.commit("first")))
+        await reaches(github_app.ci, run, RunState.WAITING)
+        with pytest.raises(IntegrationError, match="GitHub keeps this gate itself"):
+            await github_app.ci.open_gate(run.id)
+        assert answers(github_app) == 0
+
+    def test_it_needs_an_app(self, github: GitHubLab) -> None:
+        github.options["protection"] = "on"
+        with pytest.raises(ConfigurationError, match="a protection rule needs a GitHub App"):
+            github.provider()
+
+
+def notice(**given: Any) -> dict[str, Any]:
+    return shape.filled("webhook-deployment-protection-rule-requested", action="requested", environment="production", **given)
+
+
+class TestTheWebhook:
+    @pytest.mark.parametrize("host", ["https://api.github.com", "https://github.example.com/api/v3", "https://elsewhere.example"])
+    async def test_it_names_the_run_and_its_address_is_never_called(self, guarded: GitHubLab, host: str) -> None:
+        payload = notice(deployment_callback_url=f"{host}/repos/acme/shop/actions/runs/30000000007{RULE}")
+        hint = guarded.ci.parse_webhook(*guarded.signed("deployment_protection_rule", payload))
+        assert (hint.run, hint.correlation) == ("30000000007", "")
+        assert guarded.github.requests == []
+
+    @pytest.mark.parametrize("address", ["", "https://x/actions/runs/7/cancel", f"https://x/actions/runs/../7{RULE}", 7, None])
+    async def test_one_without_a_run_cannot_be_read(self, guarded: GitHubLab, address: Any) -> None:
+        payload = {**notice(), "deployment_callback_url": address}
+        with pytest.raises(IntegrationError) as refused:
+            guarded.ci.parse_webhook(*guarded.signed("deployment_protection_rule", payload))
+        assert refused.value.status == 400
+
+    async def test_one_that_is_not_signed_by_our_secret_is_refused(self, guarded: GitHubLab) -> None:
+        payload = notice(deployment_callback_url=f"https://api.github.com/repos/acme/shop/actions/runs/7{RULE}")
+        with pytest.raises(IntegrationError) as refused:
+            guarded.ci.parse_webhook(*guarded.signed("deployment_protection_rule", payload, secret="another"))
+        assert refused.value.status == 401
