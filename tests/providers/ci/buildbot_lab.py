@@ -176,7 +176,8 @@ class BuildbotLab(Generic[M]):
         clock: Clock | None = None,
     ) -> BuildbotCI:
         """Make a provider, as a restart does. An option of None is left out."""
-        from tests.providers.ci.conftest import MemoryRuns, WallClock
+        from tests.providers.ci.conftest import WallClock
+        from tests.providers.ci.memory_runs import MemoryRuns
 
         usual = {
             "url": self.url, "builder": f"deploy-{self.name}", "scheduler": f"deploy-{self.name}",
