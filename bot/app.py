@@ -37,7 +37,7 @@ from bot.slack.forms import Forms
 from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.slack.standing import Standing
-from bot.storage.database import Database, open_database
+from bot.storage.database import Database, open_database, reading_only
 from bot.wiring import known_kinds, released
 from bot.workshop import Workshop
 from handlers.schedule.clock import Clockwork
@@ -168,13 +168,14 @@ class _Rooms:
         await desk.open()
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
-        application = self._application(house, reception, figures, socket, engine)
-        bot = Bot(house, self.database, application)
-        bot.url = await _listen(stack, application, self.settings)
+        stack.push_async_callback(reception.close)  # after the doors are shut
+        return await self._open_doors(stack, house, self._application(house, reception, figures, socket, engine), socket)
+
+    async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
+        bot = Bot(house, self.database, application, await _listen(stack, application, self.settings))
         if socket is not None:
             await socket.open()
             stack.push_async_callback(socket.close)
-        stack.push_async_callback(reception.close)
         return bot
 
     async def _providers(self, stack: AsyncExitStack, *, wake: Callable[[str], None]) -> dict[str, Providers]:
@@ -378,13 +379,10 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
 
 
 async def verify_audit(settings: Settings) -> tuple[str, bool]:
-    """Verify the audit chain."""
+    """Verify the audit chain; a bot may be at work on the same file."""
     key = settings.gonogo_audit_key.get_secret_value().encode() or None
-    database = await open_database(settings.gonogo_database_url, audit_key=key)
-    try:
-        count, head, broken = await database.store.verify_audit()
-    finally:
-        await database.close()
+    async with reading_only(settings.gonogo_database_url, audit_key=key) as store:
+        count, head, broken = await store.verify_audit()
     if broken is not None:
         return f"The audit chain is broken at entry {broken} of {count}.", False
     return f"The audit chain holds: {count} entries, head {head[:16]}.", True

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -73,6 +75,22 @@ async def open_database(url: str, *, audit_key: bytes | None = None) -> Database
     )  # fmt: skip
     await database.inbox.prune(datetime.now(UTC))
     return database
+
+
+@asynccontextmanager
+async def reading_only(url: str, *, audit_key: bytes | None = None) -> AsyncIterator[SqlStore]:
+    """Give the store of a database that is there, and change nothing: also a copy, also while a bot has it.
+
+    Raises ConfigurationError when there is none.
+    """
+    path = _file(url)
+    if not path.is_file():
+        raise ConfigurationError(f"There is no database at {path}. Set GONOGO_DATABASE_URL to the bot's.")
+    engine = _engine(url, "BEGIN", pool_size=1, read_only=True)
+    try:
+        yield SqlStore(engine, engine, audit_key)
+    finally:
+        await engine.dispose()
 
 
 def _file(url: str) -> Path:

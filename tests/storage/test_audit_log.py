@@ -9,8 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.audit import Entry
+from bot.domain.errors import ConfigurationError
 from bot.domain.people import GONOGO
-from bot.storage.database import Database, open_database
+from bot.storage.database import Database, open_database, reading_only
 from tests.storage.conftest import ANA, NOW
 
 
@@ -58,3 +59,18 @@ async def test_an_entry_of_a_failed_transaction_is_not_in_the_chain(database: Da
         await fail()
     await write(database, "approve")
     assert (await database.store.verify_audit())[::2] == (2, None)
+
+
+async def test_the_audit_is_verified_beside_the_bot_and_nothing_is_changed(database: Database, tmp_path: Path) -> None:
+    async with database.store.transaction() as tx:
+        await tx.audit(Entry(NOW, ANA, "deploy"))
+    url = f"sqlite+aiosqlite:///{tmp_path}/gonogo.db"
+    async with reading_only(url) as store:
+        assert (await store.verify_audit())[::2] == (1, None)
+
+
+async def test_a_database_that_is_not_there_is_said_so_and_not_made(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="There is no database at .*typo.db. Set GONOGO_DATABASE_URL"):
+        async with reading_only(f"sqlite+aiosqlite:///{tmp_path}/nowhere/typo.db"):
+            pass
+    assert list(tmp_path.iterdir()) == []
