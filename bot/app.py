@@ -7,7 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from bot.domain.people import Person
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
+from bot.providers.hosts import Hosts
 from bot.providers.metrics import scrape
 from bot.services import board, deployments, readiness, summaries
 from bot.services.desk import Desk
@@ -127,6 +128,7 @@ class _Rooms:
     words: Words
     clock: SystemClock
     beside: _Beside
+    figures: Figures = field(default_factory=Figures)
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
@@ -153,7 +155,6 @@ class _Rooms:
         store.on_runs(engine.nudge)
         desk = Desk(house, self.database.inbox)
         reception = self._reception(house, desk, announcer, me)
-        figures = Figures()
         clockwork = Clockwork(
             catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
         )
@@ -168,7 +169,7 @@ class _Rooms:
         await desk.open()
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
-        application = self._application(house, reception, figures, socket, engine)
+        application = self._application(house, reception, socket, engine)
         bot = Bot(house, self.database, application)
         bot.url = await _listen(stack, application, self.settings)
         if socket is not None:
@@ -178,7 +179,7 @@ class _Rooms:
         return bot
 
     async def _providers(self, stack: AsyncExitStack, *, wake: Callable[[str], None]) -> dict[str, Providers]:
-        providers = replace(self.workshop, wake=wake).providers()
+        providers = replace(self.workshop, wake=wake, hosts=Hosts(observer=self.figures)).providers()
         cis = [each.ci for each in providers.values()]
         metrics = {id(each.metrics): each.metrics for each in providers.values()}  # some are shared
         openable: list[CIProvider | MetricsSource] = [*cis, *metrics.values()]
@@ -221,9 +222,8 @@ class _Rooms:
             team=self.loaded.catalog.team, dispatch=reception.dispatch,
         )  # fmt: skip
 
-    def _application(
-        self, house: House, reception: Reception, figures: Figures, socket: Socket | None, engine: JournalEngine
-    ) -> web.Application:
+    def _application(self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine) -> web.Application:
+        figures = self.figures
         guard = Guard(
             [secret.encode() for secret in self.settings.signing_secrets], house.catalog.team, self.settings.slack_app_id, self.clock
         )
