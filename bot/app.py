@@ -25,7 +25,7 @@ from bot.logs import set_up_logs
 from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
 from bot.providers.hosts import Hosts
 from bot.providers.metrics import scrape
-from bot.services import board, deployments, readiness, summaries
+from bot.services import board, deployments, notices, readiness, summaries
 from bot.services.desk import Desk
 from bot.services.house import House, Pace, existing
 from bot.services.people import TERMINAL, People
@@ -53,6 +53,8 @@ log = structlog.get_logger(__name__)
 
 REDRAWN = timedelta(days=1)
 """How far back cards are looked at again when the bot starts; one that shows the truth already costs no call."""
+SLOWEST = timedelta(seconds=30)
+"""The longest pause between two looks at a run that does not get on, unless GONOGO_POLL_SECONDS is longer."""
 DRAIN = 10.0
 """Seconds that a shutdown waits for requests under way."""
 
@@ -147,7 +149,7 @@ class _Rooms:
             self.words,
             draw=lambda message: draw(house, message),
         )
-        providers = await self._providers(stack, wake=lambda run: self.beside.do(_wake(house, run)))
+        providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house, run)))
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
@@ -242,8 +244,8 @@ class _Rooms:
         async def engine_works() -> str:
             return "" if engine.is_working else "the engine has stopped"
 
-        async def wake(hint: RunHint) -> bool:
-            return await _wake(house, hint.run)
+        async def wake(provider: str, hint: RunHint) -> bool:
+            return await notices.wake(house, hint.run, provider=provider)
 
         application = web.Application(client_max_size=64 * 1024)
         checks = {"database": database_answers, "slack": slack_answers}
@@ -257,7 +259,7 @@ class _Rooms:
 def pace_of(settings: Settings) -> Pace:
     """Take the pace from the settings: how often waiting procedures look when nothing wakes them."""
     every = timedelta(seconds=settings.gonogo_poll_seconds)
-    return Pace(review=3 * every, run=every, hold=3 * every)
+    return Pace(review=3 * every, run=every, hold=3 * every, slowest=max(every, min(6 * every, SLOWEST)))
 
 
 async def _who_am_i(client: SlackClient, team: str) -> Mapping[str, str]:
@@ -293,15 +295,6 @@ async def _listen(stack: AsyncExitStack, application: web.Application, settings:
 
 def _of_name(house: House, name: str) -> Sequence[CIProvider]:
     return [house.providers[service.name].ci for service in house.catalog.services.values() if service.ci.provider == name]
-
-
-async def _wake(house: House, run: str) -> bool:
-    async with house.store.transaction() as tx:
-        found = await tx.step_of_run(run)
-        if found is None:
-            return False
-        await tx.wake(found[0])
-    return True
 
 
 class _Beside:
