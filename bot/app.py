@@ -149,7 +149,7 @@ class _Rooms:
             self.words,
             draw=lambda message: draw(house, message),
         )
-        providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house, run)))
+        providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house.store, catalog, run)))
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
@@ -245,7 +245,7 @@ class _Rooms:
             return "" if engine.is_working else "the engine has stopped"
 
         async def wake(provider: str, hint: RunHint) -> bool:
-            return await notices.wake(house, hint.run, provider=provider)
+            return await notices.wake(house.store, house.catalog, hint.run, provider=provider)
 
         application = web.Application(client_max_size=64 * 1024)
         checks = {"database": database_answers, "slack": slack_answers}

@@ -6,10 +6,11 @@ deliveries are not remembered and not told apart; a second wake-up is one more l
 
 from __future__ import annotations
 
-from bot.services.house import House
+from bot.domain.catalog import Catalog
+from bot.ports import Store
 
 
-async def wake(house: House, run: str, *, provider: str = "") -> bool:
+async def wake(store: Store, catalog: Catalog, run: str, *, provider: str = "") -> bool:
     """Wake the open deployments that wait for a run; tell whether there are any.
 
     ``provider`` is the name in gonogo.yaml of the one that told: two vendors may count their runs with the same numbers. Most notices are
@@ -17,15 +18,15 @@ async def wake(house: House, run: str, *, provider: str = "") -> bool:
     """
     if not run:
         return False
-    async with house.store.reading() as reader:
-        waiting = [each.id for each in await reader.deployments_of_run(run) if _is_told(house, each.service, provider)]
+    async with store.reading() as reader:
+        waiting = [each.id for each in await reader.deployments_of_run(run) if _is_told(catalog, each.service, provider)]
     if waiting:
-        async with house.store.transaction() as tx:
+        async with store.transaction() as tx:
             for deployment in waiting:
                 await tx.wake(deployment)
     return bool(waiting)
 
 
-def _is_told(house: House, service: str, provider: str) -> bool:
-    known = house.catalog.services.get(service)
+def _is_told(catalog: Catalog, service: str, provider: str) -> bool:
+    known = catalog.services.get(service)
     return known is not None and provider in {"", known.ci.provider}
