@@ -52,7 +52,7 @@ class GitHubSends:
 
     def __init__(self, vendor: OnGitHub) -> None:
         self.vendor = vendor
-        self.secrets = {"GONOGO_GITHUB_WEBHOOK_SECRET": SECRET}
+        self.secrets: Mapping[str, str] = {"GONOGO_GITHUB_WEBHOOK_SECRET": SECRET}
 
     def hold(self, commit: str) -> None:
         self.vendor.world.commits[commit] = replace(self.vendor.world.commits[commit], held=True)
@@ -81,7 +81,7 @@ class GitLabSends:
 
     def __init__(self, vendor: OnGitLab) -> None:
         self.vendor = vendor
-        self.secrets = {"GONOGO_GITLAB_SIGNING_TOKEN": SIGNING_TOKEN}
+        self.secrets: Mapping[str, str] = {"GONOGO_GITLAB_SIGNING_TOKEN": SIGNING_TOKEN}
 
     def hold(self, commit: str) -> None:
         self.vendor.world.commits[commit] = replace(self.vendor.world.commits[commit], held=True)
@@ -111,7 +111,7 @@ class JenkinsSends:
 
     def __init__(self, vendor: OnJenkins) -> None:
         self.vendor = vendor
-        self.secrets = {"GONOGO_JENKINS_WEBHOOK_SECRET": SECRET}
+        self.secrets: Mapping[str, str] = {"GONOGO_JENKINS_WEBHOOK_SECRET": SECRET}
 
     def hold(self, commit: str) -> None:
         self.vendor.world.plans[commit] = Plan(held=True)
