@@ -56,6 +56,7 @@ rooms: $(VENV)/.dev ## Check the arrows between the rooms
 bench: $(VENV)/.dev ## Measure, and print ratios
 	@$(BIN)/python -m benchmarks.ack $(ARGS)
 	@$(BIN)/python -m benchmarks.rollback $(ARGS)
+	@$(BIN)/python -m benchmarks.webhooks $(ARGS)
 	@$(BIN)/python -m benchmarks.verdict
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends

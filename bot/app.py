@@ -7,7 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -23,8 +23,9 @@ from bot.domain.people import Person
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
+from bot.providers.hosts import Hosts
 from bot.providers.metrics import scrape
-from bot.services import board, deployments, readiness, summaries
+from bot.services import board, deployments, notices, readiness, summaries
 from bot.services.desk import Desk
 from bot.services.house import House, Pace, existing
 from bot.services.people import TERMINAL, People
@@ -52,6 +53,8 @@ log = structlog.get_logger(__name__)
 
 REDRAWN = timedelta(days=1)
 """How far back cards are looked at again when the bot starts; one that shows the truth already costs no call."""
+SLOWEST = timedelta(seconds=30)
+"""The longest pause between two looks at a run that does not get on, unless GONOGO_POLL_SECONDS is longer."""
 DRAIN = 10.0
 """Seconds that a shutdown waits for requests under way."""
 
@@ -127,6 +130,7 @@ class _Rooms:
     words: Words
     clock: SystemClock
     beside: _Beside
+    figures: Figures = field(default_factory=Figures)
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
@@ -145,7 +149,7 @@ class _Rooms:
             self.words,
             draw=lambda message: draw(house, message),
         )
-        providers = await self._providers(stack, wake=lambda run: self.beside.do(_wake(house, run)))
+        providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house.store, catalog, run)))
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
@@ -153,7 +157,6 @@ class _Rooms:
         store.on_runs(engine.nudge)
         desk = Desk(house, self.database.inbox)
         reception = self._reception(house, desk, announcer, me)
-        figures = Figures()
         clockwork = Clockwork(
             catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
         )
@@ -169,7 +172,7 @@ class _Rooms:
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
         stack.push_async_callback(reception.close)  # after the doors are shut
-        return await self._open_doors(stack, house, self._application(house, reception, figures, socket, engine), socket)
+        return await self._open_doors(stack, house, self._application(house, reception, socket, engine), socket)
 
     async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
         bot = Bot(house, self.database, application, await _listen(stack, application, self.settings))
@@ -179,7 +182,7 @@ class _Rooms:
         return bot
 
     async def _providers(self, stack: AsyncExitStack, *, wake: Callable[[str], None]) -> dict[str, Providers]:
-        providers = replace(self.workshop, wake=wake).providers()
+        providers = replace(self.workshop, wake=wake, hosts=Hosts(observer=self.figures)).providers()
         cis = [each.ci for each in providers.values()]
         metrics = {id(each.metrics): each.metrics for each in providers.values()}  # some are shared
         openable: list[CIProvider | MetricsSource] = [*cis, *metrics.values()]
@@ -222,9 +225,8 @@ class _Rooms:
             team=self.loaded.catalog.team, dispatch=reception.dispatch,
         )  # fmt: skip
 
-    def _application(
-        self, house: House, reception: Reception, figures: Figures, socket: Socket | None, engine: JournalEngine
-    ) -> web.Application:
+    def _application(self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine) -> web.Application:
+        figures = self.figures
         guard = Guard(
             [secret.encode() for secret in self.settings.signing_secrets], house.catalog.team, self.settings.slack_app_id, self.clock
         )
@@ -243,8 +245,8 @@ class _Rooms:
         async def engine_works() -> str:
             return "" if engine.is_working else "the engine has stopped"
 
-        async def wake(hint: RunHint) -> bool:
-            return await _wake(house, hint.run)
+        async def wake(provider: str, hint: RunHint) -> bool:
+            return await notices.wake(house.store, house.catalog, hint.run, provider=provider)
 
         application = web.Application(client_max_size=64 * 1024)
         checks = {"database": database_answers, "slack": slack_answers}
@@ -258,7 +260,7 @@ class _Rooms:
 def pace_of(settings: Settings) -> Pace:
     """Take the pace from the settings: how often waiting procedures look when nothing wakes them."""
     every = timedelta(seconds=settings.gonogo_poll_seconds)
-    return Pace(review=3 * every, run=every, hold=3 * every)
+    return Pace(review=3 * every, run=every, hold=3 * every, slowest=max(every, min(6 * every, SLOWEST)))
 
 
 async def _who_am_i(client: SlackClient, team: str) -> Mapping[str, str]:
@@ -294,15 +296,6 @@ async def _listen(stack: AsyncExitStack, application: web.Application, settings:
 
 def _of_name(house: House, name: str) -> Sequence[CIProvider]:
     return [house.providers[service.name].ci for service in house.catalog.services.values() if service.ci.provider == name]
-
-
-async def _wake(house: House, run: str) -> bool:
-    async with house.store.transaction() as tx:
-        found = await tx.step_of_run(run)
-        if found is None:
-            return False
-        await tx.wake(found[0])
-    return True
 
 
 class _Beside:

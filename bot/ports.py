@@ -427,8 +427,8 @@ class Reader(Protocol):
         """List the rollout's steps in order."""
         ...
 
-    async def step_of_run(self, run: str) -> tuple[DeploymentId, Step] | None:
-        """Find the step that a CI run belongs to."""
+    async def deployments_of_run(self, run: str) -> tuple[Deployment, ...]:
+        """List the open deployments with a step that has this CI run; of two vendors' runs with the same number, both."""
         ...
 
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
@@ -776,6 +776,13 @@ class JournalStore(Protocol):
 # The engine -----------------------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Later:
+    """What a look may answer instead of None: there is nothing yet, look again after ``pause``, whatever ``every`` says."""
+
+    pause: timedelta
+
+
 class Run(Protocol):
     """A runbook's own four verbs. Names are unique within a run; what has happened under a name is never done again."""
 
@@ -792,7 +799,10 @@ class Run(Protocol):
         ...
 
     async def until(self, name: str, look: Callable[..., Awaitable[Json]], *args: Any, every: timedelta) -> Json:
-        """Look at the stored facts, now, on every wake-up and every so often, until the look returns something other than None."""
+        """Look at the stored facts, now, on every wake-up and every so often, until the look returns something.
+
+        None is nothing, and so is ``Later``.
+        """
         ...
 
     async def wait(self, name: str, *, timeout: timedelta | None = None) -> Json:

@@ -186,7 +186,12 @@ SETTINGS_DOCS: tuple[SettingDoc, ...] = (
     ),
     SettingDoc("GONOGO_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
     SettingDoc("GONOGO_WORK_DIR", "var", "Where worktrees and logs of the embedded CI live."),
-    SettingDoc("GONOGO_POLL_SECONDS", "5", "How often running work is looked at when no notice comes; gates and metrics three times less."),
+    SettingDoc(
+        "GONOGO_POLL_SECONDS",
+        "5",
+        "How often running work is looked at when no notice comes; gates and metrics three times less. While a run does not get on, the "
+        "pauses double, up to 30 seconds.",
+    ),
     SettingDoc("GONOGO_TEMPLATES", "", "A folder with templates of your own; see the reference of templates."),
 )
 """Every variable, for ``docs/reference/settings.md``."""

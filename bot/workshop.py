@@ -10,9 +10,9 @@ import aiohttp
 from bot.catalog import Loaded
 from bot.domain.catalog import ProviderChoice, Service
 from bot.ports import Clock, Providers
+from bot.providers.hosts import Hosts
 from bot.providers.metrics.scrape import ScrapeMetrics
 from bot.providers.oncall.rota import RotaSchedule
-from bot.providers.rest import Hosts
 from bot.providers.workbench import Embedded, Workbench
 from bot.settings import Settings
 from bot.storage.database import Database

@@ -81,6 +81,8 @@ class Step:
     """What the run said when it failed, or what is odd about it while it runs."""
     stages: tuple[Stage, ...] = ()
     """The stages of the run, as they were seen last."""
+    moved_at: datetime | None = None
+    """When the run was last seen to get on."""
     silent_since: datetime | None = None
     """Since when the CI provider has not answered a question about this step."""
 

@@ -13,7 +13,7 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.engine.registry import Registry
-from bot.ports import Clock, JournalStore, Json, RunRecord
+from bot.ports import Clock, JournalStore, Json, Later, RunRecord
 
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between tries of a step that failed."""
@@ -82,8 +82,8 @@ class Execution:
             return self.entries[name]
         self._begin(name)
         found = await self._try(look, *args)
-        if found is None:
-            raise Parked(self.clock.now() + every)
+        if found is None or isinstance(found, Later):
+            raise Parked(self.clock.now() + (found.pause if found else every))
         return await self._record(name, found)
 
     async def wait(self, name: str, *, timeout: timedelta | None = None) -> Json:

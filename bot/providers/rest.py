@@ -25,17 +25,18 @@ import structlog
 from aiohttp.http_exceptions import LineTooLong
 
 from bot.domain.errors import IntegrationError
+from bot.providers.complaint import words_of
+from bot.providers.hosts import LONGEST_PAUSE as LONGEST_PAUSE  # noqa: PLC0414 - the client's callers read it here
+from bot.providers.hosts import Hosts as Hosts  # noqa: PLC0414
 
 log = structlog.get_logger(__name__)
 
 USUAL_PAUSE = 60.0
 """How long a host is left alone when it limits us and does not say until when (GitHub: "wait for at least one minute")."""
-LONGEST_PAUSE = 3600.0
 REMEMBERED = 256
 """How many answers are kept for conditional requests, and"""
 REMEMBERED_SIZE = 512 * 1024
 """how large one of them may be."""
-SAID = 300
 _CHUNK = 64 * 1024
 _UNCLEAR = frozenset({500, 502, 503, 504, 520, 522, 524})
 _AGAIN = frozenset({408, 425, 429}) | _UNCLEAR
@@ -77,22 +78,6 @@ class Budget:
     patience: float = 20.0
     body_cap: int = 8 * 1024 * 1024
     first_pause: float = 0.5
-
-
-class Hosts:
-    """Which hosts want to be left alone, and for how long; all clients share one, so that one caller's 429 holds for the others."""
-
-    def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
-        self._now = now
-        self._until: dict[str, float] = {}
-
-    def wait(self, host: str) -> float:
-        """Say how many seconds a call to the host has to wait; 0 for now."""
-        return max(0.0, self._until.get(host, 0.0) - self._now())
-
-    def leave_alone(self, host: str, seconds: float) -> None:
-        """Leave a host alone; a longer pause that is known already stays."""
-        self._until[host] = max(self._until.get(host, 0.0), self._now() + min(seconds, LONGEST_PAUSE))
 
 
 @dataclass(frozen=True, slots=True)
@@ -262,6 +247,20 @@ class RestClient:
         return waited
 
     async def _once(self, call: _Call) -> Reply:
+        began = time.perf_counter()
+        outcome = "failed"
+        try:
+            reply = await self._answered(call)
+            outcome = "ok"
+        except RestError as error:
+            outcome = _outcome(error)
+            raise
+        else:
+            return reply
+        finally:
+            self._hosts.observer.called(self._vendor, outcome, time.perf_counter() - began)
+
+    async def _answered(self, call: _Call) -> Reply:
         try:
             return await self._exchange(call)
         except aiohttp.ClientConnectorError as error:
@@ -322,13 +321,17 @@ class RestClient:
     def _obey(self, headers: Mapping[str, str]) -> None:
         """Leave the host alone when this answer was the last one that its budget allows."""
         if _is_used_up(headers):
-            self._hosts.leave_alone(self._host, _until_reset(headers) or USUAL_PAUSE)
+            self._leave_alone(_until_reset(headers) or USUAL_PAUSE)
+
+    def _leave_alone(self, seconds: float) -> None:
+        self._hosts.leave_alone(self._host, seconds)
+        self._hosts.observer.paused(self._vendor, min(seconds, LONGEST_PAUSE))
 
     def _refused(self, call: _Call, status: int, headers: Mapping[str, str], body: bytes) -> RestError:
-        said = self.redact(_said(body))
+        said = self.redact(words_of(body))
         wait = _asked_pause(status, headers, said)
         if wait:
-            self._hosts.leave_alone(self._host, wait)
+            self._leave_alone(wait)
             wait = min(wait, LONGEST_PAUSE)
         sentence = self.redact(f"{self._vendor} answered {status} to {call.name}{_meaning(status, headers, limited=wait > 0)}")
         return RestError(
@@ -343,6 +346,13 @@ class RestClient:
     def _failed(self, call: _Call, what: str, *, unclear: bool = False) -> RestError:
         sentence = self.redact(f"{what} ({call.name}).")
         return RestError(sentence, vendor=self._vendor, perhaps_done=unclear and not call.is_read)
+
+
+def _outcome(error: RestError) -> str:
+    """Name what a request came to, for the figures. A fault of the vendor's own with a Retry-After is a fault, not a limit."""
+    if error.status is None or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+        return "failed"
+    return "limited" if error.wait else "refused"
 
 
 def _meaning(status: int, headers: Mapping[str, str], *, limited: bool) -> str:
@@ -408,30 +418,3 @@ def _date(text: str) -> datetime | None:
     except (TypeError, ValueError):
         return None
     return found if found.tzinfo else None
-
-
-def _said(body: bytes) -> str:
-    """Take the vendor's own words out of an error's body; a page of HTML says nothing to a person."""
-    try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
-        return ""
-    if not isinstance(data, dict):
-        return ""
-    words = next((data[key] for key in ("message", "error_description", "error") if data.get(key)), "")
-    if isinstance(words, dict) and "message" in words:  # JSON-RPC: its number says nothing to a person
-        words = words["message"]
-    errors = data.get("errors")
-    details = [each.get("message") if isinstance(each, dict) else each for each in errors] if isinstance(errors, list) else []
-    return " ".join("; ".join(_spoken(each) for each in (words, *details) if each).split())[:SAID]
-
-
-def _spoken(words: Any, depth: int = 4) -> str:
-    """Put words into one line that come as objects and lists: GitLab says ``{"base": ["Reference not found"]}``."""
-    if not isinstance(words, dict | list):
-        return str(words)
-    if not depth:
-        return "…"
-    if isinstance(words, dict):
-        return ", ".join(f"{key}: {_spoken(each, depth - 1)}" for key, each in words.items())
-    return ", ".join(_spoken(each, depth - 1) for each in words)

@@ -15,7 +15,7 @@ import aiohttp
 
 from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers read it here
 from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
-from bot.providers.rest import Hosts
+from bot.providers.hosts import Hosts
 
 Provider = TypeVar("Provider")
 

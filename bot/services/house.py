@@ -23,6 +23,12 @@ class Pace:
     review: timedelta = timedelta(seconds=15)
     run: timedelta = timedelta(seconds=5)
     hold: timedelta = timedelta(seconds=15)
+    slowest: timedelta = timedelta(seconds=30)
+    """How rarely a run is looked at that does not get on."""
+
+    def after(self, quiet: timedelta) -> timedelta:
+        """Say when to look again at a run that has not got on for a time: after as long again, so that the pauses double."""
+        return max(self.run, min(quiet, self.slowest))
 
 
 @dataclass(frozen=True, slots=True)

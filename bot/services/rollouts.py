@@ -13,7 +13,7 @@ from bot.domain.commands import OpenGate
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.rollout import Step, StepState, correlation, plan
-from bot.ports import Answer, CIProvider, CIRun, Intent, Json, Live, Message, RunState, StartRequest, Transaction
+from bot.ports import Answer, CIProvider, CIRun, Intent, Json, Later, Live, Message, RunState, StartRequest, Transaction
 from bot.services import health
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollbacks import by_rule
@@ -21,6 +21,7 @@ from bot.services.rollbacks import by_rule
 ATTEMPTS = 3
 """How often a step is started when the provider loses its run for certain."""
 BEGINS_WITHIN = timedelta(seconds=30)
+SOON_AFTER = timedelta(seconds=1)
 HANGS = 2.0
 ENOUGH_RUNS = 3
 """From how many earlier runs "usual" is known."""
@@ -106,7 +107,7 @@ async def _find_or_start(house: House, id: DeploymentId, step: Step) -> str:
     async with _asking(house, id, step):
         run = await _run_of(ci, deployment, step, smoke=smoke)
     async with house.store.transaction() as tx:
-        await tx.save_steps(id, [replace(step, run=run.id, run_url=run.url, stages=run.stages, silent_since=None)])
+        await tx.save_steps(id, [replace(step, run=run.id, run_url=run.url, stages=run.stages, silent_since=None, moved_at=house.now())])
         await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
         if not smoke and deployment.kind is Kind.FORWARD:
             facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": run.url}
@@ -152,8 +153,8 @@ async def _run_of(ci: CIProvider, deployment: Deployment, step: Step, *, smoke: 
     return await ci.start(request)
 
 
-async def look(house: House, id: DeploymentId, index: int) -> str | None:
-    """Look at a step's run (or its smoke run): ``go`` when it succeeded, ``over`` when the deployment ended, None while it runs."""
+async def look(house: House, id: DeploymentId, index: int) -> str | Later | None:
+    """Look at a step's run (or its smoke run): ``go`` when it succeeded, ``over`` when the deployment ended, else when to look again."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         step = (await reader.steps(id))[index]
@@ -170,8 +171,19 @@ async def look(house: House, id: DeploymentId, index: int) -> str | None:
         return await _again(house, deployment, step)
     if run.state.is_final:
         return await _failed(house, deployment, step, run)
-    await _progress(house, deployment, step, run)
-    return None
+    return _next_look(house, deployment, await _progress(house, deployment, step, run), run)
+
+
+def _next_look(house: House, deployment: Deployment, step: Step, run: CIRun) -> Later | None:
+    """Look less often at a run that does not get on. A rollback is looked at often throughout: somebody waits for its end."""
+    if deployment.kind is Kind.ROLLBACK or step.moved_at is None:
+        return None
+    now = house.now()
+    pause = house.pace.after(now - step.moved_at)
+    begins_by = (step.started_at or now) + BEGINS_WITHIN + SOON_AFTER
+    if run.state is RunState.QUEUED and now < begins_by:
+        pause = min(pause, max(begins_by - now, house.pace.run))  # that it has not begun is said in time
+    return Later(pause)
 
 
 async def _succeeded(house: House, deployment: Deployment, step: Step) -> str:
@@ -201,14 +213,17 @@ async def _say_deployed(tx: Transaction, deployment: Deployment, step: Step, now
     await tx.say(Message(f"{deployment.id}:deployed:{step.key}:{step.attempt}", "step_done", facts, deployment.id))
 
 
-async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun) -> None:
-    """Store where a run stands, when that has changed. ``step`` has its stages already."""
+async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun) -> Step:
+    """Store where a run stands, when that has changed; give what is stored. ``step`` has its stages already."""
     async with house.store.reading() as reader:
         usual = await reader.step_seconds(deployment.service, deployment.environment, step.key)
         stored = (await reader.steps(deployment.id))[step.index]
     seen = replace(step, sentence=odd(run, step, house.now(), usual))
-    if seen != stored:
-        await _save(house, deployment.id, step, seen)
+    if seen == stored:
+        return stored
+    seen = replace(seen, moved_at=house.now())
+    await _save(house, deployment.id, step, seen)
+    return seen
 
 
 def odd(run: CIRun, step: Step, now: datetime, usual: Sequence[float]) -> str:

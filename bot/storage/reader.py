@@ -158,11 +158,12 @@ class SqlReader:
         rows = await self._all(select(row.c.body).where(row.c.deployment == id).order_by(row.c["index"]))
         return tuple(codec.read(Step, found["body"]) for found in rows)
 
-    async def step_of_run(self, run: str) -> tuple[DeploymentId, Step] | None:
-        """Find the step that a CI run belongs to."""
-        row = table(StepRow)
-        found = await self._one(select(row).where(row.c.run == run).limit(1)) if run else None
-        return (found["deployment"], codec.read(Step, found["body"])) if found else None
+    async def deployments_of_run(self, run: str) -> tuple[Deployment, ...]:
+        """List the open deployments with a step that has this CI run."""
+        step, row = table(StepRow), table(DeploymentRow)
+        of_run = select(step.c.deployment).where(step.c.run == run, step.c.run != "")
+        found = select(row).where(row.c.id.in_(of_run), row.c.state.in_([str(state) for state in OPEN]))
+        return tuple(deployment_of(each) for each in await self._all(found))
 
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
         """List snapshots, oldest first; of many, the baseline and the newest."""

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from aiohttp import web
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 
 from handlers.web.pulse import loop_lag
 
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
+CALL_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 KINDS = frozenset(
     {"/deploy", "/rollback", "block_actions", "view_submission", "view_closed", "event_callback", "shortcut", "message_action"}
 )
@@ -15,15 +16,20 @@ KINDS = frozenset(
 
 
 class Figures:
-    """Counters and histograms of the doors."""
+    """Counters and histograms of the doors, and of the calls that go out through them."""
 
     def __init__(self, registry: CollectorRegistry | None = None) -> None:
-        self.registry = registry or CollectorRegistry()
-        self._requests = Counter("gonogo_slack_requests", "Requests of Slack's", ["kind", "outcome"], registry=self.registry)
-        self._rejected = Counter("gonogo_rejected_requests", "Requests turned away", ["reason"], registry=self.registry)
-        self._acks = Histogram("gonogo_ack_seconds", "Time to ack", ["kind"], buckets=ACK_BUCKETS, registry=self.registry)
-        self._webhooks = Counter("gonogo_webhooks", "CI webhooks", ["provider", "outcome"], registry=self.registry)
-        self._lag = Gauge("gonogo_event_loop_lag_seconds", "How late the event loop was when this was asked", registry=self.registry)
+        self.registry = registry = registry or CollectorRegistry()
+        self._calls = Counter("gonogo_vendor_calls", "Requests to vendors", ["vendor", "outcome"], registry=registry)
+        self._call_seconds = Histogram(
+            "gonogo_vendor_call_seconds", "How long a vendor takes", ["vendor"], buckets=CALL_BUCKETS, registry=registry
+        )
+        self._pauses = Summary("gonogo_vendor_pause_seconds", "How long a vendor asks to be left alone", ["vendor"], registry=registry)
+        self._requests = Counter("gonogo_slack_requests", "Requests of Slack's", ["kind", "outcome"], registry=registry)
+        self._rejected = Counter("gonogo_rejected_requests", "Requests turned away", ["reason"], registry=registry)
+        self._acks = Histogram("gonogo_ack_seconds", "Time to ack", ["kind"], buckets=ACK_BUCKETS, registry=registry)
+        self._webhooks = Counter("gonogo_webhooks", "CI webhooks", ["provider", "outcome"], registry=registry)
+        self._lag = Gauge("gonogo_event_loop_lag_seconds", "How late the event loop was when this was asked", registry=registry)
 
     def rejected(self, reason: str) -> None:
         """Count a request that was turned away."""
@@ -38,6 +44,15 @@ class Figures:
     def webhook(self, provider: str, outcome: str) -> None:
         """Count a webhook."""
         self._webhooks.labels(provider, outcome).inc()
+
+    def called(self, vendor: str, outcome: str, seconds: float) -> None:
+        """Count a request to a vendor, and time it; see ``bot.providers.rest.Observer``."""
+        self._calls.labels(vendor, outcome).inc()
+        self._call_seconds.labels(vendor).observe(seconds)
+
+    def paused(self, vendor: str, seconds: float) -> None:
+        """Count that a vendor asks to be left alone, and for how long."""
+        self._pauses.labels(vendor).observe(seconds)
 
     def lagged(self, seconds: float) -> None:
         """Show how late the event loop is."""

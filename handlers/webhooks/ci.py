@@ -1,4 +1,7 @@
-"""Signed notices from CI providers: they wake, polling decides."""
+"""Signed notices from CI providers: they wake, polling decides.
+
+Nothing is kept to recognise a delivery that comes twice: waking twice is waking once, and what a notice says about a run is not believed.
+"""
 
 from __future__ import annotations
 
@@ -17,10 +20,15 @@ log = structlog.get_logger(__name__)
 BODY_CAP = 5 * 1024 * 1024
 
 
-def ci_route(
-    providers: Callable[[str], Sequence[CIProvider]], wake: Callable[[RunHint], Awaitable[bool]], figures: Figures
-) -> web.RouteDef:
-    """Give the route ``/webhooks/ci/{provider}``. ``providers`` lists the services' providers of a name; each knows its own secret."""
+Wake = Callable[[str, RunHint], Awaitable[bool]]
+"""Wake whoever waits for the run that a provider (by name) told of; tell whether there is anybody."""
+
+
+def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figures: Figures) -> web.RouteDef:
+    """Give the route ``/webhooks/ci/{provider}``. ``providers`` lists the services' providers of a name; each knows its own secret.
+
+    Services may share a secret: whichever of their providers reads the notice, the run that it names is looked for among all of them.
+    """
 
     async def notice(request: web.Request) -> web.Response:
         known = providers(request.match_info["provider"])
@@ -32,7 +40,7 @@ def ci_route(
         except Turned as turned:
             figures.webhook(name, turned.reason)
             return turned.answer()
-        outcome, status = await _told(hint, wake)
+        outcome, status = await _told(name, hint, wake)
         figures.webhook(name, outcome)
         return web.Response(status=status)
 
@@ -51,9 +59,9 @@ def _read(providers: Sequence[CIProvider], request: web.Request, body: bytes) ->
     raise Turned(status, "not authentic" if status == 401 else "refused")  # noqa: PLR2004 - HTTP
 
 
-async def _told(hint: RunHint, wake: Callable[[RunHint], Awaitable[bool]]) -> tuple[str, int]:
+async def _told(provider: str, hint: RunHint, wake: Wake) -> tuple[str, int]:
     try:
-        woken = await wake(hint)
+        woken = await wake(provider, hint)
     except Exception:
         log.exception("a notice could not be taken", run=hint.run)
         return "failed", 503  # the sender may deliver it again; polling sees the run anyway

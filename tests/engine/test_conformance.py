@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.errors import IntegrationError
 from bot.engine.execution import TRIES
-from bot.ports import Run
+from bot.ports import Later, Run
 from tests.engine.conftest import Bench
 
 MINUTE = timedelta(minutes=1)
@@ -62,6 +62,31 @@ async def test_a_look_is_repeated_until_there_is_something(bench: Bench) -> None
     found.append("green")
     await bench.pass_time(HALF_A_MINUTE)
     assert bench.did == ["look", "look"]
+    assert (await bench.record("shop-1")).result == "green"
+
+
+async def test_a_look_may_say_when_it_looks_again_and_a_wake_up_comes_before_that(bench: Bench) -> None:
+    pauses = [Later(3 * MINUTE), Later(HALF_A_MINUTE), None]
+
+    async def look() -> Later | str | None:
+        bench.did.append("look")
+        return pauses.pop(0) if pauses else "green"
+
+    async def deploy(run: Run) -> str:
+        return str(await run.until("finished", look, every=MINUTE))
+
+    bench.add(deploy)
+    await bench.engine.start("deploy", "shop-1")
+    await bench.settle()
+    await bench.pass_time(2 * MINUTE)
+    assert len(bench.did) == 1
+    await bench.wake("shop-1")
+    assert len(bench.did) == 2
+    await bench.pass_time(HALF_A_MINUTE)
+    assert len(bench.did) == 3
+    await bench.pass_time(HALF_A_MINUTE)
+    assert len(bench.did) == 3, "None is the pause that the runbook names"
+    await bench.pass_time(HALF_A_MINUTE)
     assert (await bench.record("shop-1")).result == "green"
 
 

@@ -58,7 +58,8 @@ async def site() -> AsyncIterator[Site]:
         site = Site("", session)
         providers = [cast("CIProvider", SignedNotices(secret)) for secret in ("one", "two")]
 
-        async def wake(hint: RunHint) -> bool:
+        async def wake(provider: str, hint: RunHint) -> bool:
+            assert provider == "fake"
             site.woken.append(hint.run)
             return hint.run != "unknown"
 

@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from bot.app import pace_of
 from bot.domain.card import Action
 from bot.domain.commands import OpenGate, RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.rollout import Step, StepState
-from bot.ports import CIRun, RunState, Stage
+from bot.ports import CIRun, Later, RunState, Stage
+from bot.services import rollouts
+from bot.services.house import House, Pace
 from bot.services.rollbacks import stand_down
 from bot.services.rollouts import look, odd
+from bot.settings import Settings
 
 Team = Any
 """The fixture ``team``."""
@@ -118,6 +122,44 @@ async def test_what_was_seen_before_the_click_does_not_undo_the_click(team: Team
     await look(team.house, v2, 0)
     async with team.database.store.reading() as reader:
         assert (await reader.steps(v2))[0].state is StepState.SKIPPED
+
+
+async def looks(team: Team, house: House, deployment: str, *after: float) -> list[float]:
+    """Look at the first step each so many seconds later; give the pauses that are taken then, 0 for the usual one."""
+    pauses = []
+    for seconds in after:
+        team.engine.clock.advance(seconds * SECOND)
+        found = await rollouts.look(house, deployment, 0)
+        pauses.append(found.pause.total_seconds() if isinstance(found, Later) else 0.0)
+    return pauses
+
+
+async def test_a_run_that_does_not_get_on_is_looked_at_less_and_less_until_it_moves(team: Team) -> None:
+    team.ci.stages = (BUILD, RELEASE)
+    v2 = await team.rolls_out_v2(timedelta(0))
+    house = replace(team.house, pace=Pace())
+    assert await looks(team, house, v2, 0, 5, 5, 10, 20, 30, 30) == [5, 5, 10, 20, 30, 30, 30]
+    team.ci.stages = (BUILD, replace(RELEASE, sentence="2 of 3 pods"))
+    assert await looks(team, house, v2, 7, 5, 5) == [5, 5, 10]
+
+
+async def test_a_rollback_is_looked_at_often_throughout(team: Team) -> None:
+    team.ci.stages = (BUILD, RELEASE)
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes()
+    assert await looks(team, team.house, "shop-3", 5, 60, 600) == [0, 0, 0]
+
+
+@pytest.mark.parametrize(("quiet", "pause"), [(0, 5), (4, 5), (6, 6), (20, 20), (31, 30), (9999, 30)])
+def test_the_pauses_double_between_two_bounds(quiet: float, pause: float) -> None:
+    assert Pace().after(quiet * SECOND) == pause * SECOND
+
+
+@pytest.mark.parametrize(("every", "slowest"), [(0.2, 1.2), (5, 30), (10, 30), (60, 60)])
+def test_the_bounds_follow_the_setting(every: float, slowest: float) -> None:
+    pace = pace_of(Settings.read({"GONOGO_POLL_SECONDS": str(every)}))
+    assert (pace.run, pace.after(timedelta(hours=1))) == (every * SECOND, slowest * SECOND)
 
 
 HANGS = "the run takes more than twice as long as the slowest before; see where it hangs"

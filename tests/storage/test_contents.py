@@ -28,10 +28,21 @@ async def test_steps_are_updated_by_index_and_found_by_their_run(database: Datab
         await tx.save_steps("shop-1", [last, first])
         await tx.save_steps("shop-1", [running])
         assert await tx.steps("shop-1") == (running, last)
-        assert await tx.step_of_run("run-7") == ("shop-1", running)
-        assert await tx.step_of_run("") is None
+        assert [each.id for each in await tx.deployments_of_run("run-7")] == ["shop-1"]
+        assert await tx.deployments_of_run("") == ()
+        assert await tx.deployments_of_run("run-8") == ()
         await tx.save_steps("shop-1", [replace(running, state=StepState.HOLDING, deployed_at=NOW + timedelta(seconds=40))])
         assert await tx.step_seconds("shop", "production", "canary-5") == (40.0,)
+
+
+async def test_a_run_is_found_in_every_open_deployment_that_has_it_and_in_no_other(database: Database) -> None:
+    for _ in range(3):
+        await deploy(database)
+    async with database.store.transaction() as tx:
+        for each in ("shop-1", "shop-2", "shop-3"):
+            await tx.save_steps(each, [Step(0, "canary-5", 5, timedelta(0), run="7")])
+        assert await tx.move("shop-2", State.CANCELLED, at=NOW)
+        assert {each.id for each in await tx.deployments_of_run("7")} == {"shop-1", "shop-3"}
 
 
 async def test_snapshots_begin_with_the_baseline_and_end_with_the_newest(database: Database) -> None:

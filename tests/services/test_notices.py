@@ -1,0 +1,51 @@
+"""Which deployments a notice wakes: those that wait for its run, by the provider that told of it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from bot.domain.catalog import ProviderChoice
+from bot.domain.rollout import StepState
+from bot.ports import RunState, Stage
+from bot.services import notices
+
+Team = Any
+"""The fixture ``team``."""
+
+
+async def run_under_way(team: Team) -> str:
+    team.ci.stages = (Stage("release", RunState.RUNNING), Stage("announce", RunState.QUEUED))
+    v2 = await team.rolls_out_v2()
+    async with team.database.store.reading() as reader:
+        step = (await reader.steps(v2))[0]
+    assert step.state is StepState.RUNNING
+    return str(step.run)
+
+
+async def wakes(team: Team) -> int:
+    return int((await team.database.journal.get("shop-2")).signals)
+
+
+async def test_a_notice_wakes_only_by_the_provider_whose_run_it_is(team: Team) -> None:
+    run, catalog = await run_under_way(team), team.house.catalog
+    shop = replace(catalog.services["shop"], ci=ProviderChoice("gitlab"))
+    catalog = replace(catalog, services={"shop": shop})
+    before = await wakes(team)
+    assert not await notices.wake(team.house.store, catalog, run, provider="github"), "another vendor's run with the same number"
+    assert not await notices.wake(team.house.store, catalog, "", provider="gitlab")
+    assert not await notices.wake(team.house.store, replace(catalog, services={}), run), "a service that is not configured any more"
+    assert await wakes(team) == before
+    assert await notices.wake(team.house.store, catalog, run, provider="gitlab")
+    assert await notices.wake(team.house.store, catalog, run)
+    assert await wakes(team) == before + 2
+
+
+async def test_a_notice_about_a_deployment_that_is_over_wakes_nobody(team: Team) -> None:
+    run = await run_under_way(team)
+    team.ci.stages = ()
+    team.ci.ends["deploy"] = RunState.FAILED
+    await team.passes(team.house.pace.run)
+    before = await wakes(team)
+    assert not await notices.wake(team.house.store, team.house.catalog, run)
+    assert await wakes(team) == before
