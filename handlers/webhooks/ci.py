@@ -5,7 +5,8 @@ Nothing is kept to recognise a delivery that comes twice: waking twice is waking
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from aiohttp import web
@@ -17,8 +18,9 @@ from handlers.web.figures import Figures
 
 log = structlog.get_logger(__name__)
 
-BODY_CAP = 5 * 1024 * 1024
-
+BODY_CAP = 2 * 1024 * 1024
+SMALL = 64 * 1024
+"""A larger body is verified in a thread: strangers can send it, and nobody else should wait for its sums."""
 
 Wake = Callable[[str, RunHint], Awaitable[bool]]
 """Wake whoever waits for the run that a provider (by name) told of; tell whether there is anybody."""
@@ -36,7 +38,9 @@ def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figur
         try:
             if not known:
                 raise Turned(404, "unknown provider")  # noqa: TRY301 - one way out for all that is turned away
-            hint = _read(known, request, await read_body(request, BODY_CAP))
+            body = await read_body(request, BODY_CAP)
+            asked = (known, request.headers, body)
+            hint = _read(*asked) if len(body) <= SMALL else await asyncio.to_thread(_read, *asked)
         except Turned as turned:
             figures.webhook(name, turned.reason)
             return turned.answer()
@@ -47,12 +51,12 @@ def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figur
     return web.post("/webhooks/ci/{provider}", notice)
 
 
-def _read(providers: Sequence[CIProvider], request: web.Request, body: bytes) -> RunHint:
+def _read(providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes) -> RunHint:
     """Have each provider verify and read the notice; the first that knows it decides. Raises Turned with what the most knowing said."""
     said: list[int] = []
     for provider in providers:
         try:
-            return provider.parse_webhook(request.headers, body)
+            return provider.parse_webhook(headers, body)
         except IntegrationError as error:
             said.append(error.status or 400)
     status = next((each for each in (400, 401) if each in said), said[0])
