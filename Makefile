@@ -38,7 +38,7 @@ check: $(VENV)/.dev ## Format, lint, types, rooms, dependencies and tests with b
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --config pyproject.toml
 	@$(BIN)/deptry .
-	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=90 -n $(WORKERS) --dist worksteal $(ARGS)
+	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=92 -n $(WORKERS) --dist worksteal $(ARGS)
 
 format: $(VENV)/.dev ## Put every file in the house format
 	@$(BIN)/ruff format .
