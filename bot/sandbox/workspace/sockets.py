@@ -90,10 +90,11 @@ class Sockets:
 
     async def deliver(self, kind: str, payload: Json, *, retry: int = 0, reason: str = "") -> Json:
         """Send an envelope through one of the connections and wait for its ack; gives the ack's payload."""
-        if not self._connections:
+        standing = [each for each in self._connections if not each.closed]
+        if not standing:
             raise ConnectionError("the bot is not connected")
         self._turn += 1
-        socket = self._connections[self._turn % len(self._connections)]
+        socket = standing[self._turn % len(standing)]
         envelope = str(uuid.uuid4())
         waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
         self._acks[envelope] = waiting
