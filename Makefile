@@ -7,7 +7,7 @@ VENV ?= .venv/$(notdir $(PYTHON))
 BIN := $(VENV)/bin
 PLAY ?=
 # Tests mostly wait for processes and servers, so more of them go side by side than there are cores.
-WORKERS ?= 4
+WORKERS ?= 6
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types rooms bench faults test-emulator test-buildbot lock image clean
