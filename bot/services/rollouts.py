@@ -20,6 +20,8 @@ from bot.services.rollbacks import by_rule
 
 ATTEMPTS = 3
 """How often a step is started when the provider loses its run for certain."""
+ATTEMPTS_BACK = 12
+"""The same for a rollback: nothing is better than to go on trying, and nothing runs twice."""
 BEGINS_WITHIN = timedelta(seconds=30)
 SOON_AFTER = timedelta(seconds=1)
 HANGS = 2.0
@@ -167,7 +169,7 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
     step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None)
     if run.state is RunState.SUCCEEDED:
         return await _succeeded(house, deployment, step)
-    if run.state is RunState.LOST and step.attempt < ATTEMPTS:
+    if run.state is RunState.LOST and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):
         return await _again(house, deployment, step)
     if run.state.is_final:
         return await _failed(house, deployment, step, run)
