@@ -9,6 +9,9 @@ PLAY ?=
 # Tests mostly wait for processes and servers, so more of them go side by side than there are cores.
 WORKERS ?= 6
 
+# Compiled modules are kept, even where the surroundings say otherwise: compiling the tests anew costs more than most tests.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test check format lint types rooms bench faults test-emulator test-buildbot lock image clean
 

@@ -240,7 +240,7 @@ def environment_of(slack: Address, folder: Path) -> dict[str, str]:
     return {
         "SLACK_BOT_TOKEN": slack.token, "SLACK_SIGNING_SECRET": slack.secret, "SLACK_API_URL": slack.api_url,
         "GONOGO_CONFIG": str(folder / "gonogo.yaml"), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{folder / 'gonogo.db'}",
-        "GONOGO_LISTEN": "127.0.0.1:0", "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.2",
+        "GONOGO_LISTEN": "127.0.0.1:0", "GONOGO_WORK_DIR": str(folder / "var"), "GONOGO_POLL_SECONDS": "0.05",
     }  # fmt: skip
 
 
