@@ -455,6 +455,10 @@ class Reader(Protocol):
         """List how long a step's CI run took in the newest deployments, for estimates."""
         ...
 
+    async def stage_seconds(self, service: str, environment: str, key: str, limit: int = 20) -> Mapping[str, tuple[float, ...]]:
+        """List, by name, how long each stage of a step's runs took in the newest deployments, for estimates."""
+        ...
+
     async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
         """List a deployment's audit entries, oldest first."""
         ...

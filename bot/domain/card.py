@@ -6,6 +6,7 @@ terminal. Buttons are derived here from the state, so a button that cannot work 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -16,7 +17,7 @@ from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import GateState, Review
-from bot.domain.rollout import Step, StepState
+from bot.domain.rollout import Step
 
 
 class Action(StrEnum):
@@ -128,6 +129,8 @@ class Card:
     watch_until: datetime | None = None
     about_left: timedelta | None = None
     """An estimate of the time that the rollout still needs."""
+    stages_take: Mapping[str, timedelta] = field(default_factory=dict)
+    """Within which time nine of ten earlier runs had each stage of the run under way behind them, where that is known."""
     next_summary_at: datetime | None = None
     rollback_locks: bool = True
     """Whether a rollback locks the environment; the dialog says so."""
@@ -144,8 +147,7 @@ class Card:
         if self.deployment.state not in {State.ROLLING_OUT, State.ROLLING_BACK}:
             return None
         steps = self.steps if self.deployment.state is State.ROLLING_OUT else self.way_back
-        asked = (step for step in steps if step.state in {StepState.RUNNING, StepState.SMOKE})
-        return min((step.silent_since for step in asked if step.silent_since), default=None)
+        return min((step.silent_since for step in steps if step.is_under_way and step.silent_since), default=None)
 
     @property
     def waits_at(self) -> str:

@@ -81,16 +81,22 @@ class Step:
     """What the run said when it failed, or what is odd about it while it runs."""
     stages: tuple[Stage, ...] = ()
     """The stages of the run, as they were seen last."""
+    deploying_stages: tuple[Stage, ...] = ()
+    """The stages of the run that deployed, once the smoke run is under way."""
     moved_at: datetime | None = None
     """When the run was last seen to get on."""
     silent_since: datetime | None = None
     """Since when the CI provider has not answered a question about this step."""
 
     @property
+    def is_under_way(self) -> bool:
+        """Tell whether a run of it is under way."""
+        return self.state in {StepState.RUNNING, StepState.SMOKE}
+
+    @property
     def passable_stage(self) -> str:
         """Name the stage that waits at a gate that can be opened from here."""
-        under_way = self.state in {StepState.RUNNING, StepState.SMOKE}
-        return next((stage.name for stage in self.stages if stage.passable and under_way), "")
+        return next((stage.name for stage in self.stages if stage.passable and self.is_under_way), "")
 
     @property
     def gate(self) -> str:

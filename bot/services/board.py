@@ -20,7 +20,8 @@ from bot.services.house import House, existing, facts_of
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
 
-P90 = 0.9
+ENOUGH_STAGES = 3
+"""From how many earlier stages one knows how long the next one takes."""
 
 
 async def card_of(house: House, id: DeploymentId) -> Card | None:
@@ -50,7 +51,7 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
     card = await _with_people(house, reader, card, policy)
     card = await _with_way_back(house, reader, card)
     left = await _about_left(reader, deployment, steps) if deployment.state is State.ROLLING_OUT else None
-    return replace(card, about_left=left)
+    return replace(card, about_left=left, stages_take=await _stages_take(reader, card))
 
 
 async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:
@@ -112,6 +113,16 @@ async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step,
             left += timedelta(seconds=_p90(seconds))
         left += step.hold
     return left or None
+
+
+async def _stages_take(reader: Reader, card: Card) -> dict[str, timedelta]:
+    """Estimate how long the stages of the run under way take (90th percentile), from at least three that succeeded."""
+    steps = {State.ROLLING_OUT: card.steps, State.ROLLING_BACK: card.way_back}.get(card.deployment.state, ())
+    step = next((step for step in steps if step.is_under_way), None)
+    if step is None:
+        return {}
+    took = await reader.stage_seconds(card.deployment.service, card.deployment.environment, step.key)
+    return {stage: timedelta(seconds=_p90(seconds)) for stage, seconds in took.items() if len(seconds) >= ENOUGH_STAGES}
 
 
 def _p90(seconds: tuple[float, ...]) -> float:

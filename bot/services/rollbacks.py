@@ -164,7 +164,7 @@ async def stand_down(house: House, id: DeploymentId) -> bool | None:
     async with house.store.reading() as reader:
         back = await existing(reader, id)
         steps = await reader.steps(back.undoes)
-    running = [step for step in steps if step.state in {StepState.RUNNING, StepState.SMOKE}]
+    running = [step for step in steps if step.is_under_way]
     waited = house.now() - back.requested_at
     ended = [await _is_stopped(house, back, step) for step in running]
     return True if all(ended) or waited > STAND_DOWN else None

@@ -80,7 +80,11 @@ async def _intend(house: House, id: DeploymentId, index: int, state: StepState) 
         if deployment.state is State.ROLLING_OUT:
             if step.state is state and step.run:
                 return step
-            intended = replace(step, state=state, run="", run_url="", sentence="", stages=(), started_at=step.started_at or house.now())
+            deploying = step.stages if step.state is StepState.RUNNING and state is StepState.SMOKE else step.deploying_stages
+            intended = replace(
+                step, state=state, run="", run_url="", sentence="", stages=(), deploying_stages=deploying,
+                started_at=step.started_at or house.now(),
+            )  # fmt: skip
             await tx.save_steps(id, [intended])
             return intended
     await _stop(house, deployment, step)
@@ -91,7 +95,7 @@ async def _stop(house: House, deployment: Deployment, step: Step) -> None:
     """Cancel the run of a step that was stopped, also one whose start was not seen to its end."""
     ci = house.providers[deployment.service].ci
     run = step.run
-    if not run and step.state in {StepState.RUNNING, StepState.SMOKE}:
+    if not run and step.is_under_way:
         found = await ci.find(correlation(deployment.id, step, smoke=step.state is StepState.SMOKE))
         run = found.id if found else ""
     if run:

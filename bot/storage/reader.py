@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -18,7 +18,7 @@ from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import Review
-from bot.domain.rollout import Step
+from bot.domain.rollout import RunState, Step
 from bot.ports import Decision, Live, Mark
 from bot.storage import codec
 from bot.storage.tables import (
@@ -218,6 +218,20 @@ class SqlReader:
         )
         rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
         return tuple(float(found["seconds"]) for found in rows if found["seconds"] is not None)
+
+    async def stage_seconds(self, service: str, environment: str, key: str, limit: int = 20) -> Mapping[str, tuple[float, ...]]:
+        """List, by name, how long each stage of a step's runs took in the newest deployments."""
+        row = table(StepRow)
+        statement = select(row.c.body).where(
+            row.c.service == service, row.c.environment == environment, row.c.key == key, row.c.deployed_at.is_not(None)
+        )
+        seconds: dict[str, tuple[float, ...]] = {}
+        for found in await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit)):
+            step = codec.read(Step, found["body"])
+            for stage in (*step.deploying_stages, *step.stages):
+                if stage.took is not None and stage.state is RunState.SUCCEEDED:
+                    seconds[stage.name] = (*seconds.get(stage.name, ()), stage.took.total_seconds())
+        return seconds
 
     async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
         """List a deployment's audit entries, oldest first."""

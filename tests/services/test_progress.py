@@ -43,6 +43,29 @@ async def test_the_card_follows_the_stages_and_the_thread_says_how_long_they_too
     assert "build 12 s · release running" in done[0]
 
 
+async def test_a_stage_that_runs_shows_how_long_it_usually_takes_once_three_were_seen(team: Team) -> None:
+    team.ci.stages = (BUILD, RELEASE)
+    v2 = await team.rolls_out_v2()
+    assert "▶ release usually" not in await team.shown(v2)
+    async with team.house.store.transaction() as tx:
+        for index, seconds in enumerate((100, 40, 50), start=90):
+            stage = Stage("release", RunState.SUCCEEDED, NOW, NOW + seconds * SECOND)
+            await tx.save_steps(v2, [replace(STEP, index=index, state=StepState.DONE, deployed_at=NOW, stages=(stage,))])
+    assert "✓ build 12 s   ▶ release usually within 1 min 30 s" in await team.shown(v2)
+
+
+async def test_the_smoke_run_does_not_forget_the_stages_of_the_run_that_deployed(team: Team) -> None:
+    team.ci.stages = (BUILD,)
+    v2 = await team.rolls_out_v2()
+    team.ci.stages = ()
+    await team.passes(10 * MINUTE)
+    async with team.house.store.reading() as reader:
+        step, *_ = await reader.steps(v2)
+        assert (step.state, step.deploying_stages) == (StepState.HOLDING, (BUILD,))
+        took = await reader.stage_seconds("shop", "production", step.key)
+    assert took["build"] == (12.0,)
+
+
 async def test_the_silence_of_the_ci_provider_is_on_the_card_until_it_answers(team: Team) -> None:
     team.ci.stages = (BUILD, RELEASE)
     v2 = await team.rolls_out_v2()

@@ -11,7 +11,7 @@ from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.readiness import Gate, GateState, Review
-from bot.domain.rollout import Step, StepState
+from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.ports import Decision, Live, Mark, Message
 from bot.storage.database import Database
 from tests.storage.conftest import ANA, BO, NOW, deploy, request
@@ -33,6 +33,20 @@ async def test_steps_are_updated_by_index_and_found_by_their_run(database: Datab
         assert await tx.deployments_of_run("run-8") == ()
         await tx.save_steps("shop-1", [replace(running, state=StepState.HOLDING, deployed_at=NOW + timedelta(seconds=40))])
         assert await tx.step_seconds("shop", "production", "canary-5") == (40.0,)
+
+
+async def test_stages_are_remembered_by_name_also_those_before_a_smoke_run_and_only_what_succeeded_counts(database: Database) -> None:
+    built = Stage("build", RunState.SUCCEEDED, NOW, NOW + timedelta(seconds=12))
+    smoked = Stage("smoke", RunState.SUCCEEDED, NOW, NOW + timedelta(seconds=3))
+    broken = Stage("verify", RunState.FAILED, NOW, NOW + timedelta(seconds=900))
+    done = Step(0, "canary-5", 5, timedelta(0), StepState.DONE, deployed_at=NOW, stages=(smoked, broken), deploying_stages=(built,))
+    for _ in range(2):
+        await deploy(database)
+    async with database.store.transaction() as tx:
+        await tx.save_steps("shop-1", [done, replace(done, index=1, key="canary-100")])
+        await tx.save_steps("shop-2", [replace(done, deployed_at=None)])
+        assert await tx.stage_seconds("shop", "production", "canary-5") == {"build": (12.0,), "smoke": (3.0,)}
+        assert await tx.stage_seconds("shop", "production", "canary-50") == {}
 
 
 async def test_a_run_is_found_in_every_open_deployment_that_has_it_and_in_no_other(database: Database) -> None:

@@ -60,7 +60,7 @@ _SHARED: list[Server] = []
 
 
 def shared() -> Server:
-    """Give this process's one Buildbot; the first who asks starts it. It must be asked for: a real Buildbot takes minutes that not every run has."""
+    """Give this process's one Buildbot; the first who asks starts it. Its environment must be named: a run takes minutes."""
     venv = os.environ.get("GONOGO_BUILDBOT_VENV")
     if venv is None:
         pytest.skip("no Buildbot was named: run make test-buildbot")
