@@ -24,6 +24,7 @@ from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
 from tests.providers.ci import buildbot_server
 from tests.providers.ci.buildbot_fake import FakeMaster
+from tests.providers.ci.memory_runs import MemoryRuns
 
 STAGES = ("build", "migrate", "release")
 QUICK = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.02)
@@ -166,6 +167,7 @@ class BuildbotLab(Generic[M]):
         self.repository.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
         self._before = server.count(f"deploy-{self.name}")
+        self.runs = cast("RunStore", MemoryRuns())
         self.ci = self.provider()
 
     def provider(
@@ -174,10 +176,10 @@ class BuildbotLab(Generic[M]):
         options: Mapping[str, str | None] | None = None,
         secrets: Mapping[str, str] | None = None,
         clock: Clock | None = None,
+        settles: timedelta = timedelta(seconds=5),
     ) -> BuildbotCI:
-        """Make a provider, as a restart does. An option of None is left out."""
+        """Make a provider on the same stored runs, as a restart does. An option of None is left out."""
         from tests.providers.ci.conftest import WallClock
-        from tests.providers.ci.memory_runs import MemoryRuns
 
         usual = {
             "url": self.url, "builder": f"deploy-{self.name}", "scheduler": f"deploy-{self.name}",
@@ -191,11 +193,11 @@ class BuildbotLab(Generic[M]):
             session=self.session,
             hosts=Hosts(),
             clock=clock or WallClock(),
-            runs=cast("RunStore", MemoryRuns()),
+            runs=self.runs,
             work=self.folder / "work",
             wake=self.woken.append,
         )
-        return build(bench, budget=QUICK, grace=5.0, pause=0.05)
+        return build(bench, budget=QUICK, settles=settles, pause=0.05)
 
     def git(self, *arguments: str) -> str:
         who = ("-c", "user.name=ana", "-c", "user.email=ana@example.com")

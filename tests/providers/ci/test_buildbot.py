@@ -6,6 +6,7 @@ import asyncio
 import shutil
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -202,9 +203,12 @@ async def test_a_start_that_may_have_begun_is_left_open_for_a_while_and_then_mad
         with pytest.raises(IntegrationError, match="looking again before anything else") as caught:
             await attempt
         assert caught.value.retry
-    buildbot.ci._unanswered[CORRELATION] = 0.0  # the grace is over
-    assert await buildbot.ci.find(CORRELATION) is None
-    await buildbot.ci.start(request)
+    restarted = buildbot.provider()
+    with pytest.raises(IntegrationError, match="looking again before anything else"):
+        await restarted.start(request)
+    later = buildbot.provider(settles=timedelta(0))
+    assert await later.find(CORRELATION) is None
+    await later.start(request)
     assert buildbot.started() == 1
 
 

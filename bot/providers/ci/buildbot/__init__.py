@@ -8,31 +8,36 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError
 from bot.providers.ci.buildbot.door import Door
 from bot.providers.ci.buildbot.events import PAUSE
-from bot.providers.ci.buildbot.provider import GRACE, BuildbotCI, Setup
+from bot.providers.ci.buildbot.provider import BuildbotCI, Setup
 from bot.providers.ci.buildbot.reading import VENDOR
 from bot.providers.ci.mirror import Mirror, token_for
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench
 
 USER, PASSWORD = "GONOGO_BUILDBOT_USER", "GONOGO_BUILDBOT_PASSWORD"
 WEBHOOK_SECRET, GIT_TOKEN = "GONOGO_BUILDBOT_WEBHOOK_SECRET", "GONOGO_BUILDBOT_GIT_TOKEN"
 
+SETTLES = timedelta(seconds=30)
+"""A start that Buildbot shows no request of after this time was never taken: its master stores a request before it answers."""
 
-def build(bench: Workbench, *, budget: Budget | None = None, grace: float = GRACE, pause: float = PAUSE) -> BuildbotCI:
+
+def build(bench: Workbench, *, budget: Budget | None = None, settles: timedelta = SETTLES, pause: float = PAUSE) -> BuildbotCI:
     """Make the provider of one service. Raises ConfigurationError. The numbers are for laboratories."""
     try:
-        return _built(bench, budget, grace, pause)
+        return _built(bench, budget, settles, pause)
     except ConfigurationError as error:
         raise ConfigurationError(f"services.{bench.service}.ci: {error}") from error
 
 
-def _built(bench: Workbench, budget: Budget | None, grace: float, pause: float) -> BuildbotCI:
+def _built(bench: Workbench, budget: Budget | None, settles: timedelta, pause: float) -> BuildbotCI:
     user, password = bench.secret(USER), bench.secret(PASSWORD)
     if bool(user) != bool(password):
         raise ConfigurationError(f"set both {USER} and {PASSWORD}, or neither.")
@@ -48,7 +53,8 @@ def _built(bench: Workbench, budget: Budget | None, grace: float, pause: float) 
     rest = RestClient(bench.session, setup.url, vendor=VENDOR, hosts=bench.hosts, secrets=(password, basic), budget=budget)
     repository = _word(bench.options, "repository")
     mirror = Mirror(repository, bench.work / "buildbot", vendor=VENDOR, environment=token_for(repository, bench.secret(GIT_TOKEN)))
-    return BuildbotCI(setup, Door(rest, user, basic), mirror, bench.clock, bench.wake, grace=grace, pause=pause)
+    starts = Starts(VENDOR, bench.service, bench.runs, bench.clock, settles=settles)
+    return BuildbotCI(setup, Door(rest, user, basic), mirror, bench.clock, bench.wake, starts=starts, pause=pause)
 
 
 def _word(options: Mapping[str, Any], name: str) -> str:
@@ -88,7 +94,6 @@ KIND = CIKind(
         "The steps that are still to come are shown only when the force scheduler has the field gonogo_stages, as in our master.cfg.",
         "Rebuilding a run in Buildbot's pages makes a new run that Go/No-Go does not follow.",
         "Tests are looked for among the newest 500 builds of the tests builder.",
-        "After a restart within half a minute of a lost answer to a start, the bot no longer knows that it waited for that start.",
         "Only accounts of www.auth with a password can be used; OAuth logins are for people.",
     ),
 )

@@ -23,11 +23,10 @@ from bot.providers.ci.buildbot.door import Door
 from bot.providers.ci.buildbot.events import PAUSE, Events
 from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
 from bot.providers.ci.mirror import Mirror
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
-GRACE = 30.0
-"""Seconds after a start without an answer in which nothing found does not mean that nothing was started."""
 STOPS = 4
 """How often a stop is asked for until Buildbot shows that it has begun."""
 STOP_PATIENCE = 1.0
@@ -60,18 +59,17 @@ class BuildbotCI:
         clock: Clock,
         wake: Callable[[str], None],
         *,
-        grace: float = GRACE,
+        starts: Starts,
         pause: float = PAUSE,
     ) -> None:
         self._setup = setup
         self._door = door
         self._mirror = mirror
         self._clock = clock
-        self._grace = grace
+        self._starts = starts
         self._events = Events(door, lambda request: wake(self._name(request)), pause=pause)
         self._builders: dict[str, int] = {}
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
-        self._unanswered: dict[str, float] = {}
 
     async def open(self) -> None:
         """Make room for the mirror. Buildbot itself is asked when it is needed: it may be away while we start."""
@@ -146,7 +144,7 @@ class BuildbotCI:
             raise self._several(correlation, [request["buildrequestid"] for request in requests])
         if requests:
             return await self._seen(requests[0])
-        if self._unanswered.get(correlation, 0.0) > asyncio.get_running_loop().time():
+        if not self._starts.has_settled(await self._starts.of(correlation)):
             sentence = f"Buildbot did not answer the start of {correlation} and does not show it yet; looking again before anything else."
             raise IntegrationError(sentence, vendor=VENDOR)
         return None
@@ -165,16 +163,7 @@ class BuildbotCI:
             found = await self.find(request.correlation)
             if found is not None:
                 return found
-            params = await self._params(request)
-            try:
-                result = await self._door.call(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}", "force", params)
-            except RestError as error:
-                if not error.perhaps_done:
-                    raise
-                return await self._without_answer(request.correlation, error)
-            buildset, number = self._begun(result)
-            await self._make_sure(request, buildset, number)
-            return await self.look(self._name(number))
+            return await self._force(request, await self._params(request))
 
     def _one_start(self, correlation: str) -> AbstractAsyncContextManager[Any]:
         return self._starting.setdefault(correlation, asyncio.Lock())
@@ -210,19 +199,29 @@ class BuildbotCI:
             raise
         return Scheduler.of(found[0])
 
+    async def _force(self, request: StartRequest, params: Mapping[str, Any]) -> CIRun:
+        await self._starts.send(request)
+        try:
+            result = await self._door.call(f"/forceschedulers/{quote(self._setup.scheduler, safe='')}", "force", params)
+        except RestError as error:
+            if not error.perhaps_done:
+                await self._starts.refused(request.correlation)
+                raise
+            return await self._without_answer(request.correlation, error)
+        begun = _begun(result)
+        if begun is None:
+            await self._starts.refused(request.correlation)
+            raise _no(f"The force scheduler {self._setup.scheduler} started nothing; is its name right?")
+        buildset, number = begun
+        await self._starts.became(request.correlation, self._name(number))
+        await self._make_sure(request, buildset, number)
+        return await self.look(self._name(number))
+
     async def _without_answer(self, correlation: str, error: RestError) -> CIRun:
-        self._unanswered[correlation] = asyncio.get_running_loop().time() + self._grace
         found = await self.find(correlation)
-        if found is None:  # the grace is over already
+        if found is None:  # its time is over already
             raise IntegrationError(f"Buildbot did not start {correlation}: {error}", vendor=VENDOR) from error
         return found
-
-    def _begun(self, result: Any) -> tuple[int, int]:
-        """Read the answer to a start, ``[BUILDSET, {BUILDER: REQUEST}]``; Buildbot answers null to what it does not know."""
-        match result:
-            case [int(buildset), {**requests}] if len(requests) == 1:
-                return buildset, next(int(str(number)) for number in requests.values())
-        raise _no(f"The force scheduler {self._setup.scheduler} started nothing; is its name right?")
 
     async def _make_sure(self, request: StartRequest, buildset: int, number: int) -> None:
         """See that the request is for our commit and can be found again; else stop it, because it is not what was asked for."""
@@ -329,6 +328,14 @@ class BuildbotCI:
 
     def _name(self, number: int) -> str:
         return f"{self._setup.builder}/{number}"
+
+
+def _begun(result: Any) -> tuple[int, int] | None:
+    """Read the answer to a start, ``[BUILDSET, {BUILDER: REQUEST}]``; Buildbot answers null to what it does not know."""
+    match result:
+        case [int(buildset), {**requests}] if len(requests) == 1:
+            return buildset, next(int(str(number)) for number in requests.values())
+    return None
 
 
 def _no(sentence: str, status: int | None = None) -> IntegrationError:
