@@ -143,11 +143,18 @@ class Card:
 
     @property
     def ci_silent_since(self) -> datetime | None:
-        """Since when the CI provider has not answered, if something depends on it now."""
-        if self.deployment.state not in {State.ROLLING_OUT, State.ROLLING_BACK}:
-            return None
-        steps = self.steps if self.deployment.state is State.ROLLING_OUT else self.way_back
-        return min((step.silent_since for step in steps if step.is_under_way and step.silent_since), default=None)
+        """Since when the CI provider has not answered, or has refused, if something depends on it now."""
+        return self._silent.silent_since if self._silent else None
+
+    @property
+    def ci_refusal(self) -> str:
+        """What the CI provider says when it refuses; empty when it says nothing at all."""
+        return self._silent.refusal if self._silent else ""
+
+    @property
+    def _silent(self) -> Step | None:
+        steps = {State.ROLLING_OUT: self.steps, State.ROLLING_BACK: self.way_back}.get(self.deployment.state, ())
+        return next((step for step in steps if step.is_under_way and step.silent_since), None)
 
     @property
     def waits_at(self) -> str:

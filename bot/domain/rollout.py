@@ -86,7 +86,9 @@ class Step:
     moved_at: datetime | None = None
     """When the run was last seen to get on."""
     silent_since: datetime | None = None
-    """Since when the CI provider has not answered a question about this step."""
+    """Since when the CI provider has not answered a question about this step, or has refused to."""
+    refusal: str = ""
+    """What it says when it refuses."""
 
     @property
     def is_under_way(self) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 
@@ -160,14 +162,39 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
 
 
 async def stand_down(house: House, id: DeploymentId) -> bool | None:
-    """Stop what the undone deployment runs at the CI provider; None while it may still be running."""
+    """Stop what the undone deployment runs at the CI provider; None while it may still be running, and there is time to wait for its end.
+
+    Whatever the provider answers, the way back begins after ``STAND_DOWN``: a run that cannot be stopped is said to be there.
+    """
     async with house.store.reading() as reader:
         back = await existing(reader, id)
         steps = await reader.steps(back.undoes)
-    running = [step for step in steps if step.is_under_way]
-    waited = house.now() - back.requested_at
-    ended = [await _is_stopped(house, back, step) for step in running]
-    return True if all(ended) or waited > STAND_DOWN else None
+    left = STAND_DOWN - (house.now() - back.requested_at)
+    running = {step.key: await _why_not_stopped(house, back, step, left) for step in steps if step.is_under_way}
+    if any(running.values()) and left > timedelta(0):
+        return None
+    await _say_not_stopped(house, back, {key: why for key, why in running.items() if why})
+    return True
+
+
+async def _why_not_stopped(house: House, back: Deployment, step: Step, left: timedelta) -> str:
+    """Try to stop a step's run; say why it may still be running, nothing when it is not."""
+    try:
+        async with asyncio.timeout(max(left.total_seconds(), 1.0)):
+            return "" if await _is_stopped(house, back, step) else "it has not ended"
+    except IntegrationError as error:
+        return str(error)[:300]
+    except TimeoutError:
+        return "the CI provider does not answer"
+
+
+async def _say_not_stopped(house: House, back: Deployment, reasons: Mapping[str, str]) -> None:
+    async with house.store.transaction() as tx:
+        undone = await existing(tx, back.undoes)
+        for key, why in reasons.items():
+            await note(tx, house.now(), "not stopped", undone, outcome="failed", step=key, why=why)
+            facts = {**facts_of(undone), "step": key, "why": why, "target": back.version}
+            await tx.say(Message(f"{back.id}:not-stopped:{key}", "not_stopped", facts, undone.id, to="channel"))
 
 
 async def _is_stopped(house: House, back: Deployment, step: Step) -> bool:

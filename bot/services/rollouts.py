@@ -22,12 +22,20 @@ ATTEMPTS = 3
 """How often a step is started when the provider loses its run for certain."""
 ATTEMPTS_BACK = 12
 """The same for a rollback: nothing is better than to go on trying, and nothing runs twice."""
+PATIENCE_BACK = timedelta(minutes=10)
+"""How long a rollback asks a provider that refuses; then it has failed, and may be tried again. A rollout asks on: it can go back."""
+REFUSES = timedelta(seconds=15)
+"""After this time a refusal is no hiccup, and is worth a message."""
 BEGINS_WITHIN = timedelta(seconds=30)
 SOON_AFTER = timedelta(seconds=1)
 HANGS = 2.0
 ENOUGH_RUNS = 3
 """From how many earlier runs "usual" is known."""
 GO, OVER = "go", "over"
+
+
+class _GivenUpError(Exception):
+    """The provider has refused for too long; the text is what it says."""
 
 
 async def begin(house: House, id: DeploymentId) -> list[str]:
@@ -110,10 +118,14 @@ async def _find_or_start(house: House, id: DeploymentId, step: Step) -> str:
         deployment = await existing(reader, id)
     smoke = step.state is StepState.SMOKE
     ci = house.providers[deployment.service].ci
-    async with _asking(house, id, step):
-        run = await _run_of(ci, deployment, step, smoke=smoke)
+    try:
+        async with _asking(house, deployment, step):
+            run = await _run_of(ci, deployment, step, smoke=smoke)
+    except _GivenUpError as refusal:
+        return await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
+    begun = replace(step, run=run.id, run_url=run.url, stages=run.stages, silent_since=None, refusal="", moved_at=house.now())
     async with house.store.transaction() as tx:
-        await tx.save_steps(id, [replace(step, run=run.id, run_url=run.url, stages=run.stages, silent_since=None, moved_at=house.now())])
+        await tx.save_steps(id, [begun])
         await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
         if not smoke and deployment.kind is Kind.FORWARD:
             facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": run.url}
@@ -126,14 +138,32 @@ async def _find_or_start(house: House, id: DeploymentId, step: Step) -> str:
 
 
 @asynccontextmanager
-async def _asking(house: House, id: DeploymentId, step: Step) -> AsyncIterator[None]:
-    """Ask the CI provider something; its silence is stored once, so that the card can say so, and passed on."""
+async def _asking(house: House, deployment: Deployment, step: Step) -> AsyncIterator[None]:
+    """Ask the CI provider something. That it is silent or refuses is stored, so that the card can say so, and it is asked again.
+
+    A refusal is no reason to stop for good: tokens are renewed, permissions given back, and GitHub answers 401 and 404 for minutes when
+    it is not well. Raises IntegrationError, for the next try, and _GivenUpError when a rollback should not try any more.
+    """
     try:
         yield
-    except IntegrationError:
-        if step.silent_since is None:
-            await _save(house, id, step, replace(step, silent_since=house.now()))
-        raise
+    except IntegrationError as error:
+        since = step.silent_since or house.now()
+        refusal = "" if error.retry else str(error)[:300]
+        await _save(house, deployment.id, step, replace(step, silent_since=since, refusal=refusal))
+        waited = house.now() - since
+        if refusal and deployment.kind is Kind.ROLLBACK and waited > PATIENCE_BACK:
+            raise _GivenUpError(refusal) from error
+        if refusal and waited >= REFUSES:
+            await _say_refused(house, deployment, step, refusal)
+        raise IntegrationError(str(error), vendor=error.vendor, status=error.status) from error
+
+
+async def _say_refused(house: House, deployment: Deployment, step: Step, why: str) -> None:
+    """Raise the alarm, once per run."""
+    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "back": deployment.kind is Kind.ROLLBACK}
+    key = f"{deployment.id}:refused:{step.key}:{step.attempt}:{step.state}"
+    async with house.store.transaction() as tx:
+        await tx.say(Message(key, "refused", facts, deployment.undoes or deployment.id, to="channel"))
 
 
 async def _save(house: House, id: DeploymentId, step: Step, seen: Step) -> None:
@@ -168,9 +198,12 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
         return OVER
     if not step.run:  # the run was lost, and the next start was not seen to its end
         return OVER if await _find_or_start(house, id, step) == OVER else None
-    async with _asking(house, id, step):
-        run = await house.providers[deployment.service].ci.look(step.run)
-    step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None)
+    try:
+        async with _asking(house, deployment, step):
+            run = await house.providers[deployment.service].ci.look(step.run)
+    except _GivenUpError as refusal:
+        return await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
+    step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
     if run.state is RunState.SUCCEEDED:
         return await _succeeded(house, deployment, step)
     if run.state is RunState.LOST and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):

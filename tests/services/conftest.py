@@ -126,6 +126,8 @@ class ToldCI:
     """The starts that are carried out and whose answer is lost, once."""
     refused: set[str] = field(default_factory=set)
     """The starts that fail, once."""
+    refuses: dict[str, IntegrationError] = field(default_factory=dict)
+    """What it says no to, by the beginning of the question: ``look``, ``find shop-3:rollback``."""
     may_open: bool = True
     meanwhile: Callable[[], Awaitable[None]] | None = None
     """What happens once while we wait for the answer to a look."""
@@ -153,7 +155,13 @@ class ToldCI:
         self._answers()
         return Quality(self.quality_state, f"212 tests of {commit[:7]}", "https://ci.example.com/7")
 
+    def _may(self, question: str) -> None:
+        for refused, error in self.refuses.items():
+            if question.startswith(refused):
+                raise error
+
     async def find(self, correlation: str) -> CIRun | None:
+        self._may(f"find {correlation}")
         return CIRun(correlation, RunState.RUNNING) if correlation in self.runs else None
 
     async def start(self, request: StartRequest) -> CIRun:
@@ -168,6 +176,7 @@ class ToldCI:
         return CIRun(request.correlation, RunState.QUEUED, "https://ci.example.com/run")
 
     async def look(self, run: str) -> CIRun:
+        self._may(f"look {run}")
         if run not in self.runs:
             raise IntegrationError(f'There is no run "{run}".', vendor="the CI", status=404, retry=False)
         if self.meanwhile is not None:
@@ -183,6 +192,7 @@ class ToldCI:
         return CIRun(run, RunState.CANCELLED if run in self.cancelled else state, sentence="" if state.is_final else "smoke stage")
 
     async def cancel(self, run: str) -> None:
+        self._may(f"cancel {run}")
         self.cancelled.append(run)
 
     async def open_gate(self, run: str) -> None:

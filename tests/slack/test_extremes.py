@@ -62,7 +62,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
-        "stage": text, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
+        "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
         "timeline": [{"at": AT, "action": text, "by": "T1/UBO"}] * times,
     }  # fmt: skip
     return {

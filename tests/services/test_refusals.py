@@ -1,0 +1,110 @@
+"""A CI provider that says no: a rollback is not held up by what it undoes, and nothing that waiting may cure ends for good."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Action
+from bot.domain.commands import RollBack
+from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
+from bot.ports import RunState, Stage
+
+Team = Any
+"""The fixture ``team``."""
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+RELEASE = Stage("release", RunState.RUNNING)
+UNAUTHORIZED = IntegrationError("GitHub answered 401: the token has expired.", vendor="GitHub", status=401, retry=False)
+FORBIDDEN = IntegrationError("GitHub answered 403: the token may not cancel.", vendor="GitHub", status=403, retry=False)
+STILL_RUNNING = IntegrationError("GitLab took the request and the pipeline is still running.", vendor="GitLab")
+UNKNOWN = IntegrationError("There is no such run.", vendor="GitHub", status=404, retry=False)
+TWINS = IntegrationError("2 runs carry shop-2:canary-5; which one is ours cannot be told.", vendor="GitHub", retry=False)
+
+
+async def under_way(team: Team) -> str:
+    """Have v2 in the middle of its first step."""
+    team.ci.stages = (RELEASE,)
+    v2: str = await team.rolls_out_v2()
+    return v2
+
+
+def ways_back(team: Team) -> list[str]:
+    return [run for run in team.ci.runs if "rollback" in run]
+
+
+@pytest.mark.parametrize(
+    ("question", "error"), [("cancel", FORBIDDEN), ("cancel", STILL_RUNNING), ("look shop-2", UNKNOWN), ("look shop-2", UNAUTHORIZED)]
+)
+async def test_a_run_that_cannot_be_stopped_does_not_hold_up_the_rollback(team: Team, question: str, error: IntegrationError) -> None:
+    v2 = await under_way(team)
+    team.ci.refuses[question] = error
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(10 * SECOND)
+    assert ways_back(team) == []
+    await team.passes(10 * SECOND)
+    assert len(ways_back(team)) == 1
+    (told,) = await team.said("not_stopped")
+    assert f"(canary-5) could not be stopped: {error}" in told
+    assert "The rollback to v1 goes on without waiting for it." in told
+    assert "not stopped" in await team.audited(v2)
+    team.ci.stages = ()
+    await team.passes(10 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+
+
+async def test_a_start_that_was_not_seen_to_its_end_and_cannot_be_told_does_not_hold_it_up_either(team: Team) -> None:
+    team.ci.refuses["find shop-2"] = TWINS
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(20 * SECOND)
+    assert "shop-3:rollback" in ways_back(team)
+    assert "which one is ours cannot be told" in (await team.said("not_stopped"))[0]
+
+
+@pytest.mark.parametrize("question", ["find shop-3:rollback", "look shop-3:rollback"])
+async def test_a_rollback_asks_a_provider_that_refuses_again_until_it_does_not(team: Team, question: str) -> None:
+    v2 = await team.rolls_out_v2(5 * MINUTE)
+    team.ci.refuses[question] = UNAUTHORIZED
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(5 * MINUTE)
+    shown = await team.shown(v2)
+    assert "The CI provider refuses since" in shown
+    assert "the token has expired. It is asked again every half minute." in shown
+    (told,) = await team.said("refused")
+    assert "The rollback to *shop v1 → production* stands still: GitHub answered 401: the token has expired." in told
+    team.ci.refuses.clear()
+    await team.passes(2 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+    assert await team.said("stuck") == []
+
+
+async def test_a_rollback_that_is_refused_for_ten_minutes_has_failed_and_may_be_tried_again(team: Team) -> None:
+    v2 = await team.rolls_out_v2(5 * MINUTE)
+    team.ci.refuses["find shop-3:rollback"] = UNAUTHORIZED
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(12 * MINUTE)
+    assert (await team.deployment(v2)).state is State.FAILED
+    (told,) = await team.said("failed")
+    assert "failed: GitHub answered 401: the token has expired." in told
+    assert Action.ROLL_BACK in (await team.card(v2)).actions
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(5 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+
+
+@pytest.mark.parametrize("question", ["find shop-2", "look shop-2"])
+async def test_a_rollout_that_is_refused_waits_until_it_is_not_and_can_be_rolled_back_all_the_while(team: Team, question: str) -> None:
+    team.ci.refuses[question] = UNAUTHORIZED
+    v2 = await team.rolls_out_v2(60 * MINUTE)
+    card = await team.card(v2)
+    assert (card.deployment.state, Action.ROLL_BACK in card.actions) == (State.ROLLING_OUT, True)
+    (told,) = await team.said("refused")
+    assert "*shop v2 → production* stands still" in told
+    assert "can roll back." in told
+    team.ci.refuses.clear()
+    await team.passes(2 * MINUTE)
+    assert "refuses" not in await team.shown(v2)
+    assert await team.said("stuck") == []
