@@ -33,7 +33,7 @@ class Unobserved:
 
 
 class Hosts:
-    """Which hosts want to be left alone, and for how long; all clients share one, so that one caller's 429 holds for the others.
+    """Which hosts want to be left alone by which account, and for how long; all clients share one: one caller's 429 holds for the others.
 
     ``observer`` hears of every request of every client that shares this.
     """

@@ -16,6 +16,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
+from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Protocol
 from urllib.parse import urlsplit
@@ -41,7 +42,7 @@ _CHUNK = 64 * 1024
 _UNCLEAR = frozenset({500, 502, 503, 504, 520, 522, 524})
 _AGAIN = frozenset({408, 425, 429}) | _UNCLEAR
 _TOKENS = re.compile(
-    r"(?i)\b(gh[a-z]_\w+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
+    r"(?i)\b(gh[a-z]_[\w.-]+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
 )
 
 
@@ -146,13 +147,14 @@ class RestClient:
         headers: Mapping[str, str] | None = None,
         identity: Identity | None = None,
         secrets: Sequence[str] = (),
+        account: str = "",
         budget: Budget | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         jitter: Callable[[float], float] | None = None,
     ) -> None:
         self._session = session
         self._base = base.rstrip("/")
-        self._host = urlsplit(base).netloc.lower()
+        self._host = f"{urlsplit(base).netloc.lower()} {_whose(account, *secrets)}"
         self._vendor = vendor
         self._hosts = hosts
         self._headers = {"User-Agent": "gonogo", **(headers or {})}
@@ -228,7 +230,7 @@ class RestClient:
                 if in_vain or unsafe:
                     raise
                 log.info("asking again", vendor=self._vendor, call=call.name, status=error.status, pause=round(pause, 2))
-                if not error.wait:  # a pause that the vendor asked for holds for all callers, and is waited for above
+                if not self._hosts.wait(self._host):  # a limit holds for all callers, and is waited for above
                     await self._sleep(pause)
                     waited += pause
         raise AssertionError  # pragma: no cover - the last try returns or raises
@@ -329,10 +331,9 @@ class RestClient:
 
     def _refused(self, call: _Call, status: int, headers: Mapping[str, str], body: bytes) -> RestError:
         said = self.redact(words_of(body))
-        wait = _asked_pause(status, headers, said)
+        wait = min(_limit(status, headers, said), LONGEST_PAUSE)
         if wait:
             self._leave_alone(wait)
-            wait = min(wait, LONGEST_PAUSE)
         sentence = self.redact(f"{self._vendor} answered {status} to {call.name}{_meaning(status, headers, limited=wait > 0)}")
         return RestError(
             f"{sentence}: {said}" if said else f"{sentence}.",
@@ -340,12 +341,17 @@ class RestClient:
             status=status,
             retry=status in _AGAIN or wait > 0,
             perhaps_done=not call.is_read and status in _UNCLEAR,
-            wait=wait,
+            wait=wait or _rest(status, headers),
         )
 
     def _failed(self, call: _Call, what: str, *, unclear: bool = False) -> RestError:
         sentence = self.redact(f"{what} ({call.name}).")
         return RestError(sentence, vendor=self._vendor, perhaps_done=unclear and not call.is_read)
+
+
+def _whose(*names: str) -> str:
+    """Name an account without telling its secrets: vendors count the calls of each by itself, and a limit of one is none of another."""
+    return sha256("\0".join(sorted(names)).encode()).hexdigest()[:16]
 
 
 def _outcome(error: RestError) -> str:
@@ -369,11 +375,14 @@ def _meaning(status: int, headers: Mapping[str, str], *, limited: bool) -> str:
     return ""
 
 
-def _asked_pause(status: int, headers: Mapping[str, str], said: str) -> float:
-    """Tell how long the vendor wants to be left alone; 0 when this is no such refusal."""
+def _rest(status: int, headers: Mapping[str, str]) -> float:
+    """Tell how long this one call should wait after the vendor's own trouble. Other calls may fare better: an alert page is no dispatch."""
+    return min(_retry_after(headers) or 0.0, USUAL_PAUSE) if status in _AGAIN else 0.0
+
+
+def _limit(status: int, headers: Mapping[str, str], said: str) -> float:
+    """Tell how long the vendor wants to be left alone by whoever we are; 0 when this is no such refusal."""
     after = _retry_after(headers)
-    if status in _AGAIN and status != HTTPStatus.TOO_MANY_REQUESTS:
-        return after or 0.0
     limited = status == HTTPStatus.TOO_MANY_REQUESTS
     if status == HTTPStatus.FORBIDDEN:  # GitHub's way to say 429
         limited = after is not None or _is_used_up(headers) or "rate limit" in said.lower()

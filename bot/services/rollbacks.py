@@ -19,6 +19,8 @@ from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Tran
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 
+COMPARISON = timedelta(seconds=5)
+"""How long a click waits for the provider's comparison; nobody waits at a fire for a list of files."""
 STAND_DOWN = timedelta(seconds=15)
 """How long a rollback waits for the stopped run to end before it starts all the same."""
 
@@ -100,8 +102,9 @@ async def _refuse_migrations(house: House, deployment: Deployment, target: Live)
     if target.commit == deployment.base_commit:
         return
     try:
-        changes = await providers.ci.compare(target.commit, deployment.commit)
-    except IntegrationError:
+        async with asyncio.timeout(COMPARISON.total_seconds()):
+            changes = await providers.ci.compare(target.commit, deployment.commit)
+    except (IntegrationError, TimeoutError):
         changes = Changes(known=False)
     between = rollback.migrations_in(changes, service.migrations)
     if between:

@@ -206,11 +206,20 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
     step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
     if run.state is RunState.SUCCEEDED:
         return await _succeeded(house, deployment, step)
-    if run.state is RunState.LOST and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):
+    if _is_lost(run, deployment) and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):
         return await _again(house, deployment, step)
     if run.state.is_final:
         return await _failed(house, deployment, step, run)
     return _next_look(house, deployment, await _progress(house, deployment, step, run), run)
+
+
+def _is_lost(run: CIRun, deployment: Deployment) -> bool:
+    """Tell whether a run has ended without having done anything.
+
+    A rollback that was cancelled before any of it began, as by a vendor's queue that keeps only the newest run, was not meant to be.
+    """
+    unbegun = run.state is RunState.CANCELLED and not any(stage.started_at for stage in run.stages)
+    return run.state is RunState.LOST or (unbegun and deployment.kind is Kind.ROLLBACK)
 
 
 def _next_look(house: House, deployment: Deployment, step: Step, run: CIRun) -> Later | None:

@@ -97,10 +97,10 @@ class Room:
     def __post_init__(self) -> None:
         self.hosts = Hosts(self.time.now)
 
-    def client(self, base: str = "", **budget: Any) -> RestClient:
+    def client(self, base: str = "", account: str = "", **budget: Any) -> RestClient:
         return RestClient(
             self.session, base or self.url, vendor="GitHub", hosts=self.hosts, headers={"Authorization": f"Bearer {TOKEN}"},
-            secrets=[TOKEN], budget=Budget(**budget), sleep=self.time.sleep, jitter=lambda longest: longest,
+            secrets=[TOKEN], account=account, budget=Budget(**budget), sleep=self.time.sleep, jitter=lambda longest: longest,
         )  # fmt: skip
 
 
@@ -291,6 +291,19 @@ class TestRateLimits:
         assert (await two.get("/x")).data == "one"
         assert room.time.waits == [7.0]
 
+    async def test_a_server_in_trouble_holds_up_only_the_call_that_it_could_not_answer(self, room: Room) -> None:
+        room.vendor.plays(answers({}, 503, Retry_After="3600"), answers("started"))
+        one, two = room.client(), room.client()
+        assert (await refused(one.get("/alerts"))).wait == USUAL_PAUSE
+        assert (await two.send("POST", "/runs")).data == "started"
+        assert room.time.waits == []
+
+    async def test_a_limit_of_one_account_is_none_of_another(self, room: Room) -> None:
+        room.vendor.plays(answers({}, 429, Retry_After="120"), answers("good"))
+        await refused(room.client().get("/x"))
+        assert (await room.client(account="another").get("/x")).data == "good"
+        assert room.time.waits == []
+
     async def test_a_read_waits_as_long_as_it_is_asked_to(self, room: Room) -> None:
         room.vendor.plays(answers({}, 429, Retry_After="7"), answers({}, 503, Retry_After="3"), answers("good"))
         assert (await room.client().get("/x")).data == "good"
@@ -342,7 +355,17 @@ class TestRateLimits:
 
 
 class TestSecrets:
-    @pytest.mark.parametrize("leak", [TOKEN, f"Bearer {TOKEN}", "ghp_0123456789abcdef", "glpat-abc_def-123", "https://ana:hunter22@host/x"])
+    @pytest.mark.parametrize(
+        "leak",
+        [
+            TOKEN,
+            f"Bearer {TOKEN}",
+            "ghp_0123456789abcdef",
+            "ghs_12_eyJhbGciOi.eyJpc3MiOi.c2ln-_x",
+            "glpat-abc_def-123",
+            "https://ana:hunter22@host/x",
+        ],
+    )
     async def test_a_secret_that_the_vendor_repeats_reaches_no_sentence(self, room: Room, leak: str) -> None:
         room.vendor.plays(answers({"message": f"bad credentials {leak}"}, 400))
         text = str(await refused(room.client().get(f"/x/{TOKEN}")))

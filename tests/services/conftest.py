@@ -5,6 +5,7 @@ What a command answers is read as the person would read it; what was said in the
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
@@ -128,6 +129,8 @@ class ToldCI:
     """The starts that fail, once."""
     refuses: dict[str, IntegrationError] = field(default_factory=dict)
     """What it says no to, by the beginning of the question: ``look``, ``find shop-3:rollback``."""
+    slow: asyncio.Event | None = None
+    """What a comparison waits for."""
     may_open: bool = True
     meanwhile: Callable[[], Awaitable[None]] | None = None
     """What happens once while we wait for the answer to a look."""
@@ -149,6 +152,8 @@ class ToldCI:
 
     async def compare(self, base: str, head: str) -> Changes:
         self._answers()
+        if self.slow is not None:
+            await self.slow.wait()
         return self.changes if base != head else Changes()
 
     async def quality(self, commit: str) -> Quality:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -12,6 +13,7 @@ from bot.domain.commands import RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.ports import RunState, Stage
+from bot.services import notices, rollbacks
 
 Team = Any
 """The fixture ``team``."""
@@ -108,3 +110,38 @@ async def test_a_rollout_that_is_refused_waits_until_it_is_not_and_can_be_rolled
     await team.passes(2 * MINUTE)
     assert "refuses" not in await team.shown(v2)
     assert await team.said("stuck") == []
+
+
+async def test_a_rollback_that_is_cancelled_before_any_of_it_began_is_started_again(team: Team) -> None:
+    v2 = await team.rolls_out_v2(5 * MINUTE)
+    team.ci.ends["rollback"] = RunState.CANCELLED
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(2 * MINUTE)
+    assert "shop-3:rollback:2" in ways_back(team)
+    team.ci.ends["rollback"] = RunState.SUCCEEDED
+    await team.passes(5 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+
+
+async def test_a_click_does_not_wait_long_for_a_comparison(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rollbacks, "COMPARISON", timedelta(milliseconds=20))
+    v2 = await under_way(team)
+    async with team.house.store.transaction() as tx:
+        await tx.change(v2, base_commit="9" * 40)
+    team.ci.slow = asyncio.Event()
+    await team.says("bo", RollBack(deployment=v2))
+    assert (await team.deployment(v2)).state is State.ROLLING_BACK
+
+
+async def test_notices_do_not_make_a_refusal_final(team: Team) -> None:
+    v2 = await under_way(team)
+    team.ci.refuses["look shop-2"] = UNAUTHORIZED
+    async with team.house.store.reading() as reader:
+        run = (await reader.steps(v2))[0].run
+    for _ in range(8):
+        await notices.wake(team.house.store, team.house.catalog, run)
+        await team.passes(SECOND / 10)
+    team.ci.refuses.clear()
+    team.ci.stages = ()
+    await team.passes(60 * MINUTE)
+    assert (await team.deployment(v2)).landed_at is not None

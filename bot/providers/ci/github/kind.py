@@ -74,7 +74,8 @@ def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callab
         once = replace(budget or Budget(), tries=1)  # the call that needs the token is what is tried again
         bare = make(headers=HEADERS, secrets=[pem], budget=once)
         identity = App(bare, bench.clock, app=app, key=pem, repository=options.repository)
-        return lambda budget: make(headers=HEADERS, identity=identity, budget=budget)
+        account = f"{app} at {options.repository.partition('/')[0]}"  # an installation has limits of its own
+        return lambda budget: make(headers=HEADERS, identity=identity, account=account, budget=budget)
     if token:
         headers = {**HEADERS, "Authorization": f"Bearer {token}"}
         return lambda budget: make(headers=headers, secrets=[token], budget=budget)
