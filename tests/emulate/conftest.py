@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.providers.ci.github import KIND
@@ -29,6 +31,8 @@ from tests.providers.ci.memory_runs import MemoryRuns
 SHOP, VAULT = "acme/shop", "acme/vault"
 INSTALLATION = 77
 PEOPLES_TOKEN = "ghp_" + "a" * 36
+SECRET = "the webhook secret of the App"
+EVENTS = ["check_run"]
 
 
 def emulator() -> tuple[str, str]:
@@ -42,13 +46,14 @@ def emulator() -> tuple[str, str]:
     return str(node), str(program)
 
 
-def seed(permissions: Mapping[str, str]) -> dict[str, Any]:
+def seed(permissions: Mapping[str, str], webhook: str) -> dict[str, Any]:
     """Write two private repositories, and an App that is installed on the shop alone.
 
     ``bo`` comes first because emulate takes every unknown token for the first person; he may see neither repository.
     """
     installation = {"installation_id": INSTALLATION, "account": "acme", "repository_selection": "selected", "repositories": [SHOP]}
     app = {"app_id": int(APP), "slug": "gonogo", "name": "Go/No-Go", "private_key": private_key(), "permissions": dict(permissions)}
+    app |= {"events": EVENTS, "webhook_url": webhook, "webhook_secret": SECRET}
     repositories = [{"owner": owner, "name": name, "private": True} for owner, name in (each.split("/") for each in (SHOP, VAULT))]
     return {
         "tokens": {PEOPLES_TOKEN: {"login": "ana", "scopes": ["repo", "admin:org"]}},
@@ -71,6 +76,23 @@ class ShiftedClock:
 
 
 @dataclass
+class Letterbox:
+    """What the emulator delivers to the App's webhook."""
+
+    deliveries: asyncio.Queue[tuple[dict[str, str], bytes]] = field(default_factory=asyncio.Queue)
+
+    def application(self) -> web.Application:
+        """Make the server."""
+        application = web.Application()
+        application.router.add_post("/webhooks/ci/github", self._take)
+        return application
+
+    async def _take(self, request: web.Request) -> web.Response:
+        self.deliveries.put_nowait((dict(request.headers), await request.read()))
+        return web.Response()
+
+
+@dataclass
 class Place:
     """The emulator, what a person does there, and our provider."""
 
@@ -78,10 +100,13 @@ class Place:
     door: Door
     doors_url: str
     session: aiohttp.ClientSession
+    letterbox: Letterbox
 
-    def provider(self, repository: str = SHOP, *, key: str = "", app: str = APP, clock: ShiftedClock | None = None) -> GitHubCI:
+    def provider(
+        self, repository: str = SHOP, *, key: str = "", app: str = APP, clock: ShiftedClock | None = None, secret: str = SECRET
+    ) -> GitHubCI:
         """Build our provider; it speaks to the emulator through the door."""
-        secrets = {"GONOGO_GITHUB_APP_ID": app, "GONOGO_GITHUB_APP_KEY": key or private_key()}
+        secrets = {"GONOGO_GITHUB_APP_ID": app, "GONOGO_GITHUB_APP_KEY": key or private_key(), "GONOGO_GITHUB_WEBHOOK_SECRET": secret}
         options = {"repository": repository, "api": self.doors_url, "alerts": "off"}
         bench = Workbench(
             "shop", options, lambda name: secrets.get(name, ""), self.session, Hosts(), clock or ShiftedClock(), MemoryRuns(),
@@ -153,14 +178,16 @@ async def opened(folder: Path, permissions: Mapping[str, str]) -> AsyncIterator[
     """Start the emulator for an App with these permissions."""
     programs, port = emulator(), free_port()
     file = folder / "seed.json"
-    file.write_text(json.dumps(seed(permissions)))
     arguments = ["start", "--service", "github", "--port", str(port), "--seed", str(file)]
     async with AsyncExitStack() as stack:
+        letterbox = Letterbox()
+        webhook = await stack.enter_async_context(TestServer(letterbox.application()))
+        file.write_text(json.dumps(seed(permissions, str(webhook.make_url("/webhooks/ci/github")))))
         await start(stack, *programs, *arguments, environment={}, up="Ready.", log=folder / "emulate.log")
         session = await stack.enter_async_context(aiohttp.ClientSession())
         door = Door(f"http://127.0.0.1:{port}", session)
         server = await stack.enter_async_context(TestServer(door.application()))
-        yield Place(f"http://127.0.0.1:{port}", door, str(server.make_url("")).rstrip("/"), session)
+        yield Place(f"http://127.0.0.1:{port}", door, str(server.make_url("")).rstrip("/"), session, letterbox)
 
 
 @pytest.fixture

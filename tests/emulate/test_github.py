@@ -19,6 +19,7 @@ What was seen there, and what GitHub's documentation says instead:
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import TYPE_CHECKING, Protocol
@@ -29,7 +30,7 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.domain.card import Change, Changes
 from bot.domain.errors import IntegrationError
-from bot.ports import QualityState, Resolved
+from bot.ports import QualityState, Resolved, RunHint
 from tests.emulate.conftest import INSTALLATION, PEOPLES_TOKEN, SHOP, VAULT, ShiftedClock
 from tests.providers.ci.github_app import PERMISSIONS
 
@@ -202,6 +203,21 @@ class TestTests:
             found = await place.provider().quality(tip)
             assert place.door.with_status(403) == [f"GET /repos/{SHOP}/commits/{tip}/check-runs"]
         assert (found.state, "checks of other apps cannot be seen" in found.sentence) == (QualityState.NONE, True)
+
+
+class TestItsWebhook:
+    async def test_what_emulate_signs_is_authentic_with_our_secret_alone_and_a_check_names_no_run(self, place: Place) -> None:
+        await place.check(await place.tip(), "unit", "success")
+        async with asyncio.timeout(30):
+            headers, body = await place.letterbox.deliveries.get()
+        named = {name.lower(): value for name, value in headers.items()}
+        assert named["x-github-event"] == "check_run"
+        assert place.provider().parse_webhook(headers, body) == RunHint("", delivery=named["x-github-delivery"])
+        for wrong in (place.provider(secret="another"), place.provider(secret="")):
+            with pytest.raises(IntegrationError, match="This delivery is not signed by GitHub"):
+                wrong.parse_webhook(headers, body)
+        with pytest.raises(IntegrationError, match="This delivery is not signed by GitHub"):
+            place.provider().parse_webhook(headers, body.replace(b"unit", b"lint"))
 
 
 class TestWhatEmulateDoesDifferently:
