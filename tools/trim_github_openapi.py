@@ -41,6 +41,7 @@ OPERATIONS = (
     ("get", "/repos/{owner}/{repo}/deployments"),
     ("post", "/repos/{owner}/{repo}/deployments"),
     ("post", "/repos/{owner}/{repo}/deployments/{deployment_id}/statuses"),
+    ("get", "/repos/{owner}/{repo}/environments/{environment_name}/deployment_protection_rules"),
     ("get", "/repos/{owner}/{repo}/installation"),
     ("get", "/repos/{owner}/{repo}/hooks"),
     ("post", "/app/installations/{installation_id}/access_tokens"),

@@ -46,6 +46,8 @@ class Workbench:
     wake: Callable[[str], None]
     """Call with a run's id when it has changed: whoever waits for it looks at once."""
     embedded: Embedded | None = None
+    environments: Sequence[str] = ()
+    """The names of the service's environments in gonogo.yaml."""
 
 
 @dataclass(frozen=True, slots=True)

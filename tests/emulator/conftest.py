@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import socket
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AsyncExitStack
@@ -21,18 +20,10 @@ from bot.settings import Settings
 from tests.conversations.conftest import ANA, BO, CHANNEL, CONFIG, CY, DI, Service, environment_of, make_repository, serve_metrics
 from tests.conversations.vendors import Local
 from tests.emulator.alone import is_alone
+from tests.emulator.process import PATIENCE, free_port, start
 
-PATIENCE = 60.0
 SILENCE = 5.0
 EVE = "U0EVE"
-
-
-def free_port() -> int:
-    """Ask the kernel for a port. In a network namespace of our own nobody else takes it in between."""
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port: int = found.getsockname()[1]
-        return port
 
 
 def emulator() -> Path:
@@ -180,33 +171,6 @@ class Place:
     ci: Local
 
 
-async def _process(stack: AsyncExitStack, *command: str, environment: Mapping[str, str], up: str, log: Path) -> None:
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, env={**os.environ, **environment}, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
-        )
-        assert process.stdout is not None
-        async with asyncio.timeout(PATIENCE):
-            while up not in (line := (await process.stdout.readline()).decode()):
-                output.write(line.encode())
-                assert line, f"{command[0]} ended before it was up; see {log}"
-    reading = asyncio.create_task(_drain(process.stdout, log))
-
-    async def end() -> None:
-        process.terminate()
-        await process.wait()
-        await reading
-
-    stack.push_async_callback(end)
-
-
-async def _drain(stream: asyncio.StreamReader, log: Path) -> None:
-    with log.open("ab") as output:
-        while line := await stream.readline():
-            output.write(line)
-            output.flush()
-
-
 @pytest.fixture(params=["events", "socket"])
 async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Place]:
     """Start the workspace and the bot, over HTTP and over Socket Mode."""
@@ -221,7 +185,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         (tmp_path / "gonogo.yaml").write_text(config)
         (tmp_path / "workspace.json").write_text(slack.config())
         arguments = ["--config", str(tmp_path / "workspace.json"), "--port", str(slack.port), "--files-dir", str(tmp_path / "files")]
-        await _process(stack, str(binary), *arguments, environment={}, up="Control API", log=tmp_path / "workspace.log")
+        await start(stack, str(binary), *arguments, environment={}, up="Control API", log=tmp_path / "workspace.log")
         watching = asyncio.create_task(slack.watch())
         stack.callback(watching.cancel)
         environment = {**environment_of(slack, tmp_path), "GONOGO_LISTEN": f"127.0.0.1:{slack.bot_port}"}
@@ -231,6 +195,6 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         settings = Settings.read(environment)
         await adopt(settings, service="storefront", ref="v1.1.0", environment="staging")
         await adopt(settings, service="storefront", ref="v1.0.0", environment="production")
-        await _process(stack, sys.executable, "-m", "bot", "run", environment=environment, up="is up", log=tmp_path / "bot.log")
+        await start(stack, sys.executable, "-m", "bot", "run", environment=environment, up="is up", log=tmp_path / "bot.log")
         await service.scraped.wait()
         yield Place(slack, service, commits, ci)

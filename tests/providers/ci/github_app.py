@@ -12,6 +12,7 @@ from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
 APP = "123456"
+SLUG = "gonogo-of-acme"
 PERMISSIONS = {
     "metadata": "read", "contents": "read", "actions": "write", "statuses": "read", "checks": "read", "deployments": "write",
 }  # fmt: skip

@@ -25,6 +25,7 @@ FINE_GRAINED = {"metadata": "read", "contents": "read", "actions": "write", "sta
 REPO = "/repos/{owner}/{repo}"
 RUN = REPO + "/actions/runs/{run_id}"
 WORKFLOW = REPO + "/actions/workflows/{workflow_id}"
+ENVIRONMENT = "/environments/{environment_name}"
 _DEEP = frozenset({"ref", "basehead", "path"})  # may hold slashes: x-multi-segment in [api]
 
 
@@ -100,6 +101,9 @@ class GitHub:
             Route("GET", REPO + "/deployments", "deployments=read", self._deployments),
             Route("POST", REPO + "/deployments", "deployments=write", self._deployment),
             Route("POST", REPO + "/deployments/{deployment_id}/statuses", "deployments=write", self._deployment_status),
+            Route(
+                "GET", REPO + ENVIRONMENT + "/deployment_protection_rules", "actions=read", lambda asked: Answer(self.views.rules(asked))
+            ),
             Route("GET", REPO + "/installation", "app", lambda _: Answer(self.views.installation())),
             Route("POST", "/app/installations/{installation_id}/access_tokens", "app", self._token),
         ]

@@ -48,6 +48,7 @@ class GitHubLab:
         self.hosts = Hosts()
         self.secrets = dict(secrets or {"GONOGO_GITHUB_TOKEN": TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET})
         self.options: dict[str, Any] = {"repository": self.world.name, "api": url + github.prefix, "alerts": "off"}
+        self.environments = ("staging", "production")
         self._session = session
         self._runs = runs
         self.ci = self.provider()
@@ -57,7 +58,7 @@ class GitHubLab:
         assert set(self.secrets) <= {secret.name for secret in kind.KIND.secrets}
         return Workbench(
             "shop", self.options, lambda name: self.secrets.get(name, ""), self._session, self.hosts, self.clock, self._runs,
-            Path("unused"), lambda _: None,
+            Path("unused"), lambda _: None, environments=self.environments,
         )  # fmt: skip
 
     def provider(self) -> GitHubCI:

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
+from tests.providers.ci.github_answers import Asked
+from tests.providers.ci.github_app import SLUG, Refused
 from tests.providers.ci.github_shape import filled
 from tests.providers.ci.github_world import Commit, Job, Pull, Run, World
 
@@ -28,11 +30,18 @@ class Views:
         )
 
     def installation(self) -> Any:
-        return filled("installation", id=self.installed)
+        return filled("installation", id=self.installed, app_slug=SLUG)
 
     def installation_token(self, token: str) -> Any:
         until = self._world.now() + self.token_lasts
         return filled("installation-token", token=token, expires_at=until.strftime("%Y-%m-%dT%H:%M:%SZ"))
+
+    def rules(self, asked: Asked) -> Any:
+        apps = self._world.rules_at(asked.parts["environment_name"])
+        if apps is None:
+            raise Refused(404)
+        shown = [filled("deployment-protection-rule", enabled=True, app=filled("custom-deployment-rule-app", slug=slug)) for slug in apps]
+        return {"total_count": len(shown), "custom_deployment_protection_rules": shown}
 
     def deployment(self, made: dict[str, Any]) -> Any:
         told = {name: made[name] for name in ("id", "sha", "ref", "environment", "payload", "description")}

@@ -14,6 +14,8 @@ from typing import Any
 
 from ruamel.yaml import YAML
 
+from tests.providers.ci.github_app import SLUG
+
 TEMPLATE = Path(__file__).parents[3] / "templates/ci/github/deploy.yml"
 STAGES = ("build", "migrate", "release")
 HELD = "held"
@@ -121,6 +123,8 @@ class World:
         self.pulls: list[Pull] = []
         self.rules: dict[str, str] = {}
         """By input environment: GitHub's environment before whose job a protection rule of our App stands."""
+        self.foreign_rules: dict[str, list[str]] = {}
+        """By environment at GitHub: the Apps of others whose protection rules are switched on."""
         self.also_reviewed = False
         self.skew = timedelta()
         self.hidden_for = 0
@@ -227,6 +231,11 @@ class World:
             self._end(run, "failure")
         elif all(job.status == "completed" for job in run.jobs):
             self._end(run, "success")
+
+    def rules_at(self, environment: str) -> list[str] | None:
+        """Name the Apps that are asked before a job of an environment; None where there is no such environment."""
+        ours = [SLUG for each in self.rules.values() if each.casefold() == environment.casefold()]
+        return [*ours, *self.foreign_rules.get(environment, ())] if ours or environment in self.foreign_rules else None
 
     def _protects(self, run: Run) -> bool:
         run.rule = self.rules.get(run.inputs.get("environment", ""), "")

@@ -7,10 +7,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from bot.doctor import examine
 from bot.providers.workbench import Finding
+from bot.settings import Settings
+from tests.conversations.conftest import CONFIG
 from tests.providers.ci.github_fake import TOKEN
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.providers.ci.github_lab import GitHubLab
 
 
@@ -104,3 +109,57 @@ class TestMistakes:
         github.break_next("timeout", times=50)
         found = await examined(github)
         assert (found["repository"].ok, found["clock"].ok) == (False, None)
+
+
+class TestTheProtectionRule:
+    @pytest.fixture
+    def guarded(self, github_app: GitHubLab) -> GitHubLab:
+        """Give a set-up in which the App should be asked before staging and production."""
+        github_app.options["protection"] = "on"
+        return github_app
+
+    async def test_every_environment_asks_the_app(self, guarded: GitHubLab) -> None:
+        guarded.world.rules = {"staging": "staging", "production": "Production"}  # GitHub's environments have no case
+        found = await examined(guarded)
+        assert list(found) == ["repository", "workflow", "runs", "tests", "protection", "webhook", "clock"]
+        assert all(each.ok for each in found.values())
+        assert found["protection"].sentence == "GitHub asks the App before a job of staging and production starts."
+
+    async def test_no_environment_asks_it(self, guarded: GitHubLab) -> None:
+        guarded.world.foreign_rules["production"] = ["another-app"]
+        problem = await only_problem(guarded)
+        assert (problem.subject, problem.ok) == ("protection", False)
+        assert problem.sentence == (
+            "GitHub starts jobs of these environments without the approval from Slack: "
+            "staging (GitHub knows no such environment) and production (the App is not switched on)."
+        )
+        assert problem.remedy.startswith("Switch the App on under Settings, Environments")
+        assert problem.remedy.endswith("or set protection: off.")
+
+    async def test_an_environment_that_is_left_out_may_be_meant_so(self, guarded: GitHubLab) -> None:
+        guarded.world.rules["production"] = "production"
+        guarded.world.foreign_rules = {"staging": [], "production": ["another-app"]}
+        problem = await only_problem(guarded)
+        assert (problem.subject, problem.ok) == ("protection", None)
+        assert "Slack: staging (the App is not switched on)." in problem.sentence
+        assert problem.remedy.endswith("unless it is meant so.")
+
+    async def test_a_missing_permission_is_no_missing_rule(self, guarded: GitHubLab) -> None:
+        guarded.break_next("403", path="/deployment_protection_rules")
+        problem = await only_problem(guarded)
+        assert (problem.subject, "GitHub answered 403" in problem.sentence) == ("protection", True)
+        assert problem.remedy == "Give the App Actions: read and write."
+
+    async def test_without_protection_nobody_asks_for_rules(self, github_app: GitHubLab) -> None:
+        assert "protection" not in await examined(github_app)
+        assert not any("/environments/" in line for line in github_app.github.requests)
+
+    async def test_the_environments_are_those_of_gonogo_yaml(self, guarded: GitHubLab, tmp_path: Path) -> None:
+        guarded.commit("first")
+        guarded.world.rules["production"] = "production"
+        ci = "{provider: github, " + ", ".join(f'{name}: "{value}"' for name, value in guarded.options.items()) + "}"
+        (tmp_path / "gonogo.yaml").write_text(CONFIG.format(ci=ci, metrics="http://127.0.0.1:9"))
+        environment = {**guarded.secrets, "GONOGO_CONFIG": str(tmp_path / "gonogo.yaml")}
+        report, _ = await examine(Settings.read(environment, secrets=guarded.secrets))
+        assert "storefront · github\n  ✓ repository: acme/shop can be read." in report
+        assert "  ? protection: GitHub starts jobs of these environments without the approval from Slack: staging (" in report

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from http import HTTPStatus
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.github import reading, workflow
+from bot.providers.ci.github.protection import Guard
 from bot.providers.ci.github.repository import Repository, escaped
 from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.rest import RestError
@@ -24,10 +25,19 @@ _TEMPLATE = "copy templates/ci/github/deploy.yml and keep its inputs and its run
 class Doctor:
     """The examination of one repository and its workflow."""
 
-    def __init__(self, repository: Repository, workflow: str, *, blocking: Surroundings | None = None, has_webhook_secret: bool) -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        workflow: str,
+        *,
+        blocking: Surroundings | None = None,
+        guard: Guard | None = None,
+        has_webhook_secret: bool,
+    ) -> None:
         self._repository = repository
         self._workflow = workflow
         self._blocking = blocking
+        self._guard = guard
         self._has_webhook_secret = has_webhook_secret
 
     async def examine(self) -> tuple[Finding, ...]:
@@ -41,6 +51,8 @@ class Doctor:
             ]
             if self._blocking:
                 found.append(await self._ask("alerts", self._alerts, "give the token Code scanning alerts and Dependabot alerts: read"))
+            if self._guard:
+                found.append(await self._ask("protection", self._protection, "give the App Actions: read and write"))
         return (*found, self._secret(), self._clock())
 
     async def _ask(self, subject: str, check: Callable[[str], Awaitable[Finding]], remedy: str) -> Finding:
@@ -95,6 +107,17 @@ class Doctor:
             subject, ok=False, sentence=sentence, remedy="Switch it on at GitHub and let the token read it, or set alerts: show."
         )
 
+    async def _protection(self, subject: str) -> Finding:
+        named, missing = (self._guard.environments, await self._guard.missing()) if self._guard else ((), {})
+        if not missing:
+            return Finding(subject, ok=True, sentence=f"GitHub asks the App before a job of {_listed(named)} starts.")
+        without = _listed([f"{name} ({why})" for name, why in missing.items()])
+        sentence = f"GitHub starts jobs of these environments without the approval from Slack: {without}."
+        where = "Switch the App on under Settings, Environments, the environment, Deployment protection rules"
+        if len(missing) < len(named):  # it may be meant that way
+            return Finding(subject, ok=None, sentence=sentence, remedy=f"{where}, unless it is meant so.")
+        return Finding(subject, ok=False, sentence=sentence, remedy=f"{where}, or set protection: off.")
+
     def _secret(self) -> Finding:
         if self._has_webhook_secret:
             return Finding("webhook", ok=True, sentence="Its secret is set.")
@@ -124,6 +147,10 @@ def _problems(found: workflow.Workflow) -> list[str]:
     if not found.names_runs:
         problems.append("its run-name does not hold inputs.correlation, so a run whose start was not answered cannot be found")
     return problems
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(filter(None, (", ".join(names[:-1]), names[-1])))
 
 
 def _scopes(headers: Mapping[str, str]) -> frozenset[str] | None:

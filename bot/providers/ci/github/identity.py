@@ -48,6 +48,8 @@ class App:
         self._key = key
         self._repository = repository
         self._installation = ""
+        self.slug = ""
+        """The App's name as GitHub writes it in addresses; "" before the first token."""
         self._token = ""
         self._until = 0.0
         self._one_at_a_time = asyncio.Lock()
@@ -70,7 +72,8 @@ class App:
     async def _renew(self) -> None:
         if not self._installation:
             path = f"/repos/{escaped(self._repository)}/installation"
-            self._installation = str((await self._ask("GET", path)).data["id"])
+            found = (await self._ask("GET", path)).data
+            self._installation, self.slug = str(found["id"]), str(found.get("app_slug") or "")
         body = {"repositories": [self._repository.partition("/")[2]]}
         reply = await self._ask("POST", f"/app/installations/{self._installation}/access_tokens", body)
         lasts = datetime.fromisoformat(reply.data["expires_at"]) - self._there()

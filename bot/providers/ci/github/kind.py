@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from bot.domain.errors import ConfigurationError
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key
-from bot.providers.ci.github.protection import Protection
+from bot.providers.ci.github.protection import Guard, Protection
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.runs import Runs
@@ -47,7 +47,7 @@ class Options:
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     """Build the provider. Raises ConfigurationError for options that make no sense and for missing secrets."""
     options = _options(bench)
-    client = _client(bench, options, budget)
+    client, app = _client(bench, options, budget)
     repository = Repository(client(budget), options.repository, web=web_address(options.api), ref=options.ref)
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
@@ -55,12 +55,13 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     protection = Protection(repository, starts, on=options.protection)
     runs = Runs(repository, options.workflow, starts, deployments, protection)
     surroundings = Surroundings(repository if options.alerts is Policy.BLOCK else hasty, options.alerts)
+    guard = Guard(repository, app, bench.environments) if app and options.protection and bench.environments else None
     secret = bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET")
-    return GitHubCI(repository, options.workflow, runs=runs, surroundings=surroundings, webhook_secret=secret)
+    return GitHubCI(repository, options.workflow, runs=runs, surroundings=surroundings, guard=guard, webhook_secret=secret)
 
 
-def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callable[[Budget | None], RestClient]:
-    """Say who we are, and give a way to make clients that all do."""
+def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[Callable[[Budget | None], RestClient], App | None]:
+    """Say who we are, and give a way to make clients that all do, and the App where we are one."""
     token, app, key = (
         _one_word(bench, "GONOGO_GITHUB_TOKEN"),
         _one_word(bench, "GONOGO_GITHUB_APP_ID"),
@@ -75,10 +76,10 @@ def _client(bench: Workbench, options: Options, budget: Budget | None) -> Callab
         bare = make(headers=HEADERS, secrets=[pem], budget=once)
         identity = App(bare, bench.clock, app=app, key=pem, repository=options.repository)
         account = f"{app} at {options.repository.partition('/')[0]}"  # an installation has limits of its own
-        return lambda budget: make(headers=HEADERS, identity=identity, account=account, budget=budget)
+        return lambda budget: make(headers=HEADERS, identity=identity, account=account, budget=budget), identity
     if token:
         headers = {**HEADERS, "Authorization": f"Bearer {token}"}
-        return lambda budget: make(headers=headers, secrets=[token], budget=budget)
+        return lambda budget: make(headers=headers, secrets=[token], budget=budget), None
     needed = "Set GONOGO_GITHUB_TOKEN, or GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY"
     raise ConfigurationError(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
 

@@ -16,8 +16,10 @@ from typing import Any, NamedTuple
 from bot.domain.errors import IntegrationError
 from bot.ports import StartRequest
 from bot.providers.ci.github import reading
-from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.github.identity import App
+from bot.providers.ci.github.repository import Repository, entries, escaped
 from bot.providers.ci.starts import Starts
+from bot.providers.rest import RestError
 
 REMEMBERED = 256
 _WORDS = 12
@@ -113,6 +115,32 @@ class Protection:
         self._answers[run, environment] = why
         while len(self._answers) > REMEMBERED:
             self._answers.popitem(last=False)
+
+
+class Guard:
+    """Where GitHub asks the bot's App: reads only, for ``gonogo doctor``. ``environments`` are those of gonogo.yaml."""
+
+    def __init__(self, repository: Repository, app: App, environments: Sequence[str]) -> None:
+        self._repository = repository
+        self._app = app
+        self.environments = tuple(environments)
+
+    async def missing(self) -> dict[str, str]:
+        """Name the environments whose jobs do not wait for the App, and say why. Raises RestError."""
+        found = {name: await self._why_not(name) for name in self.environments}
+        return {name: why for name, why in found.items() if why}
+
+    async def _why_not(self, name: str) -> str:
+        """https://docs.github.com/rest/deployments/protection-rules, "Get all deployment protection rules for an environment"."""
+        try:
+            reply = await self._repository.get(f"/environments/{escaped(name)}/deployment_protection_rules")
+        except RestError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return "GitHub knows no such environment"
+        rules = entries(reply, "custom_deployment_protection_rules")
+        is_on = any(rule["enabled"] and rule["app"]["slug"] == self._app.slug for rule in rules)
+        return "" if is_on else "the App is not switched on"
 
 
 def environment(pending: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
+from bot.providers.ci.github.protection import Guard
 from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Surroundings
@@ -18,12 +19,22 @@ from bot.providers.workbench import Finding
 class GitHubCI:
     """``ports.CIProvider`` for one workflow of one repository."""
 
-    def __init__(self, repository: Repository, workflow: str, *, runs: Runs, surroundings: Surroundings, webhook_secret: str = "") -> None:
+    def __init__(
+        self,
+        repository: Repository,
+        workflow: str,
+        *,
+        runs: Runs,
+        surroundings: Surroundings,
+        guard: Guard | None = None,
+        webhook_secret: str = "",
+    ) -> None:
         self._repository = repository
         self._workflow = workflow
         self._commits = Commits(repository, workflow)
         self._runs = runs
         self._surroundings = surroundings
+        self._guard = guard
         self._webhook_secret = webhook_secret
 
     async def open(self) -> None:
@@ -75,9 +86,9 @@ class GitHubCI:
     async def examine(self) -> tuple[Finding, ...]:
         """Check the configuration live, for ``gonogo doctor``."""
         blocking = self._surroundings if self._surroundings.blocks else None
-        return await Doctor(
-            self._repository, self._workflow, blocking=blocking, has_webhook_secret=bool(self._webhook_secret)
-        ).examine()  # fmt: skip
+        has_secret = bool(self._webhook_secret)
+        doctor = Doctor(self._repository, self._workflow, blocking=blocking, guard=self._guard, has_webhook_secret=has_secret)
+        return await doctor.examine()
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook without I/O."""
