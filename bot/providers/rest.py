@@ -39,8 +39,9 @@ REMEMBERED = 256
 REMEMBERED_SIZE = 512 * 1024
 """how large one of them may be."""
 _CHUNK = 64 * 1024
-_UNCLEAR = frozenset({500, 502, 503, 504, 520, 522, 524})
-_AGAIN = frozenset({408, 425, 429}) | _UNCLEAR
+_CLEAR = frozenset({501, 505})
+"""The faults that a server has for good. All others, also those that proxies made up, pass, and may hide a write that was done."""
+_AGAIN = frozenset({408, 425, 429})
 _TOKENS = re.compile(
     r"(?i)\b(gh[a-z]_[\w.-]+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
 )
@@ -339,8 +340,8 @@ class RestClient:
             f"{sentence}: {said}" if said else f"{sentence}.",
             vendor=self._vendor,
             status=status,
-            retry=status in _AGAIN or wait > 0,
-            perhaps_done=not call.is_read and status in _UNCLEAR,
+            retry=_passes(status) or wait > 0,
+            perhaps_done=not call.is_read and _is_unclear(status),
             wait=wait or _rest(status, headers),
         )
 
@@ -375,9 +376,17 @@ def _meaning(status: int, headers: Mapping[str, str], *, limited: bool) -> str:
     return ""
 
 
+def _is_unclear(status: int) -> bool:
+    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _CLEAR
+
+
+def _passes(status: int) -> bool:
+    return status in _AGAIN or _is_unclear(status)
+
+
 def _rest(status: int, headers: Mapping[str, str]) -> float:
     """Tell how long this one call should wait after the vendor's own trouble. Other calls may fare better: an alert page is no dispatch."""
-    return min(_retry_after(headers) or 0.0, USUAL_PAUSE) if status in _AGAIN else 0.0
+    return min(_retry_after(headers) or 0.0, USUAL_PAUSE) if _passes(status) else 0.0
 
 
 def _limit(status: int, headers: Mapping[str, str], said: str) -> float:

@@ -135,7 +135,7 @@ class TestReading:
         assert (await room.client().get("/sha", text=True)).data == "abc"
         assert (await room.client().get("/nothing")).data is None
 
-    @pytest.mark.parametrize("status", [500, 502, 503, 504, 408])
+    @pytest.mark.parametrize("status", [500, 502, 503, 504, 408, 507, 521, 530])
     async def test_a_server_in_trouble_is_asked_again_with_growing_pauses(self, room: Room, status: int) -> None:
         room.vendor.plays(answers({}, status), answers({}, status), answers({"good": True}))
         assert (await room.client().get("/x")).data == {"good": True}
@@ -249,7 +249,7 @@ class TestConditionalReading:
 
 class TestWriting:
     @pytest.mark.parametrize(
-        "scene", [hangs_up, stops_in_the_middle, answers_text("{oops"), answers({}, 500), answers({}, 502)], ids=[*BROKEN[:3], "500", "502"]
+        "scene", [hangs_up, stops_in_the_middle, answers_text("{oops"), answers({}, 500), answers({}, 521)], ids=[*BROKEN[:3], "500", "521"]
     )
     async def test_a_write_whose_outcome_is_unclear_is_never_repeated_and_says_so(self, room: Room, scene: Scene) -> None:
         room.vendor.plays(scene)
@@ -266,7 +266,7 @@ class TestWriting:
         error = await refused(room.client(timeout=0.05).send("POST", "/runs"))
         assert (error.perhaps_done, len(room.vendor.requests)) == (True, 1)
 
-    @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429])
+    @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 422, 429, 501])
     async def test_a_write_that_was_clearly_refused_was_not_done(self, room: Room, status: int) -> None:
         room.vendor.plays(answers({}, status))
         error = await refused(room.client().send("POST", "/runs"))
