@@ -24,6 +24,7 @@ from bot.domain.catalog import (
     Catalog,
     ChecklistItem,
     EnvironmentPolicy,
+    Freeze,
     GateKind,
     MetricKind,
     MetricSpec,
@@ -118,6 +119,9 @@ class ToldCI:
     cancelled: list[str] = field(default_factory=list)
     changes: Changes = field(default_factory=lambda: Changes((Change("b" * 40, "faster basket", "cy"),), 1, ("cy",)))
     quality_state: QualityState = QualityState.GREEN
+    frozen: tuple[Freeze, ...] = ()
+    unreadable: str = ""
+    """What is wrong with a freeze that cannot be read."""
     away: bool = False
     stages: tuple[Stage, ...] = ()
     opened: list[str] = field(default_factory=list)
@@ -152,6 +156,12 @@ class ToldCI:
     async def quality(self, commit: str) -> Quality:
         self._answers()
         return Quality(self.quality_state, f"212 tests of {commit[:7]}", "https://ci.example.com/7")
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:
+        self._answers()
+        if self.unreadable:
+            raise IntegrationError(self.unreadable, vendor="the CI", retry=False)
+        return tuple(freeze for freeze in self.frozen if freeze.environment == environment)
 
     async def find(self, correlation: str) -> CIRun | None:
         return CIRun(correlation, RunState.RUNNING) if correlation in self.runs else None
