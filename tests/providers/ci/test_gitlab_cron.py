@@ -114,11 +114,11 @@ def test_no_time_is_left_out_when_the_clocks_are_changed(expression: str, after:
         ("1, * * * *", "UTC", '"" is no minute'),
         ("\u0661 * * * *", "UTC", "is no minute"),
         ("0 0 31 2,4 *", "UTC", '"0 0 31 2,4 *" never comes'),
-        ("* * * * *", "Mars/Olympus", '"Mars/Olympus" is no time zone of the IANA list'),
-        ("* * * * *", "Pacific Time (US & Canada)", "is no time zone"),
-        ("* * * * *", "../secrets", "is no time zone"),
-        ("* * * * *", "Europe", "is no time zone"),
-        ("* * * * *", "", "is no time zone"),
+        ("* * * * *", "Mars/Olympus", '"Mars/Olympus" is no IANA time zone'),
+        ("* * * * *", "Pacific Time (US & Canada)", "is no IANA time zone"),
+        ("* * * * *", "../secrets", "is no IANA time zone"),
+        ("* * * * *", "Europe", "is no IANA time zone"),
+        ("* * * * *", "", "is no IANA time zone"),
     ],
 )
 def test_what_cannot_be_read_is_refused_and_named(expression: str, zone: str, says: str) -> None:

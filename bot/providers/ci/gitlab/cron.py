@@ -132,7 +132,7 @@ def _zone(name: str) -> ZoneInfo:
     try:
         return ZoneInfo(name)
     except (ValueError, LookupError, OSError) as error:
-        raise ValueError(f'"{name[:40]}" is no time zone of the IANA list') from error
+        raise ValueError(f'"{name[:40]}" is no IANA time zone') from error
 
 
 def _shown(reading: datetime) -> tuple[datetime, ...]:

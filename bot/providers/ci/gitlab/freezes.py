@@ -35,7 +35,7 @@ def around(periods: Sequence[Object], environment: str, now: datetime) -> tuple[
         try:
             spans.append(_span(period, environment, now))
         except ValueError as error:
-            wrong.append(f"GitLab's freeze period {period.get('id')} cannot be read: {error}")
+            wrong.append(f"GitLab freeze period {period.get('id')} cannot be read: {error}")
     return spans, wrong
 
 
