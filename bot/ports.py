@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from bot.domain.audit import Entry
 from bot.domain.card import Card, Changes
-from bot.domain.catalog import EnvironmentPolicy, Service
+from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
 from bot.domain.commands import Command
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import Offer
@@ -132,6 +132,13 @@ class CIProvider(Protocol):
 
     async def quality(self, commit: str) -> Quality:
         """Tell whether the commit's tests are green."""
+        ...
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:
+        """List the freezes of an environment that are kept at the provider and in force now; none where it keeps none.
+
+        Raises IntegrationError(retry=False) for one that cannot be read and may be in force: its sentence says which and what to do.
+        """
         ...
 
     async def find(self, correlation: str) -> CIRun | None:

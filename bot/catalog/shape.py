@@ -105,7 +105,7 @@ class GatesShape(Shape):
     unlocked: Need | None = None
     """Nobody has locked the environment."""
     unfrozen: Need | None = None
-    """No configured freeze is in force."""
+    """No freeze is in force, neither a configured one nor one that the CI provider keeps."""
     on_call: Need | None = None
     """Somebody is on call and has acknowledged."""
 

@@ -102,7 +102,7 @@ class AutomaticRollback(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Freeze:
-    """A configured time in which an environment takes no deployment. Hours are half-open: ``start <= now < end``."""
+    """A time in which an environment takes no deployment: configured, or kept at the CI provider. Half-open: ``start <= now < end``."""
 
     environment: str
     start: datetime

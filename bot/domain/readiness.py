@@ -122,12 +122,13 @@ def unlocked_gate(locks: Sequence[Lock], now: datetime, need: Need) -> Gate:
 
 
 def unfrozen_gate(freezes: Sequence[Freeze], environment: str, now: datetime, need: Need) -> Gate:
-    """Judge the configured freezes."""
+    """Judge the freezes, those of gonogo.yaml and those of the CI provider."""
     title = TITLES[GateKind.UNFROZEN]
     freeze = frozen_by(freezes, environment, now)
     if freeze is None:
         return Gate(GateKind.UNFROZEN, title, GateState.GREEN, "no freeze", need)
-    return Gate(GateKind.UNFROZEN, title, GateState.OPEN, f"{environment} is frozen: {freeze.reason}", need, clears_at=freeze.end)
+    sentence = f"{environment} is frozen: {freeze.reason}"
+    return Gate(GateKind.UNFROZEN, title, GateState.OPEN, sentence, need, clears_at=freeze.end, at=freeze.start)
 
 
 def frozen_by(freezes: Sequence[Freeze], environment: str, now: datetime) -> Freeze | None:

@@ -13,6 +13,7 @@ from bot.domain.people import Person
 from bot.domain.readiness import (
     Gate,
     Review,
+    frozen_by,
     item_gate,
     on_call_gate,
     quality_gate,
@@ -48,7 +49,7 @@ async def _automatic(house: House, reader: Reader, deployment: Deployment, gate:
     try:
         return await _GATES[gate.kind](house, reader, deployment, gate.need)
     except IntegrationError as error:
-        return unknown_gate(gate.kind, f"{error.vendor} does not answer", gate.need)
+        return unknown_gate(gate.kind, f"{error.vendor} does not answer" if error.retry else str(error), gate.need)
 
 
 async def _tests(house: House, _reader: Reader, deployment: Deployment, need: Need) -> Gate:
@@ -75,7 +76,13 @@ async def _unlocked(house: House, reader: Reader, deployment: Deployment, need: 
 
 
 async def _unfrozen(house: House, _reader: Reader, deployment: Deployment, need: Need) -> Gate:
-    return unfrozen_gate(house.catalog.freezes, deployment.environment, house.now(), need)
+    freezes, environment, now = house.catalog.freezes, deployment.environment, house.now()
+    try:
+        freezes += await house.providers[deployment.service].ci.freezes(environment)
+    except IntegrationError:  # a freeze of our own is in force whatever the provider says
+        if frozen_by(freezes, environment, now) is None:
+            raise
+    return unfrozen_gate(freezes, environment, now, need)
 
 
 async def _on_call(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:
@@ -199,6 +206,7 @@ def facts_of_gate(gate: Gate) -> dict[str, Json]:
     return {
         "key": gate.key, "title": gate.title, "state": str(gate.state), "sentence": gate.sentence, "who": gate.who,
         "by": str(gate.by or ""), "need": str(gate.need), "clears_at": gate.clears_at.isoformat() if gate.clears_at else "",
+        "at": gate.at.isoformat() if gate.at else "",
     }  # fmt: skip
 
 

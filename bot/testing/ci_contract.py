@@ -7,6 +7,7 @@ repository without commits. Each test is a coroutine, so pytest-asyncio must run
 from __future__ import annotations
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Protocol
 
 import pytest
@@ -14,7 +15,7 @@ import pytest
 from bot.domain.errors import IntegrationError
 from bot.ports import CIProvider, CIRun, QualityState, RunState, StartRequest
 
-__all__ = ["Lab", "TestCancelling", "TestComparing", "TestFacts", "TestResolving", "TestRuns"]
+__all__ = ["Lab", "TestCancelling", "TestComparing", "TestFacts", "TestFreezes", "TestResolving", "TestRuns"]
 
 PATIENCE = 20.0
 
@@ -145,6 +146,17 @@ class TestFacts:
                 await asyncio.sleep(0.02)
         assert seen.state is state
         assert seen.sentence
+
+
+class TestFreezes:
+    """Freezes that are kept at the provider."""
+
+    async def test_its_freezes_are_for_the_environment_and_have_aware_times(self, lab: Lab) -> None:
+        now = datetime.now(UTC)
+        for freeze in await lab.ci.freezes("production"):
+            assert freeze.environment == "production"
+            assert freeze.start <= now < freeze.end  # naive times cannot be compared
+            assert freeze.reason
 
 
 class TestRuns:

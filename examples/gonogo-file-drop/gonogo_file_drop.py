@@ -21,6 +21,7 @@ from tempfile import NamedTemporaryFile
 from typing import Any
 
 from bot.domain.card import Changes
+from bot.domain.catalog import Freeze
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import CIRun, Quality, QualityState, Resolved, RunHint, RunState, Stage, StartRequest
 from bot.providers.ci.mirror import Mirror
@@ -59,6 +60,10 @@ class FileDrop:
             return Quality(QualityState.NONE, "no tests are known for this commit")
         said = await asyncio.to_thread(_read, self._drop / "tests" / f"{commit}.json")
         return read_quality(said)
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
+        """List none: the folder keeps no freezes."""
+        return ()
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find a run by its correlation id. The folder is the only memory, so None is certain."""

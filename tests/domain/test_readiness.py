@@ -83,7 +83,8 @@ def test_a_freeze_is_half_open_and_the_longest_one_counts() -> None:
     assert frozen_by([short], "production", NOW + HOUR) is None
     assert frozen_by([short], "production", NOW - timedelta(microseconds=1)) is None
     assert frozen_by([short, long], "staging", NOW) is None
-    assert unfrozen_gate([long], "production", NOW, Need.REQUIRED).clears_at == NOW + 2 * HOUR
+    gate = unfrozen_gate([long], "production", NOW, Need.REQUIRED)
+    assert (gate.blocks, gate.at, gate.clears_at) == (True, NOW, NOW + 2 * HOUR)
     assert unfrozen_gate([], "production", NOW, Need.REQUIRED).state is GateState.GREEN
 
 

@@ -15,6 +15,7 @@ from bot.domain.catalog import (
     AutomaticGate,
     Catalog,
     EnvironmentPolicy,
+    Freeze,
     GateKind,
     MetricKind,
     MetricSpec,
@@ -81,6 +82,10 @@ class ScriptedCI:
 
     async def quality(self, commit: str) -> Quality:
         return Quality(QualityState.GREEN, commit)
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:
+        assert environment
+        return ()
 
     async def find(self, correlation: str) -> CIRun | None:
         return CIRun(correlation, RunState.RUNNING) if correlation in self.runs else None

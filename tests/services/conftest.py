@@ -25,6 +25,7 @@ from bot.domain.catalog import (
     Catalog,
     ChecklistItem,
     EnvironmentPolicy,
+    Freeze,
     GateKind,
     MetricKind,
     MetricSpec,
@@ -119,6 +120,9 @@ class ToldCI:
     cancelled: list[str] = field(default_factory=list)
     changes: Changes = field(default_factory=lambda: Changes((Change("b" * 40, "faster basket", "cy"),), 1, ("cy",)))
     quality_state: QualityState = QualityState.GREEN
+    frozen: tuple[Freeze, ...] = ()
+    unreadable: str = ""
+    """What is wrong with a freeze that cannot be read."""
     away: bool = False
     stages: tuple[Stage, ...] = ()
     opened: list[str] = field(default_factory=list)
@@ -164,6 +168,12 @@ class ToldCI:
         for refused, error in self.refuses.items():
             if question.startswith(refused):
                 raise error
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:
+        self._answers()
+        if self.unreadable:
+            raise IntegrationError(self.unreadable, vendor="the CI", retry=False)
+        return tuple(freeze for freeze in self.frozen if freeze.environment == environment)
 
     async def find(self, correlation: str) -> CIRun | None:
         self._may(f"find {correlation}")

@@ -49,6 +49,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "who": text,
         "by": "T1/UBO",
         "need": "optional",
+        "at": AT,
         "clears_at": AT,
     }
     row = {

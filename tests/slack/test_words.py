@@ -38,6 +38,7 @@ GATE = {
     "who": "qa",
     "by": "",
     "need": "required",
+    "at": "",
     "clears_at": "",
 }
 ROW = {

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from bot.domain.card import Changes
+from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
 from bot.providers.ci import junit, pipeline
@@ -78,6 +79,10 @@ class LocalCI:
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch, commit or ``latest``."""
         return await self._git.resolve(ref)
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
+        """List none: the embedded CI keeps no freezes."""
+        return ()
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not."""

@@ -70,6 +70,7 @@ class FakeGitLab:
             web.get(project, self.get_project),
             web.get(f"{project}/hooks", self.get_hooks),
             web.get(f"{project}/ci/lint", self.get_lint),
+            web.get(f"{project}/freeze_periods", self.get_freeze_periods),
             web.get(f"{project}/repository/tags", self.get_tags),
             web.get(f"{project}/repository/tags/{{ref}}", self.get_tag),
             web.get(f"{project}/repository/branches/{{ref}}", self.get_branch),
@@ -187,6 +188,13 @@ class FakeGitLab:
     async def get_lint(self, request: web.Request) -> web.Response:
         self.only(request, "content_ref", "dry_run", "dry_run_ref", "include_jobs")  # doc/api/lint.md
         return web.json_response(self.lint)
+
+    async def get_freeze_periods(self, request: web.Request) -> web.Response:
+        # lib/api/freeze_periods.rb: in pages, oldest first; app/policies/project_policy.rb: read_freeze_period needs the role Reporter
+        query = self.only(request)
+        if self.access_level < 20:
+            raise Refused(403, {"message": "403 Forbidden"})
+        return self.paged(query, self.world.freeze_periods)
 
     # The repository
 

@@ -126,6 +126,7 @@ class World:
         self.tags: dict[str, str] = {}
         self.on = "main"
         self.pipelines: dict[int, Pipeline] = {}
+        self.freeze_periods: list[dict[str, Any]] = []
         self.named = True
         """Whether .gitlab-ci.yml has workflow: name."""
         self.skew = timedelta()
@@ -137,6 +138,11 @@ class World:
     def now(self) -> str:
         """Give the time as GitLab writes it."""
         return (datetime.now(UTC) + self.skew).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+
+    def freeze(self, start: str, end: str, zone: str = "UTC") -> None:
+        """Add a freeze period (doc/api/freeze_periods.md, example response)."""
+        period = {"freeze_start": start, "freeze_end": end, "cron_timezone": zone, "created_at": self.now(), "updated_at": self.now()}
+        self.freeze_periods.append({"id": len(self.freeze_periods) + 1, **period})
 
     def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "") -> str:
         """Commit on the current branch, and run the tests as a push does."""

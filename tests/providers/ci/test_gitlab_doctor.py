@@ -28,7 +28,7 @@ async def test_all_is_good_where_all_is_set_up(gitlab: GitLabLab) -> None:
     gitlab.fake.hooks = [HOOK]
     findings = await gitlab.ci.examine()
     assert [each.subject for each in findings] == [
-        "token", "version", "project", "role", "variables", "pipeline", "webhook secret", "webhook", "clock",
+        "token", "version", "project", "role", "variables", "pipeline", "freezes", "webhook secret", "webhook", "clock",
     ]  # fmt: skip
     assert all(each.ok for each in findings)
 
@@ -59,7 +59,15 @@ async def test_the_token_is_looked_at(gitlab: GitLabLab, token: dict[str, Any], 
 
 async def test_a_wrong_token_is_a_finding_and_no_error(gitlab: GitLabLab) -> None:
     findings = await gitlab.provider(token="glpat-wrong").examine()
-    assert {each.subject for each in findings if each.ok is False} == {"token", "version", "project", "pipeline", "webhook", "clock"}
+    assert {each.subject for each in findings if each.ok is False} == {
+        "token",
+        "version",
+        "project",
+        "pipeline",
+        "freezes",
+        "webhook",
+        "clock",
+    }
     assert all("glpat" not in each.sentence and each.remedy for each in findings if not each.ok)
 
 

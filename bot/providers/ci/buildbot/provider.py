@@ -16,6 +16,7 @@ from urllib.parse import quote
 from weakref import WeakValueDictionary
 
 from bot.domain.card import Changes
+from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.buildbot import examination, notices, reading
@@ -87,6 +88,10 @@ class BuildbotCI:
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not."""
         return await self._mirror.compare(base, head)
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
+        """List none: Buildbot keeps no freezes."""
+        return ()
 
     async def examine(self) -> Sequence[Finding]:
         """Check address, account, scheduler, builder, tests, repository and webhook."""

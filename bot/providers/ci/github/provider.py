@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from bot.domain.card import Changes
+from bot.domain.catalog import Freeze
 from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits
@@ -57,6 +58,10 @@ class GitHubCI:
         """Tell whether the commit's tests are green, and what stands beside them."""
         with reading.understood():
             return await self._surroundings.beside(await self._commits.quality(commit), commit)
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
+        """List none: GitHub keeps no freezes."""
+        return ()
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id; None is certain."""

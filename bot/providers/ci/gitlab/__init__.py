@@ -1,7 +1,7 @@
 """The CI provider ``gitlab``: GitLab CI at gitlab.com or at a GitLab of one's own.
 
-``reading`` and ``webhooks`` know what GitLab says (no I/O), ``api`` asks it, ``repository`` and ``provider`` keep the port's promises,
-``doctor`` examines.
+``reading``, ``freezes``, ``cron`` and ``webhooks`` know what GitLab says (no I/O), ``api`` asks it, ``repository`` and ``provider`` keep
+the port's promises, ``doctor`` examines.
 """
 
 from __future__ import annotations
@@ -93,7 +93,8 @@ KIND = CIKind(
         "The project must allow pipeline variables to the token's role.",
         "A stage that waits for one manual job can be opened from the card, when the token may start that job.",
         "Where several manual jobs wait, and for approvals of protected environments, the card shows it and a person answers at GitLab.",
-        "Freeze periods of GitLab are not read: name freezes in gonogo.yaml, or let a rule on CI_DEPLOY_FREEZE hold the job.",
+        "Freeze periods hold for the whole project: where they should not, set the environment's gate unfrozen to off.",
+        "Freeze periods are plain five-field cron with an IANA time zone; one that says more cannot be read and holds deployments.",
         "Deployment events name a job and no pipeline: they wake nobody. Pipeline and job events do.",
         "A retry of a finished pipeline at GitLab is not followed: what has ended for the bot stays ended.",
         "A commit is called by its tag only when the tag is among the 100 highest versions.",

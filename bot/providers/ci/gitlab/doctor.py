@@ -11,6 +11,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import IntegrationError
+from bot.providers.ci.gitlab import freezes
 from bot.providers.ci.gitlab.api import Project, an_object
 from bot.providers.ci.gitlab.webhooks import TOLERANCE
 from bot.providers.workbench import Finding
@@ -43,6 +44,7 @@ async def examine(project: Project, *, ref: str, secrets: WebhookSecrets, now: C
         *await _asked("version", _version(project), "Give the token the scope api."),
         *await _asked("project", _project(project), access),
         *await _asked("pipeline", _pipeline(project, ref), "Give the token the scope api."),
+        *await _asked("freezes", _freezes(project, now), "Give the token the role Developer, or set the gate unfrozen to off."),
         *_webhook_secret(secrets),
         *await _asked("webhook", _hooks(project), "A token with the role Maintainer could tell; else look at Settings > Webhooks."),
         *await _asked("clock", _clock(project, now), access),
@@ -163,6 +165,15 @@ async def _pipeline(project: Project, ref: str) -> list[Finding]:
 def names_our_pipelines(definition: str) -> bool:
     """Tell whether a pipeline definition names our pipelines so that they can be found again."""
     return _NAME.search(definition) is not None
+
+
+async def _freezes(project: Project, now: Callable[[], datetime]) -> list[Finding]:
+    """Source: doc/api/freeze_periods.md, "List freeze periods"; one that cannot be read holds every deployment."""
+    spans, wrong = freezes.around(await project.pages("freeze_periods"), "", now())
+    if wrong:
+        return [_bad("freezes", f"{each}.", freezes.REMEDY) for each in wrong]
+    holding = sum(span.start <= now() for span in spans)
+    return [_good("freezes", f"Freeze periods of this project at GitLab: {len(spans)}; in force now: {holding}.")]
 
 
 def _webhook_secret(secrets: WebhookSecrets) -> Sequence[Finding]:

@@ -11,9 +11,10 @@ from typing import Any
 import structlog
 
 from bot.domain.card import Changes
+from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, StartRequest
-from bot.providers.ci.gitlab import doctor, reading, webhooks
+from bot.providers.ci.gitlab import doctor, freezes, reading, webhooks
 from bot.providers.ci.gitlab.api import Object, Project
 from bot.providers.ci.gitlab.reading import NAME, VENDOR, checked
 from bot.providers.ci.gitlab.repository import Repository
@@ -80,6 +81,10 @@ class GitLabCI:
             if not await self._is_ours(pipeline):
                 return reading.quality(pipeline, await self._summary(str(pipeline.get("id"))))
         return Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:
+        """List the project's freeze periods that are in force; GitLab keeps them for the project, so they hold for every environment."""
+        return freezes.in_force(await self._project.pages("freeze_periods"), environment, self._clock.now())
 
     async def _is_ours(self, pipeline: Object) -> bool:
         if reading.named(pipeline):

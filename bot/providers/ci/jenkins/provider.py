@@ -15,6 +15,7 @@ from http import HTTPStatus
 from typing import NoReturn, TypeVar
 
 from bot.domain.card import Changes
+from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.jenkins import callback, reading
@@ -91,6 +92,10 @@ class Jenkins:
         if found is None:
             return Quality(QualityState.NONE, f"none of the newest {PAGE} builds of {self._tests.name} has tested this commit")
         return _quality(found, self._tests)
+
+    async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
+        """List none: Jenkins keeps no freezes."""
+        return ()
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation, in the queue and in the builds of the last seven days; None is certain."""
