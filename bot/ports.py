@@ -61,7 +61,7 @@ class CIRun:
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
-    """What to start. ``correlation`` is unique per intent (``storefront-42:canary-5``) and travels into the run."""
+    """What to start. ``correlation`` is unique per intent (``storefront-42:canary-5:9f2c1e``) and travels into the run."""
 
     correlation: str
     commit: str

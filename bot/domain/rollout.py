@@ -119,7 +119,11 @@ def plan(strategy: Strategy) -> tuple[Step, ...]:
     )
 
 
-def correlation(deployment: str, step: Step, *, smoke: bool = False) -> str:
-    """Name the intent to run a step; the name travels into the CI run and finds it again."""
+def correlation(deployment: str, asked_at: datetime, step: Step, *, smoke: bool = False) -> str:
+    """Name the intent to run a step; the name travels into the CI run and finds it again.
+
+    It ends with a mark of this very request: numbers begin again in a new or restored database, and CI remembers the runs of the old one.
+    """
+    mark = sha256(f"{deployment} {asked_at.isoformat()}".encode()).hexdigest()[:6]
     attempt = f":{step.attempt}" if step.attempt > 1 else ""
-    return f"{deployment}:{step.key}{':smoke' if smoke else ''}{attempt}"
+    return f"{deployment}:{step.key}{':smoke' if smoke else ''}{attempt}:{mark}"

@@ -171,39 +171,39 @@ async def stand_down(house: House, id: DeploymentId) -> bool | None:
     """
     async with house.store.reading() as reader:
         back = await existing(reader, id)
-        steps = await reader.steps(back.undoes)
+        undone = await existing(reader, back.undoes)
+        steps = await reader.steps(undone.id)
     left = STAND_DOWN - (house.now() - back.requested_at)
-    running = {step.key: await _why_not_stopped(house, back, step, left) for step in steps if step.is_under_way}
+    running = {step.key: await _why_not_stopped(house, undone, step, left) for step in steps if step.is_under_way}
     if any(running.values()) and left > timedelta(0):
         return None
-    await _say_not_stopped(house, back, {key: why for key, why in running.items() if why})
+    await _say_not_stopped(house, undone, back, {key: why for key, why in running.items() if why})
     return True
 
 
-async def _why_not_stopped(house: House, back: Deployment, step: Step, left: timedelta) -> str:
+async def _why_not_stopped(house: House, undone: Deployment, step: Step, left: timedelta) -> str:
     """Try to stop a step's run; say why it may still be running, nothing when it is not."""
     try:
         async with asyncio.timeout(max(left.total_seconds(), 1.0)):
-            return "" if await _is_stopped(house, back, step) else "it has not ended"
+            return "" if await _is_stopped(house, undone, step) else "it has not ended"
     except IntegrationError as error:
         return str(error)[:300]
     except TimeoutError:
         return "the CI provider does not answer"
 
 
-async def _say_not_stopped(house: House, back: Deployment, reasons: Mapping[str, str]) -> None:
+async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, reasons: Mapping[str, str]) -> None:
     async with house.store.transaction() as tx:
-        undone = await existing(tx, back.undoes)
         for key, why in reasons.items():
             await note(tx, house.now(), "not stopped", undone, outcome="failed", step=key, why=why)
             facts = {**facts_of(undone), "step": key, "why": why, "target": back.version}
             await tx.say(Message(f"{back.id}:not-stopped:{key}", "not_stopped", facts, undone.id, to="channel"))
 
 
-async def _is_stopped(house: House, back: Deployment, step: Step) -> bool:
-    ci = house.providers[back.service].ci
+async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
+    ci = house.providers[undone.service].ci
     if not step.run:  # its start is under way; the deploy runbook stops it too, when it comes back
-        found = await ci.find(correlation(back.undoes, step, smoke=step.state is StepState.SMOKE))
+        found = await ci.find(correlation(undone.id, undone.requested_at, step, smoke=step.state is StepState.SMOKE))
         if found is None:
             return False
         step = replace(step, run=found.id)
@@ -213,7 +213,7 @@ async def _is_stopped(house: House, back: Deployment, step: Step) -> bool:
         run = await ci.look(step.run)
     if run.state.is_final:
         async with house.store.transaction() as tx:
-            await tx.save_steps(back.undoes, [replace(step, state=StepState.SKIPPED, finished_at=house.now(), sentence="stopped")])
+            await tx.save_steps(undone.id, [replace(step, state=StepState.SKIPPED, finished_at=house.now(), sentence="stopped")])
     return run.state.is_final
 
 

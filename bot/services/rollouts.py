@@ -104,7 +104,7 @@ async def _stop(house: House, deployment: Deployment, step: Step) -> None:
     ci = house.providers[deployment.service].ci
     run = step.run
     if not run and step.is_under_way:
-        found = await ci.find(correlation(deployment.id, step, smoke=step.state is StepState.SMOKE))
+        found = await ci.find(correlation(deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE))
         run = found.id if found else ""
     if run:
         await ci.cancel(run)
@@ -176,7 +176,7 @@ async def _save(house: House, id: DeploymentId, step: Step, seen: Step) -> None:
 
 
 async def _run_of(ci: CIProvider, deployment: Deployment, step: Step, *, smoke: bool) -> CIRun:
-    name = correlation(deployment.id, step, smoke=smoke)
+    name = correlation(deployment.id, deployment.requested_at, step, smoke=smoke)
     found = await ci.find(name)
     if found is not None:
         return found
