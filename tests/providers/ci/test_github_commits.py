@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.domain.errors import IntegrationError
 from bot.ports import QualityState, StartRequest
@@ -27,26 +25,6 @@ async def seeing(github: GitHubLab, request: pytest.FixtureRequest) -> GitHubLab
 
 
 class TestNames:
-    @pytest.mark.parametrize(
-        ("tags", "highest"),
-        [
-            (["v1.9.0", "v1.10.0"], "v1.10.0"),
-            (["v2.0.0-rc.1", "v2.0.0", "v2.0.0-rc.2"], "v2.0.0"),
-            (["v2.0.0-rc.9", "v2.0.0-rc.10"], "v2.0.0-rc.10"),
-            (["nightly", "1.0"], "1.0"),
-            (["release-2", "release-10"], "release-10"),
-            (["v1.0", "v1.0.1"], "v1.0.1"),
-            (["v1", "v²"], "v1"),
-            ([], ""),
-        ],
-    )
-    def test_the_highest_version_is_the_one_that_people_mean(self, tags: list[str], highest: str) -> None:
-        assert facts.highest(tags) == highest
-
-    @given(st.lists(st.text()))
-    def test_any_tags_can_be_compared(self, tags: list[str]) -> None:
-        assert facts.highest(tags) in {*tags, ""}
-
     @pytest.mark.parametrize("text", ["c" * 40, "c" * 40 + "\n", '{"sha": "' + "c" * 40 + '"}'])
     def test_a_commit_is_read_alone_or_in_json(self, text: str) -> None:
         assert facts.full_commit(text) == "c" * 40

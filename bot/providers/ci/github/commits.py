@@ -10,6 +10,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import Quality, Resolved
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.versions import highest
 from bot.providers.rest import RestError
 
 TAGS = 50
@@ -33,7 +34,7 @@ class Commits:
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch or commit, or ``latest`` (the highest version among the tags, else the default branch)."""
         if ref == "latest":
-            tag = facts.highest((await self._tags()).keys())
+            tag = highest(await self._tags())
             ref = tag or await self._repository.ref()
         for name in facts.candidates(facts.checked(ref)):
             commit = await self._commit(name)
@@ -57,7 +58,7 @@ class Commits:
 
     async def _called(self, commit: str) -> str:
         """Name a commit as people do: by its tag, else by its first characters."""
-        return facts.highest(tag for tag, sha in (await self._tags()).items() if sha == commit) or commit[:10]
+        return highest(tag for tag, sha in (await self._tags()).items() if sha == commit) or commit[:10]
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""

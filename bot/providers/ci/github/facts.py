@@ -22,8 +22,6 @@ NAMED = 3
 _SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
-_NUMBER = re.compile(r"(\d+)", re.ASCII)
 _NEITHER = frozenset({"neutral", "skipped"})
 
 
@@ -49,24 +47,6 @@ def candidates(ref: str) -> Iterable[str]:
     yield f"heads/{ref}"
     if _COMMIT.fullmatch(ref):
         yield ref
-
-
-def highest(tags: Iterable[str]) -> str:
-    """Pick the highest version, as people count: v1.10.0 is above v1.9.0, and v2.0.0 above v2.0.0-rc.1; "" for none."""
-    return max(tags, key=_rank, default="")
-
-
-def _rank(tag: str) -> tuple[Any, ...]:
-    found = _VERSION.fullmatch(tag)
-    if not found:
-        return (0, (), 0, _natural(tag))
-    numbers = tuple(int(part) for part in found[1].split("."))
-    return (1, numbers, not found[2].startswith("-"), _natural(found[2]))
-
-
-def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    parts = _NUMBER.split(text)
-    return tuple((1, int(part), "") if index % 2 else (0, 0, part) for index, part in enumerate(parts))  # every second one is a number
 
 
 def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:
