@@ -1,7 +1,8 @@
 """The one rule by which every CI provider picks the highest version among names of tags. No I/O.
 
-Numbers are compared as numbers, and previews as semver.org has it in rule 11; but every release stands above every preview (``v2.0.0-rc.1``,
-``20240101-nightly``), so that ``latest`` never means a preview while there is a release. Build metadata (``+5``) only breaks a tie.
+Numbers are compared as numbers, and previews as semver.org has it in rule 11; but every release stands above every preview
+(``v2.0.0-rc.1``, ``20240101-nightly``), so that ``latest`` never means a preview while there is a release.
+Build metadata (``+5``) only breaks a tie.
 """
 
 from __future__ import annotations

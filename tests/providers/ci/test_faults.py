@@ -120,14 +120,16 @@ class TestStarting:
 
     async def test_two_runs_with_one_name_are_told_and_not_guessed_between(self, faulty: FaultyLab) -> None:
         request = deploy(faulty.commit("first", held=True))
-        await faulty.ci.start(request)
+        ours = await faulty.ci.start(request)
         faulty.twin(CORRELATION)
         before = faulty.started()
-        with pytest.raises(IntegrationError) as caught:
-            await faulty.ci.find(CORRELATION)
-        with pytest.raises(IntegrationError):
-            await faulty.ci.start(request)
-        assert CORRELATION in str(caught.value)
+        asked = await asyncio.gather(faulty.ci.find(CORRELATION), faulty.ci.start(request), return_exceptions=True)
+        for found in asked:
+            if isinstance(found, CIRun):  # the vendor itself named ours
+                assert found.id == ours.id
+                continue
+            assert isinstance(found, IntegrationError)
+            assert CORRELATION in str(found)
         assert faulty.started() == before
 
 

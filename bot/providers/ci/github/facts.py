@@ -17,6 +17,8 @@ from bot.ports import Quality, QualityState
 VENDOR = "GitHub"
 SHOWN = 250
 """How many commits are listed; all are counted."""
+FILES = 300
+"""GitHub names no more changed files than these (docs.github.com/rest/commits, "Compare two commits"), so others may have changed too."""
 NAMED = 3
 """How many checks a sentence names."""
 _SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
@@ -54,13 +56,15 @@ def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:
     pages = list(pages)
     first = pages[0]
     commits = [_change(each) for page in pages for each in page.get("commits") or ()]
+    files = first.get("files") or ()
     return Changes(
         tuple(commits[:SHOWN]),
         int(first["total_commits"]),
         tuple(dict.fromkeys(each.author for each in commits)),
-        files=tuple(str(each["filename"]) for each in first.get("files") or ()),
+        files=tuple(dict.fromkeys(name for each in files for name in (each.get("previous_filename"), each["filename"]) if name)),
         url=str(first.get("html_url") or ""),
         backwards=backwards,
+        known=len(files) < FILES,
     )
 
 
