@@ -347,7 +347,7 @@ class TestStopping:
             run = await github.ci.look(run.id)
         again = github.world.deploy_runs()[0]
         again.status, again.conclusion, again.attempt = "in_progress", None, 2
-        again.jobs[0].plan, again.jobs[0].status = "held", "in_progress"
+        again.jobs[0].plan, again.jobs[0].status, again.jobs[0].conclusion = "held", "in_progress", None
         await github.ci.cancel(run.id)
         assert again.cancelling
 
