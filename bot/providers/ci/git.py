@@ -10,6 +10,7 @@ from pathlib import Path
 from bot.domain.card import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import Resolved
+from bot.providers.ci.versions import highest
 
 VENDOR = "local CI"
 PATIENCE = 30.0
@@ -59,9 +60,9 @@ class Git:
         return (self.repository / ".git").exists() or (self.repository / "HEAD").exists()
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch or commit, or ``latest`` (the newest tag, else the newest commit)."""
+        """Resolve a tag, branch or commit, or ``latest`` (the highest version among the tags, else the newest commit)."""
         if ref == "latest":
-            ref = await self._newest_tag() or "HEAD"
+            ref = highest((await self.run("tag", "--list")).split()) or "HEAD"
         for candidate in (f"refs/tags/{checked(ref, self._vendor)}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}", ref):
             commit = await self._commit(candidate) if candidate != ref or _COMMIT.fullmatch(ref) or ref == "HEAD" else ""
             if commit:
@@ -76,14 +77,9 @@ class Git:
                 raise
             return ""
 
-    async def _newest_tag(self) -> str:
-        tags = (await self.run("tag", "--list", "--sort=-version:refname")).split()
-        return tags[0] if tags else ""
-
     async def _called(self, commit: str) -> str:
         """Name a commit as people do: by its tag, else by its first characters."""
-        tags = (await self.run("tag", "--points-at", commit, "--sort=-version:refname")).split()
-        return tags[0] if tags else commit[:10]
+        return highest((await self.run("tag", "--points-at", commit)).split()) or commit[:10]
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""

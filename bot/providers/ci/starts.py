@@ -71,6 +71,10 @@ class Starts:
         if stored is not None and not stored.log:
             await self._runs.save(replace(stored, run=replace(stored.run, started_at=None)))
 
+    def age(self, attempt: Attempt) -> timedelta:
+        """Tell how long ago an open start was sent."""
+        return self._clock.now() - attempt.open_since if attempt.open_since else timedelta()
+
     def has_settled(self, attempt: Attempt) -> bool:
         """Tell whether the vendor's list would show the run by now."""
         return attempt.open_since is None or self._clock.now() - attempt.open_since >= self._settles

@@ -53,6 +53,10 @@ class Views:
     def tag(self, name: str) -> Any:
         return filled("tag", name=name, commit={"sha": self._world.tags[name], "url": f"{WEB}/x"})
 
+    def branches(self) -> list[Any]:
+        listed = sorted(self._world.branches.items())
+        return [filled("short-branch", name=name, commit={"sha": sha, "url": f"{WEB}/x"}) for name, sha in listed]
+
     def commit(self, commit: Commit) -> Any:
         sample = filled("commit", sha=commit.sha)
         sample["commit"] = {**sample["commit"], "message": f"{commit.subject}\n\nmore", "author": filled("nullable-git-user", name="ana")}
@@ -69,7 +73,7 @@ class Views:
             total_commits=ahead,
             html_url=f"{WEB}/{self._world.name}/compare/{base}...{head}",
             commits=[self.commit(each) for each in page],
-            files=[filled("diff-entry", filename="src/app.py", status="modified")] if files and ahead else [],
+            files=[filled("diff-entry", **each) for each in self._world.changed[:300]] if files and ahead else [],
         )
 
     def run(self, run: Run) -> Any:
@@ -91,6 +95,9 @@ class Views:
             run_started_at=run.created_at,
             updated_at=run.created_at,
             html_url=self.web(run),
+            head_branch=run.branch,
+            repository=filled("minimal-repository", id=1, full_name=self._world.name),
+            head_repository=filled("minimal-repository", id=2 if run.is_of_fork else 1, fork=run.is_of_fork),
         )
 
     def workflow(self, name: str) -> Any:

@@ -64,6 +64,8 @@ class Run:
     """The environment whose protection rule it waits at."""
     rule_answers: list[dict[str, str]] = field(default_factory=list)
     inputs: dict[str, str] = field(default_factory=dict)
+    branch: str = "main"
+    is_of_fork: bool = False
 
     @property
     def suite(self) -> int:
@@ -111,6 +113,8 @@ class World:
         self.commits: dict[str, Commit] = {}
         self.branches: dict[str, str] = {}
         self.tags: dict[str, str] = {}
+        self.changed: list[dict[str, str]] = [{"filename": "src/app.py", "status": "modified"}]
+        """The files in which any two commits differ."""
         self.workflows = {"ci.yml": Workflow(1, "name: CI\non:\n  push:\n"), "deploy.yml": Workflow(2, TEMPLATE.read_text())}
         self.runs: list[Run] = []
         self.statuses: dict[str, list[dict[str, str]]] = {}
@@ -203,7 +207,7 @@ class World:
             plans[0] = "failure"
         jobs = [Job(self.new_id(), name, plan) for name, plan in zip(STAGES, plans, strict=True)]
         head = self.branches.get(ref) or self.tags[ref]
-        run = Run(self.new_id(), workflow, file.title(inputs), "workflow_dispatch", head, jobs, self.time(), inputs=inputs)
+        run = Run(self.new_id(), workflow, file.title(inputs), "workflow_dispatch", head, jobs, self.time(), inputs=inputs, branch=ref)
         self.runs.append(run)
         return run
 
@@ -265,6 +269,20 @@ class World:
 
     def _end(self, run: Run, conclusion: str) -> None:
         run.status, run.conclusion = "completed", conclusion
+
+    def propose(self, title: str, conclusion: str) -> Run:
+        """Run the workflow for a fork's pull request, which gives the run its title and may have put ``on: pull_request`` into the file."""
+        run = Run(self.new_id(), "deploy.yml", title, "pull_request", "f" * 40, [Job(self.new_id(), "x")], self.time(), is_of_fork=True)
+        self._end(run, conclusion)
+        self._close(run.jobs[0], conclusion)
+        self.runs.append(run)
+        return run
+
+    def offer(self, subject: str, parent: str = "") -> str:
+        """Push a commit to a fork: the repository shows it too, and no branch or tag holds it."""
+        sha = hashlib.sha1(f"fork {subject}".encode(), usedforsecurity=False).hexdigest()
+        self.commits[sha] = Commit(sha, subject, parent, -1, held=False)
+        return sha
 
     def deploy_runs(self) -> list[Run]:
         return [run for run in self.runs if run.workflow == "deploy.yml"]

@@ -5,8 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from bot.domain.errors import IntegrationError
 from bot.ports import QualityState, StartRequest
@@ -27,26 +25,6 @@ async def seeing(github: GitHubLab, request: pytest.FixtureRequest) -> GitHubLab
 
 
 class TestNames:
-    @pytest.mark.parametrize(
-        ("tags", "highest"),
-        [
-            (["v1.9.0", "v1.10.0"], "v1.10.0"),
-            (["v2.0.0-rc.1", "v2.0.0", "v2.0.0-rc.2"], "v2.0.0"),
-            (["v2.0.0-rc.9", "v2.0.0-rc.10"], "v2.0.0-rc.10"),
-            (["nightly", "1.0"], "1.0"),
-            (["release-2", "release-10"], "release-10"),
-            (["v1.0", "v1.0.1"], "v1.0.1"),
-            (["v1", "v²"], "v1"),
-            ([], ""),
-        ],
-    )
-    def test_the_highest_version_is_the_one_that_people_mean(self, tags: list[str], highest: str) -> None:
-        assert facts.highest(tags) == highest
-
-    @given(st.lists(st.text()))
-    def test_any_tags_can_be_compared(self, tags: list[str]) -> None:
-        assert facts.highest(tags) in {*tags, ""}
-
     @pytest.mark.parametrize("text", ["c" * 40, "c" * 40 + "\n", '{"sha": "' + "c" * 40 + '"}'])
     def test_a_commit_is_read_alone_or_in_json(self, text: str) -> None:
         assert facts.full_commit(text) == "c" * 40
@@ -77,6 +55,31 @@ class TestNames:
         for number in range(250):
             github.tag(f"v1.{number}.0", commit)
         assert (await github.ci.resolve("latest")).version == "v1.249.0"
+
+    async def test_a_name_is_a_courtesy_that_thousands_of_tags_do_not_cost(self, github: GitHubLab) -> None:
+        tagged, commit = github.commit("first"), github.commit("second")
+        for number in range(5000):
+            github.tag(f"v1.{number}.0", tagged)
+        assert (await github.ci.resolve("main")).version == commit[:10]
+        assert sum("/tags?" in line for line in github.github.requests) == 5
+
+    @pytest.mark.parametrize("length", [40, 10])
+    async def test_a_commit_of_a_fork_is_no_version(self, github: GitHubLab, length: int) -> None:
+        stranger = github.world.offer("evil", github.commit("first"))
+        with pytest.raises(IntegrationError, match="is found on no branch and at no tag of acme/shop") as caught:
+            await github.ci.resolve(stranger[:length])
+        assert not caught.value.retry
+
+    @pytest.mark.parametrize("where", ["behind the tip", "at a tip", "behind another tip", "at a tag"])
+    async def test_a_commit_of_the_repository_is_a_version(self, github: GitHubLab, where: str) -> None:
+        first = github.commit("first")
+        github.commit("second")
+        inside = github.world.offer("tagged", first)
+        github.tag("v1.0.0", inside)
+        github.branch("side", first)
+        behind, tip = github.commit("third"), github.commit("fourth")
+        commit = {"behind the tip": first, "at a tip": tip, "behind another tip": behind, "at a tag": inside}[where]
+        assert (await github.ci.resolve(commit)).commit == commit
 
     async def test_a_repository_that_cannot_be_seen_is_not_mistaken_for_a_wrong_version(self, github: GitHubLab) -> None:
         github.options["repository"] = "acme/elsewhere"
@@ -113,6 +116,18 @@ class TestDifferences:
         assert changes.commits[0].subject == "change 0"
         assert (changes.authors, changes.files) == (("ana",), ("src/app.py",))
         assert changes.url == f"https://github.com/acme/shop/compare/{base}...{head}"
+
+    @pytest.mark.parametrize(("changed", "known"), [(299, True), (300, False), (400, False)])
+    async def test_where_github_names_no_more_files_others_may_have_changed(self, github: GitHubLab, changed: int, *, known: bool) -> None:
+        base, head = github.commit("first"), github.commit("second")
+        github.world.changed = [{"filename": f"a{number}"} for number in range(changed)]
+        found = await github.ci.compare(base, head)
+        assert (found.known, len(found.files)) == (known, min(changed, 300))
+
+    async def test_a_file_that_was_moved_is_named_where_it_was_and_where_it_is(self, github: GitHubLab) -> None:
+        base, head = github.commit("first"), github.commit("second")
+        github.world.changed = [{"filename": "old/1.sql", "previous_filename": "migrations/1.sql", "status": "renamed"}]
+        assert (await github.ci.compare(base, head)).files == ("migrations/1.sql", "old/1.sql")
 
     async def test_a_commit_that_does_not_exist_is_refused(self, github: GitHubLab) -> None:
         base = github.commit("first")

@@ -134,7 +134,6 @@ CALLS: dict[str, Callable[[Any, str], Awaitable[Any]]] = {
     "latest": lambda ci, _: ci.resolve("latest"),
     "compare": lambda ci, commit: ci.compare(commit, "main"),
     "quality": lambda ci, commit: ci.quality(commit),
-    "find": lambda ci, _: ci.find("shop-1:all"),
     "look": lambda ci, _: ci.look("7"),
 }
 
@@ -161,3 +160,49 @@ async def test_a_start_whose_answer_makes_no_sense_is_not_made_again(github: Git
 async def test_the_doctor_survives_a_proxy(github: GitHubLab) -> None:
     github.break_next('{"hello": "I am a proxy"}', times=50)
     assert [each.ok for each in await github.ci.examine()][1:4] == [False, False, False]
+
+
+DONE, LEFT = ("completed", "success"), ("completed", "skipped")
+SKIPPED_ALL = "GitHub skipped every job of the run, so nothing was done; look at the conditions of its jobs"
+
+
+@pytest.mark.parametrize(
+    ("title", "jobs", "sentence"),
+    [
+        ("shop-42:canary-5 deploy v1 to production", {"deploy": DONE, "smoke": LEFT}, ""),
+        ("shop-42:rollback rollback v1 to production", {"deploy": DONE, "smoke": LEFT}, ""),
+        ("shop-42:canary-5:smoke smoke v1 to production", {"deploy": LEFT, "smoke": DONE}, ""),
+        ("shop-42:canary-5 deploy v1 to production", {"deploy": LEFT, "notify": DONE}, 'the job "deploy" was skipped'),
+        ("shop-42:rollback rollback v1 to production", {"deploy": LEFT, "notify": DONE}, 'the job "deploy" was skipped'),
+        ("shop-42:canary-5:smoke smoke v1 to production", {"smoke": LEFT, "notify": DONE}, 'the job "smoke" was skipped'),
+        ("shop-42:all deploy v1 to production", {"deploy / roll out": LEFT, "notify": DONE}, 'the job "deploy" was skipped'),
+        ("shop-42:all deploy v1 to production", {"deploy (eu)": LEFT, "deploy (us)": DONE}, ""),
+        ("shop-42:all deploy v1 to production", {"deploy": LEFT, "smoke": LEFT}, SKIPPED_ALL),
+        ("shop-42:all deploy v1 to production", {"deployment-notes": LEFT, "roll out": DONE}, ""),
+        ("deploy", {"deploy": LEFT, "smoke": DONE}, ""),
+        ("Release shop-42:all", {"deploy": LEFT, "smoke": DONE}, ""),
+    ],
+)
+def test_a_green_run_whose_own_job_was_skipped_did_nothing(title: str, jobs: dict[str, tuple[str, str]], sentence: str) -> None:
+    seen = reading.run(run("completed", "success") | {"display_title": title}, [job(name, *state) for name, state in jobs.items()])
+    assert seen.state is (RunState.FAILED if sentence else RunState.SUCCEEDED)
+    assert seen.sentence.startswith(sentence)
+    assert bool(seen.sentence) is bool(sentence)
+
+
+@pytest.mark.parametrize(
+    ("changed", "ours"),
+    [
+        ({}, True),
+        ({"event": "pull_request"}, False),
+        ({"event": "push"}, False),
+        ({"head_repository": {"id": 2}}, False),
+        ({"head_repository": None}, False),
+        ({"repository": None, "head_repository": None}, False),
+        ({"display_title": "shop-42:canary-50 deploy"}, False),
+    ],
+)
+def test_only_a_run_that_was_dispatched_here_may_be_ours(changed: dict[str, Any], *, ours: bool) -> None:
+    title = "shop-42:canary-5 deploy v1 to production"
+    listed = {"event": "workflow_dispatch", "repository": {"id": 1}, "head_repository": {"id": 1}, "display_title": title}
+    assert reading.may_be_ours(listed | changed, "shop-42:canary-5") is ours

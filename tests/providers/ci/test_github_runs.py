@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -76,22 +75,71 @@ class TestStarting:
             await github.ci.start(request(commit, other))
         assert await github.ci.find("shop-42:canary-25") is None
 
-    async def test_a_run_is_found_behind_hundreds_of_newer_ones(self, github: GitHubLab) -> None:
-        commit = github.commit("first")
-        run = await github.ci.start(request(commit))
-        for number in range(230):
-            github.world.dispatch("deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"})
+    async def test_what_was_never_sent_is_not_searched_for(self, github: GitHubLab) -> None:
+        assert await github.ci.find("shop-42:canary-25") is None
+        assert github.github.requests == []
+
+    async def test_a_run_that_github_named_costs_no_search(self, github: GitHubLab) -> None:
+        run = await github.ci.start(request(github.commit("first")))
         found = await github.ci.find("shop-42:canary-25")
         assert found is not None
         assert found.id == run.id
+        assert not any("/deploy.yml/runs" in line for line in github.github.requests)
 
-    async def test_runs_of_last_month_are_not_read(self, github: GitHubLab) -> None:
+    async def test_of_two_starts_at_the_same_moment_one_run_comes(self, github: GitHubLab) -> None:
+        start = request(github.commit("first"))
+        first, second = await asyncio.gather(github.ci.start(start), github.ci.start(start))
+        assert (first.id, github.started(), dispatches(github)) == (second.id, 1, 1)
+
+
+class TestStrangers:
+    @pytest.mark.parametrize("conclusion", ["success", "action_required"])
+    async def test_the_run_of_a_pull_request_that_is_called_like_ours_is_not_ours(self, github: GitHubLab, conclusion: str) -> None:
         commit = github.commit("first")
-        for number in range(300):
-            github.world.dispatch("deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"})
-        github.world.skew = timedelta(days=30)
-        assert await github.ci.find("shop-42:canary-25") is None
-        assert len(github.github.requests) == 1
+        stranger = github.world.propose("shop-43:rollback", conclusion)
+        run = await github.ci.start(request(commit, "shop-43:rollback", "rollback"))
+        assert (run.id != str(stranger.id), dispatches(github)) == (True, 1)
+
+    async def test_what_github_named_is_ours_whatever_else_carries_the_title(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        run = await github.ci.start(request(commit))
+        github.world.propose("shop-42:canary-25", "success")
+        github.twin("shop-42:canary-25")
+        assert (await github.ci.start(request(commit))).id == run.id
+
+    async def test_a_stranger_is_not_taken_for_a_run_whose_answer_was_lost(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.world.propose("shop-42:canary-25", "success")
+        github.break_next("lost", path="/dispatches")
+        run = await github.ci.start(request(commit))
+        assert run.id == str(github.world.deploy_runs()[-1].id)
+
+    async def test_a_run_of_another_database_is_not_taken_for_ours(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        inputs = {"commit": commit, "correlation": "shop-42:canary-25", "action": "deploy", "environment": "staging"}
+        older = github.world.dispatch("deploy.yml", "main", inputs)
+        older.created_at = "2026-01-01T00:00:00Z"
+        github.break_next("lost", path="/dispatches")
+        assert (await github.ci.start(request(commit))).id != str(older.id)
+
+    async def test_of_two_runs_after_a_lost_answer_none_is_guessed(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.world.dispatch("deploy.yml", "main", {"commit": commit, "correlation": "shop-42:canary-25", "action": "deploy"})
+        github.break_next("lost", path="/dispatches")
+        error = await refused(github, request(commit))
+        assert (error.retry, github.started()) == (False, 2)
+        assert str(error).startswith("2 runs at GitHub carry shop-42:canary-25")
+
+    async def test_a_run_of_another_branch_after_a_lost_answer_is_named_and_nothing_starts_again(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.branch("side", commit)
+        github.break_next("503", path="/dispatches")
+        other = github.world.dispatch("deploy.yml", "side", {"commit": commit, "correlation": "shop-42:canary-25"})
+        assert (await refused(github, request(commit))).retry
+        github.clock.shift = SETTLES
+        error = await refused(github, request(commit))
+        assert (error.retry, dispatches(github)) == (False, 1)
+        assert f"({other.id} on side)" in str(error)
 
 
 class TestALostAnswer:
@@ -106,8 +154,7 @@ class TestALostAnswer:
     async def test_while_the_list_is_behind_it_cannot_be_told_and_nothing_is_started_again(self, github: GitHubLab) -> None:
         commit = github.commit("first")
         github.break_next("lost", path="/dispatches")
-        github.world.hidden_for = 3
-        await github.ci.find("an-1:other")
+        github.world.hidden_for = 1
         error = await refused(github, request(commit))
         assert error.retry
         assert str(error) == (
@@ -117,11 +164,32 @@ class TestALostAnswer:
         run = await github.ci.start(request(commit))
         assert (run.id, dispatches(github)) == (str(github.world.deploy_runs()[0].id), 1)
 
+    async def test_a_run_is_found_behind_hundreds_of_newer_ones(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.break_next("lost", path="/dispatches")
+        github.world.hidden_for = 1
+        await refused(github, request(commit))
+        for number in range(230):
+            github.world.dispatch("deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"})
+        found = await github.ci.find("shop-42:canary-25")
+        assert found is not None
+        assert found.id == str(github.world.deploy_runs()[0].id)
+
+    async def test_runs_from_before_the_start_are_not_read(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        for number in range(300):
+            older = github.world.dispatch("deploy.yml", "main", {"commit": commit, "correlation": f"shop-1:canary-{number}"})
+            older.created_at = "2026-01-01T00:00:00Z"
+        github.break_next("503", path="/dispatches")
+        await refused(github, request(commit))
+        github.clock.shift = SETTLES
+        assert await github.ci.find("shop-42:canary-25") is None
+        assert sum("/deploy.yml/runs" in line for line in github.github.requests) == 2
+
     async def test_it_holds_over_a_restart_of_the_bot(self, github: GitHubLab) -> None:
         commit = github.commit("first")
         github.break_next("lost", path="/dispatches")
-        github.world.hidden_for = 4
-        await github.ci.find("an-1:other")
+        github.world.hidden_for = 2
         await refused(github, request(commit))
         github.ci = github.provider()
         error = await refused(github, request(commit))
@@ -194,7 +262,6 @@ class TestAnOlderEnterpriseServer:
     async def test_a_start_that_was_taken_is_never_made_again(self, old: GitHubLab) -> None:
         commit = old.commit("first")
         old.world.hidden_for = 100
-        await old.ci.find("an-1:other")
         old.ci._runs._pauses = (0.0, 0.0)
         error = await refused(old, request(commit))
         old.clock.shift = SETTLES * 2
@@ -273,3 +340,20 @@ class TestStopping:
         await github.ci.cancel(run.id)
         seen = await github.ci.look(run.id)
         assert (seen.state, seen.sentence) == (RunState.CANCELLED, "cancelled at GitHub")
+
+    async def test_a_run_that_a_person_has_run_again_is_stopped_too(self, github: GitHubLab) -> None:
+        run = await github.ci.start(request(github.commit("first", failing=0)))
+        while not run.state.is_final:
+            run = await github.ci.look(run.id)
+        again = github.world.deploy_runs()[0]
+        again.status, again.conclusion, again.attempt = "in_progress", None, 2
+        again.jobs[0].plan, again.jobs[0].status, again.jobs[0].conclusion = "held", "in_progress", None
+        await github.ci.cancel(run.id)
+        assert again.cancelling
+
+    async def test_a_run_that_has_ended_is_left_as_it_is(self, github: GitHubLab) -> None:
+        run = await github.ci.start(request(github.commit("first")))
+        while not run.state.is_final:
+            run = await github.ci.look(run.id)
+        await github.ci.cancel(run.id)
+        assert not any(line.endswith("/cancel") for line in github.github.requests)

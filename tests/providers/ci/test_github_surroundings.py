@@ -117,6 +117,12 @@ class TestBlocking:
         assert found.state is QualityState.RED
         assert found.sentence.startswith("critical alerts are open, and alerts: block is set; 1 check passed; ")
 
+    async def test_a_critical_alert_behind_a_hundred_newer_high_ones_blocks(self, open_eyed: GitHubLab) -> None:
+        open_eyed.world.advisories = ["high"] * 120 + ["critical"]
+        found = await judged(open_eyed, open_eyed.commit("first"), "block")
+        assert found.state is QualityState.RED
+        assert "dependency alerts: 1 critical, 100 high, perhaps more" in found.sentence
+
     async def test_high_alerts_and_reviews_do_not_block(self, open_eyed: GitHubLab) -> None:
         commit = open_eyed.commit("first")
         open_eyed.world.scanned = ["high", "low"]

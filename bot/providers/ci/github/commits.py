@@ -9,15 +9,23 @@ from bot.domain.card import Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import Quality, Resolved
 from bot.providers.ci.github import facts
-from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.repository import Repository, entries, escaped
+from bot.providers.ci.versions import highest
 from bot.providers.rest import RestError
 
 TAGS = 50
-"""How many pages of 100 tags are read, and"""
+"""How many pages of 100 tags are read to find the highest version, and"""
+TAGS_FOR_A_NAME = 5
+"""how many to name a commit by its tag;"""
+BRANCH_PAGES = 5
+"""how many of 100 branches, and"""
+BRANCHES = 20
+"""on how many of them a commit is looked for that is none of their tips;"""
 COMMITS = 20
 """how many of 100 commits, and"""
 CHECKS = 10
 """how many of 100 checks."""
+_BEHIND = frozenset({"behind", "identical"})
 _SHA = "application/vnd.github.sha"
 _NO_SUCH = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY})
 _BLIND = "; checks of other apps cannot be seen with this token"
@@ -33,10 +41,12 @@ class Commits:
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch or commit, or ``latest`` (the highest version among the tags, else the default branch)."""
         if ref == "latest":
-            tag = facts.highest((await self._tags()).keys())
+            tag = highest(await self._tags())
             ref = tag or await self._repository.ref()
         for name in facts.candidates(facts.checked(ref)):
             commit = await self._commit(name)
+            if commit and name == ref:
+                await self._refuse_strange(commit)
             if commit:
                 return Resolved(commit, ref if name.startswith("tags/") else await self._called(commit))
         await self._repository.get("")  # a repository that cannot be seen has no tags either, and says why
@@ -52,12 +62,43 @@ class Commits:
                 raise
             return ""
 
+    async def _refuse_strange(self, commit: str) -> None:
+        """Refuse a commit that lies on no branch and at no tag: GitHub also shows what somebody proposes from a fork."""
+        main = await self._repository.ref()
+        if await self._holds(main, commit):
+            return
+        heads = _pointed([each async for reply in self._repository.pages("/branches", limit=BRANCH_PAGES) for each in entries(reply)])
+        if commit in heads.values() or commit in (await self._newest_tags()).values():
+            return
+        for branch in [name for name in heads if name != main][:BRANCHES]:
+            if await self._holds(branch, commit):
+                return
+        sentence = (
+            f"Commit {commit[:10]} is found on no branch and at no tag of {self._repository.name}. Give the name of its branch or tag."
+        )
+        raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
+
+    async def _holds(self, branch: str, commit: str) -> bool:
+        """Tell whether a commit lies on a branch. The second page names no files, which makes it small."""
+        path = f"/compare/{escaped(branch)}...{escaped(commit)}"
+        try:
+            found = await self._repository.get(path, {"per_page": "1", "page": "2"})
+        except RestError as error:
+            if error.status != HTTPStatus.NOT_FOUND:
+                raise
+            return False  # no common history, or a branch that is gone
+        return found.data["status"] in _BEHIND
+
     async def _tags(self) -> dict[str, str]:
-        return {str(tag["name"]): str(tag["commit"]["sha"]) for tag in await self._repository.all("/tags", limit=TAGS)}
+        return _pointed(await self._repository.all("/tags", limit=TAGS))
+
+    async def _newest_tags(self) -> dict[str, str]:
+        """Give the first of GitHub's tags, as many as a courtesy may cost."""
+        return _pointed([each async for reply in self._repository.pages("/tags", limit=TAGS_FOR_A_NAME) for each in entries(reply)])
 
     async def _called(self, commit: str) -> str:
         """Name a commit as people do: by its tag, else by its first characters."""
-        return facts.highest(tag for tag, sha in (await self._tags()).items() if sha == commit) or commit[:10]
+        return highest(tag for tag, sha in (await self._newest_tags()).items() if sha == commit) or commit[:10]
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
@@ -96,3 +137,8 @@ class Commits:
     async def _workflows(self, commit: str) -> list[facts.Check]:
         runs = await self._repository.all("/actions/runs", {"head_sha": commit}, key="workflow_runs", limit=CHECKS)
         return facts.workflows(runs, self._workflow)
+
+
+def _pointed(listed: list[Any]) -> dict[str, str]:
+    """Read at which commit each tag or branch stands."""
+    return {str(each["name"]): str(each["commit"]["sha"]) for each in listed}

@@ -17,13 +17,13 @@ from bot.ports import Quality, QualityState
 VENDOR = "GitHub"
 SHOWN = 250
 """How many commits are listed; all are counted."""
+FILES = 300
+"""GitHub names no more changed files than these (docs.github.com/rest/commits, "Compare two commits"), so others may have changed too."""
 NAMED = 3
 """How many checks a sentence names."""
 _SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(.*)", re.IGNORECASE | re.ASCII | re.DOTALL)
-_NUMBER = re.compile(r"(\d+)", re.ASCII)
 _NEITHER = frozenset({"neutral", "skipped"})
 
 
@@ -51,36 +51,20 @@ def candidates(ref: str) -> Iterable[str]:
         yield ref
 
 
-def highest(tags: Iterable[str]) -> str:
-    """Pick the highest version, as people count: v1.10.0 is above v1.9.0, and v2.0.0 above v2.0.0-rc.1; "" for none."""
-    return max(tags, key=_rank, default="")
-
-
-def _rank(tag: str) -> tuple[Any, ...]:
-    found = _VERSION.fullmatch(tag)
-    if not found:
-        return (0, (), 0, _natural(tag))
-    numbers = tuple(int(part) for part in found[1].split("."))
-    return (1, numbers, not found[2].startswith("-"), _natural(found[2]))
-
-
-def _natural(text: str) -> tuple[tuple[int, int, str], ...]:
-    parts = _NUMBER.split(text)
-    return tuple((1, int(part), "") if index % 2 else (0, 0, part) for index, part in enumerate(parts))  # every second one is a number
-
-
 def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:
     """Read the pages of a comparison, oldest first."""
     pages = list(pages)
     first = pages[0]
     commits = [_change(each) for page in pages for each in page.get("commits") or ()]
+    files = first.get("files") or ()
     return Changes(
         tuple(commits[:SHOWN]),
         int(first["total_commits"]),
         tuple(dict.fromkeys(each.author for each in commits)),
-        files=tuple(str(each["filename"]) for each in first.get("files") or ()),
+        files=tuple(dict.fromkeys(name for each in files for name in (each.get("previous_filename"), each["filename"]) if name)),
         url=str(first.get("html_url") or ""),
         backwards=backwards,
+        known=len(files) < FILES,
     )
 
 

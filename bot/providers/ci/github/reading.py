@@ -9,6 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
 from bot.domain.errors import IntegrationError
@@ -27,6 +28,10 @@ _ENDED = {
     "skipped": RunState.SKIPPED,
     "action_required": RunState.WAITING,
 }
+_JOBS = {"deploy": "deploy", "rollback": "deploy", "smoke": "smoke"}
+"""By action: the job of templates/ci/github/deploy.yml that does it."""
+_JOB_NAME = re.compile(r" / | \(")
+"""What follows the name of a job: the jobs of a reusable workflow, or the values of a matrix."""
 _BETWEEN = re.compile(r"[\s()\[\]{}<>\"',;|]+")
 
 
@@ -39,9 +44,15 @@ def understood() -> Iterator[None]:
         raise IntegrationError("GitHub gave an answer that cannot be read.", vendor="GitHub") from error
 
 
-def carries(run: Mapping[str, Any], correlation: str) -> bool:
-    """Tell whether a run's title holds a correlation id as a word of its own: ``a-1:canary-5`` is not ``a-1:canary-50``."""
-    return correlation in words(run)
+def may_be_ours(run: Mapping[str, Any], correlation: str) -> bool:
+    """Tell whether a run may be the one that we asked for: dispatched, in this very repository, with the correlation in its title.
+
+    The title of a pull request's run is the pull request's, which a stranger in a fork chooses.
+    The correlation is a word of its own: ``a-1:canary-5`` is not ``a-1:canary-50``.
+    """
+    home, head = (run.get(name) or {} for name in ("repository", "head_repository"))
+    is_here = home.get("id") is not None and home.get("id") == head.get("id")
+    return is_here and run.get("event") == "workflow_dispatch" and correlation in words(run)
 
 
 def words(run: Mapping[str, Any]) -> list[str]:
@@ -53,10 +64,13 @@ def run(data: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]] = (), *, wait
     """Read a run and its jobs. ``waits_for`` says what a waiting run waits for, ``passable`` whether it can be let go on from here."""
     jobs = list(jobs)
     state = _state(data)
+    left_out = _left_out(data, jobs) if state is RunState.SUCCEEDED else ""
+    if left_out:
+        state = RunState.FAILED
     stages = tuple(_stage(job, state, passable=passable) for job in jobs)
     ended = _latest(stages) or _time(data.get("updated_at")) if state.is_final else None
     began = _time(data.get("run_started_at")) or _time(data.get("created_at"))
-    sentence = _sentence(state, data, jobs, stages, waits_for)
+    sentence = left_out or _sentence(state, data, jobs, stages, waits_for)
     return CIRun(str(data["id"]), state, str(data.get("html_url") or ""), stages, began, ended, sentence)
 
 
@@ -65,6 +79,27 @@ def _state(data: Mapping[str, Any]) -> RunState:
     if status != "completed":
         return _UNDER_WAY.get(status, RunState.RUNNING)
     return _ENDED.get(str(data.get("conclusion") or ""), RunState.FAILED)
+
+
+def _left_out(data: Mapping[str, Any], jobs: list[Mapping[str, Any]]) -> str:
+    """Say why a run that GitHub calls a success did nothing: its own work was skipped, and only something beside it ran.
+
+    The work is the job that our template names for the action; the action follows the correlation in the template's run-name. Where the
+    workflow has neither, the run counts as done unless every one of its jobs was skipped.
+    """
+    if jobs and all(job.get("conclusion") == "skipped" for job in jobs):
+        return "GitHub skipped every job of the run, so nothing was done; look at the conditions of its jobs"
+    work = _JOBS.get(_action(data), "")
+    done = [job.get("conclusion") for job in jobs if _JOB_NAME.split(str(job["name"]), maxsplit=1)[0] == work]
+    if work and done and all(conclusion == "skipped" for conclusion in done):
+        return f'the job "{work}" was skipped, so nothing was done; look at its condition'
+    return ""
+
+
+def _action(data: Mapping[str, Any]) -> str:
+    """Read the action from a title: the word behind the correlation."""
+    title = words(data)
+    return next((action for word, action in pairwise(title) if ":" in word), "")
 
 
 def _stage(job: Mapping[str, Any], whole: RunState, *, passable: bool) -> Stage:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -21,8 +21,8 @@ from bot.providers.ci.starts import Attempt, Starts
 from bot.providers.rest import Reply, RestError
 
 VENDOR = "GitHub"
-LOOK_BACK = timedelta(days=7)
-"""How far back a run is looked for by its correlation, by GitHub's own clock."""
+EARLIER = timedelta(minutes=10)
+"""A run is looked for among those since its start was sent, and this much before: its start may be the second one."""
 RUNS = 20
 """How many pages of 100 runs are read for that."""
 JOBS = 10
@@ -56,37 +56,52 @@ class Runs:
         self._final: OrderedDict[str, CIRun] = OrderedDict()
 
     async def find(self, correlation: str) -> CIRun | None:
-        """Find the run that carries a correlation id in its title; None is certain, and what is not certain raises."""
-        attempt = await self._starts.of(correlation)
-        found, whole = await self._titled(correlation)
-        if attempt.run:
-            found.add(attempt.run)
-        if len(found) > 1:
-            raise _twins(correlation, found, ours=attempt.run)
-        if not found:
-            await self._make_sure(correlation, attempt, whole=whole)
-            return None
-        run = found.pop()
-        await self._starts.became(correlation, run)
-        return await self.look(run)
+        """Find the run of an intent; None is certain, and what is not certain raises.
 
-    async def _titled(self, correlation: str) -> tuple[set[str], bool]:
-        """Give the runs whose title carries it, and whether all runs were read that could."""
+        The run that GitHub named is ours, whatever else carries the title; and when nothing was ever sent, no run can be ours.
+        GitHub's list is searched only for a start whose answer did not say which run it became.
+        """
+        attempt = await self._starts.of(correlation)
+        if attempt.run:
+            return await self.look(attempt.run)
+        if attempt.open_since is None:
+            return None
+        run = await self._search(correlation, attempt)
+        if run:
+            await self._starts.became(correlation, run)
+        return await self.look(run) if run else None
+
+    async def _search(self, correlation: str, attempt: Attempt) -> str:
+        """Give the run that carries the correlation in its title; "" is certain."""
+        found, whole = await self._titled(correlation, attempt)
+        branch = (await self._repository.ref()).removeprefix("refs/heads/").removeprefix("refs/tags/")
+        ours = [run for run, on in found.items() if on == branch]
+        if len(ours) > 1:
+            raise _twins(correlation, ours)
+        if ours:
+            return ours[0]
+        await self._make_sure(correlation, attempt, whole=whole)
+        if found:
+            raise _elsewhere(correlation, found, branch)
+        return ""
+
+    async def _titled(self, correlation: str, attempt: Attempt) -> tuple[dict[str, str], bool]:
+        """Give the runs since the start that may be ours, each with its branch, and whether all runs were read that could."""
         path = f"/actions/workflows/{escaped(self._workflow)}/runs"
-        found: set[str] = set()
+        since = self._starts.age(attempt) + EARLIER
+        found: dict[str, str] = {}
         listed = 0
         async for reply in self._repository.pages(path, key="workflow_runs", limit=RUNS):
             runs: list[Any] = reply.data["workflow_runs"]
-            found |= {str(run["id"]) for run in runs if reading.carries(run, correlation)}
+            recent = [run for run in runs if not _is_older(run, reply, since)]
+            found |= {str(run["id"]): str(run.get("head_branch")) for run in recent if reading.may_be_ours(run, correlation)}
             listed += len(runs)
-            if runs and _is_too_old(runs[-1], reply):
+            if len(recent) < len(runs):
                 return found, True
         return found, listed < RUNS * 100
 
     async def _make_sure(self, correlation: str, attempt: Attempt, *, whole: bool) -> None:
         """Raise unless it is certain that there is no run."""
-        if attempt.open_since is None and not attempt.taken:
-            return
         if not (await workflow.read(self._repository, self._workflow)).names_runs:
             sentence = (
                 f"GitHub named no run for the start of {correlation}, and run-name in {self._workflow} does not hold inputs.correlation: "
@@ -165,9 +180,7 @@ class Runs:
         return seen
 
     async def _see(self, run: str) -> CIRun:
-        if not run.isascii() or not run.isdecimal():
-            raise IntegrationError(f'GitHub has no run "{run[:80]}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
-        data = (await self._repository.get(f"/actions/runs/{run}")).data
+        data = (await self._repository.get(f"/actions/runs/{_checked(run)}")).data
         jobs = await self._repository.all(f"/actions/runs/{run}/jobs", {"filter": "latest"}, key="jobs", limit=JOBS)
         gate = await self._protection.meet(data) if data.get("status") == "waiting" else Gate()
         seen = reading.run(data, jobs, waits_for=gate.sentence, passable=gate.passable)
@@ -184,16 +197,23 @@ class Runs:
             await self._protection.open((await self._repository.get(f"/actions/runs/{run}")).data, seen.sentence)
 
     async def cancel(self, run: str) -> None:
-        """Ask a run to stop. GitHub answers before it has stopped; 409 says that it had ended already."""
-        if (await self.look(run)).state.is_final:
+        """Ask a run to stop. GitHub answers before it has stopped; 409 says that it had ended already.
+
+        GitHub is asked afresh: a run that had ended may have been run again by a person. Nothing is approved on the way.
+        """
+        if await self._has_ended(run):
             return
         try:
             await self._repository.send("POST", f"/actions/runs/{run}/cancel", repeatable=True)
         except RestError as error:
             if error.status != HTTPStatus.CONFLICT:
                 raise
-            if not (await self.look(run)).state.is_final:
+            if not await self._has_ended(run):
                 raise _cannot_tell(f"GitHub would not cancel run {run} at this moment; ask again.") from error
+
+    async def _has_ended(self, run: str) -> bool:
+        data = (await self._repository.get(f"/actions/runs/{_checked(run)}")).data
+        return reading.run(data).state.is_final
 
 
 def inputs(request: StartRequest) -> dict[str, str]:
@@ -205,17 +225,35 @@ def inputs(request: StartRequest) -> dict[str, str]:
     return {name: value for name, value in {**request.inputs, **ours}.items() if value}
 
 
-def _twins(correlation: str, found: Collection[str], *, ours: str) -> IntegrationError:
-    known = f"The bot started {ours}. Delete the other at GitHub" if ours else "Delete the wrong one at GitHub"
+def _checked(run: str) -> str:
+    if not run.isascii() or not run.isdecimal():
+        raise IntegrationError(f'GitHub has no run "{run[:80]}".', vendor=VENDOR, status=HTTPStatus.NOT_FOUND, retry=False)
+    return run
+
+
+def _twins(correlation: str, found: Collection[str]) -> IntegrationError:
     numbers = ", ".join(sorted(found))
-    sentence = f"{len(found)} runs at GitHub carry {correlation} ({numbers}), so it cannot be told which one counts. {known}, or stop here."
-    return _cannot_tell(sentence, retry=False)
+    return _cannot_tell(
+        f"{len(found)} runs at GitHub carry {correlation} ({numbers}), so it cannot be told which one counts. "
+        "Delete the wrong one at GitHub, or stop here.",
+        retry=False,
+    )
 
 
-def _is_too_old(run: Any, reply: Reply) -> bool:
+def _elsewhere(correlation: str, found: Mapping[str, str], branch: str) -> IntegrationError:
+    listed = ", ".join(f"{run} on {on}" for run, on in sorted(found.items()))
+    return _cannot_tell(
+        f"GitHub gave no run for the start of {correlation} on {branch}, and shows another that carries its name ({listed}). "
+        "The bot did not start that one: stop it and delete it at GitHub, or stop here.",
+        retry=False,
+    )
+
+
+def _is_older(run: Any, reply: Reply, age: timedelta) -> bool:
+    """Tell by GitHub's own clock whether a run was created longer ago than that."""
     try:
         now = parsedate_to_datetime(reply.headers.get("date", ""))
-        return now.astimezone(UTC) - datetime.fromisoformat(run["created_at"]) > LOOK_BACK
+        return now.astimezone(UTC) - datetime.fromisoformat(run["created_at"]) > age
     except (TypeError, ValueError, KeyError):
         return False
 

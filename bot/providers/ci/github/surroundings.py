@@ -88,10 +88,18 @@ class Surroundings:
         return alerts("code scanning", found, whole=len(found) < PAGES * PAGE)
 
     async def _dependencies(self) -> Fact:
-        """Count the newest hundred: this list has cursors instead of pages, and a hundred says enough."""
-        asked = {"state": "open", "severity": ",".join(_SERIOUS), "per_page": str(PAGE)}
-        listed = entries(await self._repository.get("/dependabot/alerts", asked))
-        return alerts("dependency alerts", [str(each["security_vulnerability"]["severity"]) for each in listed], whole=len(listed) < PAGE)
+        """Count the newest hundred of each severity: this list has cursors instead of pages, and a hundred says enough.
+
+        Each is asked for alone, so that no number of high alerts hides a critical one.
+        """
+        found: list[str] = []
+        whole = True
+        for severity in _SERIOUS:
+            asked = {"state": "open", "severity": severity, "per_page": str(PAGE)}
+            listed = entries(await self._repository.get("/dependabot/alerts", asked))
+            found += [str(each["security_vulnerability"]["severity"]) for each in listed]
+            whole = whole and len(listed) < PAGE
+        return alerts("dependency alerts", found, whole=whole)
 
     async def _reviews(self, commit: str) -> Fact:
         listed = await self._repository.all(f"/commits/{escaped(commit)}/pulls", limit=PAGES)

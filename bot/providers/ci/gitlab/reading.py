@@ -14,6 +14,7 @@ from typing import Any
 from bot.domain.card import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Quality, QualityState, RunState, Stage, StartRequest
+from bot.providers.ci import versions
 
 VENDOR = "GitLab"
 NAME = "gonogo "
@@ -55,7 +56,6 @@ _REASONS = {
 }
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
 _INPUT = re.compile(r"[^A-Z0-9_]")
-_VERSION = re.compile(r"[vV]?(\d{1,9}(?:\.\d{1,9}){1,3})(?:-([0-9A-Za-z.-]+))?(?:\+[0-9A-Za-z.-]+)?", re.ASCII)
 
 
 def checked(ref: str) -> str:
@@ -303,18 +303,8 @@ def commit_of(thing: Mapping[str, Any]) -> str:
 
 
 def highest(tags: Sequence[Mapping[str, Any]]) -> str:
-    """Name the highest version among tags: releases before previews (v2.0.0-rc.1); without any version GitLab's own first; else empty."""
-    names = [_text(tag.get("name")) for tag in tags]
-    versions = [name for name in names if _VERSION.fullmatch(name)]
-    return max(versions, key=_precedence) if versions else next(iter(names), "")
-
-
-def _precedence(name: str) -> tuple[bool, tuple[int, ...], tuple[tuple[bool, int, str], ...]]:
-    """Order versions as semver.org does (rule 11), with every preview below every release."""
-    found = _VERSION.fullmatch(name)
-    numbers, preview = (found.group(1), found.group(2) or "") if found else ("0", "")
-    parts = tuple((not part.isdigit(), int(part) if part.isdigit() else 0, part) for part in preview.split(".") if part)
-    return not preview, tuple(map(int, numbers.split("."))), parts
+    """Name the highest version among tags, by the rule of all providers; empty where there is none."""
+    return versions.highest(_text(tag.get("name")) for tag in tags)
 
 
 def _id(thing: Mapping[str, Any]) -> int:
