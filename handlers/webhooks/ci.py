@@ -59,6 +59,9 @@ def _read(providers: Sequence[CIProvider], headers: Mapping[str, str], body: byt
             return provider.parse_webhook(headers, body)
         except IntegrationError as error:
             said.append(error.status or 400)
+        except Exception as error:  # noqa: BLE001 - whatever comes in from outside, the answer is a no
+            log.warning("a notice could not be read", error=type(error).__name__)
+            said.append(400)
     status = next((each for each in (400, 401) if each in said), said[0])
     raise Turned(status, "not authentic" if status == 401 else "refused")  # noqa: PLR2004 - HTTP
 

@@ -134,15 +134,26 @@ class TestStarting:
         assert gitlab.started() == 1
         assert (await ended(gitlab.ci, run)).state is RunState.SUCCEEDED
 
-    async def test_two_pipelines_for_one_intent_are_never_guessed_between(self, gitlab: GitLabLab) -> None:
+    async def test_the_pipeline_that_gitlab_named_is_ours_whatever_else_carries_its_name(self, gitlab: GitLabLab) -> None:
         commit = gitlab.commit("first")
-        await gitlab.ci.start(deploy(commit))
+        run = await gitlab.ci.start(deploy(commit))
         gitlab.twin("shop-1:canary-25")
         for question in (gitlab.ci.find("shop-1:canary-25"), gitlab.ci.start(deploy(commit))):
-            with pytest.raises(IntegrationError, match=r"2 pipelines .* delete all but one") as two:
-                await question
-            assert not two.value.retry
+            found = await question
+            assert found is not None
+            assert found.id == run.id
         assert gitlab.started() == 2
+
+    async def test_what_was_never_sent_is_not_looked_for(self, gitlab: GitLabLab) -> None:
+        gitlab.fake.faults += [("500", "")] * 100
+        assert await gitlab.ci.find("shop-1:canary-25") is None
+        assert len(gitlab.fake.faults) == 100
+
+    async def test_a_start_does_not_wait_for_another_one_that_hangs(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        async with gitlab.ci._starting.setdefault("shop-1:canary-25", asyncio.Lock()):
+            other = deploy(commit, "shop-2:rollback", "rollback")
+            assert (await asyncio.wait_for(gitlab.ci.start(other), 10)).id
 
     async def test_two_pipelines_after_a_lost_answer_are_never_guessed_between(self, gitlab: GitLabLab) -> None:
         gitlab.fake.doubles = True
@@ -153,23 +164,12 @@ class TestStarting:
 
     async def test_a_pipeline_without_a_name_is_found_by_its_variables(self, gitlab: GitLabLab) -> None:
         gitlab.world.named = False
-        commit = gitlab.commit("first")
-        run = await gitlab.ci.start(deploy(commit))
-        gitlab.runs.rows.clear()
+        gitlab.break_next("lost", path=gitlab.start_path)
+        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
         found = await gitlab.provider().find("shop-1:canary-25")
         assert found is not None
         assert found.id == run.id
         assert await gitlab.provider().find("shop-1:canary-5") is None
-
-    async def test_without_a_name_a_pipeline_is_looked_into_for_a_day_only(self, gitlab: GitLabLab) -> None:
-        gitlab.world.named = False
-        gitlab.skew(timedelta(days=-2))
-        run = await gitlab.ci.start(deploy(gitlab.commit("first", held=True)))
-        stored = await gitlab.provider().find("shop-1:canary-25")
-        gitlab.runs.rows.clear()
-        assert stored is not None
-        assert stored.id == run.id
-        assert await gitlab.provider().find("shop-1:canary-25") is None
 
     async def test_a_name_alone_is_believed_where_variables_may_not_be_read(self, gitlab: GitLabLab) -> None:
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
@@ -200,12 +200,12 @@ class TestStarting:
 
     async def test_a_wrong_token_is_said_and_not_shown(self, gitlab: GitLabLab) -> None:
         with pytest.raises(IntegrationError, match="the token is wrong, expired or revoked") as refused:
-            await gitlab.provider(token="glpat-another-one").find("shop-1:canary-25")
+            await gitlab.provider(token="glpat-another-one").look("1")
         assert "glpat" not in str(refused.value)
 
     async def test_a_project_that_the_token_cannot_see_is_not_found(self, gitlab: GitLabLab) -> None:
         with pytest.raises(IntegrationError, match="404 Project Not Found"):
-            await gitlab.provider(project="shop/other").find("shop-1:canary-25")
+            await gitlab.provider(project="shop/other").look("1")
 
 
 class TestFollowing:

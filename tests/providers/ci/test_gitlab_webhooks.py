@@ -78,11 +78,15 @@ class TestBelieving:
         assert not is_believed(signed(), BODY + b" ")
         assert not is_believed(signed(key=b"x" * 32))
 
+    @pytest.mark.parametrize("name", ["webhook-id", "webhook-signature"])
+    def test_bytes_that_are_no_text_are_not_believed(self, name: str) -> None:
+        assert not is_believed({**signed(), name: "\udcff"})
+
     def test_the_old_token_is_believed_where_it_is_configured(self) -> None:
         assert is_believed({"X-Gitlab-Token": "secret"}, token="secret")
         assert is_believed({"x-gitlab-token": "secret"}, key=b"", token="secret")
 
-    @pytest.mark.parametrize("sent", ["", "Secret", "secret ", "sécret"])
+    @pytest.mark.parametrize("sent", ["", "Secret", "secret ", "sécret", "secret\udcff"])
     def test_another_token_is_not(self, sent: str) -> None:
         assert not is_believed({"X-Gitlab-Token": sent}, token="secret")
 

@@ -169,14 +169,22 @@ class TestFinding:
     async def test_looking_back_ends_after_seven_days(self, jenkins: JenkinsLab) -> None:
         for _ in range(350):
             jenkins.world.add_build(jenkins.job, result="SUCCESS").began -= int(timedelta(days=8) / timedelta(milliseconds=1))
-        assert await jenkins.ci.find("shop-1:canary-25") is None
+        await jenkins.ci._starts.send(deploy(jenkins.commit("first")))
+        with pytest.raises(IntegrationError, match="shows nothing of it yet"):
+            await jenkins.ci.find("shop-1:canary-25")
         assert len([each for each in jenkins.fake.requests if "allBuilds" in each.query.get("tree", "")]) == 1
 
     async def test_more_builds_than_can_be_looked_through_are_not_taken_for_none(self, jenkins: JenkinsLab) -> None:
         for _ in range(2000):
             jenkins.world.add_build(jenkins.job, result="SUCCESS")
+        await jenkins.ci._starts.send(deploy(jenkins.commit("first")))
         with pytest.raises(IntegrationError, match=r"whether shop-1:canary-25 is one of them cannot be told"):
             await jenkins.ci.find("shop-1:canary-25")
+
+    async def test_what_was_never_sent_is_not_looked_for(self, jenkins: JenkinsLab) -> None:
+        asked = len(jenkins.fake.requests)
+        assert await jenkins.ci.find("shop-1:canary-25") is None
+        assert len(jenkins.fake.requests) == asked
 
     async def test_another_jobs_run_with_the_same_correlation_is_not_ours(self, jenkins: JenkinsLab) -> None:
         jenkins.world.executors.clear()

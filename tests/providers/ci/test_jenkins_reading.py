@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from hypothesis import given, settings
@@ -90,6 +91,15 @@ class TestJobs:
         assert job("http://inside:8080/jenkins/job/team/job/shop/") == "/job/team/job/shop"
         assert job("https://ci.example.com/job/team/job/shop/") == "/job/team/job/shop"
         assert job("https://ci.example.com/") == ""
+
+    @pytest.mark.parametrize(
+        ("name", "address"),
+        [("Deploy (production)", "/job/Deploy%20(production)/"), ("R&D/a+b", "/job/R&D/job/a+b/"), ("~shop", "/job/%7Eshop/")],
+    )
+    def test_a_jobs_name_is_the_same_however_it_is_escaped(self, name: str, address: str) -> None:
+        found = reading.item({"id": 1, "task": {"url": f"https://ci.example.com{address}"}})
+        assert found is not None
+        assert found.job == unquote(reading.job_path(name))
 
 
 class TestTheQueue:

@@ -111,7 +111,7 @@ class TestExamining:
         found = await self.findings(jenkins.provider(tests=""))
         assert [found[subject][0] for subject in ("token", "job", "tests")] == [False, False, None]
         with pytest.raises(IntegrationError, match="Is this address a Jenkins"):
-            await jenkins.ci.find("shop-1:deploy")
+            await jenkins.ci.look("shop-1:deploy")
 
     async def test_a_token_in_clear_text_is_a_finding(self, jenkins: JenkinsLab) -> None:
         ci = jenkins.provider(url="http://ci.example.com")
@@ -129,7 +129,7 @@ class TestCredentials:
     async def test_a_wrong_token_is_said_so_and_never_printed(self, jenkins: JenkinsLab) -> None:
         ci = jenkins.provider({TOKEN: "11wrong"})
         with pytest.raises(IntegrationError, match="the token is wrong, expired or revoked") as refused:
-            await ci.find("shop-1:canary-25")
+            await ci.start(StartRequest("shop-1:deploy", jenkins.commit("first"), "production", "deploy"))
         assert not refused.value.retry
         assert "11wrong" not in str(refused.value)
 

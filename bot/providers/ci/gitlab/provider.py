@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from typing import Any
+from weakref import WeakValueDictionary
 
 import structlog
 
@@ -56,7 +57,7 @@ class GitLabCI:
         self._signing_key = signing_key
         self._webhook_token = webhook_token
         self._pauses = tuple(pauses)
-        self._starting = asyncio.Lock()
+        self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._carried: OrderedDict[str, str] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
 
@@ -102,13 +103,17 @@ class GitLabCI:
     async def find(self, correlation: str) -> CIRun | None:
         """Find the pipeline that carries a correlation id; None is certain."""
         attempt = await self._starts.of(correlation)
+        if attempt.is_unsent:
+            return None
+        if attempt.run and not await self._is_gone(attempt.run):
+            return await self.look(attempt.run)
         found = await self._pipelines_of(correlation)
-        if attempt.run and attempt.run not in found and not (found and await self._is_gone(attempt.run)):
-            found = [*found, attempt.run]
         if len(found) > 1:
             raise _two(correlation, found)
         if found:
             return await self._recognise(correlation, found[0])
+        if attempt.run:
+            return await self.look(attempt.run)
         if not self._starts.has_settled(attempt):
             raise _lost(correlation)
         return None
@@ -145,7 +150,7 @@ class GitLabCI:
     async def start(self, request: StartRequest) -> CIRun:
         """Start a pipeline on the option's branch, with the commit as a variable. An answer that was lost is looked for, never repeated."""
         checked(request.commit)
-        async with self._starting:
+        async with self._starting.setdefault(request.correlation, asyncio.Lock()):  # a rollback waits for no other start that hangs
             found = await self.find(request.correlation)
             return found or await self._start(request, await self._repository.branch())
 

@@ -110,6 +110,8 @@ def run(pipeline: Mapping[str, Any], jobs: Iterable[Mapping[str, Any]]) -> CIRun
     """Read a pipeline with its jobs (retried ones too) and its bridges to other pipelines."""
     state = _STATES.get(str(pipeline.get("status")), RunState.RUNNING)
     found = tuple(_stage(name, of_stage, over=state.is_final) for name, of_stage in _by_stage(jobs))
+    if state is RunState.SUCCEEDED and found and not any(stage.state is RunState.SUCCEEDED for stage in found):
+        state = RunState.FAILED  # GitLab calls it a success when all its jobs are optional and nobody has started one
     return CIRun(
         str(pipeline.get("id")),
         state,
@@ -132,7 +134,8 @@ def _about(pipeline: Mapping[str, Any], state: RunState, stages: Sequence[Stage]
         return said
     status = str(pipeline.get("status"))
     if state is RunState.FAILED:
-        return _text(pipeline.get("yaml_errors"))[:300] or "the pipeline failed without a failed job"
+        unbegun = next((stage.sentence for stage in stages if stage.sentence), "the pipeline failed without a failed job")
+        return _text(pipeline.get("yaml_errors"))[:300] or unbegun
     if state is RunState.WAITING and status == "manual":
         return "waits for a manual job at GitLab"
     known = _BUSY.get(status, "")

@@ -48,7 +48,7 @@ def verify(headers: Mapping[str, str], body: bytes, *, key: bytes, token: str, n
     if key and "webhook-signature" in sent:
         good = _is_signed(sent, body, key, now)
     else:
-        good = bool(token) and hmac.compare_digest(sent.get("x-gitlab-token", "").encode(), token.encode())
+        good = bool(token) and hmac.compare_digest(sent.get("x-gitlab-token", "").encode(errors="replace"), token.encode())
     if not good:
         raise IntegrationError("This notice does not come from GitLab.", vendor=reading.VENDOR, status=401, retry=False)
 
@@ -60,13 +60,13 @@ def _is_signed(sent: Mapping[str, str], body: bytes, key: bytes, now: datetime) 
     if abs(now.timestamp() - int(timestamp)) > TOLERANCE.total_seconds():
         return False
     expected = signature(key, delivery, timestamp, body).encode()
-    given = [each.encode() for each in sent["webhook-signature"].split()]
+    given = [each.encode(errors="replace") for each in sent["webhook-signature"].split()]
     return any([hmac.compare_digest(expected, each) for each in given])  # noqa: C419 - compare all, whichever fits
 
 
 def signature(key: bytes, delivery: str, timestamp: str, body: bytes) -> str:
     """Sign as Standard Webhooks does."""
-    digest = hmac.new(key, f"{delivery}.{timestamp}.".encode() + body, hashlib.sha256).digest()
+    digest = hmac.new(key, f"{delivery}.{timestamp}.".encode(errors="replace") + body, hashlib.sha256).digest()
     return f"v1,{base64.b64encode(digest).decode()}"
 
 

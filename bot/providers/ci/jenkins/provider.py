@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from http import HTTPStatus
 from typing import NoReturn, TypeVar
+from weakref import WeakValueDictionary
 
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
@@ -67,7 +68,7 @@ class Jenkins:
         self._starts = starts
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
-        self._starting = asyncio.Lock()
+        self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
         """Make the mirror's folder; Jenkins itself is asked when something is to be done."""
@@ -100,6 +101,8 @@ class Jenkins:
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation, in the queue and in the builds of the last seven days; None is certain."""
         attempt = await self._starts.of(correlation)
+        if attempt.is_unsent:
+            return None
         place = await self._locate(correlation) or self._places.get(correlation)
         if place is None:
             if not self._starts.has_settled(attempt):
@@ -111,7 +114,7 @@ class Jenkins:
 
     async def start(self, request: StartRequest) -> CIRun:
         """Queue a build; an earlier one with this correlation is returned instead."""
-        async with self._starting:
+        async with self._starting.setdefault(request.correlation, asyncio.Lock()):  # a rollback waits for no other start that hangs
             found = await self.find(request.correlation)
             if found is not None:
                 return found

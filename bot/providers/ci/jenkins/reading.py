@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from bot.ports import RunState, Stage
 
@@ -277,8 +277,8 @@ def _why_queued(data: Any) -> str:
 
 
 def _path_of_job(address: str) -> str:
-    """Take the job's path out of an address: Jenkins may go by another name and prefix than ours."""
-    path = urlsplit(address).path
+    """Take the job's path out of an address, without escapes: Jenkins may go by another name and prefix, and escapes less than we do."""
+    path = unquote(urlsplit(address).path)
     return path[path.find("/job/") :].rstrip("/") if "/job/" in path else ""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any, TypeVar
+from urllib.parse import unquote
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.jenkins import reading
@@ -44,7 +45,7 @@ class Server:
         """List the items of this job that wait in the queue."""
         data = (await self._rest.get("/queue/api/json", {"tree": f"items[{reading.ITEM_TREE}]"})).data
         items = (reading.item(each) for each in _listed(data, "items"))
-        return tuple(each for each in items if each and each.job == self._job)
+        return tuple(each for each in items if each and each.job == unquote(self._job))
 
     async def item(self, id: int) -> reading.Item | None:
         """Read a queue item; None when Jenkins has forgotten it, about five minutes after it left the queue."""
