@@ -109,7 +109,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         stack.push_async_callback(database.close)
         beside = _Beside()
         stack.push_async_callback(beside.finish)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
         words = Words(settings.gonogo_templates, now=clock.now)
         workshop = Workshop(settings, loaded, kinds, database, session, clock)
@@ -188,7 +188,10 @@ class _Rooms:
         openable: list[CIProvider | MetricsSource] = [*cis, *metrics.values()]
         for each in openable:
             stack.push_async_callback(each.close)
-            await each.open()
+            try:
+                await each.open()
+            except IntegrationError:
+                log.exception("a provider could not be opened; the others work, and it is tried again at the next start")
         return providers
 
     def _reception(self, house: House, desk: Desk, announcer: SlackAnnouncer, me: Mapping[str, str]) -> Reception:

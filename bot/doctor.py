@@ -39,7 +39,7 @@ async def examine(settings: Settings) -> tuple[str, bool]:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         database = await open_database(f"sqlite+aiosqlite:///{folder / 'doctor.db'}")  # the bot's own is the bot's
         stack.push_async_callback(database.close)
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE))
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar()))
         workshop = Workshop(settings, loaded, kinds, database, session, SystemClock())
         async for title, findings in _chapters(workshop, session):
             good = good and all(finding.ok is not False for finding in findings)

@@ -219,12 +219,15 @@ class RestClient:
         return _TOKENS.sub("***", text)
 
     async def _go(self, call: _Call) -> Reply:
-        waited = 0.0
+        waited, renewed = 0.0, False
         for attempt in range(1, self._budget.tries + 1):
             waited += await self._wait_for_turn(call, self._budget.patience - waited)
             try:
                 return await self._once(call)
             except RestError as error:
+                if error.status == HTTPStatus.UNAUTHORIZED and self._identity and not renewed and attempt < self._budget.tries:
+                    renewed = True  # nothing was done, and the next headers are new ones
+                    continue
                 pause = max(self._pause(attempt), error.wait)
                 in_vain = not error.retry or attempt == self._budget.tries or waited + pause > self._budget.patience
                 unsafe = not call.repeatable and (error.perhaps_done or error.status is not None)

@@ -15,7 +15,7 @@ from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
+from bot.ports import Answer, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 
@@ -23,6 +23,8 @@ COMPARISON = timedelta(seconds=5)
 """How long a click waits for the provider's comparison; nobody waits at a fire for a list of files."""
 STAND_DOWN = timedelta(seconds=15)
 """How long a rollback waits for the stopped run to end before it starts all the same."""
+
+SOON = timedelta(seconds=0.5)
 
 
 async def roll_back(house: House, intent: Intent, command: RollBack) -> Answer | None:
@@ -164,8 +166,8 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
 # What the runbook does --------------------------------------------------------------------------------------------------------------------
 
 
-async def stand_down(house: House, id: DeploymentId) -> bool | None:
-    """Stop what the undone deployment runs at the CI provider; None while it may still be running, and there is time to wait for its end.
+async def stand_down(house: House, id: DeploymentId) -> bool | Later:
+    """Stop what the undone deployment runs at the CI provider; says when to look again while it may run and there is time to wait.
 
     Whatever the provider answers, the way back begins after ``STAND_DOWN``: a run that cannot be stopped is said to be there.
     """
@@ -176,7 +178,7 @@ async def stand_down(house: House, id: DeploymentId) -> bool | None:
     left = STAND_DOWN - (house.now() - back.requested_at)
     running = {step.key: await _why_not_stopped(house, undone, step, left) for step in steps if step.is_under_way}
     if any(running.values()) and left > timedelta(0):
-        return None
+        return Later(min(max(SOON, (STAND_DOWN - left) / 2), left + SOON))
     await _say_not_stopped(house, undone, back, {key: why for key, why in running.items() if why})
     return True
 
@@ -207,10 +209,8 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
         if found is None:
             return False
         step = replace(step, run=found.id)
+    await ci.cancel(step.run)  # before anything else: to look at a run of ours may open the gate that it waits at
     run = await ci.look(step.run)
-    if not run.state.is_final:
-        await ci.cancel(step.run)
-        run = await ci.look(step.run)
     if run.state.is_final:
         async with house.store.transaction() as tx:
             await tx.save_steps(undone.id, [replace(step, state=StepState.SKIPPED, finished_at=house.now(), sentence="stopped")])

@@ -29,6 +29,8 @@ class SignedNotices:
             raise IntegrationError("no", vendor="fake", status=401, retry=False)
         if not body.endswith(b"}"):
             raise IntegrationError("no", vendor="fake", status=400, retry=False)
+        if b"oops" in body:
+            raise KeyError("a mistake of the provider's own")
         return RunHint(body.rpartition(b"{")[2].decode().rstrip("}"))
 
 
@@ -85,7 +87,7 @@ async def site() -> AsyncIterator[Site]:
     ("body", "secret", "provider", "status"),
     [
         (b"{7}", "one", "fake", 202), (b"{8}", "two", "fake", 202), (b"{unknown}", "one", "fake", 202), (b"{7}", "three", "fake", 401),
-        (b"{7", "two", "fake", 400), (b"{7}", "one", "nobody", 404),
+        (b"{7", "two", "fake", 400), (b"{7}", "one", "nobody", 404), (b"{oops}", "one", "fake", 400),
     ],
 )  # fmt: skip
 async def test_a_notice_is_verified_first_and_only_wakes(site: Site, body: bytes, secret: str, provider: str, status: int) -> None:

@@ -409,7 +409,12 @@ class TestWhoAsks:
         passport = Passport()
         room.vendor.plays(answers({}, 401))
         await refused(self.client(room, passport).get("/x"))
-        assert passport.refusals == 1
+        assert (passport.refusals, len(room.vendor.requests)) == (2, 2)
+
+    async def test_a_write_that_was_refused_for_an_old_identity_is_made_with_a_new_one(self, room: Room) -> None:
+        room.vendor.plays(answers({}, 401), answers("started"))
+        assert (await self.client(room, Passport()).send("POST", "/runs")).data == "started"
+        assert [each.headers["Authorization"] for each in room.vendor.requests] == ["Bearer number-1", "Bearer number-2"]
 
     async def test_without_an_identity_nothing_is_sent_and_nothing_is_unclear(self, room: Room) -> None:
         passport = Passport()

@@ -138,7 +138,7 @@ async def test_what_was_seen_before_the_click_does_not_undo_the_click(team: Team
         await team.says("bo", RollBack(deployment=v2))
         async with team.database.store.reading() as reader:
             back = next(each for each in await reader.history("shop", "production", limit=5) if each.undoes == v2)
-        assert await stand_down(team.house, back.id)
+        assert await stand_down(team.house, back.id) is True
 
     team.ci.stages = (BUILD, replace(RELEASE, name="verify"))
     team.ci.meanwhile = the_lead_goes_back

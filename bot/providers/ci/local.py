@@ -59,9 +59,9 @@ class LocalCI:
 
     async def open(self) -> None:
         """Find what an earlier process left behind: end it, mark it lost."""
+        (self._work / "logs").mkdir(parents=True, exist_ok=True)
         if not self._git.is_there():
             raise IntegrationError(f"{self._git.repository} is not a git repository.", vendor=VENDOR, retry=False)
-        (self._work / "logs").mkdir(parents=True, exist_ok=True)
         for left in await self._runs.unfinished(self._service):
             if left.process_group and carries(left.process_group, left.correlation):
                 await end_group(left.process_group)

@@ -81,8 +81,9 @@ class GitHubLab:
         return len(self.world.deploy_runs())
 
     def break_next(self, fault: str, *, path: str = "", times: int = 1) -> None:
-        """Let the next requests to a path go wrong; see ``GitHub._door`` for the faults."""
-        self.github.faults.append(Fault(fault, path, times))
+        """Let the next requests to a path go wrong; see ``GitHub._door`` for the faults. An App answers one 401 with a new token."""
+        renews = fault == "401" and "GONOGO_GITHUB_APP_ID" in self.secrets
+        self.github.faults.append(Fault(fault, path, times * 2 if renews else times))
 
     def skew(self, by: timedelta) -> None:
         self.world.skew = by

@@ -36,9 +36,6 @@ class TestTokens:
         github_app.commit("first")
         await github_app.ci.resolve("main")
         github_app.github.tokens.clear()
-        with pytest.raises(IntegrationError) as caught:
-            await github_app.ci.resolve("main")
-        assert caught.value.status == 401
         assert await github_app.ci.resolve("main")
 
     async def test_a_token_that_is_about_to_end_is_replaced_before(self, github_app: GitHubLab) -> None:
@@ -59,8 +56,6 @@ class TestTokens:
         github_app.github.views.token_lasts = timedelta(minutes=1)
         await github_app.ci.resolve("main")
         github_app.github.views.installed = 5151
-        with pytest.raises(IntegrationError, match="404 to POST /app/installations/4242/access_tokens"):
-            await github_app.ci.resolve("main")
         assert await github_app.ci.resolve("main")
 
 

@@ -94,6 +94,10 @@ class TestStages:
         stage = seen("running", job(1, status, allow_failure=True, failure_reason="script_failure")).stages[0]
         assert (stage.state, stage.sentence) == (state, words)
 
+    def test_a_success_in_which_nothing_ran_is_none(self) -> None:
+        run = seen("success", job(1, "manual", name="roll out", allow_failure=True))
+        assert (run.state, run.sentence) == (RunState.FAILED, '"roll out" is optional and was not started')
+
     def test_nothing_is_open_in_a_pipeline_that_is_over(self) -> None:
         run = seen("canceled", job(1, "running", stage="a"), job(2, "created", stage="b"), job(3, "manual", stage="c"))
         assert [stage.state for stage in run.stages] == [RunState.CANCELLED, RunState.SKIPPED, RunState.CANCELLED]
