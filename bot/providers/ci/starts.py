@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 from bot.ports import CIRun, Clock, LocalRun, RunState, RunStore, StartRequest
 
+EARLIER = timedelta(minutes=10)
+"""A run is looked for among those since its start was sent, and this much before: its start may be the second one."""
 SETTLES = timedelta(minutes=2)
 """After this time a vendor's list shows every run that was started, and the vendor has given up every request; it usually takes seconds."""
 
@@ -31,6 +33,8 @@ class Attempt:
         return not self.run and self.open_since is None and not self.taken
 
     request: StartRequest | None = None
+    sent_at: datetime | None = None
+    """When the vendor was asked last, also once the answer is known."""
 
 
 class Starts:
@@ -49,7 +53,8 @@ class Starts:
         if stored is None:
             return Attempt()
         open_since = None if stored.log else stored.run.started_at
-        return Attempt(stored.log, open_since, taken=stored.run.state is RunState.RUNNING, request=stored.request)
+        taken = stored.run.state is RunState.RUNNING
+        return Attempt(stored.log, open_since, taken=taken, request=stored.request, sent_at=stored.run.started_at)
 
     async def send(self, request: StartRequest) -> None:
         """Store that the vendor is about to be asked."""
@@ -78,8 +83,8 @@ class Starts:
             await self._runs.save(replace(stored, run=replace(stored.run, started_at=None)))
 
     def age(self, attempt: Attempt) -> timedelta:
-        """Tell how long ago an open start was sent."""
-        return self._clock.now() - attempt.open_since if attempt.open_since else timedelta()
+        """Tell how long ago a start was sent."""
+        return self._clock.now() - attempt.sent_at if attempt.sent_at else timedelta()
 
     def has_settled(self, attempt: Attempt) -> bool:
         """Tell whether the vendor's list would show the run by now."""

@@ -8,32 +8,21 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import asdict
+from email.utils import formatdate
 from typing import Any
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from tests.providers.ci.gitlab_world import Job, Pipeline, World
+from tests.providers.ci.gitlab_answers import Refused, diff, not_found, one_job
+from tests.providers.ci.gitlab_world import Pipeline, World
 
 PROJECT, PROJECT_ID, TOKEN = "shop/storefront", 7, "glpat-fake-token-of-storefront"
 PAGING = frozenset({"page", "per_page"})
 SOURCES = frozenset({"push", "web", "trigger", "schedule", "api", "external", "pipeline", "chat", "merge_request_event", "parent_pipeline"})
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-class Refused(Exception):  # noqa: N818 - the vendor's answer, not ours
-    """An answer that is an error."""
-
-    def __init__(self, status: int, body: dict[str, Any]) -> None:
-        super().__init__(status)
-        self.status, self.body = status, body
-
-
-def not_found(what: str) -> Refused:
-    # lib/api/helpers.rb, not_found!: "404 Tag Not Found"
-    return Refused(404, {"message": f"404 {what} Not Found"})
 
 
 class FakeGitLab:
@@ -76,6 +65,7 @@ class FakeGitLab:
             web.get(f"{project}/repository/branches/{{ref}}", self.get_branch),
             web.get(f"{project}/repository/commits/{{ref}}", self.get_commit),
             web.get(f"{project}/repository/commits/{{ref}}/diff", self.get_diff),
+            web.get(f"{project}/repository/commits/{{ref}}/refs", self.get_refs),
             web.get(f"{project}/repository/compare", self.get_compare),
             web.post(f"{project}/pipeline", self.create_pipeline),
             web.get(f"{project}/pipelines", self.list_pipelines),
@@ -120,9 +110,11 @@ class FakeGitLab:
         self.seen.append(f"{request.method} {request.path}")
         try:
             self._let_in(request)
-            return await handler(request)
+            answer = await handler(request)
         except Refused as refused:
-            return web.json_response(refused.body, status=refused.status)
+            answer = web.json_response(refused.body, status=refused.status)
+        answer.headers["Date"] = formatdate(time.time() + self.world.skew.total_seconds(), usegmt=True)
+        return answer
 
     def _let_in(self, request: web.Request) -> None:
         # doc/api/rest/authentication.md: a missing, wrong or revoked token is 401 Unauthorized
@@ -240,7 +232,7 @@ class FakeGitLab:
             raise not_found("Ref")
         known = set(self.world.line(base))
         new = [self._commit(sha) for sha in reversed(self.world.line(head)) if sha not in known]
-        diffs = [_diff(each["title"]) for each in new]
+        diffs = [diff(each["title"]) for each in new]
         shown = diffs[: self.most_diffs]  # doc/administration/diff_limits.md; compare_timeout says that some were left out
         body = {"commit": new[-1] if new else None, "commits": new, "diffs": shown, "compare_timeout": len(diffs) > len(shown)}
         return web.json_response({**body, "compare_same_ref": base == head, "web_url": "https://compare"})
@@ -251,7 +243,17 @@ class FakeGitLab:
         sha = self.world.sha_of(request.match_info["ref"])
         if not sha:
             raise not_found("Commit")
-        return self.paged(query, [_diff(self.world.commits[sha].subject)])
+        return self.paged(query, [diff(self.world.commits[sha].subject)])
+
+    async def get_refs(self, request: web.Request) -> web.Response:
+        # doc/api/commits.md, "Get references a commit is pushed to": branches and tags, not refs/merge-requests
+        query = self.only(request, "type")
+        sha = self.world.sha_of(request.match_info["ref"])
+        if query.get("type", "all") not in {"branch", "tag", "all"} or not sha:
+            raise not_found("Commit")
+        kinds = {"branch": self.world.branches, "tag": self.world.tags}
+        found = [{"type": kind, "name": name} for kind, refs in kinds.items() for name, at in refs.items() if sha in self.world.line(at)]
+        return self.paged(query, [each for each in found if query.get("type", "all") in {"all", each["type"]}])
 
     # Pipelines
 
@@ -347,7 +349,7 @@ class FakeGitLab:
             return self._jobs(request, pipeline)
         query = self.only(request, "scope") if part == "bridges" else self.only(request)
         if part == "bridges":
-            return self.paged(query, [_job(job) for job in pipeline.jobs if job.downstream is not None])
+            return self.paged(query, [one_job(job) for job in pipeline.jobs if job.downstream is not None])
         if part == "variables":
             # app/policies/ci/pipeline_policy.rb, read_pipeline_variable: who may not gets 403
             if self.variables_hidden:
@@ -364,7 +366,7 @@ class FakeGitLab:
         if query.get("include_retried") != "true":
             newest = {job.name: job for job in reversed(jobs)}
             jobs = [job for job in jobs if newest[job.name] is job]
-        return self.paged(query, [_job(job) for job in jobs])
+        return self.paged(query, [one_job(job) for job in jobs])
 
     async def play_job(self, request: web.Request) -> web.Response:
         # lib/api/ci/jobs.rb, "Trigger an actionable job": 403 without play_job, 400 Unplayable Job unless it can be played
@@ -377,7 +379,7 @@ class FakeGitLab:
         if job.status != "manual":
             raise Refused(400, {"message": "400 Bad request - Unplayable Job"})
         job.status, job.manual = "pending", False
-        return web.json_response(_job(job))
+        return web.json_response(one_job(job))
 
     async def cancel_pipeline(self, request: web.Request) -> web.Response:
         # doc/api/pipelines.md, "Cancel all jobs for a pipeline": 200 regardless of the state
@@ -385,14 +387,3 @@ class FakeGitLab:
         pipeline = self._of(request)
         pipeline.cancel(self.world.now())
         return web.json_response(self._pipeline(pipeline))
-
-
-def _diff(subject: str) -> dict[str, Any]:
-    """Each commit changes one file, called as its subject."""
-    return {"old_path": f"{subject}.txt", "new_path": f"{subject}.txt", "diff": ""}
-
-
-def _job(job: Job) -> dict[str, Any]:
-    shown = ("id", "name", "stage", "status", "allow_failure", "failure_reason", "started_at", "finished_at")
-    found = {key: value for key, value in asdict(job).items() if key in shown}
-    return {**found, "downstream_pipeline": job.downstream} if job.downstream is not None else found

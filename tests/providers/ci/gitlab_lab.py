@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
+from bot.ports import StartRequest
 from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.webhooks import signature, signing_key
@@ -76,6 +77,10 @@ class GitLabLab:
 
     def tag(self, name: str, commit: str) -> None:
         self.world.tags[name] = commit
+
+    async def sent(self, request: StartRequest) -> None:
+        """Store that GitLab was asked for this start, as a bot does that dies before it has the answer."""
+        await Starts("gitlab", "shop", self.runs, self.clock).send(request)
 
     def started(self) -> int:
         return sum("GONOGO_CORRELATION" in each.variables for each in self.world.pipelines.values())

@@ -137,7 +137,11 @@ class World:
 
     def now(self) -> str:
         """Give the time as GitLab writes it."""
-        return (datetime.now(UTC) + self.skew).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
+        return self.ago(timedelta())
+
+    def ago(self, age: timedelta) -> str:
+        """Give an earlier time."""
+        return (datetime.now(UTC) + self.skew - age).strftime("%Y-%m-%dT%H:%M:%S.%f")[:-3] + "Z"
 
     def freeze(self, start: str, end: str, zone: str = "UTC") -> None:
         """Add a freeze period (doc/api/freeze_periods.md, example response)."""

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, RunState, StartRequest
 from bot.providers.ci.gitlab.provider import GitLabCI
-from bot.providers.ci.starts import Starts
+from bot.providers.ci.starts import EARLIER
 
 if TYPE_CHECKING:
     from tests.providers.ci.gitlab_lab import GitLabLab
@@ -94,20 +94,12 @@ class TestStarting:
 
     async def test_a_bot_that_died_before_it_asked_asks_once_gitlab_must_have_given_up(self, gitlab: GitLabLab) -> None:
         request = deploy(gitlab.commit("first"))
-        await Starts("gitlab", "shop", gitlab.runs, gitlab.clock).send(request)
+        await gitlab.sent(request)
         with pytest.raises(IntegrationError, match="may still appear"):
             await gitlab.provider(settle=60).start(request)
         gitlab.clock.skew = timedelta(seconds=61)
         await gitlab.provider(settle=60).start(request)
         assert gitlab.started() == 1
-
-    async def test_a_twin_that_is_left_alone_counts_once_ours_is_deleted(self, gitlab: GitLabLab) -> None:
-        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
-        gitlab.twin("shop-1:canary-25")
-        del gitlab.world.pipelines[int(run.id)]
-        left = await gitlab.provider().find("shop-1:canary-25")
-        assert left is not None
-        assert left.id != run.id
 
     async def test_a_late_pipeline_is_found_after_its_start_was_lost(self, gitlab: GitLabLab) -> None:
         ci = gitlab.provider(settle=60)
@@ -134,26 +126,70 @@ class TestStarting:
         assert gitlab.started() == 1
         assert (await ended(gitlab.ci, run)).state is RunState.SUCCEEDED
 
-    async def test_the_pipeline_that_gitlab_named_is_ours_whatever_else_carries_its_name(self, gitlab: GitLabLab) -> None:
-        commit = gitlab.commit("first")
-        run = await gitlab.ci.start(deploy(commit))
+    async def test_two_pipelines_for_one_intent_are_never_guessed_between(self, gitlab: GitLabLab) -> None:
+        request = deploy(gitlab.commit("first"))
+        await gitlab.ci.start(request)
         gitlab.twin("shop-1:canary-25")
-        for question in (gitlab.ci.find("shop-1:canary-25"), gitlab.ci.start(deploy(commit))):
-            found = await question
-            assert found is not None
-            assert found.id == run.id
+        gitlab.runs.rows.clear()
+        await gitlab.sent(request)
+        for question in (gitlab.ci.find("shop-1:canary-25"), gitlab.ci.start(request)):
+            with pytest.raises(IntegrationError, match=r"2 pipelines .* delete all but one") as two:
+                await question
+            assert not two.value.retry
         assert gitlab.started() == 2
 
-    async def test_what_was_never_sent_is_not_looked_for(self, gitlab: GitLabLab) -> None:
-        gitlab.fake.faults += [("500", "")] * 100
-        assert await gitlab.ci.find("shop-1:canary-25") is None
-        assert len(gitlab.fake.faults) == 100
+    async def test_the_pipeline_that_gitlab_named_is_ours_whatever_else_carries_the_name(self, gitlab: GitLabLab) -> None:
+        request = deploy(gitlab.commit("first"))
+        run = await gitlab.ci.start(request)
+        gitlab.twin("shop-1:canary-25")
+        restarted = gitlab.provider()
+        found, again = await restarted.find("shop-1:canary-25"), await restarted.start(request)
+        assert found is not None
+        assert (found.id, again.id) == (run.id, run.id)
 
-    async def test_a_start_does_not_wait_for_another_one_that_hangs(self, gitlab: GitLabLab) -> None:
+    async def test_what_was_never_sent_is_not_searched_for(self, gitlab: GitLabLab) -> None:
+        request = deploy(gitlab.commit("first"), "shop-1:rollback", "rollback")
+        old = gitlab.world.begin("main", {"GONOGO_CORRELATION": "shop-1:rollback", "GONOGO_COMMIT": request.commit})
+        assert await gitlab.ci.find("shop-1:rollback") is None
+        assert not gitlab.fake.seen
+        assert (await gitlab.ci.start(request)).id != str(old.id)
+
+    async def test_a_search_looks_into_no_pipeline_that_is_older_than_the_start(self, gitlab: GitLabLab) -> None:
+        request = deploy(gitlab.commit("first"))
+        for _ in range(150):
+            gitlab.world.begin("main", {"GONOGO_COMMIT": request.commit}).created_at = gitlab.world.ago(EARLIER + timedelta(minutes=1))
+        await gitlab.sent(request)
+        with pytest.raises(IntegrationError, match="may still appear"):
+            await gitlab.provider(settle=60).find("shop-1:canary-25")
+        assert len(gitlab.fake.seen) == 2
+
+    async def test_more_young_pipelines_than_can_be_looked_through_are_not_taken_for_none(self, gitlab: GitLabLab) -> None:
+        request = deploy(gitlab.commit("first"))
+        for _ in range(201):
+            gitlab.world.begin("main", {"GONOGO_COMMIT": request.commit})
+        await gitlab.sent(request)
+        with pytest.raises(IntegrationError, match="more than 200 of pipelines since then") as unclear:
+            await gitlab.provider(settle=0, most_pages=2).find("shop-1:canary-25")
+        assert unclear.value.retry
+
+    @pytest.mark.parametrize("action", ["deploy", "rollback"])
+    async def test_a_start_does_not_wait_for_another_one_that_hangs(self, gitlab: GitLabLab, action: str) -> None:
         commit = gitlab.commit("first")
-        async with gitlab.ci._starting.setdefault("shop-1:canary-25", asyncio.Lock()):
-            other = deploy(commit, "shop-2:rollback", "rollback")
-            assert (await asyncio.wait_for(gitlab.ci.start(other), 10)).id
+        await gitlab.sent(deploy(commit))
+        gitlab.break_next("timeout", times=50, path="/pipelines$")
+        hanging = asyncio.create_task(gitlab.ci.start(deploy(commit)))
+        async with asyncio.timeout(5):
+            while not gitlab.fake.seen and len(gitlab.fake.faults) == 50:  # noqa: ASYNC110 - until it hangs
+                await asyncio.sleep(0.001)
+            await gitlab.ci.start(deploy(commit, f"shop-2:{action}", action))
+        assert not hanging.done()
+        hanging.cancel()
+        await asyncio.gather(hanging, return_exceptions=True)
+
+    async def test_starts_of_one_intent_at_the_same_time_are_one(self, gitlab: GitLabLab) -> None:
+        request = deploy(gitlab.commit("first"))
+        runs = await asyncio.gather(*(gitlab.ci.start(request) for _ in range(5)))
+        assert ({run.id for run in runs}, gitlab.started()) == ({runs[0].id}, 1)
 
     async def test_two_pipelines_after_a_lost_answer_are_never_guessed_between(self, gitlab: GitLabLab) -> None:
         gitlab.fake.doubles = True
@@ -162,26 +198,26 @@ class TestStarting:
             await gitlab.ci.start(deploy(gitlab.commit("first")))
         assert (two.value.retry, gitlab.started()) == (False, 2)
 
-    async def test_a_pipeline_without_a_name_is_found_by_its_variables(self, gitlab: GitLabLab) -> None:
-        gitlab.world.named = False
-        gitlab.break_next("lost", path=gitlab.start_path)
+    @pytest.mark.parametrize(("named", "hidden"), [(True, False), (True, True), (False, False)])
+    async def test_a_start_without_an_answer_is_found_by_its_name_or_by_its_variables(
+        self, gitlab: GitLabLab, named: bool, hidden: bool
+    ) -> None:
+        gitlab.world.named = named
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
+        gitlab.fake.variables_hidden = hidden
+        gitlab.runs.rows.clear()
+        for correlation in ("shop-1:canary-25", "shop-1:canary-5"):
+            await gitlab.sent(deploy(gitlab.commit("other"), correlation))
+        gitlab.clock.skew = timedelta(seconds=1)
         found = await gitlab.provider().find("shop-1:canary-25")
         assert found is not None
         assert found.id == run.id
         assert await gitlab.provider().find("shop-1:canary-5") is None
 
-    async def test_a_name_alone_is_believed_where_variables_may_not_be_read(self, gitlab: GitLabLab) -> None:
-        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
-        gitlab.fake.variables_hidden = True
-        found = await gitlab.provider().find("shop-1:canary-25")
-        assert found is not None
-        assert found.id == run.id
-
     async def test_a_name_without_the_variable_is_not_ours(self, gitlab: GitLabLab) -> None:
-        gitlab.commit("first")
+        await gitlab.sent(deploy(gitlab.commit("first")))
         gitlab.world.begin("main", {}).name = "gonogo shop-1:canary-25"
-        assert await gitlab.ci.find("shop-1:canary-25") is None
+        assert await gitlab.provider(settle=0).find("shop-1:canary-25") is None
 
     @pytest.mark.parametrize(
         ("role", "ref", "remedy"),
@@ -200,12 +236,12 @@ class TestStarting:
 
     async def test_a_wrong_token_is_said_and_not_shown(self, gitlab: GitLabLab) -> None:
         with pytest.raises(IntegrationError, match="the token is wrong, expired or revoked") as refused:
-            await gitlab.provider(token="glpat-another-one").look("1")
+            await gitlab.provider(token="glpat-another-one").look("7")
         assert "glpat" not in str(refused.value)
 
     async def test_a_project_that_the_token_cannot_see_is_not_found(self, gitlab: GitLabLab) -> None:
         with pytest.raises(IntegrationError, match="404 Project Not Found"):
-            await gitlab.provider(project="shop/other").look("1")
+            await gitlab.provider(project="shop/other").look("7")
 
 
 class TestFollowing:

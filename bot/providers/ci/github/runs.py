@@ -17,12 +17,10 @@ from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.protection import Gate, Protection
 from bot.providers.ci.github.repository import Repository, escaped
-from bot.providers.ci.starts import Attempt, Starts
+from bot.providers.ci.starts import EARLIER, Attempt, Starts
 from bot.providers.rest import Reply, RestError
 
 VENDOR = "GitHub"
-EARLIER = timedelta(minutes=10)
-"""A run is looked for among those since its start was sent, and this much before: its start may be the second one."""
 RUNS = 20
 """How many pages of 100 runs are read for that."""
 JOBS = 10

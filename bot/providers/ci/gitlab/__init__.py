@@ -99,6 +99,6 @@ KIND = CIKind(
         "A retry of a finished pipeline at GitLab is not followed: what has ended for the bot stays ended.",
         "A commit is called by its tag only when the tag is among the 100 highest versions.",
         "Where GitLab cuts the list of changed files and more than 100 commits lie between, a migration among the rest is not seen.",
-        "A pipeline without the name of the template, whose start was not answered, is found by its variables for one day only.",
+        "A pipeline without the name of the template, whose start was not answered, is found by its variables, among those of its time.",
     ),
 )

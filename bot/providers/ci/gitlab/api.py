@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import UTC, timedelta
+from email.utils import parsedate_to_datetime
 from typing import Any
 from urllib.parse import quote
 
 from bot.domain.errors import IntegrationError
-from bot.providers.ci.gitlab.reading import VENDOR
+from bot.providers.ci.gitlab.reading import VENDOR, moment
 from bot.providers.rest import Reply, RestClient, RestError
 
 PAGE = 100
@@ -67,6 +69,21 @@ class Project:
                 return found
         raise IntegrationError(f"{VENDOR} lists more than {PAGE * self._most_pages:,} of {path[-1]}.", vendor=VENDOR, retry=False)
 
+    async def younger(self, age: timedelta, *path: str, **params: str) -> list[Object]:
+        """Read what was created within a time, by GitLab's own clock, from a list whose newest comes first."""
+        found: list[Object] = []
+        for page in range(1, self._most_pages + 1):
+            reply = await self._rest.get(self._path(path), {**params, "per_page": str(PAGE), "page": str(page)})
+            listed = a_list(reply.data)
+            young = [each for each in listed if not _is_older(each, reply, age)]
+            found += young
+            if len(young) < len(listed) or not reply.headers.get("x-next-page", "").isdigit():
+                return found
+        sentence = (
+            f"{VENDOR} lists more than {PAGE * self._most_pages:,} of {path[-1]} since then, so it cannot be told whether ours is there."
+        )
+        raise IntegrationError(sentence, vendor=VENDOR)
+
     async def start(self, ref: str, variables: Mapping[str, str]) -> Object:
         """Create a pipeline, once (doc/api/pipelines.md, "Create a new pipeline")."""
         listed = [{"key": key, "value": value} for key, value in variables.items()]
@@ -85,6 +102,16 @@ class Project:
 
     def _path(self, parts: tuple[str, ...]) -> str:
         return "/".join((self._at, *(quote(part, safe="") for part in parts)))
+
+
+def _is_older(each: Object, reply: Reply, age: timedelta) -> bool:
+    """Tell by GitLab's own clock whether something was created longer ago than that; what does not say when may be young."""
+    created = moment(each.get("created_at"))
+    try:
+        now = parsedate_to_datetime(reply.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return False
+    return created is not None and now - created > age
 
 
 def an_object(data: Any) -> Object:

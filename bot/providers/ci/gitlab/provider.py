@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
-from datetime import timedelta
 from typing import Any
 from weakref import WeakValueDictionary
 
@@ -19,14 +18,12 @@ from bot.providers.ci.gitlab import doctor, freezes, reading, webhooks
 from bot.providers.ci.gitlab.api import Object, Project
 from bot.providers.ci.gitlab.reading import NAME, VENDOR, checked
 from bot.providers.ci.gitlab.repository import Repository
-from bot.providers.ci.starts import Starts
+from bot.providers.ci.starts import EARLIER, Attempt, Starts
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
 log = structlog.get_logger(__name__)
 
-LOOK_BACK = timedelta(days=1)
-"""How old a pipeline without our name may be and still be looked into for our correlation id."""
 REMEMBERED = 512
 _FORBIDDEN = (403, 404)
 _BY_HAND = frozenset({"api", "trigger", "web"})
@@ -101,36 +98,36 @@ class GitLabCI:
             return None
 
     async def find(self, correlation: str) -> CIRun | None:
-        """Find the pipeline that carries a correlation id; None is certain."""
+        """Find the pipeline of an intent; None is certain, and what is not certain raises.
+
+        The pipeline that GitLab named is ours, whatever else carries the correlation id; and when nothing was ever sent, none can be ours.
+        GitLab's list is searched only for a start whose answer did not say which pipeline it became.
+        """
         attempt = await self._starts.of(correlation)
-        if attempt.is_unsent:
-            return None
-        if attempt.run and not await self._is_gone(attempt.run):
-            return await self.look(attempt.run)
-        found = await self._pipelines_of(correlation)
-        if len(found) > 1:
-            raise _two(correlation, found)
-        if found:
-            return await self._recognise(correlation, found[0])
         if attempt.run:
             return await self.look(attempt.run)
-        if not self._starts.has_settled(attempt):
+        if attempt.open_since is None:
+            return None
+        found = await self._search(correlation, attempt)
+        if found is None and not self._starts.has_settled(attempt):
             raise _lost(correlation)
-        return None
+        return found
 
-    async def _recognise(self, correlation: str, run: str) -> CIRun:
-        await self._starts.became(correlation, run)
-        return await self.look(run)
+    async def _search(self, correlation: str, attempt: Attempt) -> CIRun | None:
+        """Look for the one pipeline that carries a correlation id. Raises IntegrationError when several do."""
+        found = await self._pipelines_of(correlation, attempt)
+        if len(found) > 1:
+            raise _two(correlation, found)
+        if not found:
+            return None
+        await self._starts.became(correlation, found[0])
+        return await self.look(found[0])
 
-    async def _is_gone(self, run: str) -> bool:
-        """Tell whether somebody has deleted a pipeline, as the bot asks for where two carry one correlation id."""
-        return await self._project.perhaps("pipelines", run) is None
-
-    async def _pipelines_of(self, correlation: str) -> list[str]:
-        """List the ids of the pipelines that carry a correlation id: by name, and among recent ones that have no name of ours."""
+    async def _pipelines_of(self, correlation: str, attempt: Attempt) -> list[str]:
+        """List the ids of the pipelines since the start that carry a correlation id: by name, and among those without a name of ours."""
+        age = self._starts.age(attempt) + EARLIER
         by_name = await self._project.page("pipelines", name=f"{NAME}{correlation}", order_by="id", sort="desc")
-        since = (self._clock.now() - LOOK_BACK).strftime("%Y-%m-%dT%H:%M:%SZ")
-        recent = await self._project.pages("pipelines", source="api", updated_after=since, order_by="id", sort="desc")
+        recent = await self._project.younger(age, "pipelines", source="api", order_by="id", sort="desc")
         unnamed = [each for each in recent if not reading.named(each)]
         return sorted({str(each.get("id")) for each in [*by_name, *unnamed] if await self._carries(each) == correlation})
 
@@ -150,7 +147,8 @@ class GitLabCI:
     async def start(self, request: StartRequest) -> CIRun:
         """Start a pipeline on the option's branch, with the commit as a variable. An answer that was lost is looked for, never repeated."""
         checked(request.commit)
-        async with self._starting.setdefault(request.correlation, asyncio.Lock()):  # a rollback waits for no other start that hangs
+        one_at_a_time = self._starting.setdefault(request.correlation, asyncio.Lock())
+        async with one_at_a_time:  # per intent: a rollback does not wait for a start that hangs
             found = await self.find(request.correlation)
             return found or await self._start(request, await self._repository.branch())
 
@@ -170,13 +168,12 @@ class GitLabCI:
 
     async def _found_again(self, correlation: str, lost: RestError) -> CIRun:
         """Look for a pipeline whose start was not answered."""
+        attempt = await self._starts.of(correlation)
         for pause in (0.0, *self._pauses):
             await asyncio.sleep(pause)
-            found = await self._pipelines_of(correlation)
-            if len(found) > 1:
-                raise _two(correlation, found) from lost
-            if found:
-                return await self._recognise(correlation, found[0])
+            found = await self._search(correlation, attempt)
+            if found is not None:
+                return found
         raise _lost(correlation) from lost
 
     async def look(self, run: str) -> CIRun:
