@@ -97,6 +97,42 @@ class TestRefs:
         with pytest.raises(IntegrationError, match='no tag, branch or commit "HEAD"'):
             await gitlab.ci.resolve("HEAD")
 
+    async def test_what_somebody_proposes_from_a_fork_is_no_version(self, gitlab: GitLabLab) -> None:
+        gitlab.commit("first")
+        stranger = gitlab.world.propose("from a fork")
+        for ref in (stranger, stranger[:10]):
+            with pytest.raises(IntegrationError, match="on no branch and at no tag") as refused:
+                await gitlab.ci.resolve(ref)
+            assert not refused.value.retry
+
+    async def test_a_commit_below_the_tip_of_a_branch_or_only_at_a_tag_is_a_version(self, gitlab: GitLabLab) -> None:
+        below, alone = gitlab.commit("first"), gitlab.world.propose("hotfix")
+        gitlab.commit("second")
+        gitlab.tag("hotfix-7", alone)
+        assert [(await gitlab.ci.resolve(ref)).commit for ref in (below, below[:10], alone)] == [below, below, alone]
+
+    async def test_the_whole_id_of_a_commit_means_that_commit_whatever_is_called_so(self, gitlab: GitLabLab) -> None:
+        good, other = gitlab.commit("good"), gitlab.commit("other")
+        gitlab.tag(good, other)
+        gitlab.world.branches[good] = other
+        assert (await gitlab.ci.resolve(good)).commit == good
+
+    @pytest.mark.parametrize("kind", ["tags", "branches"])
+    async def test_a_name_that_is_like_another_commit_is_not_guessed(self, gitlab: GitLabLab, kind: str) -> None:
+        commit = gitlab.commit("first")
+        named: dict[str, str] = getattr(gitlab.world, kind)
+        named["abcdef0"] = commit
+        with pytest.raises(IntegrationError, match="Give the whole id") as refused:
+            await gitlab.ci.resolve("abcdef0")
+        assert not refused.value.retry
+        named[commit[:10]] = commit
+        assert (await gitlab.ci.resolve(commit[:10])).commit == commit
+
+    async def test_a_tag_that_is_a_date_is_a_tag(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        gitlab.tag("20261121", commit)
+        assert await gitlab.ci.resolve("20261121") == Resolved(commit, "20261121")
+
     async def test_a_comparison_names_the_files(self, gitlab: GitLabLab) -> None:
         base, head = gitlab.commit("first"), gitlab.commit("second")
         changes = await gitlab.ci.compare(base, head)

@@ -97,6 +97,8 @@ KIND = CIKind(
         "Freeze periods are plain five-field cron with an IANA time zone; one that says more cannot be read and holds deployments.",
         "Deployment events name a job and no pipeline: they wake nobody. Pipeline and job events do.",
         "A retry of a finished pipeline at GitLab is not followed: what has ended for the bot stays ended.",
+        "A commit on no branch and at no tag is no version: GitLab also shows what somebody proposes from a fork.",
+        "A tag or branch of digits alone that begins like a commit is taken for the tag or branch; give the whole id of the commit.",
         "A commit is called by its tag only when the tag is among the 100 highest versions.",
         "Where GitLab cuts the list of changed files and more than 100 commits lie between, a migration among the rest is not seen.",
         "A pipeline without the name of the template, whose start was not answered, is found by its variables, among those of its time.",

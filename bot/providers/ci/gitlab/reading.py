@@ -68,7 +68,12 @@ def checked(ref: str) -> str:
 
 def is_commit(ref: str) -> bool:
     """Tell whether a ref can be a commit's id, whole or shortened."""
-    return re.fullmatch(r"[0-9a-f]{7,40}", ref, re.ASCII) is not None
+    return re.fullmatch(r"[0-9a-f]{7,40}|[0-9a-f]{64}", ref, re.ASCII) is not None
+
+
+def is_whole_commit(ref: str) -> bool:
+    """Tell whether a ref is a commit's whole id, by SHA-1 or SHA-256."""
+    return is_commit(ref) and len(ref) in {40, 64}
 
 
 def is_pipeline(run: str) -> bool:

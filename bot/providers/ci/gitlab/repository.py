@@ -38,19 +38,36 @@ class Repository:
         tags = await self._project.page("repository", "tags", order_by="version", sort="desc")
         if ref == "latest":
             ref = checked(reading.highest(tags) or await self.branch())
-        tag = next((tag for tag in tags if tag.get("name") == ref), None) or await self._project.perhaps("repository", "tags", ref)
-        if tag is not None:
-            return Resolved(_existing(ref, reading.commit_of(tag)), ref)
-        commit = _existing(ref, await self._commit(ref))
-        called = reading.highest([tag for tag in tags if reading.commit_of(tag) == commit])
+        tag, branch = ("", "") if reading.is_whole_commit(ref) else await self._named(ref, tags)
+        commit = tag or branch or await self._commit(ref)
+        if tag:
+            return Resolved(commit, ref)
+        called = reading.highest([each for each in tags if reading.commit_of(each) == commit])
         return Resolved(commit, called or commit[:10])
 
+    async def _named(self, ref: str, tags: Sequence[Object]) -> tuple[str, str]:
+        """Give the commit of a tag, or else of a branch. One that is called like another commit is refused: GitLab takes it for both."""
+        tag = next((tag for tag in tags if tag.get("name") == ref), None) or await self._project.perhaps("repository", "tags", ref)
+        found = tag or await self._project.perhaps("repository", "branches", ref)
+        if found is None:
+            return "", ""
+        commit = _existing(ref, reading.commit_of(found))
+        if reading.is_commit(ref) and not ref.isdecimal() and not commit.startswith(ref):
+            sentence = f'"{ref}" is a tag or branch that is called like the beginning of another commit. Give the whole id of the commit.'
+            raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+        return (commit, "") if tag else ("", commit)
+
     async def _commit(self, ref: str) -> str:
-        branch = await self._project.perhaps("repository", "branches", ref)
-        if branch is not None:
-            return reading.commit_of(branch)
-        commit = await self._project.perhaps("repository", "commits", ref) if reading.is_commit(ref) else None
-        return str(commit.get("id") or "") if commit else ""
+        """Give the commit that an id means, unless it is a stranger's."""
+        found = await self._project.perhaps("repository", "commits", ref) if reading.is_commit(ref) else None
+        return await self._not_a_strangers(_existing(ref, str(found.get("id") or "") if found else ""))
+
+    async def _not_a_strangers(self, commit: str) -> str:
+        """Refuse a commit that lies on no branch and at no tag: GitLab also shows what somebody proposes from a fork."""
+        if await self._project.page("repository", "commits", commit, "refs", type="all", per_page="1"):
+            return commit
+        sentence = f"Commit {commit[:10]} is found on no branch and at no tag of the project. Give the name of its branch or tag."
+        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not; the other way round, and marked, when head lies behind base."""
