@@ -94,9 +94,35 @@ class TestStages:
         stage = seen("running", job(1, status, allow_failure=True, failure_reason="script_failure")).stages[0]
         assert (stage.state, stage.sentence) == (state, words)
 
-    def test_a_success_in_which_nothing_ran_is_none(self) -> None:
-        run = seen("success", job(1, "manual", name="roll out", allow_failure=True))
-        assert (run.state, run.sentence) == (RunState.FAILED, '"roll out" is optional and was not started')
+    @pytest.mark.parametrize(
+        "beside",
+        [(), (job(1, "success", stage="build"),), (job(1, "skipped"), job(3, "failed", allow_failure=True, name="tell the chat"))],
+    )
+    @pytest.mark.parametrize("name", ["roll out", "smoke test", "roll out 1/2", "roll out: [eu, blue]"])
+    def test_a_success_whose_own_work_was_never_started_has_failed(self, beside: tuple[dict[str, Any], ...], name: str) -> None:
+        run = seen("success", *beside, job(2, "manual", name=name, allow_failure=True))
+        assert run.state is RunState.FAILED
+        assert run.sentence.startswith(f'"{name}" is optional and was not started, so nothing was done')
+
+    @pytest.mark.parametrize("statuses", [("manual", "manual"), ("skipped", "skipped"), ("manual", "skipped")])
+    def test_a_success_in_which_no_job_ran_has_failed_whatever_they_are_called(self, statuses: tuple[str, ...]) -> None:
+        run = seen("success", *(job(number, status, allow_failure=True) for number, status in enumerate(statuses, 1)))
+        assert run.state is RunState.FAILED
+        assert "nothing was done" in run.sentence
+
+    @pytest.mark.parametrize(
+        "jobs",
+        [
+            (),
+            (job(1, "success", name="roll out"), job(2, "manual", name="clean up", allow_failure=True)),
+            (job(1, "success", name="roll out: [eu]"), job(2, "manual", name="roll out: [us]", allow_failure=True)),
+            (job(1, "manual", name="roll out", allow_failure=True), job(2, "success", name="roll out")),
+            (job(1, "success", name="our own deploy"), job(2, "manual", name="roll out later", allow_failure=True)),
+        ],
+    )
+    def test_a_success_whose_work_was_done_is_one(self, jobs: tuple[dict[str, Any], ...]) -> None:
+        run = seen("success", *jobs)
+        assert (run.state, run.sentence) == (RunState.SUCCEEDED, "")
 
     def test_nothing_is_open_in_a_pipeline_that_is_over(self) -> None:
         run = seen("canceled", job(1, "running", stage="a"), job(2, "created", stage="b"), job(3, "manual", stage="c"))
