@@ -26,15 +26,14 @@ class Attempt:
     open_since: datetime | None = None
     taken: bool = False
     """The vendor took it and did not say which run it became."""
+    request: StartRequest | None = None
+    sent_at: datetime | None = None
+    """When the vendor was asked last, also once the answer is known."""
 
     @property
     def is_unsent(self) -> bool:
         """Tell whether the vendor was never asked, or said no: then no run of it can be anywhere, and none need be looked for."""
         return not self.run and self.open_since is None and not self.taken
-
-    request: StartRequest | None = None
-    sent_at: datetime | None = None
-    """When the vendor was asked last, also once the answer is known."""
 
 
 class Starts:

@@ -34,6 +34,26 @@ class TestFacts:
         assert (seen.state, seen.sentence) == (QualityState.GREEN, f"pipeline {again.id} passed: 12 tests, 0 failed")
 
     @pytest.mark.parametrize(
+        ("pipelines", "state"),
+        [
+            ((("push", "failed"), ("schedule", "success")), QualityState.RED),
+            ((("push", "success"), ("schedule", "failed")), QualityState.RED),
+            ((("push", "running"), ("external", "success")), QualityState.RUNNING),
+            ((("push", "skipped"), ("schedule", "success")), QualityState.GREEN),
+            ((("schedule", "failed"), ("push", "success"), ("schedule", "success")), QualityState.GREEN),
+            ((("push", "failed"), ("web", "success")), QualityState.GREEN),
+        ],
+    )
+    async def test_a_schedule_adds_to_what_the_push_says_and_does_not_replace_it(
+        self, gitlab: GitLabLab, pipelines: tuple[tuple[str, str], ...], state: QualityState
+    ) -> None:
+        commit = gitlab.commit("first", tests="")
+        for source, status in pipelines:
+            begun = gitlab.world.tested(commit, good=True)
+            begun.source, begun.status_is = source, status
+        assert (await gitlab.ci.quality(commit)).state is state
+
+    @pytest.mark.parametrize(
         ("status", "state", "words"),
         [
             ("skipped", QualityState.NONE, "nothing has been tested"),

@@ -73,12 +73,17 @@ class GitLabCI:
         return await self._repository.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the newest pipeline of the commit says that is not one of ours."""
-        listed = await self._project.pages("pipelines", sha=checked(commit), order_by="id", sort="desc")
-        for pipeline in listed:
-            if not await self._is_ours(pipeline):
-                return reading.quality(pipeline, await self._summary(str(pipeline.get("id"))))
-        return Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
+        """Tell what the newest pipeline of each kind says of the commit, where it is not one of ours; the worst of them decides."""
+        newest = await self._newest_by_kind(commit)
+        said = [reading.quality(each, await self._summary(str(each.get("id")))) for each in newest]
+        return reading.worst(said) or Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
+
+    async def _newest_by_kind(self, commit: str) -> list[Object]:
+        newest: dict[str, Object] = {}
+        for pipeline in await self._project.pages("pipelines", sha=checked(commit), order_by="id", sort="desc"):
+            if reading.kind(pipeline) not in newest and not await self._is_ours(pipeline):
+                newest[reading.kind(pipeline)] = pipeline
+        return list(newest.values())
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
         """List the project's freeze periods that are in force; GitLab keeps them for the project, so they hold for every environment."""

@@ -55,6 +55,7 @@ _REASONS = {
     "downstream_pipeline_creation_failed": "the downstream pipeline could not be created",
 }
 _REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
+_BY_PEOPLE = frozenset({"push", "web", "api", "trigger", "chat", "webide", "merge_request_event", "external_pull_request_event"})
 _WORK = re.compile(r"(?:roll out|smoke test)(?: \d+/\d+|: \[.*\])?", re.ASCII)
 """The jobs of templates/ci/gitlab that do what the bot asks for, also in parallel (doc/ci/yaml/_index.md, parallel and parallel:matrix)."""
 _INPUT = re.compile(r"[^A-Z0-9_]")
@@ -264,6 +265,21 @@ def named(pipeline: Mapping[str, Any]) -> str:
 
 
 # Facts ----------------------------------------------------------------------------------------------------------------------------------
+
+
+def kind(pipeline: Mapping[str, Any]) -> str:
+    """Tell what begins such pipelines: a schedule tests something else than a push, so neither replaces the other.
+
+    What pushes and people begin is one kind: a pipeline that somebody has run again by hand replaces the push's.
+    """
+    source = _text(pipeline.get("source"))
+    return "push" if source in _BY_PEOPLE else source
+
+
+def worst(said: Sequence[Quality]) -> Quality | None:
+    """Give what decides: what is red, then what is not over, then what is green; of equals the first."""
+    order = (QualityState.RED, QualityState.RUNNING, QualityState.GREEN, QualityState.NONE)
+    return min(said, key=lambda each: order.index(each.state), default=None)
 
 
 def quality(pipeline: Mapping[str, Any], summary: Mapping[str, Any] | None) -> Quality:
