@@ -164,7 +164,8 @@ class FakeGitLab:
     async def get_project(self, request: web.Request) -> web.Response:
         self.only(request)
         found: dict[str, Any] = {
-            "id": PROJECT_ID, "path_with_namespace": PROJECT, "default_branch": "main", "archived": False, "builds_access_level": "enabled",
+            "id": PROJECT_ID, "path_with_namespace": PROJECT, "default_branch": self.world.default, "archived": False,
+            "builds_access_level": "enabled",
             "permissions": {"project_access": {"access_level": self.access_level}, "group_access": None},
         }  # fmt: skip
         if self.variables_role is not None:

@@ -124,7 +124,7 @@ class World:
         self.commits: dict[str, Commit] = {}
         self.branches: dict[str, str] = {}
         self.tags: dict[str, str] = {}
-        self.on = "main"
+        self.on = self.default = "main"
         self.pipelines: dict[int, Pipeline] = {}
         self.freeze_periods: list[dict[str, Any]] = []
         self.named = True
@@ -157,6 +157,11 @@ class World:
         if tests:
             self.tested(sha, good=tests == "true")
         return sha
+
+    def rename_default(self, name: str) -> None:
+        """Give the default branch another name."""
+        self.branches[name] = self.branches.pop(self.default)
+        self.on = self.default = name
 
     def propose(self, subject: str) -> str:
         """Have somebody propose a commit from a fork: it is there, on no branch and at no tag (refs/merge-requests/…/head)."""
@@ -211,7 +216,7 @@ class World:
     def sha_of(self, ref: str) -> str:
         """Resolve as ``git rev-parse`` does; empty for what does not exist."""
         if ref == "HEAD":
-            return self.branches["main"]
+            return self.branches[self.default]
         if ref in self.commits:  # a whole id is never taken for a name
             return ref
         short = [sha for sha in self.commits if len(ref) >= 4 and sha.startswith(ref)]

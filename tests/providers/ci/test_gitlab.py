@@ -58,6 +58,13 @@ class TestStarting:
         two = await gitlab.provider(ref="ci").start(deploy(commit, "shop-2:all"))
         assert [gitlab.world.pipelines[int(run.id)].ref for run in (one, two)] == ["main", "ci"]
 
+    async def test_a_default_branch_that_is_renamed_while_the_bot_runs_is_asked_for_anew(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        await gitlab.ci.start(deploy(commit))
+        gitlab.world.rename_default("trunk")
+        run = await gitlab.ci.start(deploy(commit, "shop-2:rollback", "rollback"))
+        assert (gitlab.world.pipelines[int(run.id)].ref, gitlab.started()) == ("trunk", 2)
+
     @pytest.mark.parametrize("fault", ["lost", "truncated", "nonsense"])
     async def test_an_answer_that_is_lost_is_looked_for_and_not_repeated(self, gitlab: GitLabLab, fault: str) -> None:
         commit = gitlab.commit("first")

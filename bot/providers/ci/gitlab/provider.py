@@ -155,12 +155,13 @@ class GitLabCI:
         one_at_a_time = self._starting.setdefault(request.correlation, asyncio.Lock())
         async with one_at_a_time:  # per intent: a rollback does not wait for a start that hangs
             found = await self.find(request.correlation)
-            return found or await self._start(request, await self._repository.branch())
+            return found or await self._start(request)
 
-    async def _start(self, request: StartRequest, branch: str) -> CIRun:
+    async def _start(self, request: StartRequest) -> CIRun:
+        branch = await self._repository.branch()
         await self._starts.send(request)
         try:
-            created = await self._project.start(branch, reading.variables(request, self._service))
+            created = await self._create(branch, reading.variables(request, self._service))
         except RestError as error:
             if not error.perhaps_done:
                 await self._starts.refused(request.correlation)
@@ -170,6 +171,16 @@ class GitLabCI:
         await self._starts.became(request.correlation, run)
         _remember(self._carried, run, request.correlation)
         return reading.run(created, ())
+
+    async def _create(self, branch: str, variables: Mapping[str, str]) -> Object:
+        """Create a pipeline; once more when GitLab does not know the default branch any more, because it has another name by now."""
+        try:
+            return await self._project.start(branch, variables)
+        except RestError as error:
+            is_unknown = not error.perhaps_done and "reference not found" in str(error).lower()
+            if not is_unknown or not await self._repository.is_renamed():
+                raise
+        return await self._project.start(await self._repository.branch(), variables)
 
     async def _found_again(self, correlation: str, lost: RestError) -> CIRun:
         """Look for a pipeline whose start was not answered."""

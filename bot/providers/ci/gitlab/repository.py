@@ -22,6 +22,7 @@ class Repository:
     def __init__(self, project: Project, branch: str = "") -> None:
         self._project = project
         self._branch = branch
+        self._is_chosen = bool(branch)
 
     async def branch(self) -> str:
         """Name the branch that pipeline definitions come from: the option's, else the project's default."""
@@ -31,6 +32,13 @@ class Repository:
         if not self._branch:
             raise IntegrationError("The project has no default branch; set the option ref.", vendor=VENDOR, retry=False)
         return self._branch
+
+    async def is_renamed(self) -> bool:
+        """Ask for the default branch anew; tell whether it is another one by now."""
+        if self._is_chosen:
+            return False
+        before, self._branch = self._branch, ""
+        return await self.branch() != before
 
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch or commit, or ``latest`` (the highest version, else the branch)."""
