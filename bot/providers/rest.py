@@ -14,8 +14,7 @@ import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import timedelta
 from hashlib import sha256
 from http import HTTPStatus
 from typing import Any, Protocol
@@ -29,19 +28,15 @@ from bot.domain.errors import IntegrationError
 from bot.providers.complaint import words_of
 from bot.providers.hosts import LONGEST_PAUSE as LONGEST_PAUSE  # noqa: PLC0414 - the client's callers read it here
 from bot.providers.hosts import Hosts as Hosts  # noqa: PLC0414
+from bot.providers.patience import USUAL_PAUSE, date, is_unclear, is_used_up, limit, passes, rest_of_call, until_reset
 
 log = structlog.get_logger(__name__)
 
-USUAL_PAUSE = 60.0
-"""How long a host is left alone when it limits us and does not say until when (GitHub: "wait for at least one minute")."""
 REMEMBERED = 256
 """How many answers are kept for conditional requests, and"""
 REMEMBERED_SIZE = 512 * 1024
 """how large one of them may be."""
 _CHUNK = 64 * 1024
-_CLEAR = frozenset({501, 505})
-"""The faults that a server has for good. All others, also those that proxies made up, pass, and may hide a write that was done."""
-_AGAIN = frozenset({408, 425, 429})
 _TOKENS = re.compile(
     r"(?i)\b(gh[a-z]_[\w.-]+|github_pat_\w+|glpat-[\w-]+|xox[a-z]-[\w-]+|(?:bearer|basic|token)\s+[\w.~+/=-]{8,})|(?<=://)[^/@\s]+@"
 )
@@ -302,7 +297,7 @@ class RestClient:
         return reply
 
     def _compare_clocks(self, headers: Mapping[str, str]) -> None:
-        theirs = _date(headers.get("date", ""))
+        theirs = date(headers.get("date", ""))
         if theirs:
             self.ahead = timedelta(seconds=round(theirs.timestamp() - time.time()))
 
@@ -326,8 +321,8 @@ class RestClient:
 
     def _obey(self, headers: Mapping[str, str]) -> None:
         """Leave the host alone when this answer was the last one that its budget allows."""
-        if _is_used_up(headers):
-            self._leave_alone(_until_reset(headers) or USUAL_PAUSE)
+        if is_used_up(headers):
+            self._leave_alone(until_reset(headers) or USUAL_PAUSE)
 
     def _leave_alone(self, seconds: float) -> None:
         self._hosts.leave_alone(self._host, seconds)
@@ -335,7 +330,7 @@ class RestClient:
 
     def _refused(self, call: _Call, status: int, headers: Mapping[str, str], body: bytes) -> RestError:
         said = self.redact(words_of(body))
-        wait = min(_limit(status, headers, said), LONGEST_PAUSE)
+        wait = min(limit(status, headers, said), LONGEST_PAUSE)
         if wait:
             self._leave_alone(wait)
         sentence = self.redact(f"{self._vendor} answered {status} to {call.name}{_meaning(status, headers, limited=wait > 0)}")
@@ -343,9 +338,9 @@ class RestClient:
             f"{sentence}: {said}" if said else f"{sentence}.",
             vendor=self._vendor,
             status=status,
-            retry=_passes(status) or wait > 0,
-            perhaps_done=not call.is_read and _is_unclear(status),
-            wait=wait or _rest(status, headers),
+            retry=passes(status) or wait > 0,
+            perhaps_done=not call.is_read and is_unclear(status),
+            wait=wait or rest_of_call(status, headers),
         )
 
     def _failed(self, call: _Call, what: str, *, unclear: bool = False) -> RestError:
@@ -377,65 +372,3 @@ def _meaning(status: int, headers: Mapping[str, str], *, limited: bool) -> str:
     if HTTPStatus.MULTIPLE_CHOICES <= status < HTTPStatus.BAD_REQUEST:
         return " (it has moved; redirects are not followed, so configure its new address)"
     return ""
-
-
-def _is_unclear(status: int) -> bool:
-    return status >= HTTPStatus.INTERNAL_SERVER_ERROR and status not in _CLEAR
-
-
-def _passes(status: int) -> bool:
-    return status in _AGAIN or _is_unclear(status)
-
-
-def _rest(status: int, headers: Mapping[str, str]) -> float:
-    """Tell how long this one call should wait after the vendor's own trouble. Other calls may fare better: an alert page is no dispatch."""
-    return min(_retry_after(headers) or 0.0, USUAL_PAUSE) if _passes(status) else 0.0
-
-
-def _limit(status: int, headers: Mapping[str, str], said: str) -> float:
-    """Tell how long the vendor wants to be left alone by whoever we are; 0 when this is no such refusal."""
-    after = _retry_after(headers)
-    limited = status == HTTPStatus.TOO_MANY_REQUESTS
-    if status == HTTPStatus.FORBIDDEN:  # GitHub's way to say 429
-        limited = after is not None or _is_used_up(headers) or "rate limit" in said.lower()
-    if not limited:
-        return 0.0
-    if after is not None:
-        return max(after, 1.0)
-    return (_until_reset(headers) if _is_used_up(headers) else 0.0) or USUAL_PAUSE
-
-
-def _is_used_up(headers: Mapping[str, str]) -> bool:
-    return (headers.get("x-ratelimit-remaining") or headers.get("ratelimit-remaining")) == "0"
-
-
-def _until_reset(headers: Mapping[str, str]) -> float:
-    """Give the seconds until the limit is lifted, by the vendor's own clock: ours may differ."""
-    reset = _number(headers.get("x-ratelimit-reset") or headers.get("ratelimit-reset") or "")
-    now = _date(headers.get("date", ""))
-    if reset is None:
-        return 0.0
-    here = now.timestamp() if now else time.time()
-    return min(max(reset - here, 1.0), LONGEST_PAUSE)
-
-
-def _retry_after(headers: Mapping[str, str]) -> float | None:
-    """Read Retry-After: seconds, or a date."""
-    value = headers.get("retry-after", "")
-    seconds = _number(value)
-    if seconds is not None:
-        return seconds
-    until, now = _date(value), _date(headers.get("date", ""))
-    return max((until - now) / timedelta(seconds=1), 0.0) if until and now else None
-
-
-def _number(text: str) -> float | None:
-    return float(text) if re.fullmatch(r"\d{1,12}(\.\d{1,6})?", text.strip(), re.ASCII) else None
-
-
-def _date(text: str) -> datetime | None:
-    try:
-        found = parsedate_to_datetime(text)
-    except (TypeError, ValueError):
-        return None
-    return found if found.tzinfo else None

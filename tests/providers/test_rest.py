@@ -16,7 +16,8 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer, unused_port
 
-from bot.providers.rest import LONGEST_PAUSE, USUAL_PAUSE, Budget, Hosts, Reply, RestClient, RestError
+from bot.providers.patience import USUAL_PAUSE
+from bot.providers.rest import LONGEST_PAUSE, Budget, Hosts, Reply, RestClient, RestError
 
 TOKEN = "github_pat_11AAAA_secret"
 BROKEN = ("hangs up", "stops in the middle", "half a word", "too deep")
