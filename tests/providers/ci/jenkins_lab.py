@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 from collections.abc import Mapping
@@ -11,10 +12,12 @@ from typing import Any
 
 import aiohttp
 
+from bot.ports import CIRun, RunState, StartRequest
 from bot.providers.ci.jenkins import GIT_TOKEN, TOKEN, WEBHOOK_SECRET, build
 from bot.providers.ci.jenkins.callback import HEADER, sign
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.reading import PARAMETERS
+from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
 from tests.providers.ci import jenkins_fake
@@ -23,6 +26,7 @@ from tests.providers.ci.jenkins_world import STAGES, Job, Plan, World
 from tests.providers.ci.memory_runs import MemoryRuns
 
 SECRET = "the secret of the notices"
+INPUTS = {"percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-1"}
 BUDGET = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.005)
 
 
@@ -106,6 +110,11 @@ class JenkinsLab:
     def tag(self, name: str, commit: str) -> None:
         self.git("tag", name, commit)
 
+    async def forget(self, request: StartRequest) -> None:
+        """Leave no more in the store than that Jenkins was asked for this start, as a bot does that dies before it has the answer."""
+        self.runs.rows.clear()
+        await Starts("jenkins", "shop", self.runs, self.clock).send(request)
+
     def started(self) -> int:
         return self.world.begun
 
@@ -127,3 +136,18 @@ class JenkinsLab:
     def notice(self, run: str) -> tuple[dict[str, str], bytes]:
         body = json.dumps({"correlation": run, "build": 1, "state": "SUCCESS"}).encode()
         return {HEADER: sign(SECRET, body, datetime.now(UTC))}, body
+
+
+def deploy(commit: str, correlation: str = "shop-1:canary-25", action: str = "deploy") -> StartRequest:
+    return StartRequest(correlation, commit, "production", action, INPUTS, asked_by="ana")
+
+
+async def reaches(ci: Jenkins, run: CIRun, *states: RunState) -> CIRun:
+    async with asyncio.timeout(10):
+        while (seen := await ci.look(run.id)).state not in states:  # noqa: ASYNC110 - a run is polled
+            await asyncio.sleep(0.01)
+    return seen
+
+
+async def ends(ci: Jenkins, run: CIRun) -> CIRun:
+    return await reaches(ci, run, *(state for state in RunState if state.is_final))

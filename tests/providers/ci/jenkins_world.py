@@ -9,9 +9,11 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
+from urllib.parse import quote
 
 QUIET_PERIOD = 5.0
 STAGE_TIME = 0.005
+PLAIN = "!$&'()*+,-.=@_"
 STAGES = ("build", "migrate", "release")
 Pairs = tuple[tuple[str, str], ...]
 
@@ -51,7 +53,7 @@ class Item:
                 {"_class": "hudson.model.CauseAction", "causes": [{"shortDescription": "Started by user gonogo"}]},
             ],
             "id": self.id,
-            "task": {"_class": self.job.kind, "name": self.job.name.rpartition("/")[2], "url": f"{root}{self.job.path}/"},
+            "task": {"_class": self.job.kind, "name": self.job.name.rpartition("/")[2], "url": f"{root}{self.job.escaped}/"},
             "why": None if self.has_left else self.why,
         }
         if self.has_left:
@@ -151,6 +153,11 @@ class Job:
     @property
     def path(self) -> str:
         return "".join(f"/job/{part}" for part in self.name.split("/"))
+
+    @property
+    def escaped(self) -> str:
+        """Its path as Jenkins writes it (hudson.Util.rawEncode, which leaves more as it is than others do)."""
+        return "".join(f"/job/{quote(part, safe=PLAIN).replace('~', '%7E')}" for part in self.name.split("/"))
 
     def exported(self) -> dict[str, Any]:
         definitions = [{"_class": "hudson.model.StringParameterDefinition", "name": name} for name in self.parameters]

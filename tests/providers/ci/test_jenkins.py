@@ -3,36 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, QualityState, RunState, StartRequest
-from bot.providers.ci.jenkins.provider import Jenkins
+from bot.ports import QualityState, RunState
 from bot.providers.ci.jenkins.reading import PARAMETERS
 from bot.providers.ci.starts import SETTLES
+from tests.providers.ci.jenkins_lab import deploy, ends, reaches
 
 if TYPE_CHECKING:
     from tests.providers.ci.jenkins_lab import JenkinsLab
-
-INPUTS = {"percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-1"}
-
-
-def deploy(commit: str, correlation: str = "shop-1:canary-25", action: str = "deploy") -> StartRequest:
-    return StartRequest(correlation, commit, "production", action, INPUTS, asked_by="ana")
-
-
-async def reaches(ci: Jenkins, run: CIRun, *states: RunState) -> CIRun:
-    async with asyncio.timeout(10):
-        while (seen := await ci.look(run.id)).state not in states:  # noqa: ASYNC110 - a run is polled
-            await asyncio.sleep(0.01)
-    return seen
-
-
-async def ends(ci: Jenkins, run: CIRun) -> CIRun:
-    return await reaches(ci, run, *(state for state in RunState if state.is_final))
 
 
 class TestStarting:
@@ -134,92 +117,6 @@ class TestStarting:
         with pytest.raises(IntegrationError, match="403") as refused:
             await jenkins.ci.start(deploy(jenkins.commit("first")))
         assert not refused.value.retry
-
-
-class TestFinding:
-    async def test_a_run_is_found_after_a_restart_whether_it_waits_runs_or_is_over(self, jenkins: JenkinsLab) -> None:
-        jenkins.world.executors.clear()
-        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
-        waiting = await jenkins.provider().find(run.id)
-        assert waiting is not None
-        assert waiting.state is RunState.QUEUED
-        jenkins.world.executors.set()
-        restarted = jenkins.provider()
-        await reaches(restarted, run, RunState.RUNNING)
-        await restarted.cancel(run.id)
-        done = await ends(restarted, run)
-        assert await jenkins.provider().find(run.id) == done
-
-    async def test_a_run_is_found_when_jenkins_has_forgotten_its_queue_item(self, jenkins: JenkinsLab) -> None:
-        run = await jenkins.ci.start(deploy(jenkins.commit("first")))
-        async with asyncio.timeout(5):
-            while not jenkins.job.builds or jenkins.job.builds[0].building:  # noqa: ASYNC110 - the bot does not look meanwhile
-                await asyncio.sleep(0.01)
-        jenkins.world.forget_left()
-        assert (await jenkins.ci.look(run.id)).state is RunState.SUCCEEDED
-
-    async def test_a_run_is_found_behind_hundreds_of_other_builds(self, jenkins: JenkinsLab) -> None:
-        run = await ends(jenkins.ci, await jenkins.ci.start(deploy(jenkins.commit("first"))))
-        for _ in range(250):
-            jenkins.world.add_build(jenkins.job, result="SUCCESS")
-        found = await jenkins.provider().find(run.id)
-        assert found is not None
-        assert found.url == run.url
-
-    async def test_looking_back_ends_after_seven_days(self, jenkins: JenkinsLab) -> None:
-        for _ in range(350):
-            jenkins.world.add_build(jenkins.job, result="SUCCESS").began -= int(timedelta(days=8) / timedelta(milliseconds=1))
-        await jenkins.ci._starts.send(deploy(jenkins.commit("first")))
-        with pytest.raises(IntegrationError, match="shows nothing of it yet"):
-            await jenkins.ci.find("shop-1:canary-25")
-        assert len([each for each in jenkins.fake.requests if "allBuilds" in each.query.get("tree", "")]) == 1
-
-    async def test_more_builds_than_can_be_looked_through_are_not_taken_for_none(self, jenkins: JenkinsLab) -> None:
-        for _ in range(2000):
-            jenkins.world.add_build(jenkins.job, result="SUCCESS")
-        await jenkins.ci._starts.send(deploy(jenkins.commit("first")))
-        with pytest.raises(IntegrationError, match=r"whether shop-1:canary-25 is one of them cannot be told"):
-            await jenkins.ci.find("shop-1:canary-25")
-
-    async def test_what_was_never_sent_is_not_looked_for(self, jenkins: JenkinsLab) -> None:
-        asked = len(jenkins.fake.requests)
-        assert await jenkins.ci.find("shop-1:canary-25") is None
-        assert len(jenkins.fake.requests) == asked
-
-    async def test_another_jobs_run_with_the_same_correlation_is_not_ours(self, jenkins: JenkinsLab) -> None:
-        jenkins.world.executors.clear()
-        jenkins.world.queue(jenkins.tests, (("CORRELATION_ID", "shop-1:canary-25"),))
-        assert await jenkins.ci.find("shop-1:canary-25") is None
-
-    async def test_two_builds_with_one_correlation_are_told_and_never_guessed(self, jenkins: JenkinsLab) -> None:
-        commit = jenkins.commit("first")
-        run = await ends(jenkins.ci, await jenkins.ci.start(deploy(commit)))
-        jenkins.twin(run.id)
-        restarted = jenkins.provider()
-        for ask in (jenkins.ci.find(run.id), jenkins.ci.start(deploy(commit)), restarted.find(run.id), restarted.look(run.id)):
-            with pytest.raises(
-                IntegrationError, match="build #1 and build #2 in Jenkins both say that they are shop-1:canary-25"
-            ) as unclear:
-                await ask
-            assert unclear.value.retry
-        jenkins.job.builds.pop()
-        assert (await restarted.look(run.id)).state is RunState.SUCCEEDED
-
-    async def test_a_run_that_was_seen_is_still_ours_when_a_twin_comes(self, jenkins: JenkinsLab) -> None:
-        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
-        await reaches(jenkins.ci, run, RunState.RUNNING)
-        jenkins.twin(run.id)
-        assert (await jenkins.ci.look(run.id)).url.endswith("/1/")
-        await jenkins.ci.cancel(run.id)
-        assert (await ends(jenkins.ci, run)).state is RunState.CANCELLED
-
-    async def test_a_build_number_that_was_given_anew_is_not_taken_for_the_run(self, jenkins: JenkinsLab) -> None:
-        run = await jenkins.ci.start(deploy(jenkins.commit("first", held=True)))
-        await reaches(jenkins.ci, run, RunState.RUNNING)
-        jenkins.job.builds[0].parameters = (("CORRELATION_ID", "shop-9:canary-5"),)
-        with pytest.raises(IntegrationError, match="was never started, or its build was deleted") as gone:
-            await jenkins.ci.look(run.id)
-        assert (gone.value.status, gone.value.retry) == (404, False)
 
 
 class TestLooking:

@@ -23,14 +23,14 @@ from bot.providers.ci.jenkins import callback, reading
 from bot.providers.ci.jenkins.examination import Examination
 from bot.providers.ci.jenkins.server import PAGE, VENDOR, Server
 from bot.providers.ci.mirror import Mirror
-from bot.providers.ci.starts import Starts
+from bot.providers.ci.starts import EARLIER, Attempt, Starts
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
 LOOK_BACK = timedelta(days=7)
-"""How old a build may be and still be found by its correlation."""
+"""How old the build of a run may be of whose start nothing is stored."""
 PAGES = 20
-"""How many pages of builds are read at most to look that far back."""
+"""How many pages of builds are read at most."""
 REMEMBERED = 1000
 _T = TypeVar("_T")
 
@@ -41,6 +41,11 @@ class _Place:
 
     item: int = 0
     build: int | None = None
+
+    @property
+    def name(self) -> str:
+        """What is stored of it: the queue item, which the build keeps, or else the build."""
+        return str(self.item) if self.item else f"#{self.build}"
 
 
 class Jenkins:
@@ -99,17 +104,22 @@ class Jenkins:
         return ()
 
     async def find(self, correlation: str) -> CIRun | None:
-        """Find the run that carries a correlation, in the queue and in the builds of the last seven days; None is certain."""
+        """Find the run of an intent; None is certain, and what is not certain raises.
+
+        The queue item that Jenkins named is ours, whatever else carries the correlation; and when nothing was ever sent, no run is.
+        Jenkins is searched only for a start whose answer did not say which item it became.
+        """
         attempt = await self._starts.of(correlation)
         if attempt.is_unsent:
             return None
-        place = await self._locate(correlation) or self._places.get(correlation)
-        if place is None:
-            if not self._starts.has_settled(attempt):
+        if not attempt.run:
+            place = await self._search(correlation, self._starts.age(attempt) + EARLIER)
+            if place is None and not self._starts.has_settled(attempt):
                 raise _lost(correlation)
-            return None
-        self._keep(self._places, correlation, place)
-        await self._starts.became(correlation, str(place.item or place.build))
+            if place is None:
+                return None
+            self._keep(self._places, correlation, place)
+            await self._starts.became(correlation, place.name)
         return await self.look(correlation)
 
     async def start(self, request: StartRequest) -> CIRun:
@@ -214,24 +224,42 @@ class Jenkins:
         return await self.find(correlation) or _unknown(correlation)
 
     async def _locate(self, correlation: str) -> _Place | None:
+        """Find where a run is: by what Jenkins said when it was started, else by its correlation."""
+        attempt = await self._starts.of(correlation)
+        if attempt.run:
+            return await self._known(correlation, attempt)
+        return await self._search(correlation, LOOK_BACK if attempt.is_unsent else self._starts.age(attempt) + EARLIER)
+
+    async def _known(self, correlation: str, attempt: Attempt) -> _Place | None:
+        """Find the build of the queue item that a run became; a rebuilt or replayed one has an item of its own."""
+        if attempt.run.startswith("#"):
+            return _Place(build=int(attempt.run[1:]))
+        item = int(attempt.run)
+        waiting = await self._server.item(item)
+        if waiting is not None and _carries(waiting, correlation):
+            return _Place(item, waiting.number)
+        builds = await self._builds(correlation, self._starts.age(attempt) + EARLIER, item)
+        return next((_Place(item, each.number) for each in builds if each.queue_id == item), None)
+
+    async def _search(self, correlation: str, age: timedelta) -> _Place | None:
         """Find a run by its correlation. The queue is read first: what leaves it meanwhile shows among the builds."""
         places = {item.id: _Place(item.id) for item in await self._server.queued() if _carries(item, correlation)}
-        for found in await self._recent(correlation):
+        for found in await self._builds(correlation, age):
             places[found.queue_id or -found.number] = _Place(found.queue_id, found.number)
         if len(places) > 1:
             _two(correlation, places.values())
         return next(iter(places.values()), None)
 
-    async def _recent(self, correlation: str) -> list[reading.Build]:
-        """List the builds with a correlation, as far back as a start can lie."""
-        horizon, found = self._clock.now() - LOOK_BACK, []
-        for page in range(PAGES):
-            builds = await self._server.builds(page)
-            found += [each for each in builds if _carries(each, correlation)]
-            if len(builds) < PAGE or any(each.started_at and each.started_at < horizon for each in builds):
+    async def _builds(self, correlation: str, age: timedelta, item: int = 0) -> list[reading.Build]:
+        """List the builds with a correlation as far back as that, or as far as the one of a queue item. Raises IntegrationError."""
+        found: list[reading.Build] = []
+        for number in range(PAGES):
+            page = await self._server.builds(number)
+            found += [each for each in page.builds if _carries(each, correlation)]
+            if page.is_last or page.reaches(age) or (item and any(each.queue_id == item for each in found)):
                 return found
         sentence = (
-            f"{self._server.name} has more than {PAGES * PAGE:,} builds of the last {LOOK_BACK.days} days, "
+            f"{self._server.name} has had more than {PAGES * PAGE:,} builds since then, "
             f"so whether {correlation} is one of them cannot be told. Let Jenkins discard builds sooner."
         )
         raise IntegrationError(sentence, vendor=VENDOR)

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from typing import Any, TypeVar
 from urllib.parse import unquote
@@ -14,6 +17,20 @@ from bot.providers.rest import Reply, RestClient, RestError
 VENDOR = "Jenkins"
 PAGE = 100
 _T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A page of builds, newest first."""
+
+    builds: tuple[reading.Build, ...]
+    at: datetime | None
+    """When Jenkins gave it, by its own clock."""
+    is_last: bool
+
+    def reaches(self, age: timedelta) -> bool:
+        """Tell whether there is a build on it that began longer ago than that."""
+        return self.at is not None and any(each.started_at and self.at - each.started_at > age for each in self.builds)
 
 
 class Server:
@@ -52,14 +69,17 @@ class Server:
         data = await self._found(f"/queue/item/{id}/api/json", {"tree": reading.LEFT_TREE})
         return None if data is None else _sensible(reading.item(data))
 
-    async def builds(self, page: int) -> tuple[reading.Build, ...]:
+    async def builds(self, page: int) -> Page:
         """Read a page of builds, newest first; empty behind the last one."""
-        builds = (reading.build(each) for each in await self._all_builds(reading.BUILD_TREE, page))
-        return tuple(each for each in builds if each)
+        reply = await self._all_builds(reading.BUILD_TREE, page)
+        listed = _listed(reply.data, "allBuilds")
+        found = (reading.build(each) for each in listed)
+        return Page(tuple(each for each in found if each), _date(reply), is_last=len(listed) < PAGE)
 
     async def tested(self) -> tuple[reading.Tested, ...]:
         """Read the newest builds as builds that test commits."""
-        builds = (reading.tested(each) for each in await self._all_builds(reading.TESTED_TREE, 0))
+        reply = await self._all_builds(reading.TESTED_TREE, 0)
+        builds = (reading.tested(each) for each in _listed(reply.data, "allBuilds"))
         return tuple(each for each in builds if each)
 
     async def build(self, number: int) -> reading.Build | None:
@@ -113,10 +133,9 @@ class Server:
             if not _is_redirect(error) and error.status != also:
                 raise
 
-    async def _all_builds(self, tree: str, page: int) -> Sequence[Any]:
+    async def _all_builds(self, tree: str, page: int) -> Reply:
         span = f"{{{page * PAGE},{(page + 1) * PAGE}}}"
-        data = (await self._rest.get(f"{self._job}/api/json", {"tree": f"allBuilds[{tree}]{span}"})).data
-        return _listed(data, "allBuilds")
+        return await self._rest.get(f"{self._job}/api/json", {"tree": f"allBuilds[{tree}]{span}"})
 
     async def _found(self, path: str, params: Mapping[str, str] | None = None) -> Any:
         try:
@@ -129,6 +148,13 @@ class Server:
 
 def _is_redirect(error: RestError) -> bool:
     return error.status in {HTTPStatus.FOUND, HTTPStatus.SEE_OTHER}
+
+
+def _date(reply: Reply) -> datetime | None:
+    try:
+        return parsedate_to_datetime(reply.headers.get("date", "")).astimezone(UTC)
+    except ValueError:
+        return None
 
 
 def _listed(data: Any, key: str) -> Sequence[Any]:
