@@ -17,7 +17,9 @@ PATIENCE = 30.0
 SHOWN = 50
 """How many commits and files are listed; all are counted."""
 _SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_COMMIT = re.compile(r"[0-9a-f]{7,40}|[0-9a-f]{64}")
+_WHOLE = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
+"""A commit's whole id, by SHA-1 or SHA-256."""
 
 
 def checked(ref: str, vendor: str = VENDOR) -> str:
@@ -63,11 +65,22 @@ class Git:
         """Resolve a tag, branch or commit, or ``latest`` (the highest version among the tags, else the newest commit)."""
         if ref == "latest":
             ref = highest((await self.run("tag", "--list")).split()) or "HEAD"
-        for candidate in (f"refs/tags/{checked(ref, self._vendor)}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}", ref):
-            commit = await self._commit(candidate) if candidate != ref or _COMMIT.fullmatch(ref) or ref == "HEAD" else ""
+        for candidate in _candidates(checked(ref, self._vendor)):
+            commit = await self._commit(candidate)
+            if commit and candidate != ref:
+                await self._refuse_likeness(ref, commit)
             if commit:
                 return Resolved(commit, ref if candidate.startswith("refs/tags/") else await self._called(commit))
         raise IntegrationError(f'There is no tag, branch or commit "{ref}" in this repository.', vendor=self._vendor, retry=False)
+
+    async def _refuse_likeness(self, ref: str, commit: str) -> None:
+        """Refuse the name of a tag or branch that is also the beginning of another commit's id, rather than guess which one is meant."""
+        if not _COMMIT.fullmatch(ref):
+            return
+        for other in (await self.run("rev-parse", f"--disambiguate={ref}")).split():
+            if other != commit and (await self.run("cat-file", "-t", other)).strip() == "commit":
+                sentence = f'"{ref}" is a tag or branch, and the beginning of another commit. Give the whole id of the commit.'
+                raise IntegrationError(sentence, vendor=self._vendor, retry=False)
 
     async def _commit(self, name: str) -> str:
         try:
@@ -112,6 +125,14 @@ class Git:
             except IntegrationError:
                 continue
             return
+
+
+def _candidates(ref: str) -> tuple[str, ...]:
+    """Name the ways in which git may know a ref: as a tag, a branch, a commit. A whole id means that commit, whatever is called so."""
+    if _WHOLE.fullmatch(ref):
+        return (ref,)
+    named = (f"refs/tags/{ref}", f"refs/heads/{ref}", f"refs/remotes/origin/{ref}")
+    return (*named, ref) if _COMMIT.fullmatch(ref) or ref == "HEAD" else named
 
 
 def _reason(errors: str) -> str:

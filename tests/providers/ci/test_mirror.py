@@ -73,6 +73,28 @@ class TestResolving:
         with pytest.raises(IntegrationError, match='no tag, branch or commit "old"'):
             await mirror.resolve("old")
 
+    async def test_the_whole_id_of_a_commit_means_that_commit_whatever_is_called_so(self, elsewhere: Elsewhere, mirror: Mirror) -> None:
+        good, other = elsewhere.commit("good"), elsewhere.commit("other")
+        elsewhere.git("update-ref", f"refs/tags/{good}", other)
+        elsewhere.git("update-ref", f"refs/heads/{good}", other)
+        assert (await mirror.resolve(good)).commit == good
+
+    @pytest.mark.parametrize("kind", ["tags", "heads"])
+    async def test_a_name_that_also_begins_another_commit_is_not_guessed(self, elsewhere: Elsewhere, mirror: Mirror, kind: str) -> None:
+        good, other = elsewhere.commit("good"), elsewhere.commit("other")
+        elsewhere.git("update-ref", f"refs/{kind}/{good[:10]}", other)
+        with pytest.raises(IntegrationError, match="Give the whole id") as refused:
+            await mirror.resolve(good[:10])
+        assert not refused.value.retry
+        elsewhere.git("update-ref", f"refs/{kind}/{good[:10]}", good)
+        assert (await mirror.resolve(good[:10])).commit == good
+
+    async def test_a_tag_that_is_a_date_is_a_tag(self, elsewhere: Elsewhere, mirror: Mirror) -> None:
+        commit = elsewhere.commit("first")
+        elsewhere.git("tag", "--annotate", "--message", "of today", "20261121")
+        found = await mirror.resolve("20261121")
+        assert (found.commit, found.version) == (commit, "20261121")
+
     async def test_latest_without_tags_is_the_newest_commit_of_the_default_branch(self, elsewhere: Elsewhere, mirror: Mirror) -> None:
         first = elsewhere.commit("first")
         assert (await mirror.resolve("latest")).commit == first
