@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import aiohttp
 
 from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers read it here
+from bot.domain.errors import ConfigurationError
 from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
 from bot.providers.hosts import Hosts
 
@@ -48,6 +49,13 @@ class Workbench:
     embedded: Embedded | None = None
     environments: Sequence[str] = ()
     """The names of the service's environments in gonogo.yaml."""
+
+
+def one_word(name: str, value: str) -> str:
+    """Refuse a token that was not copied alone: with a line break in it no request can be sent. Raises ConfigurationError."""
+    if not all("!" <= sign <= "~" for sign in value):
+        raise ConfigurationError(f"{name}: contains spaces, line breaks or signs that no token has; copy it again, alone.")
+    return value
 
 
 @dataclass(frozen=True, slots=True)

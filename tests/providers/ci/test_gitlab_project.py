@@ -224,3 +224,10 @@ class TestConfiguring:
                 build(bench(session, options, gitlab, **secrets))
         assert said in str(wrong.value)
         assert "secret@" not in str(wrong.value)
+
+    @pytest.mark.parametrize("token", ["glpat-one\nglpat-two", "glpat-one\n", "glpat one", "\ufeffglpat-one"])
+    async def test_a_token_that_was_not_copied_alone_is_said_so_and_not_shown(self, gitlab: GitLabLab, token: str) -> None:
+        async with aiohttp.ClientSession() as session:
+            with pytest.raises(ConfigurationError, match="GONOGO_GITLAB_TOKEN: contains spaces, line breaks") as wrong:
+                build(bench(session, {"project": "shop/storefront"}, gitlab, GONOGO_GITLAB_TOKEN=token))
+        assert "glpat" not in str(wrong.value)

@@ -143,6 +143,12 @@ class TestCredentials:
         assert token.ok is None
         assert "a password can start nothing" in token.sentence
 
+    @pytest.mark.parametrize("token", ["one\ntwo", "one\n"])
+    async def test_a_git_token_that_was_not_copied_alone_is_said_so_at_the_start(self, jenkins: JenkinsLab, token: str) -> None:
+        with pytest.raises(ConfigurationError, match=f"{GIT_TOKEN}: contains spaces, line breaks") as wrong:
+            jenkins.provider({GIT_TOKEN: token}, repository="https://git.example.com/shop.git")
+        assert "one" not in str(wrong.value).replace("alone", "")
+
 
 class TestOptions:
     @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from bot.providers.ci.buildbot.reading import VENDOR
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
 
 USER, PASSWORD = "GONOGO_BUILDBOT_USER", "GONOGO_BUILDBOT_PASSWORD"
 WEBHOOK_SECRET, GIT_TOKEN = "GONOGO_BUILDBOT_WEBHOOK_SECRET", "GONOGO_BUILDBOT_GIT_TOKEN"
@@ -52,7 +52,9 @@ def _built(bench: Workbench, budget: Budget | None, settles: timedelta, pause: f
     basic = base64.b64encode(f"{user}:{password}".encode()).decode() if user else ""
     rest = RestClient(bench.session, setup.url, vendor=VENDOR, hosts=bench.hosts, secrets=(password, basic), budget=budget)
     repository = _word(bench.options, "repository")
-    mirror = Mirror(repository, bench.work / "buildbot", vendor=VENDOR, environment=token_for(repository, bench.secret(GIT_TOKEN)))
+    mirror = Mirror(
+        repository, bench.work / "buildbot", vendor=VENDOR, environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN)))
+    )
     starts = Starts(VENDOR, bench.service, bench.runs, bench.clock, settles=settles)
     return BuildbotCI(setup, Door(rest, user, basic), mirror, bench.clock, bench.wake, starts=starts, pause=pause)
 

@@ -18,7 +18,7 @@ from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Policy, Surroundings
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
 
 API = "https://api.github.com"
 WORKFLOW = "deploy.yml"
@@ -63,8 +63,8 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
 def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[Callable[[Budget | None], RestClient], App | None]:
     """Say who we are, and give a way to make clients that all do, and the App where we are one."""
     token, app, key = (
-        _one_word(bench, "GONOGO_GITHUB_TOKEN"),
-        _one_word(bench, "GONOGO_GITHUB_APP_ID"),
+        one_word("GONOGO_GITHUB_TOKEN", bench.secret("GONOGO_GITHUB_TOKEN")),
+        one_word("GONOGO_GITHUB_APP_ID", bench.secret("GONOGO_GITHUB_APP_ID")),
         bench.secret("GONOGO_GITHUB_APP_KEY"),
     )
     if bool(app) != bool(key):
@@ -82,13 +82,6 @@ def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[
         return lambda budget: make(headers=headers, secrets=[token], budget=budget), None
     needed = "Set GONOGO_GITHUB_TOKEN, or GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY"
     raise ConfigurationError(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
-
-
-def _one_word(bench: Workbench, name: str) -> str:
-    value = bench.secret(name)
-    if not all("!" <= sign <= "~" for sign in value):
-        raise ConfigurationError(f"{name}: contains spaces, line breaks or signs that no token has; copy it again, alone.")
-    return value
 
 
 def _options(bench: Workbench) -> Options:

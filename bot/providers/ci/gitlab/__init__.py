@@ -16,7 +16,7 @@ from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
 
 __all__ = ["KIND", "build"]
 
@@ -32,7 +32,7 @@ _LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 def build(bench: Workbench) -> GitLabCI:
     """Make the provider of one service. Raises ConfigurationError with one line per problem."""
     project, ref = str(bench.options.get("project", "")), str(bench.options.get("ref") or "")
-    api, token = _api(str(bench.options.get("api") or API)), bench.secret(TOKEN)
+    api, token = _api(str(bench.options.get("api") or API)), one_word(TOKEN, bench.secret(TOKEN))
     key, wrong = _key(bench.secret(SIGNING_TOKEN))
     problems = [
         "" if _PROJECT.fullmatch(project) else f'project "{project[:80]}" is no path like group/project and no id.',

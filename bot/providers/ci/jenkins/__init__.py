@@ -17,7 +17,7 @@ from bot.providers.ci.jenkins.server import VENDOR, Server
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
 
 TOKEN = "GONOGO_JENKINS_TOKEN"  # noqa: S105 - a setting's name
 WEBHOOK_SECRET = "GONOGO_JENKINS_WEBHOOK_SECRET"  # noqa: S105 - a setting's name
@@ -39,7 +39,12 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
     )  # fmt: skip
     repository = _word(options, "repository", where)
     try:
-        mirror = Mirror(repository, bench.work / "jenkins", vendor=VENDOR, environment=token_for(repository, bench.secret(GIT_TOKEN)))
+        mirror = Mirror(
+            repository,
+            bench.work / "jenkins",
+            vendor=VENDOR,
+            environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN))),
+        )
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error}") from error
     return Jenkins(
