@@ -81,6 +81,11 @@ def test_the_page_names_the_stages_of_the_template_in_their_order() -> None:
     assert f"stages: [{', '.join(stages)}]" in PAGE
 
 
+def test_a_rollback_does_not_wait_for_a_build() -> None:
+    conditions = dict(re.findall(r"stage\('([^']+)'\) \{\s+when \{ expression \{ params\.ACTION (.. '\w+') \} \}", TEMPLATE))
+    assert conditions == {"build": "== 'deploy'", "release": "!= 'smoke'", "smoke": "== 'smoke'"}
+
+
 def test_the_page_names_every_parameter_option_and_secret() -> None:
     names = [*PARAMETERS, *KIND.options, *(each.name for each in KIND.secrets)]
     assert [name for name in names if f"`{name}`" not in PAGE] == []
