@@ -11,6 +11,7 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -248,19 +249,26 @@ FILTERS: Mapping[str, Callable[..., object]] = {
 }  # fmt: skip
 
 
+@cache
+def _environment(folder: Path | None) -> ImmutableSandboxedEnvironment:
+    """Make the one environment of a folder: templates are compiled once per process."""
+    loaders: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
+    environment = ImmutableSandboxedEnvironment(
+        loader=ChoiceLoader([*loaders, PackageLoader("templates", "slack")]),
+        undefined=StrictUndefined, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True,
+    )  # fmt: skip
+    for name in UNSAFE_FILTERS:
+        environment.filters.pop(name, None)
+    environment.filters.update(FILTERS)
+    return environment
+
+
 class Words:
     """Everything that the bot says in Slack. ``folder`` holds a team's own templates, in the same tree as ``templates/slack``."""
 
     def __init__(self, folder: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
-        loaders: list[BaseLoader] = [FileSystemLoader(folder)] if folder else []
-        self._environment = ImmutableSandboxedEnvironment(
-            loader=ChoiceLoader([*loaders, PackageLoader("templates", "slack")]),
-            undefined=StrictUndefined, autoescape=True, finalize=shown, trim_blocks=True, lstrip_blocks=True,
-        )  # fmt: skip
+        self._environment = _environment(folder)
         self._now = now
-        for name in UNSAFE_FILTERS:
-            self._environment.filters.pop(name, None)
-        self._environment.filters.update(FILTERS)
 
     def text(self, template: str, facts: Mapping[str, Any]) -> str:
         """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its ends and never two together."""
