@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -176,11 +177,21 @@ async def stand_down(house: House, id: DeploymentId) -> bool | Later:
         undone = await existing(reader, back.undoes)
         steps = await reader.steps(undone.id)
     left = STAND_DOWN - (house.now() - back.requested_at)
+    await _stop_again(house, undone, steps)
     running = {step.key: await _why_not_stopped(house, undone, step, left) for step in steps if step.is_under_way}
     if any(running.values()) and left > timedelta(0):
         return Later(min(max(SOON, (STAND_DOWN - left) / 2), left + SOON))
     await _say_not_stopped(house, undone, back, {key: why for key, why in running.items() if why})
     return True
+
+
+async def _stop_again(house: House, undone: Deployment, steps: Sequence[Step]) -> None:
+    """Stop a run that has failed, too: a person may have run it again at the CI provider. One that has ended is left as it is."""
+    for step in steps:
+        if step.state is StepState.FAILED and step.run:
+            with suppress(IntegrationError, TimeoutError):  # a courtesy, which must not hold up the way back
+                async with asyncio.timeout(1.0):
+                    await house.providers[undone.service].ci.cancel(step.run)
 
 
 async def _why_not_stopped(house: House, undone: Deployment, step: Step, left: timedelta) -> str:

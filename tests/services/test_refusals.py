@@ -57,6 +57,21 @@ async def test_a_run_that_cannot_be_stopped_does_not_hold_up_the_rollback(team: 
     assert (await team.deployment(v2)).state is State.ROLLED_BACK
 
 
+@pytest.mark.parametrize("error", [None, FORBIDDEN, STILL_RUNNING])
+async def test_a_run_that_failed_is_stopped_too_because_somebody_may_have_run_it_again(team: Team, error: IntegrationError | None) -> None:
+    v2 = await under_way(team)
+    team.ci.stages, team.ci.ends["deploy"] = (), RunState.FAILED
+    await team.passes(MINUTE)
+    assert (await team.deployment(v2)).state is State.FAILED
+    if error:
+        team.ci.refuses["cancel"] = error
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(10 * SECOND)
+    assert team.ci.cancelled == ([] if error else ["shop-2:canary-5"])
+    assert "shop-3:rollback" in ways_back(team)
+    assert await team.said("not_stopped") == []
+
+
 async def test_a_start_that_was_not_seen_to_its_end_and_cannot_be_told_does_not_hold_it_up_either(team: Team) -> None:
     team.ci.refuses["find shop-2"] = TWINS
     v2 = await team.rolls_out_v2()

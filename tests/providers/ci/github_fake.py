@@ -81,6 +81,8 @@ class GitHub:
             Route("GET", REPO, "metadata=read", lambda _: Answer(self.views.repository())),
             Route("GET", REPO + "/tags", "contents=read", self._tags),
             Route("GET", REPO + "/branches", "contents=read", lambda asked: Answer(page(self.views.branches(), asked))),
+            Route("GET", REPO + "/branches/{branch}", "contents=read", lambda asked: Answer(self.views.branch(asked))),
+            Route("GET", REPO + "/rules/branches/{branch}", "metadata=read", lambda asked: Answer(page(self.views.branch_rules(), asked))),
             Route("GET", REPO + "/commits/{ref}/check-runs", "checks=read", self._check_runs),
             Route("GET", REPO + "/commits/{ref}/status", "statuses=read", self._status),
             Route("GET", REPO + "/commits/{commit_sha}/pulls", "pull_requests=read", self._pulls),

@@ -26,7 +26,11 @@ class Views:
     def repository(self) -> Any:
         owner, _, name = self._world.name.partition("/")
         return filled(
-            "full-repository", name=name, full_name=self._world.name, default_branch="main", owner=filled("simple-user", login=owner)
+            "full-repository",
+            name=name,
+            full_name=self._world.name,
+            default_branch=self._world.default_branch,
+            owner=filled("simple-user", login=owner),
         )
 
     def installation(self) -> Any:
@@ -56,6 +60,27 @@ class Views:
     def branches(self) -> list[Any]:
         listed = sorted(self._world.branches.items())
         return [filled("short-branch", name=name, commit={"sha": sha, "url": f"{WEB}/x"}) for name, sha in listed]
+
+    def branch(self, asked: Asked) -> Any:
+        sha = self._world.branches.get(asked.parts["branch"])
+        if sha is None:
+            raise Refused(404, "Branch not found")
+        named = self._world.protected
+        checks = {"enforcement_level": "everyone", "contexts": named, "checks": [{"context": name, "app_id": None} for name in named]}
+        protection = {"enabled": bool(named), "required_status_checks": checks}
+        commit = self.commit(self._world.commits[sha])
+        return filled("branch-with-protection", name=asked.parts["branch"], commit=commit, protected=bool(named), protection=protection)
+
+    def branch_rules(self) -> list[Any]:
+        if self._world.ruled is None:
+            raise Refused(403, "Upgrade to GitHub Pro or make this repository public to enable this feature.")  # [seen]
+        where = {"ruleset_source_type": "Repository", "ruleset_source": self._world.name, "ruleset_id": 7}
+        checks = {
+            "required_status_checks": [{"context": name} for name in self._world.ruled],
+            "strict_required_status_checks_policy": False,
+        }
+        required = [{"type": "required_status_checks", "parameters": checks, **where}] if self._world.ruled else []
+        return [{"type": "deletion", **where}, *required]
 
     def commit(self, commit: Commit) -> Any:
         sample = filled("commit", sha=commit.sha)

@@ -125,6 +125,11 @@ class World:
         self.advisories: list[str] | None = None
         """The severities of Dependabot's open alerts; None where it is off."""
         self.pulls: list[Pull] = []
+        self.default_branch = "main"
+        self.ruled: list[str] | None = []
+        """The checks that a ruleset requires on the default branch; None where the plan has no rulesets."""
+        self.protected: list[str] = []
+        """The checks that the branch's older kind of protection requires."""
         self.rules: dict[str, str] = {}
         """By input environment: GitHub's environment before whose job a protection rule of our App stands."""
         self.foreign_rules: dict[str, list[str]] = {}
@@ -166,6 +171,8 @@ class World:
 
     def find(self, ref: str) -> str:
         """Resolve as ``GET /commits/{ref}`` does: heads/NAME, tags/NAME, a branch or tag, a commit of 4 characters or more."""
+        if ref in self.commits:
+            return ref  # as git reads it: GitHub refuses tags and branches of 40 hexadecimal digits
         for prefix, names in (("heads/", self.branches), ("tags/", self.tags)):
             if ref.startswith(prefix) and ref.removeprefix(prefix) in names:
                 return names[ref.removeprefix(prefix)]

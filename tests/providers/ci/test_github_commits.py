@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import QualityState, StartRequest
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.repository import web_address
 from tests.providers.ci.github_fake import TOKEN
 
 if TYPE_CHECKING:
+    from bot.providers.ci.github.provider import GitHubCI
     from tests.providers.ci.github_lab import GitHubLab
 
 
@@ -39,6 +40,27 @@ class TestNames:
         github.tag("main", older)
         assert (await github.ci.resolve("main")).commit == older
         assert newer != older
+
+    @pytest.mark.parametrize("kind", ["tag", "branch"])
+    async def test_a_name_that_reads_as_another_commit_is_refused(self, github: GitHubLab, kind: str) -> None:
+        meant, other = github.commit("first"), github.commit("second")
+        (github.tag if kind == "tag" else github.branch)(meant[:10], other)
+        with pytest.raises(IntegrationError, match="reads as the beginning of another commit") as caught:
+            await github.ci.resolve(meant[:10])
+        assert not caught.value.retry
+        assert (await github.ci.resolve(meant)).commit == meant
+
+    async def test_a_name_that_reads_as_the_commit_itself_or_as_a_date_is_one(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.tag(commit[:10], commit)
+        github.tag("20261121", commit)
+        assert (await github.ci.resolve(commit[:10])).commit == commit
+        assert (await github.ci.resolve("20261121")).version == "20261121"
+
+    async def test_a_full_commit_is_never_a_tag(self, github: GitHubLab) -> None:
+        meant, other = github.commit("first"), github.commit("second")
+        github.tag(meant, other)
+        assert (await github.ci.resolve(meant)).commit == meant
 
     async def test_a_branch_with_slashes_and_a_plain_commit_have_no_version_but_ten_characters(self, github: GitHubLab) -> None:
         commit = github.commit("first")
@@ -194,6 +216,13 @@ class TestTests:
         found = await github.ci.quality(github.commit("first"))
         assert found.sentence == "1 check passed; checks of other apps cannot be seen with this token"
 
+    async def test_a_workflow_that_still_runs_is_waited_for_though_all_its_jobs_so_far_are_green(self, seeing: GitHubLab) -> None:
+        commit = seeing.commit("first", tests="")
+        run = seeing.world.test(commit, None, name="lint")
+        run.jobs[0].status, run.jobs[0].conclusion = "completed", "success"
+        found = await seeing.ci.quality(commit)
+        assert (found.state, found.sentence.partition(";")[0]) == (QualityState.RUNNING, "ci still running")
+
     def test_a_long_list_of_failures_is_cut(self) -> None:
         found = facts.quality([facts.Check(name, "red") for name in "dcbae"])
         assert found.sentence == "a, b, c and 2 more failed"
@@ -203,6 +232,52 @@ class TestTests:
         github.world.statuses[commit] = [{"context": f"ci/{number}", "state": "success"} for number in range(1000)]
         with pytest.raises(IntegrationError, match="1,000 or more entries"):
             await github.ci.quality(commit)
+
+
+class TestRequiredChecks:
+    def require(self, github: GitHubLab, checks: Any) -> GitHubCI:
+        github.options["checks"] = checks
+        return github.provider()
+
+    @pytest.mark.parametrize("checks", ["e2e", ["unit", "e2e"], "required"])
+    async def test_what_has_not_reported_yet_is_waited_for(self, seeing: GitHubLab, checks: Any) -> None:
+        seeing.world.ruled = ["unit", "e2e"]
+        commit, ci = seeing.commit("first"), self.require(seeing, checks)
+        found = await ci.quality(commit)
+        assert (found.state, found.sentence.split("; checks")[0]) == (
+            QualityState.RUNNING,
+            "1 check passed; required and not reported yet: e2e",
+        )
+        seeing.world.statuses[commit] = [{"context": "e2e", "state": "success"}]
+        assert (await ci.quality(commit)).state is QualityState.GREEN
+
+    async def test_a_required_check_may_be_the_job_of_a_workflow(self, seeing: GitHubLab) -> None:
+        commit = seeing.commit("first")
+        seeing.world.test(commit, "failure", name="e2e")
+        found = await self.require(seeing, ["unit", "e2e"]).quality(commit)
+        assert (found.state, found.sentence.partition(";")[0]) == (QualityState.RED, "e2e failed")
+
+    async def test_another_check_that_fails_is_red_all_the_same(self, seeing: GitHubLab) -> None:
+        commit = seeing.commit("first")
+        seeing.world.statuses[commit] = [{"context": "lint", "state": "failure"}]
+        assert (await self.require(seeing, "unit").quality(commit)).state is QualityState.RED
+
+    @pytest.mark.parametrize("ruled", [[], None])
+    async def test_the_older_kind_of_protection_is_a_rule_too(self, seeing: GitHubLab, ruled: list[str] | None) -> None:
+        seeing.world.ruled, seeing.world.protected = ruled, ["unit", "e2e"]
+        commit = seeing.commit("first")
+        assert (await self.require(seeing, "required").quality(commit)).state is QualityState.RUNNING
+
+    async def test_rules_that_require_nothing_are_no_green_light(self, seeing: GitHubLab) -> None:
+        commit = seeing.commit("first")
+        with pytest.raises(IntegrationError, match="no rule of main at GitHub requires a check") as caught:
+            await self.require(seeing, "required").quality(commit)
+        assert not caught.value.retry
+
+    @pytest.mark.parametrize("checks", ["", [""], ["required", "unit"], [1], {"unit": "e2e"}])
+    def test_an_option_that_names_nothing_is_refused(self, github: GitHubLab, checks: Any) -> None:
+        with pytest.raises(ConfigurationError, match=r"services\.shop\.ci\.checks: .* does not do; (write|name) "):
+            self.require(github, checks)
 
 
 class TestTheCostOfAsking:
@@ -232,4 +307,4 @@ class TestTheCostOfAsking:
         github.github.remaining = 1
         with pytest.raises(IntegrationError, match="asks to be left alone"):
             await github.ci.quality(commit)
-        assert len(github.github.requests) == 2  # what it may not see cost nothing
+        assert len(github.github.requests) == 1

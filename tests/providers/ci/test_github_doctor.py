@@ -39,6 +39,11 @@ class TestAHealthySetUp:
         assert list(found) == ["repository", "workflow", "runs", "tests", "webhook", "clock"]
         assert all(each.ok for each in found.values())
 
+    async def test_the_checks_that_the_rules_require_are_named(self, github: GitHubLab) -> None:
+        github.options["checks"] = "required"
+        github.world.ruled, github.world.protected = ["unit", "e2e"], ["lint"]
+        assert (await examined(github))["checks"].sentence == "The rules of main require unit, e2e and lint."
+
     async def test_what_a_fine_grained_token_cannot_see_is_said(self, github: GitHubLab, github_app: GitHubLab) -> None:
         assert "cannot be seen, as with every fine-grained token" in (await examined(github))["tests"].sentence
         assert (await examined(github_app))["tests"].sentence == "Check runs and commit statuses can be read."
@@ -49,6 +54,10 @@ class TestMistakes:
         github.github.tokens.clear()
         problem = await only_problem(github)
         assert "(the token is wrong, expired or revoked)" in problem.sentence
+
+    async def test_rules_that_should_require_checks_and_do_not(self, github: GitHubLab) -> None:
+        github.options["checks"] = "required"
+        assert (await only_problem(github)).remedy == "Let the rules of the default branch require checks, or name them."
 
     async def test_a_repository_that_the_token_may_not_see(self, github: GitHubLab) -> None:
         github.options["repository"] = "acme/elsewhere"

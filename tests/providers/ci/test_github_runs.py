@@ -69,6 +69,14 @@ class TestStarting:
         github.ci = github.provider()
         assert "No ref found for: production" in str(await refused(github, request(commit)))
 
+    async def test_a_default_branch_that_was_renamed_is_found_again(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        await github.ci.start(request(commit))
+        github.world.branches["trunk"] = github.world.branches.pop("main")
+        github.world.default_branch = "trunk"
+        await github.ci.start(request(commit, "shop-43:rollback"))
+        assert [run.branch for run in github.world.deploy_runs()] == ["main", "trunk"]
+
     async def test_a_correlation_is_a_word_and_not_a_part_of_one(self, github: GitHubLab) -> None:
         commit = github.commit("first")
         for other in ("shop-42:canary-250", "shop-42:canary-25:smoke", "a-shop-42:canary-25"):

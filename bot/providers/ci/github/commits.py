@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -10,6 +11,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import Quality, Resolved
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.repository import Repository, entries, escaped
+from bot.providers.ci.github.required import Required
 from bot.providers.ci.versions import highest
 from bot.providers.rest import RestError
 
@@ -32,11 +34,12 @@ _BLIND = "; checks of other apps cannot be seen with this token"
 
 
 class Commits:
-    """The commits of one repository; ``workflow`` is the one that deploys, whose runs are no tests."""
+    """The commits of one repository. The runs of ``workflow``, which deploys, are no tests; ``required`` names what has to have passed."""
 
-    def __init__(self, repository: Repository, workflow: str) -> None:
+    def __init__(self, repository: Repository, workflow: str, required: Required) -> None:
         self._repository = repository
         self._workflow = workflow
+        self._required = required
 
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch or commit, or ``latest`` (the highest version among the tags, else the default branch)."""
@@ -45,10 +48,10 @@ class Commits:
             ref = tag or await self._repository.ref()
         for name in facts.candidates(facts.checked(ref)):
             commit = await self._commit(name)
-            if commit and name == ref:
-                await self._refuse_strange(commit)
-            if commit:
-                return Resolved(commit, ref if name.startswith("tags/") else await self._called(commit))
+            if not commit or (name == ref and not commit.startswith(ref)):
+                continue
+            await (self._refuse_strange(commit) if name == ref else self._refuse_likeness(ref, commit))
+            return Resolved(commit, ref if name.startswith("tags/") else await self._called(commit))
         await self._repository.get("")  # a repository that cannot be seen has no tags either, and says why
         sentence = f'There is no tag, branch or commit "{ref}" in {self._repository.name}.'
         raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
@@ -61,6 +64,18 @@ class Commits:
             if error.status not in _NO_SUCH:
                 raise
             return ""
+
+    async def _refuse_likeness(self, ref: str, commit: str) -> None:
+        """Refuse the name of a tag or branch that reads as the beginning of another commit's id, rather than guess which one is meant.
+
+        Whether GitHub would show that commit beside the tag is not documented; only a name of nothing but digits, which is mostly a date,
+        is taken for the tag when GitHub shows no other commit.
+        """
+        if not facts.is_commit(ref) or commit.startswith(ref):
+            return
+        if not ref.isdecimal() or await self._commit(ref) not in {"", commit}:
+            sentence = f'"{ref}" is a tag or branch, and reads as the beginning of another commit. Give the whole id of the commit.'
+            raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
 
     async def _refuse_strange(self, commit: str) -> None:
         """Refuse a commit that lies on no branch and at no tag: GitHub also shows what somebody proposes from a fork."""
@@ -115,28 +130,33 @@ class Commits:
     async def quality(self, commit: str) -> Quality:
         """Tell whether the commit's checks and statuses are green. The jobs of our own deployments do not count."""
         path = f"/commits/{escaped(facts.checked(commit))}"
-        found, note = await self._checks(commit, path)
+        required = await self._required.names()
+        runs = await self._repository.all("/actions/runs", {"head_sha": commit}, key="workflow_runs", limit=CHECKS)
+        found, note = await self._checks(path, runs, by_job=bool(required))
         listed = await self._repository.all(f"{path}/status", key="statuses", limit=CHECKS)
         url = f"{self._repository.url}/commit/{commit}/checks" if self._repository.url else ""
-        return facts.quality([*found, *facts.statuses(listed)], note=note, url=url)
+        return facts.quality([*found, *facts.statuses(listed)], required=required, note=note, url=url)
 
-    async def _checks(self, commit: str, path: str) -> tuple[list[facts.Check], str]:
+    async def _checks(self, path: str, runs: list[Any], *, by_job: bool) -> tuple[list[facts.Check], str]:
+        """Read the checks of a commit from its check runs, or from its workflow runs where the token may not see those.
+
+        A workflow that runs counts beside its check runs: a job that waits for others has none yet.
+        """
+        newest = facts.newest(runs, self._workflow)
+        running = [each for each in facts.workflows(newest) if each.verdict == "running"]
         try:
-            runs = await self._repository.all(f"{path}/check-runs", {"filter": "latest"}, key="check_runs", limit=CHECKS)
+            listed = await self._repository.all(f"{path}/check-runs", {"filter": "latest"}, key="check_runs", limit=CHECKS)
         except RestError as error:
             if error.status != HTTPStatus.FORBIDDEN or error.retry:
-                raise
-            return await self._workflows(commit), _BLIND  # fine-grained tokens have no permission for checks
-        return facts.checks(runs, await self._our_suites(commit) if runs else ()), ""
+                raise  # fine-grained tokens have no permission for checks
+            return ([*running, *await self._jobs(newest)] if by_job else facts.workflows(newest)), _BLIND
+        ours = [int(run["check_suite_id"]) for run in runs if run.get("check_suite_id") and facts.is_of(run, self._workflow)]
+        return [*running, *facts.checks(listed, ours)], ""
 
-    async def _our_suites(self, commit: str) -> list[int]:
-        path = f"/actions/workflows/{escaped(self._workflow)}/runs"
-        runs = await self._repository.all(path, {"head_sha": commit}, key="workflow_runs", limit=CHECKS)
-        return [int(run["check_suite_id"]) for run in runs if run.get("check_suite_id")]
-
-    async def _workflows(self, commit: str) -> list[facts.Check]:
-        runs = await self._repository.all("/actions/runs", {"head_sha": commit}, key="workflow_runs", limit=CHECKS)
-        return facts.workflows(runs, self._workflow)
+    async def _jobs(self, runs: list[Mapping[str, Any]]) -> list[facts.Check]:
+        paths = [f"/actions/runs/{int(run['id'])}/jobs" for run in runs]
+        latest = {"filter": "latest"}
+        return [each for path in paths for each in facts.jobs(await self._repository.all(path, latest, key="jobs", limit=CHECKS))]
 
 
 def _pointed(listed: list[Any]) -> dict[str, str]:

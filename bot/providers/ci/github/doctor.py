@@ -10,6 +10,7 @@ from bot.domain.errors import IntegrationError
 from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.protection import Guard
 from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
@@ -29,6 +30,7 @@ class Doctor:
         self,
         repository: Repository,
         workflow: str,
+        required: Required,
         *,
         blocking: Surroundings | None = None,
         guard: Guard | None = None,
@@ -36,6 +38,7 @@ class Doctor:
     ) -> None:
         self._repository = repository
         self._workflow = workflow
+        self._required = required
         self._blocking = blocking
         self._guard = guard
         self._has_webhook_secret = has_webhook_secret
@@ -49,6 +52,8 @@ class Doctor:
                 await self._ask("runs", self._runs, "give the token Actions: read and write"),
                 await self._ask("tests", self._tests, "give the token Commit statuses: read and Actions: read"),
             ]
+            if self._required.by_rules:
+                found.append(await self._ask("checks", self._checks, "let the rules of the default branch require checks, or name them"))
             if self._blocking:
                 found.append(await self._ask("alerts", self._alerts, "give the token Code scanning alerts and Dependabot alerts: read"))
             if self._guard:
@@ -97,6 +102,10 @@ class Doctor:
                 raise
             return Finding(subject, ok=True, sentence=f"Commit statuses can be read; {_CHECKS_NOTE}.")
         return Finding(subject, ok=True, sentence="Check runs and commit statuses can be read.")
+
+    async def _checks(self, subject: str) -> Finding:
+        names = await self._required.names()
+        return Finding(subject, ok=True, sentence=f"The rules of {await self._repository.default_branch()} require {_listed(names)}.")
 
     async def _alerts(self, subject: str) -> Finding:
         missing = await self._blocking.unavailable() if self._blocking else []

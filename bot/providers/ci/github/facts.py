@@ -44,11 +44,17 @@ def full_commit(text: str) -> str:
 
 
 def candidates(ref: str) -> Iterable[str]:
-    """Name the ways in which GitHub may know a ref: as a tag, as a branch, as a commit."""
-    yield f"tags/{ref}"
-    yield f"heads/{ref}"
-    if _COMMIT.fullmatch(ref):
+    """Name the ways in which GitHub may know a ref: as a tag, as a branch, as a commit. A full commit is nothing else."""
+    if not _FULL.fullmatch(ref):
+        yield f"tags/{ref}"
+        yield f"heads/{ref}"
+    if is_commit(ref):
         yield ref
+
+
+def is_commit(ref: str) -> bool:
+    """Tell whether a ref may be a commit, or the beginning of one."""
+    return bool(_COMMIT.fullmatch(ref) or _FULL.fullmatch(ref))
 
 
 def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:
@@ -87,23 +93,33 @@ class Check(NamedTuple):
 
 def checks(runs: Iterable[Mapping[str, Any]], ours: Collection[int]) -> list[Check]:
     """Read check runs. The newest of one name in one suite decides; the suites of our own deployments do not count."""
-    newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+    found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for run in runs:
         suite = (run.get("check_suite") or {}).get("id")
         key = (suite, (run.get("app") or {}).get("id"), run["name"])
-        if suite not in ours and int(run["id"]) >= int(newest.get(key, run)["id"]):
-            newest[key] = run
-    return [_check(str(run["name"]), run) for run in newest.values()]
+        if suite not in ours and int(run["id"]) >= int(found.get(key, run)["id"]):
+            found[key] = run
+    return [_check(str(run["name"]), run) for run in found.values()]
 
 
-def workflows(runs: Iterable[Mapping[str, Any]], ours: str) -> list[Check]:
-    """Read workflow runs, for tokens that may not see check runs. The newest of a workflow and its event decides; ``ours`` is left out."""
-    newest: dict[tuple[Any, ...], Mapping[str, Any]] = {}
+def newest(runs: Iterable[Mapping[str, Any]], ours: str) -> list[Mapping[str, Any]]:
+    """Pick the workflow runs that count: the newest of each workflow and its event, without those of the workflow ``ours``."""
+    found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
     for run in runs:
         key = (run["workflow_id"], run["event"])
-        if not is_of(run, ours) and int(run["id"]) >= int(newest.get(key, run)["id"]):
-            newest[key] = run
-    return [_check(str(run.get("name") or run.get("path") or run["id"]), run) for run in newest.values()]
+        if not is_of(run, ours) and int(run["id"]) >= int(found.get(key, run)["id"]):
+            found[key] = run
+    return list(found.values())
+
+
+def workflows(runs: Iterable[Mapping[str, Any]]) -> list[Check]:
+    """Read workflow runs. One runs until its last job has ended, also while that job waits for others and has no check run yet."""
+    return [_check(str(run.get("name") or run.get("path") or run["id"]), run) for run in runs]
+
+
+def jobs(listed: Iterable[Mapping[str, Any]]) -> list[Check]:
+    """Read the jobs of a workflow run; each is called like its check run."""
+    return [_check(str(job["name"]), job) for job in listed]
 
 
 def is_of(run: Mapping[str, Any], workflow: str) -> bool:
@@ -126,17 +142,21 @@ def statuses(given: Iterable[Mapping[str, Any]]) -> list[Check]:
     return [Check(str(each["context"]), words.get(str(each["state"]), "red")) for each in given]
 
 
-def quality(found: Iterable[Check], *, note: str = "", url: str = "") -> Quality:
-    """Weigh all checks of a commit. Red outweighs running; without a single success nothing is green."""
+def quality(found: Iterable[Check], *, required: Iterable[str] = (), note: str = "", url: str = "") -> Quality:
+    """Weigh all checks of a commit. Red outweighs running, and a required one that is missing runs; without a success nothing is green."""
     found = list(found)
     for verdict, state, words in (("red", QualityState.RED, "failed"), ("running", QualityState.RUNNING, "still running")):
         names = sorted({name for name, each in found if each == verdict})
         if names:
             return Quality(state, f"{listed(names)} {words}{note}", url)
     green = sum(each == "green" for _, each in found)
+    passed = f"{green} {'check' if green == 1 else 'checks'} passed"
+    missing = sorted(set(required) - {name for name, _ in found})
+    if missing:
+        return Quality(QualityState.RUNNING, f"{passed}; required and not reported yet: {listed(missing)}{note}", url)
     if not green:
         return Quality(QualityState.NONE, f"no tests have run at this commit{note}", url)
-    return Quality(QualityState.GREEN, f"{green} {'check' if green == 1 else 'checks'} passed{note}", url)
+    return Quality(QualityState.GREEN, f"{passed}{note}", url)
 
 
 def listed(names: list[str]) -> str:

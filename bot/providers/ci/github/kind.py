@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
@@ -14,6 +14,7 @@ from bot.providers.ci.github.identity import App, checked_key
 from bot.providers.ci.github.protection import Guard, Protection
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository, web_address
+from bot.providers.ci.github.required import BY_RULES, Required
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Policy, Surroundings
 from bot.providers.ci.starts import Starts
@@ -42,6 +43,7 @@ class Options:
     deployments: bool
     alerts: Policy
     protection: bool
+    checks: tuple[str, ...]
 
 
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
@@ -57,7 +59,10 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     surroundings = Surroundings(repository if options.alerts is Policy.BLOCK else hasty, options.alerts)
     guard = Guard(repository, app, bench.environments) if app and options.protection and bench.environments else None
     secret = bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET")
-    return GitHubCI(repository, options.workflow, runs=runs, surroundings=surroundings, guard=guard, webhook_secret=secret)
+    required = Required(repository, options.checks)
+    return GitHubCI(
+        repository, options.workflow, runs=runs, required=required, surroundings=surroundings, guard=guard, webhook_secret=secret
+    )
 
 
 def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[Callable[[Budget | None], RestClient], App | None]:
@@ -88,7 +93,7 @@ def _options(bench: Workbench) -> Options:
     given = {name: str(value) for name, value in bench.options.items()}
     found = Options(
         given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
-        _switch(bench, "deployments"), _policy(bench), _switch(bench, "protection"),
+        _switch(bench, "deployments"), _policy(bench), _switch(bench, "protection"), _checks(bench),
     )  # fmt: skip
     if not _REPOSITORY.fullmatch(found.repository):
         raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
@@ -117,6 +122,18 @@ def _policy(bench: Workbench) -> Policy:
         raise _wrong(bench, "alerts", "write show, block or off") from None
 
 
+def _checks(bench: Workbench) -> tuple[str, ...]:
+    """Read ``required``, one name, or a list of names."""
+    given = bench.options.get("checks", ())
+    listed: Sequence[object] = given if isinstance(given, (list, tuple)) else [given]
+    names = [name.strip() for name in listed if isinstance(name, str) and name.strip()]
+    if len(names) < len(listed):
+        raise _wrong(bench, "checks", f"write {BY_RULES}, or the names of checks in brackets, as in [unit, e2e]")
+    if BY_RULES in names and len(names) > 1:
+        raise _wrong(bench, "checks", f"write {BY_RULES} alone, or name the checks")
+    return tuple(names)
+
+
 def _wrong(bench: Workbench, option: str, remedy: str) -> ConfigurationError:
     return ConfigurationError(f'services.{bench.service}.ci.{option}: "{bench.options.get(option, "")}" does not do; {remedy}.')
 
@@ -133,6 +150,10 @@ KIND = CIKind(
         "deployments": Option("on or off (default): whether GitHub's list of deployments is kept, at the exact commit."),
         "protection": Option(
             "on or off (default): whether the bot's App answers as a custom deployment protection rule; needs a GitHub App."
+        ),
+        "checks": Option(
+            "The checks and statuses that must have passed, as in [unit, e2e]; required: those that the default branch's rules require. "
+            "By default all that have reported count."
         ),
         "alerts": Option(
             "show (default): open alerts of code scanning and Dependabot, and reviews, stand beside the tests; "

@@ -12,6 +12,7 @@ from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
 from bot.providers.ci.github.protection import Guard
 from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.workbench import Finding
@@ -26,13 +27,15 @@ class GitHubCI:
         workflow: str,
         *,
         runs: Runs,
+        required: Required,
         surroundings: Surroundings,
         guard: Guard | None = None,
         webhook_secret: str = "",
     ) -> None:
         self._repository = repository
         self._workflow = workflow
-        self._commits = Commits(repository, workflow)
+        self._commits = Commits(repository, workflow, required)
+        self._required = required
         self._runs = runs
         self._surroundings = surroundings
         self._guard = guard
@@ -92,7 +95,9 @@ class GitHubCI:
         """Check the configuration live, for ``gonogo doctor``."""
         blocking = self._surroundings if self._surroundings.blocks else None
         has_secret = bool(self._webhook_secret)
-        doctor = Doctor(self._repository, self._workflow, blocking=blocking, guard=self._guard, has_webhook_secret=has_secret)
+        doctor = Doctor(
+            self._repository, self._workflow, self._required, blocking=blocking, guard=self._guard, has_webhook_secret=has_secret
+        )
         return await doctor.examine()
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:

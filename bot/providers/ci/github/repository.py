@@ -23,6 +23,7 @@ class Repository:
         """Where people look at it; "" where that is not known."""
         self._path = f"/repos/{name}"
         self._ref = ref
+        self._default = ""
 
     async def get(self, path: str, params: Mapping[str, str] | None = None, *, accept: str = "", text: bool = False) -> Reply:
         """Read something of the repository. ``accept`` asks for another form than JSON."""
@@ -50,9 +51,17 @@ class Repository:
 
     async def ref(self) -> str:
         """Name the branch whose workflow file is used: the option ``ref``, else the repository's default branch."""
-        if not self._ref:
-            self._ref = str((await self.get("")).data["default_branch"])
-        return self._ref
+        return self._ref or await self.default_branch()
+
+    async def default_branch(self) -> str:
+        """Name the repository's default branch."""
+        self._default = self._default or str((await self.get("")).data["default_branch"])
+        return self._default
+
+    def forget_branch(self) -> bool:
+        """Forget which branch is the default one, which may have got another name. Gives False where the option ``ref`` names a branch."""
+        self._default = ""
+        return not self._ref
 
 
 def entries(reply: Reply, key: str = "") -> list[Any]:

@@ -140,17 +140,27 @@ class Runs:
         return await self._see(run)
 
     async def _dispatch(self, request: StartRequest) -> Reply:
-        path = f"/actions/workflows/{escaped(self._workflow)}/dispatches"
-        body = {"ref": await self._repository.ref(), "inputs": inputs(request)}
-        if not self._gives_details:
-            return await self._repository.send("POST", path, body)
+        """Send the start. What GitHub refuses with 422 was not started, so it may be put right and sent again."""
         try:
-            return await self._repository.send("POST", path, {**body, "return_run_details": True})
+            return await self._send(request)
         except RestError as error:
-            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or "return_run_details" not in str(error):
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY or not self._put_right(str(error)):
                 raise
-        self._gives_details = False  # an older GitHub Enterprise Server
+        return await self._send(request)
+
+    async def _send(self, request: StartRequest) -> Reply:
+        path = f"/actions/workflows/{escaped(self._workflow)}/dispatches"
+        body: dict[str, Any] = {"ref": await self._repository.ref(), "inputs": inputs(request)}
+        if self._gives_details:
+            body["return_run_details"] = True
         return await self._repository.send("POST", path, body)
+
+    def _put_right(self, complaint: str) -> bool:
+        """Change what GitHub complains of, and tell whether there was anything to change."""
+        if "return_run_details" in complaint and self._gives_details:  # an older GitHub Enterprise Server
+            self._gives_details = False
+            return True
+        return "No ref found" in complaint and self._repository.forget_branch()  # the default branch was renamed
 
     async def _settle(self, correlation: str, pauses: Sequence[float]) -> CIRun:
         """Find a run that was perhaps started; as often as there are pauses, and once more."""
