@@ -1,0 +1,105 @@
+"""Make the pictures of the card in ``docs/images``: the demo is played through its page in Chromium, and each phase photographed.
+
+    python tools/pictures.py docs/images
+
+What is seen is what the sandbox showed at that moment; nothing is drawn or put in order afterwards. It takes two minutes.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+import aiohttp
+from PIL import Image
+from playwright.async_api import Page, ViewportSize, async_playwright
+
+from bot.sandbox.demo import CHANNEL
+from bot.sandbox.story import ACKNOWLEDGE, ANA, APPROVE, BO, CY, DI, ROLL_BACK, WARM_UP, Player, Post
+
+CHROMIUM = Path("/usr/bin/chromium")
+QUIETLY = ["--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync", "--disable-quic"]
+PORT = 3111
+SIZE: ViewportSize = {"width": 1280, "height": 1400}
+COLOURS = 64
+STOP = 20.0
+"""Seconds that the demo has to end."""
+
+
+@dataclass
+class Photographer:
+    """Somebody with a camera at the page; ``player`` does what the people do."""
+
+    page: Page
+    player: Player
+    folder: Path
+
+    async def takes(self, name: str, *words: str) -> Post:
+        """Photograph the newest message with these words."""
+        post = await self.player.card(ANA, *words)
+        shown = self.page.locator(f'article[data-ts="{post["ts"]}"]').first
+        await shown.get_by_text(words[-1]).first.wait_for()
+        taken = Image.open(BytesIO(await shown.screenshot()))
+        await asyncio.to_thread(taken.quantize(COLOURS).save, self.folder / f"phase-{name}.png", optimize=True)
+        return post
+
+    async def deploys(self, version: str, *, pictures: bool) -> None:
+        """Ask for a version in production, clear its gates and approve it."""
+        title = f"storefront {version} → production"
+        await self.player.says(ANA, "/deploy", f"storefront {version} to production")
+        card = await (self.takes("blocked", title, "not ready") if pictures else self.player.card(ANA, title, "not ready"))
+        await self.player.clicks(BO, card, ACKNOWLEDGE)
+        for user in (BO, CY, DI):
+            await self.player.ticks(user, card)
+        ready = await (self.takes("waiting", title, "waiting for") if pictures else self.player.card(ANA, title, "waiting for"))
+        await self.player.clicks(CY, ready, APPROVE)
+
+
+async def tell(camera: Photographer) -> None:
+    """Play the story: a good version, then a bad one that is rolled back."""
+    await asyncio.sleep(WARM_UP)
+    await camera.deploys("v1.1.0", pictures=True)
+    await camera.takes("canary", "storefront v1.1.0 → production", "canary 25 %")
+    await camera.takes("done", "storefront v1.1.0 → production", "live and healthy")
+    await camera.player.says(ANA, "/deploy", "storefront v1.2.0 to staging")
+    await camera.player.card(ANA, "storefront v1.2.0 → staging", "live and ")
+    await camera.deploys("v1.2.0", pictures=False)
+    degraded = await camera.takes("degraded", "storefront v1.2.0 → production", "DEGRADED")
+    await camera.player.clicks(DI, degraded, ROLL_BACK)
+    await camera.player.clicks(BO, degraded, ROLL_BACK)
+    await camera.takes("rolled-back", "storefront v1.2.0 → production", "rolled back to v1.1.0")
+    await camera.takes("summary", "Summary", "storefront")
+
+
+@asynccontextmanager
+async def demo() -> AsyncIterator[str]:
+    """Run the demo as its users do; give the page's address."""
+    command = [sys.executable, "-m", "bot", "demo", "--no-browser", "--port", str(PORT)]
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    try:
+        while process.stdout and b"The workspace is at" not in (line := await process.stdout.readline()):
+            if not line:
+                raise SystemExit("The demo ended before it had begun.")
+        yield f"http://127.0.0.1:{PORT}"
+    finally:
+        process.terminate()
+        await asyncio.wait_for(process.wait(), STOP)
+
+
+async def main(folder: Path) -> None:
+    """Make all pictures."""
+    async with demo() as url, async_playwright() as playwright, aiohttp.ClientSession() as session:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
+        page = await browser.new_page(viewport=SIZE)
+        await page.goto(f"{url}/?quiet=1")
+        await tell(Photographer(page, Player(session, url, CHANNEL), folder))
+        await browser.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(Path(sys.argv[1])))
