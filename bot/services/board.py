@@ -103,7 +103,9 @@ def words_of(strategy: Strategy) -> str:
 
 
 async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...]) -> timedelta | None:
-    """Estimate from what the steps took before (90th percentile) and the holds that are still to come."""
+    """Estimate from what the steps took before (90th percentile) and the holds that are still to come; not while CI is silent."""
+    if any(step.silent_since for step in steps):
+        return None
     left = timedelta(0)
     for step in steps:
         if step.state in {StepState.DONE, StepState.SKIPPED, StepState.FAILED}:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -178,10 +178,11 @@ async def stand_down(house: House, id: DeploymentId) -> bool | Later:
         steps = await reader.steps(undone.id)
     left = STAND_DOWN - (house.now() - back.requested_at)
     await _stop_again(house, undone, steps)
-    running = {step.key: await _why_not_stopped(house, undone, step, left) for step in steps if step.is_under_way}
-    if any(running.values()) and left > timedelta(0):
+    reasons = [(step, await _why_not_stopped(house, undone, step, left)) for step in steps if step.is_under_way]
+    running = [(step, why) for step, why in reasons if why]
+    if running and left > timedelta(0):
         return Later(min(max(SOON, (STAND_DOWN - left) / 2), left + SOON))
-    await _say_not_stopped(house, undone, back, {key: why for key, why in running.items() if why})
+    await _say_not_stopped(house, undone, back, running)
     return True
 
 
@@ -205,12 +206,12 @@ async def _why_not_stopped(house: House, undone: Deployment, step: Step, left: t
         return "the CI provider does not answer"
 
 
-async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, reasons: Mapping[str, str]) -> None:
+async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, running: Sequence[tuple[Step, str]]) -> None:
     async with house.store.transaction() as tx:
-        for key, why in reasons.items():
-            await note(tx, house.now(), "not stopped", undone, outcome="failed", step=key, why=why)
-            facts = {**facts_of(undone), "step": key, "why": why, "target": back.version}
-            await tx.say(Message(f"{back.id}:not-stopped:{key}", "not_stopped", facts, undone.id, to="channel"))
+        for step, why in running:
+            await note(tx, house.now(), "not stopped", undone, outcome="failed", step=step.key, why=why)
+            facts = {**facts_of(undone), "step": step.key, "why": why, "url": step.run_url, "target": back.version}
+            await tx.say(Message(f"{back.id}:not-stopped:{step.key}", "not_stopped", facts, undone.id, to="channel"))
 
 
 async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:

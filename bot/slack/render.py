@@ -235,6 +235,12 @@ def cut(value: object, longest: int) -> str:
     return plain(value, longest)
 
 
+def ended(value: object) -> str:
+    """End with a full stop what a vendor said, so that a sentence can follow."""
+    text = plain(value).rstrip()
+    return text if text.endswith((".", "…", "?")) else f"{text}."
+
+
 def bold(value: object) -> Markup:
     """Make a value bold; what is in it cannot end that."""
     text = shown(value)
@@ -245,7 +251,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "mention": mention, "mentions": mentions, "link": link, "channel": channel, "when": when, "day": day, "clock": clock,
     "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration, "roughly": roughly, "plural": plural, "percent": percent,
     "number": number, "metric": metric, "spark": spark, "listed": listed, "join": listed, "sentence": sentence, "note": note, "role": role,
-    "who": who, "cut": cut, "bold": bold,
+    "who": who, "cut": cut, "ended": ended, "bold": bold,
 }  # fmt: skip
 
 

@@ -127,7 +127,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
     "stuck": {**FACTS, "why": "CI is away", "since": AT},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
-    "not_stopped": {**FACTS, "step": "canary-5", "why": "GitHub answered 403.", "target": "v1.1.0"},
+    "not_stopped": {**FACTS, "step": "canary-5", "why": "GitHub answered 403.", "url": "https://ci/1", "target": "v1.1.0"},
     "ask_lead": {**FACTS, "by": "T1/UCY"},
     "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": ""},
     "acknowledge_request": {**FACTS, "until": AT},
