@@ -196,6 +196,13 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "is rolled back to *v1.1.0* by itself; it took 41 s. Reason: errors",
         ),
         (
+            "messages/refused",
+            {**MESSAGES["refused"], "why": "GitHub answered 401: Bad credentials"},
+            "401: Bad credentials.\nIt is asked again",
+        ),
+        ("messages/not_stopped", MESSAGES["not_stopped"], "GitHub answered 403.\nThe rollback to v1.1.0 goes on"),
+        ("messages/not_stopped", MESSAGES["not_stopped"], "Stop <https://ci/1|the run> at the CI provider"),
+        (
             "messages/no_channel",
             {"title": "x", "deployment": "x-1", "channel": ""},
             "(x-1): no channel is configured for it, so it is here.",
