@@ -29,7 +29,7 @@ async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer |
     async with house.store.reading() as reader:
         deployment = await _still_open(reader, command.deployment)
     shift = await readiness.on_call_now(house, deployment)
-    if shift is None or shift.person != intent.by:
+    if intent.by != deployment.lead and (shift is None or shift.person != intent.by):
         who = f"<@{shift.person.user}> is on call now." if shift else "Nobody is on call now."
         raise NotAllowed(
             f"Only the person on call for {deployment.service} can take over. {who}", Offer("ask_lead", "Ask the lead", deployment.id)
@@ -48,6 +48,9 @@ async def _lead(house: House, intent: Intent, deployment: Deployment, to: Person
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
             return None
+        if (await existing(tx, deployment.id)).lead == to:
+            who = "You lead" if to == intent.by else f"<@{to.user}> leads"
+            raise NotPossible(f"{who} {deployment.title} already; nothing was changed.")
         await tx.change(deployment.id, lead=to)
         await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
         facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}

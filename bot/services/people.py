@@ -52,13 +52,14 @@ class People:
     async def require(self, person: Person, permission: Permission, what: str) -> None:
         """Refuse somebody without a permission; ``what`` completes "You cannot …"."""
         if not await self.may(person, permission):
-            roles = sorted(self._catalog.permissions.get(permission, frozenset()))
-            who = (
-                f"People with the role {' or '.join(readable(role) for role in roles)} can."
-                if roles
-                else "No role can; ask whoever keeps gonogo.yaml."
-            )
+            named = " or ".join(self.named_by_role(permission))
+            who = f"{named[0].upper()}{named[1:]} can." if named else "No role can; ask whoever keeps gonogo.yaml."
             raise NotAllowed(f"You cannot {what}. {who}")
+
+    def named_by_role(self, permission: Permission) -> list[str]:
+        """Say which people have a permission, for a sentence: ``people with the role release manager``; nothing when nobody has."""
+        roles = sorted(self._catalog.permissions.get(permission, frozenset()))
+        return [f"people with the role {' or '.join(readable(role) for role in roles)}"] if roles else []
 
     async def _members(self, group: str) -> frozenset[Person]:
         try:

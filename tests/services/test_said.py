@@ -1,0 +1,60 @@
+"""What is said to people who ask for something that cannot be, and what is told of what happened."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.catalog import ApprovalRule
+from bot.domain.commands import Approve, Cancel, Deploy, HandOver, Reject, TakeOver
+
+Team = Any
+"""The fixture ``team``."""
+MINUTE = timedelta(minutes=1)
+
+
+async def test_nobody_becomes_the_lead_of_what_they_lead_already(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    assert await team.says("bo", HandOver(v2, "UBO")) == "You lead shop v2 → production already; nothing was changed."
+    assert await team.says("bo", TakeOver(v2, "now")) == "You lead shop v2 → production already; nothing was changed."
+    assert await team.says("di", HandOver(v2, "UBO")) == "<@UBO> leads shop v2 → production already; nothing was changed."
+    assert await team.said("lead_changed") == []
+    assert str((await team.deployment(v2)).lead) == "T1/UBO"
+
+
+@pytest.mark.parametrize(
+    ("count", "says"), [(1, "It needs 1 approval by somebody with the role release manager."), (2, "It needs 2 approvals by people with")]
+)
+async def test_what_is_needed_has_a_noun(team_with: Any, count: int, says: str) -> None:
+    async with team_with(gates=(), checklist=(), approvals=(ApprovalRule("release_manager", count),)) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        assert says in await team.says("ana", Approve("shop-1"))
+        assert says in await team.says("cy", Approve("shop-1"))
+
+
+async def test_whoever_asked_for_it_is_told_to_cancel_instead_of_rejecting(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=()) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        said = await team.says("ana", Reject("shop-1", "no"))
+        assert said.endswith("You can cancel it instead: on its card, or with /deploy cancel shop-1.")
+
+
+async def test_where_a_deployment_stands_is_said_before_who_may_cancel_it(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    assert "Only <@UANA> or <@UBO> or people with the role release manager can cancel" in await team.says("cy", Cancel(v2))
+    await team.says("ana", Cancel(v2))
+    assert await team.says("cy", Cancel(v2)) == "shop v2 → production is cancelled already; there is nothing to cancel."
+
+
+async def test_what_is_live_is_rolled_back_and_not_cancelled(team: Team) -> None:
+    v2 = await team.rolls_out_v2(60 * MINUTE)
+    says = (
+        "shop v2 → production is verified already. <@UBO>, its lead, can roll it back: "
+        "on its card, or with /rollback shop production because TEXT."
+    )
+    assert await team.says("ana", Cancel(v2)) == says
+    assert await team.says("cy", Cancel(v2)) == says
