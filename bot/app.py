@@ -142,15 +142,16 @@ class _Rooms:
         engine = JournalEngine(
             self.database.journal, registry, self.clock, on_stuck=lambda run, why: self.beside.do(deployments.stuck(house, run, why))
         )
+        people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         announcer = SlackAnnouncer(
             self.client,
             self.database.postings,
             lambda deployment: board.card_of(house, deployment),
             self.words,
             draw=lambda message: draw(house, message),
+            name=people.name,
         )
         providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house.store, catalog, run)))
-        people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
         store.on_outbox(announcer.outbox_changed)

@@ -61,6 +61,13 @@ class People:
         roles = sorted(self._catalog.permissions.get(permission, frozenset()))
         return [f"people with the role {' or '.join(readable(role) for role in roles)}"] if roles else []
 
+    async def name(self, person: Person) -> str:
+        """Give what people call somebody, for texts that must not notify them; the user id where the workspace does not tell."""
+        try:
+            return (await self._directory.profile(person)).name
+        except IntegrationError:
+            return person.user
+
     async def _members(self, group: str) -> frozenset[Person]:
         try:
             return await self._directory.members(group)

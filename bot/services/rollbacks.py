@@ -269,9 +269,13 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
 
 
 async def _retrospective(house: House, tx: Transaction, undone: Deployment, facts: dict[str, object]) -> dict[str, object]:
-    entries = await tx.entries(undone.id)
-    timeline = [{"at": entry.at.isoformat(), "action": entry.action, "by": str(entry.actor)} for entry in entries]
-    return {**facts, "timeline": timeline, "owner": str(undone.requested_by), "due": (house.now() + timedelta(days=3)).isoformat()}
+    happened = [entry for entry in await tx.entries(undone.id) if entry.outcome != "refused"]
+    timeline = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in happened]
+    people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
+    return {
+        **facts, "timeline": timeline, "people": sorted(people), "owner": str(undone.requested_by),
+        "due": (house.now() + timedelta(days=3)).isoformat(),
+    }  # fmt: skip
 
 
 async def could_not(house: House, id: DeploymentId) -> str:

@@ -8,11 +8,14 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import ApprovalRule
-from bot.domain.commands import Approve, Cancel, Deploy, HandOver, Reject, TakeOver
+from bot.domain.commands import Approve, Cancel, Deploy, HandOver, Reject, RollBack, TakeOver, Watch
+from bot.domain.health import Observed
+from bot.domain.people import Person
 
 Team = Any
 """The fixture ``team``."""
 MINUTE = timedelta(minutes=1)
+BAD = Observed(60, 1000, requests=1000)
 
 
 async def test_nobody_becomes_the_lead_of_what_they_lead_already(team: Team) -> None:
@@ -58,3 +61,38 @@ async def test_what_is_live_is_rolled_back_and_not_cancelled(team: Team) -> None
     )
     assert await team.says("ana", Cancel(v2)) == says
     assert await team.says("cy", Cancel(v2)) == says
+
+
+async def test_the_retrospective_tells_what_happened_and_not_what_was_refused(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.says("cy", Approve(v2))
+    await team.clears(v2)
+    team.numbers.new = BAD
+    await team.passes(3 * MINUTE)
+    assert "Only <@UBO>" in await team.says("di", RollBack(deployment=v2))
+    assert "Only <@UBO>" in await team.says("di", Watch(v2))
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
+    await team.passes(MINUTE)
+    (said,) = await team.said("retrospective")
+    timeline = [line.partition(" UTC ")[2].partition(" (baseline")[0] for line in said.partition("*Timeline*\n")[2].splitlines()]
+    assert timeline == [
+        "asked for by UANA", "v2 looked up: commit bbbbbbb", "UBO became the lead, being on call", "acknowledged by UBO, on call",
+        "ticked by UCY: support", "approved by UBO (release manager)", "ready and approved, the rollout began", "canary 5 % began",
+        "smoke test of canary 5 % began", "found degraded at canary 5 %: errors 6.0 %", "countdown to the rollback began",
+        "rollback asked for by UBO: carts are lost", "the version before is back",
+    ]  # fmt: skip
+    assert said.count("<@") == 1, "only the owner is notified"
+
+
+async def test_numbers_that_recover_and_fall_again_are_told_twice(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.clears(v2)
+    for new in (BAD, team.numbers.new, BAD):
+        team.numbers.new = new
+        await team.passes(3 * MINUTE)
+    told = [action for action in await team.audited(v2) if action in {"degraded", "countdown", "recovered"}]
+    assert told == ["degraded", "countdown", "recovered", "degraded", "countdown"]
+
+
+async def test_people_are_called_what_the_workspace_calls_them(team: Team) -> None:
+    assert await team.house.people.name(Person("T1", "UBO")) == "bo"

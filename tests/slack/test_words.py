@@ -82,6 +82,7 @@ SUMMARY = {
     "authors": ["ana", "cy"],
 }
 
+HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": "canary-5", "verdict": "healthy"}}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 ANSWERS: dict[str, dict[str, Any]] = {
     "cancelled": {**FACTS, "by": "T1/UANA"},
@@ -123,7 +124,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "live": FACTS,
     "verified": {**FACTS, "snapshot": SNAPSHOT},
     "summary": SUMMARY,
-    "retrospective": {**FACTS, **ROLLED, "owner": "T1/UANA", "due": AT, "timeline": [{"at": AT, "action": "step_done", "by": "/gonogo"}]},
+    "retrospective": {**FACTS, **ROLLED, "owner": "T1/UANA", "due": AT, "people": [], "timeline": [HAPPENED]},
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
     "stuck": {**FACTS, "why": "CI is away", "since": AT},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
@@ -228,6 +229,55 @@ def test_every_message_can_be_drawn(name: str) -> None:
 )
 def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
     assert says in say(template, facts)
+
+
+NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
+
+
+@pytest.mark.parametrize(
+    ("action", "by", "facts", "says"),
+    [
+        ("deploy", "T1/UANA", {"reason": ""}, "asked for by ana"),
+        ("deploy", "T1/UANA", {"reason": "ask <!here>"}, "asked for by ana: ask &lt;!here&gt;"),
+        ("pinned", "/gonogo", {"version": "v1.2.0", "pinned": "c" * 40}, "v1.2.0 looked up: commit ccccccc"),
+        ("lead", "/gonogo", {"to": "T1/UBO", "because": "rota"}, "bo became the lead, being on call"),
+        ("lead", "T1/UBO", {"to": "T1/UBO", "reason": "lunch"}, "lead taken over by bo: lunch"),
+        ("lead", "T1/UANA", {"to": "T1/UBO", "reason": ""}, "lead given to bo by ana"),
+        ("tick", "T1/UDI", {"keys": ["item:support", "item:docs"], "taken_back": []}, "ticked by UDI: support, docs"),
+        ("tick", "T1/UCY", {"keys": [], "taken_back": ["item:docs"]}, "ticks taken back by cy"),
+        ("acknowledge", "T1/UBO", {"keys": ["on-call:T1/UBO"]}, "acknowledged by bo, on call"),
+        ("approve", "T1/UCY", {"role": "release_manager"}, "approved by cy (release manager)"),
+        ("go", "/gonogo", {"base": ""}, "ready and approved, the rollout began"),
+        ("started", "/gonogo", {"step": "canary-5", "run": "7"}, "canary 5 % began"),
+        ("smoke", "/gonogo", {"step": "canary-5", "run": "7"}, "smoke test of canary 5 % began"),
+        ("step done", "/gonogo", {"step": "canary-5", "verdict": "healthy"}, "canary 5 % done: healthy"),
+        ("open_gate", "T1/UBO", {"stage": "release", "step": "canary-5"}, "the pipeline let go on with release by bo"),
+        ("landed", "/gonogo", {}, "live everywhere"),
+        ("verified", "/gonogo", {"verdict": "healthy"}, "verified: healthy"),
+        ("degraded", "/gonogo", {"where": "canary-25", "why": "errors 17.9 %"}, "found degraded at canary 25 %: errors 17.9 %"),
+        ("degraded", "/gonogo", {"where": "watch", "why": "errors 17.9 %"}, "found degraded at the watch: errors 17.9 %"),
+        ("countdown", "/gonogo", {"where": "watch"}, "countdown to the rollback began"),
+        ("recovered", "/gonogo", {}, "the numbers recovered, the countdown was called off"),
+        ("stop_countdown", "T1/UBO", {"reason": "known"}, "countdown stopped by bo: known"),
+        ("proceed", "T1/UBO", {"reason": "known"}, "let go on by bo: known"),
+        ("watch", "T1/UBO", {}, "watched by bo"),
+        ("ask_lead", "T1/UCY", {}, "the lead asked to look by cy"),
+        ("lost", "/gonogo", {"step": "canary-5"}, "the run of canary 5 % was lost"),
+        ("smoke failed", "/gonogo", {"step": "canary-5", "why": "500"}, "smoke test of canary 5 % failed: 500"),
+        ("step failed", "/gonogo", {"step": "canary-5", "why": "exit 1"}, "canary 5 % failed: exit 1"),
+        ("stuck", "/gonogo", {"why": "no answer"}, "stood still: no answer"),
+        ("rollback", "/gonogo", {"reason": "errors"}, "rollback began by itself: errors"),
+        ("rollback", "T1/UBO", {"reason": ""}, "rollback asked for by bo"),
+        ("not stopped", "/gonogo", {"step": "canary-5", "why": "403"}, "the run of canary 5 % could not be stopped: 403"),
+        ("rollback failed", "/gonogo", {"why": "exit 1"}, "the rollback failed: exit 1"),
+        ("rolled back", "T1/UBO", {"to": "c" * 40}, "the version before is back"),
+        ("something_new", "T1/UBO", {}, "something new, bo"),
+    ],
+)
+def test_what_happened_is_told_in_words_of_people(action: str, by: str, facts: dict[str, Any], says: str) -> None:
+    entry = {"at": AT, "action": action, "by": by, "facts": facts}
+    said = say("messages/retrospective", {**MESSAGES["retrospective"], "timeline": [entry], "names": NAMES})
+    assert said.endswith(f"*Timeline*\n10:02:00 UTC {says}")
 
 
 def test_a_very_long_answer_ends_early_and_says_so() -> None:
