@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import IntegrationError, NotAllowed
 from bot.domain.people import Person
@@ -9,6 +11,11 @@ from bot.ports import Directory
 
 TERMINAL = "terminal"
 """The team of people who use ``gonogo`` on the bot's own machine; they are the operators."""
+
+
+MOST_NAMED = 5
+"""So many people are looked up for one text."""
+_MENTIONED = re.compile(r"@([UW][A-Z0-9]{1,20})\b")
 
 
 class People:
@@ -67,6 +74,11 @@ class People:
             return (await self._directory.profile(person)).name
         except IntegrationError:
             return person.user
+
+    async def named(self, text: str) -> str:
+        """Write the user ids that somebody mentioned in a text as the names of these people; what the workspace does not know stays."""
+        names = {user: await self.name(Person(self._catalog.team, user)) for user in sorted(set(_MENTIONED.findall(text)))[:MOST_NAMED]}
+        return _MENTIONED.sub(lambda at: f"@{names.get(at[1], at[1])}", text)
 
     async def _members(self, group: str) -> frozenset[Person]:
         try:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import ApprovalRule
-from bot.domain.commands import Approve, Cancel, Deploy, HandOver, Reject, RollBack, TakeOver, Watch
+from bot.domain.commands import Approve, Cancel, Deploy, HandOver, Lock, Reject, RollBack, TakeOver, Watch
 from bot.domain.health import Observed
 from bot.domain.people import Person
 
@@ -96,3 +96,8 @@ async def test_numbers_that_recover_and_fall_again_are_told_twice(team: Team) ->
 
 async def test_people_are_called_what_the_workspace_calls_them(team: Team) -> None:
     assert await team.house.people.name(Person("T1", "UBO")) == "bo"
+
+
+async def test_people_in_a_reason_are_called_by_their_names_and_notified_of_nothing(team: Team) -> None:
+    said = await team.says("bo", Lock("shop", "production", "ask @UANA or @USTRANGE, @ana, @UANAS"))
+    assert "is locked: ask @ana or @USTRANGE, @ana, @UANAS" in said
