@@ -118,9 +118,14 @@ async def pin(house: House, id: DeploymentId) -> bool:
     async with house.store.reading() as reader:
         quarantined = await reader.quarantine(deployment.service, resolved.commit)
     if quarantined:
-        return await _impossible(house, deployment, f"{resolved.version} is quarantined: {quarantined}")
+        return await _impossible(house, deployment, _quarantined(resolved.version, quarantined))
     changes = await _changes(providers.ci, live, resolved.commit)
     return await _pinned(house, deployment, resolved, changes, live)
+
+
+def _quarantined(version: str, why: str) -> str:
+    """Say why a commit cannot be deployed, and what can: nothing lifts a quarantine, but it holds for this one commit only."""
+    return f"{version} is quarantined: {why}. Deploy another version; what was right in this one can come as a new commit."
 
 
 async def _resolve(ci: CIProvider, deployment: Deployment, live: Live | None, verified: tuple[Live, ...]) -> Resolved:

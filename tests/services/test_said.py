@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.catalog import ApprovalRule
-from bot.domain.commands import Approve, Cancel, Deploy, HandOver, Lock, Reject, RollBack, TakeOver, Watch
+from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, Reject, RollBack, TakeOver, Watch
 from bot.domain.health import Observed
 from bot.domain.people import Person
 
@@ -101,3 +102,16 @@ async def test_people_are_called_what_the_workspace_calls_them(team: Team) -> No
 async def test_people_in_a_reason_are_called_by_their_names_and_notified_of_nothing(team: Team) -> None:
     said = await team.says("bo", Lock("shop", "production", "ask @UANA or @USTRANGE, @ana, @UANAS"))
     assert "is locked: ask @ana or @USTRANGE, @ana, @UANAS" in said
+
+
+async def test_a_quarantine_names_the_numbers_that_were_known(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.clears(v2)
+    team.numbers.new = BAD
+    await team.passes(3 * MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(MINUTE)
+    said = await team.says("ana", Check("shop", "production", "v2"))
+    assert re.search(
+        r"is quarantined: it was rolled back from production on \d{4}-\d\d-\d\d \(errors 6.0 %, baseline 0.2 %[^()]*\)\. Deploy", said
+    )
