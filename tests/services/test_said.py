@@ -8,14 +8,18 @@ from typing import Any
 
 import pytest
 
+from bot.domain.card import Action
 from bot.domain.catalog import ApprovalRule
 from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, Reject, RollBack, TakeOver, Watch
+from bot.domain.errors import NotAllowed
 from bot.domain.health import Observed
 from bot.domain.people import Person
+from bot.services import leads
 
 Team = Any
 """The fixture ``team``."""
 MINUTE = timedelta(minutes=1)
+CY = Person("T1", "UCY")
 BAD = Observed(60, 1000, requests=1000)
 
 
@@ -115,3 +119,23 @@ async def test_a_quarantine_names_the_numbers_that_were_known(team: Team) -> Non
     assert re.search(
         r"is quarantined: it was rolled back from production on \d{4}-\d\d-\d\d \(errors 6.0 %, baseline 0.2 %[^()]*\)\. Deploy", said
     )
+
+
+async def test_who_is_not_on_call_is_told_so_before_a_dialog_asks_why(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    with pytest.raises(NotAllowed) as refused:
+        await leads.may_ask(team.house, Action.TAKE_OVER, v2, CY)
+    assert str(refused.value) == (
+        "Only the person on call for shop can take over. <@UBO> is on call now. "
+        "The lead or people with the role release manager can hand it over: /deploy lead shop-2 @user."
+    )
+    assert str(refused.value) in await team.says("cy", TakeOver(v2, "now"))
+
+
+async def test_a_dialog_is_opened_for_who_is_on_call_for_other_questions_and_where_that_cannot_be_known(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await leads.may_ask(team.house, Action.PROCEED, v2, CY)
+    team.rota.person = CY
+    await leads.may_ask(team.house, Action.TAKE_OVER, v2, CY)
+    team.rota.away = True
+    await leads.may_ask(team.house, Action.TAKE_OVER, v2, Person("T1", "UDI"))
