@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.card import Action
 from bot.domain.catalog import ApprovalRule
-from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, Reject, RollBack, TakeOver, Watch
+from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, Reject, RollBack, Status, StopCountdown, TakeOver, Watch
 from bot.domain.errors import NotAllowed
 from bot.domain.health import Observed
 from bot.domain.people import Person
@@ -139,3 +139,21 @@ async def test_a_dialog_is_opened_for_who_is_on_call_for_other_questions_and_whe
     await leads.may_ask(team.house, Action.TAKE_OVER, v2, CY)
     team.rota.away = True
     await leads.may_ask(team.house, Action.TAKE_OVER, v2, Person("T1", "UDI"))
+
+
+async def test_the_status_says_what_the_card_says(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.says("cy", Deploy("shop", "production", "v3"))
+    await team.passes()
+    said = await team.says("ana", Status("shop"))
+    assert "   ○ v2 (shop-2) not ready: 2 of 7 gates open, lead <@UBO>" in said
+    assert "   ○ v3 (shop-3) queued behind shop-2" in said
+    await team.clears(v2)
+    await team.passes()
+    team.numbers.new = BAD
+    await team.passes(3 * MINUTE)
+    assert "   ▶ v2 (shop-2) *DEGRADED*, rolling back by itself at" in await team.says("ana", Status("shop"))
+    await team.says("bo", StopCountdown(v2, "known"))
+    team.numbers.new = None
+    await team.passes(20 * MINUTE)
+    assert "   ▶ v2 (shop-2) *NO DATA*, waiting until the lead decides" in await team.says("ana", Status("shop"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
-from bot.ports import Answer, Message
+from bot.ports import Answer, BoardRow, Message, Standing
 from bot.slack import render, speech
 from bot.slack.render import Words
 
@@ -41,9 +42,10 @@ GATE = {
     "at": "",
     "clears_at": "",
 }
+STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2)
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
-    "open": [{"id": "storefront-42", "version": "v1.2.0", "state": "gated", "lead": "T1/UBO"}], "locks": [LOCK], "frozen_until": AT,
+    "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
     "frozen_because": "quarter end",
 }  # fmt: skip
 EMPTY_ROW = {
@@ -229,6 +231,40 @@ def test_every_message_can_be_drawn(name: str) -> None:
 )
 def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
     assert says in say(template, facts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "○ v1.2.0 (storefront-42) not ready: 2 of 5 gates open, lead <@UBO>"),
+        ({"lead": "", "gates": 1, "blocking": 1}, "○ v1.2.0 (storefront-42) not ready: 1 of 1 gate open"),
+        ({"blocking": 0}, "○ v1.2.0 (storefront-42) ready, about to go on, lead"),
+        ({"is_reviewed": False}, "○ v1.2.0 (storefront-42) checking whether it is ready, lead"),
+        ({"state": "requested"}, "○ v1.2.0 (storefront-42) looking it up, lead"),
+        ({"state": "queued"}, "○ v1.2.0 (storefront-42) queued, lead"),
+        ({"state": "queued", "behind": "storefront-41"}, "○ v1.2.0 (storefront-42) queued behind storefront-41, lead"),
+        ({"state": "awaiting approval"}, "○ v1.2.0 (storefront-42) waiting for approval, lead"),
+        ({"state": "rolling out"}, "▶ v1.2.0 (storefront-42) rolling out, lead"),
+        ({"state": "rolling out", "is_degraded": True}, "▶ v1.2.0 (storefront-42) *DEGRADED*, waiting until the lead decides, lead"),
+        (
+            {"state": "rolling out", "is_degraded": True, "countdown_until": AT},
+            "▶ v1.2.0 (storefront-42) *DEGRADED*, rolling back by itself at 10:02:00 UTC, lead",
+        ),
+        ({"state": "rolling out", "is_blind": True}, "▶ v1.2.0 (storefront-42) *NO DATA*, waiting until the lead decides, lead"),
+        ({"state": "watching"}, "▶ v1.2.0 (storefront-42) live, being watched, lead"),
+        ({"state": "watching", "is_degraded": True}, "▶ v1.2.0 (storefront-42) live, but *DEGRADED*, waiting until the lead decides, lead"),
+        ({"state": "watching", "is_blind": True}, "▶ v1.2.0 (storefront-42) live, *NO DATA* to judge it by, lead"),
+        ({"state": "rolling back"}, "▶ v1.2.0 (storefront-42) *ROLLING BACK*, lead"),
+        (
+            {"state": "rolling out", "version": "v1.1.0", "undoes": "storefront-41"},
+            "▶ v1.1.0 (storefront-42) the rollback of storefront-41, lead",
+        ),
+    ],
+)
+def test_the_board_says_where_a_deployment_stands_as_its_card_does(changes: dict[str, Any], says: str) -> None:
+    stands = replace(STANDING, **changes)
+    assert f"   {says}" in say("answers/status", {"service": "", "rows": [{**ROW, "open": [asdict(stands)]}]})
+    assert f"\n{says}" in say("home/row", {"row": BoardRow("storefront", "production", None, (stands,))})
 
 
 NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
