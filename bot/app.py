@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import aiohttp
@@ -17,15 +18,16 @@ from aiohttp import web
 
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
+from bot.domain.commands import Help
 from bot.domain.deployment import Deployment
-from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.domain.errors import ConfigurationError, IntegrationError, Refusal
 from bot.domain.people import Person
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
 from bot.providers.hosts import Hosts
 from bot.providers.metrics import scrape
-from bot.services import board, deployments, notices, readiness, summaries
+from bot.services import board, deployments, leads, notices, readiness, summaries
 from bot.services.desk import Desk
 from bot.services.house import House, Pace, existing
 from bot.services.people import TERMINAL, People
@@ -142,15 +144,16 @@ class _Rooms:
         engine = JournalEngine(
             self.database.journal, registry, self.clock, on_stuck=lambda run, why: self.beside.do(deployments.stuck(house, run, why))
         )
+        people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         announcer = SlackAnnouncer(
             self.client,
             self.database.postings,
             lambda deployment: board.card_of(house, deployment),
             self.words,
             draw=lambda message: draw(house, message),
+            name=people.name,
         )
         providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house.store, catalog, run)))
-        people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
         store.on_outbox(announcer.outbox_changed)
@@ -199,14 +202,12 @@ class _Rooms:
             async with house.store.reading() as reader:
                 return await existing(reader, id)
 
-        async def refuse(person: Person, channel: str, sentence: str) -> None:
-            from bot.domain.commands import Help  # noqa: PLC0415
-
+        async def refuse(person: Person, channel: str, refusal: Refusal) -> None:
             intent = Intent("", Help(), person, Place(channel=channel), house.now())
-            await announcer.answer(intent, Answer("refusal", {"sentence": sentence}))
+            await announcer.answer(intent, Answer("refusal", {"sentence": str(refusal)}, refusal.offers))
 
         forms = Forms(
-            self.client, Dialogs(self.words), house.catalog, deployment=deployment,
+            self.client, Dialogs(self.words), house.catalog, deployment=deployment, may_ask=partial(leads.may_ask, house),
             tickable=lambda deployment, person: readiness.tickable(house, deployment, person),
             rows=lambda: board.rows(house), refuse=refuse,
         )  # fmt: skip

@@ -861,13 +861,35 @@ class Engine(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Standing:
+    """How an open deployment stands; people as ``T…/U…``, times as ISO 8601."""
+
+    id: DeploymentId
+    version: str
+    state: str
+    lead: str = ""
+    undoes: DeploymentId = ""
+    """For a rollback: the deployment that it undoes."""
+    behind: DeploymentId = ""
+    """The deployment that has the environment, while this one is queued."""
+    is_reviewed: bool = False
+    gates: int = 0
+    """How many gates have to hold, and of these how many do not."""
+    blocking: int = 0
+    is_degraded: bool = False
+    is_blind: bool = False
+    """Whether it stands still because there are no numbers to judge by."""
+    countdown_until: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class BoardRow:
     """One line of ``/deploy status``."""
 
     service: str
     environment: str
     live: Live | None
-    open: tuple[Deployment, ...] = ()
+    open: tuple[Standing, ...] = ()
     locks: tuple[Lock, ...] = ()
     frozen_until: datetime | None = None
     frozen_because: str = ""

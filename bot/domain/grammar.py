@@ -7,7 +7,7 @@ whether a service or an environment exists is decided later, here only whether t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -18,12 +18,13 @@ from bot.domain.usage import NOT_YET, USAGE, VERBS, Usage, nearest
 
 __all__ = [
     "KEYWORDS", "NAME", "NOT_YET", "RESERVED_NAMES", "USAGE", "VERBS", "OpenForm", "Usage",
-    "check_reason", "check_ref", "duration", "nearest", "parse_deploy", "parse_rollback", "shown", "words",
+    "check_reason", "check_ref", "duration", "mentioned", "nearest", "parse_deploy", "parse_rollback", "shown", "words",
 ]  # fmt: skip
 
 LONGEST_TEXT = 3000
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}-[0-9]{1,9}")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]*)?>")
+_AT = re.compile(r"(?<!<)@([UW][A-Z0-9]{1,20})\b")
 _WORD = re.compile(r"<@[^<>]*>|\S+")
 _LINK = re.compile(r"<(?:https?|mailto|tel):[^|<>]*\|([^<>]*)>|<((?:https?|mailto|tel):[^|<>]*)>")
 _LABELLED = re.compile(r"<([@#!])([^|<>]*)(?:\|([^<>]*))?>")
@@ -63,9 +64,18 @@ def parse_rollback(text: str) -> Command:
     return _rollback(sentence)
 
 
-def words(command: Command) -> str:
-    """Write a typed command as the text that reads back as itself (without the slash command)."""
-    return " ".join(part for part in _WRITERS[type(command)](command) if part)
+def words(command: Command, *, people: Collection[str] = ()) -> str:
+    """Write a typed command as the text that reads back as itself (without the slash command), in Slack's markup.
+
+    ``people`` are the user ids that were mentioned in it: also in the reason they are mentions.
+    """
+    written = " ".join(part for part in _WRITERS[type(command)](command) if part)
+    return _AT.sub(lambda at: f"<@{at[1]}>" if at[1] in people else at[0], written)
+
+
+def mentioned(text: str) -> frozenset[str]:
+    """List the user ids that are mentioned in what was typed."""
+    return frozenset(_MENTION.findall(text))
 
 
 # Reading --------------------------------------------------------------------------------------------------------------------------------

@@ -135,6 +135,13 @@ def overall(findings: Sequence[Finding]) -> Verdict:
     return Verdict.HEALTHY
 
 
+def worst(snapshots: Sequence[Snapshot]) -> str:
+    """Say what the newest snapshot that was degraded found; empty when none was."""
+    newest = next((shot for shot in reversed(snapshots) if shot.verdict is Verdict.DEGRADED), None)
+    findings = newest.findings if newest else ()
+    return next((finding.sentence for finding in findings if finding.verdict is Verdict.DEGRADED), "")
+
+
 def snapshot(
     deployment: str,
     label: str,

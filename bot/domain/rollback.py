@@ -55,6 +55,14 @@ def migrations_in(changes: Changes, patterns: Sequence[str]) -> tuple[str, ...]:
     return tuple(path for path in changes.files if any(fnmatch(path, pattern) for pattern in patterns))
 
 
+def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
+    """Say why a commit that was rolled back is kept out: ``it was rolled back from production on 2026-11-21 (errors 17.9 %)``."""
+    when = f"it was rolled back from {environment} on {at:%Y-%m-%d}"
+    if because.count("(") == 1 and because.endswith(")"):  # the numbers of a verdict: no brackets in brackets
+        because = because[:-1].replace(" (", ", ")
+    return f"{when} ({because})" if because else when
+
+
 def chosen(verified: Sequence[Verified], *, ref: str, leaving: str) -> Verified:
     """Pick the verified release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
     candidates = [release for release in verified if release.commit != leaving]

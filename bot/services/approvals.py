@@ -74,7 +74,7 @@ async def _approver(house: House, intent: Intent, id: DeploymentId, verb: str) -
         decisions = await reader.decisions(id)
     rules = house.of(deployment)[1].approvals
     if intent.by == deployment.requested_by:
-        raise NotAllowed(f"You asked for {deployment.title} yourself; somebody else has to {verb} it. {_who(rules)}")
+        raise NotAllowed(_own(deployment, verb, rules))
     open_rules = [need.role for need in needs(rules, decisions, deployment.commit) if need.missing] or [rule.role for rule in rules]
     for role in open_rules:
         if await house.people.holds(intent.by, role):
@@ -82,9 +82,21 @@ async def _approver(house: House, intent: Intent, id: DeploymentId, verb: str) -
     raise NotAllowed(f"You cannot {verb} {deployment.title}. {_who(rules)}")
 
 
+def _own(deployment: Deployment, verb: str, rules: Sequence[ApprovalRule]) -> str:
+    if verb == "reject":
+        return f"You asked for {deployment.title} yourself. You can cancel it instead: on its card, or with /deploy cancel {deployment.id}."
+    return f"You asked for {deployment.title} yourself; somebody else has to {verb} it. {_who(rules)}"
+
+
 def _who(rules: Sequence[ApprovalRule]) -> str:
-    roles = " and ".join(f"{rule.count} with the role {readable(rule.role)}" for rule in rules)
-    return f"It needs {roles}." if roles else "It needs no approval."
+    needed = " and ".join(_approvals(rule) for rule in rules)
+    return f"It needs {needed}." if needed else "It needs no approval."
+
+
+def _approvals(rule: ApprovalRule) -> str:
+    if rule.count == 1:
+        return f"1 approval by somebody with the role {readable(rule.role)}"
+    return f"{rule.count} approvals by people with the role {readable(rule.role)}"
 
 
 # What the runbook looks at ----------------------------------------------------------------------------------------------------------------

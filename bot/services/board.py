@@ -20,6 +20,7 @@ from bot.services.deployments import resolve, under_way
 from bot.services.house import House, existing, facts_of
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
+from bot.services.standing import standing
 
 ENOUGH_STAGES = 3
 """From how many earlier stages one knows how long the next one takes."""
@@ -163,7 +164,7 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                         each.name,
                         environment,
                         await reader.live(each.name, environment),
-                        await reader.open_deployments(each.name, environment),
+                        tuple([await standing(reader, d, now) for d in await reader.open_deployments(each.name, environment)]),
                         locks,
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
@@ -181,11 +182,11 @@ async def status(house: House, intent: Intent, command: Status) -> Answer:
 def facts_of_row(row: BoardRow) -> dict[str, Json]:
     """Give a board row's facts as JSON values."""
     live = row.live
-    waiting = [{"id": d.id, "version": d.version, "state": str(d.state), "lead": _key(d.lead)} for d in row.open]
     return {
         "service": row.service, "environment": row.environment, "version": live.version if live else "",
         "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
-        "deployment": live.deployment if live else "", "open": waiting, "locks": [facts_of_lock(lock) for lock in row.locks],
+        "deployment": live.deployment if live else "", "open": [asdict(each) for each in row.open],
+        "locks": [facts_of_lock(lock) for lock in row.locks],
         "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
     }  # fmt: skip
 

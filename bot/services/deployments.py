@@ -7,7 +7,7 @@ import structlog
 from bot.domain.card import Changes
 from bot.domain.catalog import Permission
 from bot.domain.commands import Cancel, Deploy, DeployFirst
-from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, CIProvider, Intent, Live, Message, NewDeployment, Reader, Resolved, Transaction
@@ -88,29 +88,35 @@ async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None
     async with house.store.reading() as reader:
         deployment = await existing(reader, command.deployment)
     theirs = intent.by in {deployment.requested_by, deployment.lead}
-    if not theirs and not await house.people.may(intent.by, Permission.HAND_OVER):
-        raise NotAllowed(f"Only {_who(deployment)} or a release manager can cancel {deployment.id}.")
+    may = theirs or await house.people.may(intent.by, Permission.HAND_OVER)
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
             return None
-        if not await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>"):
-            now = await existing(tx, deployment.id)
-            raise NotPossible(_too_late(now))
+        deployment = await existing(tx, deployment.id)
+        if deployment.state not in WAITING:
+            raise NotPossible(_too_late(deployment))
+        if not may:
+            raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
+        await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>")
         await note(tx, house.now(), "cancel", deployment, intent.by)
         await tx.release(deployment.id)
         await tx.wake(deployment.id)
     return Answer("cancelled", {**facts_of(deployment), "by": str(intent.by)})
 
 
-def _who(deployment: Deployment) -> str:
+def _who(house: House, deployment: Deployment) -> str:
     people = [deployment.requested_by, *([deployment.lead] if deployment.lead else [])]
-    return " or ".join(f"<@{person.user}>" for person in dict.fromkeys(people))
+    named = [f"<@{person.user}>" for person in dict.fromkeys(people)]
+    return " or ".join([*named, *house.people.named_by_role(Permission.HAND_OVER)])
 
 
 def _too_late(deployment: Deployment) -> str:
-    if deployment.state is State.ROLLING_OUT:
-        return f"{deployment.title} is rolling out already. The lead can roll it back."
-    return f"{deployment.title} is {deployment.state} already; there is nothing to cancel."
+    """Say where it stands instead of waiting, and what can be done there."""
+    if deployment.state not in CAN_ROLL_BACK:
+        return f"{deployment.title} is {deployment.state} already; there is nothing to cancel."
+    lead = f"<@{deployment.lead.user}>, its lead," if deployment.lead else "Its lead"
+    how = f"/rollback {deployment.service} {deployment.environment} because TEXT"
+    return f"{deployment.title} is {deployment.state} already. {lead} can roll it back: on its card, or with {how}."
 
 
 # What the runbook does --------------------------------------------------------------------------------------------------------------------
@@ -134,9 +140,14 @@ async def pin(house: House, id: DeploymentId) -> bool:
     async with house.store.reading() as reader:
         quarantined = await reader.quarantine(deployment.service, resolved.commit)
     if quarantined:
-        return await _impossible(house, deployment, f"{resolved.version} is quarantined: {quarantined}")
+        return await _impossible(house, deployment, _quarantined(resolved.version, quarantined))
     changes = await _changes(providers.ci, live, resolved.commit)
     return await _pinned(house, deployment, resolved, changes, live)
+
+
+def _quarantined(version: str, why: str) -> str:
+    """Say why a commit cannot be deployed, and what can: nothing lifts a quarantine, but it holds for this one commit only."""
+    return f"{version} is quarantined: {why}. Deploy another version; what was right in this one can come as a new commit."
 
 
 async def resolve(ci: CIProvider, ref: str, live: Live | None, verified: tuple[Live, ...]) -> Resolved:

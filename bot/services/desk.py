@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Any
 
 import structlog
@@ -82,10 +83,18 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
     """Carry out one command: who is it, may they, do it, and say what happened. A refusal is an answer and is audited."""
     try:
         await house.people.admit(intent.by)
-        return await USE_CASES[type(intent.command)](house, intent, intent.command)
+        command = await _with_names(house, intent.command)
+        return await USE_CASES[type(command)](house, intent, command)
     except Refusal as refusal:
         await _audit_refusal(house, intent, str(refusal))
         return Answer("refusal", {"sentence": str(refusal)}, refusal.offers)
+
+
+async def _with_names(house: House, command: Command) -> Command:
+    """Call people in a reason by their names: many will read it, and it notifies nobody."""
+    if not isinstance(command, Deploy | Lock | RollBack) or "@" not in command.reason:
+        return command
+    return replace(command, reason=await house.people.named(command.reason))
 
 
 async def _audit_refusal(house: House, intent: Intent, sentence: str) -> None:

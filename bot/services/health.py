@@ -149,6 +149,7 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
 
 
 async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, where: str) -> str | None:
+    await _found(house, tx, deployment, shot, where=where)
     until = await _countdown(house, tx, deployment, where=where)
     if until is not None and house.now() >= until:
         if await by_rule(house, tx, deployment, _why(shot)):
@@ -158,6 +159,14 @@ async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot:
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "where": where, "until": until.isoformat() if until else ""}
     await tx.say(Message(f"{deployment.id}:degraded:{where}", "degraded", facts, deployment.id, to="channel", chart=True))
     return None
+
+
+async def _found(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, where: str) -> None:
+    """Write down when the numbers were found to be worse, once at each step as long as they do not recover."""
+    turns = [entry for entry in await tx.entries(deployment.id) if entry.action in {"degraded", "recovered"}]
+    is_known = bool(turns) and turns[-1].action == "degraded" and turns[-1].facts.get("where") == where
+    if shot.verdict is Verdict.DEGRADED and not is_known:
+        await note(tx, house.now(), "degraded", deployment, where=where, label=shot.label, why=_why(shot))
 
 
 async def _countdown(house: House, tx: Transaction, deployment: Deployment, *, where: str) -> datetime | None:

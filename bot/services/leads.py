@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
+from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import AskLead, HandOver, Proceed, StopCountdown, TakeOver, Watch
 from bot.domain.deployment import OVER, Deployment, DeploymentId, State
-from bot.domain.errors import NotAllowed, NotPossible, Offer
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.people import Person
 from bot.domain.rollout import StepState
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
 from bot.services.house import House, existing, facts_of, note
+
+PATIENCE = 1.0
+"""Seconds that the schedule has before a dialog is opened without its answer; Slack opens none after three."""
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
@@ -26,15 +33,30 @@ async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer |
 
 async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer | None:
     """Take the lead as the person on call, at once, with a reason."""
-    async with house.store.reading() as reader:
-        deployment = await _still_open(reader, command.deployment)
-    shift = await readiness.on_call_now(house, deployment)
-    if shift is None or shift.person != intent.by:
-        who = f"<@{shift.person.user}> is on call now." if shift else "Nobody is on call now."
-        raise NotAllowed(
-            f"Only the person on call for {deployment.service} can take over. {who}", Offer("ask_lead", "Ask the lead", deployment.id)
-        )
+    deployment = await may_take_over(house, intent.by, command.deployment)
     return await _lead(house, intent, deployment, intent.by, reason=command.reason, answer="taken_over")
+
+
+async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deployment:
+    """Look whether somebody may take the lead. Raises NotAllowed, which names who is on call and who may hand over."""
+    async with house.store.reading() as reader:
+        deployment = await _still_open(reader, id)
+    shift = await readiness.on_call_now(house, deployment)
+    if by == deployment.lead or (shift is not None and shift.person == by):
+        return deployment
+    who = f"<@{shift.person.user}> is on call now." if shift else "Nobody is on call now."
+    handing = " or ".join([*(["the lead"] if deployment.lead else []), *house.people.named_by_role(Permission.HAND_OVER)])
+    how = f" {handing[0].upper()}{handing[1:]} can hand it over: /deploy lead {id} @user." if handing else ""
+    raise NotAllowed(f"Only the person on call for {deployment.service} can take over. {who}{how}", Offer("ask_lead", "Ask the lead", id))
+
+
+async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) -> None:
+    """Look before a dialog asks why. Raises Refusal where the answer is known to be no; a schedule that is slow keeps nobody waiting."""
+    if action is not Action.TAKE_OVER:
+        return
+    with suppress(IntegrationError, TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await may_take_over(house, by, id)
 
 
 async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
@@ -48,6 +70,9 @@ async def _lead(house: House, intent: Intent, deployment: Deployment, to: Person
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
             return None
+        if (await existing(tx, deployment.id)).lead == to:
+            who = "You lead" if to == intent.by else f"<@{to.user}> leads"
+            raise NotPossible(f"{who} {deployment.title} already; nothing was changed.")
         await tx.change(deployment.id, lead=to)
         await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
         facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import IntegrationError, NotAllowed
 from bot.domain.people import Person
@@ -9,6 +11,11 @@ from bot.ports import Directory
 
 TERMINAL = "terminal"
 """The team of people who use ``gonogo`` on the bot's own machine; they are the operators."""
+
+
+MOST_NAMED = 5
+"""So many people are looked up for one text."""
+_MENTIONED = re.compile(r"@([UW][A-Z0-9]{1,20})\b")
 
 
 class People:
@@ -52,13 +59,26 @@ class People:
     async def require(self, person: Person, permission: Permission, what: str) -> None:
         """Refuse somebody without a permission; ``what`` completes "You cannot …"."""
         if not await self.may(person, permission):
-            roles = sorted(self._catalog.permissions.get(permission, frozenset()))
-            who = (
-                f"People with the role {' or '.join(readable(role) for role in roles)} can."
-                if roles
-                else "No role can; ask whoever keeps gonogo.yaml."
-            )
+            named = " or ".join(self.named_by_role(permission))
+            who = f"{named[0].upper()}{named[1:]} can." if named else "No role can; ask whoever keeps gonogo.yaml."
             raise NotAllowed(f"You cannot {what}. {who}")
+
+    def named_by_role(self, permission: Permission) -> list[str]:
+        """Say which people have a permission, for a sentence: ``people with the role release manager``; nothing when nobody has."""
+        roles = sorted(self._catalog.permissions.get(permission, frozenset()))
+        return [f"people with the role {' or '.join(readable(role) for role in roles)}"] if roles else []
+
+    async def name(self, person: Person) -> str:
+        """Give what people call somebody, for texts that must not notify them; the user id where the workspace does not tell."""
+        try:
+            return (await self._directory.profile(person)).name
+        except IntegrationError:
+            return person.user
+
+    async def named(self, text: str) -> str:
+        """Write the user ids that somebody mentioned in a text as the names of these people; what the workspace does not know stays."""
+        names = {user: await self.name(Person(self._catalog.team, user)) for user in sorted(set(_MENTIONED.findall(text)))[:MOST_NAMED]}
+        return _MENTIONED.sub(lambda at: f"@{names.get(at[1], at[1])}", text)
 
     async def _members(self, group: str) -> frozenset[Person]:
         try:

@@ -13,6 +13,7 @@ from bot.domain.card import Action, Changes
 from bot.domain.commands import RollBack
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
+from bot.domain.health import worst
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollout import Step, StepState, correlation
@@ -260,8 +261,9 @@ async def close(house: House, id: DeploymentId) -> str:
         await tx.save_steps(id, [replace(step, state=StepState.DONE, finished_at=now) for step in steps])
         await tx.set_live(Live(back.service, back.environment, back.commit, back.version, now, id, back.requested_by, now))
         await tx.put_in_quarantine(
-            back.service, undone.commit, reason=f"rolled back: {back.reason or 'no reason given'}", by=back.requested_by, at=now
-        )
+            back.service, undone.commit, by=back.requested_by, at=now,
+            reason=rollback.why_quarantined(undone.environment, at=now, because=back.reason or worst(await tx.snapshots(undone.id))),
+        )  # fmt: skip
         await _lock(house, tx, undone, back)
         await note(tx, now, "rolled back", undone, back.requested_by, to=back.commit)
         await _tell(house, tx, undone, back)
@@ -287,9 +289,13 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
 
 
 async def _retrospective(house: House, tx: Transaction, undone: Deployment, facts: dict[str, object]) -> dict[str, object]:
-    entries = await tx.entries(undone.id)
-    timeline = [{"at": entry.at.isoformat(), "action": entry.action, "by": str(entry.actor)} for entry in entries]
-    return {**facts, "timeline": timeline, "owner": str(undone.requested_by), "due": (house.now() + timedelta(days=3)).isoformat()}
+    happened = [entry for entry in await tx.entries(undone.id) if entry.outcome != "refused"]
+    timeline = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in happened]
+    people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
+    return {
+        **facts, "timeline": timeline, "people": sorted(people), "owner": str(undone.requested_by),
+        "due": (house.now() + timedelta(days=3)).isoformat(),
+    }  # fmt: skip
 
 
 async def could_not(house: House, id: DeploymentId) -> str:

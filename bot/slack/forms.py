@@ -23,13 +23,15 @@ class Forms:
 
     def __init__(
         self, client: SlackClient, dialogs: Dialogs, catalog: Catalog, *,
-        deployment: Callable[[str], Awaitable[Deployment]], tickable: Callable[[str, Person], Awaitable[Items]],
-        rows: Callable[[], Awaitable[Sequence[BoardRow]]], refuse: Callable[[Person, str, str], Awaitable[None]],
+        deployment: Callable[[str], Awaitable[Deployment]], may_ask: Callable[[Action, str, Person], Awaitable[None]],
+        tickable: Callable[[str, Person], Awaitable[Items]],
+        rows: Callable[[], Awaitable[Sequence[BoardRow]]], refuse: Callable[[Person, str, Refusal], Awaitable[None]],
     ) -> None:  # fmt: skip
         self._client = client
         self._dialogs = dialogs
         self._catalog = catalog
         self._deployment = deployment
+        self._may_ask = may_ask
         self._tickable = tickable
         self._rows = rows
         self._refuse = refuse
@@ -53,13 +55,18 @@ class Forms:
             items = await self._tickable(deployment, person)
             found = await self._deployment(deployment)
         except Refusal as refusal:
-            await self._refuse(person, channel, str(refusal))
+            await self._refuse(person, channel, refusal)
             return
         await self._client.open_view(trigger, self._dialogs.tick_form(found.title, items, ids.Carried(deployment, channel)))
 
-    async def reason(self, trigger: str, action: Action, deployment: str, *, channel: str) -> None:
-        """Ask why."""
-        found = await self._deployment(deployment)
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+        """Ask why, unless it is known already that it would be for nothing."""
+        try:
+            await self._may_ask(action, deployment, person)
+            found = await self._deployment(deployment)
+        except Refusal as refusal:
+            await self._refuse(person, channel, refusal)
+            return
         await self._client.open_view(trigger, self._dialogs.reason_form(action, found.title, ids.Carried(deployment, channel)))
 
     async def home(self, person: Person) -> None:

@@ -82,6 +82,14 @@ def mention(who: Person | str | None) -> Markup:
     return shown(person.user or person.team)
 
 
+@pass_context
+def name(context: Context, who: Person | str | None) -> Markup:
+    """Name a person without notifying them: what the message's ``names`` call them, else what the user id says."""
+    person = who if isinstance(who, Person) else Person.parse(str(who or ""))
+    known: Mapping[str, str] = context.get("names") or {}
+    return shown(known.get(str(person)) or person.user) if person != GONOGO else mention(person)
+
+
 def link(label: object, url: str = "") -> Markup:
     """Link a label to an address; without a web address it is only the label."""
     text = shown(label)
@@ -248,7 +256,7 @@ def bold(value: object) -> Markup:
 
 
 FILTERS: Mapping[str, Callable[..., object]] = {
-    "mention": mention, "mentions": mentions, "link": link, "channel": channel, "when": when, "day": day, "clock": clock,
+    "mention": mention, "name": name, "mentions": mentions, "link": link, "channel": channel, "when": when, "day": day, "clock": clock,
     "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration, "roughly": roughly, "plural": plural, "percent": percent,
     "number": number, "metric": metric, "spark": spark, "listed": listed, "join": listed, "sentence": sentence, "note": note, "role": role,
     "who": who, "cut": cut, "ended": ended, "bold": bold,

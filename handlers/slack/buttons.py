@@ -127,7 +127,7 @@ def _ask(reception: Reception, body: Body, action: Action, deployment: str) -> N
     if action is Action.TICK:
         opening = reception.forms.tick(trigger, deployment, person, channel=channel)
     else:
-        opening = reception.forms.reason(trigger, action, deployment, channel=channel)
+        opening = reception.forms.reason(trigger, action, deployment, person, channel=channel)
     reception.show(opening, to=person, channel=channel)
 
 

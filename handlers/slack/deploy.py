@@ -11,7 +11,7 @@ from bot.domain.errors import Refusal
 from bot.domain.usage import USAGE, nearest
 from bot.ports import Place
 from bot.slack import ids
-from handlers.slack.manners import Body, accept, explain, identify, place_of, say
+from handlers.slack.manners import Body, accept, echo, escaped, explain, identify, place_of, say
 from handlers.slack.reception import Reception
 
 
@@ -21,7 +21,8 @@ def register(app: AsyncApp, reception: Reception) -> None:
     @app.command("/deploy")
     @explain(reception)
     async def deploy(ack: AsyncAck, body: Body) -> None:
-        command = grammar.parse_deploy(str(body.get("text", "")))
+        typed = str(body.get("text", ""))
+        command = grammar.parse_deploy(typed)
         if isinstance(command, grammar.OpenForm):
             channel = place_of(body).channel
             opening = reception.forms.deploy(str(body.get("trigger_id", "")), channel=channel)
@@ -32,7 +33,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
             await say(ack, help_text(command.topic))
             return
         await accept(reception, body, command)
-        await say(ack, understood(command))
+        await echo(ack, understood(command, typed))
 
     @app.action(ids.SERVICE_PICKED)
     @explain(reception)
@@ -76,13 +77,13 @@ def mistakes(reception: Reception, command: Deploy) -> dict[str, str]:
     return {}
 
 
-def understood(command: Command) -> str:
-    """Say in one calm sentence what was understood. The card, or the answer, follows."""
+def understood(command: Command, typed: str = "") -> str:
+    """Say in one calm sentence, in Slack's markup, what was understood of what was typed. The card, or the answer, follows."""
     if isinstance(command, Deploy):
-        return f"Understood: {command.service} {command.ref} to {command.environment}. The card follows."
+        return escaped(f"Understood: {command.service} {command.ref} to {command.environment}. The card follows.")
     if isinstance(command, Check):
-        return f"Looking at the gates of {command.service} {command.ref} for {command.environment}."
-    return f"Understood: {grammar.words(command)}."
+        return escaped(f"Looking at the gates of {command.service} {command.ref} for {command.environment}.")
+    return f"Understood: {grammar.words(command, people=grammar.mentioned(typed))}."
 
 
 def help_text(topic: str = "") -> str:

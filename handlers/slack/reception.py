@@ -42,8 +42,8 @@ class Forms(Protocol):
         """Open the checklist with the person's own items."""
         ...
 
-    async def reason(self, trigger: str, action: Action, deployment: str, *, channel: str) -> None:
-        """Ask why."""
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+        """Ask why, or say why not."""
         ...
 
     async def home(self, person: Person) -> None:

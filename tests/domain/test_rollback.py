@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.card import Changes
 from bot.domain.errors import NotPossible
-from bot.domain.rollback import chosen, migrations_in, offer
+from bot.domain.rollback import chosen, migrations_in, offer, why_quarantined
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
@@ -65,3 +65,15 @@ def test_a_version_that_is_not_verified_is_refused_with_the_list(ref: str) -> No
 @given(st.lists(st.sampled_from([V1, V2, V3])), st.sampled_from([V1, V2, V3]))
 def test_the_version_that_is_left_is_never_the_target(verified: list[Release], leaving: Release) -> None:
     assert offer(verified, leaving=leaving.commit, undoes=Changes(), migrations=(), seconds=()).commit != leaving.commit
+
+
+@pytest.mark.parametrize(
+    ("because", "why"),
+    [
+        ("", "it was rolled back from production on 2026-11-21"),
+        ("carts (all) are lost", "it was rolled back from production on 2026-11-21 (carts (all) are lost)"),
+        ("errors 17.9 % (baseline 0.55 %)", "it was rolled back from production on 2026-11-21 (errors 17.9 %, baseline 0.55 %)"),
+    ],
+)
+def test_a_quarantine_says_since_when_and_why(because: str, why: str) -> None:
+    assert why_quarantined("production", at=NOW, because=because) == why

@@ -81,8 +81,8 @@ class NotedForms:
     async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
         self.opened.append(("tick", trigger, deployment, str(person), channel))
 
-    async def reason(self, trigger: str, action: Action, deployment: str, *, channel: str) -> None:
-        self.opened.append((action, trigger, deployment, channel))
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+        self.opened.append((action, trigger, deployment, str(person), channel))
 
     async def home(self, person: Person) -> None:
         self.opened.append(("home", str(person)))

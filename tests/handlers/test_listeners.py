@@ -32,6 +32,20 @@ async def test_a_command_is_stored_before_it_is_acknowledged_and_taken_up_at_onc
     assert door.nudged == [intent]
 
 
+@pytest.mark.parametrize(
+    ("command", "typed", "said"),
+    [
+        ("/deploy", "lead storefront-1 <@U0BO>", "lead storefront-1 <@U0BO>"),
+        ("/deploy", "lead storefront-1 <@U0BO|bo>", "lead storefront-1 <@U0BO>"),
+        ("/deploy", "lock storefront production because a &lt; b &amp; c", "lock storefront production because a &lt; b &amp; c"),
+        ("/deploy", "lock all staging because ask <@U0BO> @UNIX", "lock all staging because ask <@U0BO> @UNIX"),
+        ("/rollback", "storefront production because <@U0BO> &gt; <!here>", "storefront in production because <@U0BO> &gt; @here"),
+    ],
+)
+async def test_what_was_understood_is_escaped_once_and_shows_people(door: Door, command: str, typed: str, said: str) -> None:
+    assert (await door.command(typed, command)).said == f"Understood: {said}."
+
+
 async def test_a_rollback_is_a_command_of_its_own(door: Door) -> None:
     await door.command("storefront production because errors rise", "/rollback")
     assert [intent.command for intent in door.accepted] == [RollBack("storefront", "production", reason="errors rise")]

@@ -263,7 +263,8 @@ class Workspace:
 
     async def profile(self, person: Person) -> Profile:
         guest = person not in PEOPLE.values()
-        return Profile(person, person.user, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
+        name = person.user if guest else person.user.removeprefix("U").lower()
+        return Profile(person, name, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
 
     async def members(self, group: str) -> frozenset[Person]:
         if not self.readable:

@@ -106,7 +106,7 @@ async def test_four_eyes_and_one_voice_each(team_with: Any) -> None:
         await team.says("bo", Deploy("shop", "production", "v2"))
         await team.passes()
         assert "You asked for shop v2 → production yourself; somebody else has to approve it." in await team.says("bo", Approve("shop-1"))
-        assert "You cannot approve shop v2 → production. It needs 2 with the role release manager." in await team.says(
+        assert "You cannot approve shop v2 → production. It needs 2 approvals by people with the role release manager." in await team.says(
             "cy", Approve("shop-1")
         )
         team.workspace.readable = False
@@ -163,7 +163,7 @@ async def test_the_second_waits_for_the_first_and_a_cancelled_one_makes_room(tea
     await team.says("cy", Deploy("shop", "production", "v3"))
     await team.passes()
     assert "queued behind shop-2" in await team.shown("shop-3")
-    assert "Only <@UANA> or <@UBO> or a release manager can cancel shop-2." in await team.says("cy", Cancel(v2))
+    assert "Only <@UANA> or <@UBO> or people with the role release manager can cancel shop-2." in await team.says("cy", Cancel(v2))
     assert "(shop-2) is cancelled. Nothing was touched." in await team.says("ana", Cancel(v2), key="click")
     assert await team.says("ana", Cancel(v2), key="click") == ""
     assert "is cancelled already; there is nothing to cancel." in await team.says("ana", Cancel(v2))
@@ -173,7 +173,10 @@ async def test_the_second_waits_for_the_first_and_a_cancelled_one_makes_room(tea
 
 async def test_what_rolls_out_is_not_cancelled(team: Team) -> None:
     v2 = await team.rolls_out_v2()
-    assert "is rolling out already. The lead can roll it back." in await team.says("ana", Cancel(v2))
+    assert (
+        "is rolling out already. <@UBO>, its lead, can roll it back: on its card, or with /rollback shop production because TEXT."
+        in await team.says("ana", Cancel(v2))
+    )
 
 
 async def test_the_environment_before_is_one_click_away(team: Team) -> None:

@@ -80,7 +80,9 @@ async def test_one_click_of_the_lead_goes_back_while_it_runs(team: Team) -> None
     assert "is unlocked. It was locked by <@UBO>" in await team.says("bo", Unlock(deployment=v2))
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes()
-    assert "v2 is quarantined: rolled back: carts are lost" in await team.shown("shop-4")
+    assert "v2 is quarantined: it was rolled back from production on 2026-11-21 (carts are lost). Deploy another" in await team.shown(
+        "shop-4"
+    )
 
 
 @pytest.mark.parametrize("trouble", ["unanswered", "refused"])

@@ -300,3 +300,23 @@ async def test_a_card_that_cannot_be_drawn_does_not_stop_the_others(bot: Bot, sl
     world.deployment()
     async with bot("broken", "storefront-41", "storefront-42"):
         await until(lambda: any("v1.2.0" in text for text in slack.texts()))
+
+
+async def test_who_must_not_be_notified_is_named(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+    async def name(person: Person) -> str:
+        return {"UBO": "bo"}.get(person.user, person.user)
+
+    world.deployment()
+    entry = {"at": NOW.isoformat(), "action": "watch", "by": "T1/UBO", "facts": {}}
+    facts: dict[str, Any] = {
+        "owner": "T1/UANA",
+        "due": NOW.isoformat(),
+        "target": "v1.1.0",
+        "reason": "",
+        "people": ["T1/UBO"],
+        "timeline": [entry],
+    }
+    postings.put(say("k", "retrospective", **facts))
+    async with bot(name=name):
+        await until(lambda: len(slack.channels["C1"]) == 2)
+    assert "watched by bo" in str(slack.channels["C1"][1]["blocks"])

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
-from bot.ports import Answer, Message
+from bot.ports import Answer, Message, Standing
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.render import Words
@@ -36,6 +37,12 @@ def finding(text: str) -> dict[str, Any]:
     }  # fmt: skip
 
 
+ACTIONS = (
+    "deploy", "pinned", "lead", "tick", "approve", "step done", "open_gate", "verified", "degraded", "proceed", "step failed", "stuck",
+)  # fmt: skip
+"""Of the audit log, those that tell what somebody wrote."""
+
+
 def facts(text: str, times: int) -> dict[str, Any]:
     """Give one set of facts for all templates: each foreign text is ``text``, each list has so many entries."""
     deployment = {"id": "shop-1", "service": text, "environment": text, "version": text, "lead": "T1/UBO", "requested_by": "T1/UANA"}
@@ -54,17 +61,20 @@ def facts(text: str, times: int) -> dict[str, Any]:
     }
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
-        "frozen_because": text, "open": [{"id": "shop-1", "version": text, "state": "gated", "lead": "T1/UBO"}] * times,
+        "frozen_because": text, "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
     }  # fmt: skip
     past = {**deployment, "kind": "rollback", "state": "verified", "by": "/gonogo", "at": AT, "note": text}
     changes = {"known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text}
+    texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
+    happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text]}
     told = {
         "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
         "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
-        "timeline": [{"at": AT, "action": text, "by": "T1/UBO"}] * times,
+        "people": ["T1/UBO"], "names": {"T1/UBO": text},
+        "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,
     }  # fmt: skip
     return {
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,

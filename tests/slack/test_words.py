@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
-from bot.ports import Answer, Message
+from bot.ports import Answer, BoardRow, Message, Standing
 from bot.slack import render, speech
 from bot.slack.render import Words
 
@@ -41,9 +42,10 @@ GATE = {
     "at": "",
     "clears_at": "",
 }
+STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2)
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
-    "open": [{"id": "storefront-42", "version": "v1.2.0", "state": "gated", "lead": "T1/UBO"}], "locks": [LOCK], "frozen_until": AT,
+    "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
     "frozen_because": "quarter end",
 }  # fmt: skip
 EMPTY_ROW = {
@@ -82,6 +84,7 @@ SUMMARY = {
     "authors": ["ana", "cy"],
 }
 
+HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": "canary-5", "verdict": "healthy"}}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 ANSWERS: dict[str, dict[str, Any]] = {
     "cancelled": {**FACTS, "by": "T1/UANA"},
@@ -123,7 +126,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "live": FACTS,
     "verified": {**FACTS, "snapshot": SNAPSHOT},
     "summary": SUMMARY,
-    "retrospective": {**FACTS, **ROLLED, "owner": "T1/UANA", "due": AT, "timeline": [{"at": AT, "action": "step_done", "by": "/gonogo"}]},
+    "retrospective": {**FACTS, **ROLLED, "owner": "T1/UANA", "due": AT, "people": [], "timeline": [HAPPENED]},
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
     "stuck": {**FACTS, "why": "CI is away", "since": AT},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
@@ -228,6 +231,89 @@ def test_every_message_can_be_drawn(name: str) -> None:
 )
 def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
     assert says in say(template, facts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({}, "○ v1.2.0 (storefront-42) not ready: 2 of 5 gates open, lead <@UBO>"),
+        ({"lead": "", "gates": 1, "blocking": 1}, "○ v1.2.0 (storefront-42) not ready: 1 of 1 gate open"),
+        ({"blocking": 0}, "○ v1.2.0 (storefront-42) ready, about to go on, lead"),
+        ({"is_reviewed": False}, "○ v1.2.0 (storefront-42) checking whether it is ready, lead"),
+        ({"state": "requested"}, "○ v1.2.0 (storefront-42) looking it up, lead"),
+        ({"state": "queued"}, "○ v1.2.0 (storefront-42) queued, lead"),
+        ({"state": "queued", "behind": "storefront-41"}, "○ v1.2.0 (storefront-42) queued behind storefront-41, lead"),
+        ({"state": "awaiting approval"}, "○ v1.2.0 (storefront-42) waiting for approval, lead"),
+        ({"state": "rolling out"}, "▶ v1.2.0 (storefront-42) rolling out, lead"),
+        ({"state": "rolling out", "is_degraded": True}, "▶ v1.2.0 (storefront-42) *DEGRADED*, waiting until the lead decides, lead"),
+        (
+            {"state": "rolling out", "is_degraded": True, "countdown_until": AT},
+            "▶ v1.2.0 (storefront-42) *DEGRADED*, rolling back by itself at 10:02:00 UTC, lead",
+        ),
+        ({"state": "rolling out", "is_blind": True}, "▶ v1.2.0 (storefront-42) *NO DATA*, waiting until the lead decides, lead"),
+        ({"state": "watching"}, "▶ v1.2.0 (storefront-42) live, being watched, lead"),
+        ({"state": "watching", "is_degraded": True}, "▶ v1.2.0 (storefront-42) live, but *DEGRADED*, waiting until the lead decides, lead"),
+        ({"state": "watching", "is_blind": True}, "▶ v1.2.0 (storefront-42) live, *NO DATA* to judge it by, lead"),
+        ({"state": "rolling back"}, "▶ v1.2.0 (storefront-42) *ROLLING BACK*, lead"),
+        (
+            {"state": "rolling out", "version": "v1.1.0", "undoes": "storefront-41"},
+            "▶ v1.1.0 (storefront-42) the rollback of storefront-41, lead",
+        ),
+    ],
+)
+def test_the_board_says_where_a_deployment_stands_as_its_card_does(changes: dict[str, Any], says: str) -> None:
+    stands = replace(STANDING, **changes)
+    assert f"   {says}" in say("answers/status", {"service": "", "rows": [{**ROW, "open": [asdict(stands)]}]})
+    assert f"\n{says}" in say("home/row", {"row": BoardRow("storefront", "production", None, (stands,))})
+
+
+NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
+
+
+@pytest.mark.parametrize(
+    ("action", "by", "facts", "says"),
+    [
+        ("deploy", "T1/UANA", {"reason": ""}, "asked for by ana"),
+        ("deploy", "T1/UANA", {"reason": "ask <!here>"}, "asked for by ana: ask &lt;!here&gt;"),
+        ("pinned", "/gonogo", {"version": "v1.2.0", "pinned": "c" * 40}, "v1.2.0 looked up: commit ccccccc"),
+        ("lead", "/gonogo", {"to": "T1/UBO", "because": "rota"}, "bo became the lead, being on call"),
+        ("lead", "T1/UBO", {"to": "T1/UBO", "reason": "lunch"}, "lead taken over by bo: lunch"),
+        ("lead", "T1/UANA", {"to": "T1/UBO", "reason": ""}, "lead given to bo by ana"),
+        ("tick", "T1/UDI", {"keys": ["item:support", "item:docs"], "taken_back": []}, "ticked by UDI: support, docs"),
+        ("tick", "T1/UCY", {"keys": [], "taken_back": ["item:docs"]}, "ticks taken back by cy"),
+        ("acknowledge", "T1/UBO", {"keys": ["on-call:T1/UBO"]}, "acknowledged by bo, on call"),
+        ("approve", "T1/UCY", {"role": "release_manager"}, "approved by cy (release manager)"),
+        ("go", "/gonogo", {"base": ""}, "ready and approved, the rollout began"),
+        ("started", "/gonogo", {"step": "canary-5", "run": "7"}, "canary 5 % began"),
+        ("smoke", "/gonogo", {"step": "canary-5", "run": "7"}, "smoke test of canary 5 % began"),
+        ("step done", "/gonogo", {"step": "canary-5", "verdict": "healthy"}, "canary 5 % done: healthy"),
+        ("open_gate", "T1/UBO", {"stage": "release", "step": "canary-5"}, "the pipeline let go on with release by bo"),
+        ("landed", "/gonogo", {}, "live everywhere"),
+        ("verified", "/gonogo", {"verdict": "healthy"}, "verified: healthy"),
+        ("degraded", "/gonogo", {"where": "canary-25", "why": "errors 17.9 %"}, "found degraded at canary 25 %: errors 17.9 %"),
+        ("degraded", "/gonogo", {"where": "watch", "why": "errors 17.9 %"}, "found degraded at the watch: errors 17.9 %"),
+        ("countdown", "/gonogo", {"where": "watch"}, "countdown to the rollback began"),
+        ("recovered", "/gonogo", {}, "the numbers recovered, the countdown was called off"),
+        ("stop_countdown", "T1/UBO", {"reason": "known"}, "countdown stopped by bo: known"),
+        ("proceed", "T1/UBO", {"reason": "known"}, "let go on by bo: known"),
+        ("watch", "T1/UBO", {}, "watched by bo"),
+        ("ask_lead", "T1/UCY", {}, "the lead asked to look by cy"),
+        ("lost", "/gonogo", {"step": "canary-5"}, "the run of canary 5 % was lost"),
+        ("smoke failed", "/gonogo", {"step": "canary-5", "why": "500"}, "smoke test of canary 5 % failed: 500"),
+        ("step failed", "/gonogo", {"step": "canary-5", "why": "exit 1"}, "canary 5 % failed: exit 1"),
+        ("stuck", "/gonogo", {"why": "no answer"}, "stood still: no answer"),
+        ("rollback", "/gonogo", {"reason": "errors"}, "rollback began by itself: errors"),
+        ("rollback", "T1/UBO", {"reason": ""}, "rollback asked for by bo"),
+        ("not stopped", "/gonogo", {"step": "canary-5", "why": "403"}, "the run of canary 5 % could not be stopped: 403"),
+        ("rollback failed", "/gonogo", {"why": "exit 1"}, "the rollback failed: exit 1"),
+        ("rolled back", "T1/UBO", {"to": "c" * 40}, "the version before is back"),
+        ("something_new", "T1/UBO", {}, "something new, bo"),
+    ],
+)
+def test_what_happened_is_told_in_words_of_people(action: str, by: str, facts: dict[str, Any], says: str) -> None:
+    entry = {"at": AT, "action": action, "by": by, "facts": facts}
+    said = say("messages/retrospective", {**MESSAGES["retrospective"], "timeline": [entry], "names": NAMES})
+    assert said.endswith(f"*Timeline*\n10:02:00 UTC {says}")
 
 
 def test_a_very_long_answer_ends_early_and_says_so() -> None:

@@ -1,0 +1,32 @@
+"""How an open deployment stands, for a line of the status board: the same truth as its card, in fewer words."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.domain.card import Card
+from bot.domain.catalog import Need
+from bot.domain.deployment import Deployment, State
+from bot.ports import Reader, Standing
+
+
+async def standing(reader: Reader, deployment: Deployment, now: datetime) -> Standing:
+    """Look where a deployment stands: its gates while it waits, its numbers while it runs."""
+    snapshots = await reader.snapshots(deployment.id)
+    review = await reader.review(deployment.id) if deployment.state is State.GATED else None
+    card = Card(deployment, now, review=review, snapshot=snapshots[-1] if len(snapshots) > 1 else None)
+    required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
+    return Standing(
+        id=deployment.id,
+        version=deployment.version,
+        state=str(deployment.state),
+        lead=str(deployment.lead) if deployment.lead else "",
+        undoes=deployment.undoes,
+        behind=await reader.holder(deployment.service, deployment.environment) if deployment.state is State.QUEUED else "",
+        is_reviewed=review is not None,
+        gates=len(required),
+        blocking=sum(gate.blocks for gate in required),
+        is_degraded=card.is_degraded,
+        is_blind=card.is_blind,
+        countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
+    )
