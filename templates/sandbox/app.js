@@ -1,6 +1,7 @@
 // The page: asks the workspace what a person sees, draws it, and hands what they do back. Every change asks anew, so nothing drifts.
 import { drawBlock, el, mrkdwn } from "./blocks.js";
-import { closeModal, confirm, modal } from "./dialogs.js";
+import { closeDialogs, confirm, modals } from "./dialogs.js";
+import { redraw } from "./redraw.js";
 
 const find = (id) => document.getElementById(id);
 const guide = JSON.parse(find("guide-data").textContent);
@@ -36,14 +37,12 @@ function draw(errors) {
   if (!people.some((user) => user.id === me)) { me = people[0].id; connect(); return; }
   channel = state.channels.some((each) => each.id === channel) ? channel : state.channels[0].id;
   find("team").textContent = state.team.name;
-  find("channels").replaceChildren(...state.channels.map((each) => el("li", {}, el("button", { type: "button", "aria-current": String(!showsHome && each.id === channel), onclick: () => { channel = each.id; thread = ""; showsHome = false; draw(); } }, each.is_im ? each.name : `# ${each.name}`))));
-  find("people").replaceChildren(el("span", { class: "as" }, "Act as"), ...people.map(person));
+  redraw(find("channels"), ...state.channels.map((each) => el("li", { "data-key": each.id }, el("button", { type: "button", "aria-current": String(!showsHome && each.id === channel), onclick: () => { channel = each.id; thread = ""; showsHome = false; draw(); } }, each.is_im ? each.name : `# ${each.name}`))));
+  redraw(find("people"), el("span", { class: "as" }, "Act as"), ...people.map(person));
   const current = state.channels.find((each) => each.id === channel);
   find("channel-name").textContent = showsHome ? "Go/No-Go" : current.is_im ? current.name : `# ${current.name}`;
-  if (showsHome) drawHome(); else drawMessages();
-  drawThread();
-  const view = state.views.at(-1);
-  if (view) modal(view, state.users, doors, errors); else closeModal();
+  keepingFocus(() => { drawPlace(); drawThread(); });
+  modals(state.views, state.users, doors, errors);
 }
 
 const face = (user) => el("span", { class: "face", "aria-hidden": "true", style: null }, user ? user.name.slice(0, 2) : "?");
@@ -51,27 +50,40 @@ function coloured(user) { const node = face(user); node.style.backgroundColor = 
 
 function person(user) {
   const names = el("span", {}, el("b", {}, user.name), el("small", {}, user.title));
-  return el("button", { type: "button", class: "person", role: "radio", "aria-checked": String(user.id === me), "data-user": user.id, onclick: () => actAs(user.id) }, coloured(user), names);
+  return el("button", { type: "button", class: "person", role: "radio", "aria-checked": String(user.id === me), "data-user": user.id, "data-key": user.id, onclick: () => actAs(user.id) }, coloured(user), names);
 }
 
 function actAs(wanted) {
   me = state.users.find((user) => user.id === wanted || user.name === wanted)?.id || me;
   asked += 1;
-  closeModal();
+  closeDialogs();
   connect();
 }
 
-function drawMessages() {
-  const list = find("messages");
-  const atEnd = list.scrollHeight - list.scrollTop - list.clientHeight < 80;
-  const posts = state.messages[channel].filter((each) => !hidden.has(each.ts) && (!each.thread_ts || each.thread_ts === each.ts || each.is_ephemeral));
-  list.replaceChildren(...(posts.length ? posts.map((each) => message(each)) : [el("p", { class: "empty" }, "Nothing here yet. Type /deploy, or follow the guide.")]));
-  if (atEnd) list.scrollTop = list.scrollHeight;
+let place = "", follows = true; // whether the reader is at the newest message, and stays there
+function drawPlace() {
+  const log = find("messages"), now = showsHome ? "home" : channel;
+  redraw(log, ...(showsHome ? homeBlocks() : messages()));
+  if (place !== now) { place = now; follows = !showsHome; log.scrollTop = 0; }
+  follow();
+}
+function follow() { if (follows) find("messages").scrollTop = find("messages").scrollHeight; }
+find("messages").addEventListener("scroll", ({ currentTarget: log }) => { follows = !showsHome && log.scrollHeight - log.scrollTop - log.clientHeight < 80; });
+find("messages").addEventListener("load", follow, true); // a picture has its height only now
+
+function keepingFocus(change) {
+  const focused = document.activeElement, around = focused?.closest("article");
+  change();
+  if (around && !focused.isConnected) (around.isConnected ? around : find("messages")).focus({ preventScroll: true });
 }
 
-function drawHome() {
-  const blocks = state.home ? state.home.blocks.map((block) => drawBlock(block, state.users, () => {})) : [el("p", { class: "empty" }, "Opening…")];
-  find("messages").replaceChildren(...blocks);
+function messages() {
+  const posts = state.messages[channel].filter((each) => !hidden.has(each.ts) && (!each.thread_ts || each.thread_ts === each.ts || each.is_ephemeral));
+  return posts.length ? posts.map((each) => message(each)) : [el("p", { class: "empty" }, "Nothing here yet. Type /deploy, or follow the guide.")];
+}
+
+function homeBlocks() {
+  return state.home ? state.home.blocks.map((block) => drawBlock(block, state.users, () => {})) : [el("p", { class: "empty" }, "Opening…")];
 }
 
 function drawThread() {
@@ -80,7 +92,7 @@ function drawThread() {
   panel.hidden = !parent || showsHome;
   if (!parent) return;
   const replies = posts.filter((each) => each.thread_ts === thread && each.ts !== thread && !each.is_ephemeral);
-  panel.replaceChildren(el("div", { class: "top" }, el("b", {}, "Thread"), el("button", { class: "plain", type: "button", onclick: () => { thread = ""; draw(); } }, "Close")), message(parent, true), el("hr"), ...replies.map((each) => message(each, true)));
+  redraw(panel, el("div", { class: "top" }, el("b", {}, "Thread"), el("button", { class: "plain", type: "button", onclick: () => { thread = ""; draw(); } }, "Close")), message(parent, true), el("hr"), ...replies.map((each) => message(each, true)));
 }
 
 function message(post, inThread = false) {
@@ -93,7 +105,7 @@ function message(post, inThread = false) {
   content.append(...(hasBlocks ? post.blocks.map((block) => drawBlock(block, state.users, (where, what) => press(post, where, what))) : [el("div", { class: "block" }, mrkdwn(post.text || "", state.users))]));
   body.append(content, ...(post.files || []).map((file) => el("img", { class: "file", src: `/sandbox/files/${file.id}`, alt: file.alt_txt || file.title || "" })));
   if (post.reply_count && !inThread) body.append(el("button", { class: "replies", type: "button", onclick: () => { thread = post.ts; draw(); } }, `${post.reply_count} ${post.reply_count === 1 ? "reply" : "replies"}`));
-  return el("article", { class: post.is_ephemeral ? "message ephemeral" : "message", "data-ts": post.ts }, coloured(user), body);
+  return el("article", { class: post.is_ephemeral ? "message ephemeral" : "message", "data-ts": post.ts, "data-key": post.ts, tabindex: -1 }, coloured(user), body);
 }
 
 function alone(post) {

@@ -3,7 +3,7 @@
 export function el(name, attributes = {}, ...children) {
   const node = document.createElement(name);
   for (const [key, value] of Object.entries(attributes)) {
-    if (key.startsWith("on")) node.addEventListener(key.slice(2), value);
+    if (key.startsWith("on")) node[key] = value;
     else if (value === true) node.setAttribute(key, "");
     else if (value !== false && value != null) node.setAttribute(key, value);
   }
@@ -59,13 +59,13 @@ export function drawBlock(block, users, press) {
   if (block.type === "header") return el("div", { class: "block header" }, block.text.text);
   if (block.type === "context") return el("div", { class: "block context" }, ...block.elements.map((each) => (each.type === "image" ? image(each) : text(each, users))));
   if (block.type === "image") return image(block);
-  if (block.type === "actions") return el("div", { class: "actions" }, ...block.elements.map((each) => button(each, block, press)));
+  if (block.type === "actions") return el("div", { class: "actions", "data-key": block.block_id }, ...block.elements.map((each) => button(each, block, press)));
   if (block.type === "section") return section(block, users, press);
   return el("div", { class: "block" }, `[${block.type}]`);
 }
 
 function section(block, users, press) {
-  const node = el("div", { class: "block" });
+  const node = el("div", { class: "block", "data-key": block.block_id });
   if (block.text) node.append(text(block.text, users));
   if (block.fields) node.append(el("div", { class: "fields" }, ...block.fields.map((field) => el("div", {}, text(field, users)))));
   if (block.accessory?.type === "button") node.append(el("div", { class: "actions" }, button(block.accessory, block, press)));
@@ -75,5 +75,5 @@ function section(block, users, press) {
 const image = (block) => el("img", { class: "file", src: block.image_url || "", alt: block.alt_text || "" });
 
 function button(element, block, press) {
-  return el("button", { type: "button", class: element.style || "", "data-action": element.action_id, onclick: () => press(block, element) }, element.text.text);
+  return el("button", { type: "button", class: element.style || "", "data-action": element.action_id, "data-key": `${element.action_id} ${element.value || ""}`, onclick: () => press(block, element) }, element.text.text);
 }
