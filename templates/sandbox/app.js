@@ -20,15 +20,17 @@ function toast(text) {
   setTimeout(() => { find("toast").hidden = true; }, 5000);
 }
 
-let asking = null, asked = 0;
+let asking = null, asked = 0, wrong; // wrong: what the bot said of the fields, until it is drawn
 function refresh(errors) {
+  wrong = errors ?? wrong;
   asking ??= setTimeout(async () => {
     asking = null;
     const turn = ++asked;
     const seen = await (await fetch(`/sandbox/state?user=${me}`)).json();
     if (turn !== asked) return; // a later question overtook this one, perhaps in somebody else's name
     state = seen;
-    draw(errors);
+    draw(wrong);
+    wrong = undefined;
   }, 40);
 }
 
@@ -42,7 +44,7 @@ function draw(errors) {
   const current = state.channels.find((each) => each.id === channel);
   find("channel-name").textContent = showsHome ? "Go/No-Go" : current.is_im ? current.name : `# ${current.name}`;
   keepingFocus(() => { drawPlace(); drawThread(); });
-  modals(state.views, state.users, doors, errors);
+  modals(state.views, state, doors, errors);
 }
 
 const face = (user) => el("span", { class: "face", "aria-hidden": "true", style: null }, user ? user.name.slice(0, 2) : "?");
@@ -58,6 +60,7 @@ function actAs(wanted) {
   asked += 1;
   closeDialogs();
   connect();
+  if (showsHome) call("home", {}); // everybody has a home of their own
 }
 
 let place = "", follows = true; // whether the reader is at the newest message, and stays there
@@ -83,7 +86,7 @@ function messages() {
 }
 
 function homeBlocks() {
-  return state.home ? state.home.blocks.map((block) => drawBlock(block, state.users, () => {})) : [el("p", { class: "empty" }, "Opening…")];
+  return state.home ? state.home.blocks.map((block) => drawBlock(block, state, () => {})) : [el("p", { class: "empty" }, "Opening…")];
 }
 
 function drawThread() {
@@ -102,7 +105,7 @@ function message(post, inThread = false) {
   const body = el("div", {}, post.is_ephemeral ? alone(post) : null, head);
   const hasBlocks = post.blocks?.length;
   const content = el("div", { class: hasBlocks && user?.is_bot && !post.is_ephemeral ? "card" : "" });
-  content.append(...(hasBlocks ? post.blocks.map((block) => drawBlock(block, state.users, (where, what) => press(post, where, what))) : [el("div", { class: "block" }, mrkdwn(post.text || "", state.users))]));
+  content.append(...(hasBlocks ? post.blocks.map((block) => drawBlock(block, state, (where, what) => press(post, where, what))) : [el("div", { class: "block" }, mrkdwn(post.text || "", state))]));
   body.append(content, ...(post.files || []).map((file) => el("img", { class: "file", src: `/sandbox/files/${file.id}`, alt: file.alt_txt || file.title || "" })));
   if (post.reply_count && !inThread) body.append(el("button", { class: "replies", type: "button", onclick: () => { thread = post.ts; draw(); } }, `${post.reply_count} ${post.reply_count === 1 ? "reply" : "replies"}`));
   return el("article", { class: post.is_ephemeral ? "message ephemeral" : "message", "data-ts": post.ts, "data-key": post.ts, tabindex: -1 }, coloured(user), body);
@@ -114,7 +117,7 @@ function alone(post) {
 
 function press(post, block, element) {
   const go = () => call("action", { channel, message_ts: post.ts, block_id: block.block_id, action_id: element.action_id, value: element.value });
-  if (element.confirm) confirm(element.confirm, state.users, go); else go();
+  if (element.confirm) confirm(element.confirm, state, go); else go();
 }
 
 const doors = {
@@ -152,23 +155,27 @@ function complete() {
   list.replaceChildren(...found.map((each, index) => el("li", { role: "option", "aria-selected": String(index === choice), onclick: () => take(each) }, el("b", {}, each.command), el("small", {}, `${each.usage_hint} · ${each.description}`))));
 }
 function take(command) { box.value = `${command.command} `; box.focus(); complete(); }
-box.addEventListener("input", complete);
+const moves = { ArrowDown: 1, ArrowUp: -1 };
+box.addEventListener("input", () => { choice = 0; complete(); });
 box.addEventListener("keydown", (event) => {
-  const found = offers();
-  if (found.length && event.key === "Tab") { event.preventDefault(); take(found[choice]); }
-  else if (found.length && (event.key === "ArrowDown" || event.key === "ArrowUp")) { event.preventDefault(); choice = (choice + (event.key === "ArrowDown" ? 1 : found.length - 1)) % found.length; complete(); }
+  const found = list.hidden ? [] : offers(), whole = found[choice]?.command === box.value;
+  const takes = found.length && !event.shiftKey && (event.key === "Tab" || (event.key === "Enter" && !whole));
+  if (takes) { event.preventDefault(); take(found[choice]); }
+  else if (found.length && moves[event.key]) { event.preventDefault(); choice = (choice + moves[event.key] + found.length) % found.length; complete(); }
   else if (event.key === "Escape") list.hidden = true;
-  else if (event.key === "Enter" && !event.shiftKey) { event.preventDefault(); find("composer").requestSubmit(); }
+  else if (event.key === "Enter" && !event.shiftKey && !event.isComposing) { event.preventDefault(); find("composer").requestSubmit(); }
 });
 find("composer").addEventListener("submit", (event) => {
   event.preventDefault();
-  const typed = box.value.trim();
+  const isCommand = box.value.startsWith("/"), typed = box.value.trim(); // a space before the slash makes it a message, as in Slack
   if (!typed) return;
   box.value = "";
   complete();
+  showsHome = false;
+  refresh();
   const mentioned = typed.replace(/@([a-z]+)/g, (whole, name) => { const user = state.users.find((each) => each.name === name); return user ? `<@${user.id}>` : whole; });
   const [command, ...rest] = mentioned.split(" ");
-  if (command.startsWith("/")) call("command", { channel, command, text: rest.join(" ") }); else call("message", { channel, text: mentioned });
+  if (isCommand) call("command", { channel, command, text: rest.join(" ") }); else call("message", { channel, text: mentioned });
 });
 
 // The guide ------------------------------------------------------------------------------------------------------------------------------
@@ -176,8 +183,14 @@ find("composer").addEventListener("submit", (event) => {
 function showGuide(open) {
   const panel = find("guide");
   panel.hidden = !open;
-  const steps = (guide.steps || []).map((step) => el("li", {}, el("b", {}, step.title), " ", step.text || "", " ", step.command ? el("code", {}, step.command) : null, " ", step.command || step.act_as ? el("button", { class: "plain", type: "button", onclick: () => { if (step.act_as) actAs(step.act_as); if (step.command) box.value = step.command; box.focus(); } }, "Do it") : null));
+  const steps = (guide.steps || []).map((step) => el("li", {}, el("b", {}, step.title), " ", step.text || "", " ", step.command ? el("code", {}, step.command) : null, " ", step.command || step.act_as ? el("button", { class: "plain", type: "button", onclick: () => begin(step) }, "Do it") : null));
   panel.replaceChildren(el("div", { class: "top" }, el("h3", {}, guide.title || "Guide"), el("button", { class: "plain", type: "button", onclick: () => showGuide(false) }, "Hide")), el("p", {}, guide.intro || ""), el("ol", {}, ...steps));
+}
+function begin(step) {
+  showsHome = false;
+  if (step.act_as) actAs(step.act_as); else refresh();
+  if (step.command) box.value = step.command;
+  box.focus();
 }
 find("guide-open").addEventListener("click", () => showGuide(find("guide").hidden));
 find("home").addEventListener("click", async () => { showsHome = true; draw(); await call("home", {}); });

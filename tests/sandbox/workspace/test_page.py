@@ -82,3 +82,34 @@ async def test_a_card_that_changes_leaves_the_focus_and_a_click_in_the_making_al
     await client.chat_update(channel=CHANNEL, ts=posted["ts"], text="a card", blocks=card("done")[:1])
     await page.wait_for_selector("article >> text=done")
     assert await page.evaluate("document.activeElement.dataset.ts") == posted["ts"], "a button that is gone leaves the focus at its message"
+
+
+async def test_the_composer_completes_and_everybody_has_a_home(slack: Workspace, bot: TinyBot, client: AsyncWebClient, page: Page) -> None:
+    await page.type("#text", "/")
+    await page.press("#text", "ArrowDown")
+    await page.press("#text", "Enter")
+    assert await page.input_value("#text") == "/rollback "
+    await page.fill("#text", "/dep")
+    await page.press("#text", "Enter")
+    assert await page.input_value("#text") == "/deploy "
+    await page.fill("#text", "/deploy")
+    await page.press("#text", "Enter")
+    await slack.until(lambda: bot.heard)
+    await page.fill("#text", "/foo")
+    await page.press("#text", "Enter")
+    await page.wait_for_selector("article >> text=/foo is not a valid command/")
+    assert [heard["command"] for heard in bot.heard] == ["/deploy"]
+
+    await page.click("#home")
+    await page.click(f'.person[data-user="{BO}"]')
+    await slack.until(lambda: [heard for heard in bot.heard if heard.get("event", {}).get("user") == BO])
+    text = f"*<@{ANA}>* deploys to <#{CHANNEL}>, http_requests_total"
+    await client.views_publish(user_id=BO, view={"type": "home", "blocks": card(text)[:1]})
+    await page.wait_for_selector("#messages >> text=@ana deploys to #deploys, http_requests_total")
+    await page.fill("#text", " /foo")
+    await page.press("#text", "Enter")
+    await slack.until(lambda: slack.message("/foo"))
+    direct = (await client.conversations_open(users=[BO]))["channel"]["id"]
+    await client.chat_postMessage(channel=direct, text=f"See <#{CHANNEL}|elsewhere> and <@{ANA}>.")
+    await page.click("#channels >> text=Go/No-Go")
+    await page.wait_for_selector("article >> text=See #deploys and @ana.")
