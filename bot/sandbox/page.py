@@ -10,7 +10,7 @@ from typing import Any
 from aiohttp import web
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-STATIC = {"style.css": "text/css", "app.js": "text/javascript", "blocks.js": "text/javascript", "dialogs.js": "text/javascript"}
+STATIC = {"style.css": "text/css"} | dict.fromkeys(("app.js", "blocks.js", "dialogs.js", "redraw.js"), "text/javascript")
 POLICY = "default-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 
 

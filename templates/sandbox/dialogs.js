@@ -1,46 +1,62 @@
-// Confirm dialogs and modals, in the browser's own <dialog>: it keeps the focus inside and closes on Escape.
-import { drawBlock, el, mrkdwn } from "./blocks.js";
+// Confirm dialogs and modals, each in a <dialog> of its own: the browser keeps the focus inside and closes it on Escape.
+import { drawBlock, el, text } from "./blocks.js";
 
-const dialog = document.getElementById("dialog");
-let shown = null;
+const dialog = document.getElementById("dialog"), question = document.getElementById("question");
+const left = new Set(); // views that the person closed; the workspace may not know it yet
+let open = null;
 
-export function confirm(question, users, go) {
-  const said = question.text.type === "mrkdwn" ? mrkdwn(question.text.text, users) : question.text.text;
-  const yes = el("button", { type: "button", class: question.style === "danger" ? "danger" : "primary", id: "confirm", onclick: () => { dialog.close(); go(); } }, question.confirm.text);
-  const no = el("button", { type: "button", onclick: () => dialog.close() }, question.deny.text);
-  shown = null;
-  dialog.replaceChildren(el("h3", {}, question.title.text), el("div", { class: "block" }, said), el("div", { class: "foot" }, no, yes));
-  dialog.showModal();
+// Escape and the button are one way out. The workspace hears of it only when the person closed the view: we forget it before we close it.
+dialog.addEventListener("close", () => {
+  if (dialog.open || !open) return;
+  const { view, doors } = open;
+  open = null;
+  left.add(view.id);
+  doors.close(view);
+});
+
+export function confirm(asked, known, go) {
+  const yes = el("button", { type: "button", class: asked.style === "danger" ? "danger" : "primary", id: "confirm", onclick: () => { question.close(); go(); } }, asked.confirm.text);
+  const no = el("button", { type: "button", onclick: () => question.close() }, asked.deny.text);
+  question.replaceChildren(el("h3", {}, asked.title.text), el("div", { class: "block" }, text(asked.text, known)), el("div", { class: "foot" }, no, yes));
+  question.showModal();
 }
 
-export function modal(view, users, doors, errors = {}) {
-  if (shown === `${view.id}${view.hash}` && !Object.keys(errors).length) return;
-  const kept = shown && dialog.open ? values(view) : {};
-  shown = `${view.id}${view.hash}`;
+export function modals(views, known, doors, errors = {}) {
+  const view = views.findLast((each) => !left.has(each.id));
+  if (!view) return closeModal();
+  if (open?.view.id === view.id && open.view.hash === view.hash && !Object.keys(errors).length) return;
+  const kept = open?.view.id === view.id ? values(view) : {}, focused = dialog.contains(document.activeElement) ? document.activeElement.id : "";
+  open = { view, doors };
   const form = el("form", { onsubmit: (event) => { event.preventDefault(); doors.submit(view, values(view)); } });
-  form.append(el("h3", {}, view.title.text), ...view.blocks.map((block) => field(block, view, users, doors, errors[block.block_id], kept)));
-  const close = el("button", { type: "button", onclick: () => { dialog.close(); doors.close(view); } }, view.close?.text || "Cancel");
+  form.append(el("h3", {}, view.title.text), ...view.blocks.map((block) => field(block, view, known, doors, errors[block.block_id], kept)));
+  const close = el("button", { type: "button", onclick: () => dialog.close() }, view.close?.text || "Cancel");
   form.append(el("div", { class: "foot" }, close, view.submit ? el("button", { type: "submit", class: "primary" }, view.submit.text) : null));
   dialog.replaceChildren(form);
   if (!dialog.open) dialog.showModal();
+  if (focused) document.getElementById(focused)?.focus();
 }
 
-export function closeModal() {
-  if (shown && dialog.open) dialog.close();
-  shown = null;
+function closeModal() {
+  open = null;
+  if (dialog.open) dialog.close();
 }
 
-function field(block, view, users, doors, error, kept) {
-  if (block.type !== "input") return drawBlock(block, users, () => {});
+export function closeDialogs() {
+  closeModal();
+  if (question.open) question.close();
+}
+
+function field(block, view, known, doors, error, kept) {
+  if (block.type !== "input") return drawBlock(block, known, () => {});
   const name = `field-${block.block_id}`;
   const old = Object.values(kept[block.block_id] || {})[0] || {};
-  const control = input(block, name, users, old);
+  const control = input(block, name, known, old);
   if (block.dispatch_action) control.addEventListener("change", () => doors.picked(view, block, values(view)));
   return el("div", {}, el("label", { class: "name", for: name }, block.label.text, block.optional ? " (optional)" : ""), control,
     block.hint ? el("div", { class: "hint" }, block.hint.text) : null, error ? el("div", { class: "error", role: "alert" }, error) : null);
 }
 
-function input(block, name, users, old) {
+function input(block, name, known, old) {
   const element = block.element;
   const marks = { id: name, "data-block": block.block_id };
   if (element.type === "plain_text_input") {
@@ -50,10 +66,10 @@ function input(block, name, users, old) {
   }
   if (element.type === "checkboxes") {
     const ticked = (old.selected_options || element.initial_options || []).map((each) => each.value);
-    return el("div", marks, ...element.options.map((option) => el("label", { class: "box" }, el("input", { type: "checkbox", value: option.value, checked: ticked.includes(option.value) }), option.text.text)));
+    return el("div", marks, ...element.options.map((option) => el("label", { class: "box" }, el("input", { type: "checkbox", value: option.value, checked: ticked.includes(option.value) }), text(option.text, known))));
   }
   const isPeople = element.type === "users_select";
-  const options = isPeople ? users.filter((user) => !user.is_bot).map((user) => ({ value: user.id, text: { text: user.name } })) : element.options;
+  const options = isPeople ? known.users.filter((user) => !user.is_bot).map((user) => ({ value: user.id, text: { text: user.name } })) : element.options;
   const chosen = old.selected_option?.value ?? old.selected_user ?? element.initial_option?.value ?? element.initial_user ?? "";
   return el("select", marks, el("option", { value: "" }, element.placeholder?.text || "Choose"), ...options.map((option) => el("option", { value: option.value, selected: option.value === chosen }, option.text.text)));
 }

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-from playwright.async_api import Page, async_playwright
+from playwright.async_api import Page
+
+from tests.chromium import CHROMIUM, opened
 
 if TYPE_CHECKING:
     from tests.conversations.conftest import World
 
-CHROMIUM = Path("/usr/bin/chromium")
-QUIETLY = [
-    "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync", "--disable-quic",
-]  # fmt: skip
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 
 pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), reason="needs Debian's chromium")]
@@ -24,13 +21,8 @@ pytestmark = [pytest.mark.browser, pytest.mark.skipif(not CHROMIUM.exists(), rea
 @pytest.fixture
 async def page(world: World) -> AsyncIterator[Page]:
     """Open the page."""
-    async with async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
-        page = await browser.new_page(viewport={"width": 1280, "height": 860})
-        page.set_default_timeout(30_000)
-        await page.goto(f"{world.slack.url}/?quiet=1")
+    async with opened(f"{world.slack.url}/?quiet=1") as page:
         yield page
-        await browser.close()
 
 
 async def act_as(page: Page, user: str) -> None:

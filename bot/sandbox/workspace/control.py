@@ -10,20 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import WSMsgType, web
 
-from bot.sandbox.workspace.delivery import Outcome
+from bot.sandbox.workspace.delivery import COMMANDS, Outcome
 from bot.sandbox.workspace.state import COLOURS, Json
 
 if TYPE_CHECKING:
     from bot.sandbox.workspace.server import Workspace
 
-COMMANDS = (
-    {
-        "command": "/deploy",
-        "description": "Deploy, see what runs, lock",
-        "usage_hint": "SERVICE [REF] to ENVIRONMENT",
-    },
-    {"command": "/rollback", "description": "Roll back to the last verified version", "usage_hint": "SERVICE ENVIRONMENT because TEXT"},
-)
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 

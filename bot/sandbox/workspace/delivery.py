@@ -20,6 +20,15 @@ ACK_LIMIT = 3.0
 RETRIES = (0.0, 60.0, 300.0)
 """Seconds after which an event that was not taken comes again (docs.slack.dev/apis/events-api, "Retries")."""
 SLACKBOT = "USLACKBOT"
+COMMANDS = (
+    {
+        "command": "/deploy",
+        "description": "Deploy, see what runs, lock",
+        "usage_hint": "SERVICE [REF] to ENVIRONMENT",
+    },
+    {"command": "/rollback", "description": "Roll back to the last verified version", "usage_hint": "SERVICE ENVIRONMENT because TEXT"},
+)
+NO_COMMAND = "`{command}` is not a valid command. To send it as a message, put a space before it."
 
 
 @dataclass(slots=True)
@@ -67,7 +76,10 @@ class Delivery:
     _retrying: set[asyncio.Task[None]] = field(default_factory=set)
 
     async def command(self, user: str, channel: str, command: str, text: str) -> Outcome:
-        """Send a slash command. What the ack says is shown to the person alone."""
+        """Send a slash command; what the ack says is shown to the person alone. One that no app has reaches nobody: status 404."""
+        if command not in {each["command"] for each in COMMANDS}:
+            self.state.whisper(channel, user, {"user": SLACKBOT, "text": NO_COMMAND.format(command=escaped(command))})
+            return Outcome(404, "", 0.0)
         form = {
             "token": "unused", "team_id": self.state.team, "team_domain": "sandbox", "channel_id": channel,
             "channel_name": self.state.channels[channel].name, "user_id": user, "user_name": self.state.users[user].name,
@@ -180,6 +192,11 @@ def _encoded(kind: str, payload: Json) -> tuple[bytes, str]:
         return json.dumps(payload).encode(), "application/json"
     form = payload if kind == "slash_commands" else {"payload": json.dumps(payload)}
     return urlencode(form).encode(), "application/x-www-form-urlencoded"
+
+
+def escaped(text: str) -> str:
+    """Write what somebody typed so that it makes no markup (docs.slack.dev/messaging/formatting-message-text)."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _said(body: str) -> tuple[str, list[Any]]:

@@ -14,6 +14,7 @@ from slack_bolt.async_app import AsyncAck, AsyncApp
 from slack_bolt.authorization import AuthorizeResult
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.sandbox.page import page_routes
 from bot.sandbox.workspace import Channel, User, Workspace
 
 ANA, BO, CY = "U0ANA", "U0BO", "U0CY"
@@ -49,6 +50,7 @@ class TinyBot:
 async def slack() -> AsyncIterator[Workspace]:
     """Start a workspace."""
     workspace = Workspace(users=[User(ANA, "ana"), User(BO, "bo"), User(CY, "cy")], channels=[Channel(CHANNEL, "deploys")])
+    workspace.application.add_routes(page_routes({}))
     await workspace.start()
     yield workspace
     await workspace.close()

@@ -39,6 +39,17 @@ async def test_what_is_signed_with_another_secret_is_refused_by_bolt(slack: Work
     assert slack.whisper(ANA, "dispatch_failed") is not None
 
 
+@pytest.mark.parametrize("command", ["/foo", "/d", "/", "/<!channel>"])
+async def test_a_command_that_no_app_has_reaches_nobody_and_the_person_learns_it(slack: Workspace, bot: TinyBot, command: str) -> None:
+    assert (await slack.says(ANA, f"{command} status", channel=CHANNEL)).status == 404
+    shown = command.replace("<", "&lt;").replace(">", "&gt;")
+    answer = slack.whisper(ANA, f"`{shown}` is not a valid command.")
+    assert answer is not None
+    assert answer["user"] == "USLACKBOT"
+    assert slack.whisper(BO, "not a valid command") is None
+    assert (bot.heard, slack.delivery.log) == ([], [])
+
+
 async def test_a_click_brings_the_button_its_message_and_who_pressed_it(slack: Workspace, bot: TinyBot, client: AsyncWebClient) -> None:
     await client.chat_postMessage(channel=CHANNEL, text="a card", blocks=CARD)
     card = slack.message("a card")
