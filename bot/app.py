@@ -27,8 +27,8 @@ from bot.logs import set_up_logs
 from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
 from bot.providers.hosts import Hosts
 from bot.providers.metrics import scrape
-from bot.services import board, deployments, leads, notices, readiness, summaries
-from bot.services.desk import Desk
+from bot.services import board, deployments, notices, readiness, summaries
+from bot.services.desk import Desk, may_ask
 from bot.services.house import House, Pace, existing
 from bot.services.people import TERMINAL, People
 from bot.settings import Settings
@@ -207,7 +207,7 @@ class _Rooms:
             await announcer.answer(intent, Answer("refusal", {"sentence": str(refusal)}, refusal.offers))
 
         forms = Forms(
-            self.client, Dialogs(self.words), house.catalog, deployment=deployment, may_ask=partial(leads.may_ask, house),
+            self.client, Dialogs(self.words), house.catalog, deployment=deployment, may_ask=partial(may_ask, house),
             tickable=lambda deployment, person: readiness.tickable(house, deployment, person),
             rows=lambda: board.rows(house), refuse=refuse,
         )  # fmt: skip

@@ -10,6 +10,7 @@ from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible
+from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Message, Transaction
 from bot.services import readiness
@@ -33,7 +34,7 @@ def expires_at(deployment: Deployment, policy: EnvironmentPolicy) -> datetime:
 
 async def approve(house: House, intent: Intent, command: Approve) -> Answer | None:
     """Store one approval of the pinned commit."""
-    deployment, role = await _approver(house, intent, command.deployment, "approve")
+    deployment, role = await _approver(house, intent.by, command.deployment, "approve")
     decision = Decision(deployment.id, intent.by, role, approved=True, commit=deployment.commit, at=house.now())
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
@@ -53,7 +54,7 @@ async def approve(house: House, intent: Intent, command: Approve) -> Answer | No
 
 async def reject(house: House, intent: Intent, command: Reject) -> Answer | None:
     """End a deployment that waits for approval, with a reason."""
-    deployment, role = await _approver(house, intent, command.deployment, "reject")
+    deployment, role = await _approver(house, intent.by, command.deployment, "reject")
     decision = Decision(deployment.id, intent.by, role, approved=False, commit=deployment.commit, at=house.now(), reason=command.reason)
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
@@ -68,16 +69,21 @@ async def reject(house: House, intent: Intent, command: Reject) -> Answer | None
     return Answer("rejected", {**facts_of(deployment), "reason": command.reason})
 
 
-async def _approver(house: House, intent: Intent, id: DeploymentId, verb: str) -> tuple[Deployment, str]:
+async def may_reject(house: House, by: Person, id: DeploymentId) -> None:
+    """Look whether somebody may reject. Raises Refusal."""
+    await _approver(house, by, id, "reject")
+
+
+async def _approver(house: House, by: Person, id: DeploymentId, verb: str) -> tuple[Deployment, str]:
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         decisions = await reader.decisions(id)
     rules = house.of(deployment)[1].approvals
-    if intent.by == deployment.requested_by:
+    if by == deployment.requested_by:
         raise NotAllowed(_own(deployment, verb, rules))
     open_rules = [need.role for need in needs(rules, decisions, deployment.commit) if need.missing] or [rule.role for rule in rules]
     for role in open_rules:
-        if await house.people.holds(intent.by, role):
+        if await house.people.holds(by, role):
             return deployment, role
     raise NotAllowed(f"You cannot {verb} {deployment.title}. {_who(rules)}")
 

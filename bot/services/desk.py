@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 import structlog
 
 from bot.domain.audit import Entry
+from bot.domain.card import Action
 from bot.domain.commands import (
     Acknowledge,
     Approve,
@@ -38,7 +40,9 @@ from bot.domain.commands import (
     Watch,
     to_json,
 )
+from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, Refusal
+from bot.domain.people import Person
 from bot.ports import Answer, Inbox, Intent
 from bot.services import approvals, board, deployments, leads, locks, readiness, rollbacks, rollouts
 from bot.services.house import House
@@ -72,11 +76,31 @@ USE_CASES: dict[type[Command], UseCase] = {
 }
 """Who carries out what. ``Help`` is answered at the door and never comes here."""
 
+PATIENCE = 1.0
+"""Seconds that a schedule has before a dialog is opened without its answer; Slack opens none after three."""
 TRIES = 5
 LATER = 5.0
 """Seconds after which the inbox is read again when it could not be read."""
 AT_ONCE = 8
 """How many commands are carried out at a time; a rollback waits for no other."""
+
+
+_MAY: dict[Action, Callable[[House, Person, DeploymentId], Awaitable[object]]] = {
+    Action.REJECT: approvals.may_reject,
+    Action.PROCEED: leads.may_proceed,
+    Action.STOP_COUNTDOWN: leads.may_stop_countdown,
+    Action.TAKE_OVER: leads.may_take_over,
+}
+
+
+async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) -> None:
+    """Look before a dialog asks why: a reason that is typed for nothing is lost. Raises Refusal where the answer is known to be no.
+
+    Nobody waits for a schedule or a directory that is slow: then the dialog opens, and the answer follows what was typed.
+    """
+    with suppress(IntegrationError, TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await _MAY[action](house, by, id)
 
 
 async def carry_out(house: House, intent: Intent) -> Answer | None:

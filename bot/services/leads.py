@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-
-from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import AskLead, HandOver, Proceed, StopCountdown, TakeOver, Watch
 from bot.domain.deployment import OVER, Deployment, DeploymentId, State
-from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
+from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import Person
 from bot.domain.rollout import StepState
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
 from bot.services.house import House, existing, facts_of, note
-
-PATIENCE = 1.0
-"""Seconds that the schedule has before a dialog is opened without its answer; Slack opens none after three."""
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
@@ -50,13 +43,16 @@ async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deploymen
     raise NotAllowed(f"Only the person on call for {deployment.service} can take over. {who}{how}", Offer("ask_lead", "Ask the lead", id))
 
 
-async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) -> None:
-    """Look before a dialog asks why. Raises Refusal where the answer is known to be no; a schedule that is slow keeps nobody waiting."""
-    if action is not Action.TAKE_OVER:
-        return
-    with suppress(IntegrationError, TimeoutError):
-        async with asyncio.timeout(PATIENCE):
-            await may_take_over(house, by, id)
+async def may_proceed(house: House, by: Person, id: DeploymentId) -> None:
+    """Look whether somebody may let a rollout go on. Raises Refusal."""
+    async with house.store.reading() as reader:
+        await _led(reader, by, id, "let it go on")
+
+
+async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None:
+    """Look whether somebody may stop the countdown. Raises Refusal."""
+    async with house.store.reading() as reader:
+        await _led(reader, by, id, "stop the countdown")
 
 
 async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
@@ -98,7 +94,7 @@ async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | N
 async def watch(house: House, intent: Intent, command: Watch) -> Answer | None:
     """Store that the lead watches."""
     async with house.store.transaction() as tx:
-        deployment = await _led(tx, intent, command.deployment, "say that it is being watched")
+        deployment = await _led(tx, intent.by, command.deployment, "say that it is being watched")
         if not await tx.once(intent.key):
             return None
         await tx.mark(Mark(deployment.id, f"watching:{intent.by}", intent.by, house.now()))
@@ -109,7 +105,7 @@ async def watch(house: House, intent: Intent, command: Watch) -> Answer | None:
 async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | None:
     """Let a rollout that stands still because of its numbers go on, on the lead's word and with a reason."""
     async with house.store.transaction() as tx:
-        deployment = await _led(tx, intent, command.deployment, "let it go on")
+        deployment = await _led(tx, intent.by, command.deployment, "let it go on")
         if not await tx.once(intent.key):
             return None
         where = await _where(tx, deployment)
@@ -123,7 +119,7 @@ async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | No
 async def stop_countdown(house: House, intent: Intent, command: StopCountdown) -> Answer | None:
     """Stop the automatic rollback at this step, with a reason. The rollout stands still until the lead decides."""
     async with house.store.transaction() as tx:
-        deployment = await _led(tx, intent, command.deployment, "stop the countdown")
+        deployment = await _led(tx, intent.by, command.deployment, "stop the countdown")
         if not await tx.once(intent.key):
             return None
         if deployment.countdown_until is None:
@@ -136,11 +132,11 @@ async def stop_countdown(house: House, intent: Intent, command: StopCountdown) -
     return Answer("countdown_stopped", {**facts_of(deployment), "reason": command.reason})
 
 
-async def _led(tx: Transaction, intent: Intent, id: DeploymentId, what: str) -> Deployment:
-    deployment = await existing(tx, id)
+async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deployment:
+    deployment = await existing(reader, id)
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
         raise NotPossible(f"{deployment.title} is {deployment.state}; that is not possible any more.")
-    if intent.by != deployment.lead:
+    if by != deployment.lead:
         lead = f"<@{deployment.lead.user}>, the deployment lead," if deployment.lead else "the deployment lead"
         raise NotAllowed(f"Only {lead} can {what}.", Offer("ask_lead", "Ask the lead", id), Offer("take_over", "Take over as on-call…", id))
     return deployment

@@ -14,12 +14,12 @@ from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, 
 from bot.domain.errors import NotAllowed
 from bot.domain.health import Observed
 from bot.domain.people import Person
-from bot.services import leads
+from bot.services import desk
 
 Team = Any
 """The fixture ``team``."""
 MINUTE = timedelta(minutes=1)
-CY = Person("T1", "UCY")
+BO, CY = Person("T1", "UBO"), Person("T1", "UCY")
 BAD = Observed(60, 1000, requests=1000)
 
 
@@ -124,7 +124,7 @@ async def test_a_quarantine_names_the_numbers_that_were_known(team: Team) -> Non
 async def test_who_is_not_on_call_is_told_so_before_a_dialog_asks_why(team: Team) -> None:
     v2 = await team.rolls_out_v2()
     with pytest.raises(NotAllowed) as refused:
-        await leads.may_ask(team.house, Action.TAKE_OVER, v2, CY)
+        await desk.may_ask(team.house, Action.TAKE_OVER, v2, CY)
     assert str(refused.value) == (
         "Only the person on call for shop can take over. <@UBO> is on call now. "
         "The lead or people with the role release manager can hand it over: /deploy lead shop-2 @user."
@@ -132,13 +132,28 @@ async def test_who_is_not_on_call_is_told_so_before_a_dialog_asks_why(team: Team
     assert str(refused.value) in await team.says("cy", TakeOver(v2, "now"))
 
 
+@pytest.mark.parametrize(
+    ("action", "sentence"),
+    [
+        (Action.PROCEED, "Only <@UBO>, the deployment lead, can let it go on."),
+        (Action.STOP_COUNTDOWN, "Only <@UBO>, the deployment lead, can stop the countdown."),
+        (Action.REJECT, "You cannot reject shop v2 → production. It needs 1 approval by somebody with the role release manager."),
+    ],
+)
+async def test_who_may_not_is_told_so_before_a_reason_is_typed_for_nothing(team: Team, action: Action, sentence: str) -> None:
+    v2 = await team.rolls_out_v2()
+    with pytest.raises(NotAllowed) as refused:
+        await desk.may_ask(team.house, action, v2, CY)
+    assert str(refused.value) == sentence
+
+
 async def test_a_dialog_is_opened_for_who_is_on_call_for_other_questions_and_where_that_cannot_be_known(team: Team) -> None:
     v2 = await team.rolls_out_v2()
-    await leads.may_ask(team.house, Action.PROCEED, v2, CY)
+    await desk.may_ask(team.house, Action.PROCEED, v2, BO)
     team.rota.person = CY
-    await leads.may_ask(team.house, Action.TAKE_OVER, v2, CY)
+    await desk.may_ask(team.house, Action.TAKE_OVER, v2, CY)
     team.rota.away = True
-    await leads.may_ask(team.house, Action.TAKE_OVER, v2, Person("T1", "UDI"))
+    await desk.may_ask(team.house, Action.TAKE_OVER, v2, Person("T1", "UDI"))
 
 
 async def test_the_status_says_what_the_card_says(team: Team) -> None:
