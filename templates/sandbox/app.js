@@ -34,20 +34,23 @@ function refresh(errors) {
   }, 40);
 }
 
+let drawnFor = "";
 function draw(errors) {
   const people = state.users.filter((user) => !user.is_bot);
   if (!people.some((user) => user.id === me)) { me = people[0].id; connect(); return; }
   channel = state.channels.some((each) => each.id === channel) ? channel : state.channels[0].id;
   find("team").textContent = state.team.name;
   redraw(find("channels"), ...state.channels.map((each) => el("li", { "data-key": each.id }, el("button", { type: "button", "aria-current": String(!showsHome && each.id === channel), onclick: () => { channel = each.id; thread = ""; showsHome = false; draw(); } }, each.is_im ? each.name : `# ${each.name}`))));
+  find("home").setAttribute("aria-current", String(showsHome));
   redraw(find("people"), el("span", { class: "as" }, "Act as"), ...people.map(person));
+  if (drawnFor !== me) { drawnFor = me; find("people").querySelector("[aria-checked=true]").scrollIntoView({ block: "nearest", inline: "nearest" }); }
   const current = state.channels.find((each) => each.id === channel);
   find("channel-name").textContent = showsHome ? "Go/No-Go" : current.is_im ? current.name : `# ${current.name}`;
   keepingFocus(() => { drawPlace(); drawThread(); });
   modals(state.views, state, doors, errors);
 }
 
-const face = (user) => el("span", { class: "face", "aria-hidden": "true", style: null }, user ? user.name.slice(0, 2) : "?");
+const face = (user) => el("span", { class: "face", "aria-hidden": "true" }, (user?.name || "Slackbot").slice(0, 2));
 function coloured(user) { const node = face(user); node.style.backgroundColor = user?.is_bot ? "#1d3a2f" : user?.color || "#777"; return node; }
 
 function person(user) {

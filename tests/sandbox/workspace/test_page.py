@@ -84,7 +84,9 @@ async def test_a_card_that_changes_leaves_the_focus_and_a_click_in_the_making_al
     assert await page.evaluate("document.activeElement.dataset.ts") == posted["ts"], "a button that is gone leaves the focus at its message"
 
 
-async def test_the_composer_completes_and_everybody_has_a_home(slack: Workspace, bot: TinyBot, client: AsyncWebClient, page: Page) -> None:
+async def test_the_composer_completes_and_homes_names_and_a_telephone_are_served(
+    slack: Workspace, bot: TinyBot, client: AsyncWebClient, page: Page
+) -> None:
     await page.type("#text", "/")
     await page.press("#text", "ArrowDown")
     await page.press("#text", "Enter")
@@ -113,3 +115,12 @@ async def test_the_composer_completes_and_everybody_has_a_home(slack: Workspace,
     await client.chat_postMessage(channel=direct, text=f"See <#{CHANNEL}|elsewhere> and <@{ANA}>.")
     await page.click("#channels >> text=Go/No-Go")
     await page.wait_for_selector("article >> text=See #deploys and @ana.")
+
+    await page.set_viewport_size({"width": 390, "height": 844})
+    await page.click("#home")
+    await page.wait_for_selector("#messages >> text=@ana deploys to #deploys")
+    await page.click("#guide-open")
+    await page.wait_for_selector("#guide", state="visible")
+    heights = "[...document.querySelectorAll('#sidebar, main > header')].reduce((sum, each) => sum + each.offsetHeight, 0)"
+    assert await page.evaluate(heights) < 150, "a telephone keeps its height for the channel"
+    assert await page.evaluate("document.documentElement.scrollWidth") == 390
