@@ -22,6 +22,8 @@ from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
 from bot.services.standing import standing
 
+SHOWN = 10
+"""How many deployments a history lists."""
 ENOUGH_STAGES = 3
 """From how many earlier stages one knows how long the next one takes."""
 
@@ -202,13 +204,14 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
     if command.environment:
         house.policy(command.service, command.environment)
     async with house.store.reading() as reader:
-        found = await reader.history(command.service, command.environment)
+        found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
     deployments = [
         {"id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
          "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note}
-        for d in found
+        for d in found[:SHOWN]
     ]  # fmt: skip
-    return Answer("history", {"service": command.service, "environment": command.environment, "deployments": deployments})
+    older = len(found) > SHOWN
+    return Answer("history", {"service": command.service, "environment": command.environment, "deployments": deployments, "older": older})
 
 
 async def check(house: House, intent: Intent, command: Check) -> Answer:

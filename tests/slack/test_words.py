@@ -106,7 +106,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "unlocked": LOCK,
     "locks": {"locks": [LOCK]},
     "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
-    "history": {"service": "storefront", "environment": "", "deployments": [PAST]},
+    "history": {"service": "storefront", "environment": "", "deployments": [PAST], "older": False},
     "check": {**CHECK, "approvals": [{"role": "release_manager", "count": 2}]},
 }
 MESSAGES: dict[str, dict[str, Any]] = {
@@ -175,7 +175,16 @@ def test_every_message_can_be_drawn(name: str) -> None:
             {"service": "", "rows": [{**ROW, "by": "terminal/operator", "deployment": ""}]},
             "live since 2026-11-21 10:02 UTC, adopted by an operator\n",
         ),
-        ("answers/history", {"service": "api", "environment": "", "deployments": []}, "*api*\nNothing has been deployed here yet."),
+        (
+            "answers/history",
+            {"service": "api", "environment": "", "deployments": [], "older": False},
+            "*api*\nNothing has been deployed here yet.",
+        ),
+        (
+            "answers/history",
+            {"service": "api", "environment": "", "deployments": [PAST, PAST], "older": True},
+            "These are the newest 2; older ones are not shown. Name an environment to see more of it.",
+        ),
         ("answers/ticked", {**FACTS, "items": []}, "None of your items is ticked for *storefront v1.2.0 → production*."),
         ("answers/ticked", {**FACTS, "items": ["a", "b"]}, "2 items of yours are ticked for *storefront v1.2.0 → production*."),
         ("messages/morning_summary", {"deployments": [], "rolled_back": 0, "at": AT}, "Nothing went live."),
