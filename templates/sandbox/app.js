@@ -69,6 +69,13 @@ function drawMessages() {
   if (atEnd) list.scrollTop = list.scrollHeight;
 }
 
+document.addEventListener("show-message", ({ detail }) => {
+  channel = detail.channel;
+  showsHome = false;
+  draw();
+  document.querySelector(`#messages [data-ts="${detail.ts}"]`)?.scrollIntoView({ block: "center" });
+});
+
 function drawHome() {
   const blocks = state.home ? state.home.blocks.map((block) => drawBlock(block, state.users, () => {})) : [el("p", { class: "empty" }, "Opening…")];
   find("messages").replaceChildren(...blocks);

@@ -139,7 +139,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
 
 
 def say(template: str, facts: dict[str, Any]) -> str:
-    return re.sub(r"<!date\^\d+\^[^|]*\|([^>]*)>", r"\1", WORDS.text(template, {"card_channel": "C1", **facts}))
+    return re.sub(r"<!date\^\d+\^[^|]*\|([^>]*)>", r"\1", WORDS.text(template, {"card_channel": "C1", "card_url": "", **facts}))
 
 
 def test_every_answer_and_message_has_an_example_here() -> None:
@@ -215,6 +215,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
             {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
             "5 % is deployed, in 41 s: build 12 s · migrate skipped.",
         ),
+        (
+            "messages/degraded",
+            {**MESSAGES["degraded"], "until": "", "card_url": "https://t1.slack.com/archives/C1/p1"},
+            "The lead decides on <https://t1.slack.com/archives/C1/p1|the card>: roll it back, or let it go on.",
+        ),
+        ("messages/degraded", {**MESSAGES["degraded"], "until": ""}, "The lead decides on the card: roll it back, or let it go on."),
         ("answers/incident", {"incident": "abc", "verb": "stop_countdown"}, '"stop countdown" was not carried out'),
         (
             "messages/acknowledge_request",
