@@ -366,5 +366,6 @@ async def verify_audit(settings: Settings) -> tuple[str, bool]:
     async with reading_only(settings.gonogo_database_url, audit_key=key) as store:
         count, head, broken = await store.verify_audit()
     if broken is not None:
-        return f"The audit chain is broken at entry {broken} of {count}.", False
+        first = " With another key than the bot's it looks like this, too: check GONOGO_AUDIT_KEY first." if broken == 1 else ""
+        return f"The audit chain is broken at entry {broken} of {count}.{first}", False
     return f"The audit chain holds: {count} entries, head {head[:16]}.", True

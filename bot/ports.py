@@ -414,6 +414,13 @@ class Reader(Protocol):
         """Read what is live."""
         ...
 
+    async def standing(self, service: str, environment: str) -> Deployment | None:
+        """Read the deployment that an environment stands on: the one that moves it, has failed in it, or brought what is live.
+
+        None when nothing was deployed here, or when what is live was adopted, or put back from before what can be undone.
+        """
+        ...
+
     async def verified(self, service: str, environment: str, limit: int = 5) -> tuple[Live, ...]:
         """List commits verified good in the environment, newest first, each once; never a quarantined or rolled-back one."""
         ...
@@ -549,8 +556,8 @@ class Transaction(Reader, Protocol):
         """Lock; False when the same service and environment are locked already."""
         ...
 
-    async def remove_lock(self, service: str, environment: str) -> Lock | None:
-        """Unlock; None when nothing was locked."""
+    async def remove_lock(self, service: str, environment: str, *, of: DeploymentId = "") -> Lock | None:
+        """Unlock, with ``of`` only what the rollback of that deployment has locked; None when nothing was locked."""
         ...
 
     async def audit(self, entry: Entry) -> None:

@@ -124,6 +124,10 @@ class Card:
     quarantined: bool = False
     rolled_back_by: Person | None = None
     rolled_back_version: str = ""
+    replaced_by: str = ""
+    """The version that is live instead, and"""
+    replaced_at: datetime | None = None
+    """since when."""
     automatic_rollback: AutomaticRollback = AutomaticRollback.OFF
     watched_by: tuple[Person, ...] = ()
     watch_until: datetime | None = None

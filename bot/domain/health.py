@@ -263,7 +263,7 @@ def _details(spec: MetricSpec, compared: _Compared, verdict: Verdict, remark: st
     details = [f"baseline {shown(compared.normal, spec.unit)}", *([remark] if remark else [])]
     requests = f"{compared.requests:,.0f} requests" if compared.requests != 1 else "1 request"
     if verdict is Verdict.NOT_ENOUGH_TRAFFIC:
-        return [*details, f"only {requests} so far"]
+        return [*details, f"{requests} so far"]
     if verdict is not Verdict.DEGRADED:
         return details
     details += _times(compared.value, compared.normal)

@@ -88,9 +88,13 @@ def quality_gate(state: str, sentence: str, url: str, need: Need) -> Gate:
     return Gate(GateKind.TESTS, TITLES[GateKind.TESTS], verdict.get(state, GateState.UNKNOWN), sentence, need, url=url)
 
 
-def staged_gate(*, before: str, version: str, live_version: str, is_same: bool, verified_at: datetime | None, need: Need) -> Gate:
-    """Judge whether the same commit is live and verified in the environment ``before``."""
+def staged_gate(
+    *, before: str, coming: str = "", version: str, live_version: str, is_same: bool, verified_at: datetime | None, need: Need
+) -> Gate:
+    """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there now."""
     title = f"live and verified on {before}"
+    if not is_same and coming:
+        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} is bringing {version} there", need)
     if not is_same:
         found = f"{live_version} is live there" if live_version else "nothing is live there"
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need)

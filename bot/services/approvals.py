@@ -13,6 +13,7 @@ from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Message, Transaction
 from bot.services import readiness
+from bot.services.deployments import compare_again
 from bot.services.house import House, existing, facts_of, note
 from bot.services.people import readable
 
@@ -111,6 +112,9 @@ async def cleared(house: House, id: DeploymentId) -> str | None:
         if deployment.state not in WAITING:
             return "go" if deployment.state is State.ROLLING_OUT else "over"
         review = await readiness.review(house, reader, deployment)
+        live = await reader.live(deployment.service, deployment.environment)
+    if live is not None and live.commit != deployment.base_commit:
+        await compare_again(house, deployment, live)
     if deployment.lead is None or not review.is_ready:
         await readiness.ask_on_call(house, id)
     async with house.store.transaction() as tx:

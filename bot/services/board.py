@@ -16,6 +16,7 @@ from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, BoardRow, Intent, Json, Reader
 from bot.services import approvals, readiness
+from bot.services.deployments import resolve, under_way
 from bot.services.house import House, existing, facts_of
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
@@ -45,14 +46,19 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
         deployment, house.now(), steps=steps, strategy=words_of(strategy) if strategy else deployment.strategy,
         review=await reader.review(deployment.id), changes=await reader.changes(deployment.id) or Changes(known=False),
         snapshot=snapshots[-1] if len(snapshots) > 1 else None, automatic_rollback=policy.automatic_rollback,
-        rollback_locks=policy.lock_after_rollback,
+        rollback_locks=policy.lock_after_rollback and not await _is_locked(reader, deployment),
         approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment.commit),
         approval_expires_at=approvals.expires_at(deployment, policy),
     )  # fmt: skip
     card = await _with_people(house, reader, card, policy)
     card = await _with_way_back(house, reader, card)
-    left = await _about_left(reader, deployment, steps) if deployment.state is State.ROLLING_OUT else None
+    left = await _about_left(reader, deployment, steps, house.now()) if deployment.state is State.ROLLING_OUT else None
     return replace(card, about_left=left, stages_take=await _stages_take(reader, card))
+
+
+async def _is_locked(reader: Reader, deployment: Deployment) -> bool:
+    locks = await reader.locks(deployment.service, deployment.environment)
+    return any(lock.service == deployment.service for lock in locks)
 
 
 async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:
@@ -78,14 +84,22 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     if deployment.state in CAN_ROLL_BACK | WAITING:
         offer = await rollback_offer(house, reader, deployment)
-        newest = await reader.live(deployment.service, deployment.environment)
-        if deployment.state is State.VERIFIED and newest is not None and newest.deployment != deployment.id:
-            offer = replace(offer, refused="Another version has been deployed since.")
+        if deployment.state in {State.VERIFIED, State.FAILED}:
+            standing = await reader.standing(deployment.service, deployment.environment)
+            if standing is None or standing.id != deployment.id:
+                offer = replace(offer, refused="Another version has been deployed since.")
+                live = await reader.live(deployment.service, deployment.environment)
+                if live and live.commit != deployment.commit:
+                    card = replace(card, replaced_by=live.version, replaced_at=live.since)
         return replace(card, rollback=offer)
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
     back = await _rollback_of(reader, deployment)
-    locks = [lock for lock in await reader.locks(deployment.service, deployment.environment) if lock.holds(card.now)]
+    locks = [
+        lock
+        for lock in await reader.locks(deployment.service, deployment.environment)
+        if lock.deployment == deployment.id and lock.holds(card.now)
+    ]
     return replace(
         card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
         way_back=await reader.steps(back.id) if back else (),
@@ -103,7 +117,7 @@ def words_of(strategy: Strategy) -> str:
     return f"{strategy.name} {' → '.join(str(step.percent) for step in strategy.steps)} %"
 
 
-async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...]) -> timedelta | None:
+async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime) -> timedelta | None:
     """Estimate from what the steps took before (90th percentile) and the holds that are still to come; not while CI is silent."""
     if any(step.silent_since for step in steps):
         return None
@@ -114,7 +128,7 @@ async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step,
         if step.deployed_at is None:
             seconds = await reader.step_seconds(deployment.service, deployment.environment, step.key)
             left += timedelta(seconds=_p90(seconds))
-        left += step.hold
+        left += max(step.hold - (now - step.deployed_at if step.deployed_at else timedelta(0)), timedelta(0))
     return left or None
 
 
@@ -198,22 +212,26 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
 
 
 async def check(house: House, intent: Intent, command: Check) -> Answer:
-    """Answer ``/deploy check``: every gate as it would be for a deployment asked for now. Nothing is stored."""
+    """Answer ``/deploy check``: every gate, as it is for the deployment that waits, else as it would be for one asked for now.
+
+    Nothing is stored.
+    """
     await house.people.require(intent.by, Permission.VIEW, "check a release")
     policy = house.policy(command.service, command.environment)
-    ci = house.providers[command.service].ci
-    try:
-        resolved = await ci.resolve(command.ref)
-    except IntegrationError as error:
-        raise NotPossible(f"{error}") from error
     async with house.store.reading() as reader:
         live = await reader.live(command.service, command.environment)
+        verified = await reader.verified(command.service, command.environment)
+        try:
+            resolved = await resolve(house.providers[command.service].ci, command.ref, live, verified)
+        except IntegrationError as error:
+            raise NotPossible(f"{error}") from error
         now = house.now()
         imagined = Deployment(
             "", Kind.FORWARD, command.service, command.environment, command.ref, resolved.version, resolved.commit, policy.strategy,
             intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
         )  # fmt: skip
-        review = await readiness.review(house, reader, imagined)
+        asked = await under_way(reader, command.service, command.environment, resolved.commit)
+        review = await readiness.review(house, reader, asked if asked and asked.state in WAITING else imagined)
         quarantined = await reader.quarantine(command.service, resolved.commit)
     changes = await _compare(house, command.service, imagined.base_commit, resolved.commit)
     return Answer(

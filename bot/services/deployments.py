@@ -10,14 +10,19 @@ from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
-from bot.ports import Answer, CIProvider, Intent, Live, Message, NewDeployment, Resolved
+from bot.ports import Answer, CIProvider, Intent, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services.house import House, existing, facts_of, note
 
 log = structlog.get_logger(__name__)
 
+_STILL_COMING = WAITING | {State.ROLLING_OUT}
 
-async def request(house: House, intent: Intent, command: Deploy) -> Answer | None:
-    """Store a request for a deployment and start its runbook. The card follows; nothing is touched yet."""
+
+async def request(house: House, intent: Intent, command: Deploy, *, once_for: str = "") -> Answer | None:
+    """Store a request for a deployment and start its runbook. The card follows; nothing is touched yet.
+
+    ``once_for`` is a reason for which only one may be under way.
+    """
     service = house.service(command.service)
     policy = house.policy(command.service, command.environment)
     strategy = command.strategy or policy.strategy
@@ -30,6 +35,9 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
             return None
+        for other in await tx.open_deployments(service.name, policy.name) if once_for else ():
+            if other.reason == once_for:
+                raise NotPossible(f"{other.title} is under way already, as {other.id}.")
         deployment = await tx.add_deployment(
             NewDeployment(
                 kind=Kind.FORWARD,
@@ -41,11 +49,11 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
                 requested_by=intent.by,
                 at=house.now(),
                 lead=lead,
-                reason=command.reason,
+                reason=once_for or command.reason,
                 channel=service.channel or intent.place.channel,
             )
         )
-        await note(tx, house.now(), "deploy", deployment, intent.by, ref=command.ref, strategy=strategy, reason=command.reason)
+        await note(tx, house.now(), "deploy", deployment, intent.by, ref=command.ref, strategy=strategy, reason=deployment.reason)
         await tx.start("deploy", deployment.id, deployment.id)
     return None  # the ack has said what was understood, the card says the rest
 
@@ -57,8 +65,22 @@ async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> An
     before = house.policy(deployment.service, deployment.environment).after
     if not before or deployment.state not in WAITING:
         raise NotPossible(f"{deployment.title} is {deployment.state} and waits for no other environment.")
+    async with house.store.reading() as reader:
+        first = await under_way(reader, deployment.service, before, deployment.commit)
+        live = await reader.live(deployment.service, before)
+    if first is not None:
+        raise NotPossible(f"{first.title} is under way already, as {first.id}.")
+    if live is not None and live.commit == deployment.commit:
+        raise NotPossible(f"{live.version} is live in {before} already. The gate opens when it has been watched and verified.")
     ref = deployment.ref if deployment.ref == deployment.version else deployment.commit
-    return await request(house, intent, Deploy(deployment.service, before, ref, reason=f"first step of {deployment.id}"))
+    return await request(house, intent, Deploy(deployment.service, before, ref), once_for=f"first step of {deployment.id}")
+
+
+async def under_way(reader: Reader, service: str, environment: str, commit: str) -> Deployment | None:
+    """Find a deployment under way that brings a commit to an environment."""
+    coming = await reader.open_deployments(service, environment)
+    alike = (each for each in coming if each.kind is Kind.FORWARD and each.commit == commit and each.state in _STILL_COMING)
+    return next(alike, None)
 
 
 async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None:
@@ -110,7 +132,7 @@ async def pin(house: House, id: DeploymentId) -> bool:
         return deployment.state in WAITING
     _, _, providers = house.of(deployment)
     try:
-        resolved = await _resolve(providers.ci, deployment, live, verified)
+        resolved = await resolve(providers.ci, deployment.ref, live, verified)
     except IntegrationError as error:
         if error.retry:
             raise
@@ -128,9 +150,10 @@ def _quarantined(version: str, why: str) -> str:
     return f"{version} is quarantined: {why}. Deploy another version; what was right in this one can come as a new commit."
 
 
-async def _resolve(ci: CIProvider, deployment: Deployment, live: Live | None, verified: tuple[Live, ...]) -> Resolved:
-    if deployment.ref != "previous":
-        return await ci.resolve(deployment.ref)
+async def resolve(ci: CIProvider, ref: str, live: Live | None, verified: tuple[Live, ...]) -> Resolved:
+    """Say which commit a ref means now. ``previous`` is the version verified before the one that is live. Raises IntegrationError."""
+    if ref != "previous":
+        return await ci.resolve(ref)
     previous = next((release for release in verified if live is None or release.commit != live.commit), None)
     if previous is None:
         raise IntegrationError("There is no previous version that was verified here.", vendor="Go/No-Go", retry=False)
@@ -149,6 +172,9 @@ async def _changes(ci: CIProvider, live: Live | None, commit: str) -> Changes:
 async def _pinned(house: House, deployment: Deployment, resolved: Resolved, changes: Changes, live: Live | None) -> bool:
     now = house.now()
     async with house.store.transaction() as tx:
+        needless = await _needless(tx, deployment, resolved)
+        if needless:
+            return await _end(house, tx, deployment, needless)
         if not await tx.move(deployment.id, State.QUEUED, at=now):
             return False
         await tx.change(
@@ -160,12 +186,38 @@ async def _pinned(house: House, deployment: Deployment, resolved: Resolved, chan
     return True
 
 
+async def _needless(tx: Transaction, deployment: Deployment, resolved: Resolved) -> str:
+    """Say why there is nothing to do: somebody has asked for the same, or it is live already and whole."""
+    service, environment = deployment.service, deployment.environment
+    first = await under_way(tx, service, environment, resolved.commit)
+    if first is not None:
+        return f"{first.id} brings {resolved.version} to {environment} already."
+    live, standing = await tx.live(service, environment), await tx.standing(service, environment)
+    is_whole = standing is None or standing.state in {State.WATCHING, State.VERIFIED}
+    if live is not None and live.commit == resolved.commit and is_whole:
+        return f"{resolved.version} is live in {environment} already, so there is nothing to deploy."
+    return ""
+
+
 async def _impossible(house: House, deployment: Deployment, sentence: str) -> bool:
     async with house.store.transaction() as tx:
-        await tx.move(deployment.id, State.IMPOSSIBLE, at=house.now(), note=sentence)
-        await note(tx, house.now(), "impossible", deployment, why=sentence)
-        await tx.release(deployment.id)
+        return await _end(house, tx, deployment, sentence)
+
+
+async def _end(house: House, tx: Transaction, deployment: Deployment, sentence: str) -> bool:
+    await tx.move(deployment.id, State.IMPOSSIBLE, at=house.now(), note=sentence)
+    await note(tx, house.now(), "impossible", deployment, why=sentence)
+    await tx.release(deployment.id)
     return False
+
+
+async def compare_again(house: House, deployment: Deployment, live: Live) -> None:
+    """Compare a deployment that waits with what has become live since: people approve what they read on its card."""
+    changes = await _changes(house.of(deployment)[2].ci, live, deployment.commit)
+    async with house.store.transaction() as tx:
+        if (await existing(tx, deployment.id)).state in WAITING:
+            await tx.change(deployment.id, base_commit=live.commit, base_version=live.version)
+            await tx.save_changes(deployment.id, changes)
 
 
 async def take_turn(house: House, id: DeploymentId) -> bool | None:

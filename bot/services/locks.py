@@ -40,7 +40,9 @@ async def unlock(house: House, intent: Intent, command: Unlock) -> Answer | None
         if command.deployment:
             deployment = await existing(tx, command.deployment)
             service, environment = deployment.service, deployment.environment
-        gone = await tx.remove_lock(service, environment)
+        gone = await tx.remove_lock(service, environment, of=command.deployment)
+        if gone is None and command.deployment:
+            raise NotPossible(f"The lock of this rollback is gone already. /deploy locks lists what is locked in {environment} now.")
         if gone is None:
             raise NotPossible(f"{(service or 'all')} {environment} is not locked. /deploy locks lists what is.")
         await _written(tx, intent, "unlock", gone)

@@ -24,6 +24,7 @@ from bot.domain.readiness import (
     unlocked_gate,
 )
 from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Shift, Transaction
+from bot.services.deployments import under_way
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 from bot.services.people import readable
@@ -60,8 +61,9 @@ async def _tests(house: House, _reader: Reader, deployment: Deployment, need: Ne
 async def _staged(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:
     before = house.policy(deployment.service, deployment.environment).after
     live = await reader.live(deployment.service, before)
+    first = await under_way(reader, deployment.service, before, deployment.commit)
     return staged_gate(
-        before=before, version=deployment.version, live_version=live.version if live else "",
+        before=before, coming=first.id if first else "", version=deployment.version, live_version=live.version if live else "",
         is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None, need=need,
     )  # fmt: skip
 

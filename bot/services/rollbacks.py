@@ -47,26 +47,44 @@ async def roll_back(house: House, intent: Intent, command: RollBack) -> Answer |
 
 async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     if command.deployment:
-        deployment = await existing(reader, command.deployment)
-        newest = await _newest(reader, deployment.service, deployment.environment)
-        if newest is not None and newest.id != deployment.id and deployment.state in CAN_ROLL_BACK:
-            raise NotPossible(f"{newest.title} was deployed after {deployment.title}. Roll back {newest.id} instead.")
-        return deployment
+        return await _named(reader, command.deployment)
     if not command.environment:
         raise NotPossible(f"Which environment? /rollback {command.service} ENVIRONMENT because TEXT.")
     house.policy(command.service, command.environment)
-    newest = await _newest(reader, command.service, command.environment)
-    if newest is None:
+    standing = await reader.standing(command.service, command.environment)
+    undone = await _just_undone(reader, command.service, command.environment)
+    if undone is not None and (standing is None or not command.ref):
+        raise NotPossible(_no_further(undone, standing))
+    if standing is None:
         raise NotPossible(f"Nothing was deployed to {command.service} {command.environment}, so there is nothing to roll back.")
-    return newest
+    return standing
 
 
-async def _newest(reader: Reader, service: str, environment: str) -> Deployment | None:
-    """Find the newest deployment that touched the environment."""
+async def _named(reader: Reader, id: DeploymentId) -> Deployment:
+    """Read the deployment of a card; what is no longer there cannot be rolled back."""
+    deployment = await existing(reader, id)
+    standing = await reader.standing(deployment.service, deployment.environment)
+    if deployment.state in CAN_ROLL_BACK and (standing is None or standing.id != id):
+        instead = f" {standing.title} is there now; roll back {standing.id} instead." if standing else ""
+        raise NotPossible(f"{deployment.title} was replaced and is not live any more.{instead}")
+    return deployment
+
+
+async def _just_undone(reader: Reader, service: str, environment: str) -> Deployment | None:
+    """Give the newest deployment that touched an environment, if it has been rolled back."""
     for deployment in await reader.history(service, environment, limit=30):
         if deployment.kind is Kind.FORWARD and deployment.started_at is not None:
-            return deployment
+            return deployment if deployment.state is State.ROLLED_BACK else None
     return None
+
+
+def _no_further(undone: Deployment, standing: Deployment | None) -> str:
+    """Say that the newest deployment is rolled back; a command that comes a second time must not take the next one back too."""
+    sentence = f"{undone.title} is rolled back already."
+    if standing is None:
+        return sentence
+    place = f"{undone.service} {undone.environment}"
+    return f"{sentence} {standing.version} is live. To go back further: /rollback {place} to VERSION, or the card of {standing.id}."
 
 
 def _authorise(intent: Intent, deployment: Deployment) -> None:

@@ -94,11 +94,14 @@ def carried(private_metadata: str) -> Carried:
 
 
 def entered(view: Mapping[str, Any], field: str) -> str:
-    """Read one field of a submitted or half-filled dialog: what was typed, or the value or user that was picked; empty for nothing."""
+    """Read one field of a submitted or half-filled dialog: what was typed, or the value or user that was picked; empty for nothing.
+
+    What was typed on several lines becomes one, as it is stored and shown.
+    """
     element = _element(view, field)
     option = element.get("selected_option")
     found = option.get("value") if isinstance(option, dict) else element.get("selected_user") or element.get("value")
-    return found.strip() if isinstance(found, str) else ""
+    return " ".join(filter(None, (line.strip() for line in found.splitlines()))) if isinstance(found, str) else ""
 
 
 def ticked(view: Mapping[str, Any]) -> tuple[str, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, select
+from sqlalchemy import Select, and_, or_, select, true
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
@@ -37,6 +37,9 @@ from bot.storage.tables import (
 )
 
 REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
+_MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.value)
+_RECENT = 30
+"""Among how many deployments the one is looked for that an environment stands on."""
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
 
 
@@ -117,6 +120,20 @@ class SqlReader:
         live = table(LiveRow)
         row = await self._one(select(live).where(live.c.service == service, live.c.environment == environment))
         return Live(**_with_person(row)) if row else None
+
+    async def standing(self, service: str, environment: str) -> Deployment | None:
+        """Read the deployment that an environment stands on."""
+        live = await self.live(service, environment)
+        row = table(DeploymentRow)
+        place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
+        recent = select(row).where(*place, row.c.started_at.is_not(None)).order_by(row.c.number.desc()).limit(_RECENT).subquery()
+        stands = or_(
+            recent.c.state.in_(_MOVING),
+            and_(recent.c.state == str(State.FAILED), recent.c.state_since >= live.since if live else true()),
+            and_(recent.c.state == str(State.VERIFIED), recent.c["commit"] == (live.commit if live else "")),
+        )
+        found = await self._one(select(recent).where(stands).order_by(recent.c.number.desc()).limit(1))
+        return deployment_of(found) if found else None
 
     async def verified(self, service: str, environment: str, limit: int = 5) -> tuple[Live, ...]:
         """List commits verified good in the environment, newest first; never a quarantined or rolled-back one."""

@@ -205,6 +205,8 @@ class SqlTransaction(SqlReader):
         """Record what is live now; with ``verified_at`` the commit joins the verified ones."""
         values = {**_plain(live), "by": str(live.by)}
         await put(self._connection, LiveRow, values)
+        for deployment in await self.history(live.service, live.environment):
+            self._changed(deployment.id if deployment.kind is Kind.FORWARD else "")  # it is what is live, or is it no more
         if live.verified_at is not None:
             await put(self._connection, VerifiedRow, values)
         await self._wake_place(live.service)
@@ -226,9 +228,10 @@ class SqlTransaction(SqlReader):
         self._changed(lock.deployment)
         return await add(self._connection, LockRow, {**_plain(lock), "by": str(lock.by)})
 
-    async def remove_lock(self, service: str, environment: str) -> Lock | None:
-        """Unlock; None when nothing was locked."""
-        held = next((lock for lock in await self.locks(service, environment) if lock.service == service), None)
+    async def remove_lock(self, service: str, environment: str, *, of: DeploymentId = "") -> Lock | None:
+        """Unlock, with ``of`` only what the rollback of that deployment has locked; None when nothing was locked."""
+        locks = await self.locks(service, environment)
+        held = next((lock for lock in locks if lock.service == service and of in {"", lock.deployment}), None)
         if held is not None:
             row = table(LockRow)
             await self._connection.execute(delete(row).where(row.c.service == service, row.c.environment == environment))

@@ -111,7 +111,10 @@ def place_of(body: Body) -> Place:
 
 
 def key_of(body: Body) -> str:
-    """Name a delivery so that its duplicates have the same name: a trigger id is unique per interaction."""
+    """Name a delivery so that its duplicates have the same name: a trigger id is unique per interaction, and a dialog is sent off once."""
+    view = body.get("view")
+    if body.get("type") == "view_submission" and isinstance(view, dict) and view.get("id"):
+        return f"view {view['id']}"
     trigger = str(body.get("trigger_id") or "")
     return trigger or sha256(repr(sorted(body.items(), key=lambda item: item[0])).encode("utf-8", "surrogatepass")).hexdigest()
 

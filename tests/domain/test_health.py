@@ -131,7 +131,7 @@ def test_a_baseline_that_was_just_as_bad_is_named() -> None:
         (ERRORS, counts(25, 9_000), counts(54, 1_870), "errors 2.9 % (baseline 0.28 %, 10 times, 1,870 requests, p < 0.0001)"),
         (ERRORS, counts(25, 9_000), counts(6, 1_870), "errors 0.32 % (baseline 0.28 %)"),
         (ERRORS, counts(0, 9_000), counts(30, 1_870), "errors 1.6 % (baseline 0 %, 1,870 requests, p < 0.0001)"),
-        (ERRORS, counts(25, 9_000), counts(0, 1), "errors 0 % (baseline 0.28 %, only 1 request so far)"),
+        (ERRORS, counts(25, 9_000), counts(0, 1), "errors 0 % (baseline 0.28 %, 1 request so far)"),
         (ERRORS, counts(6, 600), counts(11, 200), "errors 5.5 % (baseline 1.0 %, 5.5 times, 200 requests, p = 0.0005)"),
         (ERRORS, counts(25, 9_000), None, "errors: no data"),
         (ERRORS, None, counts(25, 9_000), "errors 0.28 % (nothing to compare with)"),

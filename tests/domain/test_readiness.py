@@ -61,6 +61,13 @@ def test_only_the_same_commit_verified_on_staging_opens_production(
     assert "staging" in gate.sentence
 
 
+def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> None:
+    gate = staged_gate(
+        before="staging", coming="api-7", version="v1.1.0", live_version="v1.0.0", is_same=False, verified_at=None, need=Need.REQUIRED
+    )
+    assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is bringing v1.1.0 there")
+
+
 def test_without_a_way_back_there_is_no_way_forward() -> None:
     assert rollback_gate(target="", verified_at=None, refused="nothing to go back to", need=Need.REQUIRED).blocks
     assert not rollback_gate(target="v1", verified_at=NOW, refused="", need=Need.REQUIRED).blocks

@@ -112,6 +112,12 @@ async def test_a_dialog_that_asks_why_wants_an_answer(door: Door, callback: str)
     assert (getattr(intent.command, "reason", ""), getattr(intent.command, "deployment", "")) == ("it is right", "storefront-42")
 
 
+async def test_a_dialog_that_is_sent_off_twice_is_one_command(door: Door) -> None:
+    for trigger in ("t1", "t2"):
+        await door.interaction({**submission(ids.DEPLOY_FORM, _deploy_form("storefront", "staging", "v1.2.0")), "trigger_id": trigger})
+    assert len(door.accepted) == 1
+
+
 async def test_ticked_items_are_one_command(door: Door) -> None:
     values = {ids.ITEMS: {"selected_options": [{"value": "support"}, {"value": "docs"}]}}
     await door.interaction(submission(ids.TICK_FORM, values))

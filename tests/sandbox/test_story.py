@@ -9,7 +9,8 @@ import aiohttp
 import pytest
 from aiohttp import web
 
-from bot.sandbox.demo import CHANNEL, GUIDE, PEOPLE
+from bot.domain.errors import GonogoError
+from bot.sandbox.demo import CHANNEL, GUIDE, PEOPLE, demo
 from bot.sandbox.story import ANA, DI, Player, StoryError, button, play_story
 from bot.sandbox.workspace import Channel, Workspace
 
@@ -27,6 +28,12 @@ async def slack() -> AsyncIterator[Workspace]:
     workspace.call_at(f"{workspace.url}/silent")
     yield workspace
     await workspace.close()
+
+
+async def test_a_port_that_is_taken_is_one_sentence(slack: Workspace) -> None:
+    port = int(slack.url.rpartition(":")[2])
+    with pytest.raises(GonogoError, match=f"Port {port} of 127.0.0.1 cannot be used: address already in use. Give another one"):
+        await demo(port=port, play=False, browser=False)
 
 
 def lines(text: str) -> list[dict[str, object]]:

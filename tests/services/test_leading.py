@@ -179,7 +179,7 @@ async def test_only_the_newest_is_rolled_back(team: Team) -> None:
     await team.says("ana", Deploy("shop", "staging", "v3"))
     await team.passes(10 * MINUTE)
     said = await team.says("bo", RollBack(deployment="shop-1", reason="x"))
-    assert said == "shop v3 → staging was deployed after shop v2 → staging. Roll back shop-3 instead."
+    assert said == "shop v2 → staging was replaced and is not live any more. shop v3 → staging is there now; roll back shop-3 instead."
 
 
 async def test_an_older_target_is_asked_about_migrations(team: Team) -> None:

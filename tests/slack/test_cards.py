@@ -153,7 +153,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "superseded": (
         card(State.SUPERSEDED, LANDED),
-        "storefront v1.2.0 → production · replaced by a newer version before it was verified",
+        "storefront v1.2.0 → production · replaced by the next deployment before it was verified",
         [],
     ),
     "rolling back": (

@@ -106,6 +106,13 @@ def test_reason_forms_ask_why_and_remember_the_deployment(action: Action) -> Non
     assert ids.entered({"state": {"values": {ids.REASON: {ids.VALUE: {"value": "  because  "}}}}}, ids.REASON) == "because"
 
 
+def test_a_reason_of_several_lines_is_kept_on_one() -> None:
+    typed = "errors went up\r\n  after the canary\n\nsee the chart\n"
+    assert ids.entered({"state": {"values": {ids.REASON: {ids.VALUE: {"value": typed}}}}}, ids.REASON) == (
+        "errors went up after the canary see the chart"
+    )
+
+
 def test_the_home_shows_what_is_live_and_an_empty_one_says_what_to_do() -> None:
     live = Live("storefront", "production", "c" * 40, "v1.1.0", NOW, "storefront-41", Person("T1", "UANA"), NOW)
     view = valid(DIALOGS.home([BoardRow("storefront", "production", live), BoardRow("api", "staging", None)]))

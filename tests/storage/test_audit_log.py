@@ -6,12 +6,15 @@ import asyncio
 from pathlib import Path
 
 import pytest
+from pydantic import SecretStr
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
+from bot.app import verify_audit
 from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import GONOGO
+from bot.settings import Settings
 from bot.storage.database import Database, open_database, reading_only
 from tests.storage.conftest import ANA, NOW
 
@@ -47,6 +50,18 @@ async def test_somebody_with_the_file_is_found_out(tmp_path: Path) -> None:
         await connection.execute(text("UPDATE audit SET body = replace(body, 'approve', 'refused') WHERE n = 2"))
     assert (await database.store.verify_audit())[::2] == (3, 2)
     await database.close()
+
+
+async def test_another_key_than_the_bots_is_named_as_the_likely_reason(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/gonogo.db"
+    database = await open_database(url, audit_key=b"secret")
+    await write(database, "deploy", "approve")
+    await database.close()
+    sentence, holds = await verify_audit(Settings.model_construct(gonogo_database_url=url, gonogo_audit_key=SecretStr("")))
+    assert not holds
+    assert sentence == (
+        "The audit chain is broken at entry 1 of 2. With another key than the bot's it looks like this, too: check GONOGO_AUDIT_KEY first."
+    )
 
 
 async def test_an_entry_of_a_failed_transaction_is_not_in_the_chain(database: Database) -> None:

@@ -77,10 +77,11 @@ class Workspace:
 
     async def close(self) -> None:
         """Stop serving."""
-        await self.delivery.close()
+        if self.url:  # else it never came to serve: the port was taken
+            await self.delivery.close()
         await self.sockets.close()
-        await self.session.close()
         if self._runner is not None:
+            await self.session.close()
             await self._runner.cleanup()
 
     # The Web API ------------------------------------------------------------------------------------------------------------------------

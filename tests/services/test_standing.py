@@ -1,0 +1,140 @@
+"""What an environment stands on: what can be rolled back once, twice, and not any more; and that nothing is deployed for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import timedelta
+from typing import Any
+
+from bot.domain.card import Action
+from bot.domain.commands import Check, Deploy, DeployFirst, Lock, RollBack, Unlock
+from bot.domain.deployment import State
+
+Team = Any
+"""The fixture ``team``."""
+MINUTE = timedelta(minutes=1)
+
+
+async def v3_is_rolled_back(team: Team) -> tuple[str, str]:
+    """Have v2 verified in production, and v3 deployed after it and rolled back; give both ids."""
+    v2: str = await team.rolls_out_v2(60 * MINUTE)
+    await team.says("ana", Deploy("shop", "staging", "v3"))
+    await team.passes(10 * MINUTE)
+    await team.says("ana", Deploy("shop", "production", "v3"))
+    await team.passes()
+    await team.clears("shop-4")
+    await team.passes(60 * MINUTE)
+    assert "was live from" in await team.shown(v2)
+    assert Action.ROLL_BACK not in (await team.card(v2)).actions
+    await team.says("bo", RollBack(deployment="shop-4", reason="errors"))
+    await team.passes(10 * MINUTE)
+    assert (await team.deployment("shop-4")).state is State.ROLLED_BACK
+    return v2, "shop-4"
+
+
+async def test_after_a_rollback_the_version_that_is_back_can_be_rolled_back_too(team: Team) -> None:
+    v2, _ = await v3_is_rolled_back(team)
+    assert "live and healthy" in await team.shown(v2)
+    assert Action.ROLL_BACK in (await team.card(v2)).actions
+    assert "Rolling shop in production back to *v1*" in await team.says("bo", RollBack(deployment=v2, reason="errors as well"))
+    await team.passes(10 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+
+
+async def test_a_rollback_that_is_typed_a_second_time_takes_nothing_more_back(team: Team) -> None:
+    v2, _ = await v3_is_rolled_back(team)
+    again = await team.says("bo", RollBack("shop", "production", reason="errors"))
+    assert again == (
+        f"shop v3 → production is rolled back already. v2 is live. To go back further: /rollback shop production to VERSION, "
+        f"or the card of {v2}."
+    )
+    assert "Rolling shop in production back to *v1*" in await team.says("bo", RollBack("shop", "production", "v1", reason="errors"))
+
+
+async def test_a_rollback_to_an_older_version_leaves_the_card_between_without_a_button(team: Team) -> None:
+    v2 = await team.rolls_out_v2(60 * MINUTE)
+    await team.says("ana", Deploy("shop", "staging", "v3"))
+    await team.passes(10 * MINUTE)
+    await team.says("ana", Deploy("shop", "production", "v3"))
+    await team.passes()
+    await team.clears("shop-4")
+    await team.passes(60 * MINUTE)
+    await team.says("bo", RollBack(deployment="shop-4", ref="v1", reason="errors"))
+    await team.passes(10 * MINUTE)
+    assert "replaced by v1" in await team.shown(v2)
+    said = await team.says("bo", RollBack(deployment=v2, reason="errors"))
+    assert said == "shop v2 → production was replaced and is not live any more."
+    assert await team.says("bo", RollBack("shop", "production", reason="x")) == "shop v3 → production is rolled back already."
+
+
+async def test_what_is_live_is_not_deployed_again(team: Team) -> None:
+    await team.rolls_out_v2(60 * MINUTE)
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(MINUTE)
+    assert "v2 is live in production already, so there is nothing to deploy." in await team.shown("shop-3")
+
+
+async def test_what_has_failed_half_way_may_be_deployed_again_and_so_may_what_was_live_before(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    assert (await team.deployment(v2)).state is State.ROLLING_OUT
+    await team.says("ana", Deploy("shop", "production", "v1"))
+    await team.passes(MINUTE)
+    assert (await team.deployment("shop-3")).state is State.QUEUED
+
+
+async def test_the_same_is_not_asked_for_twice_while_it_comes(team: Team) -> None:
+    await team.asks_for_v2()
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(MINUTE)
+    assert "shop-2 brings v2 to production already." in await team.shown("shop-3")
+
+
+async def test_the_environment_before_is_deployed_to_once_however_often_the_button_is_pressed(team: Team) -> None:
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(MINUTE)
+    said = await asyncio.gather(*(team.says("ana", DeployFirst("shop-1")) for _ in range(3)))
+    assert sorted(said) == ["", *["shop v2 → staging is under way already, as shop-2."] * 2]
+    await team.passes(MINUTE)
+    said_later = await team.says("ana", DeployFirst("shop-1"))
+    assert said_later == "v2 is live in staging already. The gate opens when it has been watched and verified."
+
+
+async def test_a_check_of_what_waits_shows_what_was_ticked_for_it(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    assert "support briefed: not ticked" in await team.says("ana", Check("shop", "production", "v2"))
+    await team.clears(v2)
+    assert "not ticked" not in await team.says("ana", Check("shop", "production", "v2"))
+
+
+async def test_a_check_knows_the_version_before(team: Team) -> None:
+    await team.rolls_out_v2(60 * MINUTE)
+    assert "*shop v1 → production*" in await team.says("ana", Check("shop", "production", "previous"))
+
+
+async def test_who_approves_reads_what_changes_from_what_is_live_now(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.says("ana", Deploy("shop", "production", "v3"))
+    await team.passes(MINUTE)
+    await team.clears(v2)
+    await team.passes(60 * MINUTE)
+    assert ((await team.deployment("shop-3")).base_version, (await team.deployment(v2)).state) == ("v2", State.VERIFIED)
+
+
+async def test_the_card_of_a_rollback_lifts_its_own_lock_and_no_other(team: Team) -> None:
+    _, v3 = await v3_is_rolled_back(team)
+    assert Action.UNLOCK in (await team.card(v3)).actions
+    await team.says("bo", Unlock("shop", "production"))
+    await team.says("bo", Lock("shop", "production", "incident"))
+    assert Action.UNLOCK not in (await team.card(v3)).actions
+    assert "incident" not in await team.shown(v3)
+    said = await team.says("bo", Unlock(deployment=v3))
+    assert said == "The lock of this rollback is gone already. /deploy locks lists what is locked in production now."
+    async with team.database.store.reading() as reader:
+        assert [lock.reason for lock in await reader.locks("shop", "production")] == ["incident"]
+
+
+async def test_the_dialog_promises_no_lock_where_one_holds_already(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    assert (await team.card(v2)).rollback_locks
+    await team.says("bo", Lock("shop", "production", "incident"))
+    assert not (await team.card(v2)).rollback_locks
