@@ -113,7 +113,7 @@ class NoForms:
     async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
         """Open nothing."""
 
-    async def reason(self, trigger: str, action: Action, deployment: str, *, channel: str) -> None:
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
         """Open nothing."""
 
     async def home(self, person: Person) -> None:

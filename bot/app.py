@@ -10,7 +10,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from pathlib import Path
 
 import aiohttp
 import structlog
@@ -26,7 +25,6 @@ from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
 from bot.providers.hosts import Hosts
-from bot.providers.metrics import scrape
 from bot.services import board, deployments, notices, readiness, summaries
 from bot.services.desk import Desk, may_ask
 from bot.services.house import House, Pace, existing
@@ -332,19 +330,6 @@ async def draw(house: House, message: Message) -> bytes | None:
 
 
 # The terminal's other commands ----------------------------------------------------------------------------------------------------------
-
-
-def check(path: Path) -> str:
-    """Check a gonogo.yaml and say what was understood."""
-    loaded = load_catalog(path, known_kinds().options)
-    lines = [f"{path} is good."]
-    for service in loaded.catalog.services.values():
-        if service.metrics.provider == scrape.KIND.name:
-            scrape.check(service)
-        for policy in service.environments.values():
-            approvals = ", ".join(f"{rule.count} of {rule.role}" for rule in policy.approvals) or "none"
-            lines.append(f"  {service.name} → {policy.name}: {policy.strategy}, {len(policy.gates)} gates, approvals: {approvals}")
-    return "\n".join(lines) + "\n"
 
 
 async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:

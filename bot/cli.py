@@ -93,10 +93,10 @@ def _demo(options: argparse.Namespace) -> int:
 
 
 def _check_config(options: argparse.Namespace) -> int:
-    from bot.app import check  # noqa: PLC0415
+    from bot.check import check  # noqa: PLC0415
 
     settings = _settings()
-    sys.stdout.write(check(options.file or settings.gonogo_config))
+    sys.stdout.write(check(options.file or settings.gonogo_config, settings))
     return 0
 
 

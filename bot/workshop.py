@@ -34,8 +34,9 @@ class Workshop:
 
     def providers(self) -> dict[str, Providers]:
         """Build the providers of every service. Raises ConfigurationError for options or secrets that make no sense."""
-        embedded = self._embedded()
-        return {service.name: self._of(service, embedded) for service in self.loaded.catalog.services.values()}
+        with self.loaded.placing():
+            embedded = self._embedded()
+            return {service.name: self._of(service, embedded) for service in self.loaded.catalog.services.values()}
 
     def bench(self, service: Service, choice: ProviderChoice, embedded: Embedded | None = None) -> Workbench:
         """Prepare the bench for one provider of a service."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -11,11 +12,12 @@ from typing import Any
 from pydantic import ValidationError
 
 from bot.catalog.build import Builder, Known
-from bot.catalog.document import read
+from bot.catalog.document import Document, read
 from bot.catalog.mistakes import note_all
 from bot.catalog.rotas import build_rota
 from bot.catalog.shape import GonogoShape
 from bot.domain.catalog import Catalog
+from bot.domain.errors import ConfigurationError
 from bot.domain.rota import Rota
 
 __all__ = ["Known", "Loaded", "json_schema", "load_catalog"]
@@ -30,6 +32,18 @@ class Loaded:
     path: Path = Path("gonogo.yaml")
     digest: str = ""
     """SHA-256 of the file, for the audit log."""
+    document: Document | None = None
+    """The file, to say where something stands in it."""
+
+    @contextmanager
+    def placing(self) -> Iterator[None]:
+        """Say of a problem that is found later, when providers are built, where it stands in the file."""
+        try:
+            yield
+        except ConfigurationError as error:
+            if self.document is None:
+                raise
+            raise ConfigurationError("\n".join(self.document.placed(line) for line in str(error).splitlines())) from error
 
 
 def load_catalog(path: Path | str, known: Known) -> Loaded:
@@ -46,7 +60,7 @@ def load_catalog(path: Path | str, known: Known) -> Loaded:
     rotas = {name: build_rota(document, name, rota, shape.team) for name, rota in shape.rotas.items()}
     document.check()
     complete = {name: rota for name, rota in rotas.items() if rota is not None}
-    return Loaded(catalog, complete, path, hashlib.sha256(path.read_bytes()).hexdigest())
+    return Loaded(catalog, complete, path, hashlib.sha256(path.read_bytes()).hexdigest(), document)
 
 
 def json_schema() -> dict[str, Any]:

@@ -83,6 +83,8 @@ class Builder:
         for permission, roles in given.items():
             for index, role in enumerate(roles):
                 self._known(role, self.shape.roles, ("permissions", permission.name.lower(), index), "role")
+        if "deploy" in self.shape.permissions.model_fields_set and not given[Permission.DEPLOY]:
+            self.document.problem(("permissions", "deploy"), "names no role, so nobody could ask for a deployment. Name a role.")
         return {permission: frozenset(roles) for permission, roles in given.items()}
 
     def _freezes(self) -> tuple[Freeze, ...]:

@@ -48,6 +48,16 @@ class Document:
         where = ".".join(str(part) for part in loc)
         self._note(self.line(loc), f"{where}: {sentence}" if where else sentence)
 
+    def placed(self, problem: str) -> str:
+        """Put file and line before a problem that begins with a path of the file; any other stays as it is."""
+        path, colon, _ = problem.partition(": ")
+        known = {".".join(str(part) for part in loc): line for loc, line in self._lines.items() if loc}
+        while colon and path:
+            if path in known:
+                return f"{self.path.name}:{known[path]}: {problem}"
+            path = path.rpartition(".")[0]
+        return problem
+
     def check(self) -> None:
         """Raise ConfigurationError with every problem, in the order of the file; nothing when there is none."""
         if self._problems:

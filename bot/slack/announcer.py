@@ -23,14 +23,13 @@ from bot.slack.cards import deployment_card
 from bot.slack.client import SlackClient, SlackError
 from bot.slack.pacing import Pacing
 from bot.slack.postman import NotYet, Postman
+from bot.slack.references import Name, References
 from bot.slack.render import Words
 
 log = structlog.get_logger(__name__)
 
 Picture = Callable[[Message], Awaitable[bytes | None]]
 """Draws the picture of a message with ``chart``."""
-Name = Callable[[Person], Awaitable[str]]
-"""Says what somebody is called."""
 
 AT_A_TIME = 200
 POLL = 30.0
@@ -82,9 +81,9 @@ class SlackAnnouncer:
         self._card_of = card_of
         self._words = words
         self._draw_picture = draw
-        self._name = name
         self._min_interval = min_interval
         self._pacing = pacing or Pacing(time.monotonic)
+        self._references = References(client, self._pacing, name)
         self._postman = Postman(client, postings, self._pacing)
         self._due: dict[DeploymentId, float] = {}
         """Cards that may have changed, and when each may be looked at; in the order in which they changed."""
@@ -305,8 +304,7 @@ class SlackAnnouncer:
 
     async def _deliver(self, message: Message) -> None:
         where = await self._where(message)
-        names = await self._names(message)
-        drawn = speech.message(message, self._words, card_channel=where.card.channel if where.card else "", names=names)
+        drawn = speech.message(message, self._words, **await self._references.of(message, where.card))
         try:
             await self._postman.post(message.key, where.channel, drawn, thread=where.thread, oldest=where.oldest)
         except SlackError as error:
@@ -320,12 +318,6 @@ class SlackAnnouncer:
         await self._copy_to_lead(message, where, drawn)
         await self._attach(message, where.card)
         await self._postings.sent(message.key)
-
-    async def _names(self, message: Message) -> dict[str, str]:
-        """Look up the people that a message names without notifying them (its fact ``people``)."""
-        if self._name is None:
-            return {}
-        return {str(person): await self._name(Person.parse(person)) for person in message.facts.get("people", ())}
 
     async def _where(self, message: Message) -> _Where:
         if not message.deployment:

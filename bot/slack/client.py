@@ -76,6 +76,11 @@ class SlackClient:
         call = self.web.chat_update(channel=channel, ts=ts, text=drawn.text, blocks=drawn.blocks, metadata=metadata, link_names=False)
         await self._asked("chat.update", call)
 
+    async def permalink(self, channel: str, ts: str) -> str:
+        """Ask for a message's web address."""
+        answer = await self._asked("chat.getPermalink", self.web.chat_getPermalink(channel=channel, message_ts=ts))
+        return str(answer.get("permalink") or "")
+
     async def whisper(self, channel: str, user: str, drawn: Drawn, *, thread: str = "") -> None:
         """Say something in a channel that only one person sees."""
         call = self.web.chat_postEphemeral(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import Any, Literal
+from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError
 from bot.domain.usage import USAGE
@@ -27,8 +28,10 @@ PATH = "/slack/events"
 def manifest(mode: Literal["socket", "http"], url: str = "") -> dict[str, Any]:
     """Describe the app to Slack. ``url`` is the bot's public address and is needed for HTTP only. Raises ConfigurationError without it."""
     address = f"{url.rstrip('/')}{PATH}" if mode == "http" else ""
-    if mode == "http" and not url.startswith(("https://", "http://")):
-        raise ConfigurationError("HTTP mode needs the bot's public address, for example https://gonogo.example.com.")
+    if mode == "http" and not (url.startswith("https://") and urlsplit(url).hostname):
+        raise ConfigurationError(
+            "HTTP mode needs the bot's public address, and Slack calls https only: for example https://gonogo.example.com."
+        )
     return {
         "_metadata": {"major_version": 2, "minor_version": 1},
         "display_information": {

@@ -26,10 +26,10 @@ def answer(said: Answer, words: Words) -> Drawn:
     return _said(words.text(f"answers/{said.name}", said.facts), offers)
 
 
-def message(said: Message, words: Words, *, card_channel: str = "", names: Mapping[str, str] | None = None) -> Drawn:
-    """Draw a message; ``card_channel`` is where its deployment's card is, ``names`` are what people are called."""
+def message(said: Message, words: Words, *, card_channel: str = "", card_url: str = "", names: Mapping[str, str] | None = None) -> Drawn:
+    """Draw a message; ``card_channel`` and ``card_url`` are where its deployment's card is, ``names`` are what people are called."""
     offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ())]
-    text = words.text(f"messages/{said.template}", {"card_channel": card_channel, "names": names or {}, **said.facts})
+    text = words.text(f"messages/{said.template}", {"card_channel": card_channel, "card_url": card_url, "names": names or {}, **said.facts})
     return _said(text, offers if said.deployment else [])
 
 

@@ -88,6 +88,14 @@ function messages() {
   return posts.length ? posts.map((each) => message(each)) : [el("p", { class: "empty" }, "Nothing here yet. Type /deploy, or follow the guide.")];
 }
 
+document.addEventListener("show-message", ({ detail }) => {
+  channel = detail.channel;
+  showsHome = false;
+  draw();
+  follows = false;
+  document.querySelector(`#messages [data-ts="${detail.ts}"]`)?.scrollIntoView({ block: "center" });
+});
+
 function homeBlocks() {
   return state.home ? state.home.blocks.map((block) => drawBlock(block, state, () => {})) : [el("p", { class: "empty" }, "Opening…")];
 }

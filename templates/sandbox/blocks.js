@@ -29,11 +29,16 @@ function token(part, known) {
   return document.createTextNode(unescape(part));
 }
 
+// A message's own address: the page goes there by itself.
+const showMessage = (channel, ts) => document.dispatchEvent(new CustomEvent("show-message", { detail: { channel, ts } }));
+
 function marked(inside, known) {
   if (inside[0] === "@" || inside[0] === "#") return named(inside, inside[0] === "@" ? known.users : known.channels);
   if (inside.startsWith("!date^")) return date(inside);
   if (inside.startsWith("!")) return document.createTextNode(`@${inside.slice(1).split("|")[0]}`);
   const [address, label] = inside.split("|");
+  const here = address.match(/^http:\/\/127\.0\.0\.1:\d+\/archives\/(\w+)\/p(\d+)(\d{6})$/);
+  if (here) return el("a", { href: "#", onclick: (event) => { event.preventDefault(); showMessage(here[1], `${here[2]}.${here[3]}`); } }, unescape(label || address));
   if (/^https?:\/\//.test(address)) return el("a", { href: unescape(address), rel: "noopener noreferrer", target: "_blank" }, unescape(label || address));
   return document.createTextNode(unescape(label || address));
 }

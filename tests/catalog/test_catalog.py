@@ -9,10 +9,12 @@ import pytest
 
 from bot.catalog import Loaded, json_schema, load_catalog
 from bot.catalog.document import read
+from bot.check import check
 from bot.domain.catalog import AutomaticRollback, Direction, GateKind, MetricKind, Need, Permission
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
 from bot.domain.rota import duty_at
+from bot.settings import Settings
 from bot.wiring import known_kinds
 
 KNOWN = known_kinds().options
@@ -182,6 +184,7 @@ MISTAKES = {
     ("shift: 1w", "shift: 1w, timezone: Mars/Base"): 'rotas.api.timezone: there is no time zone "Mars/Base".',
     ("2026-01-05", "someday"): 'rotas.api.start: "someday" is no time.',
     ("rotas:", "permissions: {deploy: [devs]}\nrotas:"): 'gonogo.yaml:14: permissions.deploy.0: there is no role "devs".',
+    ("rotas:", "permissions: {deploy: []}\nrotas:"): "gonogo.yaml:14: permissions.deploy: names no role, so nobody could ask",
     ("rotas:", "freezes: [{environment: prod, from: 2026-01-01, to: 2026-01-02, because: x}]\nrotas:"): 'there is no environment "prod".',
     ("rotas:", "freezes: [{environment: production, from: 2026-01-02, to: 2026-01-01, because: x}]\nrotas:"): (
         "gonogo.yaml:14: freezes.0.to: the freeze ends before it begins"
@@ -274,3 +277,46 @@ def test_every_key_of_the_schema_is_explained() -> None:
     for name, model in json_schema()["$defs"].items():
         silent = [key for key, value in model.get("properties", {}).items() if not value.get("description")]
         assert silent == [], name
+
+
+@pytest.mark.parametrize(
+    ("found", "said"),
+    [
+        ("services.api.environments.staging.targets.endpoints: is no address.", "gonogo.yaml:12: "),
+        ("services.api.ci.repository: is no repository.", "gonogo.yaml:8: "),
+        ("GONOGO_GITHUB_TOKEN: is missing.", ""),
+        ("something else", ""),
+    ],
+)
+def test_what_a_provider_finds_later_is_shown_where_it_stands(write: Write, found: str, said: str) -> None:
+    loaded = load_catalog(write(SMALL), KNOWN)
+    with pytest.raises(ConfigurationError) as error, loaded.placing():
+        raise ConfigurationError(found)
+    assert str(error.value) == f"{said}{found}"
+
+
+def settings(**environment: str) -> Settings:
+    return Settings.read(environment)
+
+
+def test_what_was_understood_is_said_with_the_settings_and_with_what_is_hardly_meant(write: Write) -> None:
+    said = check(write(SMALL), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32)).splitlines()
+    assert said[1:] == [
+        "  api → staging: rolling, 3 gates, approvals: none",
+        "  api → production: rolling, 6 gates, approvals: 1 of lead",
+        "Warning: nobody can ask for a deployment: permissions.deploy names no role that somebody holds. Name one.",
+        "Warning: nobody can see status, history and checks: permissions.view names no role that somebody holds. Name one.",
+        "The settings are good: Slack over HTTP, listening on 0.0.0.0:3000, database sqlite+aiosqlite:///var/gonogo.db.",
+    ]
+    both = SMALL.replace("rotas:", "permissions: {deploy: [developer], view: [lead]}\nrotas:")
+    lines = check(write(both), settings(SLACK_APP_TOKEN="xapp-1")).splitlines()
+    assert lines[-2].startswith("The settings are good: Slack over Socket Mode")
+    assert lines[-1].startswith("Warning: the bot cannot run yet: SLACK_BOT_TOKEN: is missing")
+    assert "nobody" not in "".join(lines)
+
+
+def test_an_endpoint_that_is_no_address_is_shown_with_its_line(write: Write) -> None:
+    wrong = SMALL.replace("staging: {}", "staging: {targets: {endpoints: [nowhere]}}")
+    with pytest.raises(ConfigurationError) as error:
+        check(write(wrong), settings())
+    assert str(error.value).startswith('gonogo.yaml:12: services.api.environments.staging.targets.endpoints: "nowhere" is no address.')

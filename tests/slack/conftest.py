@@ -113,6 +113,10 @@ class FakeSlack:
                 return {"ts": message["ts"]}
         raise KeyError("message_not_found")
 
+    def chat_getPermalink(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's name
+        assert any(message["ts"] == arguments["message_ts"] for message in self._channel(arguments))
+        return {"permalink": f"https://t1.slack.com/archives/{arguments['channel']}/p{arguments['message_ts'].replace('.', '')}"}
+
     def chat_postEphemeral(self, arguments: dict[str, Any]) -> dict[str, Any]:  # noqa: N802 - Slack's name
         self._channel(arguments)
         self._check(arguments)

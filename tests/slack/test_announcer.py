@@ -320,3 +320,25 @@ async def test_who_must_not_be_notified_is_named(bot: Bot, slack: Any, world: An
     async with bot(name=name):
         await until(lambda: len(slack.channels["C1"]) == 2)
     assert "watched by bo" in str(slack.channels["C1"][1]["blocks"])
+
+
+async def test_an_alarm_links_to_the_card_and_asks_for_its_address_once(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
+    world.deployment()
+    facts: dict[str, Any] = {"step": "canary-5", "percent": 5, "why": "exit 1", "url": ""}
+    postings.put(say("a", "failed", "channel", **facts), say("b", "failed", "channel", **facts), say("c"))
+    async with bot():
+        await until(lambda: not postings.waiting)
+    address = f"https://t1.slack.com/archives/C1/p{postings.stored['card:storefront-42'].ts.replace('.', '')}"
+    assert sum(f"<{address}|the card>" in str(message["blocks"]) for message in slack.channels["C1"]) == 2
+    assert len(slack.asked("chat.getPermalink")) == 1
+
+
+async def test_an_alarm_waits_for_no_address(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+    world.deployment()
+    slack.faults["chat.getPermalink"].append("error internal_error")
+    postings.put(say("a", "failed", "channel", step="canary-5", percent="5", why="exit 1", url=""))
+    async with bot():
+        await until(lambda: not postings.waiting)
+    assert "can roll it back on the card." in str(slack.channels["C1"][-1]["blocks"])

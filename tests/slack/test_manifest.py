@@ -73,9 +73,10 @@ def test_with_socket_mode_no_address_is_named() -> None:
     assert "http" not in str(made)
 
 
-def test_http_without_an_address_is_refused() -> None:
-    with pytest.raises(ConfigurationError, match="public address"):
-        manifest("http")
+@pytest.mark.parametrize("url", ["", "http://gonogo.example.com", "https://", "gonogo.example.com"])
+def test_http_without_an_address_that_slack_calls_is_refused(url: str) -> None:
+    with pytest.raises(ConfigurationError, match="public address, and Slack calls https only"):
+        manifest("http", url)
 
 
 def test_mentions_in_commands_arrive_as_ids_and_the_hints_come_from_the_grammar() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, timedelta
@@ -139,7 +140,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
 
 
 def say(template: str, facts: dict[str, Any]) -> str:
-    return re.sub(r"<!date\^\d+\^[^|]*\|([^>]*)>", r"\1", WORDS.text(template, {"card_channel": "C1", **facts}))
+    return re.sub(r"<!date\^\d+\^[^|]*\|([^>]*)>", r"\1", WORDS.text(template, {"card_channel": "C1", "card_url": "", **facts}))
 
 
 def test_every_answer_and_message_has_an_example_here() -> None:
@@ -224,6 +225,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
             {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
             "5 % is deployed, in 41 s: build 12 s · migrate skipped.",
         ),
+        (
+            "messages/degraded",
+            {**MESSAGES["degraded"], "until": "", "card_url": "https://t1.slack.com/archives/C1/p1"},
+            "The lead decides on <https://t1.slack.com/archives/C1/p1|the card>: roll it back, or let it go on.",
+        ),
+        ("messages/degraded", {**MESSAGES["degraded"], "until": ""}, "The lead decides on the card: roll it back, or let it go on."),
         ("answers/incident", {"incident": "abc", "verb": "stop_countdown"}, '"stop countdown" was not carried out'),
         (
             "messages/acknowledge_request",
@@ -288,7 +295,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("lead", "/gonogo", {"to": "T1/UBO", "because": "rota"}, "bo became the lead, being on call"),
         ("lead", "T1/UBO", {"to": "T1/UBO", "reason": "lunch"}, "lead taken over by bo: lunch"),
         ("lead", "T1/UANA", {"to": "T1/UBO", "reason": ""}, "lead given to bo by ana"),
-        ("tick", "T1/UDI", {"keys": ["item:support", "item:docs"], "taken_back": []}, "ticked by UDI: support, docs"),
+        ("tick", "T1/UDI", {"keys": ["item:support-briefed", "item:docs"], "taken_back": []}, "ticked by UDI: support briefed, docs"),
         ("tick", "T1/UCY", {"keys": [], "taken_back": ["item:docs"]}, "ticks taken back by cy"),
         ("acknowledge", "T1/UBO", {"keys": ["on-call:T1/UBO"]}, "acknowledged by bo, on call"),
         ("approve", "T1/UCY", {"role": "release_manager"}, "approved by cy (release manager)"),
@@ -323,6 +330,20 @@ def test_what_happened_is_told_in_words_of_people(action: str, by: str, facts: d
     entry = {"at": AT, "action": action, "by": by, "facts": facts}
     said = say("messages/retrospective", {**MESSAGES["retrospective"], "timeline": [entry], "names": NAMES})
     assert said.endswith(f"*Timeline*\n10:02:00 UTC {says}")
+
+
+ROOT = Path(__file__).parents[2]
+BEFORE_ANYTHING_WAS_TOUCHED = {"impossible", "cancel", "reject", "expired"}
+"""What ends a deployment that is never rolled back, and so has no retrospective."""
+
+
+def test_everything_that_is_written_down_has_words() -> None:
+    calls = [node for path in (ROOT / "bot" / "services").glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
+    noted = [node.args[2] for node in calls if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "note"]
+    constants = {each.value for action in noted for each in ast.walk(action) if isinstance(each, ast.Constant)}
+    told = set(re.findall(r'entry\.action == "([^"]+)"', (ROOT / "templates" / "slack" / "parts.md.j2").read_text()))
+    assert {"landed", "smoke", "started", "degraded"} <= constants
+    assert constants - BEFORE_ANYTHING_WAS_TOUCHED <= told
 
 
 def test_a_very_long_answer_ends_early_and_says_so() -> None:

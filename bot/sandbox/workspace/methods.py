@@ -128,6 +128,15 @@ async def update(state: State, arguments: Json) -> Answer:
     return {"channel": channel.id, "ts": message["ts"], "text": message["text"], "message": message}
 
 
+@method("", "channel message_ts", "", 600)
+async def get_permalink(state: State, arguments: Json) -> Answer:
+    """chat.getPermalink: the time stamp without its point (docs.slack.dev/reference/methods/chat.getPermalink)."""
+    channel, ts = _channel(state, arguments["channel"], member=False), str(arguments["message_ts"])
+    if state.find(channel, ts) is None:
+        raise Refused("message_not_found")
+    return {"channel": channel.id, "permalink": f"/archives/{channel.id}/p{ts.replace('.', '')}"}
+
+
 @method("chat:write", "channel user", f"text blocks thread_ts {_LOOK}", 100)
 async def post_ephemeral(state: State, arguments: Json) -> Answer:
     """chat.postEphemeral."""
@@ -308,6 +317,7 @@ METHODS: dict[str, Method] = {
     "chat.postMessage": post_message,
     "chat.update": update,
     "chat.postEphemeral": post_ephemeral,
+    "chat.getPermalink": get_permalink,
     "users.info": users_info,
     "usergroups.users.list": group_members,
     "conversations.open": conversations_open,

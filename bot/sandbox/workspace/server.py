@@ -122,9 +122,8 @@ class Workspace:
             answer = await found.call(self.state, arguments)
         except Refused as refused:
             return {"ok": False, "error": refused.error, "response_metadata": {"messages": list(refused.messages)}}
-        if "upload_url" in answer:
-            answer = {**answer, "upload_url": f"{self.url}{answer['upload_url']}"}
-        return {"ok": True, **answer}
+        addresses: Json = {name: f"{self.url}{answer[name]}" for name in ("upload_url", "permalink") if name in answer}
+        return {"ok": True, **answer, **addresses}
 
     def _check_token(self, request: web.Request, arguments: Json) -> None:
         given = _token(request, arguments)

@@ -121,3 +121,10 @@ async def test_a_lost_answer_leaves_the_message_posted(slack: Workspace, client:
     with pytest.raises(aiohttp.ClientError):
         await client.chat_postMessage(channel=CHANNEL, text="hello")
     assert [each["text"] for each in slack.state.channels[CHANNEL].messages] == ["hello"]
+
+
+async def test_a_message_has_an_address(slack: Workspace, client: AsyncWebClient) -> None:
+    posted = await client.chat_postMessage(channel=CHANNEL, text="a card")
+    answer = await client.chat_getPermalink(channel=CHANNEL, message_ts=posted["ts"])
+    assert answer["permalink"] == f"{slack.url}/archives/{CHANNEL}/p{posted['ts'].replace('.', '')}"
+    assert (await refusal(client.chat_getPermalink(channel=CHANNEL, message_ts="1.000001")))["error"] == "message_not_found"
