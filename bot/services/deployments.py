@@ -94,7 +94,7 @@ async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None
             return None
         deployment = await existing(tx, deployment.id)
         if deployment.state not in WAITING:
-            raise NotPossible(_too_late(deployment))
+            raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment)))
         if not may:
             raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
         await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>")
@@ -110,10 +110,12 @@ def _who(house: House, deployment: Deployment) -> str:
     return " or ".join([*named, *house.people.named_by_role(Permission.HAND_OVER)])
 
 
-def _too_late(deployment: Deployment) -> str:
+def _too_late(deployment: Deployment, standing: Deployment | None) -> str:
     """Say where it stands instead of waiting, and what can be done there."""
     if deployment.state not in CAN_ROLL_BACK:
         return f"{deployment.title} is {deployment.state} already; there is nothing to cancel."
+    if standing is None or standing.id != deployment.id:
+        return f"{deployment.title} was replaced already; there is nothing to cancel."
     lead = f"<@{deployment.lead.user}>, its lead," if deployment.lead else "Its lead"
     how = f"/rollback {deployment.service} {deployment.environment} because TEXT"
     return f"{deployment.title} is {deployment.state} already. {lead} can roll it back: on its card, or with {how}."

@@ -66,6 +66,9 @@ async def test_what_is_live_is_rolled_back_and_not_cancelled(team: Team) -> None
     )
     assert await team.says("ana", Cancel(v2)) == says
     assert await team.says("cy", Cancel(v2)) == says
+    await team.says("ana", Deploy("shop", "staging", "v3"))
+    await team.passes(10 * MINUTE)
+    assert await team.says("ana", Cancel("shop-1")) == "shop v2 → staging was replaced already; there is nothing to cancel."
 
 
 async def test_the_retrospective_tells_what_happened_and_not_what_was_refused(team: Team) -> None:
