@@ -80,6 +80,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
+        "older": times > 1,
     }  # fmt: skip
 
 
