@@ -47,6 +47,7 @@ function draw(errors) {
   const current = state.channels.find((each) => each.id === channel);
   find("channel-name").textContent = showsHome ? "Go/No-Go" : current.is_im ? current.name : `# ${current.name}`;
   keepingFocus(() => { drawPlace(); drawThread(); });
+  follow(); // the thread has made the channel narrower, or wider again
   modals(state.views, state, doors, errors);
 }
 
@@ -183,6 +184,7 @@ find("composer").addEventListener("submit", (event) => {
   box.value = "";
   complete();
   showsHome = false;
+  follows = true; // whoever says something wants to see the answer
   refresh();
   const mentioned = typed.replace(/@([a-z]+)/g, (whole, name) => { const user = state.users.find((each) => each.name === name); return user ? `<@${user.id}>` : whole; });
   const [command, ...rest] = mentioned.split(" ");
