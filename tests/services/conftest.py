@@ -409,3 +409,10 @@ async def team(tmp_path: Path) -> AsyncIterator[Team]:
 def team_with(tmp_path: Path) -> Callable[..., AbstractAsyncContextManager[Team]]:
     """Give a team whose production is configured otherwise."""
     return lambda **production: working(tmp_path, **production)
+
+
+@pytest.fixture
+async def swift(tmp_path: Path) -> AsyncIterator[Team]:
+    """Give a team whose production needs no gates and is watched for a minute."""
+    async with working(tmp_path, gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=MINUTE) as team:
+        yield team

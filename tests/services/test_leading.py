@@ -162,34 +162,39 @@ async def test_a_lost_run_is_started_again_a_few_times_only(team: Team) -> None:
     assert "<@UBO> can roll it back on the card." in (await team.said("failed"))[0]
 
 
-async def test_what_can_be_gone_back_to_is_named(team: Team) -> None:
-    await team.rolls_out_v2(60 * MINUTE)
-    said = await team.says("bo", RollBack("shop", "production", "v9", reason="x"))
+async def test_what_can_be_gone_back_to_is_named(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    said = await swift.says("bo", RollBack("shop", "production", "v9", reason="x"))
     assert said == "v9 is not among the versions verified good here. Verified: v1."
-    assert "Which environment? /rollback shop ENVIRONMENT because TEXT." in await team.says("bo", RollBack("shop", reason="x"))
-    assert "Rolling shop in production back to *v1*." in await team.says("bo", RollBack("shop", "production", "v1", reason="x"))
+    assert "Which environment? /rollback shop ENVIRONMENT because TEXT." in await swift.says("bo", RollBack("shop", reason="x"))
+    assert "Rolling shop in production back to *v1*." in await swift.says("bo", RollBack("shop", "production", "v1", reason="x"))
 
 
 async def test_nothing_deployed_is_nothing_to_roll_back(team: Team) -> None:
     assert "Nothing was deployed to shop production" in await team.says("bo", RollBack("shop", "production", reason="x"))
 
 
-async def test_only_the_newest_is_rolled_back(team: Team) -> None:
-    await team.rolls_out_v2(60 * MINUTE)
-    await team.says("ana", Deploy("shop", "staging", "v3"))
-    await team.passes(10 * MINUTE)
-    said = await team.says("bo", RollBack(deployment="shop-1", reason="x"))
-    assert said == "shop v2 → staging was replaced and is not live any more. shop v3 → staging is there now; roll back shop-3 instead."
+async def test_only_the_newest_is_rolled_back(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(4 * MINUTE)
+    said = await swift.says("bo", RollBack(deployment="shop-1", reason="x"))
+    assert (
+        said == "shop v2 → production was replaced and is not live any more. shop v3 → production is there now; roll back shop-2 instead."
+    )
 
 
-async def test_an_older_target_is_asked_about_migrations(team: Team) -> None:
-    await team.rolls_out_v2(60 * MINUTE)
-    team.ci.changes = Changes(total=1, files=("migrations/7.sql",))
-    async with team.database.store.transaction() as tx:
-        await tx.change("shop-2", base_commit="d" * 40)
-    assert "A database migration lies between (migrations/7.sql)." in await team.says("bo", RollBack("shop", "production", reason="x"))
-    team.ci.away = True
-    assert "Rolling shop in production back to *v1*." in await team.says("bo", RollBack("shop", "production", reason="x"))
+async def test_an_older_target_is_asked_about_migrations(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    swift.ci.changes = Changes(total=1, files=("migrations/7.sql",))
+    async with swift.database.store.transaction() as tx:
+        await tx.change("shop-1", base_commit="d" * 40)
+    assert "A database migration lies between (migrations/7.sql)." in await swift.says("bo", RollBack("shop", "production", reason="x"))
+    swift.ci.away = True
+    assert "Rolling shop in production back to *v1*." in await swift.says("bo", RollBack("shop", "production", reason="x"))
 
 
 async def test_a_landed_deployment_is_summed_up_once_and_the_next_morning(team: Team) -> None:

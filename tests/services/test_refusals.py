@@ -115,7 +115,7 @@ async def test_a_rollback_that_is_refused_for_ten_minutes_has_failed_and_may_be_
 @pytest.mark.parametrize("question", ["find shop-2", "look shop-2"])
 async def test_a_rollout_that_is_refused_waits_until_it_is_not_and_can_be_rolled_back_all_the_while(team: Team, question: str) -> None:
     team.ci.refuses[question] = UNAUTHORIZED
-    v2 = await team.rolls_out_v2(60 * MINUTE)
+    v2 = await team.rolls_out_v2(12 * MINUTE)
     card = await team.card(v2)
     assert (card.deployment.state, Action.ROLL_BACK in card.actions) == (State.ROLLING_OUT, True)
     (told,) = await team.said("refused")

@@ -58,17 +58,18 @@ async def test_where_a_deployment_stands_is_said_before_who_may_cancel_it(team: 
     assert await team.says("cy", Cancel(v2)) == "shop v2 → production is cancelled already; there is nothing to cancel."
 
 
-async def test_what_is_live_is_rolled_back_and_not_cancelled(team: Team) -> None:
-    v2 = await team.rolls_out_v2(60 * MINUTE)
+async def test_what_is_live_is_rolled_back_and_not_cancelled(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
     says = (
         "shop v2 → production is verified already. <@UBO>, its lead, can roll it back: "
         "on its card, or with /rollback shop production because TEXT."
     )
-    assert await team.says("ana", Cancel(v2)) == says
-    assert await team.says("cy", Cancel(v2)) == says
-    await team.says("ana", Deploy("shop", "staging", "v3"))
-    await team.passes(10 * MINUTE)
-    assert await team.says("ana", Cancel("shop-1")) == "shop v2 → staging was replaced already; there is nothing to cancel."
+    assert await swift.says("ana", Cancel("shop-1")) == says
+    assert await swift.says("cy", Cancel("shop-1")) == says
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(4 * MINUTE)
+    assert await swift.says("ana", Cancel("shop-1")) == "shop v2 → production was replaced already; there is nothing to cancel."
 
 
 async def test_the_retrospective_tells_what_happened_and_not_what_was_refused(team: Team) -> None:

@@ -7,71 +7,62 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.card import Action
-from bot.domain.commands import Check, Deploy, DeployFirst, Lock, RollBack, Unlock
+from bot.domain.commands import Approve, Check, Deploy, DeployFirst, Lock, RollBack, Unlock
 from bot.domain.deployment import State
 
 Team = Any
-"""The fixture ``team``."""
+"""The fixtures ``team`` and ``swift``."""
 MINUTE = timedelta(minutes=1)
 
 
-async def v3_is_rolled_back(team: Team) -> tuple[str, str]:
-    """Have v2 verified in production, and v3 deployed after it and rolled back; give both ids."""
-    v2: str = await team.rolls_out_v2(60 * MINUTE)
-    await team.says("ana", Deploy("shop", "staging", "v3"))
-    await team.passes(10 * MINUTE)
-    await team.says("ana", Deploy("shop", "production", "v3"))
-    await team.passes()
-    await team.clears("shop-4")
-    await team.passes(60 * MINUTE)
-    assert "was live from" in await team.shown(v2)
-    assert Action.ROLL_BACK not in (await team.card(v2)).actions
-    await team.says("bo", RollBack(deployment="shop-4", reason="errors"))
-    await team.passes(10 * MINUTE)
-    assert (await team.deployment("shop-4")).state is State.ROLLED_BACK
-    return v2, "shop-4"
+async def deploys(team: Team, version: str) -> None:
+    """Have a version verified in production."""
+    await team.says("ana", Deploy("shop", "production", version))
+    await team.passes(4 * MINUTE)
 
 
-async def test_after_a_rollback_the_version_that_is_back_can_be_rolled_back_too(team: Team) -> None:
-    v2, _ = await v3_is_rolled_back(team)
-    assert "live and healthy" in await team.shown(v2)
-    assert Action.ROLL_BACK in (await team.card(v2)).actions
-    assert "Rolling shop in production back to *v1*" in await team.says("bo", RollBack(deployment=v2, reason="errors as well"))
-    await team.passes(10 * MINUTE)
-    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+async def v3_is_rolled_back(team: Team, *, to: str = "") -> None:
+    """Have v2 verified in production as shop-1, and v3 deployed after it as shop-2 and rolled back."""
+    await deploys(team, "v2")
+    await deploys(team, "v3")
+    assert "was live from" in await team.shown("shop-1")
+    assert Action.ROLL_BACK not in (await team.card("shop-1")).actions
+    await team.says("bo", RollBack(deployment="shop-2", ref=to, reason="errors"))
+    await team.passes(2 * MINUTE)
+    assert (await team.deployment("shop-2")).state is State.ROLLED_BACK
 
 
-async def test_a_rollback_that_is_typed_a_second_time_takes_nothing_more_back(team: Team) -> None:
-    v2, _ = await v3_is_rolled_back(team)
-    again = await team.says("bo", RollBack("shop", "production", reason="errors"))
+async def test_after_a_rollback_the_version_that_is_back_can_be_rolled_back_too(swift: Team) -> None:
+    await v3_is_rolled_back(swift)
+    assert "live and healthy" in await swift.shown("shop-1")
+    assert Action.ROLL_BACK in (await swift.card("shop-1")).actions
+    assert "Rolling shop in production back to *v1*" in await swift.says("bo", RollBack(deployment="shop-1", reason="errors as well"))
+    await swift.passes(2 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.ROLLED_BACK
+
+
+async def test_a_rollback_that_is_typed_a_second_time_takes_nothing_more_back(swift: Team) -> None:
+    await v3_is_rolled_back(swift)
+    again = await swift.says("bo", RollBack("shop", "production", reason="errors"))
     assert again == (
-        f"shop v3 → production is rolled back already. v2 is live. To go back further: /rollback shop production to VERSION, "
-        f"or the card of {v2}."
+        "shop v3 → production is rolled back already. v2 is live. To go back further: /rollback shop production to VERSION, "
+        "or the card of shop-1."
     )
-    assert "Rolling shop in production back to *v1*" in await team.says("bo", RollBack("shop", "production", "v1", reason="errors"))
+    assert "Rolling shop in production back to *v1*" in await swift.says("bo", RollBack("shop", "production", "v1", reason="errors"))
 
 
-async def test_a_rollback_to_an_older_version_leaves_the_card_between_without_a_button(team: Team) -> None:
-    v2 = await team.rolls_out_v2(60 * MINUTE)
-    await team.says("ana", Deploy("shop", "staging", "v3"))
-    await team.passes(10 * MINUTE)
-    await team.says("ana", Deploy("shop", "production", "v3"))
-    await team.passes()
-    await team.clears("shop-4")
-    await team.passes(60 * MINUTE)
-    await team.says("bo", RollBack(deployment="shop-4", ref="v1", reason="errors"))
-    await team.passes(10 * MINUTE)
-    assert "replaced by v1" in await team.shown(v2)
-    said = await team.says("bo", RollBack(deployment=v2, reason="errors"))
+async def test_a_rollback_to_an_older_version_leaves_the_card_between_without_a_button(swift: Team) -> None:
+    await v3_is_rolled_back(swift, to="v1")
+    assert "replaced by v1" in await swift.shown("shop-1")
+    said = await swift.says("bo", RollBack(deployment="shop-1", reason="errors"))
     assert said == "shop v2 → production was replaced and is not live any more."
-    assert await team.says("bo", RollBack("shop", "production", reason="x")) == "shop v3 → production is rolled back already."
+    assert await swift.says("bo", RollBack("shop", "production", reason="x")) == "shop v3 → production is rolled back already."
 
 
-async def test_what_is_live_is_not_deployed_again(team: Team) -> None:
-    await team.rolls_out_v2(60 * MINUTE)
-    await team.says("ana", Deploy("shop", "production", "v2"))
-    await team.passes(MINUTE)
-    assert "v2 is live in production already, so there is nothing to deploy." in await team.shown("shop-3")
+async def test_what_is_live_is_not_deployed_again(swift: Team) -> None:
+    await deploys(swift, "v2")
+    await deploys(swift, "v2")
+    assert "v2 is live in production already, so there is nothing to deploy." in await swift.shown("shop-2")
 
 
 async def test_what_has_failed_half_way_may_be_deployed_again_and_so_may_what_was_live_before(team: Team) -> None:
@@ -106,30 +97,32 @@ async def test_a_check_of_what_waits_shows_what_was_ticked_for_it(team: Team) ->
     assert "not ticked" not in await team.says("ana", Check("shop", "production", "v2"))
 
 
-async def test_a_check_knows_the_version_before(team: Team) -> None:
-    await team.rolls_out_v2(60 * MINUTE)
-    assert "*shop v1 → production*" in await team.says("ana", Check("shop", "production", "previous"))
+async def test_a_check_knows_the_version_before(swift: Team) -> None:
+    await deploys(swift, "v2")
+    assert "*shop v1 → production*" in await swift.says("ana", Check("shop", "production", "previous"))
 
 
-async def test_who_approves_reads_what_changes_from_what_is_live_now(team: Team) -> None:
-    v2 = await team.asks_for_v2()
-    await team.says("ana", Deploy("shop", "production", "v3"))
-    await team.passes(MINUTE)
-    await team.clears(v2)
-    await team.passes(60 * MINUTE)
-    assert ((await team.deployment("shop-3")).base_version, (await team.deployment(v2)).state) == ("v2", State.VERIFIED)
+async def test_who_approves_reads_what_changes_from_what_is_live_now(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=(), after="", strategy="rolling", watch=MINUTE) as team:
+        await deploys(team, "v2")
+        await deploys(team, "v3")
+        assert (await team.deployment("shop-2")).base_version == "v1"
+        await team.says("bo", Approve("shop-1"))
+        await team.passes(4 * MINUTE)
+        second = await team.deployment("shop-2")
+        assert (second.base_version, second.state) == ("v2", State.AWAITING_APPROVAL)
 
 
-async def test_the_card_of_a_rollback_lifts_its_own_lock_and_no_other(team: Team) -> None:
-    _, v3 = await v3_is_rolled_back(team)
-    assert Action.UNLOCK in (await team.card(v3)).actions
-    await team.says("bo", Unlock("shop", "production"))
-    await team.says("bo", Lock("shop", "production", "incident"))
-    assert Action.UNLOCK not in (await team.card(v3)).actions
-    assert "incident" not in await team.shown(v3)
-    said = await team.says("bo", Unlock(deployment=v3))
+async def test_the_card_of_a_rollback_lifts_its_own_lock_and_no_other(swift: Team) -> None:
+    await v3_is_rolled_back(swift)
+    assert Action.UNLOCK in (await swift.card("shop-2")).actions
+    await swift.says("bo", Unlock("shop", "production"))
+    await swift.says("bo", Lock("shop", "production", "incident"))
+    assert Action.UNLOCK not in (await swift.card("shop-2")).actions
+    assert "incident" not in await swift.shown("shop-2")
+    said = await swift.says("bo", Unlock(deployment="shop-2"))
     assert said == "The lock of this rollback is gone already. /deploy locks lists what is locked in production now."
-    async with team.database.store.reading() as reader:
+    async with swift.database.store.reading() as reader:
         assert [lock.reason for lock in await reader.locks("shop", "production")] == ["incident"]
 
 
