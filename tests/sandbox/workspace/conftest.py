@@ -76,7 +76,9 @@ async def bot(slack: Workspace, client: AsyncWebClient) -> AsyncIterator[TinyBot
     _listen(tiny, client)
 
     async def events(request: web.Request) -> web.StreamResponse:
-        return await to_aiohttp_response(await tiny.app.async_dispatch(await to_bolt_request(request)))
+        answer = await to_aiohttp_response(await tiny.app.async_dispatch(await to_bolt_request(request)))
+        slack.state.tell({"type": "heard"})  # whoever waits for what the bot hears looks again
+        return answer
 
     application = web.Application()
     application.add_routes([web.post("/slack/events", events)])
