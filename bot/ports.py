@@ -73,12 +73,35 @@ class StartRequest:
     asked_by: str = ""
 
 
+class RefKind(StrEnum):
+    """What a ref turned out to be."""
+
+    TAG = "tag"
+    BRANCH = "branch"
+    COMMIT = "commit"
+
+
+class Latest(StrEnum):
+    """What ``latest`` was taken to mean."""
+
+    RELEASE = "release"  # the highest version among the service's tags
+    PREVIEW = "preview"  # the highest of its previews: there is no release
+    NEWEST = "newest"  # the newest commit of the default branch: no tag is a version of the service
+
+
 @dataclass(frozen=True, slots=True)
 class Resolved:
     """A ref resolved once: the full commit, and what people call it."""
 
     commit: str
     version: str
+    kind: RefKind = field(default=RefKind.COMMIT, compare=False)
+    name: str = field(default="", compare=False)
+    """The tag or branch that was taken; empty for a commit."""
+    latest: Latest | None = field(default=None, compare=False)
+    """Why it is the latest, where the latest was asked for."""
+    also: RefKind | None = field(default=None, compare=False)
+    """What else has this very name and another commit: a branch beside the tag that was taken."""
 
 
 class QualityState(StrEnum):
@@ -108,6 +131,14 @@ class RunHint:
     delivery: str = ""
 
 
+class GateAnswer(StrEnum):
+    """What became of the wish to open a gate."""
+
+    OPENED = "opened"
+    WAS_OPEN = "was open"  # by an earlier press, or by somebody at the vendor: nothing was done
+    NOT_THERE = "not there"  # the run waits at no gate of this environment
+
+
 class CIProvider(Protocol):
     """One service's CI. Every method may raise ``IntegrationError``; ``retry`` on it says whether the answer may change.
 
@@ -123,7 +154,10 @@ class CIProvider(Protocol):
         ...
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch, commit or ``latest``. Raises IntegrationError(retry=False) for a ref that does not exist or is unsafe."""
+        """Resolve a tag, branch, commit or ``latest`` (``heads/NAME`` and ``tags/NAME`` say which is meant).
+
+        Raises UnknownRef for a ref that does not exist, IntegrationError(retry=False) for one that is unsafe or could be two commits.
+        """
         ...
 
     async def compare(self, base: str, head: str) -> Changes:

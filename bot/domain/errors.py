@@ -6,6 +6,7 @@ GonogoError
 │   ├── NotPossible     nobody can do this now; says why and what to do instead
 │   └── NotUnderstood   the words make no command; says the nearest one
 ├── IntegrationError    a vendor says no, or nothing
+│   └── UnknownRef      there is no such tag, branch or commit; says the nearest names
 └── ConfigurationError  the operator's files or settings are wrong; says file, line and remedy
 """
 
@@ -58,6 +59,16 @@ class IntegrationError(GonogoError):
         self.vendor = vendor
         self.status = status
         self.retry = retry
+
+
+class UnknownRef(IntegrationError):  # noqa: N818 - the field's word
+    """There is no tag, branch or commit of that name. ``nearest`` are names that are there and may have been meant, the likeliest first."""
+
+    def __init__(self, ref: str, where: str, *, vendor: str, nearest: tuple[str, ...] = ()) -> None:
+        meant = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+        super().__init__(f'There is no tag, branch or commit "{ref}" in {where}.{meant}', vendor=vendor, retry=False)
+        self.ref = ref
+        self.nearest = nearest
 
 
 class ConfigurationError(GonogoError):

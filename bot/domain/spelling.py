@@ -16,7 +16,7 @@ KEYWORDS = frozenset({*PREPOSITIONS, "with", "lead", "at", "for", "because"})
 RESERVED_NAMES = (KEYWORDS - {"lead"}) | {"all"}
 """Words that can name neither a service nor an environment, because no sentence with them could be read."""
 NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}")
-_REF = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._/@+-]*[A-Za-z0-9_@+-])?")
+_REF = re.compile(r"(?:@[A-Za-z0-9][A-Za-z0-9._-]*/)?[A-Za-z0-9](?:[A-Za-z0-9._/@+-]*[A-Za-z0-9_@+-])?")
 _UNSAFE_IN_REF = ("..", "//", "/.", "@@")
 _AMOUNT = re.compile(r"(?:[0-9]{1,6}[dhm])+")
 _SECONDS = {"d": 86400, "h": 3600, "m": 60}
@@ -30,7 +30,7 @@ def check_ref(ref: str) -> str:
     if not ok or any(part.endswith(".lock") or part.startswith("-") for part in parts) or ref.lower() in KEYWORDS:
         raise NotUnderstood(
             f'"{shown(ref)}" cannot be a tag, branch or commit here. '
-            "Refs begin with a letter or digit and hold letters, digits and . _ / @ + - only; deploy the commit instead."
+            "Refs begin with a letter, a digit or @scope/ and hold letters, digits and . _ / @ + - only; deploy the commit instead."
         )
     return ref
 

@@ -1,35 +1,129 @@
-"""The one rule by which every CI provider picks the highest version among names of tags. No I/O.
+"""Which tags are versions of a service, which of them is the highest, and which is nearest to what was typed. No I/O.
 
-Numbers are compared as numbers, and previews as semver.org has it in rule 11; but every release stands above every preview
-(``v2.0.0-rc.1``, ``20240101-nightly``), so that ``latest`` never means a preview while there is a release.
-Build metadata (``+5``) only breaks a tie.
+The rule of ``latest``, the same for every provider. A tag is a version of a service when it is written by the service's own pattern (the
+catalog's ``tags``), or, without one, in one of the usual ways: ``web@1.2.0`` (also ``@acme/web@1.2.0``), ``web/v1.2.0`` and ``web-v1.2.0``
+with the service's name; ``v1.2.0`` where no tag has the name. Whatever else a tag says (``stable``, ``before-refactoring``, another
+service's version) is no version.
+
+Numbers are compared as numbers, and previews as semver.org has it in rule 11. Of several families the first that is there decides:
+releases, releases called by their date, previews, previews called by their date. So ``latest`` means no preview while there is a release,
+and no ``2015.06.01`` while there is a ``v3.4.0``. Build metadata (``+5``) only breaks a tie.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
 from typing import Any
 
-_VERSION = re.compile(r"v?(\d+(?:\.\d+)*)(?:[-_.]?([A-Za-z][\w.-]*|-[\w.-]+))?(\+[\w.-]*)?", re.IGNORECASE | re.ASCII)
+_VERSION = re.compile(r"(v?)(\d+(?:\.\d+){0,3})(?:[-_.]?([A-Za-z][\w.-]*|-[\w.-]+))?(\+[\w.-]*)?", re.IGNORECASE | re.ASCII)
+_DATE = re.compile(
+    r"v?((?:19|20|21)\d\d)([-.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?:[-_.](\d+))?(?:[-_.]?([A-Za-z][\w.-]*))?",
+    re.IGNORECASE | re.ASCII,
+)
+_PATTERN = re.compile(r"[A-Za-z0-9._/@+-]{0,100}\*[A-Za-z0-9._/@+-]{0,100}", re.ASCII)
 _SEPARATED = re.compile(r"[._-]+|(?<=[A-Za-z])(?=\d)")
 _NUMBER = re.compile(r"(\d+)", re.ASCII)
+_RELEASED = re.compile(r"final|ga|release", re.IGNORECASE)
+"""Words behind a number that say that it is one for good, as Java's projects write."""
+_LATER = re.compile(r"post\.?(\d+)", re.IGNORECASE | re.ASCII)
+"""A release that mends the release of that number, as Python's projects write."""
 _DIGITS = 18
 """Longer numbers are no part of a version; Python would also refuse to read very long ones."""
+_YEARS = range(1970, 2200)
+_RELEASE, _DATED, _PREVIEW, _DATED_PREVIEW = 3, 2, 1, 0
+NEAR = 3
+"""How many names are offered."""
+
+_Rank = tuple[Any, ...]
+
+
+@dataclass(frozen=True)
+class Tags:
+    """The tags of one service. ``pattern`` is the catalog's: one ``*`` stands for the version (``web-v*``); "" for the usual ways."""
+
+    service: str = ""
+    pattern: str = ""
+
+    def ranked(self, names: Iterable[str]) -> tuple[str, ...]:
+        """List the versions among the names of tags, the highest first."""
+        own: list[tuple[_Rank, str]] = []
+        plain: list[tuple[_Rank, str]] = []
+        for name in set(names):
+            if (rank := self._own(name)) is not None:
+                own.append((rank, name))
+            elif not self.pattern and (rank := _rank(name)) is not None:
+                plain.append((rank, name))
+        return tuple(name for _, name in sorted(own or plain, reverse=True))
+
+    def highest(self, names: Iterable[str]) -> str:
+        """Name the highest version; "" where no tag is one."""
+        return next(iter(self.ranked(names)), "")
+
+    def _own(self, name: str) -> _Rank | None:
+        """Give the place of a tag that is written by the pattern, or that has the service's name; None for any other."""
+        found = self._written.fullmatch(name)
+        return _rank(found[1], any_number=bool(self.pattern)) if found else None
+
+    @cached_property
+    def _written(self) -> re.Pattern[str]:
+        if self.pattern:
+            before, _, behind = self.pattern.partition("*")
+            return re.compile(f"{re.escape(before)}(.+){re.escape(behind)}", re.ASCII)
+        return re.compile(rf"(?:@[^/@]+/)?{re.escape(self.service)}[@/-](.+)" if self.service else r"(?!)", re.IGNORECASE | re.ASCII)
 
 
 def highest(names: Iterable[str]) -> str:
-    """Pick the highest version: v1.10.0 above v1.9.0, v1.9.0 above v2.0.0-rc.1, any of them above a name without a version; "" for none."""
-    return max(names, key=_rank, default="")
+    """Name the highest version among tags that belong to no service in particular; "" for none."""
+    return Tags().highest(names)
 
 
-def _rank(name: str) -> tuple[Any, ...]:
-    found = _VERSION.fullmatch(name)
-    if not found or any(len(digits) > _DIGITS for digits in _NUMBER.findall(name)):
-        return (0, False, (), (), _natural(name))
-    numbers = tuple(int(part) for part in found[1].split("."))
-    preview = tuple(_part(part) for part in _SEPARATED.split(found[2] or "") if part)
-    return (1, not preview, numbers, preview, _natural(found[3] or ""))
+def is_pattern(text: str) -> bool:
+    """Tell whether a text can be a pattern of tags: one ``*``, and otherwise what a tag may hold."""
+    return bool(_PATTERN.fullmatch(text))
+
+
+def nearest(ref: str, names: Iterable[str]) -> tuple[str, ...]:
+    """Name the tags and branches that somebody may have meant who typed a name that is not there; the likeliest first, at most ``NEAR``."""
+    known = sorted(set(names))
+    same = [name for name in known if _bare(name) == _bare(ref)]
+    begun = [name for name in reversed(_in_order(known)) if _bare(name).startswith(f"{_bare(ref)}.")]
+    ending = [name for name in reversed(_in_order(known)) if re.search(rf"[@/-]{re.escape(_bare(ref))}$", _bare(name))]
+    close = get_close_matches(ref[:100], known, n=NEAR, cutoff=0.75) if len(known) <= 1000 else []  # noqa: PLR2004 - it is slow
+    return tuple(dict.fromkeys([*same, *begun, *ending, *close]))[:NEAR]
+
+
+def _bare(name: str) -> str:
+    """Take off what people leave out or write otherwise: capitals, and the ``v`` before a number."""
+    return re.sub(r"(^|[@/-])v(?=\d)", r"\1", name.casefold())
+
+
+def _in_order(names: Iterable[str]) -> list[str]:
+    return sorted(names, key=lambda name: (_rank(_bare(name).rpartition("@")[2], any_number=True) or (-1,), name))
+
+
+def _rank(text: str, *, any_number: bool = False) -> _Rank | None:
+    """Give a version its place among all; None for what is none. A bare number is one only where a pattern says so."""
+    if len(text) > 200 or any(len(digits) > _DIGITS for digits in _NUMBER.findall(text)):  # noqa: PLR2004 - git allows no longer names
+        return None
+    if found := _DATE.fullmatch(text):
+        numbers = tuple(int(found[part] or 0) for part in (1, 3, 4, 5))
+        return (_DATED_PREVIEW if found[6] else _DATED, numbers, 0, _preview(found[6]), ())
+    found = _VERSION.fullmatch(text)
+    if not found or not (any_number or found[1] or "." in found[2]):
+        return None
+    numbers = tuple(int(part) for part in found[2].split("."))
+    later = _LATER.fullmatch(found[3] or "")
+    is_preview = bool(found[3]) and not later and not _RELEASED.fullmatch(found[3])
+    family = (_DATED_PREVIEW if is_preview else _DATED) if numbers[0] in _YEARS else _PREVIEW if is_preview else _RELEASE
+    return (family, numbers, int(later[1]) + 1 if later else 0, _preview(found[3]) if is_preview else (), _natural(found[4] or ""))
+
+
+def _preview(text: str | None) -> tuple[tuple[bool, int, str], ...]:
+    return tuple(_part(part) for part in _SEPARATED.split(text or "") if part)
 
 
 def _part(text: str) -> tuple[bool, int, str]:
