@@ -7,6 +7,7 @@ GonogoError
 │   └── NotUnderstood   the words make no command; says the nearest one
 ├── IntegrationError    a vendor says no, or nothing
 │   └── UnknownRef      there is no such tag, branch or commit; says the nearest names
+├── Unreadable          foreign text that is too much, or not what it says it is (``bot.domain.limits``)
 └── ConfigurationError  the operator's files or settings are wrong; says file, line and remedy
 """
 
