@@ -13,7 +13,9 @@ from bot.domain.errors import ConfigurationError
 from bot.engine.registry import Registry
 from bot.ports import Json, Run, Runbook
 from bot.providers.ci import buildbot, github, gitlab, jenkins, local
+from bot.providers.metrics import none as no_metrics
 from bot.providers.metrics import scrape
+from bot.providers.oncall import none as no_on_call
 from bot.providers.oncall import rota
 from bot.providers.workbench import CIKind, Kind, MetricsKind, OnCallKind, Secret
 from bot.runbooks.deploy import deploy_1
@@ -22,8 +24,8 @@ from bot.runbooks.summary import morning_1, summary_1
 from bot.services.house import House
 
 OUR_CI: tuple[CIKind, ...] = (local.KIND, github.KIND, gitlab.KIND, jenkins.KIND, buildbot.KIND)
-OUR_METRICS: tuple[MetricsKind, ...] = (scrape.KIND,)
-OUR_ON_CALL: tuple[OnCallKind, ...] = (rota.KIND,)
+OUR_METRICS: tuple[MetricsKind, ...] = (scrape.KIND, no_metrics.KIND)
+OUR_ON_CALL: tuple[OnCallKind, ...] = (rota.KIND, no_on_call.KIND)
 
 P = TypeVar("P")
 

@@ -11,6 +11,7 @@ from typing import Any
 from bot.catalog.defaults import CHECKLISTS, GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PRODUCTION_NAMES, STRATEGIES
 from bot.catalog.document import Document, Loc
 from bot.catalog.mistakes import instead
+from bot.catalog.paths import path_patterns
 from bot.catalog.shape import ApprovalShape, EnvironmentShape, GonogoShape, ItemShape, MetricShape, ProviderShape, ServiceShape
 from bot.catalog.values import local_time, read_duration, write_duration
 from bot.domain.catalog import (
@@ -27,12 +28,14 @@ from bot.domain.catalog import (
     MetricSpec,
     Need,
     Option,
+    PathPatterns,
     Permission,
     ProviderChoice,
     Role,
     Service,
     Strategy,
     StrategyStep,
+    TooLittleTraffic,
 )
 from bot.domain.people import Person
 
@@ -72,7 +75,8 @@ class Builder:
 
     def _strategy(self, name: str) -> Strategy:
         it = self.shape.strategies[name]
-        return Strategy(name, it.kind, tuple(StrategyStep(step.percent, step.hold) for step in it.steps))
+        steps = tuple(StrategyStep(step.percent, step.hold) for step in it.steps)
+        return Strategy(name, it.kind, steps, TooLittleTraffic(it.too_little_traffic) if it.too_little_traffic else None)
 
     def _role(self, name: str) -> Role:
         it = self.shape.roles[name]
@@ -108,8 +112,15 @@ class Builder:
             environments={each: self._environment(each, it, (*loc, "environments", each)) for each in it.environments},
             metric_specs=self._metrics(it.watch, (*loc, "watch")),
             channel=it.channel or self.shape.channel,
-            migrations=it.migrations,
+            migrations=self._paths(it.migrations, (*loc, "migrations")),
         )
+
+    def _paths(self, written: tuple[str, ...], loc: Loc) -> PathPatterns:
+        try:
+            return path_patterns(written)
+        except ValueError as error:
+            self.document.problem(loc, str(error))
+            return PathPatterns()
 
     def _provider(self, job: str, it: ProviderShape, loc: Loc) -> ProviderChoice:
         loc = (*loc, job)

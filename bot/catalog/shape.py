@@ -56,6 +56,9 @@ class StrategyShape(Shape):
     """What the CI run is asked to do."""
     steps: tuple[StepShape, ...]
     """Percentages increase and end at 100."""
+    too_little_traffic: Literal["wait", "go_on", "ask"] | None = None
+    """At the end of a step with too few numbers to tell: wait for more, go on, or ask the lead. Default: ask before 100 % in the tier
+    production, else go on."""
 
     @field_validator("steps")
     @classmethod
@@ -204,7 +207,7 @@ class ServiceShape(Shape):
     on_call: ProviderShape
     """provider: rota, with schedule: a rota's name."""
     migrations: tuple[str, ...] = ()
-    """Path patterns of database migrations; a rollback over one is refused."""
+    """Which files are database migrations, as in a .gitignore file: `migrations/`, `db/**/*.sql`. A rollback over one is refused."""
     watch: tuple[MetricShape, ...] = ()
     """The metrics that are compared with the baseline."""
     environments: Annotated[dict[Name, EnvironmentShape], Field(min_length=1)]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
 from bot.domain.people import Person
+
+EVERYBODY = 100
+"""Per cent: a step that reaches all of the traffic or all instances."""
+NO_PROVIDER = "none"
+"""The provider of a job that a team has chosen to do without: no numbers, or nobody on call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,23 @@ class ChecklistItem:
     need: Need = Need.REQUIRED
 
 
+class Tier(StrEnum):
+    """How near an environment is to the customers. Protection hangs on this, never on an environment's name."""
+
+    DEVELOPMENT = "development"
+    TESTING = "testing"
+    STAGING = "staging"
+    PRODUCTION = "production"
+
+
+class TooLittleTraffic(StrEnum):
+    """What a rollout does at the end of a step whose numbers are too few to tell."""
+
+    WAIT = "wait"  # until there are enough
+    GO_ON = "go_on"
+    ASK = "ask"  # the lead decides
+
+
 @dataclass(frozen=True, slots=True)
 class StrategyStep:
     """One step of a rollout: one run at the CI provider, then a hold under observation.
@@ -91,6 +113,18 @@ class Strategy:
     name: str
     kind: str
     steps: tuple[StrategyStep, ...]
+    too_little_traffic: TooLittleTraffic | None = None
+    """What the team has chosen; None for the rule of ``on_too_little_traffic``."""
+
+    def on_too_little_traffic(self, tier: Tier, *, following: int | None) -> TooLittleTraffic:
+        """Say what a step does that ends with too little traffic; ``following`` is the percentage of the next step, None after the last.
+
+        Unless the team has chosen, the lead is asked before everybody in production gets the version.
+        """
+        if self.too_little_traffic is not None:
+            return self.too_little_traffic
+        is_last_chance = tier is Tier.PRODUCTION and following == EVERYBODY
+        return TooLittleTraffic.ASK if is_last_chance else TooLittleTraffic.GO_ON
 
 
 class AutomaticRollback(StrEnum):
@@ -157,6 +191,23 @@ class Option:
     """A relative path, counted from the folder of gonogo.yaml; an address with a scheme or a host stays as it is."""
 
 
+def _nothing(_path: str) -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class PathPatterns:
+    """Which files of a repository are meant, by gitignore's rules. ``bot.catalog.paths`` compiles them."""
+
+    written: tuple[str, ...] = ()
+    """As they stand in gonogo.yaml."""
+    matches: Callable[[str], bool] = field(default=_nothing, compare=False)
+    """Tell whether a file is meant; its path is counted from the repository's root."""
+
+    def __bool__(self) -> bool:
+        return bool(self.written)
+
+
 @dataclass(frozen=True, slots=True)
 class ProviderChoice:
     """Which provider does a job for a service, and its own options (validated by the provider when the bot starts)."""
@@ -171,6 +222,8 @@ class EnvironmentPolicy:
 
     name: str
     strategy: str
+    tier: Tier = Tier.PRODUCTION
+    """Production unless the team says otherwise."""
     gates: tuple[AutomaticGate, ...] = ()
     checklist: tuple[ChecklistItem, ...] = ()
     approvals: tuple[ApprovalRule, ...] = ()
@@ -189,6 +242,8 @@ class EnvironmentPolicy:
     automatic_rollback: AutomaticRollback = AutomaticRollback.OFF
     countdown: timedelta = timedelta(seconds=60)
     lock_after_rollback: bool = True
+    is_watched: bool = True
+    """Whether there are numbers at all. Without, no step waits for a verdict, and what has landed can be accepted, never verified."""
     targets: Mapping[str, Any] = field(default_factory=dict)
     """Where the metrics provider looks for this environment (for ``scrape``: endpoints)."""
     summary_after: timedelta | None = timedelta(minutes=30)
@@ -208,8 +263,13 @@ class Service:
     metric_specs: tuple[MetricSpec, ...] = ()
     channel: str = ""
     """Where its cards are posted; empty for the channel in which the command was typed."""
-    migrations: tuple[str, ...] = ()
-    """Path patterns of database migrations, for the truth about a rollback."""
+    migrations: PathPatterns = PathPatterns()
+    """Which files are database migrations, for the truth about a rollback."""
+
+    @property
+    def has_on_call(self) -> bool:
+        """Tell whether anybody can be on call: without, whoever asks is the lead, unless the request names another."""
+        return self.on_call.provider != NO_PROVIDER
 
 
 @dataclass(frozen=True, slots=True)

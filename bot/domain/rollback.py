@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from fnmatch import fnmatch
 from statistics import median
 from typing import Protocol
 
 from bot.domain.card import Changes, RollbackOffer
+from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
 
 
@@ -32,12 +32,12 @@ class Verified(Protocol):
 
 
 def offer(
-    verified: Sequence[Verified], *, leaving: str, undoes: Changes, migrations: Sequence[str], seconds: Sequence[float]
+    verified: Sequence[Verified], *, leaving: str, undoes: Changes, migrations: PathPatterns, seconds: Sequence[float]
 ) -> RollbackOffer:
     """Describe what rolling back from the commit ``leaving`` would do.
 
     ``verified`` are the environment's verified releases, newest first; ``undoes`` is what lies between the target and ``leaving``;
-    ``migrations`` are path patterns; ``seconds`` are the durations of recent rollbacks.
+    ``migrations`` says which files are migrations; ``seconds`` are the durations of recent rollbacks.
     """
     target = next((release for release in verified if release.commit != leaving), None)
     if target is None:
@@ -50,9 +50,9 @@ def offer(
     return RollbackOffer(target.version, target.commit, target.verified_at, undoes, usual, refused)
 
 
-def migrations_in(changes: Changes, patterns: Sequence[str]) -> tuple[str, ...]:
+def migrations_in(changes: Changes, migrations: PathPatterns) -> tuple[str, ...]:
     """Name the changed files that are database migrations."""
-    return tuple(path for path in changes.files if any(fnmatch(path, pattern) for pattern in patterns))
+    return tuple(path for path in changes.files if migrations.matches(path))
 
 
 def why_quarantined(environment: str, *, at: datetime, because: str) -> str:

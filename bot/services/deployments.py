@@ -32,6 +32,8 @@ async def request(house: House, intent: Intent, command: Deploy, *, once_for: st
     lead = Person(house.catalog.team, command.lead) if command.lead else None
     if lead is not None:
         await house.people.admit(lead)
+    elif not service.has_on_call:  # nobody would ever become the lead, and nobody could roll back
+        lead = intent.by
     async with house.store.transaction() as tx:
         if not await tx.once(intent.key):
             return None

@@ -9,7 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.catalog.paths import path_patterns
 from bot.domain.card import Changes
+from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
 from bot.domain.rollback import chosen, migrations_in, offer, why_quarantined
 
@@ -27,28 +29,28 @@ V1, V2, V3 = Release("1" * 40, "v1"), Release("2" * 40, "v2"), Release("3" * 40,
 
 
 def test_the_target_is_the_newest_verified_version_other_than_the_one_that_is_left() -> None:
-    found = offer([V3, V2, V1], leaving=V3.commit, undoes=Changes(), migrations=(), seconds=())
+    found = offer([V3, V2, V1], leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=())
     assert (found.version, found.commit, found.is_possible) == ("v2", V2.commit, True)
 
 
 @pytest.mark.parametrize("verified", [[], [V3]])
 def test_with_nothing_verified_there_is_nothing_to_go_back_to(verified: list[Release]) -> None:
-    found = offer(verified, leaving=V3.commit, undoes=Changes(), migrations=(), seconds=())
+    found = offer(verified, leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=())
     assert not found.is_possible
     assert "nothing to go back to" in found.refused
 
 
 def test_a_migration_in_between_refuses_and_names_the_file() -> None:
     changes = Changes(files=("app.py", "migrations/0007_orders.sql"))
-    found = offer([V2], leaving=V3.commit, undoes=changes, migrations=("migrations/*",), seconds=())
+    found = offer([V2], leaving=V3.commit, undoes=changes, migrations=path_patterns(["migrations/*"]), seconds=())
     assert "migrations/0007_orders.sql" in found.refused
-    assert migrations_in(changes, ("*.sql",)) == ("migrations/0007_orders.sql",)
-    assert migrations_in(changes, ("db/*",)) == ()
+    assert migrations_in(changes, path_patterns(["*.sql"])) == ("migrations/0007_orders.sql",)
+    assert migrations_in(changes, path_patterns(["db/*"])) == ()
 
 
 def test_the_usual_time_is_the_median_of_what_was_seen() -> None:
-    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=(), seconds=(40, 44, 300)).usual == timedelta(seconds=44)
-    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=(), seconds=()).usual is None
+    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=(40, 44, 300)).usual == timedelta(seconds=44)
+    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=()).usual is None
 
 
 @pytest.mark.parametrize("ref", ["v1", "1111111", "1" * 40])
@@ -64,7 +66,7 @@ def test_a_version_that_is_not_verified_is_refused_with_the_list(ref: str) -> No
 
 @given(st.lists(st.sampled_from([V1, V2, V3])), st.sampled_from([V1, V2, V3]))
 def test_the_version_that_is_left_is_never_the_target(verified: list[Release], leaving: Release) -> None:
-    assert offer(verified, leaving=leaving.commit, undoes=Changes(), migrations=(), seconds=()).commit != leaving.commit
+    assert offer(verified, leaving=leaving.commit, undoes=Changes(), migrations=PathPatterns(), seconds=()).commit != leaving.commit
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.domain.catalog import Strategy, StrategyStep, Tier, TooLittleTraffic
 from bot.domain.rollout import Step, correlation
 
 ASKED = datetime(2026, 11, 21, 10, tzinfo=UTC)
@@ -30,3 +31,28 @@ def test_the_name_tells_the_deployment_and_the_step_and_is_the_same_each_time() 
 )
 def test_every_other_intent_is_called_otherwise(deployment: str, asked_at: datetime, step: Step, smoke: bool) -> None:
     assert correlation(deployment, asked_at, step, smoke=smoke) != correlation("shop-42", ASKED, STEP)
+
+
+CANARY = (StrategyStep(5), StrategyStep(100))
+
+
+@pytest.mark.case("card-and-people-15")
+@pytest.mark.parametrize(
+    ("tier", "following", "does"),
+    [
+        (Tier.PRODUCTION, 25, TooLittleTraffic.GO_ON),
+        (Tier.PRODUCTION, 100, TooLittleTraffic.ASK),
+        (Tier.PRODUCTION, None, TooLittleTraffic.GO_ON),
+        (Tier.STAGING, 100, TooLittleTraffic.GO_ON),
+        (Tier.DEVELOPMENT, 100, TooLittleTraffic.GO_ON),
+    ],
+)
+def test_too_little_traffic_asks_before_everybody_in_production_gets_it(tier: Tier, following: int | None, does: TooLittleTraffic) -> None:
+    assert Strategy("canary", "canary", CANARY).on_too_little_traffic(tier, following=following) is does
+
+
+@pytest.mark.parametrize("chosen", TooLittleTraffic)
+@pytest.mark.parametrize("tier", Tier)
+def test_what_a_team_has_chosen_for_too_little_traffic_holds_in_every_tier(chosen: TooLittleTraffic, tier: Tier) -> None:
+    strategy = Strategy("canary", "canary", CANARY, too_little_traffic=chosen)
+    assert strategy.on_too_little_traffic(tier, following=100) is chosen

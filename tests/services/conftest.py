@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 
+from bot.catalog.paths import path_patterns
 from bot.domain.card import Card, Change, Changes
 from bot.domain.catalog import (
     ApprovalRule,
@@ -90,7 +91,7 @@ PRODUCTION = EnvironmentPolicy(
 )
 SHOP = Service(
     "shop", ProviderChoice("scripted"), ProviderChoice("told"), ProviderChoice("told"), {"staging": STAGING, "production": PRODUCTION},
-    (MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"),), channel="C1", migrations=("migrations/*",),
+    (MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"),), channel="C1", migrations=path_patterns(["migrations/*"]),
 )  # fmt: skip
 CATALOG = Catalog(
     team="T1",

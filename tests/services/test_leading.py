@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.card import Changes
+from bot.domain.catalog import ProviderChoice
 from bot.domain.commands import AskLead, Cancel, Deploy, HandOver, RollBack, TakeOver, Unlock
 from bot.domain.deployment import State
 from bot.domain.people import Person
@@ -49,6 +50,14 @@ async def test_the_lead_is_asked_once_by_each_person(team: Team) -> None:
     for _ in range(2):
         assert await team.says("cy", AskLead(v2)) == "<@UBO> has been asked to look at *shop v2 → production*."
     assert await team.said("ask_lead") == ["<@UCY> asks you to look at *shop v2 → production* (shop-2). You lead it; its card is in <#C1>."]
+
+
+@pytest.mark.case("adoption-3")
+async def test_without_a_schedule_whoever_asks_is_the_lead(team: Team) -> None:
+    team.house.catalog.services["shop"] = replace(team.house.catalog.services["shop"], on_call=ProviderChoice("none"))
+    team.rota.person = None
+    v2 = await team.asks_for_v2()
+    assert await team.says("cy", AskLead(v2)) == "<@UANA> has been asked to look at *shop v2 → production*."
 
 
 async def test_without_a_lead_nobody_is_asked_and_nobody_rolls_back(team: Team) -> None:
