@@ -4,7 +4,7 @@ ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/gonogo
 WORKDIR /src
 COPY requirements requirements
-RUN /opt/gonogo/bin/pip install --require-hashes -r requirements/runtime.txt
+RUN /opt/gonogo/bin/pip install --no-deps --require-hashes -r requirements/runtime.txt && /opt/gonogo/bin/pip check
 COPY pyproject.toml README.md LICENSE ./
 COPY bot bot
 COPY handlers handlers

@@ -3,7 +3,8 @@ SHELL := /bin/bash
 PYTHON ?= python3
 # A pyenv shim answers only for the versions that are switched on; ask pyenv for the interpreter itself.
 INTERPRETER := $(shell $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null || PYENV_VERSION=$$(pyenv latest $(patsubst python%,%,$(notdir $(PYTHON))) 2>/dev/null) $(PYTHON) -c 'import sys; print(sys.executable)' 2>/dev/null)
-VENV ?= .venv/$(notdir $(PYTHON))
+# Where editors look; other Pythons stand beside it (.venv-python3.12).
+VENV ?= .venv$(if $(filter-out python3,$(PYTHON)),-$(notdir $(PYTHON)))
 BIN := $(VENV)/bin
 PLAY ?=
 # Tests mostly wait for processes and servers, so more of them go side by side than there are cores.
@@ -13,21 +14,21 @@ WORKERS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms bench faults test-emulator test-emulate test-buildbot lock image clean
+.PHONY: help demo test check format lint types rooms bench faults test-emulator test-emulate test-buildbot test-install lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
 
-$(VENV)/.runtime: requirements/runtime.txt
-	@test -n "$(INTERPRETER)" || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..."; exit 1; }
-	@test -x $(BIN)/python || "$(INTERPRETER)" -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/runtime.txt
+INSTALL = @test -n "$(INTERPRETER)" || { echo "$(PYTHON) was not found. Install Python 3.11 or newer, or name one: make PYTHON=python3.12 ..."; exit 1; }; \
+  "$(INTERPRETER)" tools/install.py
+
+$(VENV)/.runtime: requirements/runtime.txt tools/install.py
+	$(INSTALL) $(VENV) $<
 	@touch $@
 
-$(VENV)/.dev: requirements/dev.txt $(VENV)/.runtime
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
-	@touch $@
+$(VENV)/.dev: requirements/dev.txt tools/install.py
+	$(INSTALL) $(VENV) $< --project
+	@touch $@ $(VENV)/.runtime
 
 demo: $(VENV)/.runtime ## Run the whole product in your browser, without any account (PLAY=1 plays the story by itself)
 	@$(BIN)/python -m bot demo $(if $(PLAY),--play) $(ARGS)
@@ -87,15 +88,17 @@ test-emulate: $(VENV)/.dev $(EMULATE)/.ready ## Try our GitHub provider at a Git
 	@GONOGO_EMULATE=$(CURDIR)/$(EMULATE) unshare --map-root-user --net $(BIN)/python -m tests.emulator.alone \
 	  $(CURDIR)/$(BIN)/python -m pytest -q -m emulate tests/emulate $(ARGS)
 
-BUILDBOT := .venv/buildbot
+BUILDBOT := .venv-buildbot
 
-$(BUILDBOT)/.ready: requirements/buildbot.txt
-	@test -x $(BUILDBOT)/bin/python || "$(INTERPRETER)" -m venv $(BUILDBOT)
-	@$(BUILDBOT)/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/buildbot.txt
+$(BUILDBOT)/.ready: requirements/buildbot.txt tools/install.py
+	$(INSTALL) $(BUILDBOT) $<
 	@touch $@
 
 test-buildbot: $(VENV)/.dev $(BUILDBOT)/.ready ## Run what every CI provider promises against a real Buildbot (in an environment of its own)
 	@GONOGO_BUILDBOT_VENV=$(CURDIR)/$(BUILDBOT) $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/providers/ci tests/conversations -k buildbot $(ARGS)
+
+test-install: $(VENV)/.dev ## Install what is pinned into empty environments with the oldest and the newest pip, while newer releases exist (needs the package index)
+	@$(BIN)/python -m pytest -q -m install -n 2 --timeout=900 tests/install $(ARGS)
 
 lock: $(VENV)/.dev ## Pin the dependencies again, with hashes and without addresses
 	@for group in runtime dev; do \
@@ -106,4 +109,4 @@ image: ## Build the container image
 	docker build -t gonogo .
 
 clean: ## Remove what was made here
-	@rm -rf .venv var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist
+	@rm -rf .venv .venv-* var .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .coverage dist
