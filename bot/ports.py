@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
+from bot.domain import plain
 from bot.domain.audit import Entry
 from bot.domain.card import Card, Changes
 from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
@@ -58,6 +59,10 @@ class CIRun:
     sentence: str = ""
     """Why it failed, or what it is doing, for a person."""
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "url", plain.link(self.url))
+        object.__setattr__(self, "sentence", plain.line(self.sentence))
+
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:
@@ -91,7 +96,7 @@ class Latest(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A ref resolved once: the full commit, and what people call it."""
+    """A ref resolved once: the full commit, and what people call it: a name that could also have been typed, else the short commit."""
 
     commit: str
     version: str
@@ -102,6 +107,9 @@ class Resolved:
     """Why it is the latest, where the latest was asked for."""
     also: RefKind | None = field(default=None, compare=False)
     """What else has this very name and another commit: a branch beside the tag that was taken."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "version", plain.version(self.version, self.commit))
 
 
 class QualityState(StrEnum):
@@ -120,6 +128,12 @@ class Quality:
     state: QualityState
     sentence: str
     url: str = ""
+    startable: bool = False
+    """Whether there are tests that run only when we ask for them, and nothing holds of them: see ``CIProvider.test_again``."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "sentence", plain.line(self.sentence))
+        object.__setattr__(self, "url", plain.link(self.url))
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +179,14 @@ class CIProvider(Protocol):
         ...
 
     async def quality(self, commit: str) -> Quality:
-        """Tell whether the commit's tests are green."""
+        """Tell whether the commit's tests are green. A question: it starts nothing."""
+        ...
+
+    async def test_again(self, commit: str) -> CIRun:
+        """Let a commit's tests run, again where they have run; tests that are under way are left to go on, and returned.
+
+        The newest re-run decides. Raises IntegrationError(retry=False) with a sentence where that cannot be asked for from here.
+        """
         ...
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from bot.domain import plain
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
 from bot.domain.health import Snapshot, Verdict
@@ -47,6 +48,10 @@ class Change:
     subject: str
     author: str
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "subject", plain.line(self.subject))
+        object.__setattr__(self, "author", plain.line(self.author, plain.LONGEST_NAME))
+
 
 @dataclass(frozen=True, slots=True)
 class Changes:
@@ -63,6 +68,12 @@ class Changes:
     backwards: bool = False
     known: bool = True
     """False when the provider could not compare."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "authors", tuple(dict.fromkeys(plain.line(each, plain.LONGEST_NAME) for each in self.authors)))
+        object.__setattr__(self, "migrations", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.migrations))
+        object.__setattr__(self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files))
+        object.__setattr__(self, "url", plain.link(self.url))
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 
+from bot.domain import plain
 from bot.domain.catalog import Strategy
 
 
@@ -39,6 +40,10 @@ class Stage:
     sentence: str = ""
     passable: bool = False
     """Whether it waits at a gate that can be opened from here."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "name", plain.line(self.name, plain.LONGEST_NAME))
+        object.__setattr__(self, "sentence", plain.line(self.sentence))
 
     @property
     def took(self) -> timedelta | None:

@@ -23,11 +23,16 @@ _SECONDS = {"d": 86400, "h": 3600, "m": 60}
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 
 
+def is_ref(ref: str) -> bool:
+    """Tell whether a name is safe to show and to pass on: nothing that git or a shell could read differently, whoever gave it."""
+    if not _REF.fullmatch(ref) or len(ref) > LONGEST_REF or any(unsafe in ref for unsafe in _UNSAFE_IN_REF):
+        return False
+    return not any(part.endswith(".lock") or part.startswith("-") for part in ref.split("/")) and ref.lower() not in KEYWORDS
+
+
 def check_ref(ref: str) -> str:
     """Return a ref that is safe to show and to pass on. Raises NotUnderstood for anything git or a shell could read differently."""
-    parts = ref.split("/")
-    ok = _REF.fullmatch(ref) and len(ref) <= LONGEST_REF and not any(unsafe in ref for unsafe in _UNSAFE_IN_REF)
-    if not ok or any(part.endswith(".lock") or part.startswith("-") for part in parts) or ref.lower() in KEYWORDS:
+    if not is_ref(ref):
         raise NotUnderstood(
             f'"{shown(ref)}" cannot be a tag, branch or commit here. '
             "Refs begin with a letter, a digit or @scope/ and hold letters, digits and . _ / @ + - only; deploy the commit instead."

@@ -61,6 +61,10 @@ class FileDrop:
         said = await asyncio.to_thread(_read, self._drop / "tests" / f"{commit}.json")
         return read_quality(said)
 
+    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
+        """Refuse: whoever writes the test files runs the tests."""
+        raise IntegrationError("Run the tests again where they ran; the newest file counts.", vendor=VENDOR, retry=False)
+
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
         """List none: the folder keeps no freezes."""
         return ()

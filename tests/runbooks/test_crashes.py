@@ -87,6 +87,9 @@ class ScriptedCI:
     async def quality(self, commit: str) -> Quality:
         return Quality(QualityState.GREEN, commit)
 
+    async def test_again(self, commit: str) -> CIRun:
+        raise AssertionError(commit)
+
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
         assert environment
         return ()

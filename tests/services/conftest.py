@@ -142,6 +142,7 @@ class ToldCI:
     slow: asyncio.Event | None = None
     """What a comparison waits for."""
     may_open: bool = True
+    tested_again: list[str] = field(default_factory=list)
     meanwhile: Callable[[], Awaitable[None]] | None = None
     """What happens once while we wait for the answer to a look."""
 
@@ -169,6 +170,11 @@ class ToldCI:
     async def quality(self, commit: str) -> Quality:
         self._answers()
         return Quality(self.quality_state, f"212 tests of {commit[:7]}", "https://ci.example.com/7")
+
+    async def test_again(self, commit: str) -> CIRun:
+        self._answers()
+        self.tested_again.append(commit)
+        return CIRun(f"test:{commit}", RunState.QUEUED)
 
     def _may(self, question: str) -> None:
         for refused, error in self.refuses.items():

@@ -105,6 +105,17 @@ class LocalCI:
         await self.start(StartRequest(correlation, commit, "", "test"))
         return Quality(QualityState.RUNNING, "the tests have just been started")
 
+    async def test_again(self, commit: str) -> CIRun:
+        """Start the next test run of a commit, unless one is under way; the newest decides."""
+        for attempt in count(1):
+            correlation = f"test:{commit}" if attempt == 1 else f"test:{commit}:{attempt}"
+            found = await self._runs.by_correlation(self._service, correlation)
+            if found is None:
+                return await self.start(StartRequest(correlation, commit, "", "test"))
+            if not found.run.state.is_final:
+                return found.run
+        raise AssertionError  # pragma: no cover - count() has no end
+
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id."""
         found = await self._runs.by_correlation(self._service, correlation)

@@ -103,6 +103,11 @@ class BuildbotCI:
 
     # Tests ------------------------------------------------------------------------------------------------------------------------------
 
+    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
+        """Refuse: Buildbot is not asked to run tests."""
+        sentence = "Build the commit again in Buildbot; the newest build counts."
+        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+
     async def quality(self, commit: str) -> Quality:
         """Tell what the newest build of the tests builder says about the commit; what is open is newer still."""
         tests = self._setup.tests

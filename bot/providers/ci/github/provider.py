@@ -6,10 +6,12 @@ from collections.abc import Mapping
 
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
+from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
+from bot.providers.ci.github.facts import VENDOR
 from bot.providers.ci.github.protection import Guard
 from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.required import Required
@@ -61,6 +63,11 @@ class GitHubCI:
         """Tell whether the commit's tests are green, and what stands beside them."""
         with reading.understood():
             return await self._surroundings.beside(await self._commits.quality(commit), commit)
+
+    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
+        """Refuse: GitHub is not asked to run tests."""
+        sentence = "Run the tests again in GitHub; the newest run counts."
+        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
         """List none: GitHub keeps no freezes."""

@@ -78,6 +78,11 @@ class GitLabCI:
         said = [reading.quality(each, await self._summary(str(each.get("id")))) for each in newest]
         return reading.worst(said) or Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
 
+    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
+        """Refuse: GitLab is not asked to run tests."""
+        sentence = "Run the tests again in GitLab; the newest run counts."
+        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+
     async def _newest_by_kind(self, commit: str) -> list[Object]:
         newest: dict[str, Object] = {}
         for pipeline in await self._project.pages("pipelines", sha=checked(commit), order_by="id", sort="desc"):

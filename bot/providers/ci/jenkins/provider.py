@@ -99,6 +99,11 @@ class Jenkins:
             return Quality(QualityState.NONE, f"none of the newest {PAGE} builds of {self._tests.name} has tested this commit")
         return _quality(found, self._tests)
 
+    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
+        """Refuse: Jenkins is not asked to run tests."""
+        sentence = "Build the commit again in Jenkins; the newest build counts."
+        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
         """List none: Jenkins keeps no freezes."""
         return ()
