@@ -38,7 +38,7 @@ from bot.slack.forms import Forms
 from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.slack.standing import Standing
-from bot.storage.database import Database, open_database, reading_only
+from bot.storage.database import Database, open_database
 from bot.wiring import known_kinds, released
 from bot.workshop import Workshop
 from handlers.schedule.clock import Clockwork
@@ -104,8 +104,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
     loaded = load_catalog(settings.gonogo_config, kinds.options)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        key = settings.gonogo_audit_key.get_secret_value().encode()
-        database = await open_database(settings.gonogo_database_url, audit_key=key or None)
+        database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
         stack.push_async_callback(database.close)
         beside = _Beside()
         stack.push_async_callback(beside.finish)
@@ -341,8 +340,7 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
         raise ConfigurationError(f"gonogo.yaml has no {service} {environment}.")
     clock = SystemClock()
     async with AsyncExitStack() as stack:
-        key = settings.gonogo_audit_key.get_secret_value().encode() or None
-        database = await open_database(settings.gonogo_database_url, audit_key=key)
+        database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
         stack.push_async_callback(database.close)
         session = await stack.enter_async_context(aiohttp.ClientSession())
         workshop = Workshop(settings, loaded, kinds, database, session, clock)
@@ -358,14 +356,3 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
             facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
             await tx.audit(Entry(now, by, "adopt", facts=facts))
     return f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live and verified in {environment}."
-
-
-async def verify_audit(settings: Settings) -> tuple[str, bool]:
-    """Verify the audit chain; a bot may be at work on the same file."""
-    key = settings.gonogo_audit_key.get_secret_value().encode() or None
-    async with reading_only(settings.gonogo_database_url, audit_key=key) as store:
-        count, head, broken = await store.verify_audit()
-    if broken is not None:
-        first = " With another key than the bot's it looks like this, too: check GONOGO_AUDIT_KEY first." if broken == 1 else ""
-        return f"The audit chain is broken at entry {broken} of {count}.{first}", False
-    return f"The audit chain holds: {count} entries, head {head[:16]}.", True

@@ -1,12 +1,14 @@
-"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``doctor``, ``adopt``, ``verify-audit``."""
+"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``doctor``, ``adopt``, ``audit``."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import json
+import os
 import sys
 from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +16,8 @@ from bot.domain.errors import ConfigurationError, GonogoError
 
 if TYPE_CHECKING:
     from bot.settings import Settings
+
+    Verbs = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001 - argparse gives it no other name
 
 CONFIGURATION_EXIT = 78
 """EX_CONFIG of sysexits.h: start again after the configuration was mended, not before."""
@@ -54,13 +58,32 @@ def _parser() -> argparse.ArgumentParser:
     for name in ("service", "ref", "environment"):
         adopt.add_argument(name)
     _verb(verbs, "doctor", _doctor, "examine Slack and every provider live: tokens, scopes, workflows, clocks; starts and changes nothing")
-    _verb(verbs, "verify-audit", _verify_audit, "verify the hash chain of the audit log")
+    _audit(verbs)
     return parser
 
 
-def _verb(
-    verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, run: Callable[[argparse.Namespace], int], sentence: str
-) -> argparse.ArgumentParser:
+def _audit(verbs: Verbs) -> None:
+    audit = verbs.add_parser("audit", help="verify or export the audit log", description="Verify or export the audit log.")
+    parts = audit.add_subparsers(required=True, metavar="COMMAND")
+    sentence = "say what the audit log proves and what it does not: 0 proved, 1 broken, 3 consistent but unproved"
+    for where, name in ((parts, "verify"), (verbs, "verify-audit")):
+        verify = _verb(where, name, _verify_audit, sentence)
+        verify.add_argument("--head", action="append", default=[], metavar="NUMBER:HASH", help="a head that you kept and vouch for")
+        verify.add_argument("--heads", type=Path, metavar="FILE", help="a file of heads (default: GONOGO_AUDIT_HEADS)")
+    export = _verb(parts, "export", _export_audit, "write the audit log, as JSON lines or CSV")
+    export.add_argument("--format", choices=("jsonl", "csv"), default="jsonl", help="JSON lines (default) or CSV")
+    export.add_argument("--service", default="", help="only what is about this service")
+    export.add_argument("--deployment", default="", metavar="ID", help="only what is about this deployment")
+    export.add_argument("--since", type=_moment, metavar="TIME", help="from this time on (ISO 8601; without a zone it is UTC)")
+    export.add_argument("--until", type=_moment, metavar="TIME", help="before this time")
+
+
+def _moment(text: str) -> datetime:
+    found = datetime.fromisoformat(text)
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def _verb(verbs: Verbs, name: str, run: Callable[[argparse.Namespace], int], sentence: str) -> argparse.ArgumentParser:
     parser = verbs.add_parser(name, help=sentence, description=f"{sentence[0].upper()}{sentence[1:]}.")
     parser.set_defaults(run=run)
     return parser
@@ -131,9 +154,26 @@ def _doctor(_options: argparse.Namespace) -> int:
     return 0 if good else 1
 
 
-def _verify_audit(_options: argparse.Namespace) -> int:
-    from bot.app import verify_audit  # noqa: PLC0415
+def _verify_audit(options: argparse.Namespace) -> int:
+    from bot.audit import head_given, verify  # noqa: PLC0415
 
-    sentence, holds = asyncio.run(verify_audit(_settings()))
-    sys.stdout.write(sentence + "\n")
-    return 0 if holds else 1
+    try:
+        given = [head_given(text) for text in options.head]
+    except ValueError as error:
+        raise ConfigurationError(f'"{error}" is no head. Write it as it was printed: NUMBER:HASH.') from None
+    found, code = verify(_settings(), given, options.heads)
+    sys.stdout.write(found)
+    return code
+
+
+def _export_audit(options: argparse.Namespace) -> int:
+    from bot.audit import Form, export  # noqa: PLC0415
+    from bot.domain.audit import Wanted  # noqa: PLC0415
+
+    wanted = Wanted(options.service, options.deployment, options.since, options.until)
+    try:
+        export(_settings(), sys.stdout, form=Form(options.format), wanted=wanted)
+        sys.stdout.flush()
+    except BrokenPipeError:  # whoever read it has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from bot.domain.audit import Key, Keys
 from bot.domain.errors import ConfigurationError
 
 LOG_LEVELS = ("debug", "info", "warning", "error")
@@ -38,6 +39,9 @@ class Settings(BaseSettings):
     gonogo_database_url: str = "sqlite+aiosqlite:///var/gonogo.db"
     gonogo_listen: str = "0.0.0.0:3000"
     gonogo_audit_key: SecretStr = SecretStr("")
+    gonogo_audit_keys_previous: SecretStr = SecretStr("")
+    gonogo_audit_heads: Path | None = None
+    gonogo_audit_channel: str = Field(default="", pattern=r"^([CG][A-Z0-9]+)?$")
     gonogo_log_level: str = "info"
     gonogo_work_dir: Path = Path("var")
     gonogo_templates: Path | None = None
@@ -100,6 +104,12 @@ class Settings(BaseSettings):
         return tuple(secret.get_secret_value() for secret in both if secret.get_secret_value())
 
     @property
+    def audit_keys(self) -> Keys:
+        """The keys of the audit log: the one that signs, and those that signed before it."""
+        both = (self.gonogo_audit_key, self.gonogo_audit_keys_previous)
+        return Keys(tuple(Key(key.encode()) for secret in both for key in secret.get_secret_value().split()))
+
+    @property
     def host(self) -> str:
         """The address to listen on."""
         return self.gonogo_listen.rpartition(":")[0].strip("[]")
@@ -127,6 +137,13 @@ class Settings(BaseSettings):
             raise ValueError(_WHITE)
         if text and len(text) < SHORTEST_SECRET:
             raise ValueError(f"is too short; a secret has {SHORTEST_SECRET} characters or more")
+        return value
+
+    @field_validator("gonogo_audit_keys_previous")
+    @classmethod
+    def _keys(cls, value: SecretStr) -> SecretStr:
+        if any(len(key) < SHORTEST_SECRET or not _is_clean(key) for key in value.get_secret_value().split()):
+            raise ValueError(f"holds a key that is too short or not plain; a key has {SHORTEST_SECRET} characters or more")
         return value
 
     @field_validator("slack_api_url")
@@ -184,6 +201,14 @@ SETTINGS_DOCS: tuple[SettingDoc, ...] = (
     SettingDoc(
         "GONOGO_AUDIT_KEY", "", "Key of the audit chain; with it nobody can rewrite the log unseen. 16 characters or more.", secret=True
     ),
+    SettingDoc(
+        "GONOGO_AUDIT_KEYS_PREVIOUS",
+        "",
+        "The keys with which older entries were signed, separated by spaces or lines. They verify only.",
+        secret=True,
+    ),
+    SettingDoc("GONOGO_AUDIT_HEADS", "", "A file to which the signed head of the audit log is appended every day; keep copies elsewhere."),
+    SettingDoc("GONOGO_AUDIT_CHANNEL", "", "The channel (`C…`) in which the head is posted every day, and in which a broken log is told."),
     SettingDoc("GONOGO_LOG_LEVEL", "info", "`debug`, `info`, `warning` or `error`."),
     SettingDoc("GONOGO_WORK_DIR", "var", "Where worktrees and logs of the embedded CI live."),
     SettingDoc(
@@ -267,4 +292,6 @@ def _sentence(problem: Any) -> str:
         return f"{name}: {problem['ctx']['error']}."
     if name == "SLACK_APP_ID":
         return f"{name}: is no app id; it begins with A and stands under Basic Information."
+    if name == "GONOGO_AUDIT_CHANNEL":
+        return f"{name}: is no channel id; it begins with C and stands at the end of the channel's details."
     return f"{name}: cannot be read; see docs/reference/settings.md."

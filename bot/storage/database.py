@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import fcntl
 import os
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,6 +18,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from bot.domain.audit import Keys
 from bot.domain.errors import ConfigurationError
 from bot.storage.inbox import SqlInbox
 from bot.storage.journal import SqlJournal
@@ -28,6 +27,7 @@ from bot.storage.migrate import upgrade
 from bot.storage.store import SqlStore
 
 READERS = 8
+NO_KEYS = Keys()
 
 
 @dataclass(slots=True)
@@ -53,7 +53,7 @@ class Database:
             self.lock.close()
 
 
-async def open_database(url: str, *, audit_key: bytes | None = None) -> Database:
+async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     """Open a database and bring its schema up to date.
 
     Raises ConfigurationError for an address that cannot be used, a file that another process has, or a schema newer than this program.
@@ -70,27 +70,19 @@ async def open_database(url: str, *, audit_key: bytes | None = None) -> Database
     reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
     inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
     database = Database(
-        SqlStore(writer, reader, audit_key), inbox, SqlRuns(writer, reader), SqlSamples(writer, reader),
+        SqlStore(writer, reader, audit_keys), inbox, SqlRuns(writer, reader), SqlSamples(writer, reader),
         SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
     )  # fmt: skip
     await database.inbox.prune(datetime.now(UTC))
     return database
 
 
-@asynccontextmanager
-async def reading_only(url: str, *, audit_key: bytes | None = None) -> AsyncIterator[SqlStore]:
-    """Give the store of a database that is there, and change nothing: also a copy, also while a bot has it.
-
-    Raises ConfigurationError when there is none.
-    """
+def existing(url: str) -> str:
+    """Check that a database is there, and give its address. Raises ConfigurationError when there is none."""
     path = _file(url)
     if not path.is_file():
         raise ConfigurationError(f"There is no database at {path}. Set GONOGO_DATABASE_URL to the bot's.")
-    engine = _engine(url, "BEGIN", pool_size=1, read_only=True)
-    try:
-        yield SqlStore(engine, engine, audit_key)
-    finally:
-        await engine.dispose()
+    return url
 
 
 def _file(url: str) -> Path:

@@ -11,7 +11,7 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
 
-from bot.domain.audit import Entry
+from bot.domain.audit import Entry, Link, entry_of
 from bot.domain.card import Changes
 from bot.domain.deployment import OPEN, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
@@ -253,8 +253,8 @@ class SqlReader:
     async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
         """List a deployment's audit entries, oldest first."""
         row = table(AuditRow)
-        rows = await self._all(select(row.c.body).where(row.c.deployment == id).order_by(row.c.n).limit(limit))
-        return tuple(codec.read(Entry, found["body"]) for found in rows)
+        rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.n).limit(limit))
+        return tuple(entry_of(Link(**found)) for found in rows)
 
     async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
         """List forward deployments that went live in a span of time, oldest first."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -13,7 +12,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.domain.audit import FIRST, Entry, Link, canonical, first_broken, link
+from bot.domain.audit import Entry, Head, Keys, seal
 from bot.domain.card import Changes
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
 from bot.domain.health import Snapshot
@@ -65,9 +64,9 @@ async def put(connection: AsyncConnection, row: type[Any], values: dict[str, Any
 class SqlTransaction(SqlReader):
     """``ports.Transaction``: collects what the others have to be told after the commit."""
 
-    def __init__(self, connection: AsyncConnection, audit_key: bytes | None, newest_version: Callable[[str], int]) -> None:
+    def __init__(self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int]) -> None:
         super().__init__(connection)
-        self._audit_key = audit_key
+        self._audit_keys = audit_keys
         self._newest_version = newest_version
         self.cards: dict[DeploymentId, None] = {}
         self.has_said = False
@@ -241,11 +240,9 @@ class SqlTransaction(SqlReader):
     async def audit(self, entry: Entry) -> None:
         """Append to the hash-chained audit log."""
         row = table(AuditRow)
-        last = (await self._connection.execute(select(row.c.hash).order_by(row.c.n.desc()).limit(1))).scalar()
-        previous = last or FIRST
-        body = json.loads(canonical(entry))
-        values = {"deployment": entry.deployment, "previous": previous, "hash": link(previous, entry, self._audit_key), "body": body}
-        await self._connection.execute(insert(row).values(**values))
+        last = await self._one(select(row.c.n, row.c.hash).order_by(row.c.n.desc()).limit(1))
+        link = seal(entry, Head(last["n"], last["hash"]) if last else None, self._audit_keys.newest)
+        await self._connection.execute(insert(row).values(**_plain(link)))
 
     async def say(self, message: Message) -> None:
         """Put a message into the outbox; the same key twice is one message."""
@@ -280,10 +277,10 @@ def _plain(value: Any) -> dict[str, Any]:
 class SqlStore:
     """``ports.Store`` on a writing and a reading engine."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, audit_key: bytes | None) -> None:
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, audit_keys: Keys) -> None:
         self._writer = writer
         self._reader = reader
-        self._audit_key = audit_key
+        self._audit_keys = audit_keys
         self._writing: asyncio.Task[Any] | None = None
         self._card_changed: Callable[[DeploymentId], None] = lambda _: None
         self._outbox_changed: Callable[[], None] = lambda: None
@@ -311,7 +308,7 @@ class SqlStore:
         async with self._writer.begin() as connection:
             self._writing = task
             try:
-                tx = SqlTransaction(connection, self._audit_key, self.newest_version)
+                tx = SqlTransaction(connection, self._audit_keys, self.newest_version)
                 yield tx
             finally:
                 self._writing = None
@@ -321,14 +318,6 @@ class SqlStore:
             self._outbox_changed()
         if tx.has_woken:
             self._runs_changed()
-
-    async def verify_audit(self) -> tuple[int, str, int | None]:
-        """Verify the audit chain: how many entries it has, its last hash, and the first entry that does not hold."""
-        row = table(AuditRow)
-        async with self._reader.begin() as connection:
-            rows = (await connection.execute(select(row).order_by(row.c.n))).mappings().all()
-        links = [Link(each["n"], each["previous"], each["hash"], codec.read(Entry, each["body"])) for each in rows]
-        return len(links), links[-1].hash if links else FIRST, first_broken(links, self._audit_key)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Reader]:

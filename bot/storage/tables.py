@@ -44,6 +44,7 @@ class DeploymentRow(SQLModel, table=True):
         Index("deployment_place", "service", "environment", "number"),
         Index("deployment_state", "state", "service", "environment"),
         Index("deployment_landed", "landed_at"),
+        Index("deployment_changed", "state_since"),
     )
     id: str = Field(primary_key=True)
     number: int
@@ -194,14 +195,31 @@ class VerifiedRow(SQLModel, table=True):
 
 
 class AuditRow(SQLModel, table=True):
-    """One link of the audit chain. A trigger refuses to change or delete it."""
+    """One link of the audit chain, as ``domain.audit.Link`` says; every column is in the hash. A trigger refuses to change or delete it."""
 
     __tablename__ = "audit"
-    n: int | None = Field(default=None, primary_key=True)
+    n: int = Field(primary_key=True)
+    format: int
+    at: str
+    actor: str
+    action: str
     deployment: str = Field(default="", index=True)
+    outcome: str
+    facts: str
+    key: str
     previous: str
     hash: str
-    body: Any = Field(sa_type=Document)
+
+
+class AuditHeadRow(SQLModel, table=True):
+    """The end of the audit chain at a moment when all of it had been verified, signed."""
+
+    __tablename__ = "audit_head"
+    n: int = Field(primary_key=True)
+    hash: str
+    at: str
+    key: str
+    signature: str
 
 
 class OutboxRow(SQLModel, table=True):

@@ -16,14 +16,30 @@ def upgrade() -> None:
     op.create_table(
         "audit",
         sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("format", sa.Integer(), nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("actor", sa.String(), nullable=False),
+        sa.Column("action", sa.String(), nullable=False),
         sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("outcome", sa.String(), nullable=False),
+        sa.Column("facts", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
         sa.Column("previous", sa.String(), nullable=False),
         sa.Column("hash", sa.String(), nullable=False),
-        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("n"),
     )
     with op.batch_alter_table("audit", schema=None) as batch_op:
         batch_op.create_index(batch_op.f("ix_audit_deployment"), ["deployment"], unique=False)
+
+    op.create_table(
+        "audit_head",
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("hash", sa.String(), nullable=False),
+        sa.Column("at", sa.String(), nullable=False),
+        sa.Column("key", sa.String(), nullable=False),
+        sa.Column("signature", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("n"),
+    )
 
     op.create_table(
         "claim",
@@ -77,6 +93,7 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
         batch_op.create_index("deployment_landed", ["landed_at"], unique=False)
+        batch_op.create_index("deployment_changed", ["state_since"], unique=False)
         batch_op.create_index("deployment_place", ["service", "environment", "number"], unique=False)
         batch_op.create_index("deployment_state", ["state", "service", "environment"], unique=False)
 
