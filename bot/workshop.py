@@ -43,7 +43,7 @@ class Workshop:
         return Workbench(
             service=service.name, options=choice.options, secret=self.settings.secret, session=self.session, hosts=self.hosts,
             clock=self.clock, runs=self.database.runs, work=self.settings.gonogo_work_dir / "ci" / service.name, wake=self.wake,
-            embedded=embedded, environments=tuple(service.environments),
+            embedded=embedded, environments=tuple(service.environments), tags=service.tags, paths=service.paths,
         )  # fmt: skip
 
     def _of(self, service: Service, embedded: Embedded) -> Providers:

@@ -113,6 +113,8 @@ class Builder:
             metric_specs=self._metrics(it.watch, (*loc, "watch")),
             channel=it.channel or self.shape.channel,
             migrations=self._paths(it.migrations, (*loc, "migrations")),
+            tags=it.tags or "",
+            paths=self._paths(it.paths, (*loc, "paths")),
         )
 
     def _paths(self, written: tuple[str, ...], loc: Loc) -> PathPatterns:

@@ -208,6 +208,12 @@ class ServiceShape(Shape):
     """provider: rota, with schedule: a rota's name."""
     migrations: tuple[str, ...] = ()
     """Which files are database migrations, as in a .gitignore file: `migrations/`, `db/**/*.sql`. A rollback over one is refused."""
+    tags: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._/@+-]{0,100}\*[A-Za-z0-9._/@+-]{0,100}$")
+    """How the service's versions are tagged, with one `*` for the version: `web-v*`, `release/*`. Default: `v1.2.0` or `1.2.0`, or with the
+    service's name `web@1.2.0`, `web/v1.2.0`, `web-v1.2.0`."""
+    paths: tuple[str, ...] = ()
+    """Which files are the service's own, as in a .gitignore file, where several services share a repository: `services/web/`, `libs/`.
+    Default: all of them."""
     watch: tuple[MetricShape, ...] = ()
     """The metrics that are compared with the baseline."""
     environments: Annotated[dict[Name, EnvironmentShape], Field(min_length=1)]

@@ -265,6 +265,10 @@ class Service:
     """Where its cards are posted; empty for the channel in which the command was typed."""
     migrations: PathPatterns = PathPatterns()
     """Which files are database migrations, for the truth about a rollback."""
+    tags: str = ""
+    """How the service's versions are tagged, with one ``*`` for the version; empty for the usual ways."""
+    paths: PathPatterns = PathPatterns()
+    """Which files of the repository are the service's own; none for all."""
 
     @property
     def has_on_call(self) -> bool:

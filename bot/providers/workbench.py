@@ -14,6 +14,7 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import aiohttp
 
 from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers read it here
+from bot.domain.catalog import PathPatterns
 from bot.domain.errors import ConfigurationError
 from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
 from bot.providers.hosts import Hosts
@@ -49,6 +50,10 @@ class Workbench:
     embedded: Embedded | None = None
     environments: Sequence[str] = ()
     """The names of the service's environments in gonogo.yaml."""
+    tags: str = ""
+    """How the service's versions are tagged, for ``versions.Tags``; empty for the usual ways."""
+    paths: PathPatterns = field(default_factory=PathPatterns)
+    """Which files of the repository are the service's own; none for all."""
 
 
 def one_word(name: str, value: str) -> str:

@@ -112,6 +112,20 @@ def test_a_small_file_gets_careful_defaults(write: Write) -> None:
     assert service.ci.options["repository"] == str(path.parent / "api")
 
 
+@pytest.mark.case("adoption-2")
+def test_a_service_says_which_tags_and_files_are_its_own(write: Write) -> None:
+    text = SMALL.replace("    ci:", '    tags: "api-v*"\n    paths: ["services/api/", "!services/api/docs/"]\n    ci:')
+    api = load_catalog(write(text), KNOWN).catalog.services["api"]
+    assert api.tags == "api-v*"
+    files = ("services/api/main.py", "services/api/docs/a.md", "services/web/main.py")
+    assert [api.paths.matches(file) for file in files] == [True, False, False]
+
+
+@pytest.mark.parametrize("tags", ["api", "v*.*", "v *"])
+def test_a_pattern_of_tags_has_one_star_for_the_version(write: Write, tags: str) -> None:
+    assert "services.api.tags" in problems(write(SMALL.replace("    ci:", f'    tags: "{tags}"\n    ci:')))[0]
+
+
 def test_the_planning_checklist_is_the_default_where_it_matters(write: Write) -> None:
     text = SMALL.replace("checklist: [], ", "")
     found = problems(write(text))

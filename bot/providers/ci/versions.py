@@ -24,7 +24,6 @@ _DATE = re.compile(
     r"v?((?:19|20|21)\d\d)([-.]?)(0[1-9]|1[0-2])\2(0[1-9]|[12]\d|3[01])(?:[-_.](\d+))?(?:[-_.]?([A-Za-z][\w.-]*))?",
     re.IGNORECASE | re.ASCII,
 )
-_PATTERN = re.compile(r"[A-Za-z0-9._/@+-]{0,100}\*[A-Za-z0-9._/@+-]{0,100}", re.ASCII)
 _SEPARATED = re.compile(r"[._-]+|(?<=[A-Za-z])(?=\d)")
 _NUMBER = re.compile(r"(\d+)", re.ASCII)
 _RELEASED = re.compile(r"final|ga|release", re.IGNORECASE)
@@ -79,11 +78,6 @@ class Tags:
 def highest(names: Iterable[str]) -> str:
     """Name the highest version among tags that belong to no service in particular; "" for none."""
     return Tags().highest(names)
-
-
-def is_pattern(text: str) -> bool:
-    """Tell whether a text can be a pattern of tags: one ``*``, and otherwise what a tag may hold."""
-    return bool(_PATTERN.fullmatch(text))
 
 
 def nearest(ref: str, names: Iterable[str]) -> tuple[str, ...]:

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.providers.ci.git import Git
-from bot.providers.ci.versions import Tags, highest, is_pattern, nearest
+from bot.providers.ci.versions import Tags, highest, nearest
 
 
 @pytest.mark.parametrize(
@@ -96,11 +96,6 @@ def test_of_several_services_in_one_repository_each_has_its_own_versions(service
 )
 def test_a_pattern_of_the_team_replaces_the_usual_ways(pattern: str, names: list[str], expected: str) -> None:
     assert {Tags("web", pattern).highest(each) for each in permutations(names)} == {expected}
-
-
-@pytest.mark.parametrize(("text", "usable"), [("v*", True), ("*", True), ("a*b*", False), ("web", False), ("web *", False), ("", False)])
-def test_a_pattern_has_one_star_for_the_version(text: str, usable: bool) -> None:
-    assert is_pattern(text) is usable
 
 
 @pytest.mark.case("ci-and-refs-12")
