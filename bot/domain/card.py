@@ -135,6 +135,12 @@ class Card:
     quarantined: bool = False
     rolled_back_by: Person | None = None
     rolled_back_version: str = ""
+    live: str = ""
+    """After a rollback: the version that is live now,"""
+    live_since: datetime | None = None
+    """since when, and"""
+    after: Snapshot | None = None
+    """what its numbers said when they were looked at since; None when nobody has looked."""
     replaced_by: str = ""
     """The version that is live instead, and"""
     replaced_at: datetime | None = None

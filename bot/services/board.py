@@ -102,6 +102,9 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         for lock in await reader.locks(deployment.service, deployment.environment)
         if lock.deployment == deployment.id and lock.holds(card.now)
     ]
+    live = await reader.live(deployment.service, deployment.environment)
+    since = await reader.snapshots(back.id) if back else ()
+    card = replace(card, live=live.version if live else "", live_since=live.since if live else None, after=since[-1] if since else None)
     return replace(
         card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
         way_back=await reader.steps(back.id) if back else (),
@@ -205,13 +208,19 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
         house.policy(command.service, command.environment)
     async with house.store.reading() as reader:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
-    deployments = [
-        {"id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
-         "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note}
-        for d in found[:SHOWN]
-    ]  # fmt: skip
+    backs = {back.undoes: back for back in found if back.undoes}  # a rollback is newer than what it undoes, so it is among them
+    deployments = [_facts_of_past(each, backs.get(each.id)) for each in found[:SHOWN]]
     older = len(found) > SHOWN
     return Answer("history", {"service": command.service, "environment": command.environment, "deployments": deployments, "older": older})
+
+
+def _facts_of_past(d: Deployment, back: Deployment | None) -> dict[str, Json]:
+    """Give the facts of one line of the history; ``back`` is the rollback that undid it."""
+    return {
+        "id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
+        "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note or (d.reason if d.undoes else ""),
+        "undoes": d.undoes, "undone_by": str(back.requested_by) if back else "",
+    }  # fmt: skip
 
 
 async def check(house: House, intent: Intent, command: Check) -> Answer:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import structlog
 
-from bot.domain.card import Changes
+from bot.domain.card import Changes, RollbackOffer
 from bot.domain.catalog import Permission
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
@@ -12,6 +12,7 @@ from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, CIProvider, Intent, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services.house import House, existing, facts_of, note
+from bot.services.offers import rollback_offer
 
 log = structlog.get_logger(__name__)
 
@@ -96,7 +97,8 @@ async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None
             return None
         deployment = await existing(tx, deployment.id)
         if deployment.state not in WAITING:
-            raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment)))
+            offer = await rollback_offer(house, tx, deployment)
+            raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment), offer))
         if not may:
             raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
         await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>")
@@ -112,12 +114,14 @@ def _who(house: House, deployment: Deployment) -> str:
     return " or ".join([*named, *house.people.named_by_role(Permission.HAND_OVER)])
 
 
-def _too_late(deployment: Deployment, standing: Deployment | None) -> str:
+def _too_late(deployment: Deployment, standing: Deployment | None, offer: RollbackOffer) -> str:
     """Say where it stands instead of waiting, and what can be done there."""
     if deployment.state not in CAN_ROLL_BACK:
         return f"{deployment.title} is {deployment.state} already; there is nothing to cancel."
     if standing is None or standing.id != deployment.id:
         return f"{deployment.title} was replaced already; there is nothing to cancel."
+    if not offer.is_possible:
+        return f"{deployment.title} is {deployment.state} already, and it cannot be rolled back from here: {offer.refused}"
     lead = f"<@{deployment.lead.user}>, its lead," if deployment.lead else "Its lead"
     how = f"/rollback {deployment.service} {deployment.environment} because TEXT"
     return f"{deployment.title} is {deployment.state} already. {lead} can roll it back: on its card, or with {how}."

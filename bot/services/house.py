@@ -67,6 +67,10 @@ class House:
         service = self.service(deployment.service)
         return service, self.policy(deployment.service, deployment.environment), self.providers[deployment.service]
 
+    def items_of(self, deployment: Deployment) -> dict[str, Json]:
+        """Give the titles of the checklist's items by the keys of their gates."""
+        return {f"item:{item.key}": item.title for item in self.of(deployment)[1].checklist}
+
 
 def _instead(word: str, known: Mapping[str, object]) -> str:
     near = get_close_matches(word, known, n=1)

@@ -87,8 +87,11 @@ async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | N
             raise NotPossible(f"{deployment.title} has no lead yet.")
         await note(tx, house.now(), "ask_lead", deployment, intent.by)
         facts = {**facts_of(deployment), "by": str(intent.by)}
-        await tx.say(Message(f"{deployment.id}:ask:{intent.by}", "ask_lead", facts, deployment.id, to=str(deployment.lead)))
-    return Answer("asked_lead", facts_of(deployment))
+        is_first = await tx.mark(Mark(deployment.id, f"asked:{deployment.lead}:{intent.by}", intent.by, house.now()))
+        await tx.say(
+            Message(f"{deployment.id}:ask:{deployment.lead}:{intent.by}", "ask_lead", facts, deployment.id, to=str(deployment.lead))
+        )
+    return Answer("asked_lead", {**facts_of(deployment), "is_first": is_first})
 
 
 async def watch(house: House, intent: Intent, command: Watch) -> Answer | None:

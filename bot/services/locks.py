@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Lock as LockCommand
@@ -41,17 +43,30 @@ async def unlock(house: House, intent: Intent, command: Unlock) -> Answer | None
             deployment = await existing(tx, command.deployment)
             service, environment = deployment.service, deployment.environment
         gone = await tx.remove_lock(service, environment, of=command.deployment)
-        if gone is None and command.deployment:
-            raise NotPossible(f"The lock of this rollback is gone already. /deploy locks lists what is locked in {environment} now.")
+        still = [lock for lock in await tx.locks(service, environment) if lock.holds(house.now())]
         if gone is None:
-            raise NotPossible(f"{(service or 'all')} {environment} is not locked. /deploy locks lists what is.")
+            raise NotPossible(_no_such_lock(service, environment, still, of_rollback=command.deployment != ""))
         await _written(tx, intent, "unlock", gone)
         await _look_again(tx, gone)
-    return Answer("unlocked", facts_of_lock(gone))
+    return Answer("unlocked", {**facts_of_lock(gone), "still": [facts_of_lock(lock) for lock in still]})
 
 
-async def locks(house: House, _intent: Intent, _command: Locks) -> Answer:
+def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_rollback: bool) -> str:
+    """Say that there is no lock of just this place, and which other one holds it all the same."""
+    place = f"{service} in {environment}" if service else f"Everything in {environment}"
+    first = "The lock of this rollback is gone already." if of_rollback else f"{place} has no lock of its own."
+    held = [lock for lock in still if lock.service in {service, ""}] or list(still)
+    if not held:
+        return f"{first} Nothing is locked there now." if of_rollback else f"{first} /deploy locks lists what is locked."
+    lock = held[0]
+    where = f"{lock.service} in {environment}" if lock.service else f"Every service in {environment}"
+    how = f"/deploy unlock {lock.service or 'all'} {environment}"
+    return f"{first} {where} is locked, by <@{lock.by.user}>: {lock.reason}. {how} takes that away."
+
+
+async def locks(house: House, intent: Intent, _command: Locks) -> Answer:
     """List every lock that holds."""
+    await house.people.require(intent.by, Permission.VIEW, "see the locks")
     async with house.store.reading() as reader:
         found = [lock for lock in await reader.locks() if lock.holds(house.now())]
     return Answer("locks", {"locks": [facts_of_lock(lock) for lock in found]})

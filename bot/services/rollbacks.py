@@ -293,7 +293,7 @@ async def _retrospective(house: House, tx: Transaction, undone: Deployment, fact
     timeline = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in happened]
     people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
     return {
-        **facts, "timeline": timeline, "people": sorted(people), "owner": str(undone.requested_by),
+        **facts, "timeline": timeline, "people": sorted(people), "item_titles": house.items_of(undone), "owner": str(undone.requested_by),
         "due": (house.now() + timedelta(days=3)).isoformat(),
     }  # fmt: skip
 

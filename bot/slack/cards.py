@@ -39,7 +39,7 @@ _BEFORE = re.compile(r"live and verified on (.+)")
 
 def deployment_card(card: Card, words: Words) -> Drawn:
     """Draw a deployment's card."""
-    first, second = words.line("card/headline", _headline(card)), words.line("card/people", {"card": card})
+    first, second = words.line("card/headline", {"now": card.now, **_headline(card)}), words.line("card/people", {"card": card})
     headline, people, body, outlook = _named_once([first, second, _body(card, words), _outlook(card, words)], card.deployment)
     blocks: list[Block] = [section(headline, "gonogo.card.headline"), context(people, "gonogo.card.people")]
     if body:
@@ -99,6 +99,11 @@ def _body(card: Card, words: Words) -> str:
     return _fitting("\n".join(lines[:BODY_LINES]), SECTION)
 
 
+def _filled(words: Words, part: str, card: Card, **more: object) -> str:
+    """Fill a part of the card; the time is the card's own."""
+    return words.text(f"card/{part}", {"card": card, "now": card.now, **more})
+
+
 def _fitting(text: str, longest: int) -> str:
     """Leave out last lines until a text fits."""
     while len(text) > longest and "\n" in text:
@@ -116,7 +121,7 @@ def _gates(card: Card, words: Words) -> str:
         "open": missing[:OPEN_GATES],
         "more": max(0, len(missing) - OPEN_GATES),
     }
-    return words.text("card/gates", facts)
+    return _filled(words, "gates", card, **facts)
 
 
 def _approval(card: Card, words: Words) -> str:
@@ -127,20 +132,18 @@ def _approval(card: Card, words: Words) -> str:
 
 
 def _rollout(card: Card, words: Words) -> str:
-    steps, numbers = words.text("card/steps", {"card": card}) + _stages(card, card.steps, words), _numbers(card, words)
+    steps, numbers = _filled(words, "steps", card) + _stages(card, card.steps, words), _numbers(card, words)
     return f"{numbers}\n{steps}" if card.is_degraded or card.is_blind else f"{steps}\n{numbers}"
 
 
 def _numbers(card: Card, words: Words) -> str:
     if card.snapshot is None:
         return ""
-    findings = sorted(card.snapshot.findings, key=_weight)
-    if card.snapshot.verdict is Verdict.DEGRADED:
-        listed = [finding for finding in findings if finding.verdict is not Verdict.HEALTHY][:FINDINGS]
-    else:
-        listed = findings[:FINDINGS]
-    alike = [finding.title for finding in findings if finding not in listed and finding.verdict is Verdict.HEALTHY]
-    return words.text("card/numbers", {"card": card, "findings": listed, "alike": alike})
+    worst = sorted(card.snapshot.findings, key=_weight)[:FINDINGS]
+    listed = [finding for finding in card.snapshot.findings if finding in worst]  # each metric keeps its place from edit to edit
+    others = [finding for finding in card.snapshot.findings if finding not in worst]
+    is_over = card.deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}
+    return _filled(words, "numbers", card, findings=listed, others=others, is_over=is_over)
 
 
 def _stages(card: Card, steps: Sequence[Step], words: Words) -> str:
@@ -149,8 +152,13 @@ def _stages(card: Card, steps: Sequence[Step], words: Words) -> str:
     return "\n" + words.text("card/stages", {"card": card, "step": step}) if step else ""
 
 
+def _rolled_back(card: Card, words: Words) -> str:
+    """Show what was wrong, and then what is there now."""
+    return f"{_bad_numbers(card, words)}\n{_filled(words, 'back', card)}"
+
+
 def _rolling_back(card: Card, words: Words) -> str:
-    return _bad_numbers(card, words) + _stages(card, card.way_back, words)
+    return f"{_bad_numbers(card, words)}\n" + _stages(card, card.way_back, words)
 
 
 def _bad_numbers(card: Card, words: Words) -> str:
@@ -171,7 +179,7 @@ _BODIES: Mapping[State, Callable[[Card, Words], str]] = {
     State.WATCHING: _numbers,
     State.VERIFIED: _numbers,
     State.ROLLING_BACK: _rolling_back,
-    State.ROLLED_BACK: _bad_numbers,
+    State.ROLLED_BACK: _rolled_back,
     State.FAILED: _rollout,
 }
 

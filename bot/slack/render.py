@@ -129,6 +129,12 @@ def clock_seconds(value: datetime | str) -> Markup:
     return _date(moment(value), "{time_secs}", "%H:%M:%S UTC")
 
 
+@pass_context
+def is_past(context: Context, value: datetime | str) -> bool:
+    """Tell whether a moment is over by now, so that nothing is announced that has been."""
+    return moment(value) <= moment(context["now"])
+
+
 def utc(value: datetime | str) -> str:
     """Show a date and time as plain text, where Slack cannot translate it."""
     return f"{moment(value):%Y-%m-%d %H:%M UTC}"
@@ -238,6 +244,11 @@ def who(value: str) -> Markup:
     return mention(value) if "/" in value else shown(role(value))
 
 
+def one_line(value: object) -> Markup:
+    """Join what a part has made into one line; it is escaped already."""
+    return Markup(_SPACES.sub(" ", shown(value)).rstrip())  # noqa: S704 - escaped by what made it, or by shown
+
+
 def cut(value: object, longest: int) -> str:
     """Shorten a value."""
     return plain(value, longest)
@@ -260,6 +271,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration, "roughly": roughly, "plural": plural, "percent": percent,
     "number": number, "metric": metric, "spark": spark, "listed": listed, "join": listed, "sentence": sentence, "note": note, "role": role,
     "who": who, "cut": cut, "ended": ended, "bold": bold,
+    "is_past": is_past, "one_line": one_line,
 }  # fmt: skip
 
 

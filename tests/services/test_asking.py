@@ -203,9 +203,12 @@ async def test_locks_keep_out_and_name_who_holds_them(team: Team) -> None:
     v2 = await team.asks_for_v2()
     assert "is locked: " in await team.shown(v2)
     assert "locked by <@UBO>" in await team.says("ana", Status("shop"))
-    for service in ("shop", ""):
-        assert "is unlocked. It was locked by <@UBO>" in await team.says("di", Unlock(service, "production"))
-    assert await team.says("bo", Unlock("", "production")) == "all production is not locked. /deploy locks lists what is."
+    assert "has one lock less. It was locked by <@UBO>" in await team.says("di", Unlock("shop", "production"))
+    assert "is unlocked. It was locked by <@UBO>" in await team.says("di", Unlock("", "production"))
+    assert (
+        await team.says("bo", Unlock("", "production"))
+        == "Everything in production has no lock of its own. /deploy locks lists what is locked."
+    )
     await team.passes()
     assert "not locked" in await team.shown(v2)
 
@@ -220,7 +223,7 @@ async def test_questions_are_answered_and_change_nothing(team: Team) -> None:
     assert "Nothing was changed by this check." in checked
     await team.says("ana", Deploy("shop", "staging", "v2"))
     await team.passes(10 * MINUTE)
-    assert "• 2026-11-21 02:00 UTC · *v2* → staging · verified · by <@UANA> (shop-1)" in await team.says("ana", History("shop"))
+    assert "• 2026-11-21 02:00 UTC · *v2* → staging · verified · asked for by <@UANA> (shop-1)" in await team.says("ana", History("shop"))
     async with team.database.store.transaction() as tx:
         await tx.put_in_quarantine("shop", "c" * 40, reason="known bad", by=Person("T1", "UBO"), at=team.house.now())
     assert "not possible, the version is quarantined: known bad" in await team.says("ana", Check("shop", "staging", "v3"))

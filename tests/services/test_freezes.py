@@ -27,7 +27,8 @@ async def test_a_freeze_of_the_provider_holds_a_deployment_and_clears_by_itself(
     begun = freeze(team)
     team.ci.frozen = (begun,)
     v2 = await team.asks_for_v2()
-    line = f"production is frozen: deploy freeze at the CI · since {begun.start:%Y-%m-%d %H:%M} UTC · clears {begun.end:%Y-%m-%d %H:%M} UTC"
+    start, end = (f"{moment:%Y-%m-%d %H:%M} UTC" for moment in (begun.start, begun.end))
+    line = f"production is frozen: deploy freeze at the CI · it began {start} · it ends by itself {end}"
     assert f"○ not frozen: {line}" in await team.shown(v2)
     assert line in await team.says("ana", Check("shop", "production", "v2"))
     await team.says("bo", Acknowledge(v2))

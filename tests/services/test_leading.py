@@ -47,8 +47,8 @@ async def test_whoever_is_on_call_takes_over_at_once(team: Team) -> None:
 
 async def test_the_lead_is_asked_once_by_each_person(team: Team) -> None:
     v2 = await team.rolls_out_v2()
-    for _ in range(2):
-        assert await team.says("cy", AskLead(v2)) == "<@UBO> has been asked to look at *shop v2 → production*."
+    assert await team.says("cy", AskLead(v2)) == "<@UBO> has been asked to look at *shop v2 → production*."
+    assert "nothing more was sent" in await team.says("cy", AskLead(v2))
     assert await team.said("ask_lead") == ["<@UCY> asks you to look at *shop v2 → production* (shop-2). You lead it; its card is in <#C1>."]
 
 

@@ -86,7 +86,7 @@ async def test_the_retrospective_tells_what_happened_and_not_what_was_refused(te
     timeline = [line.partition(" UTC ")[2].partition(" (baseline")[0] for line in said.partition("*Timeline*\n")[2].splitlines()]
     assert timeline == [
         "asked for by UANA", "v2 looked up: commit bbbbbbb", "UBO became the lead, being on call", "acknowledged by UBO, on call",
-        "ticked by UCY: support", "approved by UBO (release manager)", "ready and approved, the rollout began", "canary 5 % began",
+        "ticked by UCY: support briefed", "approved by UBO (release manager)", "ready and approved, the rollout began", "canary 5 % began",
         "smoke test of canary 5 % began", "found degraded at canary 5 %: errors 6.0 %", "countdown to the rollback began",
         "rollback asked for by UBO: carts are lost", "the version before is back",
     ]  # fmt: skip

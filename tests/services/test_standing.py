@@ -121,7 +121,7 @@ async def test_the_card_of_a_rollback_lifts_its_own_lock_and_no_other(swift: Tea
     assert Action.UNLOCK not in (await swift.card("shop-2")).actions
     assert "incident" not in await swift.shown("shop-2")
     said = await swift.says("bo", Unlock(deployment="shop-2"))
-    assert said == "The lock of this rollback is gone already. /deploy locks lists what is locked in production now."
+    assert said.startswith("The lock of this rollback is gone already. shop in production is locked, by <@UBO>: incident.")
     async with swift.database.store.reading() as reader:
         assert [lock.reason for lock in await reader.locks("shop", "production")] == ["incident"]
 

@@ -63,24 +63,33 @@ def facts(text: str, times: int) -> dict[str, Any]:
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
         "frozen_because": text, "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
     }  # fmt: skip
-    past = {**deployment, "kind": "rollback", "state": "verified", "by": "/gonogo", "at": AT, "note": text}
+    past = {
+        **deployment,
+        "kind": "rollback",
+        "state": "verified",
+        "by": "/gonogo",
+        "at": AT,
+        "note": text,
+        "undoes": text,
+        "undone_by": "T1/UBO",
+    }
     changes = {"known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text}
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
-    happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text]}
+    happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text]}
     told = {
         "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
         "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
-        "people": ["T1/UBO"], "names": {"T1/UBO": text},
+        "people": ["T1/UBO"], "item_titles": {text: text}, "names": {"T1/UBO": text},
         "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,
     }  # fmt: skip
     return {
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
-        "older": times > 1,
+        "older": times > 1, "still": [lock] * times, "is_first": times > 1,
     }  # fmt: skip
 
 

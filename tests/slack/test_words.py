@@ -21,6 +21,7 @@ from bot.slack.render import Words
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 AT = NOW.isoformat()
+SOON = (NOW + timedelta(seconds=45)).isoformat()
 WORDS = Words(now=lambda: NOW)
 FACTS = {
     "id": "storefront-42", "service": "storefront", "environment": "production", "version": "v1.2.0", "lead": "T1/UBO",
@@ -62,7 +63,7 @@ EMPTY_ROW = {
 }
 PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
-    "lead": "", "at": AT, "note": "errors",
+    "lead": "", "at": AT, "note": "errors", "undoes": "storefront-41", "undone_by": "",
 }  # fmt: skip
 CHANGES = {
     "known": True,
@@ -86,6 +87,7 @@ SUMMARY = {
 }
 
 HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": "canary-5", "verdict": "healthy"}}
+ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 ANSWERS: dict[str, dict[str, Any]] = {
     "cancelled": {**FACTS, "by": "T1/UANA"},
@@ -96,7 +98,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "watching": FACTS,
     "proceeding": {**FACTS, "reason": "known"},
     "countdown_stopped": {**FACTS, "reason": "known"},
-    "asked_lead": FACTS,
+    "asked_lead": {**FACTS, "is_first": True},
     "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": ""},
     "gate_opened": {**FACTS, "stage": "release"},
     "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call"},
@@ -104,7 +106,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "refusal": {"sentence": "No."},
     "incident": {"incident": "abc", "verb": "deploy"},
     "locked": LOCK,
-    "unlocked": LOCK,
+    "unlocked": {**LOCK, "still": [LOCK]},
     "locks": {"locks": [LOCK]},
     "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
     "history": {"service": "storefront", "environment": "", "deployments": [PAST], "older": False},
@@ -127,7 +129,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "live": FACTS,
     "verified": {**FACTS, "snapshot": SNAPSHOT},
     "summary": SUMMARY,
-    "retrospective": {**FACTS, **ROLLED, "owner": "T1/UANA", "due": AT, "people": [], "timeline": [HAPPENED]},
+    "retrospective": {**FACTS, **ROLLED, "owner": "T1/UANA", "due": AT, "people": [], "item_titles": ITEMS, "timeline": [HAPPENED]},
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
     "stuck": {**FACTS, "why": "CI is away", "since": AT},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
@@ -263,8 +265,12 @@ def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
         ({"state": "rolling out"}, "▶ v1.2.0 (storefront-42) rolling out, lead"),
         ({"state": "rolling out", "is_degraded": True}, "▶ v1.2.0 (storefront-42) *DEGRADED*, waiting until the lead decides, lead"),
         (
+            {"state": "rolling out", "is_degraded": True, "countdown_until": SOON},
+            "▶ v1.2.0 (storefront-42) *DEGRADED*, rolling back by itself at 10:02:45 UTC, lead",
+        ),
+        (
             {"state": "rolling out", "is_degraded": True, "countdown_until": AT},
-            "▶ v1.2.0 (storefront-42) *DEGRADED*, rolling back by itself at 10:02:00 UTC, lead",
+            "▶ v1.2.0 (storefront-42) *DEGRADED*, rolling back by itself now, lead",
         ),
         ({"state": "rolling out", "is_blind": True}, "▶ v1.2.0 (storefront-42) *NO DATA*, waiting until the lead decides, lead"),
         ({"state": "watching"}, "▶ v1.2.0 (storefront-42) live, being watched, lead"),
@@ -295,8 +301,15 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("lead", "/gonogo", {"to": "T1/UBO", "because": "rota"}, "bo became the lead, being on call"),
         ("lead", "T1/UBO", {"to": "T1/UBO", "reason": "lunch"}, "lead taken over by bo: lunch"),
         ("lead", "T1/UANA", {"to": "T1/UBO", "reason": ""}, "lead given to bo by ana"),
-        ("tick", "T1/UDI", {"keys": ["item:support-briefed", "item:docs"], "taken_back": []}, "ticked by UDI: support briefed, docs"),
-        ("tick", "T1/UCY", {"keys": [], "taken_back": ["item:docs"]}, "ticks taken back by cy"),
+        ("tick", "T1/UDI", {"keys": ["item:support-briefed", "item:docs"], "taken_back": []}, "ticked by UDI: Support is briefed, docs"),
+        ("tick", "T1/UCY", {"keys": [], "taken_back": ["item:docs"]}, "taken back by cy: docs"),
+        (
+            "tick",
+            "T1/UCY",
+            {"keys": ["item:gone"], "taken_back": ["item:support-briefed"]},
+            "ticked by cy: gone; taken back by cy: Support is briefed",
+        ),
+        ("tick", "T1/UCY", {"keys": [], "taken_back": []}, "checklist looked through by cy, nothing was changed"),
         ("acknowledge", "T1/UBO", {"keys": ["on-call:T1/UBO"]}, "acknowledged by bo, on call"),
         ("approve", "T1/UCY", {"role": "release_manager"}, "approved by cy (release manager)"),
         ("go", "/gonogo", {"base": ""}, "ready and approved, the rollout began"),

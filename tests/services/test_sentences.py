@@ -1,0 +1,144 @@
+"""Sentences that look before they speak: what is said of locks, leads, cancelling and the past, in each situation."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import AskLead, Cancel, Deploy, HandOver, History, Lock, Locks, RollBack, Tick, Unlock
+from bot.domain.health import Observed
+from tests.services.conftest import PEOPLE
+
+Team = Any
+"""The fixture ``team``."""
+MINUTE = timedelta(minutes=1)
+BAD = Observed(60, 1000, requests=1000)
+
+
+@pytest.mark.case("card-and-people-12")
+@pytest.mark.parametrize(
+    ("locked", "unlocked", "says"),
+    [
+        ([], "shop", "shop in production has no lock of its own. /deploy locks lists what is locked."),
+        ([], "", "Everything in production has no lock of its own. /deploy locks lists what is locked."),
+        (
+            [""], "shop",
+            ("shop in production has no lock of its own. Every service in production is locked, by <@UBO>: reason of all. "
+             "/deploy unlock all production takes that away."),
+        ),
+        (
+            ["shop"], "",
+            ("Everything in production has no lock of its own. shop in production is locked, by <@UBO>: reason of shop. "
+             "/deploy unlock shop production takes that away."),
+        ),
+        (["shop"], "shop", "shop in production is unlocked. It was locked by <@UBO> just now: reason of shop"),
+        ([""], "", "Every service in production is unlocked. It was locked by <@UBO> just now: reason of all"),
+        (
+            ["shop", ""], "shop",
+            ("shop in production has one lock less. It was locked by <@UBO> just now: reason of shop\n"
+             "*every service in production* stays locked by <@UBO>: reason of all"),
+        ),
+        (
+            ["shop", ""], "",
+            ("Every service in production is unlocked. It was locked by <@UBO> just now: reason of all\n"
+             "*shop in production* stays locked by <@UBO>: reason of shop"),
+        ),
+    ],
+)  # fmt: skip
+async def test_unlocking_says_what_stays_locked(team: Team, locked: list[str], unlocked: str, says: str) -> None:
+    for service in locked:
+        await team.says("bo", Lock(service, "production", f"reason of {service or 'all'}"))
+    assert await team.says("bo", Unlock(unlocked, "production")) == says
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_the_button_of_a_card_does_not_say_unlocked_while_a_wider_lock_holds(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
+    await team.passes(MINUTE)
+    await team.says("bo", Lock("", "production", "incident 7"))
+    assert "*every service in production* stays locked by <@UBO>: incident 7" in await team.says("bo", Unlock(deployment=v2))
+    again = await team.says("bo", Unlock(deployment=v2))
+    assert again.startswith("The lock of this rollback is gone already. Every service in production is locked, by <@UBO>: incident 7.")
+
+
+@pytest.mark.case("races-24")
+async def test_the_locks_are_shown_to_whoever_may_see_the_status_and_to_nobody_else(team: Team) -> None:
+    await team.says("bo", Lock("shop", "production", "a secret reason"))
+    assert "a secret reason" in await team.says("cy", Locks())
+    refused = await team.says("di", Locks())
+    assert refused.startswith("You cannot see the locks.")
+    assert "secret" not in refused
+
+
+@pytest.mark.case("card-and-people-12")
+@pytest.mark.case("races-23")
+async def test_a_lead_who_was_asked_is_not_said_to_be_asked_again_and_the_next_lead_is_asked(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    assert await team.says("cy", AskLead(v2)) == "<@UBO> has been asked to look at *shop v2 → production*."
+    assert (await team.says("cy", AskLead(v2))).startswith("You have asked <@UBO> already to look at *shop v2 → production*; nothing more")
+    assert await team.said_to("T1/UBO") == ["acknowledge_request", "ask_lead"]
+    await team.says("bo", HandOver(v2, "UANA"))
+    assert await team.says("cy", AskLead(v2)) == "<@UANA> has been asked to look at *shop v2 → production*."
+    assert await team.said_to("T1/UANA") == ["ask_lead"]
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_cancelling_advises_a_rollback_only_where_one_is_possible(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=MINUTE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(4 * MINUTE)
+        assert "<@UBO>, its lead, can roll it back: on its card" in await team.says("ana", Cancel("shop-1"))
+        async with team.database.store.transaction() as tx:
+            await tx.put_in_quarantine("shop", "a" * 40, reason="leaks", by=PEOPLE["bo"], at=team.house.now())
+        assert await team.says("ana", Cancel("shop-1")) == (
+            "shop v2 → production is verified already, and it cannot be rolled back from here: "
+            "No other version has been verified here, so there is nothing to go back to."
+        )
+
+
+@pytest.mark.case("card-and-people-12")
+@pytest.mark.parametrize(("reason", "because"), [("carts are lost", "because carts are lost"), ("", "no reason was given")])
+async def test_history_says_who_rolled_back_and_why(team: Team, reason: str, because: str) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2, reason=reason))
+    await team.passes(MINUTE)
+    newest, before, *_ = (await team.says("ana", History("shop", "production"))).split("\n")[1:]
+    assert newest.endswith(f"rollback to *v1* · done, by <@UBO> (shop-3, undoes shop-2) · {because}")
+    assert "*v2* · rolled back by <@UBO> · asked for by <@UANA> (shop-2)" in before
+    assert ("because carts are lost" in before) == bool(reason)
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_the_retrospective_says_what_it_leaves_out_and_calls_items_by_their_titles(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.says("cy", Tick(v2, ("support",)))
+    await team.says("cy", Tick(v2, ("support",)))
+    await team.says("cy", Tick(v2, ()))
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(MINUTE)
+    (said,) = await team.said("retrospective")
+    told = [line.partition(" UTC ")[2] for line in said.splitlines() if "UCY" in line]
+    assert told == [
+        "ticked by UCY: support briefed", "checklist looked through by UCY, nothing was changed",
+        "taken back by UCY: support briefed", "ticked by UCY: support briefed",
+    ]  # fmt: skip
+    assert "entries" not in said
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_a_long_retrospective_says_that_it_is_not_whole(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    for _ in range(20):
+        await team.says("cy", Tick(v2, ("support",)))
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(MINUTE)
+    (said,) = await team.said("retrospective")
+    assert "The newest 25 of 31 entries; the audit log has all." in said
+    assert said.rstrip().endswith("the version before is back")

@@ -1,0 +1,155 @@
+"""Each sentence of the card in every situation in which it can be said: nothing false, nothing that has been, nothing that is not known."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Card
+from bot.domain.deployment import State
+from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.readiness import Gate, GateState, Review
+from bot.domain.rollout import Step
+from bot.slack.cards import deployment_card
+from bot.slack.render import Words
+from tests.slack.test_cards import BACK, BLIND, BO, CASES, DEGRADED, HEALTHY, LOCK, MINUTE, NOW, RUNS, D, H, P, card, read, steps, texts
+
+WORDS = Words(now=lambda: NOW)
+
+
+def shown(which: Card, *, at: datetime = NOW) -> str:
+    blocks = deployment_card(replace(which, now=at), Words(now=lambda: at)).blocks
+    return read("\n".join(texts(blocks)))
+
+
+def metric(verdict: Verdict, current: float | None, baseline: float | None, *, critical: bool = True, sentence: str = "") -> Finding:
+    return Finding("orders", "orders", "%", verdict, current, baseline, critical, sentence=sentence)
+
+
+@pytest.mark.case("card-and-people-3")
+@pytest.mark.parametrize(
+    ("finding", "says"),
+    [
+        (metric(Verdict.HEALTHY, 0.26, 0.26), "orders 26 % (baseline 26 %)"),
+        (metric(Verdict.HEALTHY, 0.255, 0.26), "orders 25.5 % (baseline 26 %)"),
+        (metric(Verdict.HEALTHY, 0.128, 0.26), "orders 12.8 % (baseline 26 %), not shown to be worse"),
+        (metric(Verdict.HEALTHY, 0.02, 0.0), "orders 2 % (baseline 0 %), not shown to be worse"),
+        (metric(Verdict.HEALTHY, 0.0, 0.0), "orders 0 % (baseline 0 %)"),
+        (metric(Verdict.NOT_ENOUGH_TRAFFIC, 0.128, 0.26), "orders 12.8 % (baseline 26 %), too little traffic to tell"),
+        (metric(Verdict.NO_DATA, None, 0.26), "orders: no data"),
+        (metric(Verdict.NO_DATA, 0.128, None), "orders 12.8 %, nothing to compare it with"),
+        (metric(Verdict.DEGRADED, 0.128, 0.26, sentence="orders 12.8 % (2 times lower)"), "worse: orders 12.8 % (2 times lower)"),
+        (metric(Verdict.DEGRADED, 0.128, 0.26, critical=False), "worse: orders 12.8 % (baseline 26 %), which does not decide"),
+    ],
+)
+@pytest.mark.parametrize("state", [State.ROLLING_OUT, State.WATCHING, State.VERIFIED])
+def test_a_number_is_said_with_what_is_known_of_it(state: State, finding: Finding, says: str) -> None:
+    snapshot = Snapshot("storefront-42", "canary 25 %", NOW, finding.verdict, (finding,))
+    lines = shown(card(state, RUNS, steps=steps(D, H, P), snapshot=snapshot)).split("\n")
+    assert says in lines
+
+
+@pytest.mark.case("card-and-people-3")
+@pytest.mark.parametrize("verdict", Verdict)
+def test_also_the_metrics_that_are_not_listed_are_said_with_their_numbers(verdict: Verdict) -> None:
+    few = tuple(replace(DEGRADED.findings[0], key=f"errors {n}") for n in range(3))
+    last = replace(metric(verdict, None if verdict is Verdict.NO_DATA else 0.128, 0.26, critical=False), trend=())
+    text = shown(card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=replace(DEGRADED, findings=(*few, last))))
+    assert "unchanged" not in text
+    assert ("orders: no data" if verdict is Verdict.NO_DATA else "orders 12.8 % (26 %)") in text
+
+
+@pytest.mark.case("card-and-people-16")
+def test_each_metric_keeps_its_place_from_edit_to_edit() -> None:
+    orders = []
+    for first, second in [(Verdict.HEALTHY, Verdict.HEALTHY), (Verdict.HEALTHY, Verdict.DEGRADED), (Verdict.DEGRADED, Verdict.NO_DATA)]:
+        findings = tuple(replace(old, verdict=now, sentence="") for old, now in zip(HEALTHY.findings, (first, second), strict=True))
+        text = shown(card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=replace(HEALTHY, findings=findings)))
+        orders.append(text.index("errors") < text.index("p95"))
+    assert orders == [True, True, True]
+
+
+@pytest.mark.case("card-and-people-12")
+@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("later", [timedelta(hours=1), timedelta(days=400)])
+def test_a_card_announces_nothing_that_has_been(name: str, later: timedelta) -> None:
+    at = NOW + later
+    blocks = deployment_card(replace(CASES[name][0], now=at), Words(now=lambda: at)).blocks
+    announced = re.findall(r"(?:until|expires|back to \S+ at) <!date\^(\d+)\^", "\n".join(texts(blocks)))
+    assert [moment for moment in announced if int(moment) <= at.timestamp()] == []
+
+
+@pytest.mark.case("card-and-people-12")
+@pytest.mark.parametrize(
+    ("snapshot", "at", "says"),
+    [
+        (HEALTHY, NOW, "▶ 25 % observed until 10:12 UTC"),
+        (HEALTHY, NOW + 11 * MINUTE, "▶ 25 % observed   ○"),
+        (DEGRADED, NOW, "▶ 25 % stands still"),
+        (BLIND, NOW + 11 * MINUTE, "▶ 25 % stands still"),
+        (None, NOW, "▶ 25 % observed until 10:12 UTC"),
+    ],
+)
+def test_a_step_is_observed_until_a_time_that_is_still_to_come(snapshot: Snapshot | None, at: datetime, says: str) -> None:
+    held: tuple[Step, ...] = steps(D, H, P)
+    assert says in shown(card(State.ROLLING_OUT, RUNS, steps=held, snapshot=snapshot), at=at)
+
+
+LOCKED = Gate("unlocked", "not locked", GateState.OPEN, "storefront production is locked: load test", who=str(BO), by=BO, at=NOW)
+FROZEN = Gate("unfrozen", "not frozen", GateState.OPEN, "production is frozen: quarter end", at=NOW, clears_at=NOW + 90 * MINUTE)
+
+
+@pytest.mark.case("card-and-people-12")
+@pytest.mark.parametrize(
+    ("gate", "says"),
+    [
+        (LOCKED, "load test · the lead locked it"),
+        (replace(LOCKED, clears_at=NOW + 90 * MINUTE), "load test · the lead locked it · it ends by itself 2026-11-21 11:32 UTC"),
+        (replace(LOCKED, clears_at=NOW - MINUTE), "load test · the lead locked it"),
+        (FROZEN, "quarter end · it began 2026-11-21 10:02 UTC · it ends by itself 2026-11-21 11:32 UTC"),
+        (Gate("on-call", "on-call knows", GateState.OPEN, "not acknowledged", who=str(BO)), "· the lead is asked to acknowledge"),
+        (Gate("item:uat", "UAT", GateState.OPEN, "not ticked", who="qa_team"), "· qa team can tick it"),
+        (Gate("tests", "tests green", GateState.OPEN, "red"), "tests green: red"),
+    ],
+)
+def test_what_holds_a_gate_is_a_sentence_with_a_verb(gate: Gate, says: str) -> None:
+    lines = shown(card(State.GATED, review=Review(NOW, (gate,)))).split("\n")
+    assert [line for line in lines if line.endswith(says)] != []
+
+
+GONE = {**RUNS, "note": "errors are up"}
+
+
+@pytest.mark.case("card-and-people-9")
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        (
+            {"live": "v1.1.0", "live_since": NOW},
+            "v1.1.0 is live again since 2026-11-21 10:02 UTC · its numbers have not been looked at yet",
+        ),
+        (
+            {"live": "v1.1.0", "live_since": NOW, "after": HEALTHY},
+            "· healthy at 10:02 UTC: errors 0.31 % (0.28 %), not shown to be worse, p95 212 ms (205 ms)",
+        ),
+        ({"live": "v1.3.0", "live_since": NOW}, "v1.3.0 is live since 2026-11-21 10:02 UTC · its numbers have not been looked at yet"),
+        ({}, "What is live in production is not known"),
+        ({"lock": LOCK}, "production is locked: v1.2.0 was rolled back: errors are up"),
+        ({}, "Reason: errors are up"),
+    ],
+)
+@pytest.mark.parametrize("snapshot", [None, HEALTHY, DEGRADED])
+def test_after_a_rollback_the_card_shows_the_cure(snapshot: Snapshot | None, more: dict[str, Any], says: str) -> None:
+    text = shown(card(State.ROLLED_BACK, GONE, snapshot=snapshot, **{**BACK, **more}))
+    assert says in text
+
+
+@pytest.mark.case("card-and-people-9")
+@pytest.mark.parametrize("state", [State.ROLLING_BACK, State.ROLLED_BACK])
+def test_what_a_version_that_is_gone_did_wrong_is_told_in_the_past(state: State) -> None:
+    text = shown(card(state, GONE, snapshot=DEGRADED, **BACK))
+    assert "Before the rollback (canary 25 %) v1.2.0 had:\nworse: errors 2.9 %" in text
