@@ -442,6 +442,15 @@ class Live:
     verified_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """What happened to a deployment. Of very much, the middle is left out, and how much that was is known."""
+
+    begin: tuple[Entry, ...]
+    left_out: int = 0
+    end: tuple[Entry, ...] = ()
+
+
 class Reader(Protocol):
     """Questions to the store. Lists are bounded; everything is answered from an index, so history costs nothing."""
 
@@ -530,6 +539,10 @@ class Reader(Protocol):
 
     async def entries(self, id: DeploymentId, limit: int = 200) -> tuple[Entry, ...]:
         """List a deployment's audit entries, oldest first."""
+        ...
+
+    async def timeline(self, id: DeploymentId) -> Timeline:
+        """Tell what happened to a deployment, from its request to its end, without what was refused."""
         ...
 
     async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:

@@ -289,11 +289,13 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
 
 
 async def _retrospective(house: House, tx: Transaction, undone: Deployment, facts: dict[str, object]) -> dict[str, object]:
-    happened = [entry for entry in await tx.entries(undone.id) if entry.outcome != "refused"]
+    told = await tx.timeline(undone.id)
+    happened = [*told.begin, *told.end]
     timeline = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in happened]
     people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
     return {
-        **facts, "timeline": timeline, "people": sorted(people), "item_titles": house.items_of(undone), "owner": str(undone.requested_by),
+        **facts, "timeline": timeline, "left_out": told.left_out, "left_out_after": len(told.begin), "people": sorted(people),
+        "item_titles": house.items_of(undone), "owner": str(undone.requested_by),
         "due": (house.now() + timedelta(days=3)).isoformat(),
     }  # fmt: skip
 

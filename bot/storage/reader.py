@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, select, true
+from sqlalchemy import Select, and_, func, or_, select, true
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
@@ -19,7 +19,7 @@ from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.domain.rollout import RunState, Step
-from bot.ports import Decision, Live, Mark
+from bot.ports import Decision, Live, Mark, Timeline
 from bot.storage import codec
 from bot.storage.tables import (
     AuditRow,
@@ -40,6 +40,8 @@ REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
 _MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.value)
 _RECENT = 30
 """Among how many deployments the one is looked for that an environment stands on."""
+_FIRST_OF_MANY, _LAST_OF_MANY = 5, 20
+"""Of a long timeline, so many entries of its begin and of its end are told."""
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
 
 
@@ -60,6 +62,10 @@ def deployment_of(row: RowMapping) -> Deployment:
             "lead": Person.parse(row["lead"]) if row["lead"] else None,
         }
     )
+
+
+def _entries(rows: Sequence[RowMapping]) -> tuple[Entry, ...]:
+    return tuple(entry_of(Link(**row)) for row in rows)
 
 
 def _with_person(row: RowMapping) -> dict[str, Any]:
@@ -179,8 +185,8 @@ class SqlReader:
         """List the open deployments with a step that has this CI run."""
         step, row = table(StepRow), table(DeploymentRow)
         of_run = select(step.c.deployment).where(step.c.run == run, step.c.run != "")
-        found = select(row).where(row.c.id.in_(of_run), row.c.state.in_([str(state) for state in OPEN]))
-        return tuple(deployment_of(each) for each in await self._all(found))
+        found = [deployment_of(each) for each in await self._all(select(row).where(row.c.id.in_(of_run)))]
+        return tuple(each for each in found if each.state in OPEN)  # asked for in SQL, it would be looked up among all that are open
 
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
         """List snapshots, oldest first; of many, the baseline and the newest."""
@@ -254,7 +260,20 @@ class SqlReader:
         """List a deployment's audit entries, oldest first."""
         row = table(AuditRow)
         rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.n).limit(limit))
-        return tuple(entry_of(Link(**found)) for found in rows)
+        return _entries(rows)
+
+    async def timeline(self, id: DeploymentId) -> Timeline:
+        """Tell what happened to a deployment, from its request to its end, without what was refused."""
+        row = table(AuditRow)
+        happened = select(row).where(row.c.deployment == id, row.c.outcome != "refused")
+        begin = await self._all(happened.order_by(row.c.n).limit(_FIRST_OF_MANY + _LAST_OF_MANY))
+        if len(begin) < _FIRST_OF_MANY + _LAST_OF_MANY:
+            return Timeline(_entries(begin))
+        begin = begin[:_FIRST_OF_MANY]
+        rest = happened.where(row.c.n > begin[-1]["n"])
+        end = await self._all(rest.order_by(row.c.n.desc()).limit(_LAST_OF_MANY))
+        count = (await self._connection.execute(select(func.count()).select_from(rest.subquery()))).scalar_one()
+        return Timeline(_entries(begin), count - len(end), _entries(end[::-1]))
 
     async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
         """List forward deployments that went live in a span of time, oldest first."""

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.audit import Entry
 from bot.domain.card import Action
 from bot.domain.catalog import ApprovalRule
 from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, Reject, RollBack, Status, StopCountdown, TakeOver, Watch
@@ -91,6 +92,24 @@ async def test_the_retrospective_tells_what_happened_and_not_what_was_refused(te
         "rollback asked for by UBO: carts are lost", "the version before is back",
     ]  # fmt: skip
     assert said.count("<@") == 1, "only the owner is notified"
+
+
+@pytest.mark.case("structure-3")
+async def test_a_retrospective_reaches_to_the_rollback_however_much_happened_before_and_says_what_it_leaves_out(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    async with team.house.store.transaction() as tx:
+        for number in range(250):
+            await tx.audit(Entry(team.house.now(), BO, "tick", v2, facts={"keys": [f"item:{number}"]}))
+            await tx.audit(Entry(team.house.now(), CY, "rollback", v2, outcome="refused"))
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
+    await team.passes(MINUTE)
+    (said,) = await team.said("retrospective")
+    timeline = said.partition("*Timeline*\n")[2].splitlines()
+    assert timeline[0].endswith("asked for by UANA")
+    assert re.fullmatch(r"… 2\d\d entries left out here; gonogo audit export --deployment shop-2 has all", timeline[5])
+    assert timeline[-2].endswith("rollback asked for by UBO: carts are lost")
+    assert timeline[-1].endswith("the version before is back")
+    assert len(timeline) == 26
 
 
 async def test_numbers_that_recover_and_fall_again_are_told_twice(team: Team) -> None:

@@ -315,6 +315,8 @@ async def test_who_must_not_be_notified_is_named(bot: Bot, slack: Any, world: An
         "reason": "",
         "people": ["T1/UBO"],
         "timeline": [entry],
+        "left_out": 0,
+        "left_out_after": 1,
     }
     postings.put(say("k", "retrospective", **facts))
     async with bot(name=name):
