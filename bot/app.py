@@ -38,6 +38,7 @@ from bot.slack.forms import Forms
 from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.slack.standing import Standing
+from bot.start import listen, who_am_i
 from bot.storage.database import Database, open_database
 from bot.wiring import known_kinds, released
 from bot.workshop import Workshop
@@ -55,8 +56,6 @@ REDRAWN = timedelta(days=1)
 """How far back cards are looked at again when the bot starts; one that shows the truth already costs no call."""
 SLOWEST = timedelta(seconds=30)
 """The longest pause between two looks at a run that does not get on, unless GONOGO_POLL_SECONDS is longer."""
-DRAIN = 10.0
-"""Seconds that a shutdown waits for requests under way."""
 
 
 class SystemClock:
@@ -87,6 +86,8 @@ async def serve(settings: Settings) -> int:
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(each, stop.set)
+    for line in settings.unread:
+        log.warning(line)
     async with running(settings) as bot:
         gc.collect()
         gc.freeze()  # what is built by now stays; looking through it again would stop everything for tens of milliseconds
@@ -111,6 +112,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
         client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
         words = Words(settings.gonogo_templates, now=clock.now)
+        words.examine()
         workshop = Workshop(settings, loaded, kinds, database, session, clock)
         rooms = _Rooms(settings, loaded, database, session, workshop, client, words, clock, beside)
         yield await rooms.open(stack)
@@ -133,7 +135,9 @@ class _Rooms:
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
-        me = await _who_am_i(self.client, catalog.team)
+        async with store.reading() as reader:
+            under_way = len(await reader.open_deployments())
+        me = await who_am_i(self.client, catalog.team, under_way)
         house: House
 
         registry = released(lambda: house)
@@ -175,7 +179,7 @@ class _Rooms:
         return await self._open_doors(stack, house, self._application(house, reception, socket, engine), socket)
 
     async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
-        bot = Bot(house, self.database, application, await _listen(stack, application, self.settings))
+        bot = Bot(house, self.database, application, await listen(stack, application, self.settings))
         if socket is not None:
             await socket.open()
             stack.push_async_callback(socket.close)
@@ -262,37 +266,6 @@ def pace_of(settings: Settings) -> Pace:
     """Take the pace from the settings: how often waiting procedures look when nothing wakes them."""
     every = timedelta(seconds=settings.gonogo_poll_seconds)
     return Pace(review=3 * every, run=every, hold=3 * every, slowest=max(every, min(6 * every, SLOWEST)))
-
-
-async def _who_am_i(client: SlackClient, team: str) -> Mapping[str, str]:
-    """Ask Slack who we are. Raises ConfigurationError when the token is for another workspace; goes on when Slack is away."""
-    try:
-        me = await client.who_am_i()
-    except IntegrationError as error:
-        if not error.retry:
-            raise ConfigurationError(f"Slack refuses SLACK_BOT_TOKEN: {error}. Install the app again and copy its token.") from error
-        log.warning("Slack does not answer; going on without it")
-        return {}
-    if me.get("team_id") not in {team, None}:
-        raise ConfigurationError(
-            f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: {team}. Correct one of them."
-        )
-    return {str(name): str(value) for name, value in me.items()}
-
-
-async def _listen(stack: AsyncExitStack, application: web.Application, settings: Settings) -> str:
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=DRAIN)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.host, settings.port)
-    try:
-        await site.start()
-    except OSError as error:
-        raise ConfigurationError(
-            f"GONOGO_LISTEN {settings.gonogo_listen} cannot be used: {error.strerror}. Choose another port."
-        ) from error
-    host, port = runner.addresses[0][:2]
-    return f"http://{host}:{port}"
 
 
 def _of_name(house: House, name: str) -> Sequence[CIProvider]:

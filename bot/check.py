@@ -10,6 +10,7 @@ from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import ConfigurationError
 from bot.providers.metrics import scrape
 from bot.settings import Settings
+from bot.slack.render import Words
 from bot.wiring import known_kinds
 
 
@@ -39,8 +40,10 @@ def _warnings(catalog: Catalog) -> Iterator[str]:
 
 
 def _settings(settings: Settings) -> Iterator[str]:
+    Words(settings.gonogo_templates).examine()
     slack = "Socket Mode" if settings.is_socket_mode else "HTTP"
     yield f"The settings are good: Slack over {slack}, listening on {settings.gonogo_listen}, database {settings.gonogo_database_url}."
+    yield from (f"Warning: {line}" for line in settings.unread)
     try:
         settings.require_slack()
     except ConfigurationError as error:

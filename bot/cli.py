@@ -12,7 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from bot.domain.errors import ConfigurationError, GonogoError
+from bot.domain.errors import ConfigurationError, GonogoError, SystemUnavailable
+from bot.domain.faults import of_system
 
 if TYPE_CHECKING:
     from bot.settings import Settings
@@ -21,22 +22,34 @@ if TYPE_CHECKING:
 
 CONFIGURATION_EXIT = 78
 """EX_CONFIG of sysexits.h: start again after the configuration was mended, not before."""
+UNAVAILABLE_EXIT = 75
+"""EX_TEMPFAIL of sysexits.h: what was missing may be there at the next start."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and exit: 0 when it worked, 78 for a configuration that has to be mended, 1 for anything else."""
+    """Run a command and exit: 0 when it worked, 78 for what only a person can mend, 75 for what may pass, 1 for anything else."""
     options = _parser().parse_args(arguments)
     try:
         code = options.run(options)
-    except ConfigurationError as error:
-        sys.stderr.write(f"{error}\n")
-        raise SystemExit(CONFIGURATION_EXIT) from None
     except GonogoError as error:
-        sys.stderr.write(f"{error}\n")
+        raise SystemExit(_said(error)) from None
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # whoever read has gone; nothing is left to flush
         raise SystemExit(1) from None
+    except OSError as error:
+        where = f" ({error.filename})" if error.filename else ""
+        raise SystemExit(_said(of_system(error, f"The machine refuses{where}", "Mend that, then start again."))) from None
     except KeyboardInterrupt:
         raise SystemExit(130) from None
     raise SystemExit(code)
+
+
+def _said(error: GonogoError) -> int:
+    """Say what is wrong, and give the exit code that a service manager understands."""
+    sys.stderr.write(f"{error}\n")
+    if isinstance(error, ConfigurationError):
+        return CONFIGURATION_EXIT
+    return UNAVAILABLE_EXIT if isinstance(error, SystemUnavailable) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -74,8 +74,10 @@ async def _slack(settings: Settings, loaded: Loaded, session: aiohttp.ClientSess
     try:
         me, headers = await client.standing()
     except IntegrationError as error:
-        known = None if error.retry else False
-        return [Finding("token", known, f"{error}.", "Copy the bot token again; OAuth & Permissions shows it.")]
+        if error.retry:
+            away = "See whether this machine reaches slack.com: its network, its name server, HTTPS_PROXY and NO_PROXY."
+            return [Finding("token", None, f"{error}.", away)]
+        return [Finding("token", ok=False, sentence=f"{error}.", remedy="Copy the bot token again; OAuth & Permissions shows it.")]
     return [
         _team(str(me.get("team_id", "")), str(me.get("user", "")), loaded.catalog.team),
         _scopes(headers.get("x-oauth-scopes")),

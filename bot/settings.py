@@ -6,8 +6,10 @@ Each secret may also be a file: ``SLACK_BOT_TOKEN_FILE=/run/secrets/bot-token``.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import urlsplit
@@ -21,6 +23,11 @@ from bot.domain.errors import ConfigurationError
 LOG_LEVELS = ("debug", "info", "warning", "error")
 SHORTEST_SECRET = 16
 _WHITE = "contains spaces or line breaks; copy it again, alone"
+NEAR = 0.85
+"""How alike two names are when one is taken for a slip of the other."""
+_OURS = ("GONOGO_", "SLACK_")
+_OF_KUBERNETES = re.compile(r"GONOGO_(SERVICE_(HOST|PORT\w*)|PORT(_\w+)?)")
+"""What Kubernetes tells every container about a service that is called gonogo."""
 _PRINTABLE = range(0x21, 0x7F)
 
 
@@ -47,6 +54,8 @@ class Settings(BaseSettings):
     gonogo_templates: Path | None = None
     provider_secrets: Mapping[str, SecretStr] = Field(default_factory=dict)
     """The secrets of the providers that are there, by the names of their settings."""
+    unread: tuple[str, ...] = ()
+    """Sentences about variables that look like ours and are read by nobody."""
     gonogo_poll_seconds: float = Field(default=5.0, gt=0, le=60)
 
     @classmethod
@@ -56,8 +65,11 @@ class Settings(BaseSettings):
         Raises ConfigurationError with every problem.
         """
         environment = os.environ if environment is None else environment
+        secrets = tuple(secrets)
         values, problems = _values(environment)
         values["provider_secrets"] = _provider_secrets(environment, secrets, problems)
+        misspelt, values["unread"] = _unread(environment, secrets)
+        problems += misspelt
         try:
             settings = cls(**values)
         except ValidationError as error:
@@ -237,6 +249,26 @@ def _values(environment: Mapping[str, str]) -> tuple[dict[str, Any], list[str]]:
     return values, problems
 
 
+def _unread(environment: Mapping[str, str], secrets: Iterable[str]) -> tuple[list[str], tuple[str, ...]]:
+    """Find what looks like a setting and is none: of our own names one that is nearly right is a mistake, the rest is worth a word.
+
+    Names with SLACK_ may be somebody else's.
+    """
+    secret = [doc.name for doc in SETTINGS_DOCS if doc.secret] + list(secrets)
+    known = [*(doc.name for doc in SETTINGS_DOCS), *secrets, *(f"{name}_FILE" for name in secret)]
+    misspelt: list[str] = []
+    others: list[str] = []
+    for name in sorted(environment):
+        if name in known or not name.startswith(_OURS) or _OF_KUBERNETES.fullmatch(name):
+            continue
+        near = get_close_matches(name, known, 1, NEAR)
+        if near:
+            (misspelt if name.startswith("GONOGO_") else others).append(f"{name}: is no setting. Did you mean {near[0]}?")
+        elif name.startswith("GONOGO_"):
+            others.append(f"{name}: is no setting; nothing reads it.")
+    return misspelt, tuple(others)
+
+
 def _provider_secrets(environment: Mapping[str, str], names: Iterable[str], problems: list[str]) -> dict[str, str]:
     found: dict[str, str] = {}
     for name in names:
@@ -282,7 +314,7 @@ def _is_clean(text: str) -> bool:
 
 
 def _missing(name: str) -> str:
-    return f"{name}: is missing; set it, or {name}_FILE to a file that holds it. See docs/how-to/connect-slack.md."
+    return f"{name}: is missing; set it, or {name}_FILE to a file that holds it. `gonogo manifest` prints the app that Slack shows it for."
 
 
 def _sentence(problem: Any) -> str:

@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BeforeValidator, WithJsonSchema
 
 from bot.domain.spelling import NAME, RESERVED_NAMES
 
+LONGEST_DURATION = timedelta(days=366)
 _PARTS = re.compile(r"([0-9]{1,6})(w|d|h|m|s)")
 _DURATION = re.compile(r"(?:[0-9]{1,6}[wdhms])+")
 _UNITS = {"w": 604800, "d": 86400, "h": 3600, "m": 60, "s": 1}
@@ -25,7 +26,10 @@ def read_duration(value: object) -> timedelta:
         return timedelta(0)
     if isinstance(value, bool) or not _DURATION.fullmatch(compact):
         raise ValueError(f'"{value}" is no duration. Write 45s, 10m, 1h30m, 2d or 1w.')
-    return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in _PARTS.findall(compact)))
+    seconds = sum(int(number) * _UNITS[unit] for number, unit in _PARTS.findall(compact))
+    if seconds > LONGEST_DURATION.total_seconds():
+        raise ValueError(f'"{value}" is longer than a year. Write a shorter one, for example 52w.')
+    return timedelta(seconds=seconds)
 
 
 def write_duration(value: timedelta | None) -> str:

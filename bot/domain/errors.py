@@ -8,6 +8,7 @@ GonogoError
 ├── IntegrationError    a vendor says no, or nothing
 │   └── UnknownRef      there is no such tag, branch or commit; says the nearest names
 ├── Unreadable          foreign text that is too much, or not what it says it is (``bot.domain.limits``)
+├── SystemUnavailable   the machine refuses what may be there later: a disk that is full, a file in use; start again after a while
 └── ConfigurationError  the operator's files or settings are wrong; says file, line and remedy
 """
 
@@ -74,3 +75,7 @@ class UnknownRef(IntegrationError):  # noqa: N818 - the field's word
 
 class ConfigurationError(GonogoError):
     """A file or setting is wrong. ``str(error)`` holds one line per problem: file, line, what, remedy."""
+
+
+class SystemUnavailable(GonogoError):  # noqa: N818 - a state, as the field says it
+    """What the bot stands on is not to be had now, and may be later. ``str(error)`` says what, why and what to look at."""

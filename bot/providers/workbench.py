@@ -6,6 +6,8 @@ A provider of another package exports a ``CIKind`` under the entry point group `
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,6 +18,7 @@ import aiohttp
 from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers read it here
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import ConfigurationError
+from bot.domain.faults import of_system
 from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
 from bot.providers.hosts import Hosts
 
@@ -54,6 +57,20 @@ class Workbench:
     """How the service's versions are tagged, for ``versions.Tags``; empty for the usual ways."""
     paths: PathPatterns = field(default_factory=PathPatterns)
     """Which files of the repository are the service's own; none for all."""
+
+
+def work_folder(path: Path) -> Path:
+    """Make a folder for work, for the bot alone. Raises ConfigurationError or SystemUnavailable when it cannot be used."""
+    try:
+        if not path.is_dir():
+            path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        if not os.access(path, os.W_OK | os.X_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        raise of_system(
+            error, f"The work folder {path} cannot be used", "Set GONOGO_WORK_DIR to a folder that the bot may write to."
+        ) from error
+    return path
 
 
 def one_word(name: str, value: str) -> str:

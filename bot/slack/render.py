@@ -11,15 +11,18 @@ import re
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
 
-from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined, Undefined, pass_context
+from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined, TemplateSyntaxError, Undefined, pass_context
+from jinja2.meta import find_referenced_templates
 from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 from markupsafe import Markup
 
+from bot.domain.errors import ConfigurationError
 from bot.domain.people import GONOGO, Person
 
 LONGEST = 300
@@ -293,6 +296,7 @@ class Words:
     """Everything that the bot says in Slack. ``folder`` holds a team's own templates, in the same tree as ``templates/slack``."""
 
     def __init__(self, folder: Path | None = None, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> None:
+        self._folder = folder
         self._environment = _environment(folder)
         self._now = now
 
@@ -311,6 +315,32 @@ class Words:
         line = self.line(template, facts).replace("\u2060", "")
         return plain(line.replace("&lt;", "<").replace("&gt;", ">").replace("&amp;", "&"), longest)
 
+    def examine(self) -> None:
+        """Read every template of the team's own. Raises ConfigurationError naming each that is broken, or that no message has."""
+        if self._folder is None:
+            return
+        if not self._folder.is_dir():
+            raise ConfigurationError(f"GONOGO_TEMPLATES: there is no folder {self._folder}. Correct the path, or do not set it.")
+        own = {path.relative_to(self._folder).as_posix(): path for path in sorted(self._folder.rglob("*.j2"))}
+        problems, included = [], set[str]()
+        for path in own.values():
+            try:
+                included |= {name for name in find_referenced_templates(self._environment.parse(path.read_text(encoding="utf-8"))) if name}
+                self._environment.compile(path.read_text(encoding="utf-8"))
+            except TemplateSyntaxError as error:
+                problems.append(f"{path}:{error.lineno}: {error.message}. Correct the template, or remove it to have ours.")
+            except (OSError, ValueError) as error:
+                problems.append(f"{path}: cannot be read as text ({type(error).__name__}). Correct it, or remove it to have ours.")
+        ours = PackageLoader("templates", "slack").list_templates()
+        problems += [_unused(path, name, ours) for name, path in own.items() if name not in {*ours, *included}]
+        if problems:
+            raise ConfigurationError("\n".join(problems))
+
     def names(self) -> list[str]:
         """List all templates."""
         return self._environment.list_templates()
+
+
+def _unused(path: Path, name: str, ours: Iterable[str]) -> str:
+    meant = get_close_matches(name, ours, 1, 0.6)
+    return f"{path}: no message has this name.{f' Did you mean {meant[0]}?' if meant else ''} Rename it, or remove it."

@@ -6,15 +6,15 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Select, create_engine, event, select
 from sqlalchemy.engine import Engine, RowMapping, make_url
-from sqlalchemy.exc import DatabaseError
 
 from bot.domain.audit import Head, Keys, Link, Wanted, moment
-from bot.domain.errors import GonogoError
 from bot.domain.proof import Report, Verifier
+from bot.storage.faults import told
 from bot.storage.reader import table
 from bot.storage.tables import AuditHeadRow, AuditRow
 
@@ -26,6 +26,7 @@ class SqlAuditLog:
     """``ports.AuditLog`` on a file. It has a connection of its own, reads in a thread and writes nothing."""
 
     def __init__(self, url: str, keys: Keys) -> None:
+        self._file = Path(str(make_url(url).database))
         self._engine = _reading(url)
         self._keys = keys
         self._closed = threading.Event()
@@ -71,13 +72,8 @@ class SqlAuditLog:
         return Head(**found[0]) if found else None
 
     def _read(self, statement: Select[Any]) -> Sequence[RowMapping]:
-        try:
-            with self._engine.connect() as connection:
-                return connection.execute(statement).mappings().all()
-        except DatabaseError as error:
-            raise GonogoError(
-                f"The audit log cannot be read: {error.orig}. Is the database damaged, or is it another version's?"
-            ) from error
+        with told(self._file), self._engine.connect() as connection:
+            return connection.execute(statement).mappings().all()
 
 
 def _text(raw: bytes) -> str:

@@ -10,6 +10,7 @@ import fcntl
 import os
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -19,7 +20,8 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.domain.audit import Keys
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, SystemUnavailable
+from bot.storage.faults import told
 from bot.storage.inbox import SqlInbox
 from bot.storage.journal import SqlJournal
 from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples
@@ -28,6 +30,7 @@ from bot.storage.store import SqlStore
 
 READERS = 8
 NO_KEYS = Keys()
+PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 
 
 @dataclass(slots=True)
@@ -56,16 +59,17 @@ class Database:
 async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     """Open a database and bring its schema up to date.
 
-    Raises ConfigurationError for an address that cannot be used, a file that another process has, or a schema newer than this program.
+    Raises ConfigurationError for an address or a file that cannot be used, or a schema newer than this program, and SystemUnavailable for a
+    file that another process has, and for what else may pass.
     """
     path = _file(url)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    lock = _lock(path)
-    try:
-        await upgrade(url)
-    except BaseException:
-        lock.close()
-        raise
+    with told(path):
+        lock = _lock(_own(path))
+        try:
+            await upgrade(url)
+        except BaseException:
+            lock.close()
+            raise
     writer = _engine(url, "BEGIN IMMEDIATE", pool_size=1, read_only=False)
     reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
     inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
@@ -95,16 +99,27 @@ def _file(url: str) -> Path:
     return Path(parsed.database)
 
 
+def _own(path: Path) -> Path:
+    """Make the folder and the files the bot's alone. SQLite gives its WAL the rights that it finds on the file."""
+    if not path.parent.is_dir():
+        path.parent.mkdir(mode=PRIVATE_FOLDER, parents=True, exist_ok=True)
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, PRIVATE))
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in ("-wal", "-shm", ".lock"))):
+        if file.is_file() and file.stat().st_uid == os.geteuid():
+            file.chmod(PRIVATE)
+    return path
+
+
 def _lock(path: Path) -> TextIO:
     """Keep other processes out of the file, for as long as this one lives."""
-    lock = path.with_name(path.name + ".lock").open("a+", encoding="utf-8")
+    lock = open(path.with_name(path.name + ".lock"), "a+", encoding="utf-8", opener=partial(os.open, mode=PRIVATE))  # noqa: SIM115
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:
         lock.seek(0)
         holder = lock.read().strip() or "another process"
         lock.close()
-        raise ConfigurationError(f"{path} is in use by {holder}. Stop it first, or set GONOGO_DATABASE_URL to another file.") from error
+        raise SystemUnavailable(f"{path} is in use by {holder}. Stop it first, or set GONOGO_DATABASE_URL to another file.") from error
     lock.truncate(0)
     lock.write(f"process {os.getpid()}")
     lock.flush()
@@ -129,5 +144,6 @@ def _engine(url: str, begin: str, *, pool_size: int, read_only: bool) -> AsyncEn
 
 
 def _pragmas(*, read_only: bool) -> tuple[str, ...]:
-    common = ("journal_mode=WAL", "synchronous=FULL", "busy_timeout=10000", "foreign_keys=ON")
-    return (*common, "query_only=ON") if read_only else common
+    """Only a writer turns the WAL on: that writes, and a reader may look at a copy, or at a file that is not ours."""
+    common = ("busy_timeout=10000", "foreign_keys=ON")
+    return (*common, "query_only=ON") if read_only else ("journal_mode=WAL", "synchronous=FULL", *common)

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import NullPool, create_engine, event
+from sqlalchemy import NullPool, create_engine, event, inspect
 from sqlalchemy.engine import Connection, make_url
 
 from bot.domain.errors import ConfigurationError
@@ -32,6 +32,7 @@ def _upgrade(url: str) -> None:
     engine = create_engine(make_url(url).set(drivername="sqlite"), poolclass=NullPool, connect_args={"isolation_level": None})
     event.listen(engine, "begin", _begin)
     with engine.begin() as connection:
+        _refuse_foreign(connection)
         _refuse_newer(connection)
         config = configuration()
         config.attributes["connection"] = connection
@@ -40,6 +41,13 @@ def _upgrade(url: str) -> None:
 
 def _begin(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+def _refuse_foreign(connection: Connection) -> None:
+    """Leave another program's database alone: its tables are there and our mark is not."""
+    tables = set(inspect(connection).get_table_names())
+    if tables and "alembic_version" not in tables:
+        raise ConfigurationError("The database belongs to another program. Set GONOGO_DATABASE_URL to a file of the bot's own.")
 
 
 def _refuse_newer(connection: Connection) -> None:

@@ -111,7 +111,7 @@ def test_secrets_do_not_show_when_settings_are_printed() -> None:
 
 
 def test_every_setting_is_described_and_every_description_is_true() -> None:
-    assert {doc.name.lower() for doc in SETTINGS_DOCS} | {"provider_secrets"} == set(Settings.model_fields)
+    assert {doc.name.lower() for doc in SETTINGS_DOCS} | {"provider_secrets", "unread"} == set(Settings.model_fields)
     defaults = Settings.read({})
     for doc in SETTINGS_DOCS:
         if not doc.secret:

@@ -24,7 +24,7 @@ from bot.ports import CIRun, Clock, LocalRun, Quality, QualityState, Resolved, R
 from bot.providers.ci import junit, pipeline
 from bot.providers.ci.git import VENDOR, Git, checked
 from bot.providers.ci.process import Ended, carries, end_group, environment, run_stage
-from bot.providers.workbench import CIKind, Finding, Option, Workbench
+from bot.providers.workbench import CIKind, Finding, Option, Workbench, work_folder
 
 log = structlog.get_logger(__name__)
 
@@ -59,7 +59,7 @@ class LocalCI:
 
     async def open(self) -> None:
         """Find what an earlier process left behind: end it, mark it lost."""
-        (self._work / "logs").mkdir(parents=True, exist_ok=True)
+        work_folder(self._work / "logs")
         if not self._git.is_there():
             raise IntegrationError(f"{self._git.repository} is not a git repository.", vendor=VENDOR, retry=False)
         for left in await self._runs.unfinished(self._service):

@@ -1,0 +1,77 @@
+"""What is examined while the bot starts: the token and the address to listen on. A mistake ends the start with a sentence."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Mapping
+from contextlib import AsyncExitStack
+
+import structlog
+from aiohttp import web
+
+from bot.domain.errors import ConfigurationError, GonogoError, IntegrationError
+from bot.domain.faults import of_system
+from bot.settings import Settings
+from bot.slack.client import SlackClient
+
+log = structlog.get_logger(__name__)
+
+DRAIN = 10.0
+"""Seconds that a shutdown waits for requests under way."""
+PRIVILEGED = 1024
+"""Ports below this one are root's."""
+
+
+async def who_am_i(client: SlackClient, team: str, under_way: int) -> Mapping[str, str]:
+    """Ask Slack who we are; go on without an answer when Slack is away.
+
+    Raises ConfigurationError when the token is for another workspace, or is refused. While deployments are under way a refused token keeps
+    nothing down: rollouts, rollbacks and timers go on, readiness says what is wrong, and the cards follow once the token is mended.
+    """
+    try:
+        me = await client.who_am_i()
+    except IntegrationError as error:
+        if error.retry:
+            log.warning("Slack does not answer; going on without it")
+            return {}
+        sentence = f"Slack refuses SLACK_BOT_TOKEN: {error}. Install the app again and copy its token."
+        if not under_way:
+            raise ConfigurationError(sentence) from error
+        log.error("going on without Slack, because deployments are under way", deployments=under_way, problem=sentence)  # noqa: TRY400
+        return {}
+    if me.get("team_id") not in {team, None}:
+        raise ConfigurationError(
+            f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: {team}. Correct one of them."
+        )
+    return {str(name): str(value) for name, value in me.items()}
+
+
+async def listen(stack: AsyncExitStack, application: web.Application, settings: Settings) -> str:
+    """Open the web server and give its address. Raises ConfigurationError or SystemUnavailable when the address cannot be had."""
+    runner = web.AppRunner(application, access_log=None, shutdown_timeout=DRAIN)
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    site = web.TCPSite(runner, settings.host, settings.port)
+    try:
+        await site.start()
+    except OSError as error:
+        raise cannot_listen(error, settings) from error
+    host, port = runner.addresses[0][:2]
+    return f"http://{host}:{port}"
+
+
+def cannot_listen(error: OSError, settings: Settings) -> GonogoError:
+    """Say why the address cannot be had: the host is not ours, the port is root's, or somebody has it."""
+    what = f"GONOGO_LISTEN {settings.gonogo_listen} cannot be used"
+    if isinstance(error, socket.gaierror) or error.errno in {errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT, errno.EINVAL}:
+        return ConfigurationError(f"{what}: this machine has no address {settings.host}. Write 0.0.0.0:{settings.port} for all of its own.")
+    if error.errno in {errno.EACCES, errno.EPERM} and settings.port < PRIVILEGED:
+        return ConfigurationError(f"{what}: ports below {PRIVILEGED} are root's. Choose a higher one.")
+    return of_system(OSError(error.errno, _why(error)), what, "Choose another port, or stop what listens there.")
+
+
+def _why(error: OSError) -> str:
+    """Give the plain reason; asyncio puts a sentence of its own around it."""
+    known = errno.errorcode.get(error.errno or 0)
+    return "another program listens there" if known == "EADDRINUSE" else (error.strerror or type(error).__name__)
