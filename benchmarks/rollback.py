@@ -68,6 +68,7 @@ services:
         query: {{numerator: {{name: http_requests_total, labels: {{code: "~5.."}}}}, denominator: http_requests_total}}
     environments:
       staging:
+        tier: staging
         strategy: rolling
         watch: 1s
         baseline: 5s

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 from bot.catalog import Loaded, load_catalog
-from bot.domain.catalog import Catalog, Permission
+from bot.catalog.doubts import doubts
+from bot.catalog.protection import protection
 from bot.domain.errors import ConfigurationError
 from bot.providers.metrics import scrape
 from bot.settings import Settings
@@ -14,10 +16,12 @@ from bot.slack.render import Words
 from bot.wiring import known_kinds
 
 
-def check(path: Path, settings: Settings) -> str:
-    """Check a gonogo.yaml and say what was understood. Raises ConfigurationError with one line per problem."""
+def check(path: Path, settings: Settings, now: datetime | None = None) -> str:
+    """Check a gonogo.yaml and say who may put what where. Raises ConfigurationError with one line per problem."""
     loaded = load_catalog(path, known_kinds().options)
-    return "\n".join([f"{path} is good.", *_services(loaded), *_warnings(loaded.catalog), *_settings(settings)]) + "\n"
+    doubts_found = doubts(loaded.catalog, loaded.rotas, now or datetime.now(UTC))
+    warnings = [f"Warning: {doubt}" for doubt in doubts_found]
+    return "\n".join([f"{path} is good.", *_services(loaded), *warnings, *_settings(settings)]) + "\n"
 
 
 def _services(loaded: Loaded) -> Iterator[str]:
@@ -26,17 +30,9 @@ def _services(loaded: Loaded) -> Iterator[str]:
             with loaded.placing():
                 scrape.check(service)
         for policy in service.environments.values():
-            approvals = ", ".join(f"{rule.count} of {rule.role}" for rule in policy.approvals) or "none"
-            yield f"  {service.name} → {policy.name}: {policy.strategy}, {len(policy.gates)} gates, approvals: {approvals}"
-
-
-def _warnings(catalog: Catalog) -> Iterator[str]:
-    """Say what is allowed and hardly meant: a permission that nobody has."""
-    for permission, purpose in ((Permission.DEPLOY, "ask for a deployment"), (Permission.VIEW, "see status, history and checks")):
-        roles = [catalog.roles[name] for name in catalog.permissions.get(permission, ())]
-        if not any(role.people or role.groups for role in roles):
-            name = permission.name.lower()
-            yield f"Warning: nobody can {purpose}: permissions.{name} names no role that somebody holds. Name one."
+            yield ""
+            yield from protection(loaded.catalog, service, policy)
+    yield ""
 
 
 def _settings(settings: Settings) -> Iterator[str]:

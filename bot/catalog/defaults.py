@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 
-from bot.domain.catalog import ChecklistItem, GateKind, Need, Strategy, StrategyStep
+from bot.domain.catalog import ChecklistItem, GateKind, Need, Strategy, StrategyStep, Tier
 
 _MINUTE = timedelta(minutes=1)
 
@@ -26,11 +27,23 @@ PLANNING: tuple[ChecklistItem, ...] = (
 
 CHECKLISTS: dict[str, tuple[ChecklistItem, ...]] = {"planning": PLANNING}
 
-GATES_OF_THE_FIRST: dict[GateKind, Need] = dict.fromkeys((GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN), Need.REQUIRED)
-"""Of an environment without ``after``."""
+_BEFORE_PRODUCTION = {
+    GateKind.TESTS: Need.REQUIRED,
+    GateKind.STAGED: Need.REQUIRED,
+    GateKind.UNLOCKED: Need.REQUIRED,
+    GateKind.UNFROZEN: Need.REQUIRED,
+}
+_IN_PRODUCTION = {**_BEFORE_PRODUCTION, GateKind.ROLLBACK: Need.REQUIRED, GateKind.ON_CALL: Need.REQUIRED}
 
-GATES_OF_THE_LATER: dict[GateKind, Need] = dict.fromkeys(GateKind, Need.REQUIRED)
-"""Of an environment with ``after``, like production."""
-
-PRODUCTION_NAMES = frozenset({"production", "prod", "live"})
-"""Environments that need approvals even without ``after``."""
+RECOMMENDED = "recommended-1"
+"""The set that an environment has whose ``gates`` name none."""
+GATE_SETS: Mapping[str, Mapping[Tier, Mapping[GateKind, Need]]] = {
+    RECOMMENDED: {
+        Tier.DEVELOPMENT: _BEFORE_PRODUCTION,
+        Tier.TESTING: _BEFORE_PRODUCTION,
+        Tier.STAGING: _BEFORE_PRODUCTION,
+        Tier.PRODUCTION: _IN_PRODUCTION,
+    }
+}
+"""A set never changes once it is released: a new gate is off until a team turns it on, or names a newer set. ``staged`` goes with ``after``
+alone."""

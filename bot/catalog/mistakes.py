@@ -30,6 +30,9 @@ _WORDS = {
 }
 
 
+OR_NONE = "is missing; name a provider, or write none and read what follows from it."
+
+
 def note_all(document: Document, error: ValidationError, shape: type[BaseModel]) -> None:
     """Note each of pydantic's errors in the document."""
     for each in error.errors(include_url=False, include_input=False):
@@ -60,7 +63,7 @@ def _sentence(each: ErrorDetails, loc: Loc, shape: type[BaseModel]) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "missing":
-        return "is missing; add it."
+        return OR_NONE if loc[-1:] in {("metrics",), ("on_call",)} else "is missing; add it."
     if kind == "extra_forbidden":
         return f"there is no such key here. {instead(str(loc[-1]), _keys_at(shape, loc[:-1]), 'Known')}"
     if kind == "literal_error":

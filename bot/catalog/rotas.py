@@ -31,7 +31,7 @@ def build_rota(document: Document, name: str, it: RotaShape, team: str) -> Rota 
             timezone=it.timezone, handover=handover, length=it.shift, weekday=weekday, hours=hours,
             overrides=tuple(_override(each, it.timezone, team) for each in it.overrides),
         )  # fmt: skip
-    except ConfigurationError as error:
+    except (ConfigurationError, ValueError) as error:
         document.problem(loc, _ended(error).removeprefix(f'rota "{name}": '))
         return None
 
@@ -43,7 +43,7 @@ def _handover(text: str) -> tuple[int | None, time]:
 
 def _override(it: OverrideShape, timezone: str, team: str) -> Override:
     person = None if it.person == "nobody" else Person(team, it.person)
-    return Override(person, local_time(it.start, timezone), local_time(it.end, timezone))
+    return Override(person, local_time(it.start, timezone), local_time(it.end, timezone, last=True))
 
 
 def _ended(error: Exception) -> str:

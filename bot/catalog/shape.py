@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
 from bot.catalog.values import Clock, Duration, DurationOrOff, GroupId, LocalTime, Name, RoleName, TeamId, Timezone, UserId
+from bot.domain.catalog import NO_PROVIDER
 
 WHOLE = 100
 
@@ -94,11 +95,14 @@ class ApprovalShape(Shape):
 
 
 Need = Literal["required", "optional", "off"]
+GateSet = Literal["recommended-1"]
 
 
 class GatesShape(Shape):
-    """The automatic checks. What is not named has its default: see the reference."""
+    """The automatic checks, one by one. What is not named is as in the set."""
 
+    set: GateSet | None = None
+    """A named set of gates, which never changes. Default recommended-1: see the table below."""
     tests: Need | None = None
     """The pinned commit's tests are green at the CI provider."""
     staged: Need | None = None
@@ -113,32 +117,40 @@ class GatesShape(Shape):
     """Somebody is on call and has acknowledged."""
 
 
-def _kind_of_checklist(value: object) -> str:
-    return "name" if isinstance(value, str) else "items"
+def _word_or(other: str, expected: str) -> Discriminator:
+    """Tell a word from a list or a mapping, so that a mistake is told of the one that was meant."""
+    return Discriminator(lambda value: "word" if isinstance(value, str) else other, custom_error_type="word", custom_error_message=expected)
 
 
 Checklist = Annotated[
-    Annotated[str, Tag("name")] | Annotated[tuple[ItemShape, ...], Tag("items")],
-    Discriminator(
-        _kind_of_checklist, custom_error_type="checklist", custom_error_message="should be a checklist's name or a list of items"
-    ),
+    Annotated[str, Tag("word")] | Annotated[tuple[ItemShape, ...], Tag("items")],
+    _word_or("items", "should be a checklist's name or a list of items"),
+]
+Gates = Annotated[
+    Annotated[Literal["recommended-1", "none"], Tag("word")] | Annotated[GatesShape, Tag("gates")],
+    _word_or("gates", "should be a set's name, none, or a mapping of gates"),
+]
+Approvals = Annotated[
+    Annotated[Literal["none"], Tag("word")] | Annotated[tuple[ApprovalShape, ...], Tag("rules")],
+    _word_or("rules", "should be none, or a list of roles"),
 ]
 
 
 class EnvironmentShape(Shape):
     """How deployments of one service to one environment go."""
 
+    tier: Literal["development", "testing", "staging", "production"] = "production"
+    """How near it is to the customers; its name does not matter. Production needs approvals, has every gate, and fails closed."""
     after: Name | None = None
-    """The environment where the same commit must be live and verified first. An environment with it is treated like production: it needs
-    approvals, and fails closed."""
+    """The environment where the same commit must be live and verified first."""
     strategy: str = "rolling"
     """A strategy's name; a request can ask for another one."""
-    gates: GatesShape = GatesShape()
-    """The automatic checks."""
+    gates: Gates = GatesShape()
+    """The automatic checks: a set's name, one by one, or none for no check at all."""
     checklist: Checklist | None = None
-    """A checklist's name, or its items. Default: `planning` with `after`, nothing without."""
-    approvals: tuple[ApprovalShape, ...] = ()
-    """Who has to approve. At least one with `after`."""
+    """A checklist's name, or its items. Default: `planning` in the tier production, nothing elsewhere."""
+    approvals: Approvals = ()
+    """Who has to approve. At least one in the tier production, or the word none: then one person alone can deploy here."""
     approval_expires: Duration | None = None
     """When a request that is not ready or not approved expires. Default 4h."""
     smoke: bool = True
@@ -155,6 +167,8 @@ class EnvironmentShape(Shape):
     """How long the lead can stop an automatic rollback. Default 60s."""
     lock_after_rollback: bool = True
     """Whether a rollback locks the environment with its reason."""
+    metrics: Literal["none"] | None = None
+    """none: this environment has no numbers. Nothing judges a step there, and what has landed is accepted, never verified."""
     targets: dict[str, Any] = {}
     """Where the metrics provider looks; for scrape: endpoints."""
     summary_after: DurationOrOff = Field(default=timedelta(minutes=30), json_schema_extra={"default": "30m"})
@@ -168,6 +182,12 @@ class ProviderShape(BaseModel):
 
     provider: str
     """The provider's name."""
+
+
+ProviderOrNone = Annotated[
+    Annotated[Literal["none"], Tag("word")] | Annotated[ProviderShape, Tag("provider")],
+    _word_or("provider", "should be none, or a mapping with provider"),
+]
 
 
 class MetricShape(Shape):
@@ -202,10 +222,10 @@ class ServiceShape(Shape):
     """Where its cards are posted (C…). Default: the file's channel, else where the command was typed."""
     ci: ProviderShape
     """provider: local, with repository: the path of its git repository, relative to this file."""
-    metrics: ProviderShape
-    """provider: scrape, with every: 15s."""
-    on_call: ProviderShape
-    """provider: rota, with schedule: a rota's name."""
+    metrics: ProviderOrNone
+    """provider: scrape, with every: 15s. Or none: nothing judges a step, and what has landed is accepted, never verified."""
+    on_call: ProviderOrNone
+    """provider: rota, with schedule: a rota's name. Or none: nobody is asked to acknowledge, and whoever asks is the lead."""
     migrations: tuple[str, ...] = ()
     """Which files are database migrations, as in a .gitignore file: `migrations/`, `db/**/*.sql`. A rollback over one is refused."""
     tags: str | None = Field(default=None, pattern=r"^[A-Za-z0-9._/@+-]{0,100}\*[A-Za-z0-9._/@+-]{0,100}$")
@@ -218,6 +238,11 @@ class ServiceShape(Shape):
     """The metrics that are compared with the baseline."""
     environments: Annotated[dict[Name, EnvironmentShape], Field(min_length=1)]
     """In the order of promotion: the first is the furthest from the customers."""
+
+
+def is_none(job: ProviderShape | str) -> bool:
+    """Tell whether a team has chosen to do without a job."""
+    return (job if isinstance(job, str) else job.provider) == NO_PROVIDER
 
 
 class OverrideShape(Shape):

@@ -63,13 +63,23 @@ def read_timezone(value: str) -> str:
     return value
 
 
-def local_time(text: str, timezone: str) -> datetime:
-    """Read ``2026-12-20 18:00`` (or a date, or a time with its own offset) on the clocks of a time zone, as UTC."""
+def local_time(text: str, timezone: str, *, last: bool = False) -> datetime:
+    """Read ``2026-12-20 18:00`` (or a date, or a time with its own offset) on the clocks of a time zone, as UTC.
+
+    Of a time that the clocks show twice it is the first, or the ``last``. Raises ValueError for one that they skip.
+    """
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
         raise ValueError(f'"{text}" is no time. Write it as 2026-12-20 18:00.') from None
-    return (at if at.tzinfo else at.replace(tzinfo=ZoneInfo(timezone))).astimezone(UTC)
+    if at.tzinfo:
+        return at.astimezone(UTC)
+    zone = ZoneInfo(timezone)
+    instant = at.replace(tzinfo=zone, fold=int(last)).astimezone(UTC)
+    if instant.astimezone(zone).replace(tzinfo=None, fold=0) != at:
+        later = at.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
+        raise ValueError(f'"{text}" does not exist in {timezone}: the clocks skip it. Write {later:%Y-%m-%d %H:%M}.')
+    return instant
 
 
 def _text_time(value: object) -> str:

@@ -58,6 +58,7 @@ services:
         query: {{numerator: {{name: http_requests_total, labels: {{code: "~5.."}}}}, denominator: http_requests_total}}
     environments:
       staging:
+        tier: staging
         strategy: rolling
         gates: {{unfrozen: "off", on_call: "off"}}
         targets: {{endpoints: ["{metrics}/staging"]}}

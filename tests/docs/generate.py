@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from bot.catalog import json_schema
-from bot.catalog.defaults import GATES_OF_THE_FIRST, GATES_OF_THE_LATER, PLANNING, STRATEGIES
+from bot.catalog.defaults import GATE_SETS, PLANNING, STRATEGIES
+from bot.catalog.environments import gate_key
 from bot.catalog.values import write_duration
 from bot.domain.card import Action
 from bot.domain.usage import NOT_YET, USAGE
@@ -147,10 +148,13 @@ def _built_in() -> str:
         for it in STRATEGIES.values()
     ]
     items = [(f"`{item.key}`", item.title, f"`{item.role}`") for item in PLANNING]
-    first, later = (", ".join(f"`{kind.value}`" for kind in gates) for gates in (GATES_OF_THE_FIRST, GATES_OF_THE_LATER))
+    gates = [
+        (f"`{name}`", f"`{tier}`", ", ".join(f"`{gate_key(kind)}`" for kind in kinds))
+        for name, tiers in GATE_SETS.items() for tier, kinds in tiers.items()
+    ]  # fmt: skip
     providers = [(f"`{job}`", ", ".join(f"`{kind.name}`" for kind in kinds)) for job, (_, kinds) in JOBS.items()]
     return (
-        f"\n## Built in\n\nGates without `after`: {first}. Gates with `after`: {later}. All required.\n\n"
+        f"\n## Built in\n\n{GATES_INTRODUCTION}\n{_table(('set', 'tier', 'required gates'), gates)}\n"
         f"{_table(('strategy', 'steps'), strategies)}\n{_table(('item of planning', 'title', 'role'), items)}\n"
         f"{_table(('job', 'providers'), providers)}"
     )
@@ -233,8 +237,15 @@ shape is checked, then whether the names fit each other.
 Durations are written `45s`, `10m`, `1h30m`, `2d` or `1w`. Times are `2026-12-20 18:00`, on the clocks of the time
 zone named beside them.
 
-It fails closed: an environment with `after`, or one that is called production, prod or live, needs approvals; a role
-that nobody holds cannot guard it; a permission that is not named belongs to nobody.
+It fails closed: an environment is production unless it says another `tier`, whatever its name; production needs
+approvals and has every gate; a role that nobody holds cannot guard it; a permission that is not named belongs to
+nobody. What a team wants to do without it says in the file: `approvals: none`, `gates: none`, `metrics: none`,
+`on_call: none`.
+"""
+
+GATES_INTRODUCTION = """\
+The gates of a set. `staged` counts only with `after`, and `on_call` only where there is a schedule. A set never
+changes: a gate that a later version of Go/No-Go brings is off until a team turns it on.
 """
 
 TEMPLATES_INTRODUCTION = """\

@@ -31,10 +31,10 @@ team: T1
 services:
   storefront:
     ci: {provider: file_drop, drop: drop, repository: storefront}
-    metrics: {provider: scrape}
+    metrics: none
     on_call: {provider: rota, schedule: storefront}
     environments:
-      staging: {}
+      staging: {tier: staging}
 rotas:
   storefront: {people: [U1], shift: 1w, start: 2026-01-05}
 """
@@ -195,7 +195,8 @@ async def test_the_on_call_provider_of_the_page_says_who_is_on_call(package: Pac
 
 async def test_the_metrics_provider_of_the_page_has_no_numbers(package: Package, tmp_path: Path) -> None:
     package("metrics", "unmeasured_metrics", from_the_page("metrics"))
-    service = written(tmp_path, metrics="{provider: unmeasured}").catalog.services["storefront"]
+    watch = "watch: [{key: speed, title: speed, kind: level, query: {}}]"
+    service = written(tmp_path, metrics=f"{{provider: unmeasured}}\n    {watch}").catalog.services["storefront"]
     source = known_kinds().metrics["unmeasured"].build(bench(tmp_path, service.metrics.options))
     window = Window(datetime(2026, 1, 30, tzinfo=UTC), datetime(2026, 1, 31, tzinfo=UTC))
     assert await source.observe(service, service.environments["staging"], window, Cohort()) == {}
