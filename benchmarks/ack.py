@@ -104,10 +104,10 @@ class SystemClock:
 class NoForms:
     """Dialogs, of which the measured command opens none."""
 
-    async def deploy(self, trigger: str, *, channel: str) -> None:
+    async def deploy(self, trigger: str, person: Person, *, channel: str) -> None:
         """Open nothing."""
 
-    async def narrow_deploy(self, view: dict[str, Any], service: str) -> None:
+    async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
         """Open nothing."""
 
     async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequenc
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
-from functools import partial
 
 import aiohttp
 import structlog
@@ -17,17 +16,16 @@ from aiohttp import web
 
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
-from bot.domain.commands import Help
-from bot.domain.deployment import Deployment
-from bot.domain.errors import ConfigurationError, IntegrationError, Refusal
+from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.people import Person
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
-from bot.ports import Answer, CIProvider, Intent, Live, Message, MetricsSource, Place, Providers, RunHint
+from bot.ports import CIProvider, Live, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
-from bot.services import board, deployments, notices, readiness, summaries
-from bot.services.desk import Desk, may_ask
-from bot.services.house import House, Pace, existing
+from bot.services import board, deployments, notices, summaries
+from bot.services.desk import Desk
+from bot.services.doors import Doors
+from bot.services.house import House, Pace
 from bot.services.people import TERMINAL, People
 from bot.settings import Settings
 from bot.slack.announcer import SlackAnnouncer
@@ -160,7 +158,7 @@ class _Rooms:
         store.on_outbox(announcer.outbox_changed)
         store.on_runs(engine.nudge)
         desk = Desk(house, self.database.inbox)
-        reception = self._reception(house, desk, announcer, me)
+        reception = self._reception(house, desk, me)
         clockwork = Clockwork(
             catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
         )
@@ -198,20 +196,8 @@ class _Rooms:
                 log.exception("a provider could not be opened; the others work, and it is tried again at the next start")
         return providers
 
-    def _reception(self, house: House, desk: Desk, announcer: SlackAnnouncer, me: Mapping[str, str]) -> Reception:
-        async def deployment(id: str) -> Deployment:
-            async with house.store.reading() as reader:
-                return await existing(reader, id)
-
-        async def refuse(person: Person, channel: str, refusal: Refusal) -> None:
-            intent = Intent("", Help(), person, Place(channel=channel), house.now())
-            await announcer.answer(intent, Answer("refusal", {"sentence": str(refusal)}, refusal.offers))
-
-        forms = Forms(
-            self.client, Dialogs(self.words), house.catalog, deployment=deployment, may_ask=partial(may_ask, house),
-            tickable=lambda deployment, person: readiness.tickable(house, deployment, person),
-            rows=lambda: board.rows(house), refuse=refuse,
-        )  # fmt: skip
+    def _reception(self, house: House, desk: Desk, me: Mapping[str, str]) -> Reception:
+        forms = Forms(self.client, Dialogs(self.words), house.catalog, Doors(house))
         reception = Reception(catalog=house.catalog, inbox=self.database.inbox, nudge=desk.nudge, forms=forms, clock=self.clock)
         app = bolt_app(
             self.client.web, token=self.settings.slack_bot_token.get_secret_value(), team=house.catalog.team,

@@ -14,6 +14,7 @@ GonogoError
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 
@@ -31,11 +32,15 @@ class Offer:
 
 
 class Refusal(GonogoError):  # noqa: N818 - the field's word
-    """The rules say no. ``str(refusal)`` is a sentence for the person, ``offers`` are the next steps as buttons."""
+    """The rules say no. ``str(refusal)`` is a sentence for the person, ``offers`` are the next steps as buttons.
 
-    def __init__(self, sentence: str, *offers: Offer) -> None:
+    ``roles`` are those whose members can do it instead; whoever tells the person names a few of them.
+    """
+
+    def __init__(self, sentence: str, *offers: Offer, roles: Iterable[str] = ()) -> None:
         super().__init__(sentence)
         self.offers = offers
+        self.roles = tuple(roles)
 
 
 class NotAllowed(Refusal):

@@ -80,12 +80,12 @@ async def _approver(house: House, by: Person, id: DeploymentId, verb: str) -> tu
         decisions = await reader.decisions(id)
     rules = house.of(deployment)[1].approvals
     if by == deployment.requested_by:
-        raise NotAllowed(_own(deployment, verb, rules))
+        raise NotAllowed(_own(deployment, verb, rules), roles=[rule.role for rule in rules] if verb == "approve" else ())
     open_rules = [need.role for need in needs(rules, decisions, deployment.commit) if need.missing] or [rule.role for rule in rules]
     for role in open_rules:
         if await house.people.holds(by, role):
             return deployment, role
-    raise NotAllowed(f"You cannot {verb} {deployment.title}. {_who(rules)}")
+    raise NotAllowed(f"You cannot {verb} {deployment.title}. {_who(rules)}", roles=[rule.role for rule in rules])
 
 
 def _own(deployment: Deployment, verb: str, rules: Sequence[ApprovalRule]) -> str:

@@ -41,10 +41,10 @@ from bot.domain.commands import (
     to_json,
 )
 from bot.domain.deployment import DeploymentId
-from bot.domain.errors import IntegrationError, Refusal
+from bot.domain.errors import IntegrationError, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.ports import Answer, Inbox, Intent
-from bot.services import approvals, board, deployments, leads, locks, readiness, rollbacks, rollouts
+from bot.services import approvals, board, deployments, leads, locks, readiness, refusals, rollbacks, rollouts
 from bot.services.house import House
 
 log = structlog.get_logger(__name__)
@@ -100,6 +100,7 @@ async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) ->
     """
     with suppress(IntegrationError, TimeoutError):
         async with asyncio.timeout(PATIENCE):
+            await house.people.admit(by)
             await _MAY[action](house, by, id)
 
 
@@ -111,7 +112,7 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
         return await USE_CASES[type(command)](house, intent, command)
     except Refusal as refusal:
         await _audit_refusal(house, intent, str(refusal))
-        return Answer("refusal", {"sentence": str(refusal)}, refusal.offers)
+        return await refusals.told(house, intent.by, refusal)
 
 
 async def _with_names(house: House, command: Command) -> Command:
@@ -199,7 +200,7 @@ class Desk:
                 break
             except IntegrationError as error:
                 log.warning("a provider did not answer", verb=intent.command.verb, vendor=error.vendor, attempt=attempt)
-                answer = Answer("refusal", {"sentence": _sorry(error)})
+                answer = await refusals.told(self._house, intent.by, NotPossible(_sorry(error)))
                 if not error.retry:
                     break
             except Exception:

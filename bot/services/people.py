@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import IntegrationError, NotAllowed
@@ -61,7 +62,18 @@ class People:
         if not await self.may(person, permission):
             named = " or ".join(self.named_by_role(permission))
             who = f"{named[0].upper()}{named[1:]} can." if named else "No role can; ask whoever keeps gonogo.yaml."
-            raise NotAllowed(f"You cannot {what}. {who}")
+            raise NotAllowed(f"You cannot {what}. {who}", roles=self._catalog.permissions.get(permission, ()))
+
+    async def enter(self, person: Person, permission: Permission, what: str) -> None:
+        """Let somebody in and let them do one thing: what every door asks that is no command. Raises NotAllowed."""
+        await self.admit(person)
+        await self.require(person, permission, what)
+
+    async def with_roles(self, roles: Iterable[str]) -> frozenset[Person]:
+        """List who holds one of these roles; a group that cannot be read has nobody."""
+        found = [self._catalog.roles[role] for role in roles if role in self._catalog.roles]
+        groups = [await self._members(group) for role in found for group in sorted(role.groups)]
+        return frozenset().union(*(role.people for role in found), *groups)
 
     def named_by_role(self, permission: Permission) -> list[str]:
         """Say which people have a permission, for a sentence: ``people with the role release manager``; nothing when nobody has."""

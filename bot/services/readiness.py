@@ -165,7 +165,8 @@ async def tickable(house: House, id: DeploymentId, person: Person) -> tuple[tupl
     policy = house.policy(deployment.service, deployment.environment)
     items = [item for item in policy.checklist if await house.people.holds(person, item.role)]
     if not items:
-        raise NotAllowed(f"None of the open items is yours. They can be ticked by: {_roles(policy)}.")
+        roles = [item.role for item in policy.checklist]
+        raise NotAllowed(f"None of the open items is yours. They can be ticked by: {_roles(policy)}.", roles=roles)
     return tuple((item.key, item.title, f"item:{item.key}" in marks) for item in items)
 
 

@@ -136,7 +136,7 @@ async def _refuse_migrations(house: House, deployment: Deployment, target: Live)
 async def _already(house: House, deployment: Deployment) -> Answer:
     async with house.store.reading() as reader:
         now = await existing(reader, deployment.id)
-    return Answer("refusal", {"sentence": _not_now(now)})
+    raise NotPossible(_not_now(now))
 
 
 async def by_rule(house: House, tx: Transaction, deployment: Deployment, why: str) -> bool:

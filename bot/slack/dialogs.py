@@ -88,12 +88,21 @@ class Dialogs:
         blocks: list[Block] = [section(self._words.text(template, {"title": title})), _line(ids.REASON, question, is_long=True)]
         return _modal(ids.REASON_FORMS[action], name, submit, blocks, carried)
 
-    def home(self, rows: Sequence[BoardRow]) -> dict[str, Any]:
-        """Show the board on the App Home."""
-        blocks: list[Block] = [HeaderBlock(text=label("Go/No-Go", 100)), section(self._words.text("home/intro", {"services": len(rows)}))]
+    def home(self, rows: Sequence[BoardRow], *, roles: Sequence[str] = ()) -> dict[str, Any]:
+        """Show the board on the App Home, and what the person is here."""
+        intro = self._words.text("home/intro", {"services": len(rows), "roles": roles})
+        blocks: list[Block] = [HeaderBlock(text=label("Go/No-Go", 100)), section(intro)]
         blocks += [section(self._words.text("home/row", {"row": row})[:SECTION]) for row in rows[:HOME_ROWS]]
         if len(rows) > HOME_ROWS:
             blocks.append(context(f"{len(rows) - HOME_ROWS} more: /deploy status SERVICE"))
+        view: dict[str, Any] = View(type="home", blocks=blocks).to_dict()
+        return view
+
+    def closed_home(self, sentence: str) -> dict[str, Any]:
+        """Show an App Home on which nothing is shown, and why."""
+        blocks: list[Block] = [
+            HeaderBlock(text=label("Go/No-Go", 100)), section(self._words.text("home/closed", {"sentence": sentence})),
+        ]  # fmt: skip
         view: dict[str, Any] = View(type="home", blocks=blocks).to_dict()
         return view
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, Protocol
 
 from bot.domain.card import Action
 from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
-from bot.domain.errors import Refusal
+from bot.domain.errors import IntegrationError, Refusal
 from bot.domain.people import Person
 from bot.ports import BoardRow
 from bot.slack import ids
@@ -16,33 +16,63 @@ from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs, ServiceChoice
 
 Items = tuple[tuple[str, str, bool], ...]
+NOT_KNOWN = "Slack does not say just now who you are, so nothing is shown. Open this again in a minute."
+
+
+class Doors(Protocol):
+    """What dialogs are about. Each asks the authority, and raises Refusal for whoever may not see it."""
+
+    async def may_deploy(self, by: Person) -> None:
+        """Ask before the form that asks for a deployment is shown."""
+        ...
+
+    async def may_ask(self, action: Action, id: str, by: Person) -> Deployment:
+        """Ask before a dialog asks why."""
+        ...
+
+    async def tickable(self, id: str, by: Person) -> tuple[Deployment, Items]:
+        """Give the items that somebody may tick, as (key, title, ticked)."""
+        ...
+
+    async def board(self, by: Person) -> Sequence[BoardRow]:
+        """Give the board."""
+        ...
+
+    async def roles(self, by: Person) -> Sequence[str]:
+        """Say which roles somebody holds."""
+        ...
+
+    async def refuse(self, by: Person, channel: str, refusal: Refusal) -> None:
+        """Tell somebody why a dialog is not shown."""
+        ...
 
 
 class Forms:
-    """The dialogs, opened. What they ask about comes from the callables; a refusal is shown to the person instead of a dialog."""
+    """The dialogs, opened. What they show comes from the doors; a refusal is told to the person instead of a dialog."""
 
-    def __init__(
-        self, client: SlackClient, dialogs: Dialogs, catalog: Catalog, *,
-        deployment: Callable[[str], Awaitable[Deployment]], may_ask: Callable[[Action, str, Person], Awaitable[None]],
-        tickable: Callable[[str, Person], Awaitable[Items]],
-        rows: Callable[[], Awaitable[Sequence[BoardRow]]], refuse: Callable[[Person, str, Refusal], Awaitable[None]],
-    ) -> None:  # fmt: skip
+    def __init__(self, client: SlackClient, dialogs: Dialogs, catalog: Catalog, doors: Doors) -> None:
         self._client = client
         self._dialogs = dialogs
         self._catalog = catalog
-        self._deployment = deployment
-        self._may_ask = may_ask
-        self._tickable = tickable
-        self._rows = rows
-        self._refuse = refuse
+        self._doors = doors
 
-    async def deploy(self, trigger: str, *, channel: str) -> None:
-        """Open the dialog that asks for a deployment."""
+    async def deploy(self, trigger: str, person: Person, *, channel: str) -> None:
+        """Open the dialog that asks for a deployment, for whoever may ask for one."""
+        try:
+            await self._doors.may_deploy(person)
+        except Refusal as refusal:
+            await self._doors.refuse(person, channel, refusal)
+            return
         await self._client.open_view(trigger, self._deploy_form("", ids.Carried(channel=channel)))
 
-    async def narrow_deploy(self, view: dict[str, Any], service: str) -> None:
+    async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
         """Show the picked service's environments in the open dialog."""
         carried = ids.carried(str(view.get("private_metadata", "")))
+        try:
+            await self._doors.may_deploy(person)
+        except Refusal as refusal:
+            await self._doors.refuse(person, carried.channel, refusal)
+            return
         await self._client.update_view(str(view.get("id", "")), str(view.get("hash", "")), self._deploy_form(service, carried))
 
     def _deploy_form(self, service: str, carried: ids.Carried) -> dict[str, Any]:
@@ -52,23 +82,27 @@ class Forms:
     async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
         """Open the checklist with the person's own items."""
         try:
-            items = await self._tickable(deployment, person)
-            found = await self._deployment(deployment)
+            found, items = await self._doors.tickable(deployment, person)
         except Refusal as refusal:
-            await self._refuse(person, channel, refusal)
+            await self._doors.refuse(person, channel, refusal)
             return
         await self._client.open_view(trigger, self._dialogs.tick_form(found.title, items, ids.Carried(deployment, channel)))
 
     async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
         """Ask why, unless it is known already that it would be for nothing."""
         try:
-            await self._may_ask(action, deployment, person)
-            found = await self._deployment(deployment)
+            found = await self._doors.may_ask(action, deployment, person)
         except Refusal as refusal:
-            await self._refuse(person, channel, refusal)
+            await self._doors.refuse(person, channel, refusal)
             return
         await self._client.open_view(trigger, self._dialogs.reason_form(action, found.title, ids.Carried(deployment, channel)))
 
     async def home(self, person: Person) -> None:
-        """Show somebody their App Home."""
-        await self._client.publish_home(person.user, self._dialogs.home(await self._rows()))
+        """Show somebody their App Home: the board, or why they do not see it."""
+        try:
+            view = self._dialogs.home(await self._doors.board(person), roles=await self._doors.roles(person))
+        except Refusal as refusal:
+            view = self._dialogs.closed_home(str(refusal))
+        except IntegrationError:
+            view = self._dialogs.closed_home(NOT_KNOWN)
+        await self._client.publish_home(person.user, view)

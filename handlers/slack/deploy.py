@@ -24,9 +24,9 @@ def register(app: AsyncApp, reception: Reception) -> None:
         typed = str(body.get("text", ""))
         command = grammar.parse_deploy(typed)
         if isinstance(command, grammar.OpenForm):
-            channel = place_of(body).channel
-            opening = reception.forms.deploy(str(body.get("trigger_id", "")), channel=channel)
-            reception.show(opening, to=identify(body), channel=channel)
+            channel, person = place_of(body).channel, identify(body)
+            opening = reception.forms.deploy(str(body.get("trigger_id", "")), person, channel=channel)
+            reception.show(opening, to=person, channel=channel)
             await ack()
             return
         if isinstance(command, Help):
@@ -38,8 +38,8 @@ def register(app: AsyncApp, reception: Reception) -> None:
     @app.action(ids.SERVICE_PICKED)
     @explain(reception)
     async def service_picked(ack: AsyncAck, body: Body) -> None:
-        view = body.get("view") or {}
-        reception.show(reception.forms.narrow_deploy(view, ids.entered(view, ids.SERVICE)), to=identify(body), channel="")
+        view, person = body.get("view") or {}, identify(body)
+        reception.show(reception.forms.narrow_deploy(view, ids.entered(view, ids.SERVICE), person), to=person, channel="")
         await ack()
 
     @app.view(ids.DEPLOY_FORM)

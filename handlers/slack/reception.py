@@ -30,11 +30,11 @@ LAST_CALL = 5.0
 class Forms(Protocol):
     """Opens dialogs. A trigger is good for three seconds, so these run beside the ack, never before it."""
 
-    async def deploy(self, trigger: str, *, channel: str) -> None:
-        """Open the dialog that asks for a deployment."""
+    async def deploy(self, trigger: str, person: Person, *, channel: str) -> None:
+        """Open the dialog that asks for a deployment, or say who may."""
         ...
 
-    async def narrow_deploy(self, view: dict[str, Any], service: str) -> None:
+    async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
         """Show the picked service's environments in the open dialog."""
         ...
 

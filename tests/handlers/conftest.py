@@ -72,11 +72,11 @@ class NotedForms:
     def __init__(self) -> None:
         self.opened: list[tuple[str, ...]] = []
 
-    async def deploy(self, trigger: str, *, channel: str) -> None:
-        self.opened.append(("deploy", trigger, channel))
+    async def deploy(self, trigger: str, person: Person, *, channel: str) -> None:
+        self.opened.append(("deploy", trigger, str(person), channel))
 
-    async def narrow_deploy(self, view: dict[str, Any], service: str) -> None:
-        self.opened.append(("narrow", str(view.get("id")), service))
+    async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
+        self.opened.append(("narrow", str(view.get("id")), service, str(person)))
 
     async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
         self.opened.append(("tick", trigger, deployment, str(person), channel))

@@ -70,7 +70,7 @@ async def test_what_cannot_be_stored_is_not_acknowledged_as_taken(door: Door) ->
 async def test_an_empty_command_opens_the_dialog(door: Door) -> None:
     assert (await door.command("")).text == ""
     await door.reception.close()
-    assert door.forms.opened == [("deploy", "trigger.1", "C1")]
+    assert door.forms.opened == [("deploy", "trigger.1", "T1/UANA", "C1")]
 
 
 @pytest.mark.parametrize("action", sorted(set(Action) - ASKS))
@@ -161,7 +161,7 @@ async def test_picking_a_service_narrows_the_open_dialog(door: Door) -> None:
     }
     assert (await door.interaction(pick)).status == 200
     await door.reception.close()
-    assert door.forms.opened == [("narrow", "V7", "storefront")]
+    assert door.forms.opened == [("narrow", "V7", "storefront", "T1/UANA")]
 
 
 async def test_opening_the_home_shows_the_board(door: Door) -> None:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
 from bot.domain.card import Action
-from bot.domain.catalog import Catalog
+from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.deployment import Deployment
-from bot.domain.errors import NotAllowed, Refusal
+from bot.domain.errors import IntegrationError, NotAllowed, Refusal
 from bot.domain.people import Person
 from bot.ports import BoardRow
 from bot.slack.client import SlackClient
@@ -20,34 +21,87 @@ from bot.slack.render import Words
 CY = Person("T1", "UCY")
 
 
-@pytest.fixture
-def refused() -> list[tuple[Person, str, str]]:
-    return []
+@dataclass
+class ToldDoors:
+    """Doors that let in whom they are told to."""
 
+    world: Any
+    is_open: bool = True
+    is_known: bool = True
+    refused: list[tuple[Person, str, str]] = field(default_factory=list)
 
-@pytest.fixture
-def forms(client: SlackClient, world: Any, refused: list[tuple[Person, str, str]]) -> Forms:
-    async def deployment(id: str) -> Deployment:
-        found: Deployment = world.deployment(id).deployment
-        return found
+    async def may_deploy(self, by: Person) -> None:
+        if not self.is_open:
+            raise NotAllowed(f"{by.user} cannot ask for a deployment.")
 
-    async def may_ask(action: Action, _deployment: str, _person: Person) -> None:
+    async def may_ask(self, action: Action, id: str, _by: Person) -> Deployment:
         if action is Action.TAKE_OVER:
             raise NotAllowed("Only the person on call can take over.")
+        found: Deployment = self.world.deployment(id).deployment
+        return found
 
-    async def tickable(_deployment: str, _person: Person) -> tuple[tuple[str, str, bool], ...]:
+    async def tickable(self, _id: str, _by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
         raise NotAllowed("None of the open items is yours.")
 
-    async def rows() -> tuple[BoardRow, ...]:
-        return ()
+    async def board(self, _by: Person) -> tuple[BoardRow, ...]:
+        if not self.is_known:
+            raise IntegrationError("no answer", vendor="Slack")
+        if not self.is_open:
+            raise NotAllowed("You cannot see the status.")
+        return (BoardRow("storefront", "production", None),)
 
-    async def refuse(person: Person, channel: str, refusal: Refusal) -> None:
-        refused.append((person, channel, str(refusal)))
+    async def roles(self, _by: Person) -> tuple[str, ...]:
+        return ("developer", "on_call", "release_manager")
 
-    return Forms(
-        client, Dialogs(Words()), Catalog("T1", {}, {}, {}, {}),
-        deployment=deployment, may_ask=may_ask, tickable=tickable, rows=rows, refuse=refuse,
-    )  # fmt: skip
+    async def refuse(self, by: Person, channel: str, refusal: Refusal) -> None:
+        self.refused.append((by, channel, str(refusal)))
+
+
+@pytest.fixture
+def doors(world: Any) -> ToldDoors:
+    return ToldDoors(world)
+
+
+@pytest.fixture
+def refused(doors: ToldDoors) -> list[tuple[Person, str, str]]:
+    return doors.refused
+
+
+@pytest.fixture
+def forms(client: SlackClient, doors: ToldDoors) -> Forms:
+    none = ProviderChoice("none")
+    shop = Service("storefront", none, none, none, {"production": EnvironmentPolicy("production", "canary")})
+    return Forms(client, Dialogs(Words()), Catalog("T1", {}, {}, {"storefront": shop}, {}), doors)
+
+
+@pytest.mark.case("card-and-people-13")
+@pytest.mark.case("trust-4")
+async def test_who_may_not_deploy_gets_a_sentence_instead_of_the_form(forms: Forms, doors: ToldDoors, slack: Any) -> None:
+    doors.is_open = False
+    await forms.deploy("trigger", CY, channel="C1")
+    await forms.narrow_deploy({"id": "V1", "private_metadata": '{"channel":"C1"}'}, "storefront", CY)
+    assert doors.refused == [(CY, "C1", "UCY cannot ask for a deployment.")] * 2
+    assert slack.asked("views.open") == slack.asked("views.update") == []
+
+
+@pytest.mark.case("trust-4")
+@pytest.mark.parametrize(
+    ("is_open", "is_known", "says"),
+    [
+        (True, True, "You are developer, on call and release manager here."),
+        (False, True, "You cannot see the status."),
+        (True, False, "Slack does not say just now who you are"),
+    ],
+)
+async def test_the_home_shows_the_board_to_whom_it_belongs(
+    forms: Forms, doors: ToldDoors, slack: Any, *, is_open: bool, is_known: bool, says: str
+) -> None:
+    doors.is_open, doors.is_known = is_open, is_known
+    slack.views_publish = lambda arguments: {"view": arguments["view"]}
+    await forms.home(CY)
+    shown = str(slack.asked("views.publish"))
+    assert says in shown
+    assert ("storefront" in shown) == (is_open and is_known)
 
 
 async def test_who_may_not_is_told_so_and_gets_no_dialog(forms: Forms, slack: Any, refused: list[tuple[Person, str, str]]) -> None:

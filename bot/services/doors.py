@@ -1,0 +1,55 @@
+"""What stands behind the doors that are no commands: the App Home and the dialogs. Each asks first who it is and whether they may."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from bot.domain.card import Action
+from bot.domain.catalog import Permission
+from bot.domain.commands import Help
+from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.errors import Refusal
+from bot.domain.people import Person
+from bot.ports import BoardRow, Intent, Place
+from bot.services import board, desk, readiness, refusals
+from bot.services.house import House, existing
+
+
+@dataclass(frozen=True, slots=True)
+class Doors:
+    """Answers what dialogs and the App Home ask. Every method raises Refusal for whoever may not, and IntegrationError."""
+
+    house: House
+
+    async def may_deploy(self, by: Person) -> None:
+        """Ask before the form that asks for a deployment is shown, and before it is filled with what a service has."""
+        await self.house.people.enter(by, Permission.DEPLOY, "ask for a deployment")
+
+    async def may_ask(self, action: Action, id: DeploymentId, by: Person) -> Deployment:
+        """Ask before a dialog asks why."""
+        await desk.may_ask(self.house, action, id, by)
+        return await self._deployment(id)
+
+    async def tickable(self, id: DeploymentId, by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
+        """Give the items that somebody may tick."""
+        await self.house.people.admit(by)
+        return await self._deployment(id), await readiness.tickable(self.house, id, by)
+
+    async def board(self, by: Person) -> Sequence[BoardRow]:
+        """Give what the App Home shows: to whom ``/deploy status`` would show it, and to nobody else."""
+        await self.house.people.enter(by, Permission.VIEW, "see the status")
+        return await board.rows(self.house)
+
+    async def roles(self, by: Person) -> Sequence[str]:
+        """Say which roles somebody holds."""
+        return [role for role in sorted(self.house.catalog.roles) if await self.house.people.holds(by, role)]
+
+    async def refuse(self, by: Person, channel: str, refusal: Refusal) -> None:
+        """Tell somebody why a dialog is not shown."""
+        intent = Intent("", Help(), by, Place(channel=channel), self.house.now())
+        await self.house.announcer.answer(intent, await refusals.told(self.house, by, refusal))
+
+    async def _deployment(self, id: DeploymentId) -> Deployment:
+        async with self.house.store.reading() as reader:
+            return await existing(reader, id)

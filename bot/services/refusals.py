@@ -1,0 +1,57 @@
+"""How a refusal is told: who can do it instead, by name, and only the next steps that this person can take."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+
+from bot.domain.card import Action
+from bot.domain.errors import IntegrationError, NotPossible, Offer, Refusal
+from bot.domain.people import Person
+from bot.ports import Answer, Shift
+from bot.services.house import House, existing
+from bot.services.readiness import on_call_now
+
+NAMED = 3
+"""So many people are named; the others are counted."""
+PATIENCE = 1.0
+"""Seconds that the answer waits for a schedule or a directory."""
+
+
+async def told(house: House, by: Person, refusal: Refusal) -> Answer:
+    """Make the answer to somebody who was refused."""
+    people = await _who_can(house, by, refusal)
+    offers, on_call = await _possible(house, by, refusal.offers)
+    facts = {
+        "sentence": str(refusal), "people": [str(person) for person in people[:NAMED]], "more": max(0, len(people) - NAMED),
+        "on_call": str(on_call or ""),
+    }  # fmt: skip
+    return Answer("refusal", facts, offers)
+
+
+async def _who_can(house: House, by: Person, refusal: Refusal) -> list[Person]:
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            return sorted(await house.people.with_roles(refusal.roles) - {by})
+    return []
+
+
+async def _possible(house: House, by: Person, offers: tuple[Offer, ...]) -> tuple[tuple[Offer, ...], Person | None]:
+    """Leave out what this person cannot do; name who is on call where they can take over and this person cannot."""
+    over = next((offer for offer in offers if offer.action == Action.TAKE_OVER), None)
+    if over is None:
+        return offers, None
+    try:
+        shift = await _shift(house, over)
+    except (IntegrationError, TimeoutError, NotPossible):
+        return offers, None  # it cannot be known now: the button stays, and its dialog asks again
+    if shift is not None and shift.person == by:
+        return offers, None
+    return tuple(offer for offer in offers if offer is not over), shift.person if shift else None
+
+
+async def _shift(house: House, offer: Offer) -> Shift | None:
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, offer.deployment)
+    async with asyncio.timeout(PATIENCE):
+        return await on_call_now(house, deployment)

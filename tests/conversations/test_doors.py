@@ -1,0 +1,183 @@
+"""Every door asks who it is. The doors are counted from the code: a new one without a knock here makes this fail."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.domain.card import Action
+from bot.domain.usage import USAGE
+from bot.sandbox.workspace import User
+from bot.slack import ids
+from tests.conversations.conftest import ANA, CHANNEL
+
+if TYPE_CHECKING:
+    from tests.conversations.conftest import World
+
+ROOT = Path(__file__).parents[2]
+OUTSIDERS = [
+    User("U0NOROLE", "eve"), User("U0GUEST", "gus", is_guest=True), User("U0GONE", "olga", deleted=True),
+    User("U0BOT", "robot", is_bot=True),
+]  # fmt: skip
+SECRET = re.compile(r"v1\.\d\.0|storefront-\d|audit season|staging|Make v|canary")
+"""What stands on the board, on cards and in dialogs."""
+
+ECHO = re.compile(r"'text': '(?:Understood|Asked for|Looking at the gates)")
+"""What somebody typed, repeated to them."""
+
+Knock = Callable[["World", str, dict[str, Any]], Awaitable[object]]
+
+
+async def _types(world: World, user: str, _card: dict[str, Any]) -> None:
+    for usage in USAGE.values():
+        for example in usage.examples:
+            if example.split()[1:2] not in (["help"], []):
+                await world.slack.says(user, example.replace("@bo", f"<@{ANA}>"), channel=CHANNEL)
+    await world.slack.says(user, "/deploy", channel=CHANNEL)
+
+
+async def _types_rollback(world: World, user: str, _card: dict[str, Any]) -> None:
+    await world.slack.says(user, "/rollback storefront production because x", channel=CHANNEL)
+
+
+async def _presses(world: World, user: str, card: dict[str, Any]) -> None:
+    block = next(block for block in card["blocks"] if block["type"] == "actions")
+    for action in Action:
+        button = {
+            "type": "button",
+            "action_id": ids.action_id(action),
+            "value": f"{_id_of(card)} 1" if action is Action.OPEN_GATE else _id_of(card),
+        }
+        pressed = {**button, "block_id": block["block_id"], "action_ts": "1.0"}
+        payload = {"type": "block_actions", "actions": [pressed], "message": card, "container": {"type": "message"}}
+        await world.slack.delivery.interaction(user, payload, CHANNEL)
+
+
+def _id_of(card: dict[str, Any]) -> str:
+    found = re.search(r"storefront-\d+", str(card["blocks"]))
+    assert found is not None
+    return found[0]
+
+
+async def _picks(world: World, user: str, _card: dict[str, Any]) -> None:
+    values = {ids.SERVICE: {"x": {"type": "static_select", "selected_option": {"value": "storefront"}}}}
+    view: dict[str, Any] = {
+        "type": "modal",
+        "id": f"V{user}",
+        "hash": "h",
+        "callback_id": ids.DEPLOY_FORM,
+        "state": {"values": values},
+        "private_metadata": "{}",
+    }
+    world.slack.state.views[view["id"]] = {**view, "_user": user, "blocks": []}
+    action = {"type": "static_select", "action_id": ids.SERVICE_PICKED, "block_id": ids.SERVICE, "action_ts": "1.0"}
+    await world.slack.delivery.interaction(user, {"type": "block_actions", "actions": [action], "view": view})
+
+
+def _sends_off(*callbacks: str) -> Knock:
+    async def sends(world: World, user: str, card: dict[str, Any]) -> None:
+        metadata = ids.carry(ids.Carried(_id_of(card), CHANNEL))
+        for callback in callbacks:
+            values: dict[str, Any] = {
+                ids.SERVICE: {"v": {"selected_option": {"value": "storefront"}}}, ids.REASON: {"v": {"value": "x"}},
+                ids.ENVIRONMENT: {"v": {"selected_option": {"value": "production"}}}, ids.REF: {"v": {"value": "latest"}},
+            }  # fmt: skip
+            view = {"id": f"V{callback}{user}", "callback_id": callback, "private_metadata": metadata, "state": {"values": values}}
+            await world.slack.delivery.interaction(user, {"type": "view_submission", "view": {**view, "type": "modal", "blocks": []}})
+
+    return sends
+
+
+async def _opens_home(world: World, user: str, _card: dict[str, Any]) -> None:
+    await world.slack.delivery.event({"type": "app_home_opened", "user": user, "tab": "home", "channel": "D1"})
+    await world.slack.until(lambda: user in world.slack.state.homes)
+
+
+DOORS: dict[str, Knock] = {
+    "deploy.deploy": _types,
+    "deploy.service_picked": _picks,
+    "deploy.submitted": _sends_off(ids.DEPLOY_FORM),
+    "rollback.rollback": _types_rollback,
+    "buttons.pressed": _presses,
+    "buttons.submitted": _sends_off(*ids.REASON_FORMS.values()),
+    "buttons.ticked": _sends_off(ids.TICK_FORM),
+    "home.opened": _opens_home,
+}
+"""How an outsider knocks at each door; the doors are the listeners of ``handlers.slack``."""
+TO_ONE_PERSON = {"acknowledge_request", "ask_lead"}
+"""Messages to one person: to whoever is on call, and to the lead, whom the authority let in when they were named."""
+
+
+def _listeners() -> set[str]:
+    found = set()
+    for path in (ROOT / "handlers" / "slack").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.AsyncFunctionDef) and any("app." in ast.unparse(each) for each in node.decorator_list):
+                found.add(f"{path.stem}.{node.name}")
+    return found
+
+
+@pytest.mark.case("trust-4")
+def test_there_is_a_knock_for_every_door() -> None:
+    assert _listeners() == set(DOORS)
+
+
+def _said_to_one_person() -> set[str]:
+    calls = [
+        node for path in (ROOT / "bot" / "services").glob("*.py") for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Message"
+    ]  # fmt: skip
+    to = {call: next((each.value for each in call.keywords if each.arg == "to"), None) for call in calls}
+    return {ast.literal_eval(call.args[1]) for call, value in to.items() if value is not None and not isinstance(value, ast.Constant)}
+
+
+@pytest.mark.case("trust-4")
+def test_every_message_to_one_person_is_known() -> None:
+    assert _said_to_one_person() == TO_ONE_PERSON
+
+
+@pytest.mark.case("trust-4")
+async def test_no_door_tells_an_outsider_anything(world: World) -> None:
+    assert world.bot is not None
+    world.slack.state.users.update({user.id: user for user in OUTSIDERS})
+    await world.says(ANA, "/deploy storefront v1.2.0 to production")
+    card = await world.card("storefront v1.2.0 → production", "not ready")
+    await world.says(ANA, "/deploy lock storefront production because audit season")
+    await world.reply(ANA, "is locked")
+    before = len(world.slack.state.ephemerals)
+    for user in OUTSIDERS:
+        for knock in DOORS.values():
+            await knock(world, user.id, card)
+    await _everything_is_answered(world)
+    told = [str(each) for each in world.slack.state.ephemerals[before:] if not ECHO.search(str(each))]
+    told += [str(world.slack.state.homes[user.id]) for user in OUTSIDERS]
+    told += [str(view) for view in world.slack.state.views.values() if view.get("_user") in {user.id for user in OUTSIDERS}]
+    direct = [world.slack.state.direct(user.id) for user in OUTSIDERS]
+    told += [str(message) for channel in direct for message in channel.messages]
+    assert len(told) > 50
+    assert [each for each in told if SECRET.search(_without_echoes(each))] == []
+
+
+async def _everything_is_answered(world: World) -> None:
+    """Let an own command be the last: it is answered after all others."""
+    bot = world.bot
+    assert bot is not None
+
+    async def is_done() -> bool:
+        return not await bot.database.inbox.waiting()
+
+    while not await is_done():
+        await world.slack.state.changed()
+    await world.says(ANA, "/deploy locks")
+    await world.reply(ANA, "audit season")
+
+
+def _without_echoes(told: str) -> str:
+    """Leave out what Slack adds, and what the person has sent or pressed: ids, and the title of the very card."""
+    without = re.sub(r"'(?:value|_user|id|private_metadata|hash|ts)': '[^']*'", "", told)
+    return re.sub(r"storefront-\d+|storefront v1\.2\.0 → production", "", without)
