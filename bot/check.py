@@ -43,4 +43,4 @@ def _settings(settings: Settings) -> Iterator[str]:
     try:
         settings.require_slack()
     except ConfigurationError as error:
-        yield from (f"Warning: the bot cannot run yet: {line}" for line in str(error).splitlines())
+        yield from (f"Warning: the bot cannot run yet: {line}" for line in str(error).split("\n"))

@@ -53,7 +53,7 @@ async def _chapters(workshop: Workshop, session: aiohttp.ClientSession) -> Async
     try:
         providers = workshop.providers()
     except ConfigurationError as error:
-        yield "Providers", [Finding("settings", ok=False, sentence=line, remedy="Correct it.") for line in str(error).splitlines()]
+        yield "Providers", [Finding("settings", ok=False, sentence=line, remedy="Correct it.") for line in str(error).split("\n")]
         return
     for service in workshop.loaded.catalog.services.values():
         yield f"{service.name} · {service.ci.provider}", await _ci(providers[service.name])

@@ -98,7 +98,7 @@ class Player:
             return next((post for post in reversed(posts) if all(word in post.get("text", "") for word in words)), None)
 
         found: Post = await self.until(f"a message with {' and '.join(words)}", user, find)
-        self.tell("seen", text=found["text"].splitlines()[0])
+        self.tell("seen", text=found["text"].split("\n")[0])
         return found
 
     async def ticks(self, user: str, message: Post) -> None:

@@ -101,7 +101,7 @@ def entered(view: Mapping[str, Any], field: str) -> str:
     element = _element(view, field)
     option = element.get("selected_option")
     found = option.get("value") if isinstance(option, dict) else element.get("selected_user") or element.get("value")
-    return " ".join(filter(None, (line.strip() for line in found.splitlines()))) if isinstance(found, str) else ""
+    return " ".join(filter(None, (line.strip() for line in found.split("\n")))) if isinstance(found, str) else ""
 
 
 def ticked(view: Mapping[str, Any]) -> tuple[str, ...]:

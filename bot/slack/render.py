@@ -303,7 +303,7 @@ class Words:
     def text(self, template: str, facts: Mapping[str, Any]) -> str:
         """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its ends and never two together."""
         filled = self._environment.get_template(f"{template}.md.j2").render({"now": self._now(), **facts})
-        lines = [line.rstrip() for line in str(filled).strip().splitlines()]
+        lines = [line.rstrip() for line in str(filled).strip().split("\n")]
         return "\n".join(line for at, line in enumerate(lines) if line or (at and lines[at - 1]))
 
     def line(self, template: str, facts: Mapping[str, Any]) -> str:

@@ -17,6 +17,7 @@ from typing import Any
 
 import structlog
 
+from bot.domain import plain
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
@@ -334,8 +335,8 @@ def _why_failed(stage: pipeline.StageSpec, ended: Ended, report: str) -> str:
         return f"{stage.name} took longer than {stage.timeout:g} s"
     if ended.code == 0:
         return ""
-    last = ended.tail.splitlines()[-1:] or [""]
-    return f"{stage.name} failed: {report or last[0][:200] or f'exit code {ended.code}'}"
+    said = plain.line(ended.tail.rpartition("\n")[2], 200)
+    return f"{stage.name} failed: {report or said or f'exit code {ended.code}'}"
 
 
 def _quality(run: CIRun) -> Quality:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,24 +18,13 @@ from bot.domain.card import Changes
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import Resolved
 from bot.providers.ci.git import Git, checked
+from bot.providers.ci.refs import is_whole
+from bot.providers.ci.versions import Tags
 
 FETCH_PATIENCE = 300.0
 """Seconds for a fetch; the first one brings the whole history."""
 REFS = ("+refs/heads/*:refs/heads/*", "+refs/tags/*:refs/tags/*")
-PASSED_ON = (
-    "PATH", "HOME", "TMPDIR", "SSH_AUTH_SOCK", "GIT_SSH_COMMAND", "GIT_SSL_CAINFO", "SSL_CERT_FILE", "SSL_CERT_DIR",
-    "http_proxy", "https_proxy", "no_proxy", "HTTPS_PROXY", "NO_PROXY",
-)  # fmt: skip
-"""What git gets to see of the bot's environment: nothing of ours that is secret."""
-ALWAYS = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "GIT_ASKPASS": "false",
-    "GIT_ALLOW_PROTOCOL": "file:git:http:https:ssh",
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10",
-    "LC_ALL": "C",
-}
 SHORTEST_SECRET = 12
-_FULL = re.compile(r"[0-9a-f]{40}")
 _SCP_LIKE = re.compile(r"[^/]+:.*")
 _FOR_GOOD = re.compile(
     r"(?i)authentication failed|permission denied|not found|does not exist|does not appear to be a git repository"
@@ -47,15 +35,16 @@ _FOR_GOOD = re.compile(
 class Mirror:
     """A bare mirror of one repository in a folder of its own. Safe for concurrent callers of one process."""
 
-    def __init__(self, address: str, folder: Path, *, vendor: str, environment: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self, address: str, folder: Path, *, vendor: str, environment: Mapping[str, str] | None = None, tags: Tags | None = None
+    ) -> None:
         self._address = _usable(address)
         self._is_elsewhere = not self._address.startswith("/")
         self._vendor = vendor
-        words = (word for value in (environment or {}).values() for word in (value, *value.split()))
+        words = (word for value in (environment or {}).values() for word in (value, *value.split(" ")))
         self._secrets = tuple(word for word in words if len(word) >= SHORTEST_SECRET)
-        seen = {name: os.environ[name] for name in PASSED_ON if name in os.environ}
         place = folder.absolute() / f"{hashlib.sha256(self._address.encode()).hexdigest()[:16]}.git"
-        self._git = Git(place, vendor=vendor, environment={**ALWAYS, **seen, **(environment or {})})
+        self._git = Git(place, vendor=vendor, environment=environment, tags=tags)
         self._fetching = asyncio.Lock()
         self._begun = self._brought = 0
 
@@ -128,7 +117,7 @@ class Mirror:
 
     async def _has(self, commit: str) -> bool:
         """Tell whether a full commit is here already."""
-        if not (_FULL.fullmatch(commit) and self._git.is_there()):
+        if not (is_whole(commit) and self._git.is_there()):
             return False
         try:
             await self._git.run("cat-file", "-e", f"{commit}^{{commit}}")

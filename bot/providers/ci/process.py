@@ -104,4 +104,5 @@ async def _copy(process: asyncio.subprocess.Process, log: Path) -> None:
 def _tail(log: Path, lines: int = 5) -> str:
     if not log.exists():
         return ""
-    return "\n".join(log.read_bytes()[-8192:].decode(errors="replace").strip().splitlines()[-lines:])
+    said = [line for line in log.read_bytes()[-8192:].decode(errors="replace").split("\n") if line.strip()]
+    return "\n".join(said[-lines:])

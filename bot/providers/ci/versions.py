@@ -62,6 +62,11 @@ class Tags:
         """Name the highest version; "" where no tag is one."""
         return next(iter(self.ranked(names)), "")
 
+    def is_preview(self, name: str) -> bool:
+        """Tell whether a version of the service is a preview."""
+        rank = self._own(name) or (None if self.pattern else _rank(name))
+        return rank is not None and rank[0] in {_PREVIEW, _DATED_PREVIEW}
+
     def _own(self, name: str) -> _Rank | None:
         """Give the place of a tag that is written by the pattern, or that has the service's name; None for any other."""
         found = self._written.fullmatch(name)

@@ -77,7 +77,7 @@ def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:
 def _change(commit: Mapping[str, Any]) -> Change:
     inner = commit["commit"]
     author = (inner.get("author") or {}).get("name") or (commit.get("author") or {}).get("login") or "unknown"
-    return Change(str(commit["sha"]), (str(inner.get("message") or "").splitlines() or [""])[0], str(author))
+    return Change(str(commit["sha"]), str(inner.get("message") or "").lstrip("\n").split("\n", 1)[0], str(author))
 
 
 # Tests ----------------------------------------------------------------------------------------------------------------------------------

@@ -1,0 +1,190 @@
+"""Git on repositories that people have written strange things into: refs, authors, subjects and files, as they are."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from bot.domain.errors import IntegrationError, UnknownRef
+from bot.ports import Latest, RefKind
+from bot.providers.ci.git import Git
+from bot.providers.ci.versions import Tags
+
+LINE_ENDS = ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029", "\u00a0"]
+"""What some standard or other takes for the end of a line or of a record, and a space that does not break."""
+
+
+class Repository:
+    """A real repository."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        subprocess.run(["git", "init", "--quiet", "--initial-branch=main", str(path)], check=True)
+
+    def git(self, *arguments: str, author: str = "ana") -> str:
+        who = ("-c", f"user.name={author}", "-c", "user.email=ana@example.com")
+        ran = subprocess.run(["git", "-C", str(self.path), *who, *arguments], check=True, capture_output=True)
+        return ran.stdout.decode().removesuffix("\n")
+
+    def commit(self, subject: str, *, author: str = "ana", file: str = "app.py") -> str:
+        (self.path / file).parent.mkdir(parents=True, exist_ok=True)
+        (self.path / file).write_text(subject)
+        self.git("add", "--all")
+        self.git("commit", "--quiet", "--allow-empty", "--cleanup=verbatim", f"--message={subject}", author=author)
+        return self.git("rev-parse", "HEAD")
+
+    def clone(self, path: Path) -> Repository:
+        subprocess.run(["git", "clone", "--quiet", str(self.path), str(path)], check=True)
+        found = Repository.__new__(Repository)
+        found.path = path
+        return found
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Repository:
+    return Repository(tmp_path / "shop")
+
+
+@pytest.fixture
+def git(repository: Repository) -> Git:
+    return Git(repository.path)
+
+
+@pytest.mark.case("ci-and-refs-6")
+async def test_no_sign_in_a_subject_or_a_name_makes_a_commit_vanish_or_tears_an_author_apart(repository: Repository, git: Git) -> None:
+    base = repository.commit("first")
+    head = base
+    for sign in LINE_ENDS:
+        head = repository.commit(f"one{sign}two", author=f"An{sign}Na")
+    changes = await git.compare(base, head)
+    assert [each.subject for each in changes.commits] == ["one two"] * len(LINE_ENDS)
+    assert (changes.total, changes.authors) == (len(LINE_ENDS), ("An Na",))
+
+
+@pytest.mark.case("ci-and-refs-6")
+async def test_a_file_is_named_whole_whatever_is_in_its_name(repository: Repository, git: Git) -> None:
+    base = repository.commit("first")
+    head = repository.commit("second", file="migrations/0001\n0002 \u2028\x1e.sql")
+    assert (await git.compare(base, head)).files == ("migrations/0001 0002 .sql",)
+
+
+@pytest.mark.case("ci-and-refs-6")
+async def test_a_migration_that_is_moved_away_is_among_the_files_that_differ(repository: Repository, git: Git) -> None:
+    base = repository.commit("create table basket (id int)", file="migrations/0001.sql")
+    repository.git("mv", "migrations/0001.sql", "attic.sql")
+    head = repository.commit("moved")
+    assert "migrations/0001.sql" in (await git.compare(base, head)).files
+
+
+@pytest.mark.case("ci-and-refs-2")
+async def test_a_tag_with_a_space_that_does_not_break_is_one_tag_and_no_version(repository: Repository, git: Git) -> None:
+    commit = repository.commit("first")
+    repository.git("tag", "v9.0.0\u00a0v8.0.0", commit)
+    repository.git("tag", "v1.0.0", commit)
+    assert (await git.resolve("latest")).version == (await git.resolve(commit)).version == "v1.0.0"
+
+
+@pytest.mark.case("ci-and-refs-2")
+async def test_latest_is_no_tag_on_something_that_is_no_commit(repository: Repository, git: Git) -> None:
+    commit = repository.commit("first")
+    repository.git("tag", "v2.0.0", f"{commit}:app.py")
+    repository.git("tag", "v1.0.0", commit)
+    found = await git.resolve("latest")
+    assert (found.version, found.commit, found.latest) == ("v1.0.0", commit, Latest.RELEASE)
+
+
+@pytest.mark.case("ci-and-refs-2")
+async def test_latest_without_a_version_is_the_newest_commit_and_says_so(repository: Repository, git: Git) -> None:
+    repository.git("tag", "before-refactoring", repository.commit("old"))
+    newest = repository.commit("new")
+    found = await git.resolve("latest")
+    assert (found.commit, found.latest) == (newest, Latest.NEWEST)
+
+
+@pytest.mark.case("ci-and-refs-2")
+async def test_in_a_shared_repository_latest_is_the_services_own_version(repository: Repository) -> None:
+    commit = repository.commit("first")
+    for tag in ("api/v10.0.0", "web/v1.2.0"):
+        repository.git("tag", tag, commit)
+    assert (await Git(repository.path, tags=Tags("web")).resolve("latest")).version == "web/v1.2.0"
+
+
+@pytest.mark.case("ci-and-refs-11")
+async def test_a_tag_that_is_also_a_branch_says_so_and_each_can_be_named(repository: Repository, git: Git) -> None:
+    tagged = repository.commit("tagged")
+    repository.git("tag", "stable", tagged)
+    ahead = repository.commit("ahead")
+    repository.git("branch", "stable", ahead)
+    found = await git.resolve("stable")
+    assert (found.commit, found.kind, found.also) == (tagged, RefKind.TAG, RefKind.BRANCH)
+    for ref in ("heads/stable", "refs/heads/stable"):
+        assert (await git.resolve(ref)).commit == ahead
+    for ref in ("tags/stable", "refs/tags/stable"):
+        named = await git.resolve(ref)
+        assert (named.commit, named.version, named.also) == (tagged, "stable", None)
+
+
+@pytest.mark.case("ci-and-refs-12")
+@pytest.mark.parametrize("typed", ["V1.1.0", "1.1.0", "v1.1", "1.1"])
+async def test_a_version_that_is_written_otherwise_is_offered(repository: Repository, git: Git, typed: str) -> None:
+    repository.git("tag", "v1.1.0", repository.commit("first"))
+    with pytest.raises(UnknownRef) as refused:
+        await git.resolve(typed)
+    assert refused.value.nearest == ("v1.1.0",)
+    assert "Did you mean v1.1.0?" in str(refused.value)
+
+
+@pytest.mark.case("ci-and-refs-12")
+@pytest.mark.parametrize("length", [8, 40])
+async def test_a_commit_may_be_written_in_capitals(repository: Repository, git: Git, length: int) -> None:
+    commit = repository.commit("first")
+    assert (await git.resolve(commit[:length].upper())).commit == commit
+
+
+@pytest.mark.case("trust-7")
+@pytest.mark.parametrize("tag", ["v9.1.0-$(touch${IFS}x)", "v9.1.0;id", "v9.1.0`id`", "v9.1.0|x", "v9.1.0&&x", "v9.1.0\u202e"])
+async def test_a_tag_that_a_shell_could_run_is_not_what_a_commit_is_called(repository: Repository, git: Git, tag: str) -> None:
+    commit = repository.commit("first")
+    repository.git("tag", tag, commit)
+    for ref in (commit, commit[:8], "main"):
+        assert (await git.resolve(ref)).version == commit[:10]
+    assert (await git.resolve("latest")).commit == commit
+
+
+@pytest.mark.case("trust-6")
+async def test_git_that_says_too_much_is_stopped_and_the_reason_is_a_sentence(repository: Repository, git: Git) -> None:
+    (repository.path / "large.txt").write_text("x" * 300_000)
+    commit = repository.commit("large")
+    with pytest.raises(IntegrationError, match="says more than 64 kB") as refused:
+        await git.show(commit, "large.txt", most=64 * 1024)
+    assert not refused.value.retry
+    assert len(await git.show(commit, "large.txt")) == 300_000
+
+
+@pytest.mark.case("trust-5")
+async def test_git_sees_none_of_our_secrets(repository: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLACK_BOT_TOKEN", "xoxb-secret")
+    repository.commit("first")
+    repository.git("config", "alias.seen", "!env")
+    assert "xoxb-secret" not in await Git(repository.path).run("seen")
+
+
+@pytest.mark.case("ci-and-refs-9")
+async def test_in_a_clone_a_branch_is_what_the_remote_said_last_and_not_what_nobody_pulled(repository: Repository, tmp_path: Path) -> None:
+    old = repository.commit("old")
+    clone = repository.clone(tmp_path / "clone")
+    new = repository.commit("new")
+    clone.git("fetch", "--quiet")
+    assert clone.git("rev-parse", "main") == old
+    for ref in ("main", "heads/main", "latest", "HEAD"):
+        assert (await Git(clone.path).resolve(ref)).commit == new
+
+
+@pytest.mark.case("trust-6")
+async def test_git_that_hangs_is_ended_with_a_sentence(repository: Repository, git: Git) -> None:
+    repository.commit("first")
+    repository.git("config", "alias.hangs", "!sleep 30")
+    with pytest.raises(IntegrationError, match="took too long"):
+        await git.run("hangs", patience=0.2)
