@@ -90,6 +90,7 @@ class GitHub:
             Route("GET", REPO + "/code-scanning/alerts", "security_events=read", self._code_alerts),
             Route("GET", REPO + "/dependabot/alerts", "vulnerability_alerts=read", self._advisories),
             Route("GET", REPO + "/commits/{ref}", "contents=read", self._commit),
+            Route("GET", REPO + "/commits", "contents=read", self._commits),
             Route("GET", REPO + "/compare/{basehead}", "contents=read", self._compare),
             Route("GET", REPO + "/contents/{path}", "contents=read", self._contents),
             Route("GET", REPO + "/actions/runs", "actions=read", self._all_runs),
@@ -98,6 +99,8 @@ class GitHub:
             Route("GET", RUN + "/pending_deployments", "actions=read", self._pending),
             Route("POST", RUN + "/deployment_protection_rule", "deployments=write", self._answer_rule),
             Route("POST", RUN + "/cancel", "actions=write", self._cancel),
+            Route("POST", RUN + "/rerun", "actions=write", self._rerun),
+            Route("POST", RUN + "/rerun-failed-jobs", "actions=write", self._rerun_failed),
             Route("GET", WORKFLOW, "actions=read", lambda asked: Answer(self.views.workflow(self._workflow(asked)))),
             Route("GET", WORKFLOW + "/runs", "actions=read", self._workflow_runs),
             Route("POST", WORKFLOW + "/dispatches", "actions=write", self._dispatch),
@@ -240,6 +243,10 @@ class GitHub:
             return Answer(text=sha)
         return Answer(self.views.commit(self.world.commits[sha]))
 
+    def _commits(self, asked: Asked) -> Answer:
+        line = self.world.line(self._found(asked.query.get("sha", self.world.default_branch)))
+        return Answer(page([self.views.commit(self.world.commits[sha]) for sha in line], asked))
+
     def _compare(self, asked: Asked) -> Answer:
         base, _, head = asked.parts["basehead"].partition("...")
         known = (self.world.find(base), self.world.find(head))
@@ -345,6 +352,23 @@ class GitHub:
         if run.status == "waiting":
             run.status = "in_progress"
         return Answer({}, 202)
+
+    def _rerun(self, asked: Asked) -> Answer:
+        run = self._known_run(asked)
+        if run.status != "completed":
+            raise Refused(403, "This workflow is already running")  # [seen]
+        self.world.rerun(run, run.jobs)
+        return Answer({}, 201)
+
+    def _rerun_failed(self, asked: Asked) -> Answer:
+        run = self._known_run(asked)
+        if run.status != "completed":
+            raise Refused(403, "This workflow is already running")  # [seen]
+        failed = [job for job in run.jobs if job.conclusion not in {"success", "skipped"}]
+        if not failed:
+            raise Refused(403, "Unable to retry this workflow run because it has no failed jobs")  # [seen]
+        self.world.rerun(run, failed)
+        return Answer({}, 201)
 
     def _dispatch(self, asked: Asked) -> Answer:
         name = self._workflow(asked)

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from aiohttp.test_utils import TestServer
 
+from bot.domain.catalog import PathPatterns
 from bot.ports import RunStore
 from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
@@ -49,6 +50,8 @@ class GitHubLab:
         self.secrets = dict(secrets or {"GONOGO_GITHUB_TOKEN": TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": SECRET})
         self.options: dict[str, Any] = {"repository": self.world.name, "api": url + github.prefix, "alerts": "off"}
         self.environments = ("staging", "production")
+        self.paths = PathPatterns()
+        self.tags = ""
         self._session = session
         self._runs = runs
         self.ci = self.provider()
@@ -58,7 +61,7 @@ class GitHubLab:
         assert set(self.secrets) <= {secret.name for secret in kind.KIND.secrets}
         return Workbench(
             "shop", self.options, lambda name: self.secrets.get(name, ""), self._session, self.hosts, self.clock, self._runs,
-            Path("unused"), lambda _: None, environments=self.environments,
+            Path("unused"), lambda _: None, environments=self.environments, paths=self.paths, tags=self.tags,
         )  # fmt: skip
 
     def provider(self) -> GitHubCI:

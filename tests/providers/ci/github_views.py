@@ -83,7 +83,8 @@ class Views:
         return [{"type": "deletion", **where}, *required]
 
     def commit(self, commit: Commit) -> Any:
-        sample = filled("commit", sha=commit.sha)
+        files = [filled("diff-entry", filename=name) for name in commit.files]
+        sample = filled("commit", sha=commit.sha, files=files)
         sample["commit"] = {**sample["commit"], "message": f"{commit.subject}\n\nmore", "author": filled("nullable-git-user", name="ana")}
         return sample
 
@@ -117,7 +118,7 @@ class Views:
             check_suite_id=run.suite,
             run_attempt=run.attempt,
             created_at=run.created_at,
-            run_started_at=run.created_at,
+            run_started_at=run.started_at or run.created_at,
             updated_at=run.created_at,
             html_url=self.web(run),
             head_branch=run.branch,

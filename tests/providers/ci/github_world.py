@@ -34,6 +34,7 @@ class Commit:
     parent: str
     failing: int
     held: bool
+    files: tuple[str, ...] = ("src/app.py",)
 
 
 @dataclass
@@ -66,6 +67,8 @@ class Run:
     inputs: dict[str, str] = field(default_factory=dict)
     branch: str = "main"
     is_of_fork: bool = False
+    started_at: str = ""
+    """Of the newest attempt, where it is not the first."""
 
     @property
     def suite(self) -> int:
@@ -175,16 +178,17 @@ class World:
             return ref  # as git reads it: GitHub refuses tags and branches of 40 hexadecimal digits
         for prefix, names in (("heads/", self.branches), ("tags/", self.tags)):
             if ref.startswith(prefix) and ref.removeprefix(prefix) in names:
-                return names[ref.removeprefix(prefix)]
+                found = names[ref.removeprefix(prefix)]
+                return found if found in self.commits else ""  # a tag may stand at a blob
         short = [sha for sha in self.commits if len(ref) >= 4 and sha.startswith(ref)]
         return self.branches.get(ref) or self.tags.get(ref) or (short[0] if len(short) == 1 else "")
 
     def between(self, base: str, head: str) -> list[Commit]:
         """What head has and base has not, oldest first."""
-        theirs = set(self._line(base))
-        return [self.commits[sha] for sha in reversed(self._line(head)) if sha not in theirs]
+        theirs = set(self.line(base))
+        return [self.commits[sha] for sha in reversed(self.line(head)) if sha not in theirs]
 
-    def _line(self, sha: str) -> list[str]:
+    def line(self, sha: str) -> list[str]:
         line = []
         while sha:
             line.append(sha)
@@ -193,16 +197,36 @@ class World:
 
     # Runs
 
-    def test(self, sha: str, conclusion: str | None, *, name: str = "unit") -> Run:
+    def test(self, sha: str, conclusion: str | None, *, name: str = "unit", event: str = "push", branch: str = "main") -> Run:
         """Run the tests of a commit; None leaves them running."""
-        run = Run(self.new_id(), "ci.yml", "CI", "push", sha, [Job(self.new_id(), name)], self.time())
+        run = Run(self.new_id(), "ci.yml", "CI", event, sha, [Job(self.new_id(), name)], self.time(), branch=branch)
         self.runs.append(run)
         if conclusion is None:
             run.status = run.jobs[0].status = "in_progress"
         else:
             self._end(run, conclusion)
             self._close(run.jobs[0], conclusion)
+        if conclusion == "action_required":  # a maintainer has to let it run: it has no jobs yet
+            run.jobs.clear()
         return run
+
+    def rerun(self, run: Run, jobs: Sequence[Job]) -> None:
+        """Begin a new attempt of a run with these jobs; the id stays [docs] "Re-run a workflow"."""
+        run.attempt, run.status, run.conclusion, run.started_at = run.attempt + 1, "queued", None, self.time()
+        for job in jobs:
+            job.id, job.status, job.conclusion, job.started_at, job.completed_at = self.new_id(), "queued", None, None, None
+
+    def add_job(self, run: Run, name: str, conclusion: str) -> None:
+        """Add another job that has ended."""
+        run.jobs.append(Job(self.new_id(), name))
+        self._close(run.jobs[-1], conclusion)
+
+    def finish(self, run: Run, conclusion: str) -> None:
+        """Let a run of tests end."""
+        for job in run.jobs:
+            if job.status != "completed":
+                self._close(job, conclusion)
+        self._end(run, conclusion)
 
     def dispatch(self, workflow: str, ref: str, inputs: dict[str, str]) -> Run:
         file = self.workflows[workflow]

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import QualityState, StartRequest
+from bot.domain.errors import IntegrationError, UnknownRef
+from bot.ports import Latest, RefKind, StartRequest
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.repository import web_address
 from tests.providers.ci.github_fake import TOKEN
 
 if TYPE_CHECKING:
-    from bot.providers.ci.github.provider import GitHubCI
     from tests.providers.ci.github_lab import GitHubLab
 
 
@@ -40,6 +39,37 @@ class TestNames:
         github.tag("main", older)
         assert (await github.ci.resolve("main")).commit == older
         assert newer != older
+
+    @pytest.mark.case("ci-and-refs-11")
+    async def test_a_tag_and_a_branch_of_one_name_can_each_be_named_and_the_tag_is_said_to_be_ambiguous(self, github: GitHubLab) -> None:
+        older, newer = github.commit("first"), github.commit("second")
+        github.tag("main", older)
+        for ref, commit, kind in (("main", older, RefKind.TAG), ("tags/main", older, RefKind.TAG), ("heads/main", newer, RefKind.BRANCH)):
+            found = await github.ci.resolve(ref)
+            assert (found.commit, found.kind, found.name) == (commit, kind, "main")
+            assert found.also is (RefKind.BRANCH if ref == "main" else None)
+
+    @pytest.mark.case("ci-and-refs-12")
+    @pytest.mark.parametrize(("typed", "meant"), [("V1.1.0", "v1.1.0"), ("1.1.0", "v1.1.0"), ("v1.1", "v1.1.0"), ("mian", "main")])
+    async def test_a_ref_that_is_not_there_is_refused_with_the_nearest(self, github: GitHubLab, typed: str, meant: str) -> None:
+        github.tag("v1.1.0", github.commit("first"))
+        with pytest.raises(UnknownRef, match=f"Did you mean {meant}") as caught:
+            await github.ci.resolve(typed)
+        assert caught.value.nearest[0] == meant
+
+    @pytest.mark.case("ci-and-refs-12")
+    async def test_a_commit_in_capitals_is_known(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        for ref in (commit.upper(), commit[:10].upper()):
+            assert (await github.ci.resolve(ref)).commit == commit
+
+    @pytest.mark.case("ci-and-refs-2")
+    async def test_a_tag_that_stands_at_no_commit_is_passed_over(self, github: GitHubLab) -> None:
+        commit = github.commit("first")
+        github.tag("v1.0.0", commit)
+        github.tag("v2.0.0", "0" * 40)  # a blob
+        found = await github.ci.resolve("latest")
+        assert (found.commit, found.version, found.latest) == (commit, "v1.0.0", Latest.RELEASE)
 
     @pytest.mark.parametrize("kind", ["tag", "branch"])
     async def test_a_name_that_reads_as_another_commit_is_refused(self, github: GitHubLab, kind: str) -> None:
@@ -156,128 +186,6 @@ class TestDifferences:
         with pytest.raises(IntegrationError) as caught:
             await github.ci.compare(base, "0" * 40)
         assert (caught.value.status, caught.value.retry) == (404, False)
-
-
-class TestTests:
-    async def test_the_newest_rerun_decides(self, seeing: GitHubLab) -> None:
-        commit = seeing.commit("first", tests="exit 1")
-        assert (await seeing.ci.quality(commit)).state is QualityState.RED
-        run = seeing.world.runs[0]
-        run.conclusion, run.jobs[0].conclusion = "success", "success"
-        assert (await seeing.ci.quality(commit)).state is QualityState.GREEN
-
-    @pytest.mark.parametrize("conclusion", ["failure", "cancelled", "timed_out", "action_required"])
-    async def test_whatever_is_no_success_is_red(self, seeing: GitHubLab, conclusion: str) -> None:
-        commit = seeing.commit("first")
-        seeing.world.test(commit, conclusion, name="integration")
-        assert (await seeing.ci.quality(commit)).state is QualityState.RED
-
-    async def test_tests_that_run_are_not_green_yet(self, seeing: GitHubLab) -> None:
-        commit = seeing.commit("first", tests="")
-        seeing.world.test(commit, None)
-        found = await seeing.ci.quality(commit)
-        assert found.state is QualityState.RUNNING
-        assert "still running" in found.sentence
-
-    @pytest.mark.parametrize("conclusion", ["skipped", "neutral"])
-    async def test_only_skipped_tests_are_no_tests(self, seeing: GitHubLab, conclusion: str) -> None:
-        commit = seeing.commit("first", tests="")
-        seeing.world.test(commit, conclusion)
-        assert (await seeing.ci.quality(commit)).state is QualityState.NONE
-
-    async def test_no_statuses_are_not_pending_statuses(self, seeing: GitHubLab) -> None:
-        assert (await seeing.ci.quality(seeing.commit("first"))).state is QualityState.GREEN
-
-    @pytest.mark.parametrize(
-        ("state", "expected"),
-        [
-            ("success", QualityState.GREEN),
-            ("failure", QualityState.RED),
-            ("error", QualityState.RED),
-            ("pending", QualityState.RUNNING),
-        ],
-    )
-    async def test_statuses_of_other_tools_count(self, seeing: GitHubLab, state: str, expected: QualityState) -> None:
-        commit = seeing.commit("first", tests="")
-        seeing.world.statuses[commit] = [{"context": f"ci/{number}", "state": "success"} for number in range(120)]
-        seeing.world.statuses[commit].append({"context": "ci/last", "state": state})
-        assert (await seeing.ci.quality(commit)).state is expected
-
-    async def test_our_own_deployments_are_no_tests_of_the_commit_they_stand_at(self, seeing: GitHubLab) -> None:
-        tip = seeing.commit("first", failing=0)
-        run = seeing.world.dispatch("deploy.yml", "main", {"commit": tip, "correlation": "shop-1:all"})
-        assert (await seeing.ci.quality(tip)).state is QualityState.GREEN
-        while run.status != "completed":
-            seeing.world.tick(run)
-        assert run.conclusion == "failure"
-        assert (await seeing.ci.quality(tip)).state is QualityState.GREEN
-
-    async def test_what_a_token_cannot_see_is_said(self, github: GitHubLab) -> None:
-        found = await github.ci.quality(github.commit("first"))
-        assert found.sentence == "1 check passed; checks of other apps cannot be seen with this token"
-
-    async def test_a_workflow_that_still_runs_is_waited_for_though_all_its_jobs_so_far_are_green(self, seeing: GitHubLab) -> None:
-        commit = seeing.commit("first", tests="")
-        run = seeing.world.test(commit, None, name="lint")
-        run.jobs[0].status, run.jobs[0].conclusion = "completed", "success"
-        found = await seeing.ci.quality(commit)
-        assert (found.state, found.sentence.partition(";")[0]) == (QualityState.RUNNING, "ci still running")
-
-    def test_a_long_list_of_failures_is_cut(self) -> None:
-        found = facts.quality([facts.Check(name, "red") for name in "dcbae"])
-        assert found.sentence == "a, b, c and 2 more failed"
-
-    async def test_more_checks_than_are_read_are_not_called_green(self, github: GitHubLab) -> None:
-        commit = github.commit("first", tests="")
-        github.world.statuses[commit] = [{"context": f"ci/{number}", "state": "success"} for number in range(1000)]
-        with pytest.raises(IntegrationError, match="1,000 or more entries"):
-            await github.ci.quality(commit)
-
-
-class TestRequiredChecks:
-    def require(self, github: GitHubLab, checks: Any) -> GitHubCI:
-        github.options["checks"] = checks
-        return github.provider()
-
-    @pytest.mark.parametrize("checks", ["e2e", ["unit", "e2e"], "required"])
-    async def test_what_has_not_reported_yet_is_waited_for(self, seeing: GitHubLab, checks: Any) -> None:
-        seeing.world.ruled = ["unit", "e2e"]
-        commit, ci = seeing.commit("first"), self.require(seeing, checks)
-        found = await ci.quality(commit)
-        assert (found.state, found.sentence.split("; checks")[0]) == (
-            QualityState.RUNNING,
-            "1 check passed; required and not reported yet: e2e",
-        )
-        seeing.world.statuses[commit] = [{"context": "e2e", "state": "success"}]
-        assert (await ci.quality(commit)).state is QualityState.GREEN
-
-    async def test_a_required_check_may_be_the_job_of_a_workflow(self, seeing: GitHubLab) -> None:
-        commit = seeing.commit("first")
-        seeing.world.test(commit, "failure", name="e2e")
-        found = await self.require(seeing, ["unit", "e2e"]).quality(commit)
-        assert (found.state, found.sentence.partition(";")[0]) == (QualityState.RED, "e2e failed")
-
-    async def test_another_check_that_fails_is_red_all_the_same(self, seeing: GitHubLab) -> None:
-        commit = seeing.commit("first")
-        seeing.world.statuses[commit] = [{"context": "lint", "state": "failure"}]
-        assert (await self.require(seeing, "unit").quality(commit)).state is QualityState.RED
-
-    @pytest.mark.parametrize("ruled", [[], None])
-    async def test_the_older_kind_of_protection_is_a_rule_too(self, seeing: GitHubLab, ruled: list[str] | None) -> None:
-        seeing.world.ruled, seeing.world.protected = ruled, ["unit", "e2e"]
-        commit = seeing.commit("first")
-        assert (await self.require(seeing, "required").quality(commit)).state is QualityState.RUNNING
-
-    async def test_rules_that_require_nothing_are_no_green_light(self, seeing: GitHubLab) -> None:
-        commit = seeing.commit("first")
-        with pytest.raises(IntegrationError, match="no rule of main at GitHub requires a check") as caught:
-            await self.require(seeing, "required").quality(commit)
-        assert not caught.value.retry
-
-    @pytest.mark.parametrize("checks", ["", [""], ["required", "unit"], [1], {"unit": "e2e"}])
-    def test_an_option_that_names_nothing_is_refused(self, github: GitHubLab, checks: Any) -> None:
-        with pytest.raises(ConfigurationError, match=r"services\.shop\.ci\.checks: .* does not do; (write|name) "):
-            self.require(github, checks)
 
 
 class TestTheCostOfAsking:

@@ -47,6 +47,7 @@ class TestStarting:
         assert run.inputs == {
             "action": "deploy", "environment": "production", "commit": commit, "correlation": "shop-42:canary-25",
             "percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-42", "asked_by": "T0000000TEAM/U0000000ANA",
+            "service": "shop",
         }  # fmt: skip
         assert run.title == "shop-42:canary-25 deploy v1.4.2 to production"
 

@@ -133,6 +133,22 @@ class TestBlocking:
         found = await judged(open_eyed, open_eyed.commit("first", tests="false"), "block")
         assert (found.state, found.sentence.startswith("unit failed; ")) == (QualityState.RED, True)
 
+    @pytest.mark.case("ci-and-refs-15")
+    @pytest.mark.parametrize("kind", ["code scanning", "dependency alerts"])
+    async def test_alerts_that_may_not_be_read_are_unknown_and_not_green(self, open_eyed: GitHubLab, kind: str) -> None:
+        if kind == "code scanning":
+            open_eyed.world.scanned = None
+        else:
+            open_eyed.world.advisories = None
+        with pytest.raises(IntegrationError, match=f"does not show {kind}: .* or set alerts: show") as caught:
+            await judged(open_eyed, open_eyed.commit("first"), "block")
+        assert not caught.value.retry
+
+    @pytest.mark.case("ci-and-refs-15")
+    async def test_what_is_red_already_is_red_whatever_may_not_be_read(self, open_eyed: GitHubLab) -> None:
+        open_eyed.world.scanned, open_eyed.world.advisories = None, ["critical"]
+        assert (await judged(open_eyed, open_eyed.commit("first"), "block")).state is QualityState.RED
+
     async def test_github_not_answering_is_not_taken_for_no_alerts(self, open_eyed: GitHubLab) -> None:
         commit = open_eyed.commit("first")
         open_eyed.break_next("500", path="code-scanning", times=50)

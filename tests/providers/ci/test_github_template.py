@@ -20,7 +20,7 @@ CHECKOUTS = [step for step in STEPS if "uses" in step]
 
 def test_it_declares_exactly_what_a_start_may_send() -> None:
     given = {"percent": "5", "version": "v1", "strategy": "canary", "deployment": "shop-1"}
-    sent = inputs(StartRequest("shop-1:all", "c" * 40, "production", "deploy", given, asked_by="T1/U1"))
+    sent = inputs(StartRequest("shop-1:all", "c" * 40, "production", "deploy", given, asked_by="T1/U1"), "shop")
     declared = DOCUMENT["on"]["workflow_dispatch"]["inputs"]
     assert set(declared) == set(sent) == set(workflow.SENT)
     assert {name for name, each in declared.items() if each["required"]} == set(workflow.NEEDED)
@@ -50,6 +50,13 @@ def test_the_bot_finds_in_it_what_it_looks_for() -> None:
 def test_workflows_of_others_are_understood_as_far_as_it_matters(text: str, *, is_dispatched: bool, names_runs: bool) -> None:
     found = workflow.parse(text)
     assert (found.is_dispatched, found.names_runs) == (is_dispatched, names_runs)
+
+
+@pytest.mark.case("adoption-2")
+def test_services_that_share_a_repository_share_no_group_in_which_github_cancels_a_waiting_run() -> None:
+    group = DOCUMENT["concurrency"]["group"]
+    assert "${{ inputs.service }}-${{ inputs.environment }}" in group
+    assert DOCUMENT["concurrency"]["cancel-in-progress"] is False
 
 
 def test_no_input_becomes_part_of_a_script() -> None:

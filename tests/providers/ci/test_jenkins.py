@@ -27,13 +27,13 @@ class TestStarting:
         assert done.url == f"{jenkins.address}/job/team/job/shop/1/"
         assert dict(jenkins.job.builds[0].parameters) == {
             "CORRELATION_ID": "shop-1:canary-25", "ACTION": "deploy", "ENVIRONMENT": "production", "COMMIT": commit,
-            "VERSION": "v1.4.2", "PERCENT": "25", "STRATEGY": "canary", "DEPLOYMENT": "shop-1",
+            "VERSION": "v1.4.2", "PERCENT": "25", "STRATEGY": "canary", "DEPLOYMENT": "shop-1", "SERVICE": "shop",
         }  # fmt: skip
 
     @pytest.mark.parametrize(
         ("declared", "words"),
         [
-            ((), "does not declare CORRELATION_ID, ACTION, ENVIRONMENT, COMMIT, PERCENT"),
+            ((), "does not declare CORRELATION_ID, ACTION, SERVICE, ENVIRONMENT, COMMIT, PERCENT"),
             (tuple(each for each in PARAMETERS if each != "CORRELATION_ID"), "does not declare CORRELATION_ID, so Jenkins would drop"),
         ],
     )

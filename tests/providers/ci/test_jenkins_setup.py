@@ -89,7 +89,7 @@ class TestExamining:
         jenkins.world.add_build(jenkins.tests, result="SUCCESS")
         ci = jenkins.provider({WEBHOOK_SECRET: ""}, repository=str(jenkins.folder / "nowhere"))
         found = await self.findings(ci)
-        assert "does not declare ACTION, ENVIRONMENT" in found["job"][1]
+        assert "does not declare ACTION, SERVICE, ENVIRONMENT" in found["job"][1]
         assert "run the job once by hand" in found["job"][1]
         assert "Pipeline: REST API" in found["stages"][1]
         assert "differ by" in found["clock"][1]

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime
+from typing import Any
 
 from bot.domain.card import Change, Changes
-from bot.domain.errors import IntegrationError
 from bot.ports import Quality, QualityState
+from bot.providers.ci.verdicts import Outcome, Said, Weighed
 
 VENDOR = "GitHub"
 SHOWN = 250
@@ -21,18 +23,8 @@ FILES = 300
 """GitHub names no more changed files than these (docs.github.com/rest/commits, "Compare two commits"), so others may have changed too."""
 NAMED = 3
 """How many checks a sentence names."""
-_SAFE_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
-_COMMIT = re.compile(r"[0-9a-f]{7,40}")
 _FULL = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
-_NEITHER = frozenset({"neutral", "skipped"})
-
-
-def checked(ref: str) -> str:
-    """Refuse a ref that could be read as something else in an address. Raises IntegrationError."""
-    unsafe = not _SAFE_REF.fullmatch(ref) or ".." in ref or "@{" in ref or "//" in ref or ref.endswith((".lock", "/", "."))
-    if unsafe:
-        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=VENDOR, retry=False)
-    return ref
+_SAID = {"success": Said.PASSED, "neutral": Said.SKIPPED, "skipped": Said.SKIPPED, "cancelled": Said.STOPPED, "stale": Said.STOPPED}
 
 
 def full_commit(text: str) -> str:
@@ -43,35 +35,25 @@ def full_commit(text: str) -> str:
     return found
 
 
-def candidates(ref: str) -> Iterable[str]:
-    """Name the ways in which GitHub may know a ref: as a tag, as a branch, as a commit. A full commit is nothing else."""
-    if not _FULL.fullmatch(ref):
-        yield f"tags/{ref}"
-        yield f"heads/{ref}"
-    if is_commit(ref):
-        yield ref
-
-
-def is_commit(ref: str) -> bool:
-    """Tell whether a ref may be a commit, or the beginning of one."""
-    return bool(_COMMIT.fullmatch(ref) or _FULL.fullmatch(ref))
-
-
-def changes(pages: Iterable[Mapping[str, Any]], *, backwards: bool) -> Changes:
-    """Read the pages of a comparison, oldest first."""
-    pages = list(pages)
+def changes(pages: Sequence[Mapping[str, Any]], own: Collection[str] | None = None, *, backwards: bool) -> Changes:
+    """Read the pages of a comparison, oldest first; with ``own`` only these commits. The files are those of all commits."""
     first = pages[0]
-    commits = [_change(each) for page in pages for each in page.get("commits") or ()]
-    files = first.get("files") or ()
+    commits = [_change(each) for page in pages for each in page.get("commits") or () if own is None or each["sha"] in own]
     return Changes(
         tuple(commits[:SHOWN]),
-        int(first["total_commits"]),
+        int(first["total_commits"]) if own is None else len(commits),
         tuple(dict.fromkeys(each.author for each in commits)),
-        files=tuple(dict.fromkeys(name for each in files for name in (each.get("previous_filename"), each["filename"]) if name)),
+        files=files(first),
         url=str(first.get("html_url") or ""),
         backwards=backwards,
-        known=len(files) < FILES,
+        known=len(first.get("files") or ()) < FILES,
     )
+
+
+def files(thing: Mapping[str, Any]) -> tuple[str, ...]:
+    """Name the files that a commit or a comparison changes; of one that was moved both names."""
+    listed = thing.get("files") or ()
+    return tuple(dict.fromkeys(name for each in listed for name in (each.get("previous_filename"), each["filename"]) if name))
 
 
 def _change(commit: Mapping[str, Any]) -> Change:
@@ -83,43 +65,52 @@ def _change(commit: Mapping[str, Any]) -> Change:
 # Tests ----------------------------------------------------------------------------------------------------------------------------------
 
 
-class Check(NamedTuple):
-    """What one check says."""
+def workflow(run: Mapping[str, Any]) -> Outcome:
+    """Read a workflow run: the same workflow on the same ref of the same repository, for the same event, is the same thing run again.
 
-    name: str
-    verdict: str
-    """``green``, ``red``, ``running``, or ``nothing`` where it was skipped."""
-
-
-def checks(runs: Iterable[Mapping[str, Any]], ours: Collection[int]) -> list[Check]:
-    """Read check runs. The newest of one name in one suite decides; the suites of our own deployments do not count."""
-    found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for run in runs:
-        suite = (run.get("check_suite") or {}).get("id")
-        key = (suite, (run.get("app") or {}).get("id"), run["name"])
-        if suite not in ours and int(run["id"]) >= int(found.get(key, run)["id"]):
-            found[key] = run
-    return [_check(str(run["name"]), run) for run in found.values()]
+    Its own conclusion speaks for its jobs. One that waits for somebody's leave to run, as a fork's may, has tested nothing.
+    """
+    name = str(run.get("name") or run.get("path") or run["id"])
+    where = str((run.get("head_repository") or {}).get("id"))
+    of = ("workflow", str(run["workflow_id"]), str(run["event"]), str(run.get("head_branch")), where, str(run.get("path")))
+    said = Said.STOPPED if run.get("conclusion") == "action_required" else _said(run)
+    return Outcome(name, said, of, (_moment(run.get("run_started_at") or run.get("created_at")), int(run["id"])))
 
 
-def newest(runs: Iterable[Mapping[str, Any]], ours: str) -> list[Mapping[str, Any]]:
-    """Pick the workflow runs that count: the newest of each workflow and its event, without those of the workflow ``ours``."""
-    found: dict[tuple[Any, ...], Mapping[str, Any]] = {}
-    for run in runs:
-        key = (run["workflow_id"], run["event"])
-        if not is_of(run, ours) and int(run["id"]) >= int(found.get(key, run)["id"]):
-            found[key] = run
-    return list(found.values())
+def number(run: Outcome) -> int:
+    """Give the id of a workflow run."""
+    return int(run.at[1])
 
 
-def workflows(runs: Iterable[Mapping[str, Any]]) -> list[Check]:
-    """Read workflow runs. One runs until its last job has ended, also while that job waits for others and has no check run yet."""
-    return [_check(str(run.get("name") or run.get("path") or run["id"]), run) for run in runs]
+def jobs(run: Outcome, listed: Iterable[Mapping[str, Any]]) -> list[Outcome]:
+    """Read the jobs of a workflow run's newest attempt; each is called like its check run, and namesakes are beside each other."""
+    return [Outcome(str(job["name"]), _said(job), (*run.of, str(job["id"])), run.at, is_part=True) for job in listed]
 
 
-def jobs(listed: Iterable[Mapping[str, Any]]) -> list[Check]:
-    """Read the jobs of a workflow run; each is called like its check run."""
-    return [_check(str(job["name"]), job) for job in listed]
+def believed(run: Outcome, parts: Iterable[Outcome]) -> Outcome:
+    """Take a run that was cancelled after one of its jobs had failed for what it is: it has tested something."""
+    has_failed = run.said is Said.STOPPED and any(part.said is Said.FAILED for part in parts)
+    return replace(run, said=Said.FAILED) if has_failed else run
+
+
+def dated(outcome: Outcome, commit: str) -> Outcome:
+    """Keep what was said at an earlier commit apart from what is said at a later one."""
+    return replace(outcome, of=(commit, *outcome.of))
+
+
+def may_run_again(run: Mapping[str, Any], ours: str) -> bool:
+    """Tell whether a run is one of tests, and of the repository itself."""
+    home, head = (run.get(name) or {} for name in ("repository", "head_repository"))
+    return not is_of(run, ours) and home.get("id") is not None and home.get("id") == head.get("id")
+
+
+def checks(runs: Iterable[Mapping[str, Any]], suites: Collection[int]) -> list[Outcome]:
+    """Read the check runs of other apps: those whose suite is no workflow's. GitHub gives the latest; namesakes are beside each other."""
+    return [
+        Outcome(str(run["name"]), _said(run), ("check", str(run["id"])), (int(run["id"]),))
+        for run in runs
+        if (run.get("check_suite") or {}).get("id") not in suites
+    ]
 
 
 def is_of(run: Mapping[str, Any], workflow: str) -> bool:
@@ -127,36 +118,68 @@ def is_of(run: Mapping[str, Any], workflow: str) -> bool:
     return str(run.get("path") or "").partition("@")[0].rpartition("/")[2] == workflow
 
 
-def _check(name: str, run: Mapping[str, Any]) -> Check:
+def _said(run: Mapping[str, Any]) -> Said:
+    """Read what a run, a job or a check says; a word that is not known is never a success."""
     if run.get("status") != "completed":
-        return Check(name, "running")
-    conclusion = run.get("conclusion")
-    if conclusion == "success":
-        return Check(name, "green")
-    return Check(name, "nothing" if conclusion in _NEITHER else "red")
+        return Said.RUNNING
+    return _SAID.get(str(run.get("conclusion")), Said.FAILED)
 
 
-def statuses(given: Iterable[Mapping[str, Any]]) -> list[Check]:
+def _moment(text: Any) -> float:
+    try:
+        return datetime.fromisoformat(str(text)).timestamp()
+    except ValueError:
+        return 0.0
+
+
+def statuses(given: Iterable[Mapping[str, Any]]) -> list[Outcome]:
     """Read the statuses of the combined status; its own summary says "pending" where there are none, which means nothing."""
-    words = {"success": "green", "pending": "running"}
-    return [Check(str(each["context"]), words.get(str(each["state"]), "red")) for each in given]
+    words = {"success": Said.PASSED, "pending": Said.RUNNING}
+    return [Outcome(str(each["context"]), words.get(str(each["state"]), Said.FAILED), ("status", str(each["context"]))) for each in given]
 
 
-def quality(found: Iterable[Check], *, required: Iterable[str] = (), note: str = "", url: str = "") -> Quality:
-    """Weigh all checks of a commit. Red outweighs running, and a required one that is missing runs; without a success nothing is green."""
-    found = list(found)
-    for verdict, state, words in (("red", QualityState.RED, "failed"), ("running", QualityState.RUNNING, "still running")):
-        names = sorted({name for name, each in found if each == verdict})
-        if names:
-            return Quality(state, f"{listed(names)} {words}{note}", url)
-    green = sum(each == "green" for _, each in found)
-    passed = f"{green} {'check' if green == 1 else 'checks'} passed"
-    missing = sorted(set(required) - {name for name, _ in found})
-    if missing:
-        return Quality(QualityState.RUNNING, f"{passed}; required and not reported yet: {listed(missing)}{note}", url)
-    if not green:
-        return Quality(QualityState.NONE, f"no tests have run at this commit{note}", url)
-    return Quality(QualityState.GREEN, f"{passed}{note}", url)
+def quality(weighed: Weighed, outcomes: Iterable[Outcome] = (), *, note: str = "", url: str = "") -> Quality:
+    """Put what was weighed into words."""
+    beside = f"; {listed(_names(weighed.beside))} failed, which does not count here" if weighed.beside else ""
+    return Quality(weighed.state, _sentence(weighed, list(outcomes)) + beside + note, url)
+
+
+def _sentence(weighed: Weighed, outcomes: Sequence[Outcome]) -> str:
+    if weighed.state is QualityState.RED:
+        return f"{listed(_names(_told(weighed.deciding, outcomes, Said.FAILED)))} failed"
+    if weighed.missing and weighed.state is not QualityState.GREEN:
+        return _missing(weighed, outcomes)
+    if weighed.state is QualityState.RUNNING:
+        return f"{listed(_names(weighed.deciding))} still running"
+    if weighed.state is QualityState.GREEN:
+        return _counted(_told(weighed.deciding, outcomes, Said.PASSED))
+    stopped = _names(each for each in weighed.deciding if each.said is Said.STOPPED)
+    return f"{listed(stopped)} cancelled, so nothing has been tested" if stopped else "no tests have run at this commit"
+
+
+def _missing(weighed: Weighed, outcomes: Sequence[Outcome]) -> str:
+    passed = _counted(_told([each for each in outcomes if each.said is Said.PASSED and not each.is_part], outcomes, Said.PASSED))
+    if weighed.state is QualityState.RUNNING:
+        return f"{passed}; required and not reported yet: {listed(list(weighed.missing))}"
+    remedy = "a check that is filtered by paths reports only where they change: name the service's paths, or take it out of checks"
+    return f"{passed}; required and not reported: {listed(list(weighed.missing))}, and nothing runs that could; {remedy}"
+
+
+def _told(outcomes: Iterable[Outcome], every: Sequence[Outcome], said: Said) -> list[Outcome]:
+    """Name the jobs instead of the workflow run that they are parts of, where these are known."""
+    told: dict[Outcome, None] = {}
+    for outcome in outcomes:
+        parts = [each for each in every if each.is_part and each.said is said and each.of[:-1] == outcome.of]
+        told |= dict.fromkeys(parts or [outcome])
+    return list(told)
+
+
+def _counted(passed: Sequence[Outcome]) -> str:
+    return f"{len(passed)} {'check' if len(passed) == 1 else 'checks'} passed"
+
+
+def _names(outcomes: Iterable[Outcome]) -> list[str]:
+    return sorted({each.name for each in outcomes})
 
 
 def listed(names: list[str]) -> str:

@@ -9,20 +9,26 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError
+from bot.providers.ci.github.changed import Changed
+from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key
+from bot.providers.ci.github.names import Names
 from bot.providers.ci.github.protection import Guard, Protection
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.required import BY_RULES, Required
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Policy, Surroundings
+from bot.providers.ci.github.tests import Tests
 from bot.providers.ci.starts import Starts
+from bot.providers.ci.versions import Tags
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
 
 API = "https://api.github.com"
 WORKFLOW = "deploy.yml"
+ONLY = "required only"
 HASTY = Budget(timeout=3.0, tries=1, patience=0.0)
 """What a courtesy may cost."""
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
@@ -44,6 +50,7 @@ class Options:
     alerts: Policy
     protection: bool
     checks: tuple[str, ...]
+    only_required: bool
 
 
 def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
@@ -55,14 +62,18 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     deployments = Deployments(hasty, on=options.deployments)
     starts = Starts("github", bench.service, bench.runs, bench.clock)
     protection = Protection(repository, starts, on=options.protection)
-    runs = Runs(repository, options.workflow, starts, deployments, protection)
+    runs = Runs(repository, options.workflow, starts, deployments, protection, service=bench.service)
     surroundings = Surroundings(repository if options.alerts is Policy.BLOCK else hasty, options.alerts)
     guard = Guard(repository, app, bench.environments) if app and options.protection and bench.environments else None
     secret = bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET")
-    required = Required(repository, options.checks)
+    required = Required(repository, options.checks, alone=options.only_required)
+    changed = Changed(repository, bench.paths)
+    names = Names(repository, Tags(bench.service, bench.tags), changed)
     return GitHubCI(
-        repository, options.workflow, runs=runs, required=required, surroundings=surroundings, guard=guard, webhook_secret=secret
-    )
+        repository, options.workflow, names=names, commits=Commits(repository, changed),
+        tests=Tests(repository, options.workflow, required, changed), runs=runs, required=required, surroundings=surroundings, guard=guard,
+        webhook_secret=secret,
+    )  # fmt: skip
 
 
 def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[Callable[[Budget | None], RestClient], App | None]:
@@ -93,7 +104,7 @@ def _options(bench: Workbench) -> Options:
     given = {name: str(value) for name, value in bench.options.items()}
     found = Options(
         given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
-        _switch(bench, "deployments"), _policy(bench), _switch(bench, "protection"), _checks(bench),
+        _switch(bench, "deployments"), _policy(bench), _switch(bench, "protection"), _checks(bench), _counts(bench),
     )  # fmt: skip
     if not _REPOSITORY.fullmatch(found.repository):
         raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
@@ -134,6 +145,16 @@ def _checks(bench: Workbench) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _counts(bench: Workbench) -> bool:
+    """Read which checks count: all, or only the required ones."""
+    value = str(bench.options.get("counts", "all"))
+    if value not in {"all", ONLY}:
+        raise _wrong(bench, "counts", f"write all or {ONLY}")
+    if value == ONLY and not bench.options.get("checks"):
+        raise _wrong(bench, "counts", f"say under checks what is required: {BY_RULES}, or names in brackets")
+    return value == ONLY
+
+
 def _wrong(bench: Workbench, option: str, remedy: str) -> ConfigurationError:
     return ConfigurationError(f'services.{bench.service}.ci.{option}: "{bench.options.get(option, "")}" does not do; {remedy}.')
 
@@ -155,9 +176,10 @@ KIND = CIKind(
             "The checks and statuses that must have passed, as in [unit, e2e]; required: those that the default branch's rules require. "
             "By default all that have reported count."
         ),
+        "counts": Option("all (default), or required only: then a check that fails and is not required is shown and does not count."),
         "alerts": Option(
             "show (default): open alerts of code scanning and Dependabot, and reviews, stand beside the tests; "
-            "block: a critical alert makes them red; off: not asked for."
+            "block: a critical alert makes them red, and alerts that may not be read make them unknown; off: not asked for."
         ),
     },
     secrets=(

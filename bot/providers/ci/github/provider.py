@@ -6,17 +6,17 @@ from collections.abc import Mapping
 
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
-from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
-from bot.providers.ci.github.facts import VENDOR
+from bot.providers.ci.github.names import Names
 from bot.providers.ci.github.protection import Guard
 from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Surroundings
+from bot.providers.ci.github.tests import Tests
 from bot.providers.workbench import Finding
 
 
@@ -28,6 +28,9 @@ class GitHubCI:
         repository: Repository,
         workflow: str,
         *,
+        names: Names,
+        commits: Commits,
+        tests: Tests,
         runs: Runs,
         required: Required,
         surroundings: Surroundings,
@@ -36,7 +39,9 @@ class GitHubCI:
     ) -> None:
         self._repository = repository
         self._workflow = workflow
-        self._commits = Commits(repository, workflow, required)
+        self._names = names
+        self._commits = commits
+        self._tests = tests
         self._required = required
         self._runs = runs
         self._surroundings = surroundings
@@ -52,7 +57,7 @@ class GitHubCI:
     async def resolve(self, ref: str) -> Resolved:
         """Resolve a tag, branch, commit or ``latest``."""
         with reading.understood():
-            return await self._commits.resolve(ref)
+            return await self._names.resolve(ref)
 
     async def compare(self, base: str, head: str) -> Changes:
         """List what ``head`` has and ``base`` has not."""
@@ -62,12 +67,12 @@ class GitHubCI:
     async def quality(self, commit: str) -> Quality:
         """Tell whether the commit's tests are green, and what stands beside them."""
         with reading.understood():
-            return await self._surroundings.beside(await self._commits.quality(commit), commit)
+            return await self._surroundings.beside(await self._tests.quality(commit), commit)
 
-    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
-        """Refuse: GitHub is not asked to run tests."""
-        sentence = "Run the tests again in GitHub; the newest run counts."
-        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+    async def test_again(self, commit: str) -> CIRun:
+        """Run the commit's tests again: the failed jobs of its workflows."""
+        with reading.understood():
+            return await self._tests.again(commit)
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
         """List none: GitHub keeps no freezes."""

@@ -24,9 +24,11 @@ _NOT_THERE = frozenset({HTTPStatus.NOT_FOUND, HTTPStatus.FORBIDDEN})
 class Required:
     """The required checks of one repository: those that the option names, or those of the rules."""
 
-    def __init__(self, repository: Repository, names: Sequence[str] = ()) -> None:
+    def __init__(self, repository: Repository, names: Sequence[str] = (), *, alone: bool = False) -> None:
         self._repository = repository
         self._names = tuple(names)
+        self.alone = alone
+        """Whether no other check counts."""
 
     @property
     def by_rules(self) -> bool:

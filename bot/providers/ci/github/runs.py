@@ -41,10 +41,12 @@ class Runs:
         deployments: Deployments,
         protection: Protection,
         *,
+        service: str,
         pauses: Sequence[float] = PAUSES,
     ) -> None:
         self._repository = repository
         self._workflow = workflow
+        self._service = service
         self._starts = starts
         self._deployments = deployments
         self._protection = protection
@@ -150,7 +152,7 @@ class Runs:
 
     async def _send(self, request: StartRequest) -> Reply:
         path = f"/actions/workflows/{escaped(self._workflow)}/dispatches"
-        body: dict[str, Any] = {"ref": await self._repository.ref(), "inputs": inputs(request)}
+        body: dict[str, Any] = {"ref": await self._repository.ref(), "inputs": inputs(request, self._service)}
         if self._gives_details:
             body["return_run_details"] = True
         return await self._repository.send("POST", path, body)
@@ -224,11 +226,11 @@ class Runs:
         return reading.run(data).state.is_final
 
 
-def inputs(request: StartRequest) -> dict[str, str]:
+def inputs(request: StartRequest, service: str) -> dict[str, str]:
     """Give what the workflow gets. GitHub refuses inputs that the workflow does not declare, so an empty one is not sent."""
     ours = {
         "action": request.action, "environment": request.environment, "commit": request.commit,
-        "correlation": request.correlation, "asked_by": request.asked_by,
+        "correlation": request.correlation, "asked_by": request.asked_by, "service": service,
     }  # fmt: skip
     return {name: value for name, value in {**request.inputs, **ours}.items() if value}
 

@@ -56,12 +56,23 @@ class Surroundings:
         return self._policy is Policy.BLOCK
 
     async def beside(self, tests: Quality, commit: str) -> Quality:
-        """Add what can be read to what the tests say. Raises IntegrationError only where alerts block and GitHub does not answer."""
+        """Add what can be read to what the tests say. Raises IntegrationError only where alerts block and cannot be read."""
         if self._policy is Policy.OFF:
             return tests
         found = [await self._ask(name, ask) for name, ask in self._alerts()]
+        self._refuse_blind(tests, found)
         found.append(await self._ask("pull request", lambda: self._reviews(commit)))
         return weighed(tests, found, blocks=self.blocks)
+
+    def _refuse_blind(self, tests: Quality, found: list[Fact]) -> None:
+        """Say that green cannot be known where alerts block and some of them may not be read: none is not the same as none seen."""
+        unread = [fact.name for fact in found if not fact.words]
+        if self.blocks and unread and tests.state is QualityState.GREEN and not any(fact.critical for fact in found):
+            sentence = (
+                f"alerts: block is set, and GitHub does not show {' and '.join(unread)}: switched off there, or not permitted to the bot. "
+                "Switch them on, give the permission, or set alerts: show."
+            )
+            raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
 
     async def unavailable(self) -> list[str]:
         """Name the kinds of alerts that cannot be read. Raises IntegrationError when GitHub does not answer."""

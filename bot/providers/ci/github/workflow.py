@@ -14,7 +14,7 @@ from bot.providers.ci.github.repository import Repository, escaped
 
 _RAW = "application/vnd.github.raw+json"
 _CORRELATION = re.compile(r"\binputs\.correlation\b|\binputs\[\s*'correlation'\s*\]")
-NEEDED = ("action", "environment", "commit", "correlation")
+NEEDED = ("action", "service", "environment", "commit", "correlation")
 """Inputs that every start sends, and"""
 SENT = (*NEEDED, "asked_by", "percent", "version", "strategy", "deployment")
 """all that a start may send; GitHub refuses what the workflow does not declare."""

@@ -56,6 +56,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
         has_api_token=bool(API_TOKEN.fullmatch(token)),
         clock=bench.clock,
         starts=Starts("jenkins", bench.service, bench.runs, bench.clock),
+        service=bench.service,
     )
 
 

@@ -62,6 +62,7 @@ class Jenkins:
         has_api_token: bool,
         clock: Clock,
         starts: Starts,
+        service: str,
     ) -> None:
         self._server = server
         self._mirror = mirror
@@ -71,6 +72,7 @@ class Jenkins:
         self._has_api_token = has_api_token
         self._clock = clock
         self._starts = starts
+        self._service = service
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
@@ -133,7 +135,7 @@ class Jenkins:
             found = await self.find(request.correlation)
             if found is not None:
                 return found
-            parameters = _parameters(request)
+            parameters = _parameters(request, self._service)
             await self._check_job(parameters)
             await self._starts.send(request)
             return await self._begin(request.correlation, parameters)
@@ -308,10 +310,11 @@ class Jenkins:
             store.popitem(last=False)
 
 
-def _parameters(request: StartRequest) -> dict[str, str]:
+def _parameters(request: StartRequest, service: str) -> dict[str, str]:
     ours = {
         reading.CORRELATION: request.correlation,
         "ACTION": request.action,
+        "SERVICE": service,
         "ENVIRONMENT": request.environment,
         reading.COMMIT: request.commit,
     }

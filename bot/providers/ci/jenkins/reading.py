@@ -18,7 +18,7 @@ from bot.ports import RunState, Stage
 
 CORRELATION = "CORRELATION_ID"
 COMMIT = "COMMIT"
-PARAMETERS = (CORRELATION, "ACTION", "ENVIRONMENT", COMMIT, "VERSION", "PERCENT", "STRATEGY", "DEPLOYMENT")
+PARAMETERS = (CORRELATION, "ACTION", "SERVICE", "ENVIRONMENT", COMMIT, "VERSION", "PERCENT", "STRATEGY", "DEPLOYMENT")
 """What a job must declare: Jenkins drops the value of a parameter that is not declared, without a word."""
 
 BUILD_TREE = "number,queueId,building,result,timestamp,duration,actions[parameters[name,value],causes[shortDescription]]"
