@@ -22,11 +22,12 @@ from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import CIProvider, Live, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
-from bot.services import board, deployments, notices, summaries
+from bot.services import board, deployments, notices, summaries, timely
 from bot.services.desk import Desk
 from bot.services.doors import Doors
 from bot.services.house import House, Pace
 from bot.services.people import TERMINAL, People
+from bot.services.standing import cards_due
 from bot.settings import Settings
 from bot.slack.announcer import SlackAnnouncer
 from bot.slack.client import SlackClient
@@ -148,9 +149,11 @@ class _Rooms:
             self.client,
             self.database.postings,
             lambda deployment: board.card_of(house, deployment),
+            lambda deployments: cards_due(house, deployments),
             self.words,
             draw=lambda message: draw(house, message),
             name=people.name,
+            still_true=lambda message: timely.still_true(house, message),
         )
         providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house.store, catalog, run)))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
@@ -174,7 +177,7 @@ class _Rooms:
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
         stack.push_async_callback(reception.close)  # after the doors are shut
-        return await self._open_doors(stack, house, self._application(house, reception, socket, engine), socket)
+        return await self._open_doors(stack, house, self._application(house, reception, socket, engine, announcer), socket)
 
     async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
         bot = Bot(house, self.database, application, await listen(stack, application, self.settings))
@@ -216,7 +219,9 @@ class _Rooms:
             team=self.loaded.catalog.team, dispatch=reception.dispatch,
         )  # fmt: skip
 
-    def _application(self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine) -> web.Application:
+    def _application(
+        self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine, announcer: SlackAnnouncer
+    ) -> web.Application:
         figures = self.figures
         guard = Guard(
             [secret.encode() for secret in self.settings.signing_secrets], house.catalog.team, self.settings.slack_app_id, self.clock
@@ -231,7 +236,7 @@ class _Rooms:
         async def slack_answers() -> str:
             if socket is not None and not await socket.is_connected():
                 return "Socket Mode is not connected"
-            return await slack.problem()
+            return announcer.problem or await slack.problem()
 
         async def engine_works() -> str:
             return "" if engine.is_working else "the engine has stopped"

@@ -17,7 +17,7 @@ from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import Providers
 from bot.providers.workbench import Examined, Finding
 from bot.settings import Settings
-from bot.slack.client import SlackClient
+from bot.slack.client import SlackClient, SlackError
 from bot.slack.manifest import SCOPES
 from bot.storage.database import open_database
 from bot.wiring import known_kinds
@@ -74,7 +74,7 @@ async def _slack(settings: Settings, loaded: Loaded, session: aiohttp.ClientSess
     try:
         me, headers = await client.standing()
     except IntegrationError as error:
-        if error.retry:
+        if error.retry and not (isinstance(error, SlackError) and error.is_account):
             away = "See whether this machine reaches slack.com: its network, its name server, HTTPS_PROXY and NO_PROXY."
             return [Finding("token", None, f"{error}.", away)]
         return [Finding("token", ok=False, sentence=f"{error}.", remedy="Copy the bot token again; OAuth & Permissions shows it.")]

@@ -27,6 +27,7 @@ from bot.domain.readiness import Review
 from bot.domain.rollout import RunState as RunState  # noqa: PLC0414 - providers read it here
 from bot.domain.rollout import Stage as Stage  # noqa: PLC0414
 from bot.domain.rollout import Step
+from bot.domain.urgency import Urgency
 
 Json = Any
 """A JSON value; it may be stored."""
@@ -363,6 +364,11 @@ class Message:
     chart: bool = False
     """Whether the deployment's newest snapshots are attached as a picture."""
 
+    @property
+    def lane(self) -> str:
+        """Name what it must stay in order with: its thread, its channel, or the person."""
+        return f"{self.to} {self.deployment or self.channel}" if self.to in {"thread", "channel"} else self.to
+
 
 class Announcer(Protocol):
     """Keeps Slack in step with the stored state. None of these waits for Slack."""
@@ -375,8 +381,8 @@ class Announcer(Protocol):
         """Post what the outbox holds."""
         ...
 
-    async def answer(self, intent: Intent, answer: Answer) -> None:
-        """Answer a person alone. Lost when Slack is down: the card and the thread hold what matters."""
+    async def answer(self, intent: Intent, answer: Answer) -> bool:
+        """Answer a person alone; False when Slack does not take it now. Never raises."""
         ...
 
 
@@ -462,7 +468,7 @@ class Reader(Protocol):
         """List the deployments whose runbook still has work to do, oldest first."""
         ...
 
-    async def changed_since(self, at: datetime, limit: int = 200) -> tuple[Deployment, ...]:
+    async def changed_since(self, at: datetime) -> tuple[Deployment, ...]:
         """List the deployments whose state changed since a moment, newest first."""
         ...
 
@@ -774,12 +780,24 @@ class Postings(Protocol):
         """List unsent messages, oldest first."""
         ...
 
+    async def heads(self, limit: int = 50, *, besides: Collection[str] = ()) -> tuple[Message, ...]:
+        """List the oldest unsent message of each lane but those ``besides``: alarms before what goes into threads, then oldest first."""
+        ...
+
     async def sent(self, key: str) -> None:
         """Take a message out of the outbox."""
         ...
 
+    async def drop(self, key: str) -> None:
+        """Take a message out of the outbox that has been overtaken and was never said."""
+        ...
+
     async def park(self, key: str, why: str) -> None:
-        """Put a message aside that Slack will never take; the others flow on."""
+        """Put a message aside that Slack does not take; the others flow on."""
+        ...
+
+    async def unpark(self) -> None:
+        """Give what was put aside another chance: words may have been repaired, a person may be back."""
         ...
 
 
@@ -966,3 +984,19 @@ class BoardRow:
 
 CardOf = Callable[[DeploymentId], Awaitable[Card | None]]
 """Fill a deployment's card from the store (given to the announcer by the composition root)."""
+
+
+@dataclass(frozen=True, slots=True)
+class CardDue:
+    """The card on which a deployment shows (a rollback: the one that it undoes), and how urgent it is that it shows the newest state."""
+
+    card: DeploymentId
+    urgency: Urgency
+    channel: str = ""
+    """Where it is posted when it has not been posted yet."""
+
+
+CardsDue = Callable[[Collection[DeploymentId]], Awaitable[Mapping[DeploymentId, CardDue]]]
+"""Look which cards show these deployments, and how urgent each is; one that does not exist is missing from the answer."""
+StillTrue = Callable[[Message], Awaitable[Message | None]]
+"""Give a message as it may be said at this moment: as it is, in other words, or None when it has been overtaken."""

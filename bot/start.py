@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.domain.errors import ConfigurationError, GonogoError, IntegrationError
 from bot.domain.faults import of_system
 from bot.settings import Settings
-from bot.slack.client import SlackClient
+from bot.slack.client import SlackClient, SlackError
 
 log = structlog.get_logger(__name__)
 
@@ -32,7 +32,7 @@ async def who_am_i(client: SlackClient, team: str, under_way: int) -> Mapping[st
     try:
         me = await client.who_am_i()
     except IntegrationError as error:
-        if error.retry:
+        if error.retry and not (isinstance(error, SlackError) and error.is_account):
             log.warning("Slack does not answer; going on without it")
             return {}
         sentence = f"Slack refuses SLACK_BOT_TOKEN: {error}. Install the app again and copy its token."

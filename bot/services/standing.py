@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
 from bot.domain.card import Card
 from bot.domain.catalog import Need
-from bot.domain.deployment import Deployment, State
-from bot.ports import Reader, Standing
+from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.urgency import urgency
+from bot.ports import CardDue, Reader, Standing
+from bot.services.house import House
+
+_JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})
+"""Where numbers are weighed."""
 
 
 async def standing(reader: Reader, deployment: Deployment, now: datetime) -> Standing:
@@ -30,3 +36,17 @@ async def standing(reader: Reader, deployment: Deployment, now: datetime) -> Sta
         is_blind=card.is_blind,
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
     )
+
+
+async def cards_due(house: House, deployments: Collection[DeploymentId]) -> dict[DeploymentId, CardDue]:
+    """Look which cards show these deployments and how urgent each is; a rollback shows on the card of what it undoes."""
+    found: dict[DeploymentId, CardDue] = {}
+    async with house.store.reading() as reader:
+        for each in deployments:
+            deployment = await reader.deployment(each)
+            if deployment is not None and deployment.undoes:
+                deployment = await reader.deployment(deployment.undoes)
+            if deployment is not None:
+                is_degraded = deployment.state in _JUDGED and (await standing(reader, deployment, house.now())).is_degraded
+                found[each] = CardDue(deployment.id, urgency(deployment.state, is_degraded=is_degraded), deployment.channel)
+    return found

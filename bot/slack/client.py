@@ -31,23 +31,37 @@ RATE_LIMITED = frozenset({"ratelimited", "rate_limited", "message_limit_exceeded
 IN_TROUBLE = frozenset({"internal_error", "fatal_error", "service_unavailable", "request_timeout", "team_added_to_org"})
 """Errors of Slack's own; the call may have been carried out all the same."""
 
+ACCOUNT = frozenset(
+    {
+        "invalid_auth", "not_authed", "account_inactive", "token_revoked", "token_expired", "not_allowed_token_type", "org_login_required",
+        "ekm_access_denied", "team_access_not_granted", "enterprise_is_restricted", "two_factor_setup_required", "accesslimited",
+        "access_denied", "team_not_found", "user_removed_from_team", "user_is_restricted",
+    }
+)  # fmt: skip
+"""Slack refuses us, whatever we ask: a person has to mend that, and then the same call is taken."""
+NO_SCOPE = "missing_scope"
+"""Refuses one method; where it is a method that says something, nothing can be said."""
+
 METADATA_EVENT = "gonogo"
 
 
 class SlackError(IntegrationError):
     """Slack said no, or nothing. ``code`` is Slack's error name; ``wait`` is how long a 429 asks to wait, in seconds.
 
-    ``perhaps_done`` is True when the call may have been carried out although no good answer came.
+    ``perhaps_done`` is True when the call may have been carried out although no good answer came. ``is_account`` is True when Slack
+    refuses the bot and not this call: then everything waits, and nothing is given up.
     """
 
     def __init__(
-        self, method: str, code: str, *, status: int | None = None, retry: bool, perhaps_done: bool = False, wait: float = 0.0
-    ) -> None:
+        self, method: str, code: str, *, status: int | None = None, retry: bool, perhaps_done: bool = False, wait: float = 0.0,
+        is_account: bool = False,
+    ) -> None:  # fmt: skip
         super().__init__(f"Slack did not carry out {method}: {code}", vendor="Slack", status=status, retry=retry)
         self.method = method
         self.code = code
         self.perhaps_done = perhaps_done
         self.wait = wait
+        self.is_account = is_account
 
 
 class SlackClient:
@@ -208,6 +222,8 @@ def _refused(method: str, error: SlackApiError) -> SlackError:
     status = getattr(response, "status_code", None)
     if status == 429 or code in RATE_LIMITED:  # noqa: PLR2004 - too many requests
         return SlackError(method, "ratelimited", status=status, retry=True, wait=_wait(getattr(response, "headers", {})))
+    if code in ACCOUNT or status == 401 or (code == NO_SCOPE and method.startswith("chat.")):  # noqa: PLR2004 - unauthorised
+        return SlackError(method, code or f"status {status}", status=status, retry=True, is_account=True)
     unclear = not code or code in IN_TROUBLE or (status or 0) >= 500  # noqa: PLR2004 - the server's own errors
     return SlackError(method, code or f"status {status}", status=status, retry=unclear, perhaps_done=unclear)
 

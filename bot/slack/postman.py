@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Awaitable
 from typing import TypeVar
 
+import structlog
+
 from bot.ports import Posting, Postings
 from bot.slack.blocks import Drawn
 from bot.slack.client import SlackClient, SlackError
 from bot.slack.pacing import UPDATE, Pacing
 
+log = structlog.get_logger(__name__)
+
 POST = "chat.postMessage"
 OPEN = "conversations.open"
 HISTORY = "conversations.history"
 UPLOAD = "files.completeUploadExternal"
+
+MOST_REMEMBERED = 20_000
 
 T = TypeVar("T")
 
@@ -36,10 +42,21 @@ class Postman:
         self._certainly_not: set[str] = set()
         """Keys that are intended and known not to have been posted, because Slack said so to this process."""
         self._direct: dict[str, str] = {}
+        self._known: dict[str, Posting] = {}
+        """What has been posted; nobody else writes it down, so that it need not be read again."""
+        self.refused = ""
+        """How Slack refuses the whole account, while it does: nothing can be said until a person has mended that."""
+
+    async def posting(self, key: str) -> Posting | None:
+        """Recall a posting."""
+        known = self._known.get(key) or await self._postings.get(key)
+        if known is not None and known.ts:
+            self._remember(known)
+        return known
 
     async def post(self, key: str, channel: str, drawn: Drawn, *, thread: str = "", oldest: str = "0") -> Posting:
         """Post a message, unless it has been posted; ``oldest`` is a ts before which it cannot have been."""
-        posting = await self._postings.get(key)
+        posting = await self.posting(key)
         if posting is not None and posting.ts:
             return posting
         self.ready(POST, channel)
@@ -63,16 +80,16 @@ class Postman:
             return
         self.ready(UPDATE, posting.channel)
         await self.ask(UPDATE, posting.channel, self._client.update(posting.channel, posting.ts, drawn, key=posting.key))
-        await self._postings.save(Posting(posting.key, posting.channel, posting.ts, drawn.digest))
+        await self._save(Posting(posting.key, posting.channel, posting.ts, drawn.digest))
 
     async def forget(self, key: str, channel: str) -> None:
         """Have a message posted anew, in this channel: where it was it is certainly not any more."""
-        await self._postings.save(Posting(key, channel))
+        await self._save(Posting(key, channel))
         self._certainly_not.add(key)
 
     async def picture(self, key: str, posting: Posting, picture: bytes, *, title: str) -> None:
         """Put a picture into a message's thread, at most once: it cannot be searched for, and one too few is better than one too many."""
-        if await self._postings.get(key) is not None and key not in self._certainly_not:
+        if await self.posting(key) is not None and key not in self._certainly_not:
             return
         self.ready(UPLOAD, posting.channel)
         await self._postings.intend(key, posting.channel)
@@ -109,13 +126,27 @@ class Postman:
         try:
             answer = await call
         except SlackError as error:
-            if error.wait:
-                self._pacing.refused(method, channel, error.wait)
-            elif error.retry:
-                self._pacing.missed()
+            self._heed(method, channel, error)
             raise
-        self._pacing.answered()
+        self._heard()
         return answer
+
+    def _heed(self, method: str, channel: str, error: SlackError) -> None:
+        if error.is_account and not self.refused:
+            log.error(
+                "Slack refuses the bot; everything waits, and goes on by itself when Slack takes it again", method=method, why=error.code
+            )
+        self.refused = error.code if error.is_account else self.refused
+        if error.wait:
+            self._pacing.refused(method, channel, error.wait)
+        elif error.retry:
+            self._pacing.missed()
+
+    def _heard(self) -> None:
+        if self.refused:
+            log.warning("Slack takes the bot's calls again", refused=self.refused)
+        self.refused = ""
+        self._pacing.answered()
 
     async def _look(self, posting: Posting, *, thread: str, oldest: str) -> str:
         self.ready(HISTORY, posting.channel)
@@ -129,8 +160,19 @@ class Postman:
 
     async def _posted(self, posting: Posting) -> Posting:
         self._certainly_not.discard(posting.key)
-        await self._postings.save(posting)
+        await self._save(posting)
         return posting
+
+    async def _save(self, posting: Posting) -> None:
+        await self._postings.save(posting)
+        self._known.pop(posting.key, None)
+        if posting.ts:
+            self._remember(posting)
+
+    def _remember(self, posting: Posting) -> None:
+        if len(self._known) >= MOST_REMEMBERED:
+            self._known.clear()
+        self._known[posting.key] = posting
 
     def _learn(self, key: str, error: SlackError) -> None:
         if error.perhaps_done:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import ColumnElement, delete, insert, select, update
+from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.ports import LocalRun, Message, Posting, Sample
@@ -51,13 +51,32 @@ class SqlPostings:
             rows = (await connection.execute(statement)).scalars().all()
         return tuple(codec.read(Message, body) for body in rows)
 
+    async def heads(self, limit: int = 50, *, besides: Collection[str] = ()) -> tuple[Message, ...]:
+        """List the oldest unsent message of each lane but some: alarms before what goes into threads, then oldest first."""
+        row = table(OutboxRow)
+        first = select(func.min(row.c.n)).where(row.c.state == "waiting", row.c.lane.not_in(besides)).group_by(row.c.lane)
+        statement = select(row.c.body).where(row.c.n.in_(first)).order_by(row.c.lane.startswith("thread "), row.c.n).limit(limit)
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(statement)).scalars().all()
+        return tuple(codec.read(Message, body) for body in rows)
+
     async def sent(self, key: str) -> None:
         """Take a message out of the outbox."""
         await self._close(key, "sent", "")
 
+    async def drop(self, key: str) -> None:
+        """Take a message out of the outbox that has been overtaken."""
+        await self._close(key, "overtaken", "")
+
     async def park(self, key: str, why: str) -> None:
-        """Put a message aside that Slack will never take."""
+        """Put a message aside that Slack does not take."""
         await self._close(key, "parked", why)
+
+    async def unpark(self) -> None:
+        """Give what was put aside another chance."""
+        row = table(OutboxRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.state == "parked").values(state="waiting"))
 
     async def _close(self, key: str, state: str, why: str) -> None:
         row = table(OutboxRow)

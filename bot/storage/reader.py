@@ -101,10 +101,10 @@ class SqlReader:
         rows = await self._all(statement.order_by(col(DeploymentRow.requested_at), col(DeploymentRow.number)))
         return tuple(deployment_of(row) for row in rows)
 
-    async def changed_since(self, at: datetime, limit: int = 200) -> tuple[Deployment, ...]:
+    async def changed_since(self, at: datetime) -> tuple[Deployment, ...]:
         """List the deployments whose state changed since a moment, newest first."""
         row = table(DeploymentRow)
-        statement = select(row).where(row.c.state_since >= at).order_by(row.c.state_since.desc()).limit(limit)
+        statement = select(row).where(row.c.state_since >= at).order_by(row.c.state_since.desc())
         return tuple(deployment_of(found) for found in await self._all(statement))
 
     async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:

@@ -246,7 +246,8 @@ class SqlTransaction(SqlReader):
 
     async def say(self, message: Message) -> None:
         """Put a message into the outbox; the same key twice is one message."""
-        if await add(self._connection, OutboxRow, {"key": message.key, "state": "waiting", "why": "", "body": codec.write(message)}):
+        values = {"key": message.key, "lane": message.lane, "state": "waiting", "why": "", "body": codec.write(message)}
+        if await add(self._connection, OutboxRow, values):
             self.has_said = True
 
     async def start(self, runbook: str, id: str, *args: Json) -> None:

@@ -223,12 +223,13 @@ class AuditHeadRow(SQLModel, table=True):
 
 
 class OutboxRow(SQLModel, table=True):
-    """A message: ``state`` is waiting, sent or parked."""
+    """A message: ``state`` is waiting, sent, overtaken or parked; ``lane`` is what it must stay in order with."""
 
     __tablename__ = "outbox"
-    __table_args__ = (Index("outbox_waiting", "state", "n"),)
+    __table_args__ = (Index("outbox_waiting", "state", "lane", "n"),)
     n: int | None = Field(default=None, primary_key=True)
     key: str = Field(unique=True)
+    lane: str
     state: str = "waiting"
     why: str = ""
     body: Any = Field(sa_type=Document)

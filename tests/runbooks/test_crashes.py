@@ -147,7 +147,8 @@ class Quiet:
 
     def outbox_changed(self) -> None: ...
 
-    async def answer(self, intent: Intent, answer: Answer) -> None: ...
+    async def answer(self, intent: Intent, answer: Answer) -> bool:
+        raise AssertionError(intent, answer)
 
 
 POLICY = EnvironmentPolicy(

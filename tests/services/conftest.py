@@ -284,7 +284,7 @@ class Quiet:
 
     def outbox_changed(self) -> None: ...
 
-    async def answer(self, intent: Intent, answer: Answer) -> None:
+    async def answer(self, intent: Intent, answer: Answer) -> bool:
         raise AssertionError(intent, answer)
 
 

@@ -6,7 +6,7 @@ import asyncio
 import itertools
 import json
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -19,7 +19,8 @@ from aiohttp.test_utils import TestServer
 from bot.domain.card import Card
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.people import Person
-from bot.ports import Message, Posting
+from bot.domain.urgency import urgency
+from bot.ports import CardDue, Message, Posting
 from bot.slack.client import SlackClient
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
@@ -41,6 +42,8 @@ class FakeSlack:
         self.responses: list[dict[str, Any]] = []
         self.files: list[dict[str, Any]] = []
         self.away = False
+        self.refuses = ""
+        """How it refuses the bot as a whole."""
         self.url = ""
         self._ts = itertools.count(int(NOW.timestamp()))
 
@@ -62,6 +65,8 @@ class FakeSlack:
             return web.json_response({"ok": False, "error": "ratelimited"}, status=429, headers=headers)
         if fault == "html":
             return web.Response(text="<html>down</html>", status=502, content_type="text/html")
+        if self.refuses:
+            return web.json_response({"ok": False, "error": self.refuses})
         if fault.startswith("error "):
             return web.json_response({"ok": False, "error": fault[6:]})
         answer = self._carry_out(method, arguments, request)
@@ -181,6 +186,8 @@ class MemoryPostings:
         self.stored: dict[str, Posting] = {}
         self.waiting: dict[str, Message] = {}
         self.parked: dict[str, str] = {}
+        self.put_aside: dict[str, Message] = {}
+        self.overtaken: list[str] = []
 
     async def get(self, key: str) -> Posting | None:
         return self.stored.get(key)
@@ -194,12 +201,25 @@ class MemoryPostings:
     async def outbox(self, limit: int = 50) -> tuple[Message, ...]:
         return tuple(self.waiting.values())[:limit]
 
+    async def heads(self, limit: int = 50, *, besides: Collection[str] = ()) -> tuple[Message, ...]:
+        first = {message.lane: message for message in reversed(self.waiting.values()) if message.lane not in besides}
+        order = list(self.waiting)
+        return tuple(sorted(first.values(), key=lambda head: (head.to == "thread", order.index(head.key))))[:limit]
+
     async def sent(self, key: str) -> None:
         self.waiting.pop(key)
 
-    async def park(self, key: str, why: str) -> None:
+    async def drop(self, key: str) -> None:
         self.waiting.pop(key)
+        self.overtaken.append(key)
+
+    async def park(self, key: str, why: str) -> None:
         self.parked[key] = why
+        self.put_aside[key] = self.waiting.pop(key)
+
+    async def unpark(self) -> None:
+        self.waiting.update(self.put_aside)
+        self.put_aside.clear()
 
     def put(self, *messages: Message) -> None:
         self.waiting.update({message.key: message for message in messages})
@@ -210,6 +230,7 @@ class World:
 
     def __init__(self) -> None:
         self.cards: dict[str, Card] = {}
+        self.drawn: list[str] = []
         self.postings = MemoryPostings()
 
     def deployment(self, id: str = "storefront-42", state: State = State.QUEUED, **changes: Any) -> Card:
@@ -221,7 +242,15 @@ class World:
         return self.cards[id]
 
     async def card_of(self, id: str) -> Card | None:
+        self.drawn.append(id)
         return self.cards.get(id)
+
+    async def cards_due(self, ids: Collection[str]) -> Mapping[str, CardDue]:
+        return {
+            each: CardDue(each, urgency(card.deployment.state, is_degraded=False), card.deployment.channel)
+            for each in ids
+            if (card := self.cards.get(each)) is not None
+        }
 
 
 @pytest.fixture

@@ -40,7 +40,9 @@ def bot(client: SlackClient, postings: Any, world: Any) -> Bot:
     async def running(*cards: str, min_interval: float = 0.0, **more: Any) -> AsyncIterator[SlackAnnouncer]:
         words = Words(now=lambda: NOW)
         pacing = Pacing(time.monotonic, updates_per_minute=600, posts_per_second=100, patience=0.05)
-        announcer = SlackAnnouncer(client, postings, world.card_of, words, min_interval=min_interval, **{"pacing": pacing, **more})
+        announcer = SlackAnnouncer(
+            client, postings, world.card_of, world.cards_due, words, min_interval=min_interval, **{"pacing": pacing, **more}
+        )
         await announcer.open(cards)
         try:
             yield announcer
@@ -183,7 +185,9 @@ async def test_a_message_that_slack_never_takes_is_put_aside_and_the_others_flow
     async with bot():
         await until(lambda: not postings.waiting)
     assert set(postings.parked) == {"bad template", "bad facts", "ghost"}
-    assert len(slack.channels["C1"]) == 2
+    _card, *said = slack.channels["C1"]
+    keys = {message["metadata"]["event_payload"]["key"] for message in said}
+    assert keys == {"bad template:instead", "bad facts:instead", "good", "ghost:instead"}
 
 
 async def test_a_deleted_card_is_posted_anew(bot: Bot, slack: Any, world: Any, until: Until) -> None:

@@ -165,6 +165,7 @@ def upgrade() -> None:
         "outbox",
         sa.Column("n", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("lane", sa.String(), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("why", sa.String(), nullable=False),
         sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
@@ -172,7 +173,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("key"),
     )
     with op.batch_alter_table("outbox", schema=None) as batch_op:
-        batch_op.create_index("outbox_waiting", ["state", "n"], unique=False)
+        batch_op.create_index("outbox_waiting", ["state", "lane", "n"], unique=False)
 
     op.create_table(
         "page",

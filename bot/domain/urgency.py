@@ -1,0 +1,48 @@
+"""Which card is drawn first when many have changed: whoever looks at a fire waits for nobody."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from enum import IntEnum
+
+from bot.domain.deployment import State
+
+
+class Urgency(IntEnum):
+    """How urgent it is that a card shows the newest state; the lowest first."""
+
+    ROLLING_BACK = 0
+    DEGRADED = 1
+    FAILED = 2
+    WAITING_FOR_A_PERSON = 3
+    MOVING = 4
+    AT_REST = 5
+
+
+URGENCY: Mapping[State, Urgency] = {
+    State.ROLLING_BACK: Urgency.ROLLING_BACK,
+    State.FAILED: Urgency.FAILED,
+    State.GATED: Urgency.WAITING_FOR_A_PERSON,
+    State.AWAITING_APPROVAL: Urgency.WAITING_FOR_A_PERSON,
+    State.REQUESTED: Urgency.MOVING,
+    State.QUEUED: Urgency.MOVING,
+    State.ROLLING_OUT: Urgency.MOVING,
+    State.WATCHING: Urgency.MOVING,
+}
+"""States that are not named here are at rest."""
+PATIENCE = timedelta(minutes=1)
+"""A card that has waited so long goes up by one, up to where somebody waits for it: the last state of every card lands."""
+
+
+def urgency(state: State, *, is_degraded: bool) -> Urgency:
+    """Say how urgent a card is."""
+    found = URGENCY.get(state, Urgency.AT_REST)
+    return min(found, Urgency.DEGRADED) if is_degraded else found
+
+
+def after_waiting(found: Urgency, waited: timedelta) -> Urgency:
+    """Say how urgent a card is that has waited for a while; no waiting puts one before a fire."""
+    if found <= Urgency.WAITING_FOR_A_PERSON:
+        return found
+    return Urgency(max(found - waited // PATIENCE, Urgency.WAITING_FOR_A_PERSON))
