@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 
 import structlog
 
@@ -39,7 +40,15 @@ class Cards:
     """One card per deployment, edited in place. ``min_interval`` is the least time between two edits of one card, in seconds."""
 
     def __init__(
-        self, card_of: CardOf, cards_due: CardsDue, words: Words, postman: Postman, pacing: Pacing, *, min_interval: float
+        self,
+        card_of: CardOf,
+        cards_due: CardsDue,
+        words: Words,
+        postman: Postman,
+        pacing: Pacing,
+        *,
+        min_interval: float,
+        now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._card_of = card_of
         self._cards_due = cards_due
@@ -47,6 +56,7 @@ class Cards:
         self._postman = postman
         self._pacing = pacing
         self._min_interval = min_interval
+        self._now = now
         self._due = DueCards()
         self._rests_until: dict[DeploymentId, float] = {}
         self._shown: set[DeploymentId] = set()
@@ -57,7 +67,7 @@ class Cards:
 
     def changed(self, deployment: DeploymentId) -> None:
         """Redraw a card soon; edits are coalesced."""
-        self._due.note(deployment, max(self._rests_until.get(deployment, 0.0), time.monotonic() + BREATH))
+        self._due.note(deployment, max(self._rests_until.get(deployment, 0.0), self._now() + BREATH))
         self._work.set()
 
     def nudge(self) -> None:
@@ -74,7 +84,7 @@ class Cards:
         if away:
             return away
         await self._sort_in()
-        now = time.monotonic()
+        now = self._now()
         due = self._due.take(now, self._wait)
         if due is None:
             return self._due.pause(now, self._wait_to_ask, self._wait)
@@ -94,7 +104,7 @@ class Cards:
 
     async def _sort_in(self) -> None:
         """Ask how urgent the changed cards are, once for all of them, and not before one of them could be shown."""
-        changed = self._due.ripe(time.monotonic(), self._wait_to_ask)
+        changed = self._due.ripe(self._now(), self._wait_to_ask)
         if not changed:
             return
         found = await self._cards_due(changed)
@@ -102,7 +112,7 @@ class Cards:
             due = found.get(each)
             if due is not None and due.card not in self._shown:
                 await self._recall(due.card, each)
-            self._due.sort_in(each, due, time.monotonic())
+            self._due.sort_in(each, due, self._now())
 
     async def _recall(self, card: DeploymentId, *others: DeploymentId) -> None:
         posting = await self._postman.posting(card_key(card))
@@ -128,7 +138,7 @@ class Cards:
         except Exception:
             log.exception("a card could not be drawn", deployment=due.card)
         if pause:
-            self._due.again(due, time.monotonic() + pause)
+            self._due.again(due, self._now() + pause)
 
     async def _show(self, id: DeploymentId) -> float:
         """Show a card as it is now; returns after how many seconds it has to be looked at again (0: not until it changes)."""
@@ -163,7 +173,7 @@ class Cards:
     def _rest_card(self, id: DeploymentId) -> None:
         if len(self._rests_until) > MOST_REMEMBERED:
             self._rests_until.clear()
-        self._rests_until[id] = time.monotonic() + self._min_interval
+        self._rests_until[id] = self._now() + self._min_interval
 
     async def recover(self, card: Card, error: SlackError) -> None:
         """Give a card that has lost its message or its channel a new place. Raises the error when it is another one."""
