@@ -14,6 +14,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
+from bot import audit
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError, IntegrationError
@@ -23,6 +24,7 @@ from bot.logs import set_up_logs
 from bot.ports import CIProvider, Live, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
 from bot.services import board, deployments, notices, summaries, timely
+from bot.services.auditing import AuditWatch
 from bot.services.desk import Desk
 from bot.services.doors import Doors
 from bot.services.house import House, Pace
@@ -176,8 +178,12 @@ class _Rooms:
         await desk.open()
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
+        watch, audit_log = audit.watch(self.settings, house, self.figures.audited)
+        stack.callback(audit_log.close)
+        stack.push_async_callback(watch.close)
+        await watch.open()
         stack.push_async_callback(reception.close)  # after the doors are shut
-        return await self._open_doors(stack, house, self._application(house, reception, socket, engine, announcer), socket)
+        return await self._open_doors(stack, house, self._application(house, reception, socket, engine, announcer, watch), socket)
 
     async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
         bot = Bot(house, self.database, application, await listen(stack, application, self.settings))
@@ -220,7 +226,7 @@ class _Rooms:
         )  # fmt: skip
 
     def _application(
-        self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine, announcer: SlackAnnouncer
+        self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine, announcer: SlackAnnouncer, watch: AuditWatch
     ) -> web.Application:
         figures = self.figures
         guard = Guard(
@@ -241,12 +247,15 @@ class _Rooms:
         async def engine_works() -> str:
             return "" if engine.is_working else "the engine has stopped"
 
+        async def audit_holds() -> str:
+            return watch.problem
+
         async def wake(provider: str, hint: RunHint) -> bool:
             return await notices.wake(house.store, house.catalog, hint.run, provider=provider)
 
         application = web.Application(client_max_size=64 * 1024)
         checks = {"database": database_answers, "slack": slack_answers}
-        application.add_routes(health_routes(checks, alive={"engine": engine_works}))
+        application.add_routes(health_routes(checks, alive={"engine": engine_works}, worrying={"audit log": audit_holds}))
         application.add_routes([metrics_route(figures), ci_route(lambda name: _of_name(house, name), wake, figures)])
         if guard.secrets:
             application.add_routes([events_route(guard, reception, figures)])

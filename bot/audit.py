@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
@@ -14,6 +14,8 @@ from typing import TextIO
 from bot.domain.audit import Head, Link, Wanted
 from bot.domain.errors import ConfigurationError
 from bot.domain.proof import Agreement, Checked, Compared, Fault, Report, Stretch, Verdict
+from bot.services.auditing import AuditWatch
+from bot.services.house import House
 from bot.settings import Settings
 from bot.storage.audit import SqlAuditLog
 from bot.storage.database import existing
@@ -51,6 +53,15 @@ def export(settings: Settings, out: TextIO, *, form: Form, wanted: Wanted) -> in
         return WRITERS[form](log.links(wanted), out)
     finally:
         log.close()
+
+
+def watch(settings: Settings, house: House, found: Callable[[bool], None]) -> tuple[AuditWatch, SqlAuditLog]:
+    """Build what watches over the log of a bot that runs, and the log, which is to be closed after it."""
+    log = SqlAuditLog(settings.gonogo_database_url, settings.audit_keys)
+    channel, services = settings.gonogo_audit_channel, house.catalog.services.values()
+    alarms = [channel] if channel else sorted({service.channel for service in services if service.channel})
+    file = HeadFile(settings.gonogo_audit_heads) if settings.gonogo_audit_heads else None
+    return AuditWatch(house.store, log, settings.audit_keys, house.clock, alarms, channel, file, found), log
 
 
 def head_given(text: str) -> Head:

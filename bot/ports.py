@@ -14,7 +14,7 @@ from enum import StrEnum
 from typing import Any, Protocol
 
 from bot.domain import plain
-from bot.domain.audit import Entry
+from bot.domain.audit import Entry, Head
 from bot.domain.card import Card, Changes
 from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
 from bot.domain.commands import Command
@@ -23,6 +23,7 @@ from bot.domain.errors import Offer
 from bot.domain.health import Observed, Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
+from bot.domain.proof import Report
 from bot.domain.readiness import Review
 from bot.domain.rollout import RunState as RunState  # noqa: PLC0414 - providers read it here
 from bot.domain.rollout import Stage as Stage  # noqa: PLC0414
@@ -638,6 +639,10 @@ class Transaction(Reader, Protocol):
         """Append to the hash-chained audit log."""
         ...
 
+    async def keep_head(self, head: Head) -> None:
+        """Store a signed head of the audit log."""
+        ...
+
     async def say(self, message: Message) -> None:
         """Put a message into the outbox; the same key twice is one message."""
         ...
@@ -660,6 +665,34 @@ class Store(Protocol):
 
     def reading(self) -> AbstractAsyncContextManager[Reader]:
         """Open a consistent view that never waits for writers."""
+        ...
+
+
+class AuditLog(Protocol):
+    """The audit chain, read in constant memory and off the event loop."""
+
+    async def verify(self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False) -> Report:
+        """Verify the chain, from a head on or all of it, and compare it with heads; ``gently`` leaves half of the time to others."""
+        ...
+
+    async def newest_head(self) -> Head | None:
+        """Read the newest head that was stored."""
+        ...
+
+    def stop(self) -> None:
+        """Have a gentle verification that is under way give up."""
+        ...
+
+
+class HeadKeeper(Protocol):
+    """Heads of the audit chain, kept outside the database."""
+
+    def append(self, head: Head) -> None:
+        """Keep a head. Raises OSError."""
+        ...
+
+    def read(self) -> tuple[Sequence[Head], Sequence[int]]:
+        """Read all heads, and the numbers of the lines that are none. Raises OSError."""
         ...
 
 

@@ -29,11 +29,14 @@ class SqlAuditLog:
         self._file = Path(str(make_url(url).database))
         self._engine = _reading(url)
         self._keys = keys
-        self._closed = threading.Event()
+        self._stopped = threading.Event()
+
+    def stop(self) -> None:
+        """Have a gentle verification that is under way give up."""
+        self._stopped.set()
 
     def close(self) -> None:
-        """Stop what is under way, and close the connection."""
-        self._closed.set()
+        """Close the connection."""
         self._engine.dispose()
 
     async def verify(self, heads: Sequence[Head] = (), *, since: Head | None = None, gently: bool = False) -> Report:
@@ -52,7 +55,7 @@ class SqlAuditLog:
     def _verify(self, verifier: Verifier, *, gently: bool) -> Report:
         began = time.monotonic()
         for page in self._pages(EVERYTHING, verifier.since.n if verifier.since else 1):
-            if not verifier.take(page) or (gently and self._closed.wait(time.monotonic() - began)):
+            if not verifier.take(page) or (gently and self._stopped.wait(time.monotonic() - began)):
                 break
             began = time.monotonic()
         return verifier.report()

@@ -25,6 +25,7 @@ from bot.storage import codec
 from bot.storage.reader import CHANGES, REVIEW, SqlReader, table
 from bot.storage.tables import (
     AT_ONCE,
+    AuditHeadRow,
     AuditRow,
     ClaimRow,
     DecisionRow,
@@ -243,6 +244,11 @@ class SqlTransaction(SqlReader):
         last = await self._one(select(row.c.n, row.c.hash).order_by(row.c.n.desc()).limit(1))
         link = seal(entry, Head(last["n"], last["hash"]) if last else None, self._audit_keys.newest)
         await self._connection.execute(insert(row).values(**_plain(link)))
+
+    async def keep_head(self, head: Head) -> None:
+        """Store a signed head of the audit log."""
+        values = {name: value for name, value in _plain(head).items() if name != "is_given"}
+        await add(self._connection, AuditHeadRow, values)
 
     async def say(self, message: Message) -> None:
         """Put a message into the outbox; the same key twice is one message."""

@@ -29,7 +29,13 @@ class Figures:
         self._rejected = Counter("gonogo_rejected_requests", "Requests turned away", ["reason"], registry=registry)
         self._acks = Histogram("gonogo_ack_seconds", "Time to ack", ["kind"], buckets=ACK_BUCKETS, registry=registry)
         self._webhooks = Counter("gonogo_webhooks", "CI webhooks", ["provider", "outcome"], registry=registry)
+        self._audit = Gauge("gonogo_audit_holds", "1 when the audit log held at its last verification", registry=registry)
+        self._audit.set(1)
         self._lag = Gauge("gonogo_event_loop_lag_seconds", "How late the event loop was when this was asked", registry=registry)
+
+    def audited(self, holds: bool) -> None:
+        """Show whether the audit log held when it was last verified."""
+        self._audit.set(1 if holds else 0)
 
     def rejected(self, reason: str) -> None:
         """Count a request that was turned away."""

@@ -17,8 +17,13 @@ LATE = 5.0
 NOTHING_ELSE: Mapping[str, Check] = {}
 
 
-def health_routes(checks: Mapping[str, Check], *, alive: Mapping[str, Check] = NOTHING_ELSE) -> list[web.RouteDef]:
-    """Give both routes: ``checks`` must hold to be ready, ``alive`` (with an event loop in time) to be left running."""
+def health_routes(
+    checks: Mapping[str, Check], *, alive: Mapping[str, Check] = NOTHING_ELSE, worrying: Mapping[str, Check] = NOTHING_ELSE
+) -> list[web.RouteDef]:
+    """Give both routes: ``checks`` must hold to be ready, ``alive`` (with an event loop in time) to be left running.
+
+    ``worrying`` is what a person has to look at while the bot must stay within reach, so that a rollback is possible.
+    """
 
     async def healthz(_request: web.Request) -> web.Response:
         lag = await loop_lag()
@@ -30,7 +35,8 @@ def health_routes(checks: Mapping[str, Check], *, alive: Mapping[str, Check] = N
 
     async def readyz(_request: web.Request) -> web.Response:
         problems = await _problems(checks)
-        body = {"status": "not ready" if problems else "ready", "problems": problems}
+        worries = await _problems(worrying)
+        body = {"status": "not ready" if problems else "ready", "problems": problems, "worries": worries}
         return web.json_response(body, status=503 if problems else 200)
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Mapping
 from typing import cast
 
@@ -42,6 +43,7 @@ class Site:
         self.session = session
         self.woken: list[str] = []
         self.problem = ""
+        self.worry = ""
 
     async def notice(self, body: bytes | AsyncIterator[bytes], secret: str = "one", provider: str = "fake") -> int:  # noqa: S107
         async with self.session.post(f"{self.url}/webhooks/ci/{provider}", data=body, headers={"X-Secret": secret}) as response:
@@ -65,6 +67,9 @@ async def site() -> AsyncIterator[Site]:
             site.woken.append(hint.run)
             return hint.run != "unknown"
 
+        async def worries() -> str:
+            return site.worry
+
         async def ask() -> str:
             if site.problem == "raises":
                 raise OSError("secret path")
@@ -75,7 +80,7 @@ async def site() -> AsyncIterator[Site]:
         figures = Figures()
         application = web.Application()
         application.add_routes([ci_route(lambda name: providers if name == "fake" else [], wake, figures), metrics_route(figures)])
-        application.add_routes(health_routes({"database": ask}))
+        application.add_routes(health_routes({"database": ask}, worrying={"audit log": worries}))
         server = TestServer(application)
         await server.start_server()
         site.url = str(server.make_url("")).rstrip("/")
@@ -125,6 +130,14 @@ async def test_readiness_says_what_is_wrong_and_no_secrets(site: Site, problem: 
     assert status == (503 if problem else 200)
     assert said in text
     assert "secret path" not in text
+
+
+@pytest.mark.case("trust-8")
+async def test_a_worry_is_named_and_leaves_the_bot_within_reach_of_a_rollback(site: Site) -> None:
+    site.worry = "it does not hold at entry 2"
+    status, text = await site.get("/readyz")
+    assert status == 200
+    assert json.loads(text) == {"status": "ready", "problems": {}, "worries": {"audit log": "it does not hold at entry 2"}}
 
 
 async def test_figures_are_for_prometheus(site: Site) -> None:

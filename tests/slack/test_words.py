@@ -148,6 +148,8 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "ask_lead": {**FACTS, "by": "T1/UCY"},
     "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": ""},
     "acknowledge_request": {**FACTS, "until": AT},
+    "audit_broken": {"entry": 7, "fault": "changed", "head": 0, "agreement": ""},
+    "audit_head": {"n": 7, "hash": "f" * 64, "key": "5e0c1f2a", "at": AT},
     "no_channel": {"title": "storefront", "deployment": "storefront-42", "channel": "C9"},
 }
 
