@@ -13,11 +13,13 @@ from bot.domain.audit import UNSIGNED, Entry, Head, Keys, is_signed, sign
 from bot.domain.errors import GonogoError
 from bot.domain.people import GONOGO
 from bot.domain.proof import Agreement, Report, Verdict
-from bot.ports import AuditLog, Clock, HeadKeeper, Message, Store
+from bot.ports import AuditLog, Clock, HeadKeeper, Message, Reader, Store
 
 log = structlog.get_logger(__name__)
 
 DAILY = timedelta(days=1)
+RECENT = timedelta(days=30)
+"""Where no channel is configured, a broken log is told wherever somebody has deployed within this time."""
 LOOKS = 3600.0
 """Whether a head is due is looked at this often, in seconds: a bot that is started anew every day would else never be due."""
 
@@ -31,7 +33,7 @@ class AuditWatch:
     keys: Keys
     clock: Clock
     alarms: Sequence[str]
-    """The channels in which a broken log is told."""
+    """The channels in which a broken log is told; without any, those in which somebody has deployed lately."""
     channel: str = ""
     """The channel in which the head is posted every day; empty for none."""
     file: HeadKeeper | None = None
@@ -72,7 +74,7 @@ class AuditWatch:
             log.exception("the audit log could not be looked after")
 
     async def look(self) -> None:
-        """Verify what came since the newest stored head that one of our keys has signed; without one, everything."""
+        """Verify what came since the newest stored head, if one of our keys signed it; else everything."""
         newest = await self.audit.newest_head()
         report = await self._verified(newest if newest and self._is_ours(newest) else None)
         await self._note_key(report)
@@ -106,8 +108,6 @@ class AuditWatch:
         return True
 
     def _is_ours(self, head: Head) -> bool:
-        if not self.keys.known:
-            return head.key == UNSIGNED
         return any(key.id == head.key and is_signed(head, key) for key in self.keys.known)
 
     async def _verified(self, since: Head | None) -> Report:
@@ -141,9 +141,13 @@ class AuditWatch:
         log.error("the audit log does not hold", why=_problem(report))
         day, facts = self.clock.now().date().isoformat(), _facts(report)
         async with self.store.transaction() as tx:
-            for channel in self.alarms:
+            for channel in self.alarms or await self._where_it_was_used(tx):
                 key = f"audit:broken:{facts['entry']}:{facts['head']}:{day}:{channel}"
                 await tx.say(Message(key, "audit_broken", facts, to="channel", channel=channel))
+
+    async def _where_it_was_used(self, reader: Reader) -> Sequence[str]:
+        recent = await reader.changed_since(self.clock.now() - RECENT)
+        return sorted({deployment.channel for deployment in recent if deployment.channel})
 
     async def _note_key(self, report: Report) -> None:
         """Write down that from here on another key signs, or none."""
