@@ -2,33 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import asyncio
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot.app import SystemClock
 from bot.catalog import Loaded, load_catalog
 from bot.catalog.doubts import doubts
 from bot.catalog.protection import protection
 from bot.domain.errors import ConfigurationError
-from bot.providers.metrics import scrape
 from bot.settings import Settings
 from bot.slack.render import Words
-from bot.wiring import known_kinds
+from bot.wiring import Kinds, known_kinds
+from bot.workshop import for_a_look
+
+NOT_YET = "the bot cannot run yet"
 
 
 def check(path: Path, settings: Settings, now: datetime | None = None) -> str:
     """Check a gonogo.yaml and say who may put what where. Raises ConfigurationError with one line per problem."""
-    loaded = load_catalog(path, known_kinds().options)
-    doubts_found = doubts(loaded.catalog, loaded.rotas, now or datetime.now(UTC))
-    warnings = [f"Warning: {doubt}" for doubt in doubts_found]
-    return "\n".join([f"{path} is good.", *_services(loaded), *warnings, *_settings(settings)]) + "\n"
+    kinds = known_kinds()
+    loaded = load_catalog(path, kinds.options)
+    missing = asyncio.run(_missing(settings, loaded, kinds))
+    warnings = [*doubts(loaded.catalog, loaded.rotas, now or datetime.now(UTC)), *(f"{NOT_YET}: {line}" for line in missing)]
+    told = [*_services(loaded), *(f"Warning: {warning}" for warning in warnings), *_settings(settings)]
+    return "\n".join([f"{path} is good.", *told]) + "\n"
+
+
+async def _missing(settings: Settings, loaded: Loaded, kinds: Kinds) -> Sequence[str]:
+    """Name the secrets that are not set yet: a file can be checked without them. Raises ConfigurationError for all else."""
+    async with for_a_look(settings, loaded, kinds, SystemClock()) as workshop:
+        _, problems = workshop.examined()
+    if problems.wrong:
+        raise ConfigurationError("\n".join(problems.wrong))
+    return tuple(problems.missing)
 
 
 def _services(loaded: Loaded) -> Iterator[str]:
     for service in loaded.catalog.services.values():
-        if service.metrics.provider == scrape.KIND.name:
-            with loaded.placing():
-                scrape.check(service)
         for policy in service.environments.values():
             yield ""
             yield from protection(loaded.catalog, service, policy)
@@ -43,4 +55,4 @@ def _settings(settings: Settings) -> Iterator[str]:
     try:
         settings.require_slack()
     except ConfigurationError as error:
-        yield from (f"Warning: the bot cannot run yet: {line}" for line in str(error).split("\n"))
+        yield from (f"Warning: {NOT_YET}: {line}" for line in str(error).split("\n"))

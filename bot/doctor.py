@@ -2,31 +2,33 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 
 import aiohttp
 
 from bot.app import SystemClock
 from bot.catalog import Loaded, load_catalog
-from bot.domain.catalog import Service
+from bot.domain.catalog import NO_PROVIDER, Catalog, PathPatterns, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import Providers
-from bot.providers.workbench import Examined, Finding
+from bot.providers.workbench import Examined, ExaminedMetrics, Finding, Listing
 from bot.settings import Settings
 from bot.slack.client import SlackClient, SlackError
 from bot.slack.manifest import SCOPES
-from bot.storage.database import open_database
 from bot.wiring import known_kinds
-from bot.workshop import Workshop
+from bot.workshop import Workshop, for_a_look
 
 SKEW = timedelta(minutes=2)
 """Slack and most CI providers refuse a signature after five minutes; this leaves room."""
 MARKS = {True: "✓", False: "✗", None: "?"}
-PATIENCE = aiohttp.ClientTimeout(total=30)
+CONNECT = "Create the app from what gonogo manifest prints, install it, and set what it shows."
+INVITE = "Invite the bot to the channel: /invite @gonogo."
+CHANNEL_REMEDIES = {
+    "channel_not_found": "Copy the channel's id again (C…; it stands at the end of the channel's details), and invite the bot.",
+    "is_archived": "Unarchive the channel, or name another one.",
+    "missing_scope": "Add the scopes under OAuth & Permissions (gonogo manifest lists all) and install the app again.",
+}
 
 
 async def examine(settings: Settings) -> tuple[str, bool]:
@@ -35,29 +37,26 @@ async def examine(settings: Settings) -> tuple[str, bool]:
     loaded = load_catalog(settings.gonogo_config, kinds.options)
     lines: list[str] = []
     good = True
-    async with AsyncExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        database = await open_database(f"sqlite+aiosqlite:///{folder / 'doctor.db'}")  # the bot's own is the bot's
-        stack.push_async_callback(database.close)
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar()))
-        workshop = Workshop(settings, loaded, kinds, database, session, SystemClock())
-        async for title, findings in _chapters(workshop, session):
+    async with for_a_look(settings, loaded, kinds, SystemClock()) as workshop:
+        async for title, findings in _chapters(workshop):
             good = good and all(finding.ok is not False for finding in findings)
             lines += [title, *(line for finding in findings for line in _written(finding))]
     closing = "Nothing is known to be wrong." if good else "Something is wrong; each line with ✗ says what to do."
     return "\n".join([*lines, "", closing, ""]), good
 
 
-async def _chapters(workshop: Workshop, session: aiohttp.ClientSession) -> AsyncIterator[tuple[str, Sequence[Finding]]]:
-    yield "Slack", await _slack(workshop.settings, workshop.loaded, session)
+async def _chapters(workshop: Workshop) -> AsyncIterator[tuple[str, Sequence[Finding]]]:
+    yield "Slack", await _slack(workshop.settings, workshop.loaded, workshop.session)
     try:
         providers = workshop.providers()
     except ConfigurationError as error:
         yield "Providers", [Finding("settings", ok=False, sentence=line, remedy="Correct it.") for line in str(error).split("\n")]
         return
     for service in workshop.loaded.catalog.services.values():
-        yield f"{service.name} · {service.ci.provider}", await _ci(providers[service.name])
-        yield f"{service.name} · {service.on_call.provider}", [await _on_call(providers[service.name], service)]
+        mine = providers[service.name]
+        yield f"{service.name} · {service.ci.provider}", [*await _ci(mine), *await _matched(mine, service)]
+        yield f"{service.name} · {service.metrics.provider} (metrics)", await _metrics(mine, service)
+        yield f"{service.name} · {service.on_call.provider} (on call)", [await _on_call(mine, service)]
 
 
 def _written(finding: Finding) -> list[str]:
@@ -69,20 +68,44 @@ async def _slack(settings: Settings, loaded: Loaded, session: aiohttp.ClientSess
     try:
         settings.require_slack()
     except ConfigurationError as error:
-        return [Finding("settings", ok=False, sentence=str(error), remedy="See docs/how-to/connect-slack.md.")]
+        return [Finding("settings", ok=False, sentence=str(error), remedy=CONNECT)]
     client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
     try:
         me, headers = await client.standing()
-    except IntegrationError as error:
-        if error.retry and not (isinstance(error, SlackError) and error.is_account):
-            away = "See whether this machine reaches slack.com: its network, its name server, HTTPS_PROXY and NO_PROXY."
-            return [Finding("token", None, f"{error}.", away)]
-        return [Finding("token", ok=False, sentence=f"{error}.", remedy="Copy the bot token again; OAuth & Permissions shows it.")]
+    except SlackError as error:
+        return [_unanswered(error)]
     return [
         _team(str(me.get("team_id", "")), str(me.get("user", "")), loaded.catalog.team),
         _scopes(headers.get("x-oauth-scopes")),
         clock(headers.get("date", ""), datetime.now(UTC)),
+        *[await _channel(client, channel) for channel in channels(loaded.catalog)],
     ]
+
+
+def _unanswered(error: SlackError) -> Finding:
+    """Tell a Slack that was not reached from one that does not take the token."""
+    if not error.retry or error.is_account:
+        return Finding("token", ok=False, sentence=f"{error}.", remedy="Copy the bot token again; OAuth & Permissions shows it.")
+    if error.code == "ratelimited":
+        return Finding("token", ok=None, sentence=f"{error}.", remedy="Ask again in some minutes.")
+    remedy = "See whether this machine reaches slack.com: its network, its name server, HTTPS_PROXY and NO_PROXY."
+    return Finding("token", ok=None, sentence=f"{error}.", remedy=remedy)
+
+
+def channels(catalog: Catalog) -> tuple[str, ...]:
+    """List the channels that gonogo.yaml names, each once."""
+    return tuple(dict.fromkeys(service.channel for service in catalog.services.values() if service.channel))
+
+
+async def _channel(client: SlackClient, channel: str) -> Finding:
+    """Look whether the bot is in a channel: it can only read where it is a member, and what it has posted it looks for there."""
+    try:
+        await client.look_into(channel)
+    except SlackError as error:
+        if error.retry:
+            return Finding(f"channel {channel}", ok=None, sentence=f"{error}.", remedy="Ask again later.")
+        return Finding(f"channel {channel}", ok=False, sentence=f"{error}.", remedy=CHANNEL_REMEDIES.get(error.code, INVITE))
+    return Finding(f"channel {channel}", ok=True, sentence="the bot is in it.")
 
 
 def _team(team: str, user: str, wanted: str) -> Finding:
@@ -122,11 +145,46 @@ async def _ci(providers: Providers) -> Sequence[Finding]:
     return [Finding("provider", ok=None, sentence="it cannot be examined.")]
 
 
+async def _matched(providers: Providers, service: Service) -> Sequence[Finding]:
+    """Say what the patterns of the file match now, where the repository is at hand."""
+    patterns = {"migrations": service.migrations, "paths": service.paths}
+    if not any(patterns.values()) or not isinstance(providers.ci, Listing):
+        return []
+    try:
+        files = await providers.ci.files()
+    except IntegrationError as error:
+        return [Finding(name, ok=None, sentence=f"{error}.", remedy="Ask again later.") for name, written in patterns.items() if written]
+    return [matched(name, written, files) for name, written in patterns.items() if written]
+
+
+def matched(name: str, patterns: PathPatterns, files: Sequence[str]) -> Finding:
+    """Say which files a pattern matches now."""
+    found = [path for path in files if patterns.matches(path)]
+    if not found:
+        remedy = f"Correct services.…{name}, if there should be some; patterns are written as in a .gitignore file."
+        return Finding(name, ok=None, sentence=f"{', '.join(patterns.written)} matches no file of the newest commit.", remedy=remedy)
+    more = f", such as {found[-1]}" if len(found) > 1 else f": {found[0]}"
+    files_matched = "1 file" if len(found) == 1 else f"{len(found)} files"
+    return Finding(name, ok=True, sentence=f"{', '.join(patterns.written)} matches {files_matched} of the newest commit{more}.")
+
+
+async def _metrics(providers: Providers, service: Service) -> Sequence[Finding]:
+    if service.metrics.provider == NO_PROVIDER:
+        return [Finding("metrics", ok=True, sentence="none are configured: nothing judges a step, and nothing is ever verified.")]
+    if isinstance(providers.metrics, ExaminedMetrics):
+        return await providers.metrics.examine(service)
+    return [Finding("provider", ok=None, sentence="it cannot be examined.")]
+
+
 async def _on_call(providers: Providers, service: Service) -> Finding:
+    if not service.has_on_call:
+        return Finding("on call", ok=True, sentence="no schedule is configured; whoever asks is the lead.")
     try:
         shift = await providers.on_call.who(service, datetime.now(UTC))
     except IntegrationError as error:
-        return Finding("on call", ok=None, sentence=f"{error}", remedy="Ask again later.")
+        return Finding(
+            "on call", ok=False, sentence=f"{error}", remedy="Ask again later; if it stays so, look whether the feed is still there."
+        )
     if shift is None:
         remedy = "Fill the gap; until then the gate on-call blocks."
         return Finding("on call", ok=False, sentence="nobody is on call now.", remedy=remedy)

@@ -2,21 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import tempfile
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar
 
 import aiohttp
 
 from bot.catalog import Loaded
 from bot.domain.catalog import ProviderChoice, Service
+from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.ports import Clock, Providers
 from bot.providers.hosts import Hosts
 from bot.providers.metrics.scrape import ScrapeMetrics
 from bot.providers.oncall.rota import RotaSchedule
-from bot.providers.workbench import Embedded, Workbench
+from bot.providers.workbench import Embedded, Kind, Workbench
 from bot.settings import Settings
-from bot.storage.database import Database
+from bot.storage.database import Database, open_database
 from bot.wiring import Kinds
+
+P = TypeVar("P")
+PATIENCE = aiohttp.ClientTimeout(total=30)
+
+
+@dataclass
+class Problems:
+    """What is wrong with options and secrets, each once, and placed where it stands in the file; what is only missing stands apart."""
+
+    loaded: Loaded
+    wrong: dict[str, None] = field(default_factory=dict)
+    missing: dict[str, None] = field(default_factory=dict)
+
+    @contextmanager
+    def noting(self) -> Iterator[None]:
+        """Note a ConfigurationError instead of raising it."""
+        try:
+            with self.loaded.placing():
+                yield
+        except MissingSetting as error:
+            self.missing |= dict.fromkeys(str(error).split("\n"))
+        except ConfigurationError as error:
+            self.wrong |= dict.fromkeys(str(error).split("\n"))
+
+    def __len__(self) -> int:
+        return len(self.wrong) + len(self.missing)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +64,28 @@ class Workshop:
     hosts: Hosts = field(default_factory=Hosts)
 
     def providers(self) -> dict[str, Providers]:
-        """Build the providers of every service. Raises ConfigurationError for options or secrets that make no sense."""
-        with self.loaded.placing():
-            embedded = self._embedded()
-            return {service.name: self._of(service, embedded) for service in self.loaded.catalog.services.values()}
+        """Build the providers of every service. Raises ConfigurationError with every problem of options and secrets."""
+        built, problems = self.examined()
+        if problems.wrong or problems.missing:
+            raise ConfigurationError("\n".join((*problems.wrong, *problems.missing)))
+        return built
+
+    def examined(self) -> tuple[dict[str, Providers], Problems]:
+        """Build what can be built, and give every problem: this is the one examination, for check-config, the doctor and the start."""
+        problems = Problems(self.loaded)
+        services = list(self.loaded.catalog.services.values())
+        cis = {service.name: ci for service in services if (ci := self._built(problems, service, service.ci, self.kinds.ci)) is not None}
+        for service in services:
+            self._check(problems, service, self.kinds.metrics[service.metrics.provider])
+            self._check(problems, service, self.kinds.on_call[service.on_call.provider])
+        built: dict[str, Providers] = {}
+        embedded = None if problems.wrong else self._embedded(problems)
+        for service in services if embedded else ():
+            metrics = self._built(problems, service, service.metrics, self.kinds.metrics, embedded)
+            on_call = self._built(problems, service, service.on_call, self.kinds.on_call, embedded)
+            if service.name in cis and metrics is not None and on_call is not None:
+                built[service.name] = Providers(cis[service.name], metrics, on_call)
+        return built, problems
 
     def bench(self, service: Service, choice: ProviderChoice, embedded: Embedded | None = None) -> Workbench:
         """Prepare the bench for one provider of a service."""
@@ -46,18 +95,38 @@ class Workshop:
             embedded=embedded, environments=tuple(service.environments), tags=service.tags, paths=service.paths,
         )  # fmt: skip
 
-    def _of(self, service: Service, embedded: Embedded) -> Providers:
-        ci, metrics, on_call = service.ci, service.metrics, service.on_call
-        return Providers(
-            self.kinds.ci[ci.provider].build(self.bench(service, ci)),
-            self.kinds.metrics[metrics.provider].build(self.bench(service, metrics, embedded)),
-            self.kinds.on_call[on_call.provider].build(self.bench(service, on_call, embedded)),
-        )
+    def _built(
+        self, problems: Problems, service: Service, choice: ProviderChoice, kinds: Mapping[str, Kind[P]], embedded: Embedded | None = None
+    ) -> P | None:
+        kind = kinds[choice.provider]
+        if not self._check(problems, service, kind):
+            return None
+        with problems.noting():
+            return kind.build(self.bench(service, choice, embedded))
+        return None
 
-    def _embedded(self) -> Embedded:
+    def _check(self, problems: Problems, service: Service, kind: Kind[Any]) -> bool:
+        known = len(problems)
+        for secret in kind.secrets:
+            with problems.noting():
+                secret.check(secret.name, self.settings.secret(secret.name))
+        with problems.noting():
+            kind.check(service)
+        return len(problems) == known
+
+    def _embedded(self, problems: Problems) -> Embedded | None:
         services = list(self.loaded.catalog.services.values())
-        on_call = RotaSchedule(self.loaded.rotas)
-        for service in services:
-            if service.on_call.provider == "rota":
-                on_call.rota_of(service)
-        return Embedded(ScrapeMetrics(services, self.database.samples, self.session, self.clock), on_call)
+        with problems.noting():
+            return Embedded(ScrapeMetrics(services, self.database.samples, self.session, self.clock), RotaSchedule(self.loaded.rotas))
+        return None
+
+
+@asynccontextmanager
+async def for_a_look(settings: Settings, loaded: Loaded, kinds: Kinds, clock: Clock) -> AsyncIterator[Workshop]:
+    """Open a workshop for whoever looks and starts nothing: its database is its own, and thrown away. The bot's own is the bot's."""
+    async with AsyncExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        database = await open_database(f"sqlite+aiosqlite:///{folder / 'look.db'}")
+        stack.push_async_callback(database.close)
+        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar()))
+        yield Workshop(settings, loaded, kinds, database, session, clock)

@@ -43,7 +43,7 @@ class Loaded:
         except ConfigurationError as error:
             if self.document is None:
                 raise
-            raise ConfigurationError("\n".join(self.document.placed(line) for line in str(error).split("\n"))) from error
+            raise type(error)("\n".join(self.document.placed(line) for line in str(error).split("\n"))) from error
 
 
 def load_catalog(path: Path | str, known: Known) -> Loaded:

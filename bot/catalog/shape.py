@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, field_validator
 
-from bot.catalog.values import Clock, Duration, DurationOrOff, GroupId, LocalTime, Name, RoleName, TeamId, Timezone, UserId
+from bot.catalog.values import ChannelId, Clock, Duration, DurationOrOff, GroupId, LocalTime, Name, RoleName, TeamId, Timezone, UserId
 from bot.domain.catalog import NO_PROVIDER
 
 WHOLE = 100
@@ -218,7 +218,7 @@ class MetricShape(Shape):
 class ServiceShape(Shape):
     """One thing that is deployed."""
 
-    channel: str = ""
+    channel: ChannelId = ""
     """Where its cards are posted (C…). Default: the file's channel, else where the command was typed."""
     ci: ProviderShape
     """provider: local, with repository: the path of its git repository, relative to this file."""
@@ -295,7 +295,7 @@ class GonogoShape(Shape):
     """The version of this format."""
     team: TeamId
     """The Slack workspace (T…). People and requests of any other are refused."""
-    channel: str = ""
+    channel: ChannelId = ""
     """Where cards are posted when the service names no channel of its own."""
     timezone: Timezone = "UTC"
     """For scheduled summaries and freezes."""

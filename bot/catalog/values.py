@@ -130,6 +130,10 @@ Timezone = Annotated[str, AfterValidator(read_timezone)]
 LocalTime = Annotated[str, BeforeValidator(_text_time), WithJsonSchema({"type": "string", "examples": ["2026-12-20 18:00", "2026-12-20"]})]
 Name = Annotated[str, AfterValidator(read_name)]
 RoleName = Annotated[str, AfterValidator(_role_name)]
+ChannelId = Annotated[
+    str,
+    _slack_id("CG", "channel id", "It begins with C, and is no name: it stands at the end of the channel's details in Slack."),
+]
 TeamId = Annotated[str, _slack_id("TE", "workspace id", "It begins with T; it stands in the address of Slack in a browser.")]
 UserId = Annotated[str, _slack_id("UW", "user id", 'It begins with U; a person\'s profile has "Copy member ID" under the three dots.')]
 GroupId = Annotated[str, _slack_id("S", "user group id", "It begins with S; it stands in the address of the group in a browser.")]

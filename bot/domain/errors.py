@@ -10,6 +10,7 @@ GonogoError
 ├── Unreadable          foreign text that is too much, or not what it says it is (``bot.domain.limits``)
 ├── SystemUnavailable   the machine refuses what may be there later: a disk that is full, a file in use; start again after a while
 └── ConfigurationError  the operator's files or settings are wrong; says file, line and remedy
+    └── MissingSetting  a secret is not set; says which, and what it is
 """
 
 from __future__ import annotations
@@ -80,6 +81,10 @@ class UnknownRef(IntegrationError):  # noqa: N818 - the field's word
 
 class ConfigurationError(GonogoError):
     """A file or setting is wrong. ``str(error)`` holds one line per problem: file, line, what, remedy."""
+
+
+class MissingSetting(ConfigurationError):  # noqa: N818 - a state, as the field says it
+    """What is configured needs a setting that is not there: a file can be right without it, a bot cannot run without it."""
 
 
 class SystemUnavailable(GonogoError):  # noqa: N818 - a state, as the field says it

@@ -16,8 +16,8 @@ from typing import Any, Generic, Protocol, TypeVar, runtime_checkable
 import aiohttp
 
 from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers read it here
-from bot.domain.catalog import PathPatterns
-from bot.domain.errors import ConfigurationError
+from bot.domain.catalog import PathPatterns, Service
+from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.faults import of_system
 from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
 from bot.providers.hosts import Hosts
@@ -80,12 +80,26 @@ def one_word(name: str, value: str) -> str:
     return value
 
 
+def one_line(name: str, value: str) -> str:
+    """Refuse a secret with a line break in it, or with spaces around it: it was not copied alone. Raises ConfigurationError."""
+    if value != value.strip() or not value.isprintable():
+        raise ConfigurationError(f"{name}: contains a line break, or spaces around it; copy it again, alone.")
+    return value
+
+
+def any_text(_name: str, value: str) -> str:
+    """Take a secret as it is; ``build`` looks at it."""
+    return value
+
+
 @dataclass(frozen=True, slots=True)
 class Secret:
     """One setting of the environment (also as ``NAME_FILE``). ``sentence`` is printed in the reference."""
 
     name: str
     sentence: str
+    check: Callable[[str, str], str] = one_word
+    """What a value has to look like; raises ConfigurationError that names the setting and never the value."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,12 +112,41 @@ class Finding:
     remedy: str = ""
 
 
+def unanswered(subject: str, error: IntegrationError, remedy: str) -> Finding:
+    """Say why a question has no good answer. Whoever was not reached has refused nothing: no setting but the address is suspected."""
+    if error.retry:
+        remedy = f"Look whether {error.vendor} runs, whether this machine reaches it, and whether its address is right; then ask again."
+    return Finding(subject, ok=False, sentence=str(error), remedy=remedy)
+
+
 @runtime_checkable
 class Examined(Protocol):
     """A provider that can be examined live."""
 
     async def examine(self) -> Sequence[Finding]:
         """Check token, scopes, workflow, webhook secret and clock; never raises IntegrationError, starts and changes nothing."""
+        ...
+
+
+def _nothing_more(_service: Service) -> None:
+    """Most providers need nothing beside their options."""
+
+
+@runtime_checkable
+class ExaminedMetrics(Protocol):
+    """A source of numbers that can be examined live, for one service."""
+
+    async def examine(self, service: Service) -> Sequence[Finding]:
+        """Check that each address answers and has what the metrics need; never raises IntegrationError, stores and changes nothing."""
+        ...
+
+
+@runtime_checkable
+class Listing(Protocol):
+    """A CI provider that can list the files of the newest commit, where its repository is at hand."""
+
+    async def files(self) -> Sequence[str]:
+        """List the paths of all files. Raises IntegrationError."""
         ...
 
 
@@ -116,6 +159,8 @@ class Kind(Generic[Provider]):
     build: Callable[[Workbench], Provider]
     options: Mapping[str, Option] = field(default_factory=dict)
     secrets: Sequence[Secret] = ()
+    check: Callable[[Service], None] = _nothing_more
+    """Look at what a service says elsewhere in the file and this provider needs. Raises ConfigurationError with one line per problem."""
     limits: Sequence[str] = ()
     """What it cannot do, one honest sentence each, for the reference."""
 

@@ -141,6 +141,10 @@ class SlackClient:
                 break
         return ""
 
+    async def look_into(self, channel: str) -> None:
+        """Read the newest message of a channel, to know whether it is there and the bot is in it."""
+        await self._asked("conversations.history", self.web.conversations_history(channel=channel, limit=1))
+
     async def _history(self, channel: str, thread: str, oldest: str, cursor: str) -> Mapping[str, Any]:
         more = {"cursor": cursor} if cursor else {}
         if thread:

@@ -38,6 +38,8 @@ services:
 rotas:
   api: {people: [U1], shift: 1w, start: 2026-01-05}
 """
+ENDPOINT = 'targets: {endpoints: ["http://127.0.0.1:1/metrics"]}'
+WHOLE = SMALL.replace(STAGE, f"staging: {{tier: staging, {ENDPOINT}}}").replace("checklist: [],", f"checklist: [], {ENDPOINT},")
 Write = Callable[[str], Path]
 
 
@@ -326,14 +328,14 @@ NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
 def test_what_was_understood_is_said_with_the_settings_and_with_what_is_hardly_meant(write: Write) -> None:
-    said = check(write(SMALL), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32), NOW).splitlines()
+    said = check(write(WHOLE), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32), NOW).splitlines()
     assert said[0].endswith("gonogo.yaml is good.")
     assert said[-3:] == [
         "Warning: nobody can ask for a deployment: permissions.deploy names no role that somebody holds. Name one.",
         "Warning: nobody can see status, history and checks: permissions.view names no role that somebody holds. Name one.",
         "The settings are good: Slack over HTTP, listening on 0.0.0.0:3000, database sqlite+aiosqlite:///var/gonogo.db.",
     ]
-    both = SMALL.replace("rotas:", "permissions: {deploy: [developer], view: [lead]}\nrotas:")
+    both = WHOLE.replace("rotas:", "permissions: {deploy: [developer], view: [lead]}\nrotas:")
     lines = check(write(both), settings(SLACK_APP_TOKEN="xapp-1"), NOW).splitlines()
     assert lines[-2].startswith("The settings are good: Slack over Socket Mode")
     assert lines[-1].startswith("Warning: the bot cannot run yet: SLACK_BOT_TOKEN: is missing")

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -193,6 +193,10 @@ class Git:
     async def show(self, commit: str, path: str, *, most: int = MOST) -> str:
         """Read a file at a commit, unless it is larger than ``most`` bytes."""
         return await self.run("cat-file", "blob", f"{commit}:{path}", most=most)
+
+    async def files(self, commit: str) -> Sequence[str]:
+        """List the paths of all files of a commit."""
+        return await self._records("ls-tree", "-r", "--name-only", "--full-tree", commit)
 
     async def add_worktree(self, path: Path, commit: str) -> None:
         """Check a commit out into a folder of its own."""

@@ -20,7 +20,7 @@ import structlog
 from bot.domain import plain
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import CIRun, Clock, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
 from bot.providers.ci import junit, pipeline
 from bot.providers.ci.git import VENDOR, Git, checked
@@ -185,6 +185,10 @@ class LocalCI:
             return [*found, Finding("pipeline", ok=False, sentence=str(error), remedy="See docs/how-to/write-a-pipeline.md.")]
         return [*found, Finding("pipeline", ok=True, sentence=f"{pipeline.FILE} of the newest commit has: {actions}.")]
 
+    async def files(self) -> Sequence[str]:
+        """List the files of the newest commit."""
+        return await self._git.files("HEAD")
+
     async def _execute(self, mine: LocalRun, stages: tuple[pipeline.StageSpec, ...]) -> None:
         work = _Work(self, mine, self._tree(mine))
         try:
@@ -347,7 +351,24 @@ def _quality(run: CIRun) -> Quality:
     return Quality(QualityState.RUNNING, "the tests are running")
 
 
+_ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@[^/]*:|[^/]{2,}:")
+"""``https://…`` and git's ``git@host:path``."""
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+def _check(bench: Workbench) -> None:
+    where, repository, variables = f"services.{bench.service}.ci", bench.options.get("repository", ""), bench.options.get("environment")
+    if not isinstance(repository, str) or _ADDRESS.match(repository):
+        raise ConfigurationError(f'{where}.repository: "{repository}" is no path. Clone it here, and write the path of the clone.')
+    if variables is not None and not isinstance(variables, Mapping):
+        raise ConfigurationError(f"{where}.environment: should be a mapping of names to values, as in {{REGION: eu}}.")
+    for name, value in (variables or {}).items():
+        if not _VARIABLE.fullmatch(name) or isinstance(value, list | Mapping) or value is None:
+            raise ConfigurationError(f"{where}.environment.{name}: is no variable. Write a name of letters, digits and _, and one value.")
+
+
 def _build(bench: Workbench) -> LocalCI:
+    _check(bench)
     options = bench.options
     return LocalCI(
         bench.service, Path(str(options.get("repository", ""))), runs=bench.runs, clock=bench.clock, work=bench.work,

@@ -73,6 +73,12 @@ def bucket(histogram: Selector, bound: str) -> str:
     return f"{histogram}|{bound}"
 
 
+def needs(query: Query) -> tuple[str, ...]:
+    """Name what the counters of a query begin with."""
+    histogram = (f"{query.histogram}|",) if query.histogram else ()
+    return (*(str(selector) for selector in _counted(query)), *histogram)
+
+
 def read(text: str, queries: Sequence[Query], commit_label: str) -> Counters:
     """Read an exposition: the counters that the queries need, added up for each commit. Others are left out.
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -18,9 +19,9 @@ from bot.domain.catalog import EnvironmentPolicy, MetricSpec, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import Observed
 from bot.ports import Clock, Cohort, MetricsSource, Sample, SampleStore, Window
-from bot.providers.metrics.exposition import Query, query_of, read
+from bot.providers.metrics.exposition import Counters, Query, needs, query_of, read
 from bot.providers.metrics.growth import observe
-from bot.providers.workbench import MetricsKind, Option, Workbench
+from bot.providers.workbench import Finding, MetricsKind, Option, Workbench
 
 log = structlog.get_logger(__name__)
 
@@ -113,6 +114,22 @@ class ScrapeMetrics:
         self._note(url, "")
         return Sample(service.name, environment, url, at, values)
 
+    async def examine(self, service: Service) -> Sequence[Finding]:
+        """Ask each endpoint once, and look whether it has what the metrics need."""
+        return await asyncio.gather(*(self._examined(service, environment, url) for environment, url in self._endpoints[service.name]))
+
+    async def _examined(self, service: Service, environment: str, url: str) -> Finding:
+        subject, label, queries = f"{environment} {url}", commit_label(service), self._queries[service.name]
+        try:
+            body = await self._fetch(url, PATIENCE)
+            values = await asyncio.to_thread(read, body.decode("utf-8", "replace"), queries, label)
+        except IntegrationError as error:
+            return Finding(subject, ok=False, sentence=str(error), remedy="Correct the address: it has to answer with Prometheus text.")
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            remedy = "Look whether the service runs there and this machine may reach it; correct targets.endpoints."
+            return Finding(subject, ok=False, sentence=f"does not answer ({type(error).__name__}).", remedy=remedy)
+        return lacking(subject, values, queries, label)
+
     async def _fetch(self, url: str, patience: timedelta) -> bytes:
         timeout = aiohttp.ClientTimeout(total=patience.total_seconds())
         async with self._session.get(url, timeout=timeout, allow_redirects=False) as response:
@@ -140,6 +157,19 @@ class ScrapeMetrics:
         reach = 3 * every  # growth needs the scrapes on both sides of a window's edge, and one may have been missed
         samples = await self._samples.between(service.name, environment.name, window.start - reach, window.end + reach)
         return observe(samples, self._queries[service.name], window, cohort, every)
+
+
+def lacking(subject: str, values: Counters, queries: Sequence[Query], label: str) -> Finding:
+    """Say which metrics an endpoint cannot answer, and whether its series carry the commit."""
+    known = {name for mine in values.values() for name in mine}
+    silent = [query.key for query in queries if any(not any(name.startswith(needed) for name in known) for needed in needs(query))]
+    if silent:
+        sentence = f"answers, but has no series for {', '.join(silent)}."
+        return Finding(subject, ok=False, sentence=sentence, remedy="Correct the metrics' queries, or let the service expose them.")
+    if not any(values):
+        sentence = f'answers, but no series carries the label "{label}", so old and new versions cannot be told apart.'
+        return Finding(subject, ok=False, sentence=sentence, remedy="Let the service add its commit as a label, or set commit_label.")
+    return Finding(subject, ok=True, sentence="answers, and has every metric.")
 
 
 def interval(service: Service) -> timedelta:
@@ -194,10 +224,42 @@ def queries_of(specs: Sequence[MetricSpec]) -> tuple[Query, ...]:
 
 
 def check(service: Service) -> None:
-    """Raise ConfigurationError for the first query, interval or address of a service that cannot be read."""
-    queries_of(service.metric_specs)
-    interval(service)
-    endpoints(service)
+    """Look at queries, interval, label and addresses of a service. Raises ConfigurationError with every problem."""
+    looks: list[Callable[[], object]] = [partial(interval, service), partial(commit_label, service), partial(endpoints, service)]
+    looks += [partial(_target, service, policy) for policy in service.environments.values()]
+    looks += [partial(_query, service, index) for index in range(len(service.metric_specs))]
+    problems = [problem for look in looks if (problem := _problem(look))]
+    if problems:
+        raise ConfigurationError("\n".join(problems))
+
+
+def _problem(look: Callable[[], object]) -> str:
+    try:
+        look()
+    except ConfigurationError as error:
+        return str(error)
+    return ""
+
+
+def _query(service: Service, index: int) -> Query:
+    try:
+        return query_of(service.metric_specs[index])
+    except ConfigurationError as error:
+        raise ConfigurationError(f"services.{service.name}.watch.{index}.query: {error}") from error
+
+
+def _target(service: Service, policy: EnvironmentPolicy) -> None:
+    """Refuse an environment that is to be watched and says nowhere where."""
+    where = f"services.{service.name}.environments.{policy.name}"
+    strange = [name for name in policy.targets if name != "endpoints"]
+    if strange:
+        raise ConfigurationError(
+            f'{where}.targets.{strange[0]}: scrape knows no target "{strange[0]}". Write endpoints: [http://host:port/metrics].'
+        )
+    if policy.is_watched and not _listed(policy):
+        here = f"{where}.targets.endpoints" if "endpoints" in policy.targets else where
+        remedy = "Write targets: {endpoints: [http://host:port/metrics]}, or metrics: none for this environment."
+        raise ConfigurationError(f"{here}: names no endpoint, so no step could be judged there. {remedy}")
 
 
 def _build(bench: Workbench) -> MetricsSource:
@@ -213,4 +275,5 @@ KIND = MetricsKind(
         "every": Option("How often the endpoints are read: `15s`, `1m`; 15 s when it is missing."),
         "commit_label": Option("The label that holds the commit, which tells old from new instances."),
     },
+    check=check,
 )  # fmt: skip

@@ -267,6 +267,7 @@ def test_the_commits_label_can_be_chosen() -> None:
 
 
 def test_metrics_are_validated_before_anything_starts() -> None:
-    check_service(storefront())
-    with pytest.raises(ConfigurationError, match='metric "p95"'):
-        check_service(replace(storefront(), metric_specs=(ERRORS, replace(P95, query={}))))
+    shop = storefront("http://127.0.0.1:1/metrics")
+    check_service(shop)
+    with pytest.raises(ConfigurationError, match=r'services\.storefront\.watch\.1\.query: metric "p95"'):
+        check_service(replace(shop, metric_specs=(ERRORS, replace(P95, query={}))))

@@ -12,7 +12,7 @@ from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.providers.ci.buildbot.door import Door
 from bot.providers.ci.buildbot.events import PAUSE
 from bot.providers.ci.buildbot.provider import BuildbotCI, Setup
@@ -20,7 +20,7 @@ from bot.providers.ci.buildbot.reading import VENDOR
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
 USER, PASSWORD = "GONOGO_BUILDBOT_USER", "GONOGO_BUILDBOT_PASSWORD"
 WEBHOOK_SECRET, GIT_TOKEN = "GONOGO_BUILDBOT_WEBHOOK_SECRET", "GONOGO_BUILDBOT_GIT_TOKEN"
@@ -34,18 +34,18 @@ def build(bench: Workbench, *, budget: Budget | None = None, settles: timedelta 
     try:
         return _built(bench, budget, settles, pause)
     except ConfigurationError as error:
-        raise ConfigurationError(f"services.{bench.service}.ci: {error}") from error
+        raise type(error)(f"services.{bench.service}.ci: {error}") from error
 
 
 def _built(bench: Workbench, budget: Budget | None, settles: timedelta, pause: float) -> BuildbotCI:
     user, password = bench.secret(USER), bench.secret(PASSWORD)
     if bool(user) != bool(password):
-        raise ConfigurationError(f"set both {USER} and {PASSWORD}, or neither.")
+        raise MissingSetting(f"set both {USER} and {PASSWORD}, or neither.")
     setup = Setup(
         url=_address(bench.options),
         builder=_word(bench.options, "builder"),
         scheduler=_word(bench.options, "scheduler"),
-        tests=str(bench.options.get("tests") or ""),
+        tests=_word(bench.options, "tests") if bench.options.get("tests") else "",
         account=user,
         webhook_secret=bench.secret(WEBHOOK_SECRET),
     )
@@ -86,9 +86,11 @@ KIND = CIKind(
         "tests": Option("The builder whose newest build of a commit decides the gate `tests`; without it, no commit is green."),
     },
     secrets=(
-        Secret(USER, "The account that may start and stop builds (`www.auth`)."),
-        Secret(PASSWORD, "The account's password."),
-        Secret(WEBHOOK_SECRET, "What the reporter in our master.cfg signs its notices with; without it, notices are refused."),
+        Secret(USER, "The account that may start and stop builds (`www.auth`).", check=one_line),
+        Secret(PASSWORD, "The account's password.", check=one_line),
+        Secret(
+            WEBHOOK_SECRET, "What the reporter in our master.cfg signs its notices with; without it, notices are refused.", check=one_line
+        ),
         Secret(GIT_TOKEN, "A token that may read the repository, where its address begins with https."),
     ),
     limits=(

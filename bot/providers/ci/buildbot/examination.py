@@ -16,7 +16,7 @@ from bot.providers.ci.buildbot.door import Door
 from bot.providers.ci.buildbot.reading import PLAN, Scheduler
 from bot.providers.ci.mirror import Mirror
 from bot.providers.rest import RestError
-from bot.providers.workbench import Finding
+from bot.providers.workbench import Finding, unanswered
 
 if TYPE_CHECKING:
     from bot.providers.ci.buildbot.provider import Setup
@@ -78,7 +78,7 @@ async def _scheduler(setup: Setup, door: Door) -> Sequence[Finding]:
     try:
         scheduler = Scheduler.of((await door.read(path))[0])
     except IntegrationError as error:
-        return [_bad("scheduler", str(error), f"Add the force scheduler {name} of our master.cfg, or change the option scheduler.")]
+        return [unanswered("scheduler", error, f"Add the force scheduler {name} of our master.cfg, or change the option scheduler.")]
     wrong = scheduler.wrong(setup.builder)
     if wrong:
         return [_bad("scheduler", f"{name}: {wrong}", "Compare it with deploy_scheduler in our master.cfg.")]
@@ -97,7 +97,7 @@ async def _permission(setup: Setup, door: Door, path: str, scheduler: Scheduler)
     except RestError as error:
         if error.status == HTTPStatus.BAD_REQUEST:
             return _good("permission", "may start and stop runs")
-        return _bad("permission", str(error), "Give the account the role that www.authz asks for.")
+        return unanswered("permission", error, "Give the account the role that www.authz asks for.")
     except IndexError:
         return Finding("permission", None, "cannot be tried without the builder")
     return Finding("permission", None, "Buildbot did not answer as expected")
@@ -149,4 +149,4 @@ async def _tried(subject: str, look: Callable[[], Awaitable[Finding]], remedy: s
     try:
         return await look()
     except IntegrationError as error:
-        return _bad(subject, str(error), remedy or "Run gonogo doctor again when Buildbot answers.")
+        return unanswered(subject, error, remedy or "Run gonogo doctor again when Buildbot answers.")

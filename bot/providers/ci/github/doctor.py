@@ -13,7 +13,7 @@ from bot.providers.ci.github.repository import Repository, escaped
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.rest import RestError
-from bot.providers.workbench import Finding
+from bot.providers.workbench import Finding, unanswered
 
 TOLERABLE = timedelta(seconds=60)
 _CHECKS_NOTE = (
@@ -65,7 +65,7 @@ class Doctor:
             with reading.understood():
                 return await check(subject)
         except IntegrationError as error:
-            return Finding(subject, ok=False, sentence=str(error), remedy=f"{remedy[0].upper()}{remedy[1:]}.")
+            return unanswered(subject, error, f"{remedy[0].upper()}{remedy[1:]}.")
 
     async def _see(self, subject: str) -> Finding:
         reply = await self._repository.get("")

@@ -33,9 +33,14 @@ def checked_key(key: str) -> str:
     try:
         jwt.encode({}, pem, algorithm="RS256")
     except (ValueError, TypeError, jwt.PyJWTError) as error:
-        sentence = "GONOGO_GITHUB_APP_KEY is not a private key. Set GONOGO_GITHUB_APP_KEY_FILE to the .pem file that GitHub gave you."
+        sentence = "GONOGO_GITHUB_APP_KEY: is not a private key. Set GONOGO_GITHUB_APP_KEY_FILE to the .pem file that GitHub gave you."
         raise ConfigurationError(sentence) from error
     return pem
+
+
+def pem_or_nothing(_name: str, key: str) -> str:
+    """Check a key where one is set. Raises ConfigurationError."""
+    return checked_key(key) if key else key
 
 
 class App:

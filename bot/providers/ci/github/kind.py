@@ -8,11 +8,11 @@ from dataclasses import dataclass, replace
 from functools import partial
 from urllib.parse import urlsplit
 
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.deployments import Deployments
-from bot.providers.ci.github.identity import App, checked_key
+from bot.providers.ci.github.identity import App, checked_key, pem_or_nothing
 from bot.providers.ci.github.names import Names
 from bot.providers.ci.github.protection import Guard, Protection
 from bot.providers.ci.github.provider import GitHubCI
@@ -24,7 +24,7 @@ from bot.providers.ci.github.tests import Tests
 from bot.providers.ci.starts import Starts
 from bot.providers.ci.versions import Tags
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
 API = "https://api.github.com"
 WORKFLOW = "deploy.yml"
@@ -34,6 +34,7 @@ HASTY = Budget(timeout=3.0, tries=1, patience=0.0)
 HEADERS = {"Accept": "application/vnd.github+json", "X-GitHub-Api-Version": "2022-11-28"}
 _REPOSITORY = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*/[A-Za-z0-9_.-]+")
 _WORKFLOW = re.compile(r"[A-Za-z0-9_.-]+\.ya?ml")
+_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
 _ON, _OFF = frozenset({"on", "true"}), frozenset({"off", "false"})
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
@@ -84,7 +85,7 @@ def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[
         bench.secret("GONOGO_GITHUB_APP_KEY"),
     )
     if bool(app) != bool(key):
-        raise ConfigurationError(f"services.{bench.service}.ci: an App needs both GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY.")
+        raise MissingSetting(f"services.{bench.service}.ci: an App needs both GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY.")
     make = partial(RestClient, bench.session, options.api, vendor="GitHub", hosts=bench.hosts)
     if app:
         pem = checked_key(key)
@@ -97,7 +98,7 @@ def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[
         headers = {**HEADERS, "Authorization": f"Bearer {token}"}
         return lambda budget: make(headers=headers, secrets=[token], budget=budget), None
     needed = "Set GONOGO_GITHUB_TOKEN, or GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY"
-    raise ConfigurationError(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
+    raise MissingSetting(f"services.{bench.service}.ci: GitHub asks who we are. {needed}.")
 
 
 def _options(bench: Workbench) -> Options:
@@ -108,6 +109,8 @@ def _options(bench: Workbench) -> Options:
     )  # fmt: skip
     if not _REPOSITORY.fullmatch(found.repository):
         raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
+    if found.ref and not _REF.fullmatch(found.ref):
+        raise _wrong(bench, "ref", "write the name of a branch, as in main")
     if not _WORKFLOW.fullmatch(found.workflow):
         raise _wrong(bench, "workflow", "write the name of a file in .github/workflows, as in deploy.yml")
     if found.protection and not bench.secret("GONOGO_GITHUB_APP_ID"):
@@ -184,11 +187,12 @@ KIND = CIKind(
     },
     secrets=(
         Secret("GONOGO_GITHUB_APP_ID", "The id or client id of a GitHub App that is installed on the repository; instead of a token."),
-        Secret("GONOGO_GITHUB_APP_KEY", "The App's private key, as in the .pem file that GitHub gives."),
+        Secret("GONOGO_GITHUB_APP_KEY", "The App's private key, as in the .pem file that GitHub gives.", check=pem_or_nothing),
         Secret("GONOGO_GITHUB_TOKEN", "A fine-grained token: Actions write, Contents read, Commit statuses read, Metadata read."),
         Secret(
             "GONOGO_GITHUB_WEBHOOK_SECRET",
             "The secret of GitHub's webhook; without it, webhooks are refused and runs are followed by asking.",
+            check=one_line,
         ),
     ),
     limits=(

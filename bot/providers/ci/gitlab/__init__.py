@@ -9,14 +9,14 @@ from __future__ import annotations
 import re
 from urllib.parse import urlsplit
 
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.providers.ci.gitlab import webhooks
 from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
 __all__ = ["KIND", "build"]
 
@@ -38,12 +38,13 @@ def build(bench: Workbench) -> GitLabCI:
         "" if _PROJECT.fullmatch(project) else f'project "{project[:80]}" is no path like group/project and no id.',
         "" if not ref or _REF.fullmatch(ref) else f'ref "{ref[:80]}" cannot be the name of a branch.',
         "" if api else "api must be an https address like https://gitlab.example.com (http only on this machine).",
-        "" if token else f"{TOKEN} is not set. Create a project access token with the scope api.",
         wrong,
     ]
     if any(problems):
         said = "\n".join(f"services.{bench.service}.ci: {problem}" for problem in problems if problem)
         raise ConfigurationError(said)
+    if not token:
+        raise MissingSetting(f"services.{bench.service}.ci: {TOKEN} is not set. Create a project access token with the scope api.")
     webhook_token = bench.secret(WEBHOOK_TOKEN)
     rest = RestClient(
         bench.session, api, vendor=VENDOR, hosts=bench.hosts, headers={"PRIVATE-TOKEN": token},
@@ -86,7 +87,7 @@ KIND = CIKind(
     secrets=(
         Secret(TOKEN, "Access token with the scope api and the role Developer: a project access token, or one that reaches all projects."),
         Secret(SIGNING_TOKEN, "The webhooks' signing token (`whsec_…`), shared by all webhooks that lead to the bot."),
-        Secret(WEBHOOK_TOKEN, "The webhooks' secret token (`X-Gitlab-Token`), for a GitLab without signing tokens."),
+        Secret(WEBHOOK_TOKEN, "The webhooks' secret token (`X-Gitlab-Token`), for a GitLab without signing tokens.", check=one_line),
     ),
     limits=(
         "GitLab starts pipelines on branches and tags only: the commit travels as GONOGO_COMMIT, and the job must check it out.",

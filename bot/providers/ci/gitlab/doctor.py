@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from typing import Any
@@ -14,7 +14,7 @@ from bot.domain.errors import IntegrationError
 from bot.providers.ci.gitlab import freezes
 from bot.providers.ci.gitlab.api import Project, an_object
 from bot.providers.ci.gitlab.webhooks import TOLERANCE
-from bot.providers.workbench import Finding
+from bot.providers.workbench import Finding, unanswered
 
 DOOR = "/webhooks/ci/gitlab"
 """Where the bot takes GitLab's webhooks."""
@@ -68,7 +68,7 @@ async def _asked(subject: str, question: Awaitable[list[Finding]], remedy: str) 
         return await question
     except IntegrationError as error:
         unknown = error.retry or (subject == "webhook" and error.status in {403, 404})
-        return [Finding(subject, None if unknown else False, str(error), remedy)]
+        return [replace(unanswered(subject, error, remedy), ok=None if unknown else False)]
 
 
 async def _token(project: Project, now: Callable[[], datetime]) -> list[Finding]:

@@ -11,13 +11,13 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.server import VENDOR, Server
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
 TOKEN = "GONOGO_JENKINS_TOKEN"  # noqa: S105 - a setting's name
 WEBHOOK_SECRET = "GONOGO_JENKINS_WEBHOOK_SECRET"  # noqa: S105 - a setting's name
@@ -30,14 +30,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
     """Build the provider of one service. Raises ConfigurationError."""
     options, where = bench.options, f"services.{bench.service}.ci"
     address, user, token = _address(options, where), _word(options, "user", where), bench.secret(TOKEN)
-    if not token:
-        raise ConfigurationError(f"{where}: {TOKEN} is not set. Give it an API token of the Jenkins user {user}.")
-    whom = base64.b64encode(f"{user}:{token}".encode()).decode()
-    rest = RestClient(
-        bench.session, address, vendor=VENDOR, hosts=bench.hosts, headers={"Authorization": f"Basic {whom}"},
-        secrets=(token, whom), budget=budget,
-    )  # fmt: skip
-    repository = _word(options, "repository", where)
+    repository, job, stages = _word(options, "repository", where), _word(options, "job", where), _stages(options, where)
     try:
         mirror = Mirror(
             repository,
@@ -47,11 +40,18 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
         )
     except ConfigurationError as error:
         raise ConfigurationError(f"{where}: {error}") from error
+    if not token:
+        raise MissingSetting(f"{where}: {TOKEN} is not set. Give it an API token of the Jenkins user {user}.")
+    whom = base64.b64encode(f"{user}:{token}".encode()).decode()
+    rest = RestClient(
+        bench.session, address, vendor=VENDOR, hosts=bench.hosts, headers={"Authorization": f"Basic {whom}"},
+        secrets=(token, whom), budget=budget,
+    )  # fmt: skip
     return Jenkins(
-        _job(rest, address, _word(options, "job", where), f"{where}.job"),
+        _job(rest, address, job, f"{where}.job"),
         mirror,
         tests=_job(rest, address, _word(options, "tests", where), f"{where}.tests") if options.get("tests") else None,
-        stages=_stages(options, where),
+        stages=stages,
         webhook_secret=bench.secret(WEBHOOK_SECRET),
         has_api_token=bool(API_TOKEN.fullmatch(token)),
         clock=bench.clock,
@@ -107,7 +107,7 @@ KIND = CIKind(
     },
     secrets=(
         Secret(TOKEN, "API token of the Jenkins user; a password does not work"),
-        Secret(WEBHOOK_SECRET, "secret under which the Jenkinsfile signs its notices"),
+        Secret(WEBHOOK_SECRET, "secret under which the Jenkinsfile signs its notices", check=one_line),
         Secret(GIT_TOKEN, "token for a repository on `https://`; not needed for `ssh://` or a path"),
     ),
     limits=(

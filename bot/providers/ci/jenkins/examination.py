@@ -13,7 +13,7 @@ from bot.providers.ci.jenkins import callback, reading
 from bot.providers.ci.jenkins.server import Server
 from bot.providers.ci.mirror import Mirror
 from bot.providers.rest import Reply
-from bot.providers.workbench import Finding
+from bot.providers.workbench import Finding, unanswered
 
 SKEW = timedelta(seconds=30)
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
@@ -40,14 +40,9 @@ class Examination:
             ("job", self._job, "Check ci.job, and give the user the permissions Job/Read, Job/Build and Job/Cancel on it."),
             ("stages", self._stages, "Check ci.job."),
             ("tests", self._tested, "Check ci.tests, and give the user the permission Job/Read on that job."),
-            (
-                "repository",
-                self._repository,
-                "Check ci.repository, and that the bot's user may read it without being asked for a password.",
-            ),
         ):
             found += await _asked(subject, look, remedy)
-        return (*found, self._secret())
+        return (*found, await self._repository(), self._secret())
 
     def _address(self) -> Finding:
         parts = urlsplit(self._server.url())
@@ -113,9 +108,13 @@ class Examination:
             Finding("tests", ok=False, sentence=sentence, remedy="Let it check out with the git plugin, or give it a parameter COMMIT.")
         ]
 
-    async def _repository(self) -> list[Finding]:
-        await self._mirror.fetch()
-        return [Finding("repository", ok=True, sentence="The repository can be read.")]
+    async def _repository(self) -> Finding:
+        try:
+            await self._mirror.fetch()
+        except IntegrationError as error:
+            remedy = "Check ci.repository, and that the bot's user may read it without being asked for a password."
+            return Finding("repository", ok=False, sentence=str(error), remedy=remedy)
+        return Finding("repository", ok=True, sentence="The repository can be read.")
 
     def _secret(self) -> Finding:
         if self._has_webhook_secret:
@@ -129,4 +128,4 @@ async def _asked(subject: str, look: Callable[[], Awaitable[list[Finding]]], rem
     try:
         return await look()
     except IntegrationError as error:
-        return [Finding(subject, ok=False, sentence=str(error), remedy=remedy)]
+        return [unanswered(subject, error, remedy)]
