@@ -18,7 +18,9 @@ from bot import audit
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.domain.limits import SLACK
 from bot.domain.people import Person
+from bot.doors import open_door
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import CIProvider, Live, Message, MetricsSource, Providers, RunHint
@@ -39,7 +41,7 @@ from bot.slack.forms import Forms
 from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.slack.standing import Standing
-from bot.start import listen, who_am_i
+from bot.start import who_am_i
 from bot.storage.database import Database, open_database
 from bot.wiring import known_kinds, released
 from bot.workshop import Workshop
@@ -47,6 +49,7 @@ from handlers.schedule.clock import Clockwork
 from handlers.slack import buttons, deploy, home, rollback
 from handlers.slack.guard import Guard, events_route
 from handlers.slack.reception import Reception, bolt_app
+from handlers.web.connections import counted
 from handlers.web.figures import Figures, metrics_route
 from handlers.web.health import health_routes
 from handlers.webhooks.ci import ci_route
@@ -186,7 +189,7 @@ class _Rooms:
         return await self._open_doors(stack, house, self._application(house, reception, socket, engine, announcer, watch), socket)
 
     async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
-        bot = Bot(house, self.database, application, await listen(stack, application, self.settings))
+        bot = Bot(house, self.database, application, await open_door(stack, application, self.settings, self.figures))
         if socket is not None:
             await socket.open()
             stack.push_async_callback(socket.close)
@@ -253,7 +256,7 @@ class _Rooms:
         async def wake(provider: str, hint: RunHint) -> bool:
             return await notices.wake(house.store, house.catalog, hint.run, provider=provider)
 
-        application = web.Application(client_max_size=64 * 1024)
+        application = web.Application(client_max_size=SLACK.size, middlewares=[counted])
         checks = {"database": database_answers, "slack": slack_answers}
         application.add_routes(health_routes(checks, alive={"engine": engine_works}, worrying={"audit log": audit_holds}))
         application.add_routes([metrics_route(figures), ci_route(lambda name: _of_name(house, name), wake, figures)])

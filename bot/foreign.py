@@ -101,7 +101,7 @@ class _Counting(Composer):
         return super().compose_scalar_node(anchor)
 
     def return_alias(self, a: Node) -> Any:
-        if id(a) not in self._weights:  # it stands in itself, so it has no end
+        if id(a) not in self._weights:  # it stands in itself and has no end
             raise too_deep(self.allowed)
         self._count(self._weights[id(a)])
         return super().return_alias(a)

@@ -45,6 +45,7 @@ class Settings(BaseSettings):
     gonogo_config: Path = Path("gonogo.yaml")
     gonogo_database_url: str = "sqlite+aiosqlite:///var/gonogo.db"
     gonogo_listen: str = "0.0.0.0:3000"
+    gonogo_connections_per_address: int = Field(default=64, ge=0, le=10_000)
     gonogo_audit_key: SecretStr = SecretStr("")
     gonogo_audit_keys_previous: SecretStr = SecretStr("")
     gonogo_audit_heads: Path | None = None
@@ -210,6 +211,12 @@ SETTINGS_DOCS: tuple[SettingDoc, ...] = (
     SettingDoc("GONOGO_CONFIG", "gonogo.yaml", "The catalog of services, environments and people."),
     SettingDoc("GONOGO_DATABASE_URL", "sqlite+aiosqlite:///var/gonogo.db", "The database; one process per file."),
     SettingDoc("GONOGO_LISTEN", "0.0.0.0:3000", "Host and port of the web server (health, metrics, webhooks, Slack over HTTP)."),
+    SettingDoc(
+        "GONOGO_CONNECTIONS_PER_ADDRESS",
+        "64",
+        "How many connections one address may have open; a new one then takes the place of its oldest that is not being served. 0 for no "
+        "cap, where everything comes from the address of one proxy.",
+    ),
     SettingDoc(
         "GONOGO_AUDIT_KEY", "", "Key of the audit chain; with it nobody can rewrite the log unseen. 16 characters or more.", secret=True
     ),

@@ -5,10 +5,8 @@ from __future__ import annotations
 import errno
 import socket
 from collections.abc import Mapping
-from contextlib import AsyncExitStack
 
 import structlog
-from aiohttp import web
 
 from bot.domain.errors import ConfigurationError, GonogoError, IntegrationError
 from bot.domain.faults import of_system
@@ -17,8 +15,6 @@ from bot.slack.client import SlackClient, SlackError
 
 log = structlog.get_logger(__name__)
 
-DRAIN = 10.0
-"""Seconds that a shutdown waits for requests under way."""
 PRIVILEGED = 1024
 """Ports below this one are root's."""
 
@@ -45,20 +41,6 @@ async def who_am_i(client: SlackClient, team: str, under_way: int) -> Mapping[st
             f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: {team}. Correct one of them."
         )
     return {str(name): str(value) for name, value in me.items()}
-
-
-async def listen(stack: AsyncExitStack, application: web.Application, settings: Settings) -> str:
-    """Open the web server and give its address. Raises ConfigurationError or SystemUnavailable when the address cannot be had."""
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=DRAIN)
-    await runner.setup()
-    stack.push_async_callback(runner.cleanup)
-    site = web.TCPSite(runner, settings.host, settings.port)
-    try:
-        await site.start()
-    except OSError as error:
-        raise cannot_listen(error, settings) from error
-    host, port = runner.addresses[0][:2]
-    return f"http://{host}:{port}"
 
 
 def cannot_listen(error: OSError, settings: Settings) -> GonogoError:

@@ -40,6 +40,8 @@ NOTICE = Limits("This notice", size=2 * MB, depth=64, items=100_000, seconds=5)
 """A webhook of a CI provider."""
 ANSWER = Limits("The answer", size=8 * MB, depth=64, items=300_000, seconds=10)
 """What a vendor's REST interface answers."""
+COMPLAINT = Limits("The complaint", size=256 * KB, depth=16, items=5_000, seconds=1)
+"""What a vendor says with a status that is an error."""
 CATALOG = Limits("gonogo.yaml", size=1 * MB, depth=32, items=50_000, seconds=30)
 PIPELINE = Limits("pipeline.yml", size=64 * KB, depth=16, items=2_000, seconds=5)
 WORKFLOW = Limits("The workflow", size=256 * KB, depth=32, items=10_000, seconds=5)
@@ -48,7 +50,7 @@ JUNIT = Limits("The report", size=4 * MB, depth=16, items=100_000, seconds=10)
 EXPOSITION = Limits("The metrics", size=4 * MB, depth=1, items=50_000, seconds=5)
 """What a service's own Prometheus endpoint answers; its items are lines."""
 
-ALL = (SLACK, NOTICE, ANSWER, CATALOG, PIPELINE, WORKFLOW, JUNIT, EXPOSITION)
+ALL = (SLACK, NOTICE, ANSWER, COMPLAINT, CATALOG, PIPELINE, WORKFLOW, JUNIT, EXPOSITION)
 
 SMALL = 64 * KB
 """JSON up to here is read where it is: that takes less than a change of threads."""
@@ -79,7 +81,7 @@ def too_large(limits: Limits) -> Unreadable:
 
 def too_deep(limits: Limits) -> Unreadable:
     """Say that things lie in things in things."""
-    return Unreadable(Fault.DEPTH, f"{limits.what} is nested deeper than {limits.depth} levels, or is not closed.")
+    return Unreadable(Fault.DEPTH, f"{limits.what} is nested deeper than {limits.depth} levels.")
 
 
 def too_many(limits: Limits) -> Unreadable:
@@ -137,8 +139,10 @@ def _measure_json(body: bytes, limits: Limits) -> None:
         if not brackets:
             return
         brackets = brackets.replace(b"[]", b"")
-    if brackets:
+    if b"[]" in brackets:
         raise too_deep(limits)
+    if brackets:
+        raise no_such(limits, "JSON")  # not closed
 
 
 def mended(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
+
+from bot.domain.limits import COMPLAINT, Unreadable, read_json
 
 SAID = 300
 """How many characters of it are passed on."""
@@ -12,8 +13,8 @@ SAID = 300
 def words_of(body: bytes) -> str:
     """Take the vendor's own words out of an error's body; a page of HTML says nothing to a person."""
     try:
-        data = json.loads(body)
-    except (ValueError, RecursionError):
+        data = read_json(body, COMPLAINT)
+    except Unreadable:
         return ""
     if not isinstance(data, dict):
         return ""

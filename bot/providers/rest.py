@@ -7,7 +7,6 @@ followed: a token goes to the configured address and nowhere else.
 from __future__ import annotations
 
 import asyncio
-import json
 import random
 import re
 import time
@@ -25,6 +24,8 @@ import structlog
 from aiohttp.http_exceptions import LineTooLong
 
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import ANSWER, Fault, Unreadable
+from bot.foreign import json_beside
 from bot.providers.complaint import words_of
 from bot.providers.hosts import LONGEST_PAUSE as LONGEST_PAUSE  # noqa: PLC0414 - the client's callers read it here
 from bot.providers.hosts import Hosts as Hosts  # noqa: PLC0414
@@ -73,7 +74,7 @@ class Budget:
     timeout: float = 10.0
     tries: int = 4
     patience: float = 20.0
-    body_cap: int = 8 * 1024 * 1024
+    body_cap: int = ANSWER.size
     first_pause: float = 0.5
 
 
@@ -292,7 +293,7 @@ class RestClient:
         if not HTTPStatus.OK <= response.status < (HTTPStatus.BAD_REQUEST if call.moves else HTTPStatus.MULTIPLE_CHOICES):
             raise self._refused(call, response.status, found, body)
         self._obey(found)
-        reply = Reply(response.status, found, self._understood(call, body))
+        reply = Reply(response.status, found, await self._understood(call, body))
         self._seen.keep(call, reply, len(body))
         return reply
 
@@ -311,13 +312,18 @@ class RestClient:
                 raise RestError(sentence, vendor=self._vendor, status=response.status, retry=False, perhaps_done=not call.is_read)
         return bytes(body)
 
-    def _understood(self, call: _Call, body: bytes) -> Any:
+    async def _understood(self, call: _Call, body: bytes) -> Any:
         if not body.strip():
             return None
         try:
-            return body.decode() if call.text else json.loads(body)
-        except (ValueError, RecursionError) as error:
+            return body.decode() if call.text else await json_beside(body, ANSWER)
+        except ValueError as error:
             raise self._failed(call, f"{self._vendor} gave an answer that cannot be read", unclear=True) from error
+        except Unreadable as error:
+            why = str(error).replace("The answer", "it").removesuffix(".")
+            failed = self._failed(call, f"{self._vendor} gave an answer that cannot be read: {why}", unclear=True)
+            failed.retry = error.fault is Fault.FORM  # the next answer would be as large, and cost as much
+            raise failed from error
 
     def _obey(self, headers: Mapping[str, str]) -> None:
         """Leave the host alone when this answer was the last one that its budget allows."""

@@ -64,7 +64,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
     async def pressed(ack: AsyncAck, body: Body) -> None:
         pressed = body["actions"][0]
         action = ids.action_of(str(pressed.get("action_id", "")))
-        deployment, gate = str(pressed.get("value", "")), ""
+        deployment, gate = str(pressed.get("value") or ""), ""
         if action is Action.OPEN_GATE:
             deployment, _, gate = deployment.partition(" ")
         if action is None or not deployment:
@@ -86,7 +86,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
     @app.view(ids.TICK_FORM)
     @explain(reception)
     async def ticked(ack: AsyncAck, body: Body) -> None:
-        carried = ids.carried(str(body["view"].get("private_metadata", "")))
+        carried = ids.carried(str(body["view"].get("private_metadata") or ""))
         await accept(reception, body, Tick(carried.deployment, ids.ticked(body["view"])), _place(carried, body))
         await ack()
 
@@ -95,7 +95,7 @@ def _listen_for_reason(app: AsyncApp, reception: Reception, callback: str) -> No
     @app.view(callback)
     @explain(reception)
     async def submitted(ack: AsyncAck, body: Body) -> None:
-        carried = ids.carried(str(body["view"].get("private_metadata", "")))
+        carried = ids.carried(str(body["view"].get("private_metadata") or ""))
         reason = ids.entered(body["view"], ids.REASON)
         problem = _problem(reason)
         if problem:

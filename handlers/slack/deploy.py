@@ -55,7 +55,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
         if problems:
             await ack(response_action="errors", errors=problems)
             return
-        carried = ids.carried(str(view.get("private_metadata", "")))
+        carried = ids.carried(str(view.get("private_metadata") or ""))
         await accept(reception, body, command, Place(channel=carried.channel or identify(body).user))
         await ack()
 

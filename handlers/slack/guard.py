@@ -7,7 +7,6 @@ signature is checked here over the raw bytes, and Bolt is given a parsed body as
 from __future__ import annotations
 
 import hmac
-import json
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,25 +14,20 @@ from hashlib import sha256
 from typing import Any
 from urllib.parse import parse_qsl
 
-import structlog
 from aiohttp import web
 from multidict import CIMultiDictProxy
 
+from bot.domain.limits import SLACK, Unreadable, read_json
 from bot.ports import Clock
-from handlers.slack.reception import Reception, teams_of
+from handlers.slack.reception import NOT_READ, Reception, teams_of
 from handlers.web.bodies import PATIENCE, Turned, read_body
 from handlers.web.figures import Figures
+from handlers.web.notes import Notes
 
-log = structlog.get_logger(__name__)
-
-BODY_CAP = 64 * 1024
 WINDOW = 300
 """Seconds that a signature stays good, in either direction."""
 MOST_FIELDS = 64
-DEEPEST = 32
 LONGEST_SSL_CHECK = 256
-QUIET = 1.0
-"""Seconds between two log lines about requests that were turned away for the same reason."""
 MEDIA_TYPES = frozenset({"application/json", "application/x-www-form-urlencoded"})
 
 
@@ -89,74 +83,54 @@ def read(content_type: str, body: bytes) -> dict[str, Any]:
     media, _, parameters = content_type.lower().partition(";")
     if media.strip() not in MEDIA_TYPES or parameters.strip().replace('"', "") not in {"", "charset=utf-8"}:
         raise Turned(415, "format")
-    try:
-        text = body.decode("utf-8")
-    except UnicodeDecodeError:
-        raise Turned(400, "encoding") from None
-    payload = _object(text) if media.strip() == "application/json" else _form(text)
+    payload = _object(body) if media.strip() == "application/json" else _form(body)
     if not isinstance(payload.get("type") or payload.get("command"), str):
         raise Turned(400, "neither command nor event")
-    if payload.get("type") == "block_actions" and not _are_objects(payload.get("actions")):
-        raise Turned(400, "a click on nothing")
     return payload
 
 
-def _are_objects(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(isinstance(each, dict) for each in value)
-
-
-def _form(text: str) -> dict[str, Any]:
+def _form(body: bytes) -> dict[str, Any]:
     try:
-        pairs = parse_qsl(text, keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS, errors="strict")
-    except (ValueError, UnicodeDecodeError):
+        pairs = parse_qsl(body.decode("utf-8"), keep_blank_values=True, strict_parsing=True, max_num_fields=MOST_FIELDS, errors="strict")
+    except ValueError:
         raise Turned(400, "form") from None
     form: dict[str, Any] = dict(pairs)
     if len(form) != len(pairs):
         raise Turned(400, "doubled field")
-    return _object(form["payload"]) if set(form) == {"payload"} else form
+    return _object(form["payload"].encode()) if set(form) == {"payload"} else form
 
 
-def _object(text: str) -> dict[str, Any]:
+def _object(body: bytes) -> dict[str, Any]:
     try:
-        value = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Turned(400, "json") from None
+        value = read_json(body, SLACK)
+    except Unreadable as unreadable:
+        raise Turned(400, unreadable.fault) from None
     if not isinstance(value, dict):
         raise Turned(400, "no object")
-    if _is_deep(value):
-        raise Turned(400, "depth")
     return value
-
-
-def _is_deep(value: dict[str, Any]) -> bool:
-    """Tell whether something is nested deeper than anything that Slack sends."""
-    level: list[Any] = [value]
-    for _ in range(DEEPEST):
-        below = [each for container in level for each in (container.values() if isinstance(container, dict) else container)]
-        level = [each for each in below if isinstance(each, dict | list)]
-        if not level:
-            return False
-    return True
 
 
 def events_route(guard: Guard, reception: Reception, figures: Figures, *, patience: float = PATIENCE) -> web.RouteDef:
     """Give the route on which Slack calls."""
-    notes = _Notes()
+    notes = Notes("slack")
 
     async def events(request: web.Request) -> web.Response:
         try:
-            body = await read_body(request, BODY_CAP, patience=patience)
+            body = await read_body(request, SLACK.size, patience=patience)
             if is_ssl_check(body):
                 return web.Response()
             payload = guard.admit(request.headers, body)
         except Turned as turned:
             figures.rejected(turned.reason)
-            notes.turned_away(turned)
+            notes.say("turned away", reason=turned.reason, status=turned.status)
             return turned.answer()
         if payload.get("type") == "url_verification":
             return web.Response(text=str(payload.get("challenge", "")), content_type="text/plain")
         began = time.perf_counter()
         status, answer = await reception.dispatch(payload)
+        if status == NOT_READ:
+            figures.rejected("shape")
+            notes.say("turned away", reason="shape", status=status)
         figures.acked(str(payload.get("type") or payload.get("command")), status, time.perf_counter() - began)
         return web.Response(status=status, text=answer, content_type="application/json" if answer.startswith("{") else "text/plain")
 
@@ -169,19 +143,3 @@ def is_ssl_check(body: bytes) -> bool:
         return False
     first, *others = body.split(b"&")
     return first == b"ssl_check=1" and all(each.startswith(b"token=") for each in others)
-
-
-class _Notes:
-    """Log lines about what was turned away: without bodies, and not one for each request of a flood."""
-
-    def __init__(self) -> None:
-        self._last: dict[str, float] = {}
-        self._silent: dict[str, int] = {}
-
-    def turned_away(self, turned: Turned) -> None:
-        now = time.monotonic()
-        if now - self._last.get(turned.reason, -QUIET) < QUIET:
-            self._silent[turned.reason] = self._silent.get(turned.reason, 0) + 1
-            return
-        self._last[turned.reason] = now
-        log.warning("turned away", reason=turned.reason, status=turned.status, more=self._silent.pop(turned.reason, 0))

@@ -18,11 +18,14 @@ from bot.domain.catalog import Catalog
 from bot.domain.errors import NotPossible
 from bot.domain.people import Person
 from bot.ports import Clock, Inbox, Intent
+from handlers.slack.shapes import is_known
 
 log = structlog.get_logger(__name__)
 
 PATIENCE = 2.0
 """Seconds that an ack waits for the database; Slack waits three."""
+NOT_READ = 400
+"""The status of what has no shape of Slack's."""
 LAST_CALL = 5.0
 """Seconds that a shutdown waits for dialogs that are being opened."""
 
@@ -142,11 +145,13 @@ class Reception:
         """Give an authentic payload to its listener; return status and body of the ack."""
         if self._bolt is None:
             return 503, ""
+        if not is_known(payload):
+            return NOT_READ, ""
         try:
             answer = await self._bolt.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=payload))
         except Exception as error:  # noqa: BLE001 - whatever Bolt makes of a strange payload, the sender is told and nothing else happens
             log.warning("a payload could not be dispatched", kind=payload.get("type"), error=type(error).__name__)
-            return 400, ""
+            return NOT_READ, ""
         if answer.status == 404 and payload.get("type") in {"event_callback", "view_closed"}:  # noqa: PLR2004 - nobody listens
             return 200, ""  # Slack would send it again and again
         return answer.status, answer.body or ""

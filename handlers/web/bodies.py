@@ -6,6 +6,8 @@ import asyncio
 
 from aiohttp import web
 
+from handlers.web.connections import connection_of
+
 PATIENCE = 5.0
 """Seconds for a body to arrive."""
 
@@ -34,11 +36,15 @@ async def read_body(request: web.Request, cap: int, *, patience: float = PATIENC
         raise Turned(413, "size")
     try:
         async with asyncio.timeout(patience):
-            return await _up_to(request, cap)
+            body = await _up_to(request, cap)
     except TimeoutError:
         raise Turned(408, "slow") from None
     except (web.RequestPayloadError, ConnectionError):
         raise Turned(400, "broken off") from None
+    connection = connection_of(request)
+    if connection is not None:
+        connection.is_served()
+    return body
 
 
 async def _up_to(request: web.Request, cap: int) -> bytes:

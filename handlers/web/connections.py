@@ -181,7 +181,7 @@ class Connection(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Let it in, or close it at once."""
         self._transport = cast("asyncio.Transport", transport)
-        self.address = _address(transport.get_extra_info("peername"))
+        self.address = address_of(transport.get_extra_info("peername"))
         if not self._all.admit(self):
             self.abort()
             return
@@ -231,7 +231,7 @@ class Connection(asyncio.Protocol):
             self._all.move(self, Stage.RESTING)
 
 
-def _address(peer: object) -> str:
+def address_of(peer: object) -> str:
     """Name who is at the other end; of an IPv6 address the half that one customer has."""
     if not isinstance(peer, tuple) or not peer:
         return ""

@@ -5,22 +5,20 @@ Nothing is kept to recognise a delivery that comes twice: waking twice is waking
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 from aiohttp import web
 
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import NOTICE, SMALL, Unreadable
+from bot.foreign import beside
 from bot.ports import CIProvider, RunHint
 from handlers.web.bodies import Turned, read_body
 from handlers.web.figures import Figures
+from handlers.web.notes import Notes
 
 log = structlog.get_logger(__name__)
-
-BODY_CAP = 2 * 1024 * 1024
-SMALL = 64 * 1024
-"""A larger body is verified in a thread: strangers can send it, and nobody else should wait for its sums."""
 
 Wake = Callable[[str, RunHint], Awaitable[bool]]
 """Wake whoever waits for the run that a provider (by name) told of; tell whether there is anybody."""
@@ -31,6 +29,7 @@ def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figur
 
     Services may share a secret: whichever of their providers reads the notice, the run that it names is looked for among all of them.
     """
+    notes = Notes("webhooks")
 
     async def notice(request: web.Request) -> web.Response:
         known = providers(request.match_info["provider"])
@@ -38,9 +37,9 @@ def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figur
         try:
             if not known:
                 raise Turned(404, "unknown provider")  # noqa: TRY301 - one way out for all that is turned away
-            body = await read_body(request, BODY_CAP)
-            asked = (known, request.headers, body)
-            hint = _read(*asked) if len(body) <= SMALL else await asyncio.to_thread(_read, *asked)
+            body = await read_body(request, NOTICE.size)
+            asked = (known, request.headers, body, notes)
+            hint = _read(*asked) if len(body) <= SMALL else await _read_beside(*asked)
         except Turned as turned:
             figures.webhook(name, turned.reason)
             return turned.answer()
@@ -51,7 +50,15 @@ def ci_route(providers: Callable[[str], Sequence[CIProvider]], wake: Wake, figur
     return web.post("/webhooks/ci/{provider}", notice)
 
 
-def _read(providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes) -> RunHint:
+async def _read_beside(providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes, notes: Notes) -> RunHint:
+    """Verify and read a large notice in a thread: strangers can send it, and nobody else should wait for its sums."""
+    try:
+        return await beside(NOTICE, _read, providers, headers, body, notes)
+    except Unreadable as unreadable:
+        raise Turned(400, unreadable.fault) from None
+
+
+def _read(providers: Sequence[CIProvider], headers: Mapping[str, str], body: bytes, notes: Notes) -> RunHint:
     """Have each provider verify and read the notice; the first that knows it decides. Raises Turned with what the most knowing said."""
     said: list[int] = []
     for provider in providers:
@@ -60,7 +67,7 @@ def _read(providers: Sequence[CIProvider], headers: Mapping[str, str], body: byt
         except IntegrationError as error:
             said.append(error.status or 400)
         except Exception as error:  # noqa: BLE001 - whatever comes in from outside, the answer is a no
-            log.warning("a notice could not be read", error=type(error).__name__)
+            notes.say("a notice could not be read", reason=type(error).__name__)
             said.append(400)
     status = next((each for each in (400, 401) if each in said), said[0])
     raise Turned(status, "not authentic" if status == 401 else "refused")  # noqa: PLR2004 - HTTP

@@ -6,12 +6,12 @@ They cost nothing to lose: polling decides, and comes back by itself.
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import AsyncIterator, Callable
 
 import structlog
 
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import NOTICE, Unreadable, read_json
 from bot.providers.ci.buildbot.door import Door
 
 log = structlog.get_logger(__name__)
@@ -98,8 +98,8 @@ def request_in(line: str) -> int | None:
     if name != "data":
         return None
     try:
-        event = json.loads(value)
-    except (ValueError, RecursionError):
+        event = read_json(value.encode(errors="replace"), NOTICE)
+    except Unreadable:
         return None  # the handshake is no JSON
     message = event.get("message") if isinstance(event, dict) else None
     request = message.get("buildrequestid") if isinstance(message, dict) else None

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import NOTICE, Unreadable, read_json
 from bot.ports import RunHint
 from bot.providers.ci.buildbot.reading import VENDOR
 
@@ -33,8 +33,8 @@ def read(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime)
     """Verify and read a notice. Raises IntegrationError: 401 when it is not authentic, 400 when it cannot be read."""
     signature = _verified(headers, body, secret, now)
     try:
-        found = json.loads(body)
-    except (ValueError, RecursionError):
+        found = read_json(body, NOTICE)
+    except Unreadable:
         found = None
     if not isinstance(found, dict):
         raise IntegrationError("The notice is no JSON object.", vendor=VENDOR, status=400, retry=False)

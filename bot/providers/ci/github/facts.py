@@ -5,7 +5,6 @@ Shapes: https://docs.github.com/rest (commits, checks, statuses, workflow runs).
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -13,6 +12,7 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.card import Change, Changes
+from bot.domain.limits import ANSWER, Unreadable, read_json
 from bot.ports import Quality, QualityState
 from bot.providers.ci.verdicts import Outcome, Said, Weighed
 
@@ -29,10 +29,18 @@ _SAID = {"success": Said.PASSED, "neutral": Said.SKIPPED, "skipped": Said.SKIPPE
 
 def full_commit(text: str) -> str:
     """Read a full commit, alone or in GitHub's JSON where a server does not know the shorter form. Raises ValueError for anything else."""
-    found = str(json.loads(text).get("sha")) if text.startswith("{") else text.strip()
+    found = str(_object(text).get("sha")) if text.startswith("{") else text.strip()
     if not _FULL.fullmatch(found):
         raise ValueError(found[:80])
     return found
+
+
+def _object(text: str) -> dict[str, Any]:
+    try:
+        found = read_json(text.encode(errors="replace"), ANSWER)
+    except Unreadable as error:
+        raise ValueError(str(error)) from error
+    return found if isinstance(found, dict) else {}
 
 
 def changes(pages: Sequence[Mapping[str, Any]], own: Collection[str] | None = None, *, backwards: bool) -> Changes:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import NOTICE, Unreadable, read_json
 from bot.ports import RunHint
 
 VENDOR = "GitHub"
@@ -33,8 +33,8 @@ def parse(headers: Mapping[str, str], body: bytes, *, secret: str) -> RunHint:
     _verify(named, body, secret)
     delivery = named.get("x-github-delivery", "")
     try:
-        return _hint(named.get("x-github-event", ""), json.loads(body), delivery)
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        return _hint(named.get("x-github-event", ""), read_json(body, NOTICE), delivery)
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, Unreadable) as error:
         sentence = "GitHub's delivery cannot be read. Is the webhook's content type application/json?"
         raise IntegrationError(sentence, vendor=VENDOR, status=HTTPStatus.BAD_REQUEST, retry=False) from error
 

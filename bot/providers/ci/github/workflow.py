@@ -7,9 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
-
+from bot.domain.limits import WORKFLOW, Unreadable
+from bot.foreign import beside, read_yaml
 from bot.providers.ci.github.repository import Repository, escaped
 
 _RAW = "application/vnd.github.raw+json"
@@ -44,8 +43,8 @@ class Workflow:
 def parse(text: str) -> Workflow:
     """Read a workflow file; one that is no YAML says nothing."""
     try:
-        document = YAML(typ="safe").load(text)
-    except YAMLError:
+        document = read_yaml(text, WORKFLOW)
+    except Unreadable:
         return Workflow()
     if not isinstance(document, dict):
         return Workflow()
@@ -66,4 +65,5 @@ def _is_demanded(declared: Any) -> bool:
 async def read(repository: Repository, name: str) -> Workflow:
     """Read the workflow file at the branch that is used. Raises RestError."""
     path = f"/contents/.github/workflows/{escaped(name)}"
-    return parse(str((await repository.get(path, {"ref": await repository.ref()}, accept=_RAW, text=True)).data or ""))
+    text = str((await repository.get(path, {"ref": await repository.ref()}, accept=_RAW, text=True)).data or "")
+    return await beside(WORKFLOW, parse, text)

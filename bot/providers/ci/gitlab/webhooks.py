@@ -10,13 +10,13 @@ import base64
 import binascii
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import NOTICE, Unreadable, read_json
 from bot.ports import RunHint
 from bot.providers.ci.gitlab import reading
 
@@ -75,8 +75,8 @@ def read(headers: Mapping[str, str], body: bytes) -> RunHint:
     sent = {name.lower(): value for name, value in headers.items()}
     delivery = sent.get("webhook-id") or sent.get("idempotency-key") or sent.get("x-gitlab-event-uuid", "")
     try:
-        data = json.loads(body)
-    except (ValueError, RecursionError) as error:
+        data = read_json(body, NOTICE)
+    except Unreadable as error:
         raise IntegrationError("This notice is not JSON.", vendor=reading.VENDOR, status=400, retry=False) from error
     if not isinstance(data, dict):
         raise IntegrationError("This notice is not an object.", vendor=reading.VENDOR, status=400, retry=False)

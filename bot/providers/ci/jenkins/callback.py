@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import hmac
-import json
 import re
 from collections.abc import Mapping
 from datetime import datetime, timedelta
@@ -16,6 +15,7 @@ from http import HTTPStatus
 from typing import Any
 
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import NOTICE, Unreadable, read_json
 from bot.ports import RunHint
 
 HEADER = "X-Gonogo-Signature"
@@ -46,8 +46,8 @@ def read(headers: Mapping[str, str], body: bytes, *, secret: str, now: datetime,
 
 def _told(body: bytes, vendor: str) -> dict[str, Any]:
     try:
-        told = json.loads(body)
-    except (ValueError, RecursionError):
+        told = read_json(body, NOTICE)
+    except Unreadable:
         told = None
     if not isinstance(told, dict) or not isinstance(told.get("correlation", ""), str):
         raise IntegrationError("The notice cannot be read.", vendor=vendor, status=HTTPStatus.BAD_REQUEST, retry=False)
