@@ -83,8 +83,8 @@ async def ours(folder: Path) -> AsyncIterator[web.RouteDef]:
     async with aiohttp.ClientSession() as session:
         provider = KIND.build(
             Workbench(
-                "storefront", choice.options, lambda name: secrets.get(name, ""), session, Hosts(), clock, database.runs, folder,
-                lambda _: None,
+                "storefront", choice.options, lambda name: secrets.get(name, ""), session, Hosts(), clock, database.runs, database.starts,
+                folder, lambda _: None,
             )
         )  # fmt: skip
         for run in range(FIRST_RUN, FIRST_RUN + KNOWN_RUNS):

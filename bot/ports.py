@@ -753,6 +753,43 @@ class RunStore(Protocol):
         ...
 
 
+class StartState(StrEnum):
+    """What is known of a start at a CI provider outside."""
+
+    SENT = "sent"  # the vendor was asked, its answer is not known
+    TAKEN = "taken"  # the vendor took it and did not say which run it became
+    KNOWN = "known"  # the vendor said which run it became
+    REFUSED = "refused"  # the vendor started nothing
+
+
+@dataclass(frozen=True, slots=True)
+class StoredStart:
+    """A start at a CI provider outside, as it is stored: before the vendor is asked, and again when it has answered."""
+
+    vendor: str
+    """The provider's name; another provider of the same service knows nothing of this start."""
+    service: str
+    correlation: str
+    state: StartState
+    sent_at: datetime
+    request: StartRequest | None = None
+    """None for a run that was found at the vendor and whose start our database has lost."""
+    run: str = ""
+    """The vendor's id of the run."""
+
+
+class StartStore(Protocol):
+    """Where providers keep what they have started outside."""
+
+    async def save(self, start: StoredStart) -> None:
+        """Store a start; one that is there of the same vendor, service and correlation is replaced."""
+        ...
+
+    async def get(self, vendor: str, service: str, correlation: str) -> StoredStart | None:
+        """Read a start."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """One scrape of one endpoint: counter values as they were read, keyed as the metrics source likes."""

@@ -91,7 +91,8 @@ class Workshop:
         """Prepare the bench for one provider of a service."""
         return Workbench(
             service=service.name, options=choice.options, secret=self.settings.secret, session=self.session, hosts=self.hosts,
-            clock=self.clock, runs=self.database.runs, work=self.settings.gonogo_work_dir / "ci" / service.name, wake=self.wake,
+            clock=self.clock, runs=self.database.runs, starts=self.database.starts,
+            work=self.settings.gonogo_work_dir / "ci" / service.name, wake=self.wake,
             embedded=embedded, environments=tuple(service.environments), tags=service.tags, paths=service.paths,
         )  # fmt: skip
 

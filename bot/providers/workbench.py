@@ -19,7 +19,7 @@ from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers rea
 from bot.domain.catalog import PathPatterns, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.faults import of_system
-from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
+from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore, StartStore
 from bot.providers.hosts import Hosts
 
 Provider = TypeVar("Provider")
@@ -46,6 +46,9 @@ class Workbench:
     hosts: Hosts
     clock: Clock
     runs: RunStore
+    """For a provider that carries runs out itself."""
+    starts: StartStore
+    """For a provider that has runs carried out elsewhere, see ``ci.starts``."""
     work: Path
     """A folder of this service's own; it may not exist yet."""
     wake: Callable[[str], None]

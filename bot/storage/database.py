@@ -24,7 +24,7 @@ from bot.domain.errors import ConfigurationError, SystemUnavailable
 from bot.storage.faults import told
 from bot.storage.inbox import SqlInbox
 from bot.storage.journal import SqlJournal
-from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples
+from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples, SqlStarts
 from bot.storage.migrate import upgrade
 from bot.storage.store import SqlStore
 
@@ -40,6 +40,7 @@ class Database:
     store: SqlStore
     inbox: SqlInbox
     runs: SqlRuns
+    starts: SqlStarts
     samples: SqlSamples
     postings: SqlPostings
     journal: SqlJournal
@@ -74,7 +75,7 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
     inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
     database = Database(
-        SqlStore(writer, reader, audit_keys), inbox, SqlRuns(writer, reader), SqlSamples(writer, reader),
+        SqlStore(writer, reader, audit_keys), inbox, SqlRuns(writer, reader), SqlStarts(writer, reader), SqlSamples(writer, reader),
         SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
     )  # fmt: skip
     await database.inbox.prune(datetime.now(UTC))

@@ -8,11 +8,11 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.ports import LocalRun, Message, Posting, Sample
+from bot.ports import LocalRun, Message, Posting, Sample, StoredStart
 from bot.storage import codec
 from bot.storage.reader import table
 from bot.storage.store import add, put
-from bot.storage.tables import LocalRunRow, OutboxRow, PostingRow, SampleRow
+from bot.storage.tables import LocalRunRow, OutboxRow, PostingRow, SampleRow, StartRow
 
 
 class SqlPostings:
@@ -134,6 +134,28 @@ def _values(run: LocalRun) -> dict[str, object]:
     return {
         "id": run.run.id, "service": run.service, "correlation": run.correlation, "final": run.run.state.is_final, "body": codec.write(run),
     }  # fmt: skip
+
+
+class SqlStarts:
+    """``ports.StartStore``."""
+
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._writer = writer
+        self._reader = reader
+
+    async def save(self, start: StoredStart) -> None:
+        """Store a start; the one that is there is replaced."""
+        values = {"vendor": start.vendor, "service": start.service, "correlation": start.correlation, "body": codec.write(start)}
+        async with self._writer.begin() as connection:
+            await put(connection, StartRow, values)
+
+    async def get(self, vendor: str, service: str, correlation: str) -> StoredStart | None:
+        """Read a start."""
+        row = table(StartRow)
+        same = (row.c.vendor == vendor) & (row.c.service == service) & (row.c.correlation == correlation)
+        async with self._reader.begin() as connection:
+            body = (await connection.execute(select(row.c.body).where(same))).scalar()
+        return codec.read(StoredStart, body) if body is not None else None
 
 
 class SqlSamples:

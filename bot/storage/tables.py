@@ -313,6 +313,16 @@ class LocalRunRow(SQLModel, table=True):
     body: Any = Field(sa_type=Document)
 
 
+class StartRow(SQLModel, table=True):
+    """A start at a CI provider outside."""
+
+    __tablename__ = "ci_start"
+    vendor: str = Field(primary_key=True)
+    service: str = Field(primary_key=True)
+    correlation: str = Field(primary_key=True)
+    body: Any = Field(sa_type=Document)
+
+
 class SampleRow(SQLModel, table=True):
     """One scrape."""
 

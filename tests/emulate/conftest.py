@@ -26,7 +26,7 @@ from tests.emulate.door import Door
 from tests.emulator.alone import is_alone
 from tests.emulator.process import free_port, start
 from tests.providers.ci.github_app import APP, PERMISSIONS, private_key
-from tests.providers.ci.memory_runs import MemoryRuns
+from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 SHOP, VAULT = "acme/shop", "acme/vault"
 INSTALLATION = 77
@@ -110,7 +110,7 @@ class Place:
         options = {"repository": repository, "api": self.doors_url, "alerts": "off"}
         bench = Workbench(
             "shop", options, lambda name: secrets.get(name, ""), self.session, Hosts(), clock or ShiftedClock(), MemoryRuns(),
-            Path("unused"), lambda _: None,
+            MemoryStarts(),            Path("unused"), lambda _: None,
         )  # fmt: skip
         built = KIND.build(bench)
         assert isinstance(built, GitHubCI)

@@ -181,7 +181,7 @@ def written(folder: Path, **choices: str) -> Loaded:
 def bench(folder: Path, options: Mapping[str, Any]) -> Workbench:
     """Give what these providers use of a bench."""
     nothing: Any = None
-    return Workbench("storefront", options, lambda _: "", nothing, Hosts(), nothing, nothing, folder, lambda _: None)
+    return Workbench("storefront", options, lambda _: "", nothing, Hosts(), nothing, nothing, nothing, folder, lambda _: None)
 
 
 async def test_the_on_call_provider_of_the_page_says_who_is_on_call(package: Package, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.ports import CIRun, LocalRun, Posting, RunState, Sample, Stage, StartRequest
+from bot.ports import CIRun, LocalRun, Posting, RunState, Sample, Stage, StartRequest, StartState, StoredStart
 from bot.storage.database import Database
 from tests.storage.conftest import NOW
 
@@ -27,6 +27,16 @@ async def test_of_two_starts_with_one_correlation_the_first_is_kept(database: Da
     assert await database.runs.by_correlation("pay", REQUEST.correlation) is None
     assert await database.runs.get(stored[0].run.id) == stored[0]
     assert await database.runs.get("run-99") is None
+
+
+@pytest.mark.case("structure-4")
+async def test_a_start_outside_is_no_run_of_the_embedded_ci_and_none_of_another_vendor(database: Database) -> None:
+    start = StoredStart("github", "shop", REQUEST.correlation, StartState.SENT, NOW, REQUEST)
+    await database.starts.save(start)
+    await database.starts.save(replace(start, state=StartState.KNOWN, run="7"))
+    assert await database.starts.get("github", "shop", REQUEST.correlation) == replace(start, state=StartState.KNOWN, run="7")
+    assert await database.starts.get("gitlab", "shop", REQUEST.correlation) is None
+    assert await database.runs.by_correlation("shop", REQUEST.correlation) is None
 
 
 async def test_unfinished_runs_are_listed(database: Database) -> None:

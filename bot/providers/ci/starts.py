@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from bot.ports import CIRun, Clock, LocalRun, RunState, RunStore, StartRequest
+from bot.ports import Clock, StartRequest, StartState, StartStore, StoredStart
 
 EARLIER = timedelta(minutes=10)
 """A run is looked for among those since its start was sent, and this much before: its start may be the second one."""
@@ -18,9 +18,13 @@ SETTLES = timedelta(minutes=2)
 """After this time a vendor's list shows every run that was started, and the vendor has given up every request; it usually takes seconds."""
 
 
+LOOK_BACK = timedelta(days=7)
+"""A start of which nothing is stored is looked for as far back: the database may have been restored from before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Attempt:
-    """A start: the run it became, or since when its answer is awaited. Neither: it was never sent, or refused."""
+    """A start: the run it became, or since when its answer is awaited. Neither: nothing is known of it, or it was refused."""
 
     run: str = ""
     open_since: datetime | None = None
@@ -32,54 +36,57 @@ class Attempt:
 
     @property
     def is_unsent(self) -> bool:
-        """Tell whether the vendor was never asked, or said no: then no run of it can be anywhere, and none need be looked for."""
-        return not self.run and self.open_since is None and not self.taken
+        """Tell whether we know of no question to the vendor, or of a no: a run of it can only be one that our database has forgotten."""
+        return not self.run and self.open_since is None
 
 
 class Starts:
-    """The starts of one service, in the store that the embedded CI uses; ``LocalRun.log`` holds the vendor's id of the run."""
+    """The starts of one service at one vendor."""
 
-    def __init__(self, vendor: str, service: str, runs: RunStore, clock: Clock, *, settles: timedelta = SETTLES) -> None:
+    def __init__(self, vendor: str, service: str, store: StartStore, clock: Clock, *, settles: timedelta = SETTLES) -> None:
         self._vendor = vendor
         self._service = service
-        self._runs = runs
+        self._store = store
         self._clock = clock
         self._settles = settles
 
     async def of(self, correlation: str) -> Attempt:
         """Tell what is known of an intent."""
-        stored = await self._runs.by_correlation(self._service, correlation)
+        stored = await self._store.get(self._vendor, self._service, correlation)
         if stored is None:
             return Attempt()
-        open_since = None if stored.log else stored.run.started_at
-        taken = stored.run.state is RunState.RUNNING
-        return Attempt(stored.log, open_since, taken=taken, request=stored.request, sent_at=stored.run.started_at)
+        is_open = stored.state in {StartState.SENT, StartState.TAKEN}
+        taken = stored.state is StartState.TAKEN
+        return Attempt(stored.run, stored.sent_at if is_open else None, taken=taken, request=stored.request, sent_at=stored.sent_at)
 
     async def send(self, request: StartRequest) -> None:
         """Store that the vendor is about to be asked."""
-        now = self._clock.now()
-        run = CIRun(f"{self._vendor}:{self._service}:{request.correlation}", RunState.QUEUED, started_at=now)
-        stored = await self._runs.add(LocalRun(self._service, request.correlation, request, run))
-        if stored.run.started_at != now:
-            await self._runs.save(replace(stored, run=replace(stored.run, started_at=now)))
+        await self._store.save(StoredStart(self._vendor, self._service, request.correlation, StartState.SENT, self._clock.now(), request))
 
     async def became(self, correlation: str, run: str) -> None:
-        """Store which run it became."""
-        stored = await self._runs.by_correlation(self._service, correlation)
-        if stored is not None and not stored.log:
-            await self._runs.save(replace(stored, run=replace(stored.run, state=RunState.SUCCEEDED), log=run))
+        """Store which run it became; what is known already stays. A run of a start that we know nothing of is ours from now on."""
+        stored = await self._store.get(self._vendor, self._service, correlation)
+        if stored is None:
+            stored = StoredStart(self._vendor, self._service, correlation, StartState.SENT, self._clock.now())
+        if not stored.run:
+            await self._store.save(replace(stored, state=StartState.KNOWN, run=run))
 
     async def taken(self, correlation: str) -> None:
         """Store that the vendor took it without saying which run it became."""
-        stored = await self._runs.by_correlation(self._service, correlation)
-        if stored is not None and not stored.log:
-            await self._runs.save(replace(stored, run=replace(stored.run, state=RunState.RUNNING)))
+        await self._answered(correlation, StartState.TAKEN)
 
     async def refused(self, correlation: str) -> None:
         """Store that the vendor certainly started nothing."""
-        stored = await self._runs.by_correlation(self._service, correlation)
-        if stored is not None and not stored.log:
-            await self._runs.save(replace(stored, run=replace(stored.run, started_at=None)))
+        await self._answered(correlation, StartState.REFUSED)
+
+    async def _answered(self, correlation: str, state: StartState) -> None:
+        stored = await self._store.get(self._vendor, self._service, correlation)
+        if stored is not None and not stored.run:
+            await self._store.save(replace(stored, state=state))
+
+    def reach(self, attempt: Attempt) -> timedelta:
+        """Tell how far back a run of this start is to be looked for."""
+        return LOOK_BACK if attempt.is_unsent else self.age(attempt) + EARLIER
 
     def age(self, attempt: Attempt) -> timedelta:
         """Tell how long ago a start was sent."""

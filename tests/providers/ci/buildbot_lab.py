@@ -11,20 +11,20 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from http import HTTPStatus
 from pathlib import Path
-from typing import Any, Generic, Protocol, TypeVar, cast
+from typing import Any, Generic, Protocol, TypeVar
 
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.ports import Clock, RunStore
+from bot.ports import Clock
 from bot.providers.ci.buildbot import PASSWORD, USER, WEBHOOK_SECRET, build, notices
 from bot.providers.ci.buildbot.provider import BuildbotCI
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
 from tests.providers.ci import buildbot_server
 from tests.providers.ci.buildbot_fake import FakeMaster
-from tests.providers.ci.memory_runs import MemoryRuns
+from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 STAGES = ("build", "migrate", "release")
 QUICK = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.02)
@@ -167,7 +167,7 @@ class BuildbotLab(Generic[M]):
         self.repository.mkdir()
         self.git("init", "--quiet", "--initial-branch=main")
         self._before = server.count(f"deploy-{self.name}")
-        self.runs = cast("RunStore", MemoryRuns())
+        self.starts = MemoryStarts()
         self.ci = self.provider()
 
     def provider(
@@ -193,7 +193,8 @@ class BuildbotLab(Generic[M]):
             session=self.session,
             hosts=Hosts(),
             clock=clock or WallClock(),
-            runs=self.runs,
+            runs=MemoryRuns(),
+            starts=self.starts,
             work=self.folder / "work",
             wake=self.woken.append,
         )
@@ -253,6 +254,11 @@ class BuildbotLab(Generic[M]):
         """Set the master's clock wrong; only the master in this process has one that can be set."""
         assert isinstance(self.server, FakeMaster)
         self.server.ahead = by
+
+    def restored(self) -> BuildbotCI:
+        """Make a provider whose database was restored from before every start."""
+        self.starts = MemoryStarts()
+        return self.provider()
 
     def twin(self, correlation: str) -> None:
         """Start a second run with a correlation, past our provider."""

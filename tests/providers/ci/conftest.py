@@ -10,6 +10,7 @@ from typing import Protocol
 
 import pytest
 
+from bot.ports import CIProvider
 from bot.providers.ci.local import LocalCI
 from bot.testing.ci_contract import Lab
 from tests.providers.ci import buildbot_server, github_lab
@@ -19,7 +20,7 @@ from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.github_lab import GitHubLab
 from tests.providers.ci.gitlab_lab import GitLabLab, gitlab_lab
 from tests.providers.ci.jenkins_lab import JenkinsLab
-from tests.providers.ci.memory_runs import MemoryRuns
+from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 STAGES = ("build", "migrate", "release")
 
@@ -38,6 +39,10 @@ class FaultyLab(Lab, Protocol):
         ``fault`` is a status ("401"), ``timeout`` (no answer), ``truncated`` (carried out, half of the JSON comes) or ``lost``
         (carried out, then the connection is closed).
         """
+        ...
+
+    def restored(self) -> CIProvider:
+        """Make a provider whose database was restored from before every start."""
         ...
 
     def twin(self, correlation: str) -> None:
@@ -150,21 +155,21 @@ async def buildbot(buildbot_master: buildbot_server.Server, tmp_path: Path) -> A
 @pytest.fixture
 async def github() -> AsyncIterator[GitHubLab]:
     """Give GitHub with a fine-grained token, opened."""
-    async with github_lab.opened(MemoryRuns()) as lab:
+    async with github_lab.opened(MemoryStarts()) as lab:
         yield lab
 
 
 @pytest.fixture
 async def github_app() -> AsyncIterator[GitHubLab]:
     """Give GitHub with an App, opened."""
-    async with github_lab.opened(MemoryRuns(), secrets=github_lab.app_secrets()) as lab:
+    async with github_lab.opened(MemoryStarts(), secrets=github_lab.app_secrets()) as lab:
         yield lab
 
 
 @pytest.fixture
 async def github_enterprise() -> AsyncIterator[GitHubLab]:
     """Give an older GitHub Enterprise Server, which does not say which run it starts, opened."""
-    async with github_lab.opened(MemoryRuns(), GitHub(prefix="/api/v3", names_runs_it_starts=False)) as lab:
+    async with github_lab.opened(MemoryStarts(), GitHub(prefix="/api/v3", names_runs_it_starts=False)) as lab:
         yield lab
 
 

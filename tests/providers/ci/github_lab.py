@@ -14,7 +14,7 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 
 from bot.domain.catalog import PathPatterns
-from bot.ports import RunStore
+from bot.ports import StartStore
 from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.rest import Budget, Hosts
@@ -22,6 +22,7 @@ from bot.providers.workbench import Workbench
 from tests.providers.ci import github_shape as shape
 from tests.providers.ci.github_app import APP, private_key
 from tests.providers.ci.github_fake import TOKEN, Fault, GitHub
+from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 SECRET = "the webhook secret of the shop"
 QUICK = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.01)
@@ -42,7 +43,9 @@ class GitHubLab:
 
     start_path = "/dispatches"
 
-    def __init__(self, github: GitHub, session: aiohttp.ClientSession, url: str, runs: RunStore, secrets: Mapping[str, str] | None) -> None:
+    def __init__(
+        self, github: GitHub, session: aiohttp.ClientSession, url: str, starts: StartStore, secrets: Mapping[str, str] | None
+    ) -> None:
         self.github = github
         self.world = github.world
         self.clock = ShiftedClock()
@@ -53,14 +56,14 @@ class GitHubLab:
         self.paths = PathPatterns()
         self.tags = ""
         self._session = session
-        self._runs = runs
+        self.starts = starts
         self.ci = self.provider()
 
     def bench(self) -> Workbench:
         assert set(self.options) <= set(kind.KIND.options)
         assert set(self.secrets) <= {secret.name for secret in kind.KIND.secrets}
         return Workbench(
-            "shop", self.options, lambda name: self.secrets.get(name, ""), self._session, self.hosts, self.clock, self._runs,
+            "shop", self.options, lambda name: self.secrets.get(name, ""), self._session, self.hosts, self.clock, MemoryRuns(), self.starts,
             Path("unused"), lambda _: None, environments=self.environments, paths=self.paths, tags=self.tags,
         )  # fmt: skip
 
@@ -91,6 +94,11 @@ class GitHubLab:
     def skew(self, by: timedelta) -> None:
         self.world.skew = by
 
+    def restored(self) -> GitHubCI:
+        """Make a provider whose database was restored from before every start."""
+        self.starts = MemoryStarts()
+        return self.provider()
+
     def twin(self, correlation: str) -> None:
         """Make a second run with the correlation of the first."""
         first = next(run for run in self.world.deploy_runs() if correlation in run.title)
@@ -119,12 +127,12 @@ def app_secrets() -> dict[str, str]:
 
 
 @asynccontextmanager
-async def opened(runs: RunStore, github: GitHub | None = None, *, secrets: Mapping[str, str] | None = None) -> AsyncIterator[GitHubLab]:
+async def opened(starts: StartStore, github: GitHub | None = None, *, secrets: Mapping[str, str] | None = None) -> AsyncIterator[GitHubLab]:
     """Give an open laboratory; at its end GitHub must have had nothing to complain about."""
     shape.make_ready()
     github = github or GitHub()
     async with TestServer(github.application()) as server, aiohttp.ClientSession() as session:
-        lab = GitHubLab(github, session, str(server.make_url("")).rstrip("/"), runs, secrets)
+        lab = GitHubLab(github, session, str(server.make_url("")).rstrip("/"), starts, secrets)
         await lab.ci.open()
         try:
             yield lab

@@ -19,7 +19,7 @@ from bot.providers.ci.gitlab.webhooks import signature, signing_key
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, Hosts, RestClient
 from tests.providers.ci.gitlab_fake import PROJECT, PROJECT_ID, TOKEN, FakeGitLab
-from tests.providers.ci.memory_runs import MemoryRuns
+from tests.providers.ci.memory_runs import MemoryStarts
 
 SIGNING_TOKEN = f"whsec_{base64.b64encode(b'k' * 32).decode()}"
 WEBHOOK_TOKEN = "the hook's old token"
@@ -49,13 +49,13 @@ class GitLabLab:
         self.fake = fake
         self.world = fake.world
         self.clock = Clock()
-        self.runs = MemoryRuns()
+        self.starts = MemoryStarts()
         self._session = session
         self.ci = self.provider()
 
     def provider(self, *, token: str = TOKEN, project: str = PROJECT, ref: str = "", settle: float = 0.2, most_pages: int = 20) -> GitLabCI:
         """Make a provider on the same stored runs, as a restart does."""
-        starts = Starts("gitlab", "shop", self.runs, self.clock, settles=timedelta(seconds=settle))
+        starts = Starts("gitlab", "shop", self.starts, self.clock, settles=timedelta(seconds=settle))
         hosts = Hosts(now=lambda: time.monotonic() * FASTER)
         api = str(self.fake.server.make_url("/api/v4"))
         rest = RestClient(
@@ -80,7 +80,7 @@ class GitLabLab:
 
     async def sent(self, request: StartRequest) -> None:
         """Store that GitLab was asked for this start, as a bot does that dies before it has the answer."""
-        await Starts("gitlab", "shop", self.runs, self.clock).send(request)
+        await Starts("gitlab", "shop", self.starts, self.clock).send(request)
 
     def started(self) -> int:
         return sum("GONOGO_CORRELATION" in each.variables for each in self.world.pipelines.values())
@@ -96,6 +96,11 @@ class GitLabLab:
     @property
     def start_path(self) -> str:
         return "/pipeline$"
+
+    def restored(self) -> GitLabCI:
+        """Make a provider whose database was restored from before every start."""
+        self.starts = MemoryStarts()
+        return self.provider()
 
     def twin(self, correlation: str) -> None:
         first = next(each for each in self.world.pipelines.values() if each.variables.get("GONOGO_CORRELATION") == correlation)

@@ -23,7 +23,7 @@ from bot.providers.workbench import Workbench
 from tests.providers.ci import jenkins_fake
 from tests.providers.ci.jenkins_fake import FakeJenkins, Fault
 from tests.providers.ci.jenkins_world import STAGES, Job, Plan, World
-from tests.providers.ci.memory_runs import MemoryRuns
+from tests.providers.ci.memory_runs import MemoryRuns, MemoryStarts
 
 SECRET = "the secret of the notices"
 INPUTS = {"percent": "25", "version": "v1.4.2", "strategy": "canary", "deployment": "shop-1"}
@@ -53,7 +53,7 @@ class JenkinsLab:
         self.fake = FakeJenkins(self.world)
         self.hosts = Hosts()
         self.clock = WallClock()
-        self.runs = MemoryRuns()
+        self.starts = MemoryStarts()
         self.session: aiohttp.ClientSession
         self.address = ""
         self.ci: Jenkins
@@ -86,7 +86,7 @@ class JenkinsLab:
         known = {TOKEN: jenkins_fake.TOKEN, WEBHOOK_SECRET: SECRET, GIT_TOKEN: "", **(secrets or {})}
         return Workbench(
             service="shop", options={**usual, **options}, secret=known.__getitem__, session=self.session, hosts=self.hosts,
-            clock=self.clock, runs=self.runs, work=self.folder / "work", wake=lambda _: None,
+            clock=self.clock, runs=MemoryRuns(), starts=self.starts, work=self.folder / "work", wake=lambda _: None,
         )  # fmt: skip
 
     def git(self, *arguments: str, inside: bool = True) -> str:
@@ -112,8 +112,8 @@ class JenkinsLab:
 
     async def forget(self, request: StartRequest) -> None:
         """Leave no more in the store than that Jenkins was asked for this start, as a bot does that dies before it has the answer."""
-        self.runs.rows.clear()
-        await Starts("jenkins", "shop", self.runs, self.clock).send(request)
+        self.starts.rows.clear()
+        await Starts("jenkins", "shop", self.starts, self.clock).send(request)
 
     def started(self) -> int:
         return self.world.begun
@@ -128,6 +128,11 @@ class JenkinsLab:
     def skew(self, by: timedelta) -> None:
         self.fake.skew = by.total_seconds()
         self.world.skew = int(by / timedelta(milliseconds=1))
+
+    def restored(self) -> Jenkins:
+        """Make a provider whose database was restored from before every start."""
+        self.starts = MemoryStarts()
+        return self.provider()
 
     def twin(self, correlation: str) -> None:
         """Rebuild a build in Jenkins: all its parameters are copied."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.ports import LocalRun
+from bot.ports import LocalRun, StoredStart
 
 
 class MemoryRuns:
@@ -28,3 +28,16 @@ class MemoryRuns:
 
     async def unfinished(self, service: str) -> tuple[LocalRun, ...]:
         return tuple(row for row in self.rows.values() if row.service == service and not row.run.state.is_final)
+
+
+class MemoryStarts:
+    """``ports.StartStore`` that outlives the provider."""
+
+    def __init__(self) -> None:
+        self.rows: dict[tuple[str, str, str], StoredStart] = {}
+
+    async def save(self, start: StoredStart) -> None:
+        self.rows[start.vendor, start.service, start.correlation] = start
+
+    async def get(self, vendor: str, service: str, correlation: str) -> StoredStart | None:
+        return self.rows.get((vendor, service, correlation))

@@ -12,7 +12,7 @@ import aiohttp
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import CIRun, Clock, QualityState, RunHint, RunState, RunStore
+from bot.ports import CIRun, Clock, QualityState, RunHint, RunState, RunStore, StartStore
 from bot.providers.ci.buildbot import GIT_TOKEN, KIND, PASSWORD, USER, build, notices
 from bot.providers.ci.buildbot.events import request_in, requests_in
 from bot.providers.ci.buildbot.provider import BuildbotCI, is_of
@@ -282,7 +282,8 @@ class TestBuilding:
         async with aiohttp.ClientSession() as session:
             bench = Workbench(
                 service="shop", options={**self.options, **options}, secret=lambda name: (secrets or {}).get(name, ""), session=session,
-                hosts=Hosts(), clock=cast("Clock", None), runs=cast("RunStore", None), work=tmp_path, wake=lambda _: None,
+                hosts=Hosts(), clock=cast("Clock", None), runs=cast("RunStore", None), starts=cast("StartStore", None),
+                work=tmp_path, wake=lambda _: None,
             )  # fmt: skip
             return build(bench)
 

@@ -137,6 +137,23 @@ class TestStarting:
         assert faulty.started() == before
 
 
+class TestRestored:
+    @pytest.mark.case("races-19")
+    async def test_a_database_from_before_a_start_still_finds_the_run_and_starts_nothing_again(self, faulty: FaultyLab) -> None:
+        request = deploy(faulty.commit("first", held=True))
+        run = await faulty.ci.start(request)
+        restored = faulty.restored()
+        found = await restored.find(CORRELATION)
+        again = await restored.start(request)
+        assert found is not None
+        assert (found.id, again.id, faulty.started()) == (run.id, run.id, 1)
+
+    @pytest.mark.case("races-19")
+    async def test_what_was_never_started_is_not_there_for_a_restored_database_either(self, faulty: FaultyLab) -> None:
+        faulty.commit("first")
+        assert await faulty.restored().find(CORRELATION) is None
+
+
 class TestStopping:
     @pytest.mark.parametrize("fault", ["500", "503", "timeout", "lost", "truncated"])
     async def test_trouble_on_the_way_stops_the_run_all_the_same(self, faulty: FaultyLab, fault: str) -> None:

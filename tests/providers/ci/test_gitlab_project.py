@@ -178,7 +178,7 @@ class TestRefs:
 
 
 class Runs:
-    """A ``RunStore`` that is never asked."""
+    """A store that is never asked."""
 
     def __getattr__(self, name: str) -> Any:
         raise AssertionError(name)
@@ -188,7 +188,7 @@ def bench(session: aiohttp.ClientSession, options: Mapping[str, Any], gitlab: Gi
     given = {"GONOGO_GITLAB_TOKEN": TOKEN, **secrets}
     assert set(given) <= {each.name for each in KIND.secrets}
     return Workbench(
-        "shop", options, lambda name: given.get(name, ""), session, Hosts(), gitlab.clock, Runs(), Path("nowhere"), lambda _: None
+        "shop", options, lambda name: given.get(name, ""), session, Hosts(), gitlab.clock, Runs(), Runs(), Path("nowhere"), lambda _: None
     )  # fmt: skip
 
 

@@ -55,7 +55,7 @@ def _built(bench: Workbench, budget: Budget | None, settles: timedelta, pause: f
     mirror = Mirror(
         repository, bench.work / "buildbot", vendor=VENDOR, environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN)))
     )
-    starts = Starts(VENDOR, bench.service, bench.runs, bench.clock, settles=settles)
+    starts = Starts("buildbot", bench.service, bench.starts, bench.clock, settles=settles)
     return BuildbotCI(setup, Door(rest, user, basic), mirror, bench.clock, bench.wake, starts=starts, pause=pause)
 
 

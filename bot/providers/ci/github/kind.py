@@ -61,7 +61,7 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     repository = Repository(client(budget), options.repository, web=web_address(options.api), ref=options.ref)
     hasty = Repository(client(HASTY), options.repository)
     deployments = Deployments(hasty, on=options.deployments)
-    starts = Starts("github", bench.service, bench.runs, bench.clock)
+    starts = Starts("github", bench.service, bench.starts, bench.clock)
     protection = Protection(repository, starts, on=options.protection)
     runs = Runs(repository, options.workflow, starts, deployments, protection, service=bench.service)
     surroundings = Surroundings(repository if options.alerts is Policy.BLOCK else hasty, options.alerts)

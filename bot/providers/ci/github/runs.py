@@ -17,7 +17,7 @@ from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.protection import Gate, Protection
 from bot.providers.ci.github.repository import Repository, escaped
-from bot.providers.ci.starts import EARLIER, Attempt, Starts
+from bot.providers.ci.starts import Attempt, Starts
 from bot.providers.rest import Reply, RestError
 
 VENDOR = "GitHub"
@@ -58,14 +58,12 @@ class Runs:
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run of an intent; None is certain, and what is not certain raises.
 
-        The run that GitHub named is ours, whatever else carries the title; and when nothing was ever sent, no run can be ours.
-        GitHub's list is searched only for a start whose answer did not say which run it became.
+        The run that GitHub named is ours, whatever else carries the title. Else GitHub's list is searched, also when we know of no start:
+        our database may be one that was restored from before it.
         """
         attempt = await self._starts.of(correlation)
         if attempt.run:
             return await self.look(attempt.run)
-        if attempt.open_since is None:
-            return None
         run = await self._search(correlation, attempt)
         if run:
             await self._starts.became(correlation, run)
@@ -80,6 +78,8 @@ class Runs:
             raise _twins(correlation, ours)
         if ours:
             return ours[0]
+        if attempt.is_unsent:
+            return ""
         await self._make_sure(correlation, attempt, whole=whole)
         if found:
             raise _elsewhere(correlation, found, branch)
@@ -88,7 +88,7 @@ class Runs:
     async def _titled(self, correlation: str, attempt: Attempt) -> tuple[dict[str, str], bool]:
         """Give the runs since the start that may be ours, each with its branch, and whether all runs were read that could."""
         path = f"/actions/workflows/{escaped(self._workflow)}/runs"
-        since = self._starts.age(attempt) + EARLIER
+        since = self._starts.reach(attempt)
         found: dict[str, str] = {}
         listed = 0
         async for reply in self._repository.pages(path, key="workflow_runs", limit=RUNS):

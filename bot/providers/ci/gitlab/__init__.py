@@ -51,7 +51,7 @@ def build(bench: Workbench) -> GitLabCI:
         secrets=(token, webhook_token, bench.secret(SIGNING_TOKEN)),
     )  # fmt: skip
     return GitLabCI(
-        bench.service, Project(rest, project), clock=bench.clock, starts=Starts("gitlab", bench.service, bench.runs, bench.clock),
+        bench.service, Project(rest, project), clock=bench.clock, starts=Starts("gitlab", bench.service, bench.starts, bench.clock),
         ref=ref, signing_key=key, webhook_token=webhook_token,
     )  # fmt: skip
 
@@ -102,6 +102,7 @@ KIND = CIKind(
         "A tag or branch of digits alone that begins like a commit is taken for the tag or branch; give the whole id of the commit.",
         "A commit is called by its tag only when the tag is among the 100 highest versions.",
         "Where GitLab cuts the list of changed files and more than 100 commits lie between, a migration among the rest is not seen.",
+        "A pipeline without the name of the template, whose start a restored database has forgotten, is not found.",
         "A pipeline without the name of the template, whose start was not answered, is found by its variables, among those of its time.",
     ),
 )

@@ -110,14 +110,12 @@ class GitLabCI:
     async def find(self, correlation: str) -> CIRun | None:
         """Find the pipeline of an intent; None is certain, and what is not certain raises.
 
-        The pipeline that GitLab named is ours, whatever else carries the correlation id; and when nothing was ever sent, none can be ours.
-        GitLab's list is searched only for a start whose answer did not say which pipeline it became.
+        The pipeline that GitLab named is ours, whatever else carries the id. Else GitLab's list is searched, also when we know of no start:
+        our database may be one that was restored from before it.
         """
         attempt = await self._starts.of(correlation)
         if attempt.run:
             return await self.look(attempt.run)
-        if attempt.open_since is None:
-            return None
         found = await self._search(correlation, attempt)
         if found is None and not self._starts.has_settled(attempt):
             raise _lost(correlation)
@@ -135,8 +133,10 @@ class GitLabCI:
 
     async def _pipelines_of(self, correlation: str, attempt: Attempt) -> list[str]:
         """List the ids of the pipelines since the start that carry a correlation id: by name, and among those without a name of ours."""
-        age = self._starts.age(attempt) + EARLIER
         by_name = await self._project.page("pipelines", name=f"{NAME}{correlation}", order_by="id", sort="desc")
+        if attempt.is_unsent:  # nothing says that it was sent: by its name, which the template gives it, it would be found
+            return sorted({str(each.get("id")) for each in by_name if await self._carries(each) == correlation})
+        age = self._starts.age(attempt) + EARLIER
         recent = await self._project.younger(age, "pipelines", source="api", order_by="id", sort="desc")
         unnamed = [each for each in recent if not reading.named(each)]
         return sorted({str(each.get("id")) for each in [*by_name, *unnamed] if await self._carries(each) == correlation})

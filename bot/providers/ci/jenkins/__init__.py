@@ -55,7 +55,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
         webhook_secret=bench.secret(WEBHOOK_SECRET),
         has_api_token=bool(API_TOKEN.fullmatch(token)),
         clock=bench.clock,
-        starts=Starts("jenkins", bench.service, bench.runs, bench.clock),
+        starts=Starts("jenkins", bench.service, bench.starts, bench.clock),
         service=bench.service,
     )
 

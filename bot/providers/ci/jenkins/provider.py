@@ -27,8 +27,6 @@ from bot.providers.ci.starts import EARLIER, Attempt, Starts
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
-LOOK_BACK = timedelta(days=7)
-"""How old the build of a run may be of whose start nothing is stored."""
 PAGES = 20
 """How many pages of builds are read at most."""
 REMEMBERED = 1000
@@ -113,14 +111,12 @@ class Jenkins:
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run of an intent; None is certain, and what is not certain raises.
 
-        The queue item that Jenkins named is ours, whatever else carries the correlation; and when nothing was ever sent, no run is.
-        Jenkins is searched only for a start whose answer did not say which item it became.
+        The queue item that Jenkins named is ours, whatever else carries the correlation. Else Jenkins is searched, also when we know of no
+        start: our database may be one that was restored from before it.
         """
         attempt = await self._starts.of(correlation)
-        if attempt.is_unsent:
-            return None
         if not attempt.run:
-            place = await self._search(correlation, self._starts.age(attempt) + EARLIER)
+            place = await self._search(correlation, attempt)
             if place is None and not self._starts.has_settled(attempt):
                 raise _lost(correlation)
             if place is None:
@@ -235,7 +231,7 @@ class Jenkins:
         attempt = await self._starts.of(correlation)
         if attempt.run:
             return await self._known(correlation, attempt)
-        return await self._search(correlation, LOOK_BACK if attempt.is_unsent else self._starts.age(attempt) + EARLIER)
+        return await self._search(correlation, attempt)
 
     async def _known(self, correlation: str, attempt: Attempt) -> _Place | None:
         """Find the build of the queue item that a run became; a rebuilt or replayed one has an item of its own."""
@@ -248,16 +244,16 @@ class Jenkins:
         builds = await self._builds(correlation, self._starts.age(attempt) + EARLIER, item)
         return next((_Place(item, each.number) for each in builds if each.queue_id == item), None)
 
-    async def _search(self, correlation: str, age: timedelta) -> _Place | None:
+    async def _search(self, correlation: str, attempt: Attempt) -> _Place | None:
         """Find a run by its correlation. The queue is read first: what leaves it meanwhile shows among the builds."""
         places = {item.id: _Place(item.id) for item in await self._server.queued() if _carries(item, correlation)}
-        for found in await self._builds(correlation, age):
+        for found in await self._builds(correlation, self._starts.reach(attempt), is_unsent=attempt.is_unsent):
             places[found.queue_id or -found.number] = _Place(found.queue_id, found.number)
         if len(places) > 1:
             _two(correlation, places.values())
         return next(iter(places.values()), None)
 
-    async def _builds(self, correlation: str, age: timedelta, item: int = 0) -> list[reading.Build]:
+    async def _builds(self, correlation: str, age: timedelta, item: int = 0, *, is_unsent: bool = False) -> list[reading.Build]:
         """List the builds with a correlation as far back as that, or as far as the one of a queue item. Raises IntegrationError."""
         found: list[reading.Build] = []
         for number in range(PAGES):
@@ -265,6 +261,8 @@ class Jenkins:
             found += [each for each in page.builds if _carries(each, correlation)]
             if page.is_last or page.reaches(age) or (item and any(each.queue_id == item for each in found)):
                 return found
+        if is_unsent:
+            return found
         sentence = (
             f"{self._server.name} has had more than {PAGES * PAGE:,} builds since then, "
             f"so whether {correlation} is one of them cannot be told. Let Jenkins discard builds sooner."

@@ -128,19 +128,7 @@ def upgrade() -> None:
         sa.Column("verified_at", UtcDateTime(), nullable=True),
         sa.PrimaryKeyConstraint("service", "environment"),
     )
-    op.create_table(
-        "local_run",
-        sa.Column("id", sa.String(), nullable=False),
-        sa.Column("service", sa.String(), nullable=False),
-        sa.Column("correlation", sa.String(), nullable=False),
-        sa.Column("final", sa.Boolean(), nullable=False),
-        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint("service", "correlation"),
-    )
-    with op.batch_alter_table("local_run", schema=None) as batch_op:
-        batch_op.create_index("local_run_state", ["service", "final"], unique=False)
-
+    _ci_runs()
     op.create_table(
         "lock",
         sa.Column("service", sa.String(), nullable=False),
@@ -291,6 +279,29 @@ def upgrade() -> None:
         op.execute(
             f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
         )
+
+
+def _ci_runs() -> None:
+    op.create_table(
+        "ci_start",
+        sa.Column("vendor", sa.String(), nullable=False),
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("correlation", sa.String(), nullable=False),
+        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("vendor", "service", "correlation"),
+    )
+    op.create_table(
+        "local_run",
+        sa.Column("id", sa.String(), nullable=False),
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("correlation", sa.String(), nullable=False),
+        sa.Column("final", sa.Boolean(), nullable=False),
+        sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
+        sa.PrimaryKeyConstraint("id"),
+        sa.UniqueConstraint("service", "correlation"),
+    )
+    with op.batch_alter_table("local_run", schema=None) as batch_op:
+        batch_op.create_index("local_run_state", ["service", "final"], unique=False)
 
 
 def downgrade() -> None:
