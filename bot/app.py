@@ -14,7 +14,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from bot import audit
+from bot import audit, outgoing
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError, IntegrationError
@@ -105,6 +105,7 @@ async def serve(settings: Settings) -> int:
 async def running(settings: Settings) -> AsyncIterator[Bot]:
     """Build everything, open it from the inside out, and close it the other way round."""
     settings.require_slack()
+    trusted = outgoing.trusted(settings.gonogo_ca_file)
     kinds = known_kinds()
     loaded = load_catalog(settings.gonogo_config, kinds.options)
     clock = SystemClock()
@@ -113,7 +114,7 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         stack.push_async_callback(database.close)
         beside = _Beside()
         stack.push_async_callback(beside.finish)
-        session = await stack.enter_async_context(aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()))
+        session = await stack.enter_async_context(outgoing.session(trusted))
         client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
         words = Words(settings.gonogo_templates, now=clock.now)
         words.examine()
@@ -225,7 +226,8 @@ class _Rooms:
             return None
         return Socket(
             app_token=self.settings.slack_app_token.get_secret_value(), api_url=self.settings.slack_api_url, session=self.session,
-            team=self.loaded.catalog.team, dispatch=reception.dispatch,
+            team=self.loaded.catalog.team, dispatch=reception.dispatch, proxy=outgoing.proxy_of(self.settings.slack_api_url),
+            trusted=outgoing.trusted(self.settings.gonogo_ca_file),
         )  # fmt: skip
 
     def _application(
@@ -318,7 +320,7 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
     async with AsyncExitStack() as stack:
         database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
         stack.push_async_callback(database.close)
-        session = await stack.enter_async_context(aiohttp.ClientSession())
+        session = await stack.enter_async_context(outgoing.session(outgoing.trusted(settings.gonogo_ca_file)))
         workshop = Workshop(settings, loaded, kinds, database, session, clock)
         ci = kinds.ci[found.ci.provider].build(workshop.bench(found, found.ci))
         stack.push_async_callback(ci.close)

@@ -53,6 +53,7 @@ class Settings(BaseSettings):
     gonogo_log_level: str = "info"
     gonogo_work_dir: Path = Path("var")
     gonogo_templates: Path | None = None
+    gonogo_ca_file: Path | None = None
     provider_secrets: Mapping[str, SecretStr] = Field(default_factory=dict)
     """The secrets of the providers that are there, by the names of their settings."""
     unread: tuple[str, ...] = ()
@@ -235,6 +236,11 @@ SETTINGS_DOCS: tuple[SettingDoc, ...] = (
         "5",
         "How often running work is looked at when no notice comes; gates and metrics three times less. While a run does not get on, the "
         "pauses double, up to 30 seconds.",
+    ),
+    SettingDoc(
+        "GONOGO_CA_FILE",
+        "",
+        "Certificate authorities of your own (PEM), trusted beside the system's by every call: Slack, CI, metrics, on-call.",
     ),
     SettingDoc("GONOGO_TEMPLATES", "", "A folder with templates of your own; see the reference of templates."),
 )

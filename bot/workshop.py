@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 
 import aiohttp
 
+from bot import outgoing
 from bot.catalog import Loaded
 from bot.domain.catalog import ProviderChoice, Service
 from bot.domain.errors import ConfigurationError, MissingSetting
@@ -129,5 +130,6 @@ async def for_a_look(settings: Settings, loaded: Loaded, kinds: Kinds, clock: Cl
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         database = await open_database(f"sqlite+aiosqlite:///{folder / 'look.db'}")
         stack.push_async_callback(database.close)
-        session = await stack.enter_async_context(aiohttp.ClientSession(timeout=PATIENCE, cookie_jar=aiohttp.DummyCookieJar()))
+        trusted = outgoing.trusted(settings.gonogo_ca_file)
+        session = await stack.enter_async_context(outgoing.session(trusted, timeout=PATIENCE))
         yield Workshop(settings, loaded, kinds, database, session, clock)

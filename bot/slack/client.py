@@ -72,6 +72,7 @@ class SlackClient:
         self._timeout = timeout
         self.web = AsyncWebClient(token=token, base_url=base_url, timeout=int(timeout) or 1, session=session, retry_handlers=[])
         """The client underneath, for Bolt."""
+        self.web.proxy = None  # it knows no NO_PROXY; the session chooses, as for every other vendor
         self._answer_origins = {_origin(HOOKS), _origin(base_url)}
 
     async def post(self, channel: str, drawn: Drawn, *, key: str, thread: str = "") -> tuple[str, str]:

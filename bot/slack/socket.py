@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import ssl
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -41,10 +42,12 @@ class Socket:
 
     def __init__(
         self, *, app_token: str, api_url: str, session: aiohttp.ClientSession, team: str, dispatch: Dispatch,
-        ping: float = PING, silent: float = SILENT,
+        ping: float = PING, silent: float = SILENT, proxy: str = "", trusted: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         self._app_token = app_token
-        self._web = AsyncWebClient(token=app_token, base_url=api_url, session=session, logger=quiet)
+        self._web = AsyncWebClient(token=app_token, base_url=api_url, session=session, logger=quiet, ssl=trusted)
+        self._web.proxy = None  # the session chooses
+        self._proxy = proxy or None
         self._team = team
         self._dispatch = dispatch
         self._ping = ping
@@ -78,6 +81,7 @@ class Socket:
             client = SocketModeClient(
                 app_token=self._app_token, web_client=self._web, ping_interval=self._ping, auto_reconnect_enabled=True, logger=quiet
             )  # fmt: skip
+            client.proxy = self._proxy
             client.socket_mode_request_listeners.append(self._received)
             self._client = client
             try:

@@ -20,7 +20,7 @@ services:
     ci: {{provider: local, repository: {repository}}}
     metrics: {{provider: none}}
     on_call: {{provider: none}}
-    environments: {{staging: {{}}}}
+    environments: {{staging: {{tier: development}}}}
 """
 
 Ended = tuple[int, str]
