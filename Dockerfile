@@ -1,4 +1,4 @@
-# Two stages: the first builds a virtual environment, the second holds it, git for the embedded CI, and nothing else.
+# Two stages: the first builds a virtual environment, the second holds it, git and ssh for repositories, and sqlite3 for looking at the database.
 FROM python:3.13-slim-bookworm AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 RUN python -m venv /opt/gonogo
@@ -12,10 +12,14 @@ COPY templates templates
 RUN /opt/gonogo/bin/pip install --no-deps .
 
 FROM python:3.13-slim-bookworm
+LABEL org.opencontainers.image.title="Go/No-Go" \
+      org.opencontainers.image.description="The Slack deployment bot that teams trust at 2 a.m." \
+      org.opencontainers.image.licenses="MIT"
 RUN apt-get update -qq \
- && apt-get install -y -qq --no-install-recommends git tini \
+ && apt-get install -y -qq --no-install-recommends git openssh-client sqlite3 tini \
  && rm -rf /var/lib/apt/lists/* \
- && useradd --system --uid 10001 --create-home --home-dir /var/lib/gonogo gonogo
+ && useradd --system --uid 10001 --create-home --home-dir /var/lib/gonogo gonogo \
+ && chmod 0700 /var/lib/gonogo
 COPY --from=build /opt/gonogo /opt/gonogo
 ENV PATH=/opt/gonogo/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -1,4 +1,4 @@
-"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``doctor``, ``adopt``, ``audit``."""
+"""The terminal: ``gonogo run``, ``demo``, ``check-config``, ``manifest``, ``schema``, ``doctor``, ``adopt``, ``audit``, ``backup``."""
 
 from __future__ import annotations
 
@@ -72,6 +72,8 @@ def _parser() -> argparse.ArgumentParser:
         adopt.add_argument(name)
     _verb(verbs, "doctor", _doctor, "examine Slack and every provider live: tokens, scopes, workflows, clocks; starts and changes nothing")
     _audit(verbs)
+    backup = _verb(verbs, "backup", _backup, "copy the database into a file while the bot works, and verify the copy")
+    backup.add_argument("file", type=Path, help="where to put it; an older one there is replaced once the new one is good")
     return parser
 
 
@@ -165,6 +167,15 @@ def _doctor(_options: argparse.Namespace) -> int:
     report, good = asyncio.run(examine(_settings()))
     sys.stdout.write(report)
     return 0 if good else 1
+
+
+def _backup(options: argparse.Namespace) -> int:
+    from bot.storage.backup import back_up  # noqa: PLC0415
+
+    copy = back_up(_settings().gonogo_database_url, options.file)
+    holds = f"{copy.deployments} deployments and {copy.entries} entries of the audit log"
+    sys.stdout.write(f"{copy.file} is a good copy of the database: {holds}, {copy.size:,} bytes.\n")
+    return 0
 
 
 def _verify_audit(options: argparse.Namespace) -> int:

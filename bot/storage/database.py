@@ -63,7 +63,7 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     Raises ConfigurationError for an address or a file that cannot be used, or a schema newer than this program, and SystemUnavailable for a
     file that another process has, and for what else may pass.
     """
-    path = _file(url)
+    path = file_of(url)
     with told(path):
         lock = _lock(_own(path))
         try:
@@ -84,13 +84,14 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
 
 def existing(url: str) -> str:
     """Check that a database is there, and give its address. Raises ConfigurationError when there is none."""
-    path = _file(url)
+    path = file_of(url)
     if not path.is_file():
         raise ConfigurationError(f"There is no database at {path}. Set GONOGO_DATABASE_URL to the bot's.")
     return url
 
 
-def _file(url: str) -> Path:
+def file_of(url: str) -> Path:
+    """Give the file that an address names. Raises ConfigurationError for an address that cannot be used."""
     try:
         parsed = make_url(url)
     except ArgumentError as error:
