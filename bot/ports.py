@@ -668,6 +668,18 @@ class Store(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """That the database is not the one with which the bot last worked: an older copy was put back, or it comes from another machine."""
+
+    newest: int
+    """The number of its newest audit entry; 0 for an empty log."""
+    known: int
+    """The highest number that the bot has ever written here; 0 when nothing is known of that."""
+    as_of: datetime | None
+    """When its newest entry was written."""
+
+
 class AuditLog(Protocol):
     """The audit chain, read in constant memory and off the event loop."""
 

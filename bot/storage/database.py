@@ -14,19 +14,23 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TextIO
 
-from sqlalchemy import event
+from sqlalchemy import event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.domain.audit import Keys
 from bot.domain.errors import ConfigurationError, SystemUnavailable
+from bot.ports import Restored
 from bot.storage.faults import told
 from bot.storage.inbox import SqlInbox
 from bot.storage.journal import SqlJournal
+from bot.storage.marker import Marker
 from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples, SqlStarts
 from bot.storage.migrate import upgrade
+from bot.storage.reader import table
 from bot.storage.store import SqlStore
+from bot.storage.tables import AuditRow
 
 READERS = 8
 NO_KEYS = Keys()
@@ -47,6 +51,15 @@ class Database:
     writer: AsyncEngine
     reader: AsyncEngine
     lock: TextIO | None
+    marker: Marker
+    restored: Restored | None = None
+    """Set until ``settle``: this is not the database with which the bot last worked."""
+
+    def settle(self) -> None:
+        """Go on from this database: whoever has to know that it was restored has been told, and that is committed."""
+        self.restored = None
+        self.marker.is_held = False
+        self.marker.seen(None, {})
 
     async def close(self) -> None:
         """Close every connection and let the next process have the file."""
@@ -74,12 +87,27 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     writer = _engine(url, "BEGIN IMMEDIATE", pool_size=1, read_only=False)
     reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
     inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
+    marker = Marker.beside(path)
     database = Database(
-        SqlStore(writer, reader, audit_keys), inbox, SqlRuns(writer, reader), SqlStarts(writer, reader), SqlSamples(writer, reader),
-        SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
+        SqlStore(writer, reader, audit_keys, marker), inbox, SqlRuns(writer, reader), SqlStarts(writer, reader),
+        SqlSamples(writer, reader), SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock, marker,
     )  # fmt: skip
+    database.restored = await _compared(marker, reader)
+    marker.is_held = database.restored is not None
     await database.inbox.prune(datetime.now(UTC))
     return database
+
+
+async def _compared(marker: Marker, reader: AsyncEngine) -> Restored | None:
+    """Tell whether the database ends before its marker, went another way, or has none although it is not new."""
+    row = table(AuditRow)
+    async with reader.begin() as connection:
+        newest = (await connection.execute(select(row.c.n, row.c.at).order_by(row.c.n.desc()).limit(1))).first()
+        there = (await connection.execute(select(row.c.hash).where(row.c.n == marker.mark.n))).scalar()
+    agrees = there == marker.mark.hash if marker.mark.n else newest is None or marker.was_there
+    if agrees:
+        return None
+    return Restored(newest.n if newest else 0, marker.mark.n, datetime.fromisoformat(newest.at) if newest else None)
 
 
 def existing(url: str) -> str:

@@ -22,6 +22,7 @@ from bot.domain.readiness import Review
 from bot.domain.rollout import Step
 from bot.ports import Decision, Json, Live, Mark, Message, NewDeployment, Reader, Transaction
 from bot.storage import codec
+from bot.storage.marker import Marker
 from bot.storage.reader import CHANGES, REVIEW, SqlReader, table
 from bot.storage.tables import (
     AT_ONCE,
@@ -65,9 +66,12 @@ async def put(connection: AsyncConnection, row: type[Any], values: dict[str, Any
 class SqlTransaction(SqlReader):
     """``ports.Transaction``: collects what the others have to be told after the commit."""
 
-    def __init__(self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int]) -> None:
+    def __init__(self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int], marker: Marker) -> None:
         super().__init__(connection)
         self._audit_keys = audit_keys
+        self._marker = marker
+        self.audited: Head | None = None
+        self.numbers: dict[str, int] = {}
         self._newest_version = newest_version
         self.cards: dict[DeploymentId, None] = {}
         self.has_said = False
@@ -81,7 +85,8 @@ class SqlTransaction(SqlReader):
         """Store a deployment under the service's next number."""
         row = table(DeploymentRow)
         last = (await self._connection.execute(select(func.max(row.c.number)).where(row.c.service == new.service))).scalar()
-        number = (last or 0) + 1
+        number = max(last or 0, self._marker.number(new.service)) + 1  # never given twice, also by a database of an hour ago
+        self.numbers[new.service] = number
         state = State.ROLLING_OUT if new.kind is Kind.ROLLBACK else State.REQUESTED
         values = {
             "id": f"{new.service}-{number}", "number": number, "kind": str(new.kind), "service": new.service,
@@ -244,6 +249,7 @@ class SqlTransaction(SqlReader):
         last = await self._one(select(row.c.n, row.c.hash).order_by(row.c.n.desc()).limit(1))
         link = seal(entry, Head(last["n"], last["hash"]) if last else None, self._audit_keys.newest)
         await self._connection.execute(insert(row).values(**_plain(link)))
+        self.audited = Head(link.n, link.hash)
 
     async def keep_head(self, head: Head) -> None:
         """Store a signed head of the audit log."""
@@ -284,10 +290,11 @@ def _plain(value: Any) -> dict[str, Any]:
 class SqlStore:
     """``ports.Store`` on a writing and a reading engine."""
 
-    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, audit_keys: Keys) -> None:
+    def __init__(self, writer: AsyncEngine, reader: AsyncEngine, audit_keys: Keys, marker: Marker) -> None:
         self._writer = writer
         self._reader = reader
         self._audit_keys = audit_keys
+        self._marker = marker
         self._writing: asyncio.Task[Any] | None = None
         self._card_changed: Callable[[DeploymentId], None] = lambda _: None
         self._outbox_changed: Callable[[], None] = lambda: None
@@ -315,10 +322,12 @@ class SqlStore:
         async with self._writer.begin() as connection:
             self._writing = task
             try:
-                tx = SqlTransaction(connection, self._audit_keys, self.newest_version)
+                tx = SqlTransaction(connection, self._audit_keys, self.newest_version, self._marker)
                 yield tx
             finally:
                 self._writing = None
+        if tx.audited or tx.numbers:
+            self._marker.seen(tx.audited, tx.numbers)
         for deployment in tx.cards:
             self._card_changed(deployment)
         if tx.has_said:
