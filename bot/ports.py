@@ -130,8 +130,8 @@ class Quality:
     state: QualityState
     sentence: str
     url: str = ""
-    startable: bool = False
-    """Whether there are tests that run only when we ask for them, and nothing holds of them: see ``CIProvider.test_again``."""
+    startable: str = ""
+    """The correlation id of a ``test`` run that a deployment may start (``CIProvider.start``), where nobody else would start the tests."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", plain.line(self.sentence))
@@ -748,8 +748,8 @@ class RunStore(Protocol):
         """Store a new run; when its correlation is taken, return the stored one and change nothing."""
         ...
 
-    async def save(self, run: LocalRun) -> None:
-        """Store what has changed; a final state is never left again."""
+    async def save(self, run: LocalRun) -> bool:
+        """Store what has changed; False for a run that had ended already: a final state is never left again."""
         ...
 
     async def get(self, id: str) -> LocalRun | None:

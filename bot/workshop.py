@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -19,7 +20,7 @@ from bot.ports import Clock, Providers
 from bot.providers.hosts import Hosts
 from bot.providers.metrics.scrape import ScrapeMetrics
 from bot.providers.oncall.rota import RotaSchedule
-from bot.providers.workbench import Embedded, Kind, Workbench
+from bot.providers.workbench import TESTS_AT_ONCE, Embedded, Kind, Workbench
 from bot.settings import Settings
 from bot.storage.database import Database, open_database
 from bot.wiring import Kinds
@@ -63,6 +64,7 @@ class Workshop:
     clock: Clock
     wake: Callable[[str], None] = lambda _: None
     hosts: Hosts = field(default_factory=Hosts)
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TESTS_AT_ONCE))
 
     def providers(self) -> dict[str, Providers]:
         """Build the providers of every service. Raises ConfigurationError with every problem of options and secrets."""
@@ -94,7 +96,7 @@ class Workshop:
             service=service.name, options=choice.options, secret=self.settings.secret, session=self.session, hosts=self.hosts,
             clock=self.clock, runs=self.database.runs, starts=self.database.starts,
             work=self.settings.gonogo_work_dir / "ci" / service.name, wake=self.wake,
-            embedded=embedded, environments=tuple(service.environments), tags=service.tags, paths=service.paths,
+            embedded=embedded, environments=tuple(service.environments), tags=service.tags, paths=service.paths, turns=self.turns,
         )  # fmt: skip
 
     def _built(

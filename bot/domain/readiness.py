@@ -45,6 +45,8 @@ class Gate:
     at: datetime | None = None
     url: str = ""
     """The evidence."""
+    startable: str = ""
+    """The correlation id of the test run that would answer it and that nobody but a deployment starts."""
 
     @property
     def blocks(self) -> bool:
@@ -82,10 +84,10 @@ TITLES = {
 }
 
 
-def quality_gate(state: str, sentence: str, url: str, need: Need) -> Gate:
+def quality_gate(state: str, sentence: str, url: str, need: Need, *, startable: str = "") -> Gate:
     """Judge a commit's tests; only a provider that says ``green`` makes it green."""
     verdict = {"green": GateState.GREEN, "red": GateState.OPEN, "running": GateState.OPEN, "none": GateState.OPEN}
-    return Gate(GateKind.TESTS, TITLES[GateKind.TESTS], verdict.get(state, GateState.UNKNOWN), sentence, need, url=url)
+    return Gate(GateKind.TESTS, TITLES[GateKind.TESTS], verdict.get(state, GateState.UNKNOWN), sentence, need, url=url, startable=startable)
 
 
 def staged_gate(

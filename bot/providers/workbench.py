@@ -6,6 +6,7 @@ A provider of another package exports a ``CIKind`` under the entry point group `
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from collections.abc import Callable, Mapping, Sequence
@@ -23,6 +24,8 @@ from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore
 from bot.providers.hosts import Hosts
 
 Provider = TypeVar("Provider")
+TESTS_AT_ONCE = 2
+"""How many test runs of the embedded CI go on at once, over all services."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Workbench:
     """How the service's versions are tagged, for ``versions.Tags``; empty for the usual ways."""
     paths: PathPatterns = field(default_factory=PathPatterns)
     """Which files of the repository are the service's own; none for all."""
+    turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TESTS_AT_ONCE))
+    """How many test runs of the embedded CI go on at once: one for all services."""
 
 
 def work_folder(path: Path) -> Path:

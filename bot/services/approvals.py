@@ -119,6 +119,7 @@ async def cleared(house: House, id: DeploymentId) -> str | None:
             return "go" if deployment.state is State.ROLLING_OUT else "over"
         review = await readiness.review(house, reader, deployment)
         live = await reader.live(deployment.service, deployment.environment)
+    await readiness.start_tests(house, deployment, review)
     if live is not None and live.commit != deployment.base_commit:
         await compare_again(house, deployment, live)
     if deployment.lead is None or not review.is_ready:

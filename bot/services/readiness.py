@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 
+import structlog
+
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, GateKind, Need
 from bot.domain.commands import Acknowledge, Tick
 from bot.domain.deployment import Deployment, DeploymentId, State
@@ -23,11 +25,13 @@ from bot.domain.readiness import (
     unknown_gate,
     unlocked_gate,
 )
-from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Shift, Transaction
+from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Shift, StartRequest, Transaction
 from bot.services.deployments import under_way
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 from bot.services.people import readable
+
+log = structlog.get_logger(__name__)
 
 ON_CALL = "on-call"
 
@@ -55,7 +59,17 @@ async def _automatic(house: House, reader: Reader, deployment: Deployment, gate:
 
 async def _tests(house: House, _reader: Reader, deployment: Deployment, need: Need) -> Gate:
     quality = await house.providers[deployment.service].ci.quality(deployment.commit)
-    return quality_gate(quality.state, quality.sentence, quality.url, need)
+    return quality_gate(quality.state, quality.sentence, quality.url, need, startable=quality.startable)
+
+
+async def start_tests(house: House, deployment: Deployment, review: Review) -> None:
+    """Start the tests of a deployment that was asked for, where nobody else starts them; however often this is done, it is one run."""
+    for correlation in filter(None, (gate.startable for gate in review.gates)):
+        request = StartRequest(correlation, deployment.commit, "", "test", asked_by=str(deployment.requested_by))
+        try:
+            await house.providers[deployment.service].ci.start(request)
+        except IntegrationError as error:
+            log.warning("the tests could not be started", deployment=deployment.id, why=str(error))
 
 
 async def _staged(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:

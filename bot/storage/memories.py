@@ -100,11 +100,12 @@ class SqlRuns:
             body = (await connection.execute(same)).scalar_one()
         return codec.read(LocalRun, body)
 
-    async def save(self, run: LocalRun) -> None:
-        """Store what has changed; a final state is never left again."""
+    async def save(self, run: LocalRun) -> bool:
+        """Store what has changed; False for a run that had ended already."""
         row = table(LocalRunRow)
         async with self._writer.begin() as connection:
-            await connection.execute(update(row).where(row.c.id == run.run.id, row.c.final.is_(False)).values(**_values(run)))
+            done = await connection.execute(update(row).where(row.c.id == run.run.id, row.c.final.is_(False)).values(**_values(run)))
+        return done.rowcount > 0
 
     async def get(self, id: str) -> LocalRun | None:
         """Read a run by its id."""

@@ -141,6 +141,9 @@ class TestFacts:
     @pytest.mark.parametrize(("tests", "state"), [("true", QualityState.GREEN), ("exit 1", QualityState.RED), ("", QualityState.NONE)])
     async def test_tests_are_green_red_or_none(self, lab: Lab, tests: str, state: QualityState) -> None:
         commit = lab.commit("first", tests=tests)
+        startable = (await lab.ci.quality(commit)).startable
+        if startable:
+            await lab.ci.start(StartRequest(startable, commit, "", "test"))
         async with asyncio.timeout(PATIENCE):
             while (seen := await lab.ci.quality(commit)).state is QualityState.RUNNING:  # noqa: ASYNC110 - a run is polled
                 await asyncio.sleep(0.02)

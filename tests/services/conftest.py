@@ -143,6 +143,8 @@ class ToldCI:
     """What a comparison waits for."""
     may_open: bool = True
     tested_again: list[str] = field(default_factory=list)
+    startable: bool = False
+    """Whether its tests have not run and only we start them."""
     meanwhile: Callable[[], Awaitable[None]] | None = None
     """What happens once while we wait for the answer to a look."""
 
@@ -169,7 +171,9 @@ class ToldCI:
 
     async def quality(self, commit: str) -> Quality:
         self._answers()
-        return Quality(self.quality_state, f"212 tests of {commit[:7]}", "https://ci.example.com/7")
+        mine = unmarked(f"test:{commit}")
+        startable = f"test:{commit}" if self.startable and mine not in self.runs else ""
+        return Quality(self.quality_state, f"212 tests of {commit[:7]}", "https://ci.example.com/7", startable)
 
     async def test_again(self, commit: str) -> CIRun:
         self._answers()

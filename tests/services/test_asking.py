@@ -227,3 +227,13 @@ async def test_questions_are_answered_and_change_nothing(team: Team) -> None:
     async with team.database.store.transaction() as tx:
         await tx.put_in_quarantine("shop", "c" * 40, reason="known bad", by=Person("T1", "UBO"), at=team.house.now())
     assert "not possible, the version is quarantined: known bad" in await team.says("ana", Check("shop", "staging", "v3"))
+
+
+@pytest.mark.case("trust-5")
+async def test_looking_at_a_release_starts_no_tests_and_asking_for_it_starts_them_once(team: Team) -> None:
+    team.ci.startable, team.ci.quality_state = True, QualityState.NONE
+    await team.says("ana", Check("shop", "production", "v2"))
+    assert not team.ci.runs
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(5 * MINUTE)
+    assert [request.action for request in team.ci.runs.values()] == ["test"]

@@ -1,14 +1,17 @@
 """The embedded CI: a repository's own pipeline, at the exact commit, as real processes on this machine.
 
-Repository code runs as the bot's own user. Use it for repositories that you trust as much as the bot itself.
+Repository code runs as the user of the option ``user``; without it as the bot's own, so use it for repositories that you trust as much as
+the bot itself. A question starts nothing: tests run when they are asked for, a few at a time.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import uuid
-from collections.abc import Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime
 from itertools import count
@@ -17,23 +20,31 @@ from typing import Any
 
 import structlog
 
-from bot.domain import plain
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
 from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.domain.limits import PIPELINE
 from bot.ports import CIRun, Clock, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
-from bot.providers.ci import junit, pipeline
+from bot.providers.ci import pipeline
+from bot.providers.ci.clone import Clone
 from bot.providers.ci.git import VENDOR, Git, checked
-from bot.providers.ci.process import Ended, carries, end_group, environment, run_stage
-from bot.providers.workbench import CIKind, Finding, Option, Workbench, work_folder
+from bot.providers.ci.process import Account, carries, end_group, environment
+from bot.providers.ci.stages import EndedMeanwhileError, Work, ended
+from bot.providers.ci.versions import Tags
+from bot.providers.workbench import TESTS_AT_ONCE, CIKind, Finding, Option, Workbench, work_folder
 
 log = structlog.get_logger(__name__)
 
+TEST = "test"
 _INPUT = re.compile(r"[^A-Z0-9_]")
+_SAYS_SOMETHING = frozenset({RunState.SUCCEEDED, RunState.FAILED})
 
 
 class LocalCI:
-    """``ports.CIProvider`` for one service's repository."""
+    """``ports.CIProvider`` for one service's repository.
+
+    ``user`` is whom stages run as, ``turns`` how many test runs go on at once, ``fetches`` whether a remote is asked for new refs.
+    """
 
     def __init__(
         self,
@@ -45,14 +56,21 @@ class LocalCI:
         work: Path,
         pass_on: Mapping[str, str] | None = None,
         on_change: Callable[[str], None] = lambda _: None,
+        tags: Tags | None = None,
+        user: str = "",
+        turns: asyncio.Semaphore | None = None,
+        fetches: bool = True,
     ) -> None:
         self._service = service
-        self._git = Git(repository)
+        self._git = Git(repository, tags=tags or Tags(service))
+        self._clone = Clone(self._git, fetches=fetches)
         self._runs = runs
         self._clock = clock
         self._work = work.absolute()
         self._pass_on = dict(pass_on or {})
         self._on_change = on_change
+        self._user = user
+        self._turns = turns or asyncio.Semaphore(TESTS_AT_ONCE)
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.gates: dict[str, asyncio.Event] = {}
         """What runs wait for that wait at a manual gate."""
@@ -66,7 +84,7 @@ class LocalCI:
         for left in await self._runs.unfinished(self._service):
             if left.process_group and carries(left.process_group, left.correlation):
                 await end_group(left.process_group)
-            lost = _ended(left.run, RunState.LOST, self._clock.now(), "the bot was restarted while it ran")
+            lost = ended(left.run, RunState.LOST, self._clock.now(), "the bot was restarted while it ran")
             await self._runs.save(replace(left, run=lost, process_group=0))
             await self._git.remove_worktree(self._tree(left))
 
@@ -78,8 +96,8 @@ class LocalCI:
         await asyncio.gather(*self._tasks.values(), return_exceptions=True)
 
     async def resolve(self, ref: str) -> Resolved:
-        """Resolve a tag, branch, commit or ``latest``."""
-        return await self._git.resolve(ref)
+        """Resolve a tag, branch, commit or ``latest``, as the clone's remote has it now."""
+        return await self._clone.resolve(ref)
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
         """List none: the embedded CI keeps no freezes."""
@@ -89,33 +107,41 @@ class LocalCI:
         """List what ``head`` has and ``base`` has not."""
         return await self._git.compare(checked(base), checked(head))
 
-    async def quality(self, commit: str) -> Quality:
-        """Tell what the newest test run said; without one, or when all were lost, start it."""
-        for attempt in count(1):
-            correlation = f"test:{commit}" if attempt == 1 else f"test:{commit}:{attempt}"
-            found = await self._runs.by_correlation(self._service, correlation)
-            if found is None:
-                return await self._begin_tests(commit, correlation)
-            if found.run.state is not RunState.LOST:
-                return _quality(found.run)
-        raise AssertionError  # pragma: no cover - count() has no end
+    # Tests ------------------------------------------------------------------------------------------------------------------------------
 
-    async def _begin_tests(self, commit: str, correlation: str) -> Quality:
-        if "test" not in (await self._pipeline(commit)).pipelines:
+    async def quality(self, commit: str) -> Quality:
+        """Tell what the newest test run said that said something. Starts nothing; ``startable`` names the run that could be started."""
+        tried = await self._tests_of(commit)
+        if tried and not tried[-1].state.is_final:
+            return _under_way(tried[-1])
+        for run in reversed(tried):
+            if run.state in _SAYS_SOMETHING:
+                return _said(run)
+        if TEST not in (await self._pipeline(commit)).pipelines:
             return Quality(QualityState.NONE, f"{pipeline.FILE} has no tests; add pipelines.test")
-        await self.start(StartRequest(correlation, commit, "", "test"))
-        return Quality(QualityState.RUNNING, "the tests have just been started")
+        if tried and tried[-1].state is not RunState.LOST:
+            return Quality(QualityState.NONE, "the tests were stopped before they said anything; ask for them again")
+        why = "the test run was lost" if tried else "its tests have not run"
+        return Quality(QualityState.NONE, f"{why}; a deployment that is asked for starts them", startable=_named(commit, len(tried) + 1))
 
     async def test_again(self, commit: str) -> CIRun:
         """Start the next test run of a commit, unless one is under way; the newest decides."""
+        tried = await self._tests_of(commit)
+        if tried and not tried[-1].state.is_final:
+            return tried[-1]
+        return await self.start(StartRequest(_named(commit, len(tried) + 1), commit, "", TEST))
+
+    async def _tests_of(self, commit: str) -> list[CIRun]:
+        """List the test runs of a commit, oldest first."""
+        tried: list[CIRun] = []
         for attempt in count(1):
-            correlation = f"test:{commit}" if attempt == 1 else f"test:{commit}:{attempt}"
-            found = await self._runs.by_correlation(self._service, correlation)
+            found = await self.find(_named(commit, attempt))
             if found is None:
-                return await self.start(StartRequest(correlation, commit, "", "test"))
-            if not found.run.state.is_final:
-                return found.run
-        raise AssertionError  # pragma: no cover - count() has no end
+                break
+            tried.append(found)
+        return tried
+
+    # Runs -------------------------------------------------------------------------------------------------------------------------------
 
     async def find(self, correlation: str) -> CIRun | None:
         """Find the run that carries a correlation id."""
@@ -139,12 +165,14 @@ class LocalCI:
 
     async def _pipeline(self, commit: str) -> pipeline.PipelineFile:
         try:
-            text = await self._git.show(checked(commit), pipeline.FILE)
+            text = await self._git.show(checked(commit), pipeline.FILE, most=PIPELINE.size)
         except IntegrationError as error:
             if error.retry:
                 raise
-            raise IntegrationError(f"{commit[:10]} has no {pipeline.FILE}.", vendor=VENDOR, retry=False) from error
-        return pipeline.parse(text)
+            large = "says more than" in str(error)
+            why = f"{pipeline.FILE} is larger than {PIPELINE.size // 1024} kB." if large else f"{commit[:10]} has no {pipeline.FILE}."
+            raise IntegrationError(why, vendor=VENDOR, retry=False) from error
+        return await pipeline.read(text)
 
     async def look(self, run: str) -> CIRun:
         """See where a run stands. A run that nobody works on any more is lost."""
@@ -154,14 +182,14 @@ class LocalCI:
         return found.run
 
     async def cancel(self, run: str) -> None:
-        """Stop a run: its whole process group, TERM first."""
+        """Stop a run: its whole process group, TERM first. One that has not begun does not begin any more."""
         task = self._tasks.get(run)
         if task is not None:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
         left = await self._runs.get(run)
         if left is not None and not left.run.state.is_final:  # stopped before its task had begun
-            await self.save(replace(left, run=_ended(left.run, RunState.CANCELLED, self._clock.now(), "stopped on request")))
+            await self.save(replace(left, run=ended(left.run, RunState.CANCELLED, self._clock.now(), "stopped on request")))
 
     async def open_gate(self, run: str) -> None:
         """Let a run go on that waits at a manual gate; each gate waits for its own word."""
@@ -174,11 +202,11 @@ class LocalCI:
         raise IntegrationError("The embedded CI takes no webhooks.", vendor=VENDOR, status=404, retry=False)
 
     async def examine(self) -> Sequence[Finding]:
-        """Check that the repository is there and that its newest commit has a pipeline that can be read."""
+        """Check the repository, that its newest commit has a pipeline that can be read, and as whom its stages run."""
         if not self._git.is_there():
             remedy = "Clone it there, or correct the path in gonogo.yaml."
             return [Finding("repository", ok=False, sentence=f"{self._git.repository} is not a git repository.", remedy=remedy)]
-        found = [Finding("repository", ok=True, sentence=f"{self._git.repository} is there.")]
+        found = [Finding("repository", ok=True, sentence=f"{self._git.repository} is there."), self._whose()]
         try:
             actions = ", ".join((await self._pipeline((await self._git.resolve("HEAD")).commit)).pipelines)
         except IntegrationError as error:
@@ -189,30 +217,67 @@ class LocalCI:
         """List the files of the newest commit."""
         return await self._git.files("HEAD")
 
-    async def _execute(self, mine: LocalRun, stages: tuple[pipeline.StageSpec, ...]) -> None:
-        work = _Work(self, mine, self._tree(mine))
+    def _whose(self) -> Finding:
+        """Say as whom stages run, and what they could read."""
+        remedy = "Run the bot as root with the option user, or use a CI of its own. See docs/how-to/write-a-pipeline.md."
         try:
-            await self._git.add_worktree(work.tree, mine.request.commit)
-            await work.go_through(stages)
+            account = self._account()
+        except IntegrationError as error:
+            return Finding("stages", ok=False, sentence=str(error), remedy=remedy)
+        if account is not None and account.user != os.geteuid():
+            return Finding("stages", ok=True, sentence=f"Stages run as {account.name}.")
+        can = "everything, the bot's memory too" if os.geteuid() == 0 else "the bot's files, though not its environment and memory"
+        return Finding("stages", ok=None, sentence=f"Stages run as the bot's own user, and can read {can}.", remedy=remedy)
+
+    def _account(self) -> Account | None:
+        return Account.of(self._user) if self._user else None
+
+    async def _execute(self, mine: LocalRun, stages: tuple[pipeline.StageSpec, ...]) -> None:
+        tree = self._tree(mine)
+        work = Work(self, mine, tree)
+        try:
+            async with self._turn(mine):
+                await work.begin()  # it may have been cancelled since its row was stored
+                account = self._account()
+                await self._git.add_worktree(tree, mine.request.commit)
+                if account is not None:
+                    await asyncio.to_thread(account.own, tree)
+                await work.go_through(stages, account)
         except asyncio.CancelledError:
             if self._closing:
                 await work.end(RunState.LOST, "the bot was stopped while it ran")
             else:
                 await work.end(RunState.CANCELLED, "stopped on request")
+        except EndedMeanwhileError:
+            log.info("a run had ended before it could go on", run=mine.run.id)
         except Exception as error:
             log.exception("a run failed", run=mine.run.id)
             nothing_ran = isinstance(error, IntegrationError) and error.retry
             await work.end(RunState.LOST if nothing_ran else RunState.FAILED, str(error) or type(error).__name__)
         finally:
-            await _to_its_end(self._git.remove_worktree(work.tree))
+            await _to_its_end(self._git.remove_worktree(tree))
+
+    @asynccontextmanager
+    async def _turn(self, mine: LocalRun) -> AsyncIterator[None]:
+        """Let a test run wait until few enough others are under way. Deployments wait for nobody here."""
+        if self._closing:
+            raise asyncio.CancelledError
+        if mine.request.action != TEST:
+            yield
+            return
+        if self._turns.locked():
+            await self.save(replace(mine, run=replace(mine.run, sentence=f"waits for its turn: {TESTS_AT_ONCE} test runs go on at once")))
+        async with self._turns:
+            yield
 
     def _tree(self, run: LocalRun) -> Path:
         return self._work / "trees" / run.run.id
 
-    async def save(self, run: LocalRun) -> None:
-        """Store a run and tell whoever waits for it."""
-        await self._runs.save(run)
+    async def save(self, run: LocalRun) -> bool:
+        """Store a run and tell whoever waits for it; False when it had ended already, and nothing was stored."""
+        stored = await self._runs.save(run)
         self._on_change(run.run.id)
+        return stored
 
     def now(self) -> datetime:
         """Give the time as aware UTC."""
@@ -232,85 +297,6 @@ class LocalCI:
         return environment(tree, {**self._pass_on, **inputs, **ours, **extra})
 
 
-class _Work:
-    """One run under way."""
-
-    def __init__(self, ci: LocalCI, run: LocalRun, tree: Path) -> None:
-        self._ci = ci
-        self._run = run
-        self.tree = tree
-
-    async def go_through(self, stages: tuple[pipeline.StageSpec, ...]) -> None:
-        facts: list[str] = []
-        await self._save(replace(self._run.run, state=RunState.RUNNING, started_at=self._ci.now()))
-        for index, stage in enumerate(stages):
-            if stage.gate == "manual":
-                await self._wait_at_gate(index)
-            ended = await self._run_stage(index, stage)
-            report = await asyncio.to_thread(junit.summarise, self.tree / stage.junit) if stage.junit else ""
-            facts += [report] if report else []
-            why = _why_failed(stage, ended, report)
-            await self._stage(index, RunState.FAILED if why else RunState.SUCCEEDED, why or report)
-            if why and not stage.allow_failure:
-                await self.end(RunState.FAILED, why)
-                return
-        await self.end(RunState.SUCCEEDED, ", ".join(facts))
-
-    async def _wait_at_gate(self, index: int) -> None:
-        run = self._run.run.id
-        self._ci.gates[run] = asyncio.Event()
-        try:
-            await self._stage(index, RunState.WAITING, "waits at a manual gate")
-            await self._ci.gates[run].wait()
-        finally:
-            del self._ci.gates[run]
-
-    async def _run_stage(self, index: int, stage: pipeline.StageSpec) -> Ended:
-        began: asyncio.Future[int] = asyncio.get_running_loop().create_future()
-        await self._stage(index, RunState.RUNNING, "")
-        running = asyncio.create_task(
-            run_stage(
-                stage.run,
-                folder=self.tree,
-                env=self._ci.environment(self._run, self.tree, stage.environment),
-                log=Path(self._run.log),
-                timeout=stage.timeout,
-                began=began.set_result,
-            )
-        )
-        try:
-            either: set[asyncio.Future[Any]] = {running, began}
-            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-            if began.done():  # else it could not begin, and says why
-                self._run = replace(self._run, process_group=began.result())
-                await self._save(self._run.run)
-            return await running
-        finally:
-            if not running.done():
-                running.cancel()
-                await asyncio.gather(running, return_exceptions=True)
-            self._run = replace(self._run, process_group=0)
-
-    async def _stage(self, index: int, state: RunState, sentence: str) -> None:
-        stages, now = list(self._run.run.stages), self._ci.now()
-        old = stages[index]
-        began = old.started_at or (now if state in {RunState.RUNNING, RunState.WAITING} else None)
-        stages[index] = replace(
-            old, state=state, sentence=sentence, started_at=began, finished_at=now if state.is_final else None,
-            passable=state is RunState.WAITING,
-        )  # fmt: skip
-        whole = RunState.WAITING if state is RunState.WAITING else RunState.RUNNING
-        await self._save(replace(self._run.run, state=whole, stages=tuple(stages)))
-
-    async def end(self, state: RunState, sentence: str) -> None:
-        """Close the run; stages that were not reached are skipped."""
-        await self._save(_ended(self._run.run, state, self._ci.now(), sentence))
-
-    async def _save(self, run: CIRun) -> None:
-        self._run = replace(self._run, run=run)
-        await self._ci.save(self._run)
-
-
 async def _to_its_end(cleaning: Coroutine[Any, Any, None]) -> None:
     """Finish the cleaning even when whoever waits for it is stopped meanwhile."""
     task = asyncio.create_task(cleaning)
@@ -321,39 +307,27 @@ async def _to_its_end(cleaning: Coroutine[Any, Any, None]) -> None:
         raise
 
 
-def _ended(run: CIRun, state: RunState, now: datetime, sentence: str) -> CIRun:
-    stages = tuple(_closed(stage, state, now) for stage in run.stages)
-    return replace(run, state=state, stages=stages, finished_at=now, sentence=sentence)
+def _named(commit: str, attempt: int) -> str:
+    """Name a test run of a commit: the same attempt is the same run, whoever asks for it."""
+    return f"test:{commit}" if attempt == 1 else f"test:{commit}:{attempt}"
 
 
-def _closed(stage: Stage, state: RunState, now: datetime) -> Stage:
-    if stage.state.is_final:
-        return stage
-    if stage.state is RunState.QUEUED:
-        return replace(stage, state=RunState.SKIPPED)
-    return replace(stage, state=state, finished_at=now)
-
-
-def _why_failed(stage: pipeline.StageSpec, ended: Ended, report: str) -> str:
-    if ended.timed_out:
-        return f"{stage.name} took longer than {stage.timeout:g} s"
-    if ended.code == 0:
-        return ""
-    said = plain.line(ended.tail.rpartition("\n")[2], 200)
-    return f"{stage.name} failed: {report or said or f'exit code {ended.code}'}"
-
-
-def _quality(run: CIRun) -> Quality:
+def _said(run: CIRun) -> Quality:
     if run.state is RunState.SUCCEEDED:
         return Quality(QualityState.GREEN, run.sentence or "the tests passed")
-    if run.state.is_final:
-        return Quality(QualityState.RED, run.sentence or f"the test run was {run.state}")
-    return Quality(QualityState.RUNNING, "the tests are running")
+    return Quality(QualityState.RED, run.sentence or "the tests failed")
+
+
+def _under_way(run: CIRun) -> Quality:
+    if run.state is not RunState.QUEUED:
+        return Quality(QualityState.RUNNING, "the tests are running")
+    return Quality(QualityState.RUNNING, f"the test run {run.sentence or 'begins'}")
 
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@[^/]*:|[^/]{2,}:")
 """``https://…`` and git's ``git@host:path``."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_USER = re.compile(r"[A-Za-z_][A-Za-z0-9_.-]{0,31}\$?")
 
 
 def _check(bench: Workbench) -> None:
@@ -365,6 +339,10 @@ def _check(bench: Workbench) -> None:
     for name, value in (variables or {}).items():
         if not _VARIABLE.fullmatch(name) or isinstance(value, list | Mapping) or value is None:
             raise ConfigurationError(f"{where}.environment.{name}: is no variable. Write a name of letters, digits and _, and one value.")
+    if "user" in bench.options and not _USER.fullmatch(str(bench.options["user"])):
+        raise ConfigurationError(f"{where}.user: is no name of a user. Write the one that the stages run as.")
+    if not isinstance(bench.options.get("fetch", True), bool):
+        raise ConfigurationError(f"{where}.fetch: is true or false.")
 
 
 def _build(bench: Workbench) -> LocalCI:
@@ -372,7 +350,8 @@ def _build(bench: Workbench) -> LocalCI:
     options = bench.options
     return LocalCI(
         bench.service, Path(str(options.get("repository", ""))), runs=bench.runs, clock=bench.clock, work=bench.work,
-        pass_on=options.get("environment") or {}, on_change=bench.wake,
+        pass_on=options.get("environment") or {}, on_change=bench.wake, tags=Tags(bench.service, bench.tags),
+        user=str(options.get("user", "")), turns=bench.turns, fetches=bool(options.get("fetch", True)),
     )  # fmt: skip
 
 
@@ -381,9 +360,15 @@ KIND = CIKind(
     options={
         "repository": Option("The path of the git repository.", required=True, is_path=True),
         "environment": Option("Variables that the stages get, beside their own."),
+        "user": Option("As whom the stages run; needs a bot that runs as root. Without it they run as the bot's own user."),
+        "fetch": Option(
+            "`false` when somebody else keeps the clone up to date. Otherwise the remote `origin`, where there is one, is asked before a "
+            "tag or branch is resolved."
+        ),
     },
     limits=(
-        "Repository code runs as the bot's own user; use it for repositories that you trust as much as the bot itself.",
+        "Without the option `user`, repository code runs as the bot's own user and can read its files: trust it as you trust the bot.",
+        f"{TESTS_AT_ONCE} test runs go on at once, over all services; the others wait.",
         "A run ends with the bot's process; it is marked lost and started again.",
         "It takes no webhooks: it runs in the bot's own process.",
     ),

@@ -2,17 +2,33 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+import re
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from ruamel.yaml import YAML
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError
 
+from bot.domain import plain
 from bot.domain.errors import IntegrationError
+from bot.domain.limits import PIPELINE, Unreadable, too_deep
+from bot.foreign import beside, yaml_reader, yaml_text
 
 FILE = "pipeline.yml"
 VENDOR = "local CI"
+NAMED = 10
+"""How many mistakes are named at once."""
+DEEPEST = 4 * PIPELINE.depth
+"""How many brackets may stand open in the text, those in shell commands among them. The reader's own price grows with their square."""
+LONGEST = 86_400
+"""Seconds that a stage may take."""
+_BRACKET = re.compile(r"[\[\]{}]")
+
+
+def _visible(name: str) -> str:
+    if plain.line(name, len(name)) != name:
+        raise ValueError("a name is one line of visible characters")
+    return name
 
 
 class StageSpec(BaseModel):
@@ -20,9 +36,9 @@ class StageSpec(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    name: str = Field(min_length=1, max_length=60)
+    name: Annotated[str, Field(min_length=1, max_length=60), AfterValidator(_visible)]
     run: str = Field(min_length=1)
-    timeout: float = Field(default=600, gt=0)
+    timeout: float = Field(default=600, gt=0, le=LONGEST, allow_inf_nan=False)
     """Seconds."""
     environment: dict[str, str] = {}
     gate: Literal["none", "manual"] = "none"
@@ -56,19 +72,44 @@ class PipelineFile(BaseModel):
         return stages
 
 
+async def read(text: str) -> PipelineFile:
+    """Read the file beside the event loop, within ``limits.PIPELINE``. Raises IntegrationError with a sentence."""
+    try:
+        return await beside(PIPELINE, parse, text)
+    except Unreadable as error:
+        raise _wrong(str(error)) from None
+
+
 def parse(text: str) -> PipelineFile:
     """Read the file. Raises IntegrationError with the line and the remedy for each mistake."""
-    try:
-        value = YAML(typ="rt").load(text)
-    except MarkedYAMLError as error:
-        line = error.problem_mark.line + 1 if error.problem_mark else 1
-        raise _wrong(f"{FILE}:{line}: {error.problem}. Mend the YAML.") from None
-    except YAMLError as error:
-        raise _wrong(f"{FILE}: {error}") from None
+    value = _loaded(text)
     try:
         return PipelineFile.model_validate(value)
     except ValidationError as error:
-        raise _wrong("; ".join(_sentence(value, each) for each in error.errors())) from None
+        raise _wrong("; ".join(_sentence(value, each) for each in error.errors()[:NAMED])) from None
+
+
+def _loaded(text: str) -> object:
+    try:
+        found: object = yaml_reader(PIPELINE, typ="rt").load(_shallow(yaml_text(text, PIPELINE)))
+    except MarkedYAMLError as error:
+        line = error.problem_mark.line + 1 if error.problem_mark else 1
+        raise _wrong(f"{FILE}:{line}: {plain.line(str(error.problem))}. Mend the YAML.") from None
+    except (Unreadable, RecursionError, MemoryError):
+        raise
+    except Exception as error:  # noqa: BLE001 - a reader of foreign text may fail in any way, and none of them is ours
+        raise _wrong(f"{FILE} is not YAML: {plain.line(str(error), 200)}. Mend the YAML.") from None
+    return found
+
+
+def _shallow(text: str) -> str:
+    """Return a text in which few brackets stand open. Raises Unreadable."""
+    level = 0
+    for bracket in _BRACKET.findall(text):
+        level = level + 1 if bracket in "[{" else max(0, level - 1)
+        if level > DEEPEST:
+            raise too_deep(PIPELINE)
+    return text
 
 
 def _wrong(sentence: str) -> IntegrationError:

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import os
+import pwd
 import signal
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from bot.domain.errors import IntegrationError
+
+VENDOR = "local CI"
 GRACE = 5.0
 """Seconds between TERM and KILL."""
 LOG_CAP = 1024 * 1024
+TAIL = 8192
 PASSED_ON = ("PATH", "LANG", "LC_ALL", "TZ")
+_ORDINARY_UMASK = 0o022
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,39 @@ class Ended:
     code: int
     tail: str
     timed_out: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """The user as whom stages run."""
+
+    name: str
+    user: int
+    group: int
+
+    @classmethod
+    def of(cls, name: str) -> Account:
+        """Look a user up. Raises IntegrationError when there is none, or when we may not start anything as it."""
+        try:
+            found = pwd.getpwnam(name)
+        except (KeyError, ValueError):
+            raise IntegrationError(f'There is no user "{name[:60]}" on this machine.', vendor=VENDOR, retry=False) from None
+        if os.geteuid() not in {0, found.pw_uid}:
+            sentence = f"Stages cannot run as {name}: only a bot that runs as root can start them as another user."
+            raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+        return cls(name, found.pw_uid, found.pw_gid)
+
+    def own(self, tree: Path) -> None:
+        """Give the user a worktree that is new, and a way to it."""
+        for folder in (tree.parent, tree.parent.parent):
+            folder.chmod(0o711)
+        for place, folders, files in os.walk(tree):
+            for each in (place, *(os.path.join(place, name) for name in (*folders, *files))):  # noqa: PTH118 - as os.walk gives them
+                os.chown(each, self.user, self.group, follow_symlinks=False)
+
+    def identity(self) -> dict[str, Any]:
+        """Give what a process is started with."""
+        return {} if os.geteuid() == self.user else {"user": self.user, "group": self.group, "extra_groups": []}
 
 
 def environment(home: Path, extra: Mapping[str, str]) -> dict[str, str]:
@@ -60,12 +100,14 @@ async def end_group(group: int) -> None:
 
 
 async def run_stage(
-    command: str, *, folder: Path, env: Mapping[str, str], log: Path, timeout: float, began: Callable[[int], object]
-) -> Ended:
+    command: str, *, folder: Path, env: Mapping[str, str], log: Path, timeout: float, began: Callable[[int], object],
+    account: Account | None = None,
+) -> Ended:  # fmt: skip
     """Run a shell command to its end. ``began`` is told the process group; cancelling this ends the whole group."""
     process = await asyncio.create_subprocess_exec(
-        "/bin/sh", "-c", command, cwd=folder, env=dict(env), stdin=asyncio.subprocess.DEVNULL,
-        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True,
+        "/bin/sh", "-c", command, cwd=folder, env=dict(env), stdin=asyncio.subprocess.DEVNULL, umask=_ORDINARY_UMASK,
+        stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True, close_fds=True,
+        **(account.identity() if account else {}),
     )  # fmt: skip
     began(process.pid)
     reading = asyncio.create_task(_copy(process, log))
@@ -104,5 +146,7 @@ async def _copy(process: asyncio.subprocess.Process, log: Path) -> None:
 def _tail(log: Path, lines: int = 5) -> str:
     if not log.exists():
         return ""
-    said = [line for line in log.read_bytes()[-8192:].decode(errors="replace").split("\n") if line.strip()]
-    return "\n".join(said[-lines:])
+    with log.open("rb") as file:
+        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+        said = file.read(TAIL).decode(errors="replace")
+    return "\n".join([line for line in said.split("\n") if line.strip()][-lines:])

@@ -15,9 +15,11 @@ class MemoryRuns:
         stored = await self.by_correlation(run.service, run.correlation)
         return stored or self.rows.setdefault(run.run.id, run)
 
-    async def save(self, run: LocalRun) -> None:
-        if not self.rows[run.run.id].run.state.is_final:
-            self.rows[run.run.id] = run
+    async def save(self, run: LocalRun) -> bool:
+        if self.rows[run.run.id].run.state.is_final:
+            return False
+        self.rows[run.run.id] = run
+        return True
 
     async def get(self, id: str) -> LocalRun | None:
         return self.rows.get(id)

@@ -131,14 +131,15 @@ async def test_a_restart_ends_orphans_marks_them_lost_and_clears_their_trees(loc
 async def test_lost_tests_are_run_again_however_often_they_were_lost(local: LocalLab) -> None:
     commit = local.commit("first")
     for _ in range(3):
+        run = await local.ci.test_again(commit)
         assert (await local.ci.quality(commit)).state is QualityState.RUNNING
         await local.ci.close()
         local.runs.rows = {name: replace(row, run=replace(row.run, state=RunState.LOST)) for name, row in local.runs.rows.items()}
         local.ci = local.provider()
         await local.ci.open()
-    async with asyncio.timeout(20):
-        while (await local.ci.quality(commit)).state is not QualityState.GREEN:  # noqa: ASYNC110 - a run is polled
-            await asyncio.sleep(0.02)
+    run = await local.ci.test_again(commit)
+    await ended(local, run)
+    assert (await local.ci.quality(commit)).state is QualityState.GREEN
 
 
 async def test_no_tree_is_left_behind(local: LocalLab) -> None:
@@ -161,10 +162,10 @@ async def test_a_run_has_no_page_of_its_own(local: LocalLab) -> None:
     assert (await deployed(local, "{name: one, run: 'true'}")).url == ""
 
 
-async def test_the_doctor_sees_the_repository_and_its_pipeline(local: LocalLab) -> None:
+async def test_the_doctor_sees_the_repository_whose_stages_run_and_the_pipeline(local: LocalLab) -> None:
     local.commit("first")
     found = await local.ci.examine()
-    assert [(finding.subject, finding.ok) for finding in found] == [("repository", True), ("pipeline", True)]
+    assert [(finding.subject, finding.ok) for finding in found] == [("repository", True), ("stages", None), ("pipeline", True)]
 
 
 def test_the_embedded_ci_takes_no_webhooks(local: LocalLab) -> None:
@@ -203,14 +204,14 @@ CASES = '<testsuite><testcase name="a"/><testcase name="b"><skipped/></testcase>
     [
         (CASES.format(""), "1 passed, 1 skipped"),
         (CASES.format('<testcase name="c"><failure/></testcase><testcase name="d"><error/></testcase>'), "1 passed, 2 failed: c, d"),
-        ("<testsuite>", ""),
-        ('<!DOCTYPE x [<!ENTITY e "e">]><testsuite/>', ""),
+        ("<testsuite>", "the report junit.xml was not read: The report is not XML."),
+        ('<!DOCTYPE x [<!ENTITY e "e">]><testsuite/>', "the report junit.xml was not read: The report is not XML without a DOCTYPE."),
     ],
 )
-def test_a_report_becomes_one_sentence(tmp_path: Path, report: str, sentence: str) -> None:
+async def test_a_report_becomes_one_sentence(tmp_path: Path, report: str, sentence: str) -> None:
     (tmp_path / "junit.xml").write_text(report)
-    assert summarise(tmp_path / "junit.xml") == sentence
-    assert summarise(tmp_path / "missing.xml") == ""
+    assert await summarise(tmp_path, "junit.xml") == sentence
+    assert await summarise(tmp_path, "missing.xml") == ""
 
 
 async def test_a_stages_report_is_what_the_run_says(local: LocalLab) -> None:
