@@ -141,10 +141,14 @@ class FakeMaster:
         return {**body["params"], "method": body["method"]}, None
 
     async def _control(self, request: web.Request) -> web.StreamResponse:
-        method = {"buildrequests": "cancel", "builds": "stop"}[request.match_info["kind"]]
-        params, no = await self._called(request, method)
+        methods = {"buildrequests": ("cancel",), "builds": ("stop", "rebuild")}[request.match_info["kind"]]
+        params, no = await self._called(request, *methods)
         if no is not None:
             return no
+        if params["method"] == "rebuild":  # BuildEndpoint.control: a new request with the properties of the old one
+            old = self.asked[int(request.match_info["number"]) - 1]
+            result = self.force(self.builders[old.builder - 1], **old.given)
+            return web.json_response({"jsonrpc": "2.0", "id": 1, "result": result})
         self._stop(self.asked[int(request.match_info["number"]) - 1], params["reason"])
         return web.json_response({"jsonrpc": "2.0", "id": 1, "result": None})
 

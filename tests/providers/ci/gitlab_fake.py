@@ -63,6 +63,8 @@ class FakeGitLab:
             web.get(f"{project}/repository/tags", self.get_tags),
             web.get(f"{project}/repository/tags/{{ref}}", self.get_tag),
             web.get(f"{project}/repository/branches/{{ref}}", self.get_branch),
+            web.get(f"{project}/repository/commits", self.get_commits),
+            web.get(f"{project}/repository/branches", self.get_branches),
             web.get(f"{project}/repository/commits/{{ref}}", self.get_commit),
             web.get(f"{project}/repository/commits/{{ref}}/diff", self.get_diff),
             web.get(f"{project}/repository/commits/{{ref}}/refs", self.get_refs),
@@ -72,6 +74,7 @@ class FakeGitLab:
             web.get(f"{project}/pipelines/{{pipeline}}", self.get_pipeline),
             web.get(f"{project}/pipelines/{{pipeline}}/{{part}}", self.get_part),
             web.post(f"{project}/pipelines/{{pipeline}}/cancel", self.cancel_pipeline),
+            web.post(f"{project}/pipelines/{{pipeline}}/retry", self.retry_pipeline),
             web.post(f"{project}/jobs/{{job}}/play", self.play_job),
         ])  # fmt: skip
         return application
@@ -196,16 +199,33 @@ class FakeGitLab:
         if query.get("order_by", "updated") not in {"name", "updated", "version"}:
             raise Refused(400, {"error": "order_by does not have a valid value"})
         names = sorted(self.world.tags, key=lambda name: [int(each) for each in re.findall(r"\d+", name)], reverse=True)
-        return self.paged(query, [self._tag(name) for name in names])
+        return self.paged(query, [self._tag(name) for name in names if query.get("search", "") in name])
 
     def _tag(self, name: str) -> dict[str, Any]:
-        return {"name": name, "message": "", "target": self.world.tags[name], "commit": self._commit(self.world.tags[name])}
+        return {
+            "name": name,
+            "message": "",
+            "target": self.world.tags[name],
+            "commit": self._commit(self.world.tags[name]) if self.world.tags[name] in self.world.commits else None,
+        }
 
     async def get_tag(self, request: web.Request) -> web.Response:
         self.only(request)
         if request.match_info["ref"] not in self.world.tags:
             raise not_found("Tag")
         return web.json_response(self._tag(request.match_info["ref"]))
+
+    async def get_branches(self, request: web.Request) -> web.Response:
+        query = self.only(request, "search")
+        listed = [{"name": name, "commit": self._commit(sha)} for name, sha in sorted(self.world.branches.items())]
+        return self.paged(query, listed)
+
+    async def get_commits(self, request: web.Request) -> web.Response:
+        query = self.only(request, "ref_name", "path")  # doc/api/commits.md
+        start = self.world.sha_of(query.get("ref_name", "HEAD"))
+        if not start:
+            raise not_found("Ref")
+        return self.paged(query, [self._commit(sha) for sha in self.world.line(start)])
 
     async def get_branch(self, request: web.Request) -> web.Response:
         self.only(request)
@@ -381,6 +401,17 @@ class FakeGitLab:
             raise Refused(400, {"message": "400 Bad request - Unplayable Job"})
         job.status, job.manual = "pending", False
         return web.json_response(one_job(job))
+
+    async def retry_pipeline(self, request: web.Request) -> web.Response:
+        # doc/api/pipelines.md, "Retry jobs in a pipeline": its failed and cancelled jobs; nothing where there are none
+        self.only(request)
+        pipeline = self._of(request)
+        pipeline.status_is = ""
+        newest = {job.name: job for job in sorted(pipeline.jobs, key=lambda job: job.id)}
+        for job in newest.values():
+            if job.status in {"failed", "canceled"}:
+                self.world.retry(pipeline, job.name)
+        return web.json_response(self._pipeline(pipeline), status=201)
 
     async def cancel_pipeline(self, request: web.Request) -> web.Response:
         # doc/api/pipelines.md, "Cancel all jobs for a pipeline": 200 regardless of the state

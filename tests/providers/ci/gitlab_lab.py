@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 
 import aiohttp
 
+from bot.domain.catalog import PathPatterns
 from bot.ports import StartRequest
 from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
@@ -24,6 +25,7 @@ from tests.providers.ci.memory_runs import MemoryStarts
 SIGNING_TOKEN = f"whsec_{base64.b64encode(b'k' * 32).decode()}"
 WEBHOOK_TOKEN = "the hook's old token"
 FASTER = 50
+EVERYTHING = PathPatterns()
 BUDGET = Budget(timeout=3.0, tries=2, patience=5.0, first_pause=0.05)
 
 
@@ -53,7 +55,16 @@ class GitLabLab:
         self._session = session
         self.ci = self.provider()
 
-    def provider(self, *, token: str = TOKEN, project: str = PROJECT, ref: str = "", settle: float = 0.2, most_pages: int = 20) -> GitLabCI:
+    def provider(
+        self,
+        *,
+        token: str = TOKEN,
+        project: str = PROJECT,
+        ref: str = "",
+        settle: float = 0.2,
+        most_pages: int = 20,
+        paths: PathPatterns = EVERYTHING,
+    ) -> GitLabCI:
         """Make a provider on the same stored runs, as a restart does."""
         starts = Starts("gitlab", "shop", self.starts, self.clock, settles=timedelta(seconds=settle))
         hosts = Hosts(now=lambda: time.monotonic() * FASTER)
@@ -63,7 +74,7 @@ class GitLabLab:
         )
         return GitLabCI(
             "shop", Project(rest, project, most_pages=most_pages), clock=self.clock, starts=starts, ref=ref,
-            signing_key=signing_key(SIGNING_TOKEN), webhook_token=WEBHOOK_TOKEN, pauses=(0.01, 0.02),
+            signing_key=signing_key(SIGNING_TOKEN), webhook_token=WEBHOOK_TOKEN, paths=paths, pauses=(0.01, 0.02),
         )  # fmt: skip
 
     # What the contract suite asks for

@@ -95,7 +95,7 @@ class Pipeline:
         if self.status in OVER:
             return
         self.updated_at = now
-        for job in self.jobs:
+        for job in {job.name: job for job in sorted(self.jobs, key=lambda job: job.id)}.values():
             if job.counts_as == "failed":
                 self._skip_rest()
                 return

@@ -85,6 +85,8 @@ class Build:
     stopped: asyncio.Event = field(default_factory=asyncio.Event)
     answered: asyncio.Event = field(default_factory=asyncio.Event)
 
+    branch: str = "refs/remotes/origin/main"
+
     def parameter(self, name: str) -> str:
         return dict(self.parameters).get(name, "")
 
@@ -108,7 +110,12 @@ class Build:
             causes = [{"_class": "jenkins.model.CauseOfInterruption$UserInterruption", "shortDescription": each} for each in self.causes]
             actions.append({"_class": "jenkins.model.InterruptedBuildAction", "causes": causes})
         if self.tested:
-            actions.append({"_class": "hudson.plugins.git.util.BuildData", "lastBuiltRevision": {"SHA1": self.tested}})
+            actions.append(
+                {
+                    "_class": "hudson.plugins.git.util.BuildData",
+                    "lastBuiltRevision": {"SHA1": self.tested, "branch": [{"name": self.branch}]},
+                }
+            )
         if self.counts:
             names = ("failCount", "skipCount", "totalCount")
             actions.append({"_class": "hudson.tasks.junit.TestResultAction", **dict(zip(names, self.counts, strict=True))})

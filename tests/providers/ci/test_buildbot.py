@@ -20,6 +20,7 @@ from bot.providers.ci.buildbot.provider import BuildbotCI
 from tests.providers.ci.buildbot_server import TEMPLATE
 
 if TYPE_CHECKING:
+    from tests.providers.ci.buildbot_fake import FakeMaster
     from tests.providers.ci.buildbot_lab import BuildbotLab
     from tests.providers.ci.buildbot_server import Server
 
@@ -298,6 +299,22 @@ async def test_the_newest_run_of_the_tests_decides(buildbot: BuildbotLab[Server]
     flag.touch()
     buildbot.server.force("test-shop", revision=commit)
     assert await said(buildbot, commit) is QualityState.GREEN
+
+
+@pytest.mark.case("ci-and-refs-7")
+async def test_the_tests_of_a_commit_are_built_again_and_the_rebuild_decides(buildbot_fake: BuildbotLab[FakeMaster]) -> None:
+    flag = buildbot_fake.folder / "mended"
+    commit = buildbot_fake.commit("first", tests=f"test -e '{flag}'")
+    async with asyncio.timeout(PATIENCE):
+        while (await buildbot_fake.ci.quality(commit)).state is not QualityState.RED:  # noqa: ASYNC110 - another process tests
+            await asyncio.sleep(0.05)
+        flag.touch()
+        assert (await buildbot_fake.ci.test_again(commit)).state is RunState.QUEUED
+        while (await buildbot_fake.ci.quality(commit)).state is not QualityState.GREEN:  # noqa: ASYNC110
+            await asyncio.sleep(0.05)
+    with pytest.raises(IntegrationError, match="could be repeated") as refused:
+        await buildbot_fake.ci.test_again("0" * 40)
+    assert not refused.value.retry
 
 
 async def said(lab: BuildbotLab[Server], commit: str) -> QualityState:

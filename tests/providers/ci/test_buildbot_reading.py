@@ -182,7 +182,7 @@ class TestQuality:
         ("results", "state"),
         [
             (None, QualityState.RUNNING), (RETRY, QualityState.RUNNING), (SUCCESS, QualityState.GREEN), (WARNINGS, QualityState.GREEN),
-            (FAILURE, QualityState.RED), (EXCEPTION, QualityState.RED), (CANCELLED, QualityState.RED), (SKIPPED, QualityState.NONE),
+            (FAILURE, QualityState.RED), (EXCEPTION, QualityState.RED), (CANCELLED, QualityState.NONE), (SKIPPED, QualityState.NONE),
         ],
     )  # fmt: skip
     def test_each_result_has_its_answer(self, results: int | None, state: QualityState) -> None:

@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import pytest
 
-from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import QualityState, Resolved, StartRequest
+from bot.catalog.paths import path_patterns
+from bot.domain.errors import ConfigurationError, IntegrationError, UnknownRef
+from bot.ports import Latest, QualityState, RefKind, Resolved, StartRequest
 from bot.providers.ci.gitlab import KIND, build
 from bot.providers.rest import Hosts
 from bot.providers.workbench import Workbench
@@ -41,10 +42,16 @@ class TestFacts:
             ((("push", "running"), ("external", "success")), QualityState.RUNNING),
             ((("push", "skipped"), ("schedule", "success")), QualityState.GREEN),
             ((("schedule", "failed"), ("push", "success"), ("schedule", "success")), QualityState.GREEN),
-            ((("push", "failed"), ("web", "success")), QualityState.GREEN),
+            ((("push", "failed"), ("web", "success")), QualityState.RED),
+            ((("push", "failed"), ("trigger", "success"), ("api", "success"), ("chat", "success")), QualityState.RED),
+            ((("push", "failed"), ("push", "success")), QualityState.GREEN),
+            ((("push", "success"), ("schedule", "canceled")), QualityState.GREEN),
+            ((("push", "success"), ("push", "canceled")), QualityState.GREEN),
         ],
     )
-    async def test_a_schedule_adds_to_what_the_push_says_and_does_not_replace_it(
+    @pytest.mark.case("ci-and-refs-4")
+    @pytest.mark.case("ci-and-refs-14")
+    async def test_a_pipeline_of_another_source_adds_to_what_the_push_says_and_does_not_replace_it(
         self, gitlab: GitLabLab, pipelines: tuple[tuple[str, str], ...], state: QualityState
     ) -> None:
         commit = gitlab.commit("first", tests="")
@@ -58,7 +65,7 @@ class TestFacts:
         [
             ("skipped", QualityState.NONE, "nothing has been tested"),
             ("manual", QualityState.RUNNING, "waits for a manual job"),
-            ("canceled", QualityState.RED, "was cancelled: 12 tests"),
+            ("canceled", QualityState.NONE, "was cancelled, so nothing has been tested"),
             ("failed", QualityState.RED, "failed: 12 tests"),
             ("pending", QualityState.RUNNING, "is running"),
         ],
@@ -79,8 +86,89 @@ class TestFacts:
             gitlab.break_next(fault, path="test_report_summary")
         assert words in (await gitlab.ci.quality(commit)).sentence
 
+    @pytest.mark.case("ci-and-refs-4")
+    @pytest.mark.parametrize(("other", "state"), [("success", QualityState.RED), ("failed", QualityState.RED)])
+    async def test_the_pipeline_of_a_tag_does_not_replace_that_of_a_branch(
+        self, gitlab: GitLabLab, other: str, state: QualityState
+    ) -> None:
+        commit = gitlab.commit("first", tests="exit 1")
+        begun = gitlab.world.tested(commit, good=True)
+        begun.ref, begun.status_is = "v1.0.0", other
+        next(iter(gitlab.world.pipelines.values())).status_is = "failed"
+        assert (await gitlab.ci.quality(commit)).state is state
+
+    @pytest.mark.case("ci-and-refs-14")
+    async def test_a_cancelled_pipeline_of_another_branch_does_not_outvote_a_green_one(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        next(iter(gitlab.world.pipelines.values())).status_is = "success"
+        begun = gitlab.world.tested(commit, good=True)
+        begun.ref, begun.status_is = "side", "canceled"
+        assert (await gitlab.ci.quality(commit)).state is QualityState.GREEN
+
+    @pytest.mark.case("ci-and-refs-7")
+    async def test_failed_pipelines_are_retried_and_the_retry_decides(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first", tests="exit 1")
+        pipeline = next(iter(gitlab.world.pipelines.values()))
+        while pipeline.status != "failed":
+            pipeline.go_on(gitlab.world.now())
+        again = await gitlab.ci.test_again(commit)
+        assert (again.id, again.state.is_final) == (str(pipeline.id), False)
+        while pipeline.status != "success":
+            pipeline.go_on(gitlab.world.now())
+        assert (await gitlab.ci.quality(commit)).state is QualityState.GREEN
+        with pytest.raises(IntegrationError, match="no failed pipeline of") as refused:
+            await gitlab.ci.test_again(commit)
+        assert not refused.value.retry
+
+    @pytest.mark.case("adoption-2")
+    async def test_the_services_newest_commit_has_the_word_where_a_commit_of_others_ran_no_tests(self, gitlab: GitLabLab) -> None:
+        ours = gitlab.commit("services/shop/a")
+        next(iter(gitlab.world.pipelines.values())).status_is = "success"
+        others = gitlab.commit("services/search/a", tests="")
+        found = await gitlab.provider(paths=path_patterns(["services/shop/"])).quality(others)
+        assert (found.state, f"; at {ours[:10]}, " in found.sentence) == (QualityState.GREEN, True)
+
 
 class TestRefs:
+    @pytest.mark.case("adoption-2")
+    async def test_latest_and_comparisons_are_the_services_own(self, gitlab: GitLabLab) -> None:
+        shop = gitlab.provider(paths=path_patterns(["services/shop/"]))
+        base = gitlab.commit("services/shop/a")
+        gitlab.commit("services/search/a")
+        ours = gitlab.commit("services/shop/b")
+        head = gitlab.commit("services/search/b")
+        gitlab.tag("search-v2.0.0", head)
+        found = await shop.resolve("latest")
+        assert (found.commit, found.latest, found.name) == (ours, Latest.NEWEST, "main")
+        changes = await shop.compare(base, head)
+        assert ([each.subject for each in changes.commits], changes.total) == (["services/shop/b"], 1)
+        gitlab.tag("shop-v1.0.0", base)
+        assert (await shop.resolve("latest")).version == "shop-v1.0.0"
+
+    @pytest.mark.case("ci-and-refs-2")
+    async def test_a_tag_that_stands_at_no_commit_is_passed_over(self, gitlab: GitLabLab) -> None:
+        gitlab.tag("v1.0.0", gitlab.commit("first"))
+        gitlab.tag("v2.0.0", "0" * 40)  # a blob
+        assert (await gitlab.ci.resolve("latest")).version == "v1.0.0"
+
+    @pytest.mark.case("ci-and-refs-11")
+    async def test_a_tag_and_a_branch_of_one_name_can_each_be_named(self, gitlab: GitLabLab) -> None:
+        older = gitlab.commit("first")
+        newer = gitlab.commit("second")
+        gitlab.tag("main", older)
+        for ref, commit in (("main", older), ("tags/main", older), ("heads/main", newer), ("refs/heads/main", newer)):
+            assert (await gitlab.ci.resolve(ref)).commit == commit
+        assert (await gitlab.ci.resolve("main")).also is RefKind.BRANCH
+
+    @pytest.mark.case("ci-and-refs-12")
+    async def test_a_ref_that_is_not_there_comes_with_the_nearest_and_a_commit_may_be_in_capitals(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        gitlab.tag("v1.1.0", commit)
+        for typed in ("V1.1.0", "1.1.0", "v1.1"):
+            with pytest.raises(UnknownRef, match=r"Did you mean v1\.1\.0"):
+                await gitlab.ci.resolve(typed)
+        assert (await gitlab.ci.resolve(commit[:10].upper())).commit == commit
+
     async def test_a_branch_with_a_slash_is_one_name(self, gitlab: GitLabLab) -> None:
         commit = gitlab.commit("first")
         gitlab.branch("feature/basket", commit)

@@ -212,22 +212,6 @@ class TestChildren:
         assert reading.run(PIPELINE, (job(3, "created", downstream_pipeline=None),)).stages[0].state is RunState.QUEUED
 
 
-@pytest.mark.parametrize(
-    ("names", "highest"),
-    [
-        (("v1.9.0", "v1.10.0", "v1.2.0"), "v1.10.0"),
-        (("v1.0.0", "v2.0.0-rc.1"), "v1.0.0"),
-        (("v2.0.0-rc.2", "v2.0.0-rc.10", "v2.0.0-alpha"), "v2.0.0-rc.10"),
-        (("1.2", "1.2.1"), "1.2.1"),
-        (("nightly", "v0.1.0"), "v0.1.0"),
-        (("zeta", "alpha"), ""),
-        ((), ""),
-    ],
-)
-def test_the_highest_version_is_the_latest(names: tuple[str, ...], highest: str) -> None:
-    assert reading.highest([{"name": name} for name in names]) == highest
-
-
 @pytest.mark.parametrize("junk", [None, 7, "x", [], {"total": 7}, {"total": {"count": "many"}}, {"total": {"count": 0}}])
 def test_a_report_that_cannot_be_read_gives_no_figures(junk: Any) -> None:
     summary = junk if isinstance(junk, dict) else {}
@@ -242,7 +226,7 @@ def test_figures_stand_in_the_sentence() -> None:
 
 def test_many_commits_are_counted_and_some_listed() -> None:
     commits = [{"id": str(number), "title": f"change {number}", "author_name": "ana"} for number in range(400)]
-    changes = reading.changes({"commits": commits, "diffs": None})
+    changes = reading.changes({"commits": commits, "diffs": None}, commits)
     assert (changes.total, len(changes.commits), changes.commits[0].subject) == (400, reading.SHOWN, "change 0")
 
 

@@ -284,6 +284,34 @@ class TestQuality:
         jenkins.world.add_build(jenkins.tests, tested=commit)
         assert (await jenkins.ci.quality(commit)).state is QualityState.RUNNING
 
+    @pytest.mark.case("ci-and-refs-14")
+    @pytest.mark.parametrize("result", ["ABORTED", "NOT_BUILT"])
+    async def test_a_build_that_tested_nothing_outvotes_none_that_did(self, jenkins: JenkinsLab, result: str) -> None:
+        commit = jenkins.commit("first")
+        jenkins.world.add_build(jenkins.tests, result=result, tested=commit)
+        assert (await jenkins.ci.quality(commit)).state is QualityState.GREEN
+
+    @pytest.mark.case("ci-and-refs-4")
+    async def test_a_build_of_another_branch_replaces_nothing(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first", tests="exit 1")
+        jenkins.world.add_build(jenkins.tests, result="SUCCESS", tested=commit).branch = "refs/remotes/origin/side"
+        assert (await jenkins.ci.quality(commit)).state is QualityState.RED
+
+    @pytest.mark.case("ci-and-refs-7")
+    async def test_a_build_that_was_given_the_commit_is_repeated_with_the_same_parameters(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first", tests="")
+        jenkins.tests.parameters = ("COMMIT",)
+        jenkins.world.add_build(jenkins.tests, (("COMMIT", commit),), result="FAILURE")
+        assert (await jenkins.ci.test_again(commit)).state is RunState.QUEUED
+        again = await jenkins.ci.test_again(commit)
+        assert again.state in {RunState.QUEUED, RunState.RUNNING}
+
+    @pytest.mark.case("ci-and-refs-7")
+    async def test_tests_that_cannot_be_repeated_for_the_commit_are_refused_with_what_to_do(self, jenkins: JenkinsLab) -> None:
+        with pytest.raises(IntegrationError, match=r"cannot be repeated from here\. Build it there\.") as refused:
+            await jenkins.ci.test_again(jenkins.commit("first"))
+        assert not refused.value.retry
+
     async def test_an_unstable_build_says_how_many_tests_failed(self, jenkins: JenkinsLab) -> None:
         commit = jenkins.commit("first", tests="")
         jenkins.world.add_build(jenkins.tests, result="UNSTABLE", tested=commit).counts = (3, 0, 128)

@@ -19,6 +19,7 @@ from bot.providers.ci.buildbot.provider import BuildbotCI, Setup
 from bot.providers.ci.buildbot.reading import VENDOR
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
+from bot.providers.ci.versions import Tags
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
@@ -53,7 +54,11 @@ def _built(bench: Workbench, budget: Budget | None, settles: timedelta, pause: f
     rest = RestClient(bench.session, setup.url, vendor=VENDOR, hosts=bench.hosts, secrets=(password, basic), budget=budget)
     repository = _word(bench.options, "repository")
     mirror = Mirror(
-        repository, bench.work / "buildbot", vendor=VENDOR, environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN)))
+        repository,
+        bench.work / "buildbot",
+        vendor=VENDOR,
+        tags=Tags(bench.service, bench.tags),
+        environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN))),
     )
     starts = Starts("buildbot", bench.service, bench.starts, bench.clock, settles=settles)
     return BuildbotCI(setup, Door(rest, user, basic), mirror, bench.clock, bench.wake, starts=starts, pause=pause)

@@ -25,6 +25,7 @@ from bot.providers.ci.buildbot.events import PAUSE, Events
 from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import Starts
+from bot.providers.ci.verdicts import weigh
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -103,10 +104,20 @@ class BuildbotCI:
 
     # Tests ------------------------------------------------------------------------------------------------------------------------------
 
-    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
-        """Refuse: Buildbot is not asked to run tests."""
-        sentence = "Build the commit again in Buildbot; the newest build counts."
-        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+    async def test_again(self, commit: str) -> CIRun:
+        """Rebuild the newest build of the commit's tests; what is open is left to go on."""
+        tests = self._setup.tests
+        builder = await self._builder(tests) if tests else 0
+        url = f"{self._setup.url}/#/builders/{builder}"
+        if tests and await self._is_awaited(builder, commit):
+            return CIRun(tests, RunState.RUNNING, url)
+        found = await self._tested(builder, commit) if tests else {}
+        if not found:
+            raise _no(f"Buildbot has no build of the tests of {commit[:10]} that could be repeated. Force one in Buildbot.")
+        newest = found[max(found, key=int)]
+        if await self._door.call(f"/builds/{newest['buildid']}", "rebuild", {}) is None:
+            raise _no(f"Buildbot did not rebuild {tests} {newest['number']}. Rebuild it in Buildbot.")
+        return CIRun(tests, RunState.QUEUED, url)
 
     async def quality(self, commit: str) -> Quality:
         """Tell what the newest build of the tests builder says about the commit; what is open is newer still."""
@@ -116,16 +127,25 @@ class BuildbotCI:
         builder = await self._builder(tests)
         if await self._is_awaited(builder, commit):
             return Quality(QualityState.RUNNING, f"{tests} tests it, or will", f"{self._setup.url}/#/builders/{builder}")
+        found = await self._tested(builder, commit)
+        if not found:
+            return Quality(QualityState.NONE, f"{tests} has not tested it, or not among its newest {PAGE * PAGES} builds")
+        weighed = weigh(map(reading.outcome, found.values()))
+        decides = found[max(weighed.deciding, key=lambda each: each.at).name]
+        return reading.quality_of(tests, decides, self._link(builder, decides))
+
+    async def _tested(self, builder: int, commit: str) -> dict[str, Mapping[str, Any]]:
+        """Give the builds of a commit by their numbers: of the newest page that has some, and the one before it."""
+        found: dict[str, Mapping[str, Any]] = {}
         for page in range(PAGES):
             builds = await self._door.read(
                 f"/builders/{builder}/builds", order="-number", limit=str(PAGE), offset=str(page * PAGE), property="*"
             )
-            found = next((build for build in builds if is_of(build, commit)), None)
-            if found is not None:
-                return reading.quality_of(tests, found, self._link(builder, found))
-            if len(builds) < PAGE:
-                return Quality(QualityState.NONE, f"{tests} has not tested it")
-        return Quality(QualityState.NONE, f"it is not among the newest {PAGE * PAGES} builds of {tests}")
+            is_enough = bool(found)
+            found |= {str(build["number"]): build for build in builds if is_of(build, commit)}
+            if is_enough or len(builds) < PAGE:
+                break
+        return found
 
     async def _is_awaited(self, builder: int, commit: str) -> bool:
         """Tell whether an open request is for the commit: a build has no properties yet when it begins."""

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.ports import CIRun, Quality, QualityState, RunState, Stage
+from bot.providers.ci.verdicts import Outcome, Said
 
 VENDOR = "Buildbot"
 SKIPPED = 3
@@ -183,6 +184,15 @@ def _stage(step: Mapping[str, Any], whole: RunState) -> Stage:
     return stage
 
 
+def outcome(build: Mapping[str, Any]) -> Outcome:
+    """Read what a build of the tests says: one of the same branch is the same thing run again."""
+    said = {RunState.SUCCEEDED: Said.PASSED, RunState.SKIPPED: Said.SKIPPED, RunState.CANCELLED: Said.STOPPED, RunState.LOST: Said.RUNNING}
+    state = STATES.get(build.get("results", -1), RunState.FAILED) if build.get("complete") else RunState.LOST
+    return Outcome(
+        str(build["number"]), said.get(state, Said.FAILED), (str(told(build.get("properties"), "branch") or ""),), (build["number"],)
+    )
+
+
 def quality_of(builder: str, build: Mapping[str, Any], url: str) -> Quality:
     """Tell what a build of the tests says about its commit."""
     said = " ".join(str(build.get("state_string") or "").split())
@@ -193,4 +203,6 @@ def quality_of(builder: str, build: Mapping[str, Any], url: str) -> Quality:
         return Quality(QualityState.GREEN, f"{builder}: {said}", url)
     if state is RunState.SKIPPED:
         return Quality(QualityState.NONE, f"{builder} skipped its tests", url)
+    if state is RunState.CANCELLED:
+        return Quality(QualityState.NONE, f"{builder} was cancelled, so nothing has been tested", url)
     return Quality(QualityState.RED, f"{builder}: {said}"[:300], url)

@@ -15,6 +15,7 @@ from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.starts import Starts
+from bot.providers.ci.versions import Tags
 from bot.providers.rest import RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
@@ -52,7 +53,7 @@ def build(bench: Workbench) -> GitLabCI:
     )  # fmt: skip
     return GitLabCI(
         bench.service, Project(rest, project), clock=bench.clock, starts=Starts("gitlab", bench.service, bench.starts, bench.clock),
-        ref=ref, signing_key=key, webhook_token=webhook_token,
+        ref=ref, signing_key=key, webhook_token=webhook_token, tags=Tags(bench.service, bench.tags), paths=bench.paths,
     )  # fmt: skip
 
 

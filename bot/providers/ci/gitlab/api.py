@@ -96,6 +96,10 @@ class Project:
         """Ask a pipeline to stop. GitLab answers 200 whatever the state is (doc/api/pipelines.md), so look again afterwards."""
         await self._rest.send("POST", self._path(("pipelines", pipeline, "cancel")), repeatable=True)
 
+    async def retry(self, pipeline: str) -> Object:
+        """Run the failed and cancelled jobs of a pipeline again; nothing happens where there are none."""
+        return an_object((await self._rest.send("POST", self._path(("pipelines", pipeline, "retry")))).data)
+
     async def play(self, job: int) -> None:
         """Start a manual job (lib/api/ci/jobs.rb: 400 when it cannot be started, 403 when this token may not)."""
         await self._rest.send("POST", self._path(("jobs", str(job), "play")))

@@ -5,26 +5,31 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 from weakref import WeakValueDictionary
 
 import structlog
 
 from bot.domain.card import Changes
-from bot.domain.catalog import Freeze
+from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, StartRequest
 from bot.providers.ci.gitlab import doctor, freezes, reading, webhooks
 from bot.providers.ci.gitlab.api import Object, Project
-from bot.providers.ci.gitlab.reading import NAME, VENDOR, checked
+from bot.providers.ci.gitlab.reading import NAME, VENDOR
 from bot.providers.ci.gitlab.repository import Repository
+from bot.providers.ci.refs import checked
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
+from bot.providers.ci.verdicts import Said, standing, weigh
+from bot.providers.ci.versions import Tags
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
 log = structlog.get_logger(__name__)
 
 REMEMBERED = 512
+NO_PATHS = PathPatterns()
 _FORBIDDEN = (403, 404)
 _BY_HAND = frozenset({"api", "trigger", "web"})
 """Sources of pipelines that can carry variables (doc/ci/jobs/job_rules.md, CI_PIPELINE_SOURCE)."""
@@ -43,6 +48,8 @@ class GitLabCI:
         ref: str = "",
         signing_key: bytes = b"",
         webhook_token: str = "",
+        tags: Tags | None = None,
+        paths: PathPatterns = NO_PATHS,
         pauses: Sequence[float] = (0.5, 1.0, 2.0),
     ) -> None:
         self._service = service
@@ -50,7 +57,7 @@ class GitLabCI:
         self._clock = clock
         self._starts = starts
         self._ref = ref
-        self._repository = Repository(project, ref)
+        self._repository = Repository(project, ref, tags=tags or Tags(service), paths=paths)
         self._signing_key = signing_key
         self._webhook_token = webhook_token
         self._pauses = tuple(pauses)
@@ -73,22 +80,44 @@ class GitLabCI:
         return await self._repository.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the newest pipeline of each kind says of the commit, where it is not one of ours; the worst of them decides."""
-        newest = await self._newest_by_kind(commit)
-        said = [reading.quality(each, await self._summary(str(each.get("id")))) for each in newest]
-        return reading.worst(said) or Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
+        """Tell what the pipelines say of the commit that are not ours; the worst decides, and a rerun of the same thing replaces it.
 
-    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
-        """Refuse: GitLab is not asked to run tests."""
-        sentence = "Run the tests again in GitLab; the newest run counts."
-        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+        Where none has tested it, the newest commit before it that changes the service's files has the word.
+        """
+        said = await self._said(checked(commit, VENDOR))
+        if said.state is QualityState.NONE and (own := await self._repository.changed.newest(commit)) != commit:
+            earlier = await self._said(own)
+            if earlier.state is not QualityState.NONE:
+                return replace(earlier, sentence=f"{earlier.sentence}; at {own[:10]}, the newest commit that changes the service's files")
+        return said
 
-    async def _newest_by_kind(self, commit: str) -> list[Object]:
-        newest: dict[str, Object] = {}
-        for pipeline in await self._project.pages("pipelines", sha=checked(commit), order_by="id", sort="desc"):
-            if reading.kind(pipeline) not in newest and not await self._is_ours(pipeline):
-                newest[reading.kind(pipeline)] = pipeline
-        return list(newest.values())
+    async def _said(self, commit: str) -> Quality:
+        pipelines = await self._tests(commit)
+        weighed = weigh(map(reading.outcome, pipelines.values()))
+        if not weighed.deciding:
+            return Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
+        decides = max(weighed.deciding, key=lambda each: each.at)
+        return reading.quality(pipelines[decides.name], await self._summary(decides.name))
+
+    async def _tests(self, commit: str) -> dict[str, Object]:
+        """Give the pipelines of a commit that are not ours, by their ids."""
+        found = await self._project.pages("pipelines", sha=commit, order_by="id", sort="desc")
+        return {str(each.get("id")): each for each in found if not await self._is_ours(each)}
+
+    async def test_again(self, commit: str) -> CIRun:
+        """Retry the pipelines of the commit that failed or were cancelled (doc/api/pipelines.md, "Retry jobs in a pipeline")."""
+        pipelines = await self._tests(checked(commit, VENDOR))
+        counted = sorted(standing(map(reading.outcome, pipelines.values())), key=lambda each: each.at, reverse=True)
+        going = [each for each in counted if each.said is Said.RUNNING]
+        if going:
+            return reading.run(pipelines[going[0].name], ())
+        broken = [each for each in counted if each.said in {Said.FAILED, Said.STOPPED}]
+        if not broken:
+            sentence = f"GitLab has no failed pipeline of {commit[:10]} that could be retried. Run a new pipeline for it at GitLab."
+            raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+        for each in broken[1:]:
+            await self._project.retry(each.name)
+        return reading.run(await self._project.retry(broken[0].name), ())
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
         """List the project's freeze periods that are in force; GitLab keeps them for the project, so they hold for every environment."""
@@ -156,7 +185,7 @@ class GitLabCI:
 
     async def start(self, request: StartRequest) -> CIRun:
         """Start a pipeline on the option's branch, with the commit as a variable. An answer that was lost is looked for, never repeated."""
-        checked(request.commit)
+        checked(request.commit, VENDOR)
         one_at_a_time = self._starting.setdefault(request.correlation, asyncio.Lock())
         async with one_at_a_time:  # per intent: a rollback does not wait for a start that hangs
             found = await self.find(request.correlation)

@@ -12,9 +12,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.card import Change, Changes
-from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Quality, QualityState, RunState, Stage, StartRequest
-from bot.providers.ci import versions
+from bot.providers.ci.verdicts import Outcome, Said
 
 VENDOR = "GitLab"
 NAME = "gonogo "
@@ -37,6 +36,12 @@ _STATES: Mapping[str, RunState] = {
     "canceled": RunState.CANCELLED,
     "skipped": RunState.SKIPPED,
 }
+_SAID: Mapping[RunState, Said] = {
+    RunState.SUCCEEDED: Said.PASSED,
+    RunState.FAILED: Said.FAILED,
+    RunState.CANCELLED: Said.STOPPED,
+    RunState.SKIPPED: Said.SKIPPED,
+}
 _BUSY = {
     "waiting_for_resource": "waits until another job gives its resource group free",
     "pending": "waits for a runner",
@@ -54,29 +59,9 @@ _REASONS = {
     "insufficient_bridge_permissions": "the user who started it may not start the downstream pipeline",
     "downstream_pipeline_creation_failed": "the downstream pipeline could not be created",
 }
-_REF = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}")
-_BY_PEOPLE = frozenset({"push", "web", "api", "trigger", "chat", "webide", "merge_request_event", "external_pull_request_event"})
 _WORK = re.compile(r"(?:roll out|smoke test)(?: \d+/\d+|: \[.*\])?", re.ASCII)
 """The jobs of templates/ci/gitlab that do what the bot asks for, also in parallel (doc/ci/yaml/_index.md, parallel and parallel:matrix)."""
 _INPUT = re.compile(r"[^A-Z0-9_]")
-
-
-def checked(ref: str) -> str:
-    """Refuse a ref that git, a shell or a URL could read as something else. Raises IntegrationError."""
-    unsafe = not _REF.fullmatch(ref) or ".." in ref or "@{" in ref or "//" in ref or ref.endswith((".lock", "/", "."))
-    if unsafe:
-        raise IntegrationError(f'"{ref[:80]}" cannot be the name of a version.', vendor=VENDOR, retry=False)
-    return ref
-
-
-def is_commit(ref: str) -> bool:
-    """Tell whether a ref can be a commit's id, whole or shortened."""
-    return re.fullmatch(r"[0-9a-f]{7,40}|[0-9a-f]{64}", ref, re.ASCII) is not None
-
-
-def is_whole_commit(ref: str) -> bool:
-    """Tell whether a ref is a commit's whole id, by SHA-1 or SHA-256."""
-    return is_commit(ref) and len(ref) in {40, 64}
 
 
 def is_pipeline(run: str) -> bool:
@@ -267,19 +252,11 @@ def named(pipeline: Mapping[str, Any]) -> str:
 # Facts ----------------------------------------------------------------------------------------------------------------------------------
 
 
-def kind(pipeline: Mapping[str, Any]) -> str:
-    """Tell what begins such pipelines: a schedule tests something else than a push, so neither replaces the other.
-
-    What pushes and people begin is one kind: a pipeline that somebody has run again by hand replaces the push's.
-    """
-    source = _text(pipeline.get("source"))
-    return "push" if source in _BY_PEOPLE else source
-
-
-def worst(said: Sequence[Quality]) -> Quality | None:
-    """Give what decides: what is red, then what is not over, then what is green; of equals the first."""
-    order = (QualityState.RED, QualityState.RUNNING, QualityState.GREEN, QualityState.NONE)
-    return min(said, key=lambda each: order.index(each.state), default=None)
+def outcome(pipeline: Mapping[str, Any]) -> Outcome:
+    """Read what a pipeline says: one of the same source, on the same ref, of the same name, is the same thing run again."""
+    of = tuple(_text(pipeline.get(key)) for key in ("source", "ref", "name"))
+    state = _STATES.get(_text(pipeline.get("status")), RunState.RUNNING)
+    return Outcome(str(pipeline.get("id")), _SAID.get(state, Said.RUNNING), of, (_id(pipeline),))
 
 
 def quality(pipeline: Mapping[str, Any], summary: Mapping[str, Any] | None) -> Quality:
@@ -295,7 +272,9 @@ def quality(pipeline: Mapping[str, Any], summary: Mapping[str, Any] | None) -> Q
         return Quality(QualityState.RUNNING, f"{what} has not ended: it waits for a manual job at GitLab{figures}", url)
     if not state.is_final:
         return Quality(QualityState.RUNNING, f"{what} is running", url)
-    return Quality(QualityState.RED, f"{what} {'was cancelled' if state is RunState.CANCELLED else 'failed'}{figures}", url)
+    if state is RunState.CANCELLED:
+        return Quality(QualityState.NONE, f"{what} was cancelled, so nothing has been tested", url)
+    return Quality(QualityState.RED, f"{what} failed{figures}", url)
 
 
 def _figures(summary: Mapping[str, Any] | None) -> str:
@@ -312,9 +291,13 @@ def _number(of: Mapping[str, Any], key: str) -> int:
     return int(value) if isinstance(value, int | float) else 0
 
 
-def changes(compare: Mapping[str, Any]) -> Changes:
-    """Read a comparison; GitLab lists the commits oldest first, all of them."""
-    commits = [each for each in compare.get("commits") or () if isinstance(each, dict)]
+def commits(compare: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """List the commits of a comparison, oldest first, all of them."""
+    return [each for each in compare.get("commits") or () if isinstance(each, dict)]
+
+
+def changes(compare: Mapping[str, Any], commits: Sequence[Mapping[str, Any]]) -> Changes:
+    """Read a comparison, of whose commits ``commits`` are the service's own; the files are those of all."""
     return Changes(
         tuple(Change(_text(each.get("id")), _text(each.get("title")), _text(each.get("author_name"))) for each in commits[:SHOWN]),
         len(commits),
@@ -339,11 +322,6 @@ def commit_of(thing: Mapping[str, Any]) -> str:
     """Read the commit that a tag or branch points at; empty when it says none."""
     commit = thing.get("commit")
     return _text(commit.get("id")) if isinstance(commit, dict) else ""
-
-
-def highest(tags: Sequence[Mapping[str, Any]]) -> str:
-    """Name the highest version among tags, by the rule of all providers; empty where there is none."""
-    return versions.highest(_text(tag.get("name")) for tag in tags)
 
 
 def _id(thing: Mapping[str, Any]) -> int:

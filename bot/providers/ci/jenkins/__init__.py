@@ -16,6 +16,7 @@ from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.server import VENDOR, Server
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
+from bot.providers.ci.versions import Tags
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
@@ -36,6 +37,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
             repository,
             bench.work / "jenkins",
             vendor=VENDOR,
+            tags=Tags(bench.service, bench.tags),
             environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN))),
         )
     except ConfigurationError as error:

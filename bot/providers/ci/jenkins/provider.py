@@ -24,6 +24,7 @@ from bot.providers.ci.jenkins.examination import Examination
 from bot.providers.ci.jenkins.server import PAGE, VENDOR, Server
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
+from bot.providers.ci.verdicts import weigh
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -91,18 +92,27 @@ class Jenkins:
         return await self._mirror.compare(base, head)
 
     async def quality(self, commit: str) -> Quality:
-        """Tell what the newest build of the commit said in the job that tests commits."""
+        """Tell what the builds of the commit say in the job that tests commits; a rerun replaces it, the worst decides."""
         if self._tests is None:
             return Quality(QualityState.NONE, "Jenkins is not asked for tests: name the job that tests commits under ci.tests")
-        found = next((each for each in await self._tests.tested() if commit in each.commits), None)
-        if found is None:
+        builds = {str(each.number): each for each in await self._tests.tested() if commit in each.commits}
+        weighed = weigh(map(reading.outcome, builds.values()))
+        if not weighed.deciding:
             return Quality(QualityState.NONE, f"none of the newest {PAGE} builds of {self._tests.name} has tested this commit")
-        return _quality(found, self._tests)
+        return _quality(builds[max(weighed.deciding, key=lambda each: each.at).name], self._tests)
 
-    async def test_again(self, commit: str) -> CIRun:  # noqa: ARG002 - the port's signature
-        """Refuse: Jenkins is not asked to run tests."""
-        sentence = "Build the commit again in Jenkins; the newest build counts."
-        raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+    async def test_again(self, commit: str) -> CIRun:
+        """Queue the newest build of the commit once more, with the same parameters; only where one of them holds the commit."""
+        builds = [each for each in await self._tests.tested() if commit in each.commits] if self._tests else []
+        going = next((each for each in builds if not each.state.is_final), None)
+        again = next((each for each in builds if commit in each.parameters.values()), None)
+        if self._tests is None or (going is None and again is None):
+            sentence = f"Jenkins has no build whose parameters hold {commit[:10]}, so it cannot be repeated from here. Build it there."
+            raise IntegrationError(sentence, vendor=VENDOR, retry=False)
+        if going is not None:
+            return CIRun(str(going.number), RunState.RUNNING, self._tests.url(going.number))
+        await self._tests.start(again.parameters if again else {})
+        return CIRun(f"{self._tests.name} queued", RunState.QUEUED, self._tests.url())
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
         """List none: Jenkins keeps no freezes."""
@@ -353,4 +363,6 @@ def _quality(found: reading.Tested, job: Server) -> Quality:
     counted = f"{found.total - found.failed} of {found.total} tests passed" if found.total else ""
     if found.state is RunState.SUCCEEDED:
         return Quality(QualityState.GREEN, f"{counted or 'the tests passed'} in {name}", url)
+    if found.state is RunState.CANCELLED:
+        return Quality(QualityState.NONE, f"{name} ended with {found.result}, so nothing has been tested", url)
     return Quality(QualityState.RED, f"{name} ended with {found.result}{f', {counted}' if counted else ''}", url)

@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 from bot.ports import RunState, Stage
+from bot.providers.ci.verdicts import Outcome, Said
 
 CORRELATION = "CORRELATION_ID"
 COMMIT = "COMMIT"
@@ -22,7 +23,9 @@ PARAMETERS = (CORRELATION, "ACTION", "SERVICE", "ENVIRONMENT", COMMIT, "VERSION"
 """What a job must declare: Jenkins drops the value of a parameter that is not declared, without a word."""
 
 BUILD_TREE = "number,queueId,building,result,timestamp,duration,actions[parameters[name,value],causes[shortDescription]]"
-TESTED_TREE = "number,building,result,timestamp,actions[parameters[name,value],lastBuiltRevision[SHA1],failCount,skipCount,totalCount]"
+TESTED_TREE = (
+    "number,building,result,timestamp,actions[parameters[name,value],lastBuiltRevision[SHA1,branch[name]],failCount,skipCount,totalCount]"
+)
 ITEM_TREE = "id,why,task[url],actions[parameters[name,value]]"
 LEFT_TREE = f"{ITEM_TREE},cancelled,executable[number]"
 JOB_TREE = "buildable,property[parameterDefinitions[name]]"
@@ -92,6 +95,8 @@ class Tested:
     state: RunState
     result: str
     commits: frozenset[str]
+    branches: tuple[str, ...] = ()
+    parameters: Mapping[str, str] = field(default_factory=dict)
     failed: int = 0
     total: int = 0
 
@@ -150,7 +155,16 @@ def tested(data: Any) -> Tested | None:
     commits = {_text(_get(action, "lastBuiltRevision"), "SHA1") for action in _actions(data)} | {found.parameters.get(COMMIT, "")}
     counts: Any = next((action for action in _actions(data) if _number(action, "totalCount") is not None), {})
     failed, total = _number(counts, "failCount") or 0, _number(counts, "totalCount") or 0
-    return Tested(found.number, found.state, found.result, frozenset(commits - {""}), failed, total)
+    revisions = [_get(action, "lastBuiltRevision") for action in _actions(data)]
+    branches = tuple(sorted({_text(each, "name") for revision in revisions for each in _list(_get(revision, "branch"))}))
+    return Tested(found.number, found.state, found.result, frozenset(commits - {""}), branches, found.parameters, failed, total)
+
+
+def outcome(found: Tested) -> Outcome:
+    """Read what a build says: one of the same branch with the same parameters is the same thing run again."""
+    said = {RunState.SUCCEEDED: Said.PASSED, RunState.FAILED: Said.FAILED, RunState.CANCELLED: Said.STOPPED}.get(found.state, Said.RUNNING)
+    given = sorted(f"{name}={value}" for name, value in found.parameters.items() if name != CORRELATION)
+    return Outcome(str(found.number), said, (*found.branches, "", *given), (found.number,))
 
 
 def declared(data: Any) -> frozenset[str]:
