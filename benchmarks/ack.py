@@ -110,10 +110,10 @@ class NoForms:
     async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
         """Open nothing."""
 
-    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
+    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
         """Open nothing."""
 
-    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
         """Open nothing."""
 
     async def home(self, person: Person) -> None:

@@ -23,11 +23,14 @@ from bot.domain.errors import Offer
 from bot.domain.health import Observed, Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
+from bot.domain.places import Doubt, Ground, Permit, Stray
 from bot.domain.proof import Report
 from bot.domain.readiness import Review
+from bot.domain.rollback import Way
 from bot.domain.rollout import RunState as RunState  # noqa: PLC0414 - providers read it here
 from bot.domain.rollout import Stage as Stage  # noqa: PLC0414
 from bot.domain.rollout import Step
+from bot.domain.trouble import Trouble
 from bot.domain.urgency import Urgency
 
 Json = Any
@@ -413,13 +416,16 @@ class NewDeployment:
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """An approval or a rejection of one commit by one person."""
+    """An approval or a rejection of one commit, over what was live then, by one person."""
 
     deployment: DeploymentId
     by: Person
-    role: str
+    roles: tuple[str, ...]
+    """The approving roles that they held."""
     approved: bool
     commit: str
+    base: str
+    """What was live: an approval is of what changes."""
     at: datetime
     reason: str = ""
 
@@ -447,6 +453,8 @@ class Live:
     deployment: DeploymentId
     by: Person
     verified_at: datetime | None = None
+    accepted: str = ""
+    """How it was accepted, if it was not verified (``Acceptance``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -492,8 +500,39 @@ class Reader(Protocol):
         """
         ...
 
-    async def verified(self, service: str, environment: str, limit: int = 5) -> tuple[Live, ...]:
-        """List commits verified good in the environment, newest first, each once; never a quarantined or rolled-back one."""
+    async def releases(self, service: str, environment: str, limit: int | None = 5) -> tuple[Live, ...]:
+        """List the commits that ended their watch here, each once: those verified good first, then those accepted, newest first.
+
+        Never a quarantined or rolled-back one. None for all of them.
+        """
+        ...
+
+    async def newest_started(self, service: str, environment: str) -> Deployment | None:
+        """Read the newest forward deployment that has touched an environment, whatever became of it."""
+        ...
+
+    async def rollback_of(self, id: DeploymentId) -> Deployment | None:
+        """Read the newest rollback that undoes a deployment."""
+        ...
+
+    async def ground(self, deployment: Deployment) -> Ground:
+        """Read what decides, at this moment, whether a deployment may go forward in its place."""
+        ...
+
+    async def doubt(self, service: str, environment: str) -> Doubt | None:
+        """Say why it is not clear what runs in a place; None when it is clear."""
+        ...
+
+    async def strays(self, service: str, environment: str = "") -> tuple[Stray, ...]:
+        """List the runs that were given up and have not been seen to end, oldest first."""
+        ...
+
+    async def kept(self, key: str) -> Answer | None:
+        """Read what a command was answered that has been carried out."""
+        ...
+
+    async def taken(self, key: str) -> bool:
+        """Tell whether a command has been carried out."""
         ...
 
     async def quarantine(self, service: str, commit: str) -> str:
@@ -522,6 +561,18 @@ class Reader(Protocol):
 
     async def review(self, id: DeploymentId) -> Review | None:
         """Read the newest readiness review."""
+        ...
+
+    async def trouble(self, id: DeploymentId) -> Trouble | None:
+        """Read the newest finding about a deployment's numbers, also one that is over."""
+        ...
+
+    async def way_back(self, id: DeploymentId) -> Way | None:
+        """Read what lies between a deployment and what it would be rolled back to, as it was compared last."""
+        ...
+
+    async def way_there(self, id: DeploymentId) -> Way | None:
+        """Read what lies between what is live and a deployment that waits, as it was compared last."""
         ...
 
     async def changes(self, id: DeploymentId) -> Changes | None:
@@ -575,8 +626,32 @@ class Transaction(Reader, Protocol):
         """Move a deployment to a state, only if TRANSITIONS allows it from where it is now; False when it does not."""
         ...
 
+    async def keep(self, key: str, answer: Answer | None) -> None:
+        """Keep what a command was answered, for when it comes again."""
+        ...
+
     async def change(self, id: DeploymentId, **fields: Any) -> None:
         """Change fields of a deployment other than its state."""
+        ...
+
+    async def permit(self, deployment: Deployment, step: str) -> Permit | None:
+        """Permit one start of a run; None for whoever does not have the claim. Every earlier permit of the place ends."""
+        ...
+
+    async def is_newest(self, permit: Permit) -> bool:
+        """Tell whether a permit still holds: nobody has got a newer one, or seized the place."""
+        ...
+
+    async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
+        """Record that it is not clear what runs in a place; None when it is clear again."""
+        ...
+
+    async def give_up(self, stray: Stray) -> None:
+        """Record a run that was given up, and start to look for its end; the same run twice is one."""
+        ...
+
+    async def found_ended(self, stray: Stray) -> None:
+        """Forget a run that was given up and has ended."""
         ...
 
     async def claim(self, service: str, environment: str, id: DeploymentId) -> bool:
@@ -611,6 +686,18 @@ class Transaction(Reader, Protocol):
         """Store the newest review (the one before is replaced)."""
         ...
 
+    async def save_trouble(self, id: DeploymentId, trouble: Trouble) -> None:
+        """Store the newest finding."""
+        ...
+
+    async def save_way_back(self, id: DeploymentId, way: Way) -> None:
+        """Store what lies between a deployment and what it would be rolled back to."""
+        ...
+
+    async def save_way_there(self, id: DeploymentId, way: Way) -> None:
+        """Store what lies between what is live and a deployment that waits."""
+        ...
+
     async def save_changes(self, id: DeploymentId, changes: Changes) -> None:
         """Store what the deployment changes."""
         ...
@@ -620,19 +707,23 @@ class Transaction(Reader, Protocol):
         ...
 
     async def set_live(self, live: Live) -> None:
-        """Record what is live now; with ``verified_at`` the commit joins the verified ones."""
+        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to."""
         ...
 
     async def put_in_quarantine(self, service: str, commit: str, *, reason: str, by: Person, at: datetime) -> None:
         """Keep a commit from being deployed, or chosen as a rollback target, again."""
         ...
 
-    async def add_lock(self, lock: Lock) -> bool:
-        """Lock; False when the same service and environment are locked already."""
+    async def lift_quarantine(self, service: str, commit: str) -> bool:
+        """Let a commit be deployed again; False when it was not quarantined."""
         ...
 
-    async def remove_lock(self, service: str, environment: str, *, of: DeploymentId = "") -> Lock | None:
-        """Unlock, with ``of`` only what the rollback of that deployment has locked; None when nothing was locked."""
+    async def add_lock(self, lock: Lock) -> bool:
+        """Lock; False when a person has locked the same service and environment already. A rollback's lock stands beside it."""
+        ...
+
+    async def remove_lock(self, lock: Lock) -> bool:
+        """Remove this very lock; False when it is gone already."""
         ...
 
     async def audit(self, entry: Entry) -> None:

@@ -18,7 +18,8 @@ from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import GateState, Review
-from bot.domain.rollout import Step
+from bot.domain.rollout import Step, StepState
+from bot.domain.trouble import Trouble
 
 
 class Action(StrEnum):
@@ -65,6 +66,8 @@ class Changes:
     """Paths of database migrations in between."""
     files: tuple[str, ...] = ()
     url: str = ""
+    base: str = ""
+    """What was live when this was compared; empty when nothing is known."""
     backwards: bool = False
     known: bool = True
     """False when the provider could not compare."""
@@ -102,6 +105,10 @@ class RollbackOffer:
     usual: timedelta | None = None
     """How long a rollback usually takes here; None when none has been seen."""
     refused: str = ""
+    accepted: str = ""
+    """How the target was accepted, if it was never verified; the dialog says so."""
+    is_known: bool = True
+    """Whether it is known what lies between. Where it is not, nothing goes back by itself."""
 
     @property
     def is_possible(self) -> bool:
@@ -125,6 +132,14 @@ class Card:
     """For people: ``canary 5 → 25 → 100 %``."""
     snapshot: Snapshot | None = None
     """The newest."""
+    trouble: Trouble | None = None
+    """What keeps the rollout where it is, by the numbers."""
+    standstill: str = ""
+    """What keeps it from its next step, by the rules: a lock, a quarantine, an unclear environment."""
+    is_asked: bool = False
+    """Whether it has run up against what is unknown and a person has to decide."""
+    doubt: str = ""
+    """Why it is not clear what runs in the environment."""
     changes: Changes = field(default_factory=Changes)
     rollback: RollbackOffer = field(default_factory=lambda: RollbackOffer(refused="Nothing has been deployed yet."))
     on_call_until: datetime | None = None
@@ -158,9 +173,23 @@ class Card:
 
     @property
     def is_degraded(self) -> bool:
-        """Tell whether the newest numbers of a running or watched deployment are worse than the baseline."""
-        running = self.deployment.state in {State.ROLLING_OUT, State.WATCHING}
-        return running and self.snapshot is not None and self.snapshot.verdict is Verdict.DEGRADED
+        """Tell whether the numbers of this very step, or of the watch, are worse than the baseline. A step that begins is not judged."""
+        return self.judged is not None and self.judged.verdict is Verdict.DEGRADED
+
+    @property
+    def where(self) -> str:
+        """Name what is under observation now: a step's key or ``watch``; empty for nothing."""
+        if self.deployment.state is State.WATCHING:
+            return "watch"
+        if self.deployment.state is not State.ROLLING_OUT:
+            return ""
+        current = next((step for step in self.steps if step.state not in {StepState.DONE, StepState.SKIPPED}), None)
+        return current.key if current is not None and current.state is StepState.HOLDING else ""
+
+    @property
+    def judged(self) -> Snapshot | None:
+        """The newest numbers, if they are of what is under observation now."""
+        return self.snapshot if self.snapshot is not None and self.where and self.snapshot.where == self.where else None
 
     @property
     def ci_silent_since(self) -> datetime | None:
@@ -190,8 +219,12 @@ class Card:
     @property
     def is_blind(self) -> bool:
         """Tell whether the rollout stands still because there are no numbers to judge by."""
-        running = self.deployment.state in {State.ROLLING_OUT, State.WATCHING}
-        return running and self.snapshot is not None and self.snapshot.verdict is Verdict.NO_DATA
+        return self.judged is not None and self.judged.verdict is Verdict.NO_DATA
+
+    @property
+    def waits_for_word(self) -> bool:
+        """Tell whether the lead's word would let it go on."""
+        return self.trouble is not None and self.trouble.is_open and self.trouble.where == self.where != ""
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -212,7 +245,7 @@ def _actions(card: Card) -> list[Action]:
         actions.append(Action.ROLL_BACK)
     if card.deployment.countdown_until is not None:
         actions.append(Action.STOP_COUNTDOWN)
-    elif card.is_degraded or card.is_blind:
+    elif card.waits_for_word:
         actions.append(Action.PROCEED)
     if state is State.WATCHING and card.deployment.lead not in card.watched_by:
         actions.append(Action.WATCH)

@@ -70,6 +70,7 @@ class Cancel(Command):
 
     verb: ClassVar[str] = "cancel"
     deployment: DeploymentId
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,38 @@ class Unlock(Command):
     service: str = ""
     environment: str = ""
     deployment: DeploymentId = ""
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine(Command):
+    """``/deploy quarantine SERVICE REF because TEXT``: keep a version from being deployed, or gone back to, anywhere."""
+
+    verb: ClassVar[str] = "quarantine"
+    service: str
+    ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Unquarantine(Command):
+    """``/deploy unquarantine SERVICE REF because TEXT``: let it be deployed again."""
+
+    verb: ClassVar[str] = "unquarantine"
+    service: str
+    ref: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class SayLive(Command):
+    """``/deploy live SERVICE ENVIRONMENT is REF because TEXT``: say what runs where the bot cannot know."""
+
+    verb: ClassVar[str] = "live"
+    service: str
+    environment: str
+    ref: str
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +159,11 @@ class Help(Command):
 
 @dataclass(frozen=True, slots=True)
 class RollBack(Command):
-    """``/rollback SERVICE [ENVIRONMENT] [to REF] because TEXT``, or the button (then only ``deployment`` is set)."""
+    """``/rollback SERVICE [ENVIRONMENT] [to REF] because TEXT``, which is answered with the dialog, or the button that acts.
+
+    The button names the ``deployment``, and what it ``shown``: which version goes and which comes. ``ref`` is then a full commit, or
+    empty for the one that the card offers.
+    """
 
     verb: ClassVar[str] = "rollback"
     service: str = ""
@@ -134,6 +171,9 @@ class RollBack(Command):
     ref: str = ""
     reason: str = ""
     deployment: DeploymentId = ""
+    shown: str = ""
+    although_unknown: bool = False
+    """Go although nobody can say whether a migration lies between: on the lead's word, with a button of its own."""
 
 
 # Clicked on a card ----------------------------------------------------------------------------------------------------------------------
@@ -145,6 +185,7 @@ class Approve(Command):
 
     verb: ClassVar[str] = "approve"
     deployment: DeploymentId
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,15 +195,19 @@ class Reject(Command):
     verb: ClassVar[str] = "reject"
     deployment: DeploymentId
     reason: str
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Tick(Command):
-    """Checklist items ticked in the dialog. The person's own unticked items are unticked."""
+    """Checklist items ticked in the dialog, and those that were ticked and are not any more."""
 
     verb: ClassVar[str] = "tick"
     deployment: DeploymentId
     items: tuple[str, ...]
+    before: tuple[str, ...] = ()
+    """What the dialog showed as ticked: only what differs from it was decided."""
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +216,7 @@ class Acknowledge(Command):
 
     verb: ClassVar[str] = "acknowledge"
     deployment: DeploymentId
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +226,7 @@ class Proceed(Command):
     verb: ClassVar[str] = "proceed"
     deployment: DeploymentId
     reason: str
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +236,7 @@ class StopCountdown(Command):
     verb: ClassVar[str] = "stop_countdown"
     deployment: DeploymentId
     reason: str
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,6 +245,7 @@ class Watch(Command):
 
     verb: ClassVar[str] = "watch"
     deployment: DeploymentId
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,6 +263,7 @@ class DeployFirst(Command):
 
     verb: ClassVar[str] = "deploy_first"
     deployment: DeploymentId
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,6 +272,7 @@ class AskLead(Command):
 
     verb: ClassVar[str] = "ask_lead"
     deployment: DeploymentId
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,12 +282,13 @@ class TakeOver(Command):
     verb: ClassVar[str] = "take_over"
     deployment: DeploymentId
     reason: str
+    shown: str = ""
 
 
 COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
-        Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, HandOver, Help, RollBack,
+        Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, Quarantine, Unquarantine, SayLive, HandOver, Help, RollBack,
         Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, OpenGate, DeployFirst, AskLead, TakeOver,
     )
 }  # fmt: skip

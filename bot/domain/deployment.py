@@ -19,6 +19,14 @@ class Kind(StrEnum):
     ROLLBACK = "rollback"
 
 
+class Acceptance(StrEnum):
+    """Why a deployment that ended its watch counts as accepted and not as verified."""
+
+    ON_WORD = "on the lead's word"  # the lead let it go on when the numbers were worse or missing
+    LITTLE = "too little traffic"
+    UNWATCHED = "no metrics"
+
+
 class State(StrEnum):
     """Where a deployment stands."""
 
@@ -28,7 +36,8 @@ class State(StrEnum):
     AWAITING_APPROVAL = "awaiting approval"
     ROLLING_OUT = "rolling out"
     WATCHING = "watching"  # live everywhere; watched before it counts as verified
-    VERIFIED = "verified"
+    VERIFIED = "verified"  # earned: it ended its watch with numbers that say healthy
+    ACCEPTED = "accepted"  # it ended its watch without that (see Acceptance)
     SUPERSEDED = "superseded"  # live and fine, but the next deployment came before it was verified
     ROLLING_BACK = "rolling back"
     ROLLED_BACK = "rolled back"
@@ -44,9 +53,10 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.IMPOSSIBLE}),
     State.GATED: frozenset({State.AWAITING_APPROVAL, State.ROLLING_OUT, State.CANCELLED, State.EXPIRED, State.IMPOSSIBLE}),
     State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}),
-    State.ROLLING_OUT: frozenset({State.WATCHING, State.VERIFIED, State.ROLLING_BACK, State.FAILED}),
-    State.WATCHING: frozenset({State.VERIFIED, State.SUPERSEDED, State.ROLLING_BACK}),
+    State.ROLLING_OUT: frozenset({State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED}),
+    State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),
+    State.ACCEPTED: frozenset({State.ROLLING_BACK}),
     State.SUPERSEDED: frozenset(),
     State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FAILED}),
     State.ROLLED_BACK: frozenset(),
@@ -64,7 +74,7 @@ ACTING = frozenset({State.ROLLING_OUT, State.ROLLING_BACK})
 """Something runs at the CI provider."""
 OPEN = WAITING | ACTING | {State.WATCHING}
 """The runbook still has work to do."""
-CAN_ROLL_BACK = frozenset({State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.FAILED})
+CAN_ROLL_BACK = frozenset({State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.ACCEPTED, State.FAILED})
 """The environment was touched and the deployment is not on its way back already."""
 OVER = frozenset(State) - OPEN
 
@@ -110,6 +120,8 @@ class Deployment:
     finished_at: datetime | None = None
     countdown_until: datetime | None = None
     """When the automatic rollback begins, while one is counting down."""
+    accepted: str = ""
+    """How it was accepted (``Acceptance``), in the state ACCEPTED."""
 
     @property
     def title(self) -> str:

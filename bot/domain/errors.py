@@ -30,6 +30,8 @@ class Offer:
     action: str
     label: str
     deployment: str
+    carries: str = ""
+    """What the button carries besides: the digest of what was shown, and what the action needs."""
 
 
 class Refusal(GonogoError):  # noqa: N818 - the field's word

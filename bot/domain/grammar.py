@@ -11,7 +11,23 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
-from bot.domain.commands import Cancel, Check, Command, Deploy, HandOver, Help, History, Lock, Locks, RollBack, Status, Unlock
+from bot.domain.commands import (
+    Cancel,
+    Check,
+    Command,
+    Deploy,
+    HandOver,
+    Help,
+    History,
+    Lock,
+    Locks,
+    Quarantine,
+    RollBack,
+    SayLive,
+    Status,
+    Unlock,
+    Unquarantine,
+)
 from bot.domain.errors import NotPossible, NotUnderstood
 from bot.domain.spelling import KEYWORDS, NAME, PREPOSITIONS, RESERVED_NAMES, check_reason, check_ref, duration, shown
 from bot.domain.usage import NOT_YET, USAGE, VERBS, Usage, nearest
@@ -22,6 +38,7 @@ __all__ = [
 ]  # fmt: skip
 
 LONGEST_TEXT = 3000
+_WITH_REASON = frozenset({"deploy", "lock", "rollback", "quarantine", "unquarantine", "live"})
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}-[0-9]{1,9}")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]*)?>")
 _AT = re.compile(r"(?<!<)@([UW][A-Z0-9]{1,20})\b")
@@ -126,7 +143,7 @@ class _Sentence:
     def nothing_more(self, verb: str) -> None:
         if self._at < len(self._words):
             raise NotUnderstood(f'I did not expect "{shown(self._words[self._at])}" here. {_how(verb)}')
-        if self.reason and verb not in {"deploy", "lock", "rollback"}:
+        if self.reason and verb not in _WITH_REASON:
             raise NotUnderstood(f"{verb} takes no reason. {_how(verb)}")
 
 
@@ -267,6 +284,37 @@ def _locks(_sentence: _Sentence) -> Locks:
     return Locks()
 
 
+def _version_of(sentence: _Sentence, verb: str) -> tuple[str, str]:
+    """Read ``SERVICE REF`` of a command that cannot do without a reason."""
+    service = _service(sentence, verb)
+    ref = check_ref(sentence.take("The version", verb))
+    sentence.nothing_more(verb)
+    if not sentence.reason:
+        raise NotUnderstood(f"That needs a reason, which stays for ever. {_how(verb)}")
+    return service, ref
+
+
+def _quarantine(sentence: _Sentence) -> Quarantine:
+    return Quarantine(*_version_of(sentence, "quarantine"), sentence.reason)
+
+
+def _unquarantine(sentence: _Sentence) -> Unquarantine:
+    return Unquarantine(*_version_of(sentence, "unquarantine"), sentence.reason)
+
+
+def _live(sentence: _Sentence) -> SayLive:
+    service = _service(sentence, "live")
+    sentence.accept(*PREPOSITIONS)
+    environment = _environment(sentence, "live")
+    if not sentence.accept("is"):
+        raise NotUnderstood(_how("live"))
+    ref = check_ref(sentence.take("The version", "live"))
+    sentence.nothing_more("live")
+    if not sentence.reason:
+        raise NotUnderstood(f"That needs a reason, which stays for ever. {_how('live')}")
+    return SayLive(service, environment, ref, sentence.reason)
+
+
 def _lead(sentence: _Sentence) -> HandOver:
     deployment = _deployment(sentence, "lead")
     sentence.accept("to")
@@ -299,7 +347,7 @@ def _rollback(sentence: _Sentence) -> RollBack:
 
 _READERS: Mapping[str, Callable[[_Sentence], Command]] = {
     "check": _check, "status": _status, "history": _history, "cancel": _cancel, "lock": _lock, "unlock": _unlock, "locks": _locks,
-    "lead": _lead, "help": _help, "rollback": _rollback,
+    "lead": _lead, "help": _help, "rollback": _rollback, "quarantine": _quarantine, "unquarantine": _unquarantine, "live": _live,
 }  # fmt: skip
 
 
@@ -368,6 +416,9 @@ _WRITERS: Mapping[type[Command], Callable[..., list[str]]] = {
     Unlock: lambda it: ["unlock", it.service or "all", it.environment],
     Locks: lambda _: ["locks"],
     HandOver: lambda it: ["lead", it.deployment, f"<@{it.to}>"],
+    Quarantine: lambda it: ["quarantine", it.service, it.ref, _because(it.reason)],
+    Unquarantine: lambda it: ["unquarantine", it.service, it.ref, _because(it.reason)],
+    SayLive: lambda it: ["live", it.service, it.environment, "is", it.ref, _because(it.reason)],
     Help: lambda it: ["help", it.topic],
     RollBack: _of_rollback,
 }

@@ -77,6 +77,8 @@ class Snapshot:
     findings: tuple[Finding, ...] = ()
     compared_with: str = ""
     """``stable at the same time`` or ``the 30 min before``."""
+    where: str = ""
+    """The step's key that it judges, or ``watch``; empty for the baseline."""
 
 
 # The verdict ------------------------------------------------------------------------------------------------------------------------------

@@ -21,6 +21,11 @@ class Lock:
     deployment: str = ""
     """The deployment whose rollback set it, if one did."""
 
+    @property
+    def mark(self) -> str:
+        """Tell this lock from every other one of the place."""
+        return f"{self.service} {self.environment} {self.deployment} {self.by} {self.at.isoformat()} {self.reason}"
+
     def holds(self, now: datetime) -> bool:
         """Tell whether it still holds."""
         return self.until is None or now < self.until

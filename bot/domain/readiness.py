@@ -11,6 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
+from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 
@@ -91,26 +92,44 @@ def quality_gate(state: str, sentence: str, url: str, need: Need, *, startable: 
 
 
 def staged_gate(
-    *, before: str, coming: str = "", version: str, live_version: str, is_same: bool, verified_at: datetime | None, need: Need
+    *,
+    before: str,
+    coming: str = "",
+    version: str,
+    live_version: str,
+    is_same: bool,
+    verified_at: datetime | None,
+    accepted: str,
+    need: Need,
 ) -> Gate:
-    """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there now."""
+    """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there now.
+
+    A version that nobody could judge there (too little traffic, no metrics) passes and says so; one that was let go on does not.
+    """
     title = f"live and verified on {before}"
     if not is_same and coming:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} is bringing {version} there", need)
     if not is_same:
         found = f"{live_version} is live there" if live_version else "nothing is live there"
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need)
+    if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED}:
+        return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live on {before}, accepted without proof: {accepted}", need)
+    if verified_at is None and accepted:
+        return Gate(
+            GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before}, let go on there {accepted}: not verified", need
+        )
     if verified_at is None:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before} and still being watched", need)
     return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live and verified on {before}", need, at=verified_at)
 
 
-def rollback_gate(*, target: str, verified_at: datetime | None, refused: str, need: Need) -> Gate:
-    """Judge whether there is a verified version to go back to."""
+def rollback_gate(*, target: str, verified_at: datetime | None, accepted: str, refused: str, need: Need) -> Gate:
+    """Judge whether there is a version to go back to: a verified one, or where none was ever verified an accepted one."""
     title = TITLES[GateKind.ROLLBACK]
     if refused:
         return Gate(GateKind.ROLLBACK, title, GateState.OPEN, refused, need)
-    return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{target} is verified and can be put back", need, at=verified_at)
+    found = "is verified and can" if verified_at or not accepted else f"was accepted without proof ({accepted}) and can"
+    return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{target} {found} be put back", need, at=verified_at)
 
 
 def unlocked_gate(locks: Sequence[Lock], now: datetime, need: Need) -> Gate:

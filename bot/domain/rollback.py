@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from enum import StrEnum
 from statistics import median
 from typing import Protocol
 
@@ -11,9 +13,12 @@ from bot.domain.card import Changes, RollbackOffer
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
 
+NAMED = 5
+"""How many versions a refusal lists."""
 
-class Verified(Protocol):
-    """A release that was verified good."""
+
+class Release(Protocol):
+    """A version that ended its watch: verified good, or accepted without that."""
 
     @property
     def commit(self) -> str:
@@ -27,27 +32,86 @@ class Verified(Protocol):
 
     @property
     def verified_at(self) -> datetime | None:
-        """When it was verified."""
+        """When it was verified; None for one that was only accepted."""
+        ...
+
+    @property
+    def accepted(self) -> str:
+        """How it was accepted, if it was not verified (``Acceptance``)."""
         ...
 
 
-def offer(
-    verified: Sequence[Verified], *, leaving: str, undoes: Changes, migrations: PathPatterns, seconds: Sequence[float]
-) -> RollbackOffer:
+class Passage(StrEnum):
+    """Whether a commit can be put where another one is, as far as the database is concerned."""
+
+    FREE = "free"
+    MIGRATION = "migration"  # a migration would be left behind: its own plan is needed, not a button
+    UNKNOWN = "unknown"  # nobody could compare: never harmless
+
+
+@dataclass(frozen=True, slots=True)
+class Way:
+    """What lies between the commit that is there (``leaving``) and the one to be put in its place (``to``)."""
+
+    leaving: str
+    to: str
+    passage: Passage
+    path: str = ""
+    """The first migration that would be left behind."""
+    undoes: Changes = field(default_factory=lambda: Changes(known=False))
+    """The commits that ``leaving`` has and ``to`` has not."""
+
+    def sentence(self, leaving: str, to: str) -> str:
+        """Say why it cannot be gone by itself; the arguments are versions."""
+        if self.passage is Passage.MIGRATION:
+            return f"A database migration lies between ({self.path}). Going back needs the migration's own plan, not a button."
+        if self.passage is Passage.UNKNOWN:
+            return f"Whether a database migration lies between {leaving} and {to} is not known: the two could not be compared."
+        return ""
+
+
+def way(*, leaving: str, to: str, undoes: Changes | None, migrations: PathPatterns) -> Way:
+    """Judge going from the commit ``leaving`` to the commit ``to``: the one rule for every rollback and every start.
+
+    ``undoes`` is what ``leaving`` has and ``to`` has not (``compare(to, leaving)``); None when it is not known. A service without
+    migrations has nothing that could be left behind.
+    """
+    known = undoes if undoes is not None and undoes.known else Changes(known=False)
+    if not leaving or leaving == to or not migrations:
+        return Way(leaving, to, Passage.FREE, undoes=known if leaving != to else Changes())
+    if not known.known:
+        return Way(leaving, to, Passage.UNKNOWN)
+    if known.backwards:  # ``leaving`` lies behind ``to``: nothing is undone
+        return Way(leaving, to, Passage.FREE, undoes=Changes())
+    between = migrations_in(known, migrations)
+    return Way(leaving, to, Passage.MIGRATION if between else Passage.FREE, between[0] if between else "", known)
+
+
+def target(releases: Sequence[Release], *, leaving: str) -> Release | None:
+    """Choose what a rollback goes back to: the newest verified release; where none was ever verified, the newest accepted one."""
+    others = [release for release in releases if release.commit != leaving]
+    return next((release for release in others if release.verified_at is not None), next(iter(others), None))
+
+
+NO_TARGET = "No other version has been verified here, so there is nothing to go back to."
+
+
+def offer(releases: Sequence[Release], *, way: Way | None, leaving: str, seconds: Sequence[float]) -> RollbackOffer:
     """Describe what rolling back from the commit ``leaving`` would do.
 
-    ``verified`` are the environment's verified releases, newest first; ``undoes`` is what lies between the target and ``leaving``;
-    ``migrations`` says which files are migrations; ``seconds`` are the durations of recent rollbacks.
+    ``releases`` are the environment's verified and accepted ones, newest first; ``way`` is the stored comparison with the target; one
+    with another target is not known. ``seconds`` are the durations of recent rollbacks.
     """
-    target = next((release for release in verified if release.commit != leaving), None)
-    if target is None:
-        return RollbackOffer(refused="No other version has been verified here, so there is nothing to go back to.")
-    between = migrations_in(undoes, migrations)
+    found = target(releases, leaving=leaving)
+    if found is None:
+        return RollbackOffer(refused=NO_TARGET)
+    there = way if way is not None and (way.leaving, way.to) == (leaving, found.commit) else Way(leaving, found.commit, Passage.UNKNOWN)
     usual = timedelta(seconds=median(seconds)) if seconds else None
-    refused = ""
-    if between:
-        refused = f"A database migration lies between ({between[0]}). Going back needs the migration's own plan, not a button."
-    return RollbackOffer(target.version, target.commit, target.verified_at, undoes, usual, refused)
+    refused = there.sentence("this version", found.version) if there.passage is Passage.MIGRATION else ""
+    return RollbackOffer(
+        found.version, found.commit, found.verified_at, there.undoes, usual, refused,
+        accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN,
+    )  # fmt: skip
 
 
 def migrations_in(changes: Changes, migrations: PathPatterns) -> tuple[str, ...]:
@@ -63,11 +127,14 @@ def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
     return f"{when} ({because})" if because else when
 
 
-def chosen(verified: Sequence[Verified], *, ref: str, leaving: str) -> Verified:
-    """Pick the verified release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
-    candidates = [release for release in verified if release.commit != leaving]
+def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
+    """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
+    candidates = [release for release in releases if release.commit != leaving]
     for release in candidates:
-        if ref == release.version or (len(ref) >= 7 and release.commit.startswith(ref)):  # noqa: PLR2004 - a short commit
+        if ref == release.version or (len(ref) >= 7 and release.commit.startswith(ref.lower())):  # noqa: PLR2004 - a short commit
             return release
-    names = ", ".join(release.version for release in candidates) or "none"
-    raise NotPossible(f"{ref} is not among the versions verified good here. Verified: {names}.")
+    if any(ref == release.version for release in releases):
+        raise NotPossible(f"{ref} is what is there already.")
+    names = ", ".join(release.version for release in candidates[:NAMED]) or "none"
+    more = f" and {len(candidates) - NAMED} older ones" if len(candidates) > NAMED else ""
+    raise NotPossible(f"{ref} is not among the versions verified or accepted here. Those are: {names}{more}.")

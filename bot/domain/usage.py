@@ -58,6 +58,21 @@ USAGE: dict[str, Usage] = {
     ),
     "unlock": Usage("/deploy unlock SERVICE|all ENVIRONMENT", "Take a lock away.", ("/deploy unlock storefront production",)),
     "locks": Usage("/deploy locks", "List every lock that holds, with its reason.", ("/deploy locks",)),
+    "quarantine": Usage(
+        "/deploy quarantine SERVICE REF because TEXT",
+        "Keep a version from being deployed anywhere, and from being gone back to. What is under way with it stands still.",
+        ("/deploy quarantine storefront v1.1.0 because it loses carts",),
+    ),
+    "unquarantine": Usage(
+        "/deploy unquarantine SERVICE REF because TEXT",
+        "Let a version be deployed again that was quarantined, with a reason that stays.",
+        ("/deploy unquarantine storefront v1.1.0 because the database was the cause",),
+    ),
+    "live": Usage(
+        "/deploy live SERVICE ENVIRONMENT is REF because TEXT",
+        "Say what runs where the bot cannot know: after a failure, a restored database, or a run that could not be stopped.",
+        ("/deploy live storefront production is v1.1.0 because I looked at all hosts",),
+    ),
     "lead": Usage(
         "/deploy lead ID @user",
         "Hand over the lead of a deployment: only the lead, or a release manager.",
@@ -65,7 +80,7 @@ USAGE: dict[str, Usage] = {
     ),
     "rollback": Usage(
         "/rollback SERVICE ENVIRONMENT [to REF] because TEXT",
-        "Roll back to the last version that was verified good, or to the verified version REF. Only the deployment lead.",
+        "Say what rolling back would do, to the last version verified good or to REF, with a button that does it. Only the lead.",
         ("/rollback storefront production because errors rise", "/rollback storefront production to v1.0.0 because v1.1.0 loses carts"),
     ),
     "help": Usage("/deploy help [COMMAND]", "Explain the commands, or one of them.", ("/deploy help", "/deploy help lock")),

@@ -29,11 +29,11 @@ async def deploy_1(run: Run, house: House, id: DeploymentId) -> str:
 
 async def one_step_1(run: Run, house: House, id: DeploymentId, index: int, key: str) -> str:
     """Start a step, follow it, smoke-test it, hold it under observation."""
-    if await run.step(f"start {key}", rollouts.start, house, id, index) != GO:
+    if await run.until(f"start {key}", rollouts.start, house, id, index, every=house.pace.review) != GO:
         return "over"
     if await run.until(f"{key} finished", rollouts.look, house, id, index, every=house.pace.run) != GO:
         return "over"
-    if await run.step(f"smoke {key}", rollouts.start_smoke, house, id, index) != GO:
+    if await run.until(f"smoke {key}", rollouts.start_smoke, house, id, index, every=house.pace.review) != GO:
         return "over"
     if await run.until(f"{key} smoked", rollouts.look, house, id, index, every=house.pace.run) != GO:
         return "over"

@@ -16,11 +16,11 @@ SOON = timedelta(seconds=0.5)
 async def roll_back_1(run: Run, house: House, id: DeploymentId) -> str:
     """Stop what runs, put the last verified version back, smoke-test it, close the books."""
     await run.until("stood down", rollbacks.stand_down, house, id, every=SOON)
-    if await run.step("start", rollouts.start, house, id, 0) != GO:
+    if await run.until("start", rollouts.start, house, id, 0, every=SOON) != GO:
         return str(await run.step("could not", rollbacks.could_not, house, id))
     if await run.until("finished", rollouts.look, house, id, 0, every=house.pace.run) != GO:
         return str(await run.step("could not", rollbacks.could_not, house, id))
-    await run.step("smoke", rollouts.start_smoke, house, id, 0)
+    await run.until("smoke", rollouts.start_smoke, house, id, 0, every=SOON)
     if await run.until("smoked", rollouts.look, house, id, 0, every=house.pace.run) != GO:
         return str(await run.step("could not", rollbacks.could_not, house, id))
     return str(await run.step("close", rollbacks.close, house, id))

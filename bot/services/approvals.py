@@ -1,30 +1,45 @@
-"""Approvals: four eyes, N of a role, one commit, and the moment when a deployment may go."""
+"""Approvals: four eyes, N of a role, one commit over one base, and the moment when a deployment may go."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.card import ApprovalNeed
+from bot.domain import approvals as rules_of_approval
+from bot.domain.card import Action, ApprovalNeed
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import Review
-from bot.ports import Answer, Decision, Intent, Message, Transaction
-from bot.services import readiness
-from bot.services.deployments import compare_again
-from bot.services.house import House, existing, facts_of, note
+from bot.ports import Answer, Decision, Intent, Message, Quality, Reader, Shift, Transaction
+from bot.services import readiness, starts
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import readable
+from bot.services.ways import know_changes
+
+GO, OVER = "go", "over"
 
 
-def needs(rules: Sequence[ApprovalRule], decisions: Sequence[Decision], commit: str) -> tuple[ApprovalNeed, ...]:
-    """Match approvals of this very commit with the rules. One person counts once in each rule they were counted for."""
-    given = [decision for decision in decisions if decision.approved and decision.commit == commit]
-    return tuple(
-        ApprovalNeed(rule.role, rule.count, tuple(decision.by for decision in given if decision.role == rule.role)) for rule in rules
-    )
+def needs(
+    rules: Sequence[ApprovalRule],
+    decisions: Sequence[Decision],
+    deployment: Deployment,
+    *,
+    now: Mapping[Person, Collection[str]] | None = None,
+) -> tuple[ApprovalNeed, ...]:
+    """Match the approvals of what is being deployed, over what is live, with the rules.
+
+    ``now`` says which roles the approvers hold at this moment; without it they are taken to hold what they held when they approved.
+    """
+    given = {
+        each.by: each.roles if now is None else now.get(each.by, ())
+        for each in decisions
+        if each.approved and (each.commit, each.base) == (deployment.commit, deployment.base_commit) and each.by != deployment.requested_by
+    }
+    return rules_of_approval.needs(rules, given)
 
 
 def expires_at(deployment: Deployment, policy: EnvironmentPolicy) -> datetime:
@@ -33,39 +48,48 @@ def expires_at(deployment: Deployment, policy: EnvironmentPolicy) -> datetime:
 
 
 async def approve(house: House, intent: Intent, command: Approve) -> Answer | None:
-    """Store one approval of the pinned commit."""
-    deployment, role = await _approver(house, intent.by, command.deployment, "approve")
-    decision = Decision(deployment.id, intent.by, role, approved=True, commit=deployment.commit, at=house.now())
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        now = await existing(tx, deployment.id)
-        if now.state is not State.AWAITING_APPROVAL:
-            raise NotPossible(f"{now.title} is {now.state}; it does not wait for approval.")
-        if not await tx.decide(decision):
-            raise NotPossible(f"You have decided about {deployment.title} already.")
-        await note(tx, house.now(), "approve", deployment, intent.by, role=role)
-        await tx.say(
-            Message(f"{deployment.id}:approved:{intent.by}", "approved", {**facts_of(deployment), "by": str(intent.by)}, deployment.id)
-        )
-        await tx.wake(deployment.id)
+    """Store one approval of the pinned commit, over what is live now."""
+    roles = await _approver(house, intent.by, command.deployment, "approve")
+    return await act(house, intent, lambda tx: _approve(house, intent, tx, command, roles))
+
+
+async def _approve(house: House, intent: Intent, tx: Transaction, command: Approve, roles: tuple[str, ...]) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    if deployment.state is not State.AWAITING_APPROVAL:
+        raise NotPossible(f"{deployment.title} is {deployment.state}; it does not wait for approval.")
+    as_shown(Action.APPROVE, command.shown, await seen(tx, deployment))
+    decision = Decision(
+        deployment.id, intent.by, roles, approved=True, commit=deployment.commit, base=deployment.base_commit, at=house.now()
+    )
+    if not await tx.decide(decision):
+        raise NotPossible(f"You have decided about {deployment.title} already.")
+    await note(tx, house.now(), "approve", deployment, intent.by, roles=list(roles), base=deployment.base_commit)
+    about = {**facts_of(deployment), "by": str(intent.by)}
+    await tx.say(Message(f"{deployment.id}:approved:{intent.by}:{deployment.base_commit[:12]}", "approved", about, deployment.id))
+    await tx.wake(deployment.id)
     return Answer("approved", facts_of(deployment))
 
 
 async def reject(house: House, intent: Intent, command: Reject) -> Answer | None:
     """End a deployment that waits for approval, with a reason."""
-    deployment, role = await _approver(house, intent.by, command.deployment, "reject")
-    decision = Decision(deployment.id, intent.by, role, approved=False, commit=deployment.commit, at=house.now(), reason=command.reason)
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        if not await tx.move(deployment.id, State.REJECTED, at=house.now(), note=f"rejected by <@{intent.by.user}>: {command.reason}"):
-            now = await existing(tx, deployment.id)
-            raise NotPossible(f"{now.title} is {now.state}; it does not wait for approval.")
-        await tx.decide(decision)
-        await note(tx, house.now(), "reject", deployment, intent.by, reason=command.reason)
-        await tx.release(deployment.id)
-        await tx.wake(deployment.id)
+    roles = await _approver(house, intent.by, command.deployment, "reject")
+    return await act(house, intent, lambda tx: _reject(house, intent, tx, command, roles))
+
+
+async def _reject(house: House, intent: Intent, tx: Transaction, command: Reject, roles: tuple[str, ...]) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    if not await tx.move(deployment.id, State.REJECTED, at=house.now(), note=f"rejected by <@{intent.by.user}>: {command.reason}"):
+        raise NotPossible(f"{deployment.title} is {deployment.state}; it does not wait for approval.")
+    as_shown(Action.REJECT, command.shown, await seen(tx, deployment))
+    await tx.decide(
+        Decision(
+            deployment.id, intent.by, roles, approved=False, commit=deployment.commit, base=deployment.base_commit, at=house.now(),
+            reason=command.reason,
+        )
+    )  # fmt: skip
+    await note(tx, house.now(), "reject", deployment, intent.by, reason=command.reason)
+    await tx.release(deployment.id)
+    await tx.wake(deployment.id)
     return Answer("rejected", {**facts_of(deployment), "reason": command.reason})
 
 
@@ -74,18 +98,17 @@ async def may_reject(house: House, by: Person, id: DeploymentId) -> None:
     await _approver(house, by, id, "reject")
 
 
-async def _approver(house: House, by: Person, id: DeploymentId, verb: str) -> tuple[Deployment, str]:
+async def _approver(house: House, by: Person, id: DeploymentId, verb: str) -> tuple[str, ...]:
+    """Name the approving roles that somebody holds. Raises NotAllowed for the requester, and for whoever holds none."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-        decisions = await reader.decisions(id)
     rules = house.of(deployment)[1].approvals
     if by == deployment.requested_by:
         raise NotAllowed(_own(deployment, verb, rules), roles=[rule.role for rule in rules] if verb == "approve" else ())
-    open_rules = [need.role for need in needs(rules, decisions, deployment.commit) if need.missing] or [rule.role for rule in rules]
-    for role in open_rules:
-        if await house.people.holds(by, role):
-            return deployment, role
-    raise NotAllowed(f"You cannot {verb} {deployment.title}. {_who(rules)}", roles=[rule.role for rule in rules])
+    held = tuple([rule.role for rule in rules if await house.people.holds(by, rule.role)])
+    if not held:
+        raise NotAllowed(f"You cannot {verb} {deployment.title}. {_who(rules)}", roles=[rule.role for rule in rules])
+    return held
 
 
 def _own(deployment: Deployment, verb: str, rules: Sequence[ApprovalRule]) -> str:
@@ -108,32 +131,68 @@ def _approvals(rule: ApprovalRule) -> str:
 # What the runbook looks at ----------------------------------------------------------------------------------------------------------------
 
 
+@dataclass(frozen=True, slots=True)
+class Looked:
+    """What was asked outside before the decision: the providers' facts, and which roles the approvers hold now."""
+
+    facts: readiness.Facts
+    approvers: Mapping[Person, frozenset[str]]
+
+
 async def cleared(house: House, id: DeploymentId) -> str | None:
     """Look whether a deployment may go: every gate green and every approval given, at this moment.
 
-    ``go`` moves it to ROLLING_OUT in the same transaction that reads the approvals; ``over`` when it was ended; None to be asked again.
+    The providers and the directory are asked first. Everything that the store knows is asked in the transaction that moves it to
+    ROLLING_OUT; nothing is written when nothing has changed. ``over`` when it was ended; None to be asked again.
     """
+    await know_changes(house, id)
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-        if deployment.state not in WAITING:
-            return "go" if deployment.state is State.ROLLING_OUT else "over"
-        review = await readiness.review(house, reader, deployment)
-        live = await reader.live(deployment.service, deployment.environment)
-    await readiness.start_tests(house, deployment, review)
-    if live is not None and live.commit != deployment.base_commit:
-        await compare_again(house, deployment, live)
-    if deployment.lead is None or not review.is_ready:
-        await readiness.ask_on_call(house, id)
+        decisions = await reader.decisions(id)
+    if deployment.state not in WAITING:
+        return GO if deployment.state is State.ROLLING_OUT else OVER
+    looked = Looked(await readiness.ask_providers(house, deployment), await _roles_now(house, deployment, decisions))
+    if isinstance(looked.facts.quality, Quality):
+        await starts.start_tests(house, deployment, looked.facts.quality)
+    async with house.store.reading() as reader:
+        if await _nothing_new(house, reader, deployment, looked):
+            return None
     async with house.store.transaction() as tx:
-        return await _settle(house, tx, id, review)
+        return await _settle(house, tx, id, looked)
 
 
-async def _settle(house: House, tx: Transaction, id: DeploymentId, review: Review) -> str | None:
+async def _roles_now(house: House, deployment: Deployment, decisions: Sequence[Decision]) -> dict[Person, frozenset[str]]:
+    """Ask which approving roles the approvers hold now; whoever cannot be looked up holds none."""
+    roles = {rule.role for rule in house.of(deployment)[1].approvals}
+    return {each.by: await house.people.held_now(each.by, roles) for each in decisions if each.approved}
+
+
+async def _nothing_new(house: House, reader: Reader, before: Deployment, looked: Looked) -> bool:
+    """Tell whether the decision would be the one that is stored: then nothing is written."""
+    deployment = await existing(reader, before.id)
+    known, review = await reader.review(before.id), await readiness.review(house, reader, deployment, looked.facts)
+    is_held = await reader.holder(deployment.service, deployment.environment) == deployment.id
+    waits = not review.is_ready or deployment.lead is None
+    return (
+        deployment.state is State.GATED
+        and is_held
+        and waits
+        and known is not None
+        and known.gates == review.gates
+        and house.now() < expires_at(deployment, house.of(deployment)[1])
+        and (deployment.lead is not None or not isinstance(looked.facts.shift, Shift))
+    )
+
+
+async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looked) -> str | None:
     deployment = await existing(tx, id)
     policy = house.of(deployment)[1]
     now = house.now()
     if deployment.state not in WAITING:
-        return "over"
+        return GO if deployment.state is State.ROLLING_OUT else OVER
+    review = await readiness.review(house, tx, deployment, looked.facts)
+    if not review.is_ready or deployment.lead is None:
+        deployment = await readiness.ask_on_call(house, tx, deployment, looked.facts)
     before = await tx.review(id)
     if before is None or before.gates != review.gates:
         await tx.save_review(id, review)
@@ -141,13 +200,15 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, review: Revie
         return await _expire(house, tx, deployment)
     if not await tx.claim(deployment.service, deployment.environment, id):
         return None  # a rollback has taken the environment; ask again
-    if not review.is_ready or deployment.lead is None:
+    live = await tx.live(deployment.service, deployment.environment)
+    is_compared = deployment.base_commit == (live.commit if live else "")
+    if not review.is_ready or deployment.lead is None or not is_compared:
         if deployment.state is not State.GATED:
             await tx.move(id, State.GATED, at=now)
         await readiness.say_evidence(tx, deployment, review, when="first")
         return None
-    missing = [need for need in needs(policy.approvals, await tx.decisions(id), deployment.commit) if need.missing]
-    if missing:
+    decisions = await tx.decisions(id)
+    if any(need.missing for need in needs(policy.approvals, decisions, deployment, now=looked.approvers)):
         if deployment.state is not State.AWAITING_APPROVAL:
             await tx.move(id, State.AWAITING_APPROVAL, at=now)
         return None
@@ -158,7 +219,7 @@ async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
     await tx.move(deployment.id, State.EXPIRED, at=house.now(), note=f"it was {deployment.state} for too long")
     await note(tx, house.now(), "expired", deployment)
     await tx.release(deployment.id)
-    return "over"
+    return OVER
 
 
 async def _go(house: House, tx: Transaction, deployment: Deployment, review: Review) -> str:
@@ -167,8 +228,6 @@ async def _go(house: House, tx: Transaction, deployment: Deployment, review: Rev
         if other.state is State.WATCHING:
             await tx.move(other.id, State.SUPERSEDED, at=house.now(), note=f"{deployment.id} followed before it was verified")
             await tx.wake(other.id)
-    live = await tx.live(deployment.service, deployment.environment)
-    await tx.change(deployment.id, base_commit=live.commit if live else "", base_version=live.version if live else "")
-    await note(tx, house.now(), "go", deployment, base=live.commit if live else "")
+    await note(tx, house.now(), "go", deployment, base=deployment.base_commit)
     await readiness.say_evidence(tx, deployment, review, when="go")
-    return "go"
+    return GO

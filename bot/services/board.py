@@ -14,13 +14,15 @@ from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState
-from bot.ports import Answer, BoardRow, Intent, Json, Reader
+from bot.ports import Answer, BoardRow, Intent, Json, Reader, Shift
 from bot.services import approvals, readiness
 from bot.services.deployments import resolve, under_way
 from bot.services.house import House, existing, facts_of
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
 from bot.services.standing import standing
+from bot.services.starts import standstill
+from bot.services.ways import between, compare
 
 SHOWN = 10
 """How many deployments a history lists."""
@@ -32,11 +34,15 @@ async def card_of(house: House, id: DeploymentId) -> Card | None:
     """Fill a deployment's card from the stored state alone. A rollback has no card of its own: it shows on the one that it undoes."""
     async with house.store.reading() as reader:
         deployment = await reader.deployment(id)
-        if deployment is None:
-            return None
-        if deployment.kind is Kind.ROLLBACK:
-            deployment = await existing(reader, deployment.undoes)
-        return await _card(house, reader, deployment)
+    if deployment is None:
+        return None
+    if deployment.kind is Kind.ROLLBACK:
+        return await card_of(house, deployment.undoes)
+    shift = await readiness.shift_now(house, deployment) if deployment.state in OPEN else None
+    async with house.store.reading() as reader:
+        card = await _card(house, reader, await existing(reader, id))
+    is_lead = isinstance(shift, Shift) and shift.person == card.deployment.lead
+    return replace(card, on_call_until=shift.until if isinstance(shift, Shift) and is_lead else None)
 
 
 async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
@@ -49,11 +55,12 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
         review=await reader.review(deployment.id), changes=await reader.changes(deployment.id) or Changes(known=False),
         snapshot=snapshots[-1] if len(snapshots) > 1 else None, automatic_rollback=policy.automatic_rollback,
         rollback_locks=policy.lock_after_rollback and not await _is_locked(reader, deployment),
-        approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment.commit),
+        approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment),
         approval_expires_at=approvals.expires_at(deployment, policy),
     )  # fmt: skip
     card = await _with_people(house, reader, card, policy)
     card = await _with_way_back(house, reader, card)
+    card = await _with_standstill(house, reader, card)
     left = await _about_left(reader, deployment, steps, house.now()) if deployment.state is State.ROLLING_OUT else None
     return replace(card, about_left=left, stages_take=await _stages_take(reader, card))
 
@@ -70,23 +77,25 @@ async def _with_people(house: House, reader: Reader, card: Card, policy: Environ
     watch_until = deployment.landed_at + policy.watch if deployment.landed_at else None
     summary = deployment.landed_at + policy.summary_after if deployment.landed_at and policy.summary_after else None
     summary = summary if summary and summary > house.now() else None
-    until = await _on_call_until(house, deployment) if deployment.state in OPEN else None
-    return replace(card, waits_for=waits_for, watched_by=watchers, watch_until=watch_until, next_summary_at=summary, on_call_until=until)
+    return replace(card, waits_for=waits_for, watched_by=watchers, watch_until=watch_until, next_summary_at=summary)
 
 
-async def _on_call_until(house: House, deployment: Deployment) -> datetime | None:
-    try:
-        shift = await readiness.on_call_now(house, deployment)
-    except IntegrationError:
-        return None
-    return shift.until if shift and shift.person == deployment.lead else None
+async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
+    """Say what the numbers and the rules keep a rollout from, and whether it is clear what runs in its environment."""
+    deployment = card.deployment
+    ground = await reader.ground(deployment)
+    card = replace(card, trouble=await reader.trouble(deployment.id), doubt=ground.in_words)
+    waits = any(step.state is StepState.PENDING for step in card.steps) and not any(step.is_under_way for step in card.steps)
+    if deployment.state is not State.ROLLING_OUT or not waits or card.where:
+        return card
+    return replace(card, standstill=next((each.sentence for each in await standstill(house, reader, deployment)), ""))
 
 
 async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     if deployment.state in CAN_ROLL_BACK | WAITING:
         offer = await rollback_offer(house, reader, deployment)
-        if deployment.state in {State.VERIFIED, State.FAILED}:
+        if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
             standing = await reader.standing(deployment.service, deployment.environment)
             if standing is None or standing.id != deployment.id:
                 offer = replace(offer, refused="Another version has been deployed since.")
@@ -96,7 +105,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         return replace(card, rollback=offer)
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
-    back = await _rollback_of(reader, deployment)
+    back = await reader.rollback_of(deployment.id)
     locks = [
         lock
         for lock in await reader.locks(deployment.service, deployment.environment)
@@ -110,11 +119,6 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
     )  # fmt: skip
-
-
-async def _rollback_of(reader: Reader, deployment: Deployment) -> Deployment | None:
-    recent = await reader.history(deployment.service, deployment.environment, limit=30)
-    return next((back for back in recent if back.undoes == deployment.id), None)
 
 
 def words_of(strategy: Strategy) -> str:
@@ -232,20 +236,24 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     policy = house.policy(command.service, command.environment)
     async with house.store.reading() as reader:
         live = await reader.live(command.service, command.environment)
-        verified = await reader.verified(command.service, command.environment)
-        try:
-            resolved = await resolve(house.providers[command.service].ci, command.ref, live, verified)
-        except IntegrationError as error:
-            raise NotPossible(f"{error}") from error
-        now = house.now()
-        imagined = Deployment(
-            "", Kind.FORWARD, command.service, command.environment, command.ref, resolved.version, resolved.commit, policy.strategy,
-            intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
-        )  # fmt: skip
+        releases = await reader.releases(command.service, command.environment)
+    try:
+        resolved = await resolve(house.providers[command.service].ci, command.ref, live, releases)
+    except IntegrationError as error:
+        raise NotPossible(f"{error}") from error
+    now = house.now()
+    imagined = Deployment(
+        "", Kind.FORWARD, command.service, command.environment, command.ref, resolved.version, resolved.commit, policy.strategy,
+        intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
+    )  # fmt: skip
+    facts = await readiness.ask_providers(house, imagined)
+    changes = await compare(house, command.service, imagined.base_commit, resolved.commit)
+    way = await between(house, command.service, leaving=imagined.base_commit, to=resolved.commit)
+    async with house.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)
-        review = await readiness.review(house, reader, asked if asked and asked.state in WAITING else imagined)
+        looked_at = asked if asked and asked.state in WAITING else imagined
+        review = await readiness.review(house, reader, looked_at, facts, way=way)
         quarantined = await reader.quarantine(command.service, resolved.commit)
-    changes = await _compare(house, command.service, imagined.base_commit, resolved.commit)
     return Answer(
         "check",
         {
@@ -254,12 +262,3 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },
     )  # fmt: skip
-
-
-async def _compare(house: House, service: str, base: str, head: str) -> Changes:
-    if not base:
-        return Changes(known=False)
-    try:
-        return await house.providers[service].ci.compare(base, head)
-    except IntegrationError:
-        return Changes(known=False)

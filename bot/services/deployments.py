@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import timedelta
+
 import structlog
 
-from bot.domain.card import Changes, RollbackOffer
-from bot.domain.catalog import Permission
+from bot.domain.card import Action, RollbackOffer
+from bot.domain.catalog import EnvironmentPolicy, Permission
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, CIProvider, Intent, Live, Message, NewDeployment, Reader, Resolved, Transaction
-from bot.services.house import House, existing, facts_of, note
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.offers import rollback_offer
+from bot.services.ways import know_changes
 
 log = structlog.get_logger(__name__)
 
+RESOLUTION = timedelta(seconds=5)
+"""How long a person waits to hear that a ref does not exist; then the deployment is stored, and its runbook asks on."""
 _STILL_COMING = WAITING | {State.ROLLING_OUT}
 
 
-async def request(house: House, intent: Intent, command: Deploy, *, once_for: str = "") -> Answer | None:
-    """Store a request for a deployment and start its runbook. The card follows; nothing is touched yet.
-
-    ``once_for`` is a reason for which only one may be under way.
-    """
+async def request(house: House, intent: Intent, command: Deploy) -> Answer | None:
+    """Ask for a deployment. The ref is looked up first, so that what cannot be deployed is refused to the person alone."""
     service = house.service(command.service)
     policy = house.policy(command.service, command.environment)
     strategy = command.strategy or policy.strategy
@@ -35,76 +38,103 @@ async def request(house: House, intent: Intent, command: Deploy, *, once_for: st
         await house.people.admit(lead)
     elif not service.has_on_call:  # nobody would ever become the lead, and nobody could roll back
         lead = intent.by
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
+    resolved = await _resolved(house, command)
+    wanted = NewDeployment(
+        kind=Kind.FORWARD, service=service.name, environment=policy.name, ref=command.ref, strategy=strategy, requested_by=intent.by,
+        at=house.now(), lead=lead, reason=command.reason, channel=service.channel or intent.place.channel,
+        version=resolved.version if resolved else command.ref, commit=resolved.commit if resolved else "",
+    )  # fmt: skip
+    return await act(house, intent, lambda tx: _ask(house, tx, wanted))
+
+
+async def _resolved(house: House, command: Deploy) -> Resolved | None:
+    """Look up what a ref means; None when the provider does not answer now: the deployment's own runbook asks on."""
+    async with house.store.reading() as reader:
+        live = await reader.live(command.service, command.environment)
+        releases = await reader.releases(command.service, command.environment)
+    try:
+        async with asyncio.timeout(RESOLUTION.total_seconds()):
+            return await resolve(house.providers[command.service].ci, command.ref, live, releases)
+    except TimeoutError:
+        return None
+    except IntegrationError as error:
+        if error.retry:
             return None
-        for other in await tx.open_deployments(service.name, policy.name) if once_for else ():
-            if other.reason == once_for:
-                raise NotPossible(f"{other.title} is under way already, as {other.id}.")
-        deployment = await tx.add_deployment(
-            NewDeployment(
-                kind=Kind.FORWARD,
-                service=service.name,
-                environment=policy.name,
-                ref=command.ref,
-                version=command.ref,
-                strategy=strategy,
-                requested_by=intent.by,
-                at=house.now(),
-                lead=lead,
-                reason=once_for or command.reason,
-                channel=service.channel or intent.place.channel,
-            )
-        )
-        await note(tx, house.now(), "deploy", deployment, intent.by, ref=command.ref, strategy=strategy, reason=deployment.reason)
-        await tx.start("deploy", deployment.id, deployment.id)
-    return None  # the ack has said what was understood, the card says the rest
+        raise NotPossible(str(error)) from error
+
+
+async def _ask(house: House, tx: Transaction, wanted: NewDeployment) -> None:
+    """Store a request and start its runbook. Raises NotPossible for what is needless or quarantined; nothing is touched yet."""
+    if wanted.commit:
+        needless = await _needless(tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
+        quarantined = await tx.quarantine(wanted.service, wanted.commit)
+        if needless or quarantined:
+            raise NotPossible(needless or _quarantined(wanted.version, quarantined))
+    deployment = await tx.add_deployment(wanted)
+    await note(tx, house.now(), "deploy", deployment, wanted.requested_by, ref=wanted.ref, strategy=wanted.strategy, reason=wanted.reason)
+    await tx.start("deploy", deployment.id, deployment.id)
 
 
 async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> Answer | None:
     """Deploy a card's commit to the environment before, as the clicker's own request."""
     async with house.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
-    before = house.policy(deployment.service, deployment.environment).after
-    if not before or deployment.state not in WAITING:
-        raise NotPossible(f"{deployment.title} is {deployment.state} and waits for no other environment.")
-    async with house.store.reading() as reader:
-        first = await under_way(reader, deployment.service, before, deployment.commit)
-        live = await reader.live(deployment.service, before)
+        later = await existing(reader, command.deployment)
+    await house.people.require(intent.by, Permission.DEPLOY, "ask for a deployment")
+    before = house.policy(later.service, later.environment).after
+    policy = house.policy(later.service, before) if before else None
+    return await act(house, intent, lambda tx: _ask_first(house, intent, tx, later, policy, command.shown))
+
+
+async def _ask_first(
+    house: House, intent: Intent, tx: Transaction, later: Deployment, policy: EnvironmentPolicy | None, shown: str
+) -> None:
+    later = await existing(tx, later.id)
+    if policy is None or later.state not in WAITING or not later.commit:
+        raise NotPossible(f"{later.title} is {later.state} and waits for no other environment.")
+    as_shown(Action.DEPLOY_FIRST, shown, await seen(tx, later))
+    first = await under_way(tx, later.service, policy.name, later.commit)
+    live = await tx.live(later.service, policy.name)
     if first is not None:
         raise NotPossible(f"{first.title} is under way already, as {first.id}.")
-    if live is not None and live.commit == deployment.commit:
-        raise NotPossible(f"{live.version} is live in {before} already. The gate opens when it has been watched and verified.")
-    ref = deployment.ref if deployment.ref == deployment.version else deployment.commit
-    return await request(house, intent, Deploy(deployment.service, before, ref), once_for=f"first step of {deployment.id}")
+    if live is not None and live.commit == later.commit:
+        raise NotPossible(f"{live.version} is live in {policy.name} already. The gate opens when it has been watched and verified.")
+    service = house.service(later.service)
+    await _ask(
+        house, tx,
+        NewDeployment(
+            kind=Kind.FORWARD, service=later.service, environment=policy.name, ref=later.ref, strategy=policy.strategy,
+            requested_by=intent.by, at=house.now(), reason=f"first step of {later.id}", channel=service.channel or intent.place.channel,
+            version=later.version, commit=later.commit,
+        ),
+    )  # fmt: skip
 
 
 async def under_way(reader: Reader, service: str, environment: str, commit: str) -> Deployment | None:
     """Find a deployment under way that brings a commit to an environment."""
-    coming = await reader.open_deployments(service, environment)
-    alike = (each for each in coming if each.kind is Kind.FORWARD and each.commit == commit and each.state in _STILL_COMING)
-    return next(alike, None)
+    return next((each for each in await reader.open_deployments(service, environment) if _brings(each, commit)), None)
+
+
+def _brings(deployment: Deployment, commit: str) -> bool:
+    return deployment.kind is Kind.FORWARD and deployment.commit == commit and deployment.state in _STILL_COMING
 
 
 async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None:
     """Take back a request that has touched nothing: by its requester, its lead or a release manager."""
-    async with house.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
-    theirs = intent.by in {deployment.requested_by, deployment.lead}
-    may = theirs or await house.people.may(intent.by, Permission.HAND_OVER)
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        deployment = await existing(tx, deployment.id)
-        if deployment.state not in WAITING:
-            offer = await rollback_offer(house, tx, deployment)
-            raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment), offer))
-        if not may:
-            raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
-        await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>")
-        await note(tx, house.now(), "cancel", deployment, intent.by)
-        await tx.release(deployment.id)
-        await tx.wake(deployment.id)
+    may = await house.people.may(intent.by, Permission.HAND_OVER)
+    return await act(house, intent, lambda tx: _cancel(house, intent, tx, command, may=may))
+
+
+async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel, *, may: bool) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    if deployment.state not in WAITING:
+        offer = await rollback_offer(house, tx, deployment)
+        raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment), offer))
+    if not may and intent.by not in {deployment.requested_by, deployment.lead}:
+        raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
+    await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>")
+    await note(tx, house.now(), "cancel", deployment, intent.by)
+    await tx.release(deployment.id)
+    await tx.wake(deployment.id)
     return Answer("cancelled", {**facts_of(deployment), "by": str(intent.by)})
 
 
@@ -131,77 +161,69 @@ def _too_late(deployment: Deployment, standing: Deployment | None, offer: Rollba
 
 
 async def pin(house: House, id: DeploymentId) -> bool:
-    """Resolve the ref to a commit, once and for ever; False when there is nothing to deploy."""
+    """Resolve the ref to a commit, once and for ever, and compare it with what is live; False when there is nothing to deploy."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         live = await reader.live(deployment.service, deployment.environment)
-        verified = await reader.verified(deployment.service, deployment.environment)
+        releases = await reader.releases(deployment.service, deployment.environment)
     if deployment.state is not State.REQUESTED:
         return deployment.state in WAITING
-    _, _, providers = house.of(deployment)
-    try:
-        resolved = await resolve(providers.ci, deployment.ref, live, verified)
-    except IntegrationError as error:
-        if error.retry:
-            raise
-        return await _impossible(house, deployment, str(error))
-    async with house.store.reading() as reader:
-        quarantined = await reader.quarantine(deployment.service, resolved.commit)
-    if quarantined:
-        return await _impossible(house, deployment, _quarantined(resolved.version, quarantined))
-    changes = await _changes(providers.ci, live, resolved.commit)
-    return await _pinned(house, deployment, resolved, changes, live)
+    resolved = Resolved(deployment.commit, deployment.version)
+    if not deployment.commit:
+        try:
+            resolved = await resolve(house.of(deployment)[2].ci, deployment.ref, live, releases)
+        except IntegrationError as error:
+            if error.retry:
+                raise
+            return await _impossible(house, deployment, str(error))
+    async with house.store.transaction() as tx:
+        if not await _pinned(house, tx, deployment, resolved):
+            return False
+    await know_changes(house, id)
+    return True
 
 
 def _quarantined(version: str, why: str) -> str:
-    """Say why a commit cannot be deployed, and what can: nothing lifts a quarantine, but it holds for this one commit only."""
-    return f"{version} is quarantined: {why}. Deploy another version; what was right in this one can come as a new commit."
+    """Say why a commit cannot be deployed, and what can."""
+    return (
+        f"{version} is quarantined: {why}. Deploy another version; what was right in this one can come as a new commit, "
+        "or /deploy unquarantine lifts it with a reason."
+    )
 
 
-async def resolve(ci: CIProvider, ref: str, live: Live | None, verified: tuple[Live, ...]) -> Resolved:
+async def resolve(ci: CIProvider, ref: str, live: Live | None, releases: tuple[Live, ...]) -> Resolved:
     """Say which commit a ref means now. ``previous`` is the version verified before the one that is live. Raises IntegrationError."""
     if ref != "previous":
         return await ci.resolve(ref)
-    previous = next((release for release in verified if live is None or release.commit != live.commit), None)
+    others = (release for release in releases if release.verified_at and (live is None or release.commit != live.commit))
+    previous = next(others, None)
     if previous is None:
         raise IntegrationError("There is no previous version that was verified here.", vendor="Go/No-Go", retry=False)
     return Resolved(previous.commit, previous.version)
 
 
-async def _changes(ci: CIProvider, live: Live | None, commit: str) -> Changes:
-    if live is None:
-        return Changes(known=False)
-    try:
-        return await ci.compare(live.commit, commit)
-    except IntegrationError:
-        return Changes(known=False)
-
-
-async def _pinned(house: House, deployment: Deployment, resolved: Resolved, changes: Changes, live: Live | None) -> bool:
+async def _pinned(house: House, tx: Transaction, deployment: Deployment, resolved: Resolved) -> bool:
     now = house.now()
-    async with house.store.transaction() as tx:
-        needless = await _needless(tx, deployment, resolved)
-        if needless:
-            return await _end(house, tx, deployment, needless)
-        if not await tx.move(deployment.id, State.QUEUED, at=now):
-            return False
-        await tx.change(
-            deployment.id, commit=resolved.commit, version=resolved.version,
-            base_commit=live.commit if live else "", base_version=live.version if live else "",
-        )  # fmt: skip
-        await tx.save_changes(deployment.id, changes)
-        await note(tx, now, "pinned", deployment, ref=deployment.ref, pinned=resolved.commit, version=resolved.version)
+    if (await existing(tx, deployment.id)).state is not State.REQUESTED:
+        return False
+    needless = await _needless(tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
+    quarantined = await tx.quarantine(deployment.service, resolved.commit)
+    if needless or quarantined:
+        return await _end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
+    await tx.move(deployment.id, State.QUEUED, at=now)
+    await tx.change(deployment.id, commit=resolved.commit, version=resolved.version)
+    await note(tx, now, "pinned", deployment, ref=deployment.ref, pinned=resolved.commit, version=resolved.version)
     return True
 
 
-async def _needless(tx: Transaction, deployment: Deployment, resolved: Resolved) -> str:
+async def _needless(tx: Transaction, service: str, environment: str, resolved: Resolved, *, apart_from: DeploymentId = "") -> str:
     """Say why there is nothing to do: somebody has asked for the same, or it is live already and whole."""
-    service, environment = deployment.service, deployment.environment
-    first = await under_way(tx, service, environment, resolved.commit)
+    coming = await tx.open_deployments(service, environment)
+    first = next((each for each in coming if _brings(each, resolved.commit) and each.id != apart_from), None)
     if first is not None:
         return f"{first.id} brings {resolved.version} to {environment} already."
     live, standing = await tx.live(service, environment), await tx.standing(service, environment)
-    is_whole = standing is None or standing.state in {State.WATCHING, State.VERIFIED}
+    is_whole = standing is None or standing.state in {State.WATCHING, State.VERIFIED, State.ACCEPTED}
     if live is not None and live.commit == resolved.commit and is_whole:
         return f"{resolved.version} is live in {environment} already, so there is nothing to deploy."
     return ""
@@ -213,19 +235,11 @@ async def _impossible(house: House, deployment: Deployment, sentence: str) -> bo
 
 
 async def _end(house: House, tx: Transaction, deployment: Deployment, sentence: str) -> bool:
-    await tx.move(deployment.id, State.IMPOSSIBLE, at=house.now(), note=sentence)
-    await note(tx, house.now(), "impossible", deployment, why=sentence)
-    await tx.release(deployment.id)
+    """End what has turned out to be impossible, unless somebody has ended it meanwhile."""
+    if await tx.move(deployment.id, State.IMPOSSIBLE, at=house.now(), note=sentence):
+        await note(tx, house.now(), "impossible", deployment, why=sentence)
+        await tx.release(deployment.id)
     return False
-
-
-async def compare_again(house: House, deployment: Deployment, live: Live) -> None:
-    """Compare a deployment that waits with what has become live since: people approve what they read on its card."""
-    changes = await _changes(house.of(deployment)[2].ci, live, deployment.commit)
-    async with house.store.transaction() as tx:
-        if (await existing(tx, deployment.id)).state in WAITING:
-            await tx.change(deployment.id, base_commit=live.commit, base_version=live.version)
-            await tx.save_changes(deployment.id, changes)
 
 
 async def take_turn(house: House, id: DeploymentId) -> bool | None:

@@ -30,13 +30,16 @@ from bot.domain.commands import (
     Locks,
     OpenGate,
     Proceed,
+    Quarantine,
     Reject,
     RollBack,
+    SayLive,
     Status,
     StopCountdown,
     TakeOver,
     Tick,
     Unlock,
+    Unquarantine,
     Watch,
     to_json,
 )
@@ -44,7 +47,7 @@ from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.ports import Answer, Inbox, Intent
-from bot.services import approvals, board, deployments, leads, locks, readiness, refusals, rollbacks, rollouts
+from bot.services import approvals, board, deployments, leads, locks, quarantines, readiness, refusals, rollbacks, rollouts
 from bot.services.house import House
 
 log = structlog.get_logger(__name__)
@@ -61,6 +64,9 @@ USE_CASES: dict[type[Command], UseCase] = {
     Lock: locks.lock,
     Unlock: locks.unlock,
     Locks: locks.locks,
+    Quarantine: quarantines.quarantine,
+    Unquarantine: quarantines.unquarantine,
+    SayLive: quarantines.say_live,
     HandOver: leads.hand_over,
     TakeOver: leads.take_over,
     AskLead: leads.ask_lead,
@@ -117,7 +123,7 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
 
 async def _with_names(house: House, command: Command) -> Command:
     """Call people in a reason by their names: many will read it, and it notifies nobody."""
-    if not isinstance(command, Deploy | Lock | RollBack) or "@" not in command.reason:
+    if not isinstance(command, Deploy | Lock | RollBack | Quarantine | Unquarantine | SayLive) or "@" not in command.reason:
         return command
     return replace(command, reason=await house.people.named(command.reason))
 

@@ -6,15 +6,17 @@ from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 
-from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service
-from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service, TooLittleTraffic
+from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall
 from bot.domain.rollout import Step, StepState
+from bot.domain.trouble import Sort, Trouble, found, over
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
-from bot.services.rollbacks import by_rule
+from bot.services.rollbacks import by_rule, why_not_by_rule
+from bot.services.ways import know_way_back
 
 GO, OVER = "go", "over"
 TREND = 12
@@ -41,7 +43,7 @@ async def _observe(house: House, service: Service, policy: EnvironmentPolicy, wi
         return {}
 
 
-async def snapshot(house: House, deployment: Deployment, *, label: str, since: datetime, percent: int, looks: int) -> Snapshot:
+async def snapshot(house: House, deployment: Deployment, *, label: str, where: str, since: datetime, percent: int, looks: int) -> Snapshot:
     """Compare the new version with the old one: at the same time while both serve, with the time before once only the new one does."""
     service, policy, _ = house.of(deployment)
     now = house.now()
@@ -55,7 +57,7 @@ async def snapshot(house: House, deployment: Deployment, *, label: str, since: d
         baseline = await _observe(house, service, policy, Window(start - policy.baseline, start), Cohort(deployment.commit, others=True))
     findings = tuple(judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in service.metric_specs)
     compared = "the old version at the same time" if side_by_side else "the time before"
-    return Snapshot(deployment.id, label, now, overall(findings), await _with_trends(house, deployment.id, findings), compared)
+    return Snapshot(deployment.id, label, now, overall(findings), await _with_trends(house, deployment.id, findings), compared, where)
 
 
 async def _with_trends(house: House, id: DeploymentId, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -90,54 +92,102 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
 
     Degraded or no data holds the rollout for as long as it lasts, unless the lead lets it go on or the rollback comes first.
     """
+    await know_way_back(house, id)
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-        step = (await reader.steps(id))[index]
-        proceeds = any(mark.key == f"proceed:{step.key}" for mark in await reader.marks(id))
+        steps = await reader.steps(id)
+    step = steps[index]
     if deployment.state is not State.ROLLING_OUT or step.deployed_at is None:
         return OVER
     looks = max(1, int(step.hold / house.pace.hold))
-    shot = await snapshot(house, deployment, label=_label(step), since=step.deployed_at, percent=step.percent, looks=looks)
+    shot = await snapshot(
+        house, deployment, label=_label(step), where=step.key, since=step.deployed_at, percent=step.percent, looks=looks
+    )  # fmt: skip
     is_over = house.now() >= step.deployed_at + step.hold
+    following = steps[index + 1].percent if index + 1 < len(steps) else None
     async with house.store.transaction() as tx:
-        return await _weigh(house, tx, deployment, step, shot, is_over=is_over, proceeds=proceeds)
+        now = await existing(tx, id)
+        if now.state is not State.ROLLING_OUT:
+            return OVER
+        if await _keeps(house, tx, now, shot, is_over=is_over, following=following) or not is_over:
+            return None
+        return await _step_done(house, tx, now, step, shot)
 
 
 def _label(step: Step) -> str:
     return f"{step.key.split('-')[0]} {step.percent} %"
 
 
-async def _weigh(
-    house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot, *, is_over: bool, proceeds: bool
-) -> str | None:
-    now = await existing(tx, deployment.id)
-    if now.state is not State.ROLLING_OUT:
-        return OVER
-    blind = shot.verdict is Verdict.NO_DATA
-    if _is_shown(now, shot, is_over=is_over):
+async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> bool:
+    """Tell whether the numbers keep a rollout or a watch from going on, and do what follows from them."""
+    if _is_shown(deployment, shot, is_over=is_over):
         await tx.add_snapshot(shot)
-    if proceeds:
-        await _calm(house, tx, deployment)
-        return await _step_done(house, tx, deployment, step, shot) if is_over else None
-    if _is_bad(now, shot):
-        return await _degraded(house, tx, deployment, shot, where=step.key)
-    await _calm(house, tx, deployment)
-    if not is_over:
+    known = await tx.trouble(deployment.id)
+    sort = _sort(house, deployment, shot, is_over=is_over, following=following)
+    if sort is None:
+        await _calm(house, tx, deployment, known)
+        return False
+    trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot)
+    if trouble != known:
+        await tx.save_trouble(deployment.id, trouble)
+        why = _why(shot)
+        await note(
+            tx,
+            house.now(),
+            "degraded" if sort is Sort.DEGRADED else "blind" if sort is Sort.BLIND else "thin",
+            deployment,
+            where=shot.where,
+            label=shot.label,
+            why=why,
+            finding=trouble.number,
+        )
+    if await _has_word(tx, deployment, trouble):
+        await tx.change(deployment.id, countdown_until=None)
+        return False
+    if trouble.sort is Sort.DEGRADED:
+        return await _degraded(house, tx, deployment, shot, trouble)
+    await _ask(tx, deployment, shot, trouble)
+    return True
+
+
+def _sort(house: House, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> Sort | None:
+    """Say what is the matter with the numbers; None when nothing keeps the rollout or the watch."""
+    service, policy, _ = house.of(deployment)
+    if shot.verdict is Verdict.DEGRADED or _has_vanished(deployment, shot):
+        return Sort.DEGRADED
+    if not is_over or not service.is_watched:
         return None
-    if blind:
-        return await _blind(tx, deployment, shot, where=step.key)
-    return await _step_done(house, tx, deployment, step, shot)
+    if shot.verdict is Verdict.NO_DATA:
+        return Sort.BLIND
+    strategy = house.catalog.strategies.get(deployment.strategy)
+    if shot.verdict is not Verdict.NOT_ENOUGH_TRAFFIC or strategy is None or following is None:
+        return None
+    choice = strategy.on_too_little_traffic(policy.tier, following=following)
+    return None if choice is TooLittleTraffic.GO_ON else Sort.THIN
 
 
-def _is_bad(deployment: Deployment, shot: Snapshot) -> bool:
-    """Tell whether the numbers are worse. Numbers that disappear while a countdown runs have not recovered."""
-    vanished = shot.verdict is Verdict.NO_DATA and deployment.countdown_until is not None
-    return shot.verdict is Verdict.DEGRADED or vanished
+def _has_vanished(deployment: Deployment, shot: Snapshot) -> bool:
+    """Tell whether numbers have disappeared while a countdown runs: they have not recovered."""
+    return shot.verdict is Verdict.NO_DATA and deployment.countdown_until is not None
 
 
 def _is_shown(deployment: Deployment, shot: Snapshot, *, is_over: bool) -> bool:
     """Tell whether a snapshot is stored: one without data only at the end, and never in place of the numbers that began a countdown."""
     return shot.verdict is not Verdict.NO_DATA or (is_over and deployment.countdown_until is None)
+
+
+def word_for(trouble: Trouble) -> str:
+    """Name the mark of the lead's word that one finding may be gone on over."""
+    return f"proceed:{trouble.number}"
+
+
+def stopped_for(trouble: Trouble) -> str:
+    """Name the mark that the countdown of one finding was stopped."""
+    return f"countdown stopped:{trouble.number}"
+
+
+async def _has_word(tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:
+    return any(mark.key == word_for(trouble) for mark in await tx.marks(deployment.id))
 
 
 async def _step_done(house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot) -> str:
@@ -148,48 +198,36 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
     return GO
 
 
-async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, where: str) -> str | None:
-    await _found(house, tx, deployment, shot, where=where)
-    until = await _countdown(house, tx, deployment, where=where)
+async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> bool:
+    until, held = await _countdown(house, tx, deployment, trouble)
     if until is not None and house.now() >= until:
-        if await by_rule(house, tx, deployment, _why(shot)):
-            return OVER
+        held = await by_rule(house, tx, deployment, _why(shot))
+        if not held:
+            return True
         until = None
-        await tx.change(deployment.id, countdown_until=None)  # the way back is gone meanwhile; the card says why
-    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "where": where, "until": until.isoformat() if until else ""}
-    await tx.say(Message(f"{deployment.id}:degraded:{where}", "degraded", facts, deployment.id, to="channel", chart=True))
-    return None
+        await tx.change(deployment.id, countdown_until=None)  # the way back is gone meanwhile; it is said
+        facts = {**facts_of(deployment), "why": held}
+        await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
+    about = {"where": trouble.where, "until": until.isoformat() if until else "", "held": held}
+    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
+    await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
+    return True
 
 
-async def _found(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, where: str) -> None:
-    """Write down when the numbers were found to be worse, once at each step as long as they do not recover."""
-    turns = [entry for entry in await tx.entries(deployment.id) if entry.action in {"degraded", "recovered"}]
-    is_known = bool(turns) and turns[-1].action == "degraded" and turns[-1].facts.get("where") == where
-    if shot.verdict is Verdict.DEGRADED and not is_known:
-        await note(tx, house.now(), "degraded", deployment, where=where, label=shot.label, why=_why(shot))
-
-
-async def _countdown(house: House, tx: Transaction, deployment: Deployment, *, where: str) -> datetime | None:
-    """Tell when the automatic rollback begins; None where nothing counts down: it is off, was stopped, or there is no way back.
-
-    The alarm that follows speaks of the first countdown. One that begins after the numbers had recovered is news of its own.
-    """
+async def _countdown(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> tuple[datetime | None, str]:
+    """Tell when the automatic rollback begins, or why nothing counts down although the environment would have it."""
     policy = house.of(deployment)[1]
-    stopped = any(mark.key == f"countdown stopped:{where}" for mark in await tx.marks(deployment.id))
+    stopped = any(mark.key == stopped_for(trouble) for mark in await tx.marks(deployment.id))
     if stopped or policy.automatic_rollback is not AutomaticRollback.COUNTDOWN:
-        return None
-    counting = (await existing(tx, deployment.id)).countdown_until
-    offer = await rollback_offer(house, tx, deployment)
-    if counting is not None or not offer.is_possible:
-        return counting
+        return None, ""
+    held = await why_not_by_rule(house, tx, deployment)
+    if held or deployment.countdown_until is not None:
+        return deployment.countdown_until, held
     until = house.now() + policy.countdown
-    is_news = any(entry.action == "countdown" and entry.facts.get("where") == where for entry in await tx.entries(deployment.id))
+    offer = await rollback_offer(house, tx, deployment)
     await tx.change(deployment.id, countdown_until=until)
-    await note(tx, house.now(), "countdown", deployment, where=where, until=until.isoformat(), to=offer.commit)
-    if is_news:
-        facts = {**facts_of(deployment), "until": until.isoformat(), "target": offer.version}
-        await tx.say(Message(f"{deployment.id}:countdown:{until.isoformat()}", "countdown", facts, deployment.id, to="channel"))
-    return until
+    await note(tx, house.now(), "countdown", deployment, where=trouble.where, until=until.isoformat(), to=offer.commit)
+    return until, ""
 
 
 def _why(shot: Snapshot) -> str:
@@ -197,57 +235,50 @@ def _why(shot: Snapshot) -> str:
     return worst[0] if worst else f"the verdict at {shot.label} was {shot.verdict}"
 
 
-async def _blind(tx: Transaction, deployment: Deployment, shot: Snapshot, *, where: str) -> str | None:
-    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "where": where, "until": ""}
-    await tx.say(Message(f"{deployment.id}:no-data:{where}", "degraded", facts, deployment.id, to="channel"))
-    return None
+async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
+    """Ask the lead what to do where the numbers say nothing."""
+    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "where": trouble.where, "until": "", "held": ""}
+    key = f"{deployment.id}:{trouble.sort}:{trouble.number}"
+    await tx.say(Message(key, "degraded", facts, deployment.id, to="channel"))
 
 
-async def _calm(house: House, tx: Transaction, deployment: Deployment) -> None:
-    """Call off the countdown, if one runs: the numbers are no longer worse."""
-    until = (await existing(tx, deployment.id)).countdown_until
-    if until is None:
+async def _calm(house: House, tx: Transaction, deployment: Deployment, known: Trouble | None) -> None:
+    """End what was the matter: the numbers are no longer worse. A countdown that runs is called off, and that is said."""
+    if known is None or not known.is_open:
         return
-    await tx.change(deployment.id, countdown_until=None)
-    await note(tx, house.now(), "recovered", deployment)
-    await tx.say(Message(f"{deployment.id}:recovered:{until.isoformat()}", "recovered", facts_of(deployment), deployment.id, to="channel"))
+    await tx.save_trouble(deployment.id, over(known))
+    if known.sort is Sort.DEGRADED:
+        await note(tx, house.now(), "recovered", deployment, finding=known.number)
+    if deployment.countdown_until is not None:
+        await tx.change(deployment.id, countdown_until=None)
+        facts = facts_of(deployment)
+        await tx.say(Message(f"{deployment.id}:recovered:{known.number}", "recovered", facts, deployment.id, to="channel"))
 
 
 # The watch after landing ------------------------------------------------------------------------------------------------------------------
 
 
 async def watch(house: House, id: DeploymentId) -> str | None:
-    """Watch a landed deployment; at the end it counts as verified, if the numbers allow it or the lead says so."""
+    """Watch a landed deployment. At its end it is verified by its numbers, or accepted: on a word, or because nothing could judge."""
+    await know_way_back(house, id)
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-        proceeds = any(mark.key == "proceed:watch" for mark in await reader.marks(id))
     if deployment.state is not State.WATCHING or deployment.landed_at is None:
         return OVER
     policy = house.of(deployment)[1]
     gone = house.now() - deployment.landed_at
+    looks = max(1, int(policy.watch / house.pace.hold))
     shot = await snapshot(
-        house,
-        deployment,
-        label=_moment(policy, gone),
-        since=deployment.landed_at,
-        percent=100,
-        looks=max(1, int(policy.watch / house.pace.hold)),
-    )
+        house, deployment, label=_moment(policy, gone), where="watch", since=deployment.landed_at, percent=100, looks=looks
+    )  # fmt: skip
+    is_over = gone >= policy.watch
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
         if now.state is not State.WATCHING:
             return OVER
-        is_over = gone >= policy.watch
-        if _is_shown(now, shot, is_over=is_over):
-            await tx.add_snapshot(shot)
-        if not proceeds and _is_bad(now, shot):
-            return await _degraded(house, tx, deployment, shot, where="watch")
-        await _calm(house, tx, deployment)
-        if not is_over:
+        if await _keeps(house, tx, now, shot, is_over=is_over, following=None) or not is_over:
             return None
-        if not proceeds and shot.verdict is Verdict.NO_DATA:
-            return await _blind(tx, deployment, shot, where="watch")
-        return await _verified(house, tx, deployment, shot)
+        return await _settled(house, tx, now, shot)
 
 
 def _moment(policy: EnvironmentPolicy, gone: timedelta) -> str:
@@ -258,24 +289,34 @@ def _moment(policy: EnvironmentPolicy, gone: timedelta) -> str:
     return f"+{seconds // 60} min" if seconds >= 60 else f"+{seconds} s"  # noqa: PLR2004 - a minute
 
 
-async def _verified(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot) -> str:
+async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot) -> str | None:
+    """End the watch. A commit that is quarantined meanwhile, or a place that is unclear, is the lead's to decide about first."""
+    ground = await tx.ground(deployment)
+    trouble = await tx.trouble(deployment.id)
+    by_word = trouble is not None and trouble.is_open
+    if (ground.quarantine or not ground.is_clear) and not by_word:
+        return None
+    accepted = _acceptance(house, deployment, shot, by_word=by_word)
     now = house.now()
-    await tx.move(deployment.id, State.VERIFIED, at=now)
+    await tx.move(deployment.id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
+    await tx.change(deployment.id, accepted=str(accepted or ""))
     live = await tx.live(deployment.service, deployment.environment)
-    since = live.since if live else now
     await tx.set_live(
         Live(
-            deployment.service,
-            deployment.environment,
-            deployment.commit,
-            deployment.version,
-            since,
-            deployment.id,
-            deployment.requested_by,
-            now,
+            deployment.service, deployment.environment, deployment.commit, deployment.version, live.since if live else now,
+            deployment.id, deployment.requested_by, None if accepted else now, str(accepted or ""),
         )
-    )
-    await note(tx, now, "verified", deployment, verdict=str(shot.verdict))
-    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot)}
+    )  # fmt: skip
+    await note(tx, now, "accepted" if accepted else "verified", deployment, verdict=str(shot.verdict), accepted=str(accepted or ""))
+    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "accepted": str(accepted or "")}
     await tx.say(Message(f"{deployment.id}:verified", "verified", facts, deployment.id, chart=True))
     return GO
+
+
+def _acceptance(house: House, deployment: Deployment, shot: Snapshot, *, by_word: bool) -> Acceptance | None:
+    """Say why a watch that ends is no proof; None when its numbers are."""
+    if not house.of(deployment)[0].is_watched:
+        return Acceptance.UNWATCHED
+    if by_word:
+        return Acceptance.ON_WORD
+    return None if shot.verdict is Verdict.HEALTHY else Acceptance.LITTLE

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+from typing import TypeVar
 
 from bot.domain.audit import Entry
+from bot.domain.card import Action
 from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.people import GONOGO, Person
-from bot.ports import Announcer, Clock, Json, Providers, Reader, Store, Transaction
+from bot.domain.shown import Seen, finding_of, gates_of, token
+from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Transaction
 from bot.services.people import People
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +84,57 @@ def _instead(word: str, known: Mapping[str, object]) -> str:
     return f"Known: {', '.join(sorted(known))}." if known else "None is configured."
 
 
+LOOKS = 3
+"""How often a use case looks again when what it looked at has moved while it waited."""
+
+
+class MovedError(Exception):
+    """What was looked at is not what is there now; the use case looks again."""
+
+
+async def act(house: House, intent: Intent, decide: Callable[[Transaction], Awaitable[Answer | None]]) -> Answer | None:
+    """Decide about a command in the one transaction, once; one that comes again is answered as it was.
+
+    ``decide`` asks everything again that was looked at before: nothing that waited is believed.
+    """
+    async with house.store.transaction() as tx:
+        if not await tx.once(intent.key):
+            return await tx.kept(intent.key)
+        answer = await decide(tx)
+        await tx.keep(intent.key, answer)
+        return answer
+
+
+async def looking(attempt: Callable[[], Awaitable[T]]) -> T:
+    """Look and decide; look again when what was looked at has moved meanwhile. Raises NotPossible when it keeps moving."""
+    for _ in range(LOOKS):
+        try:
+            return await attempt()
+        except MovedError:
+            continue
+    raise NotPossible("This keeps changing while it is looked at; nothing was changed. Look at the card and try again.")
+
+
+def as_shown(action: Action, shown: str, seen: Seen) -> None:
+    """Refuse a decision on something else than what is there now; what was typed has seen nothing. Raises NotPossible."""
+    if shown and shown != token(action, seen):
+        raise NotPossible("What you decided on has changed since it was shown to you; nothing was done. Look at the card as it is now.")
+
+
 async def existing(reader: Reader, id: DeploymentId) -> Deployment:
     """Read a deployment that must exist. Raises NotPossible for an unknown id."""
     deployment = await reader.deployment(id)
     if deployment is None:
         raise NotPossible(f'I don\'t know a deployment "{id}". /deploy status shows what runs, /deploy history SERVICE what ran.')
     return deployment
+
+
+async def seen(reader: Reader, deployment: Deployment) -> Seen:
+    """Say what a card of this deployment shows now, apart from its rollback target, its lock and its pipeline's gate."""
+    return Seen(
+        commit=deployment.commit, base=deployment.base_commit, strategy=deployment.strategy, lead=str(deployment.lead or ""),
+        gates=gates_of(await reader.review(deployment.id)), finding=finding_of(await reader.trouble(deployment.id)),
+    )  # fmt: skip
 
 
 async def note(

@@ -2,32 +2,55 @@
 
 from __future__ import annotations
 
+from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import AskLead, HandOver, Proceed, StopCountdown, TakeOver, Watch
 from bot.domain.deployment import OVER, Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import Person
-from bot.domain.rollout import StepState
+from bot.domain.shown import Seen, token
+from bot.domain.trouble import Trouble
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
-from bot.services.house import House, existing, facts_of, note
+from bot.services.health import stopped_for, word_for
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
     """Name another lead: by the lead, or by somebody who may hand over any."""
     to = Person(house.catalog.team, command.to)
+    may = await house.people.may(intent.by, Permission.HAND_OVER)
     async with house.store.reading() as reader:
         deployment = await _still_open(reader, command.deployment)
-    if intent.by != deployment.lead:
-        await house.people.require(intent.by, Permission.HAND_OVER, f"hand over the lead of {deployment.id}")
+    if not may and intent.by != deployment.lead:
+        raise NotAllowed(_not_yours(house, deployment))
     await house.people.admit(to)
-    return await _lead(house, intent, deployment, to, reason="")
+    return await act(house, intent, lambda tx: _hand_over(house, intent, tx, command, to, may=may))
+
+
+async def _hand_over(house: House, intent: Intent, tx: Transaction, command: HandOver, to: Person, *, may: bool) -> Answer:
+    deployment = await _still_open(tx, command.deployment)
+    if not may and intent.by != deployment.lead:
+        raise NotAllowed(_not_yours(house, deployment))
+    return await _lead(house, intent, tx, deployment, to, reason="", answer="lead")
+
+
+def _not_yours(house: House, deployment: Deployment) -> str:
+    lead = f"Only <@{deployment.lead.user}>, the deployment lead, or " if deployment.lead else "Only "
+    who = " or ".join(house.people.named_by_role(Permission.HAND_OVER)) or "whoever keeps gonogo.yaml"
+    return f"{lead}{who} can hand over the lead of {deployment.id}."
 
 
 async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer | None:
     """Take the lead as the person on call, at once, with a reason."""
-    deployment = await may_take_over(house, intent.by, command.deployment)
-    return await _lead(house, intent, deployment, intent.by, reason=command.reason, answer="taken_over")
+    await may_take_over(house, intent.by, command.deployment)
+    return await act(house, intent, lambda tx: _take_over(house, intent, tx, command))
+
+
+async def _take_over(house: House, intent: Intent, tx: Transaction, command: TakeOver) -> Answer:
+    deployment = await _still_open(tx, command.deployment)
+    as_shown(Action.TAKE_OVER, command.shown, await seen(tx, deployment))
+    return await _lead(house, intent, tx, deployment, intent.by, reason=command.reason, answer="taken_over")
 
 
 async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deployment:
@@ -57,81 +80,98 @@ async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None
 
 async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
-    if deployment.state in OVER - {State.VERIFIED, State.FAILED}:
+    if deployment.state in OVER - {State.VERIFIED, State.ACCEPTED, State.FAILED}:
         raise NotPossible(f"{deployment.title} is {deployment.state}; its lead has nothing left to decide.")
     return deployment
 
 
-async def _lead(house: House, intent: Intent, deployment: Deployment, to: Person, *, reason: str, answer: str = "lead") -> Answer | None:
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        if (await existing(tx, deployment.id)).lead == to:
-            who = "You lead" if to == intent.by else f"<@{to.user}> leads"
-            raise NotPossible(f"{who} {deployment.title} already; nothing was changed.")
-        await tx.change(deployment.id, lead=to)
-        await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
-        facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
-        await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", facts, deployment.id))
-        await tx.wake(deployment.id)
+async def _lead(house: House, intent: Intent, tx: Transaction, deployment: Deployment, to: Person, *, reason: str, answer: str) -> Answer:
+    if deployment.lead == to:
+        who = "You lead" if to == intent.by else f"<@{to.user}> leads"
+        raise NotPossible(f"{who} {deployment.title} already; nothing was changed.")
+    await tx.change(deployment.id, lead=to)
+    await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
+    facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
+    await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", facts, deployment.id))
+    await tx.wake(deployment.id)
     return Answer(answer, facts)
 
 
 async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | None:
-    """Tell the lead that somebody wants them to look; once per person and deployment."""
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        deployment = await existing(tx, command.deployment)
-        if deployment.lead is None:
-            raise NotPossible(f"{deployment.title} has no lead yet.")
-        await note(tx, house.now(), "ask_lead", deployment, intent.by)
-        facts = {**facts_of(deployment), "by": str(intent.by)}
-        is_first = await tx.mark(Mark(deployment.id, f"asked:{deployment.lead}:{intent.by}", intent.by, house.now()))
-        await tx.say(
-            Message(f"{deployment.id}:ask:{deployment.lead}:{intent.by}", "ask_lead", facts, deployment.id, to=str(deployment.lead))
-        )
+    """Tell the lead that somebody wants them to look; once per person and lead."""
+    return await act(house, intent, lambda tx: _ask_lead(house, intent, tx, command))
+
+
+async def _ask_lead(house: House, intent: Intent, tx: Transaction, command: AskLead) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    if deployment.lead is None:
+        raise NotPossible(f"{deployment.title} has no lead yet.")
+    await note(tx, house.now(), "ask_lead", deployment, intent.by, lead=str(deployment.lead))
+    facts = {**facts_of(deployment), "by": str(intent.by)}
+    is_first = await tx.mark(Mark(deployment.id, f"asked:{intent.by}:{deployment.lead}", intent.by, house.now()))
+    await tx.say(Message(f"{deployment.id}:ask:{intent.by}:{deployment.lead}", "ask_lead", facts, deployment.id, to=str(deployment.lead)))
     return Answer("asked_lead", {**facts_of(deployment), "is_first": is_first})
 
 
 async def watch(house: House, intent: Intent, command: Watch) -> Answer | None:
     """Store that the lead watches."""
-    async with house.store.transaction() as tx:
-        deployment = await _led(tx, intent.by, command.deployment, "say that it is being watched")
-        if not await tx.once(intent.key):
-            return None
-        await tx.mark(Mark(deployment.id, f"watching:{intent.by}", intent.by, house.now()))
-        await note(tx, house.now(), "watch", deployment, intent.by)
+    return await act(house, intent, lambda tx: _watch(house, intent, tx, command))
+
+
+async def _watch(house: House, intent: Intent, tx: Transaction, command: Watch) -> Answer:
+    deployment = await _led(tx, intent.by, command.deployment, "say that it is being watched")
+    as_shown(Action.WATCH, command.shown, await seen(tx, deployment))
+    await tx.mark(Mark(deployment.id, f"watching:{intent.by}", intent.by, house.now()))
+    await note(tx, house.now(), "watch", deployment, intent.by)
     return Answer("watching", facts_of(deployment))
 
 
 async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | None:
-    """Let a rollout that stands still because of its numbers go on, on the lead's word and with a reason."""
-    async with house.store.transaction() as tx:
-        deployment = await _led(tx, intent.by, command.deployment, "let it go on")
-        if not await tx.once(intent.key):
-            return None
-        where = await _where(tx, deployment)
-        await tx.mark(Mark(deployment.id, f"proceed:{where}", intent.by, house.now(), command.reason))
-        await tx.change(deployment.id, countdown_until=None)
-        await note(tx, house.now(), "proceed", deployment, intent.by, where=where, reason=command.reason)
-        await tx.wake(deployment.id)
+    """Let a rollout that stands still because of one finding go on, on the lead's word and with a reason."""
+    return await act(house, intent, lambda tx: _proceed(house, intent, tx, command))
+
+
+async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proceed) -> Answer:
+    deployment = await _led(tx, intent.by, command.deployment, "let it go on")
+    trouble = await _open_trouble(tx, deployment)
+    as_shown(Action.PROCEED, command.shown, await seen(tx, deployment))
+    await tx.mark(Mark(deployment.id, word_for(trouble), intent.by, house.now(), command.reason))
+    await tx.change(deployment.id, countdown_until=None)
+    await note(
+        tx, house.now(), "proceed", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
+    )  # fmt: skip
+    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "where": trouble.where}
+    await tx.say(Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id))
+    await tx.wake(deployment.id)
     return Answer("proceeding", {**facts_of(deployment), "reason": command.reason})
 
 
+async def _open_trouble(tx: Transaction, deployment: Deployment) -> Trouble:
+    trouble = await tx.trouble(deployment.id)
+    if trouble is None or not trouble.is_open:
+        raise NotPossible(f"Nothing keeps {deployment.title} by its numbers now, so there is nothing to let go on.")
+    return trouble
+
+
 async def stop_countdown(house: House, intent: Intent, command: StopCountdown) -> Answer | None:
-    """Stop the automatic rollback at this step, with a reason. The rollout stands still until the lead decides."""
-    async with house.store.transaction() as tx:
-        deployment = await _led(tx, intent.by, command.deployment, "stop the countdown")
-        if not await tx.once(intent.key):
-            return None
-        if deployment.countdown_until is None:
-            raise NotPossible(f"No countdown runs for {deployment.title}.")
-        where = await _where(tx, deployment)
-        await tx.mark(Mark(deployment.id, f"countdown stopped:{where}", intent.by, house.now(), command.reason))
-        await tx.change(deployment.id, countdown_until=None)
-        await note(tx, house.now(), "stop_countdown", deployment, intent.by, where=where, reason=command.reason)
-        await tx.wake(deployment.id)
+    """Stop the automatic rollback for one finding, with a reason. The rollout stands still until the lead decides."""
+    return await act(house, intent, lambda tx: _stop_countdown(house, intent, tx, command))
+
+
+async def _stop_countdown(house: House, intent: Intent, tx: Transaction, command: StopCountdown) -> Answer:
+    deployment = await _led(tx, intent.by, command.deployment, "stop the countdown")
+    if deployment.countdown_until is None:
+        raise NotPossible(f"No countdown runs for {deployment.title}.")
+    trouble = await _open_trouble(tx, deployment)
+    as_shown(Action.STOP_COUNTDOWN, command.shown, await seen(tx, deployment))
+    await tx.mark(Mark(deployment.id, stopped_for(trouble), intent.by, house.now(), command.reason))
+    await tx.change(deployment.id, countdown_until=None)
+    await note(
+        tx, house.now(), "stop_countdown", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
+    )  # fmt: skip
+    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason}
+    await tx.say(Message(f"{deployment.id}:countdown-stopped:{trouble.number}", "countdown_stopped", about, deployment.id))
+    await tx.wake(deployment.id)
     return Answer("countdown_stopped", {**facts_of(deployment), "reason": command.reason})
 
 
@@ -141,11 +181,6 @@ async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deplo
         raise NotPossible(f"{deployment.title} is {deployment.state}; that is not possible any more.")
     if by != deployment.lead:
         lead = f"<@{deployment.lead.user}>, the deployment lead," if deployment.lead else "the deployment lead"
-        raise NotAllowed(f"Only {lead} can {what}.", Offer("ask_lead", "Ask the lead", id), Offer("take_over", "Take over as on-call…", id))
+        take = Offer(Action.TAKE_OVER, "Take over as on-call…", id, carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead or ""))))
+        raise NotAllowed(f"Only {lead} can {what}.", Offer(Action.ASK_LEAD, "Ask the lead", id), take)
     return deployment
-
-
-async def _where(tx: Transaction, deployment: Deployment) -> str:
-    if deployment.state is State.WATCHING:
-        return "watch"
-    return next((step.key for step in await tx.steps(deployment.id) if step.state is StepState.HOLDING), "watch")

@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from bot.domain.audit import Entry
+from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import Lock as LockCommand
 from bot.domain.commands import Locks, Unlock
-from bot.domain.errors import NotPossible
+from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.errors import NotPossible, Offer
 from bot.domain.locks import Lock
-from bot.ports import Answer, Intent, Json, Transaction
-from bot.services.house import House, existing
+from bot.domain.shown import Seen, token
+from bot.ports import Answer, Intent, Json, Reader, Transaction
+from bot.services.house import House, act, existing
 
 
 async def lock(house: House, intent: Intent, command: LockCommand) -> Answer | None:
@@ -21,34 +24,50 @@ async def lock(house: House, intent: Intent, command: LockCommand) -> Answer | N
     now = house.now()
     until = now + command.duration if command.duration else None
     new = Lock(command.service, command.environment, command.reason, intent.by, now, until)
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        if not await tx.add_lock(new):
-            held = next(old for old in await tx.locks(command.service, command.environment) if old.service == command.service)
-            raise NotPossible(f"{_place(held)} is locked already, by <@{held.by.user}>: {held.reason}")
-        await _written(tx, intent, "lock", new)
-        await _look_again(tx, new)
-    return Answer("locked", facts_of_lock(new))
+    return await act(house, intent, lambda tx: _lock(intent, tx, new))
+
+
+async def _lock(intent: Intent, tx: Transaction, new: Lock) -> Answer:
+    if not await tx.add_lock(new):
+        same = (old for old in await tx.locks(new.service, new.environment) if old.service == new.service and not old.deployment)
+        held = next(same)
+        raise NotPossible(f"{_place(held)} is locked already, by <@{held.by.user}>: {held.reason}")
+    await _written(tx, intent, "lock", new)
+    await _look_again(tx, new)
+    return Answer("locked", {**facts_of_lock(new), "under_way": [each.title for each in await _under_way(tx, new)]})
+
+
+async def _under_way(reader: Reader, lock: Lock) -> list[Deployment]:
+    """Find what a lock keeps from its next step."""
+    coming = await reader.open_deployments(lock.service, lock.environment)
+    return [each for each in coming if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD]
 
 
 async def unlock(house: House, intent: Intent, command: Unlock) -> Answer | None:
-    """Unlock exactly what is locked."""
+    """Remove exactly the lock that was seen; where several hold and none was named, say which there are."""
     await house.people.require(intent.by, Permission.LOCK, "unlock an environment")
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        service, environment = command.service, command.environment
-        if command.deployment:
-            deployment = await existing(tx, command.deployment)
-            service, environment = deployment.service, deployment.environment
-        gone = await tx.remove_lock(service, environment, of=command.deployment)
-        still = [lock for lock in await tx.locks(service, environment) if lock.holds(house.now())]
-        if gone is None:
-            raise NotPossible(_no_such_lock(service, environment, still, of_rollback=command.deployment != ""))
-        await _written(tx, intent, "unlock", gone)
-        await _look_again(tx, gone)
-    return Answer("unlocked", {**facts_of_lock(gone), "still": [facts_of_lock(lock) for lock in still]})
+    return await act(house, intent, lambda tx: _unlock(house, intent, tx, command))
+
+
+async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock) -> Answer:
+    service, environment = command.service, command.environment
+    if command.deployment:
+        deployment = await existing(tx, command.deployment)
+        service, environment = deployment.service, deployment.environment
+    holding = [lock for lock in await tx.locks(service, environment) if lock.holds(house.now())]
+    own = [lock for lock in holding if lock.service == service and command.deployment in {"", lock.deployment}]
+    if command.shown:
+        own = [lock for lock in own if token(Action.UNLOCK, Seen(lock=lock.mark)) == command.shown]
+    if not own:
+        raise NotPossible(_no_such_lock(service, environment, holding, of_rollback=command.deployment != ""))
+    if len(own) > 1:
+        raise NotPossible(_which(own), *[_offer(lock) for lock in own if lock.deployment])
+    gone = own[0]
+    await tx.remove_lock(gone)
+    await _written(tx, intent, "unlock", gone)
+    await _look_again(tx, gone)
+    still = [facts_of_lock(lock) for lock in holding if lock != gone]
+    return Answer("unlocked", {**facts_of_lock(gone), "still": still})
 
 
 def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_rollback: bool) -> str:
@@ -62,6 +81,17 @@ def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_r
     where = f"{lock.service} in {environment}" if lock.service else f"Every service in {environment}"
     how = f"/deploy unlock {lock.service or 'all'} {environment}"
     return f"{first} {where} is locked, by <@{lock.by.user}>: {lock.reason}. {how} takes that away."
+
+
+def _which(own: Sequence[Lock]) -> str:
+    listed = "; ".join(f"by <@{lock.by.user}>: {lock.reason}" for lock in own)
+    return (
+        f"{_place(own[0])} has {len(own)} locks ({listed}). Take away the rollback's on its card or here, then say it again for the other."
+    )
+
+
+def _offer(lock: Lock) -> Offer:
+    return Offer(Action.UNLOCK, "Take away the rollback's lock", lock.deployment, carries=token(Action.UNLOCK, Seen(lock=lock.mark)))
 
 
 async def locks(house: House, intent: Intent, _command: Locks) -> Answer:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import IntegrationError, NotAllowed
@@ -48,6 +48,14 @@ class People:
                 return True
         return False
 
+    async def held_now(self, person: Person, roles: Collection[str]) -> frozenset[str]:
+        """Name which of these roles a person holds at this moment; whoever cannot be looked up, or has left, holds none."""
+        try:
+            await self.admit(person)
+        except (NotAllowed, IntegrationError):
+            return frozenset()
+        return frozenset([role for role in sorted(roles) if await self.holds(person, role)])
+
     async def may(self, person: Person, permission: Permission) -> bool:
         """Tell whether a person has a permission through any of their roles."""
         if person.team == TERMINAL:
@@ -60,9 +68,7 @@ class People:
     async def require(self, person: Person, permission: Permission, what: str) -> None:
         """Refuse somebody without a permission; ``what`` completes "You cannot …"."""
         if not await self.may(person, permission):
-            named = " or ".join(self.named_by_role(permission))
-            who = f"{named[0].upper()}{named[1:]} can." if named else "No role can; ask whoever keeps gonogo.yaml."
-            raise NotAllowed(f"You cannot {what}. {who}", roles=self._catalog.permissions.get(permission, ()))
+            raise NotAllowed(f"You cannot {what}. {self.who_can(permission)}", roles=self._catalog.permissions.get(permission, ()))
 
     async def enter(self, person: Person, permission: Permission, what: str) -> None:
         """Let somebody in and let them do one thing: what every door asks that is no command. Raises NotAllowed."""
@@ -74,6 +80,11 @@ class People:
         found = [self._catalog.roles[role] for role in roles if role in self._catalog.roles]
         groups = [await self._members(group) for role in found for group in sorted(role.groups)]
         return frozenset().union(*(role.people for role in found), *groups)
+
+    def who_can(self, permission: Permission) -> str:
+        """Say who has a permission, as a sentence."""
+        named = " or ".join(self.named_by_role(permission))
+        return f"{named[0].upper()}{named[1:]} can." if named else "No role can; ask whoever keeps gonogo.yaml."
 
     def named_by_role(self, permission: Permission) -> list[str]:
         """Say which people have a permission, for a sentence: ``people with the role release manager``; nothing when nobody has."""

@@ -1,19 +1,21 @@
-"""The readiness review: gather the facts, ask the domain, let people tick and acknowledge, and say when a deployment may go."""
+"""The readiness review: ask the providers, then judge with what the store holds at that moment; let people tick and acknowledge."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import datetime
 
-import structlog
-
-from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, GateKind, Need
+from bot.domain.card import Action
+from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need
 from bot.domain.commands import Acknowledge, Tick
-from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
+from bot.domain.places import Hindrance, Obstacle, obstacles
 from bot.domain.readiness import (
     Gate,
+    GateState,
     Review,
     frozen_by,
     item_gate,
@@ -25,21 +27,63 @@ from bot.domain.readiness import (
     unknown_gate,
     unlocked_gate,
 )
-from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Shift, StartRequest, Transaction
+from bot.domain.rollback import Way
+from bot.ports import Answer, Intent, Json, Mark, Message, Quality, Reader, Shift, Transaction
 from bot.services.deployments import under_way
-from bot.services.house import House, existing, facts_of, note
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.offers import rollback_offer
 from bot.services.people import readable
-
-log = structlog.get_logger(__name__)
 
 ON_CALL = "on-call"
 
 
-async def review(house: House, reader: Reader, deployment: Deployment) -> Review:
-    """Look at every gate of a pinned deployment now. Providers that do not answer make a gate unknown, never green."""
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What the providers said about a deployment when they were asked; an error is what one said instead."""
+
+    commit: str
+    quality: Quality | IntegrationError | None
+    freezes: tuple[Freeze, ...] | IntegrationError
+    shift: Shift | IntegrationError | None
+
+
+async def ask_providers(house: House, deployment: Deployment) -> Facts:
+    """Ask everything about a deployment that the store does not know. This waits, so it happens outside of any view."""
+    kinds = {gate.kind for gate in house.of(deployment)[1].gates}
+    ci = house.providers[deployment.service].ci
+    quality: Quality | IntegrationError | None = None
+    freezes: tuple[Freeze, ...] | IntegrationError = ()
+    try:
+        quality = await ci.quality(deployment.commit) if GateKind.TESTS in kinds else None
+    except IntegrationError as error:
+        quality = error
+    try:
+        freezes = await ci.freezes(deployment.environment) if GateKind.UNFROZEN in kinds else ()
+    except IntegrationError as error:
+        freezes = error
+    return Facts(deployment.commit, quality, freezes, await shift_now(house, deployment))
+
+
+async def shift_now(house: House, deployment: Deployment) -> Shift | IntegrationError | None:
+    """Ask who is on call, and give an error as the answer that it is."""
+    try:
+        return await on_call_now(house, deployment)
+    except IntegrationError as error:
+        return error
+
+
+async def review(house: House, reader: Reader, deployment: Deployment, facts: Facts, *, way: Way | None = None) -> Review:
+    """Judge every gate of a pinned deployment with what the store holds now. What a provider did not answer is unknown, never green.
+
+    What keeps a deployment from going forward whatever is configured has a gate here too, as long as it does. ``way`` is what lies
+    between what is live and a deployment that is only imagined.
+    """
     policy = house.policy(deployment.service, deployment.environment)
-    gates = [await _automatic(house, reader, deployment, gate) for gate in policy.gates]
+    gates = [await _automatic(house, reader, deployment, facts, gate) for gate in policy.gates]
+    configured = {gate.kind for gate in policy.gates}
+    gates += [
+        _hindrance_gate(each) for each in await hindrances(house, reader, deployment, way) if _OWN_GATE.get(each.kind) not in configured
+    ]
     marks = {mark.key: mark for mark in await reader.marks(deployment.id)}
     for item in policy.checklist:
         mark = marks.get(f"item:{item.key}")
@@ -47,66 +91,83 @@ async def review(house: House, reader: Reader, deployment: Deployment) -> Review
     return Review(house.now(), tuple(gates))
 
 
-_Gate = Callable[[House, Reader, Deployment, Need], Awaitable[Gate]]
+async def hindrances(house: House, reader: Reader, deployment: Deployment, way: Way | None = None) -> tuple[Hindrance, ...]:
+    """Name what keeps a deployment that waits from going forward, whatever its environment's gates are."""
+    return obstacles(deployment, await reader.ground(deployment), way or await reader.way_there(deployment.id), house.now())
 
 
-async def _automatic(house: House, reader: Reader, deployment: Deployment, gate: AutomaticGate) -> Gate:
+_OWN_GATE = {Obstacle.LOCKED: GateKind.UNLOCKED}
+_TITLES = {
+    Obstacle.UNCLEAR: "known what runs",
+    Obstacle.LOCKED: "not locked",
+    Obstacle.QUARANTINED: "not quarantined",
+    Obstacle.BACKWARDS: "database fits",
+    Obstacle.UNKNOWN_WAY: "database fits",
+}
+
+
+def _hindrance_gate(found: Hindrance) -> Gate:
+    state = GateState.UNKNOWN if found.kind is Obstacle.UNKNOWN_WAY else GateState.OPEN
+    return Gate(
+        str(found.kind), _TITLES[found.kind], state, found.sentence, who=str(found.by or ""), clears_at=found.clears_at, by=found.by,
+        at=found.at,
+    )  # fmt: skip
+
+
+_Gate = Callable[[House, Reader, Deployment, Facts, Need], Awaitable[Gate]]
+
+
+async def _automatic(house: House, reader: Reader, deployment: Deployment, facts: Facts, gate: AutomaticGate) -> Gate:
     try:
-        return await _GATES[gate.kind](house, reader, deployment, gate.need)
+        return await _GATES[gate.kind](house, reader, deployment, facts, gate.need)
     except IntegrationError as error:
         return unknown_gate(gate.kind, f"{error.vendor} does not answer" if error.retry else str(error), gate.need)
 
 
-async def _tests(house: House, _reader: Reader, deployment: Deployment, need: Need) -> Gate:
-    quality = await house.providers[deployment.service].ci.quality(deployment.commit)
-    return quality_gate(quality.state, quality.sentence, quality.url, need, startable=quality.startable)
+async def _tests(_house: House, _reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
+    if isinstance(facts.quality, IntegrationError):
+        raise facts.quality
+    if facts.quality is None or facts.commit != deployment.commit:
+        return unknown_gate(GateKind.TESTS, "not asked yet", need)
+    return quality_gate(facts.quality.state, facts.quality.sentence, facts.quality.url, need, startable=facts.quality.startable)
 
 
-async def start_tests(house: House, deployment: Deployment, review: Review) -> None:
-    """Start the tests of a deployment that was asked for, where nobody else starts them; however often this is done, it is one run."""
-    for correlation in filter(None, (gate.startable for gate in review.gates)):
-        request = StartRequest(correlation, deployment.commit, "", "test", asked_by=str(deployment.requested_by))
-        try:
-            await house.providers[deployment.service].ci.start(request)
-        except IntegrationError as error:
-            log.warning("the tests could not be started", deployment=deployment.id, why=str(error))
-
-
-async def _staged(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:
+async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
     before = house.policy(deployment.service, deployment.environment).after
     live = await reader.live(deployment.service, before)
     first = await under_way(reader, deployment.service, before, deployment.commit)
     return staged_gate(
         before=before, coming=first.id if first else "", version=deployment.version, live_version=live.version if live else "",
-        is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None, need=need,
+        is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None,
+        accepted=live.accepted if live else "", need=need,
     )  # fmt: skip
 
 
-async def _rollback(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:
+async def _rollback(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
     offer = await rollback_offer(house, reader, deployment)
-    return rollback_gate(target=offer.version, verified_at=offer.verified_at, refused=offer.refused, need=need)
+    return rollback_gate(target=offer.version, verified_at=offer.verified_at, accepted=offer.accepted, refused=offer.refused, need=need)
 
 
-async def _unlocked(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:
+async def _unlocked(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
     return unlocked_gate(await reader.locks(deployment.service, deployment.environment), house.now(), need)
 
 
-async def _unfrozen(house: House, _reader: Reader, deployment: Deployment, need: Need) -> Gate:
-    freezes, environment, now = house.catalog.freezes, deployment.environment, house.now()
-    try:
-        freezes += await house.providers[deployment.service].ci.freezes(environment)
-    except IntegrationError:  # a freeze of our own is in force whatever the provider says
-        if frozen_by(freezes, environment, now) is None:
-            raise
-    return unfrozen_gate(freezes, environment, now, need)
+async def _unfrozen(house: House, _reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
+    own, environment, now = house.catalog.freezes, deployment.environment, house.now()
+    if isinstance(facts.freezes, IntegrationError):  # a freeze of our own is in force whatever the provider says
+        if frozen_by(own, environment, now) is None:
+            raise facts.freezes
+        return unfrozen_gate(own, environment, now, need)
+    return unfrozen_gate(own + facts.freezes, environment, now, need)
 
 
-async def _on_call(house: House, reader: Reader, deployment: Deployment, need: Need) -> Gate:
-    shift = await on_call_now(house, deployment)
-    if shift is None:
+async def _on_call(_house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
+    if isinstance(facts.shift, IntegrationError):
+        raise facts.shift
+    if facts.shift is None:
         return on_call_gate(None, until=None, acknowledged_by=None, at=None, need=need)
-    by, at = await _acknowledged(reader, deployment, shift)
-    return on_call_gate(shift.person, until=shift.until, acknowledged_by=by, at=at, need=need)
+    by, at = await _acknowledged(reader, deployment, facts.shift)
+    return on_call_gate(facts.shift.person, until=facts.shift.until, acknowledged_by=by, at=at, need=need)
 
 
 async def _acknowledged(reader: Reader, deployment: Deployment, shift: Shift) -> tuple[Person | None, datetime | None]:
@@ -138,24 +199,21 @@ async def on_call_now(house: House, deployment: Deployment) -> Shift | None:
     return await providers.on_call.who(service, house.now())
 
 
-async def ask_on_call(house: House, id: DeploymentId) -> None:
-    """Ask the person on call to acknowledge, once per person, and make them the lead when none was named."""
-    async with house.store.reading() as reader:
-        deployment = await existing(reader, id)
-    try:
-        shift = await on_call_now(house, deployment)
-    except IntegrationError:
-        return
-    if shift is None:
-        return
+async def ask_on_call(house: House, tx: Transaction, deployment: Deployment, facts: Facts) -> Deployment:
+    """Ask the person on call to acknowledge, once per person, and make them the lead where none is named."""
+    shift = facts.shift
+    if shift is None or isinstance(shift, IntegrationError):
+        return deployment
     asks = any(gate.kind is GateKind.ON_CALL for gate in house.of(deployment)[1].gates) and shift.person != deployment.requested_by
-    async with house.store.transaction() as tx:
-        if deployment.lead is None:
-            await tx.change(id, lead=shift.person)
-            await note(tx, house.now(), "lead", deployment, to=str(shift.person), because=shift.source)
-        if asks:
-            facts = {**facts_of(deployment), "until": shift.until.isoformat() if shift.until else ""}
-            await tx.say(Message(f"{id}:acknowledge:{shift.person}", "acknowledge_request", facts, id, to=str(shift.person)))
+    if deployment.lead is None:
+        await tx.change(deployment.id, lead=shift.person)
+        await note(tx, house.now(), "lead", deployment, to=str(shift.person), because=shift.source)
+        deployment = await existing(tx, deployment.id)
+    if asks:
+        about = {**facts_of(deployment), "until": shift.until.isoformat() if shift.until else ""}
+        key = f"{deployment.id}:acknowledge:{shift.person}"
+        await tx.say(Message(key, "acknowledge_request", about, deployment.id, to=str(shift.person)))
+    return deployment
 
 
 async def acknowledge(house: House, intent: Intent, command: Acknowledge) -> Answer | None:
@@ -167,7 +225,16 @@ async def acknowledge(house: House, intent: Intent, command: Acknowledge) -> Ans
         raise NotPossible(f"Nobody is on call for {deployment.service} now, so nobody can acknowledge.")
     if intent.by != shift.person:
         raise NotAllowed(f"Only <@{shift.person.user}>, who is on call for {deployment.service}, can acknowledge.")
-    await _mark(house, intent, deployment, (_on_call_key(intent.by),), "acknowledge")
+    return await act(house, intent, lambda tx: _acknowledge(house, intent, tx, command))
+
+
+async def _acknowledge(house: House, intent: Intent, tx: Transaction, command: Acknowledge) -> Answer:
+    deployment = await _with_open_checklist(tx, command.deployment)
+    as_shown(Action.ACKNOWLEDGE, command.shown, await seen(tx, deployment))
+    key = _on_call_key(intent.by)
+    await tx.mark(Mark(deployment.id, key, intent.by, house.now()))
+    await note(tx, house.now(), "acknowledge", deployment, intent.by, keys=[key], taken_back=[])
+    await tx.wake(deployment.id)
     return Answer("acknowledged", facts_of(deployment))
 
 
@@ -189,33 +256,33 @@ def _roles(policy: EnvironmentPolicy) -> str:
 
 
 async def tick(house: House, intent: Intent, command: Tick) -> Answer | None:
-    """Tick the items that the person chose, untick those of theirs that they cleared. Only items of their own roles count."""
-    mine = {key: ticked for key, _, ticked in await tickable(house, command.deployment, intent.by)}
-    foreign = sorted(set(command.items) - set(mine))
+    """Tick and untick what the person changed in the dialog. Only items of their own roles count, and nobody else's tick is touched."""
+    mine = {key for key, _, _ in await tickable(house, command.deployment, intent.by)}
+    changed = set(command.items) ^ set(command.before)
+    foreign = sorted(changed - mine)
     if foreign:
         raise NotAllowed(f"You cannot tick {', '.join(foreign)}: that belongs to another role.")
-    async with house.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
-    new = tuple(f"item:{key}" for key in command.items if not mine[key])
-    gone = tuple(f"item:{key}" for key, ticked in mine.items() if ticked and key not in command.items)
-    await _mark(house, intent, deployment, new, "tick", gone=gone)
+    return await act(house, intent, lambda tx: _tick(house, intent, tx, command))
+
+
+async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick) -> Answer:
+    deployment = await _with_open_checklist(tx, command.deployment)
+    as_shown(Action.TICK, command.shown, await seen(tx, deployment))
+    added = [f"item:{key}" for key in command.items if key not in command.before]
+    gone = [f"item:{key}" for key in command.before if key not in command.items]
+    new = [key for key in added if await tx.mark(Mark(deployment.id, key, intent.by, house.now()))]
+    for key in gone:
+        await tx.unmark(deployment.id, key)
+    await note(tx, house.now(), "tick", deployment, intent.by, keys=new, taken_back=gone)
+    await tx.wake(deployment.id)
     return Answer("ticked", {**facts_of(deployment), "items": list(command.items)})
 
 
-async def _mark(
-    house: House, intent: Intent, deployment: Deployment, keys: tuple[str, ...], action: str, *, gone: tuple[str, ...] = ()
-) -> None:
-    if deployment.state not in {State.REQUESTED, State.QUEUED, State.GATED, State.AWAITING_APPROVAL}:
+async def _with_open_checklist(reader: Reader, id: DeploymentId) -> Deployment:
+    deployment = await existing(reader, id)
+    if deployment.state not in WAITING:
         raise NotPossible(f"{deployment.title} is {deployment.state} already; its checklist is closed.")
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return
-        for key in keys:
-            await tx.mark(Mark(deployment.id, key, intent.by, house.now()))
-        for key in gone:
-            await tx.unmark(deployment.id, key)
-        await note(tx, house.now(), action, deployment, intent.by, keys=list(keys), taken_back=list(gone))
-        await tx.wake(deployment.id)
+    return deployment
 
 
 def facts_of_gate(gate: Gate) -> dict[str, Json]:

@@ -9,20 +9,23 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import rollback
-from bot.domain.card import Action, Changes
+from bot.domain.card import Action, Changes, RollbackOffer
 from bot.domain.commands import RollBack
-from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import CAN_ROLL_BACK, Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.health import worst
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
+from bot.domain.places import Doubt, Stray, Unclear
+from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import Step, StepState, correlation
+from bot.domain.shown import Seen, token
+from bot.domain.trouble import Sort
 from bot.ports import Answer, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
-from bot.services.house import House, existing, facts_of, note
+from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note
 from bot.services.offers import rollback_offer
+from bot.services.ways import between, stored_way_back
 
-COMPARISON = timedelta(seconds=5)
-"""How long a click waits for the provider's comparison; nobody waits at a fire for a list of files."""
 STAND_DOWN = timedelta(seconds=15)
 """How long a rollback waits for the stopped run to end before it starts all the same."""
 
@@ -30,19 +33,81 @@ SOON = timedelta(seconds=0.5)
 
 
 async def roll_back(house: House, intent: Intent, command: RollBack) -> Answer | None:
-    """Start the rollback of what was deployed last, if the person is its lead. A second click is a quiet no-op."""
+    """Start the rollback that somebody saw, if they are its lead; answer one that was typed with the dialog. A second click is a no-op."""
+    return await looking(lambda: _attempt(house, intent, command))
+
+
+async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | None:
+    """Look at what would be undone, and decide about exactly that."""
     async with house.store.reading() as reader:
         deployment = await _what(house, reader, command)
         _authorise(intent, deployment)
-        target = await _target(house, reader, deployment, command.ref)
-    await _refuse_migrations(house, deployment, target)
-    async with house.store.transaction() as tx:
-        if not await tx.once(intent.key):
-            return None
-        started = await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
-    if not started:
-        return await _already(house, deployment)
+        target = await _target(reader, deployment, command.ref)
+        way = await stored_way_back(house, reader, deployment, target)
+    if way is None:
+        way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit)
+    if not command.deployment:
+        return await _dialog(house, intent, command, deployment, target, way)
+    return await act(house, intent, lambda tx: _decide(house, intent, tx, command, way))
+
+
+async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBack, way: Way) -> Answer:
+    deployment = await _what(house, tx, command)
+    _authorise(intent, deployment)
+    if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
+        raise NotPossible(_not_now(deployment))
+    target = await _target(tx, deployment, command.ref)
+    as_shown(Action.ROLL_BACK, command.shown, _seen(deployment, target))
+    if (way.leaving, way.to) != (deployment.commit, target.commit):
+        raise MovedError
+    _refuse(deployment, target, way, although_unknown=command.although_unknown)
+    await tx.save_way_back(deployment.id, way)
+    await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
     return Answer("rolling_back", {**facts_of(deployment), "target": target.version, "by": str(intent.by)})
+
+
+def _seen(deployment: Deployment, target: Live) -> Seen:
+    return Seen(commit=deployment.commit, target=target.commit)
+
+
+def _refuse(deployment: Deployment, target: Live, way: Way, *, although_unknown: bool) -> None:
+    """Refuse to go back over a migration, and over what nobody knows unless the lead says so. Raises NotPossible."""
+    if way.passage is Passage.MIGRATION:
+        raise NotPossible(way.sentence(deployment.version, target.version))
+    if way.passage is Passage.UNKNOWN and not although_unknown:
+        shown = token(Action.ROLL_BACK, _seen(deployment, target))
+        anyway = Offer(Action.ROLL_BACK, "Roll back all the same", deployment.id, carries=f"{shown} ?{target.commit}")
+        raise NotPossible(f"{way.sentence(deployment.version, target.version)} It is the lead's decision.", anyway)
+
+
+async def _dialog(house: House, intent: Intent, command: RollBack, deployment: Deployment, target: Live, way: Way) -> Answer | None:
+    """Answer a typed rollback with what it would do, and the button that does it: the same as on the card."""
+    _refuse(deployment, target, way, although_unknown=command.although_unknown)
+    async with house.store.reading() as reader:
+        seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
+        locks = house.of(deployment)[1].lock_after_rollback and not await _has_own_lock(reader, deployment)
+    offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
+    carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
+    button = Offer(Action.ROLL_BACK, f"Roll back to {target.version}", deployment.id, carries=carries)
+    facts = {**facts_of(deployment), **facts_of_offer(offer), "locks": locks, "reason": command.reason}
+    return await act(house, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,))))
+
+
+async def _said(answer: Answer) -> Answer:
+    return answer
+
+
+async def _has_own_lock(reader: Reader, deployment: Deployment) -> bool:
+    return any(lock.deployment for lock in await reader.locks(deployment.service, deployment.environment))
+
+
+def facts_of_offer(offer: RollbackOffer) -> dict[str, object]:
+    """Give what a rollback would do as JSON values."""
+    return {
+        "target": offer.version, "verified_at": offer.verified_at.isoformat() if offer.verified_at else "", "accepted": offer.accepted,
+        "commits": offer.undoes.total if offer.undoes.known else None, "authors": list(offer.undoes.authors),
+        "usual": offer.usual.total_seconds() if offer.usual else None, "is_known": offer.is_known,
+    }  # fmt: skip
 
 
 async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
@@ -72,10 +137,8 @@ async def _named(reader: Reader, id: DeploymentId) -> Deployment:
 
 async def _just_undone(reader: Reader, service: str, environment: str) -> Deployment | None:
     """Give the newest deployment that touched an environment, if it has been rolled back."""
-    for deployment in await reader.history(service, environment, limit=30):
-        if deployment.kind is Kind.FORWARD and deployment.started_at is not None:
-            return deployment if deployment.state is State.ROLLED_BACK else None
-    return None
+    newest = await reader.newest_started(service, environment)
+    return newest if newest is not None and newest.state is State.ROLLED_BACK else None
 
 
 def _no_further(undone: Deployment, standing: Deployment | None) -> str:
@@ -95,21 +158,18 @@ def _authorise(intent: Intent, deployment: Deployment) -> None:
     raise NotAllowed(
         f"Only <@{deployment.lead.user}>, the deployment lead, can roll this back.",
         Offer(Action.ASK_LEAD, "Ask the lead", deployment.id),
-        Offer(Action.TAKE_OVER, "Take over as on-call…", deployment.id),
+        Offer(Action.TAKE_OVER, "Take over as on-call…", deployment.id, carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead)))),
     )
 
 
-async def _target(house: House, reader: Reader, deployment: Deployment, ref: str) -> Live:
+async def _target(reader: Reader, deployment: Deployment, ref: str) -> Live:
     if deployment.state not in CAN_ROLL_BACK:
         raise NotPossible(_not_now(deployment))
-    verified = await reader.verified(deployment.service, deployment.environment)
-    if ref:
-        picked = rollback.chosen(verified, ref=ref, leaving=deployment.commit)
-        return next(release for release in verified if release.commit == picked.commit)
-    offer = await rollback_offer(house, reader, deployment)
-    if not offer.is_possible:
-        raise NotPossible(offer.refused)
-    return next(release for release in verified if release.commit == offer.commit)
+    releases = await reader.releases(deployment.service, deployment.environment, limit=None if ref else 5)
+    found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else rollback.target(releases, leaving=deployment.commit)
+    if not isinstance(found, Live):
+        raise NotPossible(rollback.NO_TARGET)
+    return found
 
 
 def _not_now(deployment: Deployment) -> str:
@@ -118,41 +178,32 @@ def _not_now(deployment: Deployment) -> str:
     return f"{deployment.title} is {deployment.state}; there is nothing to roll back."
 
 
-async def _refuse_migrations(house: House, deployment: Deployment, target: Live) -> None:
-    """Ask the provider what lies between, but only where the stored comparison does not say it already."""
-    service, _, providers = house.of(deployment)
-    if target.commit == deployment.base_commit:
-        return
-    try:
-        async with asyncio.timeout(COMPARISON.total_seconds()):
-            changes = await providers.ci.compare(target.commit, deployment.commit)
-    except (IntegrationError, TimeoutError):
-        changes = Changes(known=False)
-    between = rollback.migrations_in(changes, service.migrations)
-    if between:
-        raise NotPossible(f"A database migration lies between ({between[0]}). Going back needs the migration's own plan, not a button.")
+async def why_not_by_rule(house: House, reader: Reader, deployment: Deployment) -> str:
+    """Say why nothing goes back by itself: only to a verified version, and only where it is known that no migration lies between."""
+    offer = await rollback_offer(house, reader, deployment)
+    if offer.refused:
+        return offer.refused
+    if offer.verified_at is None:
+        return f"{offer.version} was accepted without proof ({offer.accepted}), never verified: the lead decides whether to go back to it."
+    if not offer.is_known:
+        return f"Whether a database migration lies between this version and {offer.version} is not known: the lead decides."
+    return ""
 
 
-async def _already(house: House, deployment: Deployment) -> Answer:
-    async with house.store.reading() as reader:
-        now = await existing(reader, deployment.id)
-    raise NotPossible(_not_now(now))
+async def by_rule(house: House, tx: Transaction, deployment: Deployment, why: str) -> str:
+    """Start the automatic rollback inside the transaction that found the reason; say why not, where it may not go by itself."""
+    held = await why_not_by_rule(house, tx, deployment)
+    if held:
+        return held
+    target = await _target(tx, deployment, "")
+    await _start(house, tx, deployment, target, by=GONOGO, reason=why)
+    return ""
 
 
-async def by_rule(house: House, tx: Transaction, deployment: Deployment, why: str) -> bool:
-    """Start the automatic rollback inside the transaction that found the reason; False when there is nothing to go back to."""
-    offer = await rollback_offer(house, tx, deployment)
-    if not offer.is_possible:
-        return False
-    verified = await tx.verified(deployment.service, deployment.environment)
-    target = next(release for release in verified if release.commit == offer.commit)
-    return await _start(house, tx, deployment, target, by=GONOGO, reason=why)
-
-
-async def _start(house: House, tx: Transaction, deployment: Deployment, target: Live, *, by: Person, reason: str) -> bool:
+async def _start(house: House, tx: Transaction, deployment: Deployment, target: Live, *, by: Person, reason: str) -> None:
     now = house.now()
     if not await tx.move(deployment.id, State.ROLLING_BACK, at=now, note=reason):
-        return False
+        raise NotPossible(_not_now(deployment))
     back = await tx.add_deployment(
         NewDeployment(
             kind=Kind.ROLLBACK,
@@ -180,7 +231,6 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
     await tx.say(Message(f"{back.id}:rolling-back", "rolling_back", facts, deployment.id, to="channel"))
     await tx.start("roll_back", back.id, back.id)
     await tx.wake(deployment.id)
-    return True
 
 
 # What the runbook does --------------------------------------------------------------------------------------------------------------------
@@ -229,6 +279,7 @@ async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, r
     async with house.store.transaction() as tx:
         for step, why in running:
             await note(tx, house.now(), "not stopped", undone, outcome="failed", step=step.key, why=why)
+            await give_up(house, tx, undone, step)
             facts = {**facts_of(undone), "step": step.key, "why": why, "url": step.run_url, "target": back.version}
             await tx.say(Message(f"{back.id}:not-stopped:{step.key}", "not_stopped", facts, undone.id, to="channel"))
 
@@ -239,7 +290,7 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
         found = await ci.find(correlation(undone.id, undone.requested_at, step, smoke=step.state is StepState.SMOKE))
         if found is None:
             return False
-        step = replace(step, run=found.id)
+        step = replace(step, run=found.id, run_url=found.url)
     await ci.cancel(step.run)  # before anything else: to look at a run of ours may open the gate that it waits at
     run = await ci.look(step.run)
     if run.state.is_final:
@@ -248,28 +299,69 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
     return run.state.is_final
 
 
+async def give_up(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
+    """Record a run that may still be going: until it has been seen to end, it is unclear what runs in its place."""
+    if step.run:
+        place = (deployment.service, deployment.environment)
+        await tx.give_up(Stray(*place, step.run, deployment.id, step.key, house.now(), step.run_url))
+
+
 async def close(house: House, id: DeploymentId) -> str:
-    """Record that the old version is back: quarantine the bad commit, lock the environment, draft the retrospective."""
+    """Record that the old version is back: lock the environment, draft the retrospective, quarantine what was shown to be bad."""
     now = house.now()
     async with house.store.transaction() as tx:
         back = await existing(tx, id)
         undone = await existing(tx, back.undoes)
         if not await tx.move(undone.id, State.ROLLED_BACK, at=now, note=back.reason):
             return "over"
-        await tx.move(id, State.VERIFIED, at=now)
-        steps = await tx.steps(id)
-        await tx.save_steps(id, [replace(step, state=StepState.DONE, finished_at=now) for step in steps])
-        await tx.set_live(Live(back.service, back.environment, back.commit, back.version, now, id, back.requested_by, now))
-        await tx.put_in_quarantine(
-            back.service, undone.commit, by=back.requested_by, at=now,
-            reason=rollback.why_quarantined(undone.environment, at=now, because=back.reason or worst(await tx.snapshots(undone.id))),
+        before = next((each for each in await tx.releases(back.service, back.environment, limit=None) if each.commit == back.commit), None)
+        accepted = before.accepted if before else str(Acceptance.ON_WORD)
+        await tx.move(id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
+        steps = [replace(step, state=StepState.DONE, finished_at=now) for step in await tx.steps(id)]
+        await tx.save_steps(id, steps)
+        await tx.set_live(
+            Live(
+                back.service, back.environment, back.commit, back.version, now, id, back.requested_by,
+                before.verified_at if before else None, accepted,
+            )
         )  # fmt: skip
+        await clear(tx, back, steps)
+        await _quarantine(house, tx, undone, back)
         await _lock(house, tx, undone, back)
         await note(tx, now, "rolled back", undone, back.requested_by, to=back.commit)
         await _tell(house, tx, undone, back)
         await tx.release(id)
         await tx.wake(undone.id)
     return "rolled back"
+
+
+async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> None:
+    """End the doubt about a place that a whole deployment or rollback has just filled, if its last run began after the doubt did."""
+    doubt = await tx.doubt(deployment.service, deployment.environment)
+    began = [step.started_at for step in steps if step.started_at]
+    if doubt is not None and (doubt.kind is Unclear.FAILED or (began and max(began) >= doubt.since)):
+        await tx.cast_doubt(deployment.service, deployment.environment, None)
+
+
+async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
+    """Keep a commit out that was shown to be bad. One whose numbers were good is not judged by the wish to have it away."""
+    trouble = await tx.trouble(undone.id)
+    was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
+    has_failed = any(step.state is StepState.FAILED for step in await tx.steps(undone.id))
+    if was_degraded or has_failed or back.requested_by == GONOGO:
+        why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
+        await tx.put_in_quarantine(back.service, undone.commit, by=back.requested_by, at=house.now(), reason=why)
+        await _say_quarantined(house, tx, undone, why)
+
+
+async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:
+    """Tell the leads of the same commit elsewhere: what is under way there stands still, and is theirs to decide."""
+    for other in await tx.open_deployments(undone.service):
+        if other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD:
+            await note(tx, house.now(), "quarantined", other, why=why)
+            facts = {**facts_of(other), "why": why}
+            await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))
+            await tx.wake(other.id)
 
 
 async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
@@ -308,6 +400,8 @@ async def could_not(house: House, id: DeploymentId) -> str:
         why = next((step.sentence for step in await tx.steps(id) if step.sentence), "the run failed")
         await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}")
         await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
+        doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} failed", house.now(), undone.id)
+        await tx.cast_doubt(undone.service, undone.environment, doubt)
         facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": ""}
         await tx.say(Message(f"{undone.id}:rollback-failed:{id}", "failed", facts, undone.id, to="channel"))
         await tx.release(id)

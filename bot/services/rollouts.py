@@ -7,16 +7,18 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.card import Changes
-from bot.domain.catalog import Permission
+from bot.domain.catalog import Permission, Tier
 from bot.domain.commands import OpenGate
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
-from bot.domain.errors import IntegrationError, NotPossible
-from bot.domain.rollout import Step, StepState, correlation, plan
-from bot.ports import Answer, CIProvider, CIRun, Intent, Json, Later, Live, Message, RunState, StartRequest, Transaction
-from bot.services import health
-from bot.services.house import House, existing, facts_of, note
-from bot.services.rollbacks import by_rule
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.places import Doubt, Unclear
+from bot.domain.rollout import Step, StepState, plan
+from bot.ports import Answer, CIRun, Intent, Json, Later, Live, Mark, Message, RunState, Transaction
+from bot.services import health, starts
+from bot.services.house import House, act, existing, facts_of, note
+from bot.services.rollbacks import by_rule, clear
+from bot.services.starts import Begun
+from bot.services.ways import know_way_back
 
 ATTEMPTS = 3
 """How often a step is started when the provider loses its run for certain."""
@@ -44,97 +46,57 @@ async def begin(house: House, id: DeploymentId) -> list[str]:
         deployment = await existing(reader, id)
         known = await reader.steps(id)
     steps = known or plan(house.catalog.strategies[deployment.strategy])
-    changes = await _changes_now(house, deployment)
+    await know_way_back(house, id)
     await health.take_baseline(house, deployment)
     async with house.store.transaction() as tx:
         if not known:
             await tx.save_steps(id, steps)
-        if changes is not None:
-            await tx.save_changes(id, changes)
     return [step.key for step in steps]
 
 
-async def _changes_now(house: House, deployment: Deployment) -> Changes | None:
-    """Compare with what is live at this moment: it may have moved while the deployment waited."""
-    if not deployment.base_commit:
-        return None
-    try:
-        return await house.providers[deployment.service].ci.compare(deployment.base_commit, deployment.commit)
-    except IntegrationError:
-        return None
+async def start(house: House, id: DeploymentId, index: int) -> str | None:
+    """Start a step's run: store the intent, find or start, store the run. ``over`` when the deployment has been stopped meanwhile.
+
+    None while something keeps it from its next step: a lock, a quarantine, an unclear environment. Then it is asked again.
+    """
+    return await _begin(house, id, index, StepState.RUNNING)
 
 
-async def start(house: House, id: DeploymentId, index: int) -> str:
-    """Start a step's run: store the intent, find or start, store the run. ``over`` when the deployment has been stopped meanwhile."""
-    step = await _intend(house, id, index, StepState.RUNNING)
-    return await _find_or_start(house, id, step) if step else OVER
-
-
-async def start_smoke(house: House, id: DeploymentId, index: int) -> str:
+async def start_smoke(house: House, id: DeploymentId, index: int) -> str | None:
     """Start the smoke run that follows a step, where the environment has one."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
     if not house.of(deployment)[1].smoke:
         return GO
-    step = await _intend(house, id, index, StepState.SMOKE)
-    return await _find_or_start(house, id, step) if step else OVER
+    return await _begin(house, id, index, StepState.SMOKE)
 
 
-async def _intend(house: House, id: DeploymentId, index: int, state: StepState) -> Step | None:
-    """Store what is about to be started; None when the deployment has been stopped, and then nothing of the step runs on."""
-    async with house.store.transaction() as tx:
-        deployment = await existing(tx, id)
-        step = (await tx.steps(id))[index]
-        if deployment.state is State.ROLLING_OUT:
-            if step.state is state and step.run:
-                return step
-            deploying = step.stages if step.state is StepState.RUNNING and state is StepState.SMOKE else step.deploying_stages
-            intended = replace(
-                step, state=state, run="", run_url="", sentence="", stages=(), deploying_stages=deploying,
-                started_at=step.started_at or house.now(),
-            )  # fmt: skip
-            await tx.save_steps(id, [intended])
-            return intended
-    await _stop(house, deployment, step)
-    return None
+async def _begin(house: House, id: DeploymentId, index: int, state: StepState) -> str | None:
+    step = await starts.intend(house, id, index, state)
+    if isinstance(step, Step):
+        return _word(await _find_or_start(house, id, step))
+    if step is Begun.OVER:
+        async with house.store.reading() as reader:
+            deployment = await existing(reader, id)
+            stopped = (await reader.steps(id))[index]
+        await starts.stop(house, deployment, stopped)
+    return _word(step)
 
 
-async def _stop(house: House, deployment: Deployment, step: Step) -> None:
-    """Cancel the run of a step that was stopped, also one whose start was not seen to its end."""
-    ci = house.providers[deployment.service].ci
-    run = step.run
-    if not run and step.is_under_way:
-        found = await ci.find(correlation(deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE))
-        run = found.id if found else ""
-    if run:
-        await ci.cancel(run)
-        return
-    async with house.store.transaction() as tx:
-        await tx.save_steps(deployment.id, [replace(step, state=StepState.SKIPPED)])
+def _word(begun: Begun) -> str | None:
+    return {Begun.STARTED: GO, Begun.OVER: OVER, Begun.STANDS: None}[begun]
 
 
-async def _find_or_start(house: House, id: DeploymentId, step: Step) -> str:
+async def _find_or_start(house: House, id: DeploymentId, step: Step) -> Begun:
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-    smoke = step.state is StepState.SMOKE
-    ci = house.providers[deployment.service].ci
     try:
         async with _asking(house, deployment, step):
-            run = await _run_of(ci, deployment, step, smoke=smoke)
+            found = await starts.launch(house, deployment, step)
     except _GivenUpError as refusal:
-        return await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
-    begun = replace(step, run=run.id, run_url=run.url, stages=run.stages, silent_since=None, refusal="", moved_at=house.now())
-    async with house.store.transaction() as tx:
-        await tx.save_steps(id, [begun])
-        await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
-        if not smoke and deployment.kind is Kind.FORWARD:
-            facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": run.url}
-            await tx.say(Message(f"{id}:started:{step.key}:{step.attempt}", "step_started", facts, id))
-        stopped = (await existing(tx, id)).state is not State.ROLLING_OUT
-    if stopped:  # a rollback came between the intent and the start
-        await ci.cancel(run.id)
-        return OVER
-    return GO
+        await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
+        return Begun.OVER
+    return found if isinstance(found, Begun) else await starts.record(house, id, step, found)
 
 
 @asynccontextmanager
@@ -175,20 +137,6 @@ async def _save(house: House, id: DeploymentId, step: Step, seen: Step) -> None:
             await tx.save_steps(id, [seen])
 
 
-async def _run_of(ci: CIProvider, deployment: Deployment, step: Step, *, smoke: bool) -> CIRun:
-    name = correlation(deployment.id, deployment.requested_at, step, smoke=smoke)
-    found = await ci.find(name)
-    if found is not None:
-        return found
-    rollback = deployment.undoes != ""
-    action = "smoke" if smoke else "rollback" if rollback else "deploy"
-    inputs = {
-        "percent": str(step.percent), "version": deployment.version, "strategy": deployment.strategy, "deployment": deployment.id,
-    }  # fmt: skip
-    request = StartRequest(name, deployment.commit, deployment.environment, action, inputs, asked_by=str(deployment.requested_by))
-    return await ci.start(request)
-
-
 async def look(house: House, id: DeploymentId, index: int) -> str | Later | None:
     """Look at a step's run (or its smoke run): ``go`` when it succeeded, ``over`` when the deployment ended, else when to look again."""
     async with house.store.reading() as reader:
@@ -197,13 +145,15 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
     if deployment.state is not State.ROLLING_OUT:
         return OVER
     if not step.run:  # the run was lost, and the next start was not seen to its end
-        return OVER if await _find_or_start(house, id, step) == OVER else None
+        return OVER if await _find_or_start(house, id, step) is Begun.OVER else None
     try:
         async with _asking(house, deployment, step):
             run = await house.providers[deployment.service].ci.look(step.run)
     except _GivenUpError as refusal:
         return await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
     step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
+    if run.state is RunState.WAITING:
+        await _open_stored_gate(house, deployment, step)
     if run.state is RunState.SUCCEEDED:
         return await _succeeded(house, deployment, step)
     if _is_lost(run, deployment) and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):
@@ -296,11 +246,11 @@ async def _again(house: House, deployment: Deployment, step: Step) -> str | None
         again = replace(step, attempt=step.attempt + 1, run="", run_url="", sentence="the run was lost; starting it again")
         await tx.save_steps(deployment.id, [again])
         await note(tx, house.now(), "lost", deployment, step=step.key, run=step.run)
-    return OVER if await _find_or_start(house, deployment.id, again) == OVER else None
+    return OVER if await _find_or_start(house, deployment.id, again) is Begun.OVER else None
 
 
 async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) -> str:
-    """Stop at a failed run. A failed smoke test goes back by itself; a failed step leaves the environment unknown and asks the lead."""
+    """Stop at a failed run. A failed smoke test goes back by itself where it may; whatever else leaves the environment unclear."""
     smoke = step.state is StepState.SMOKE
     why = run.sentence or f"the run was {run.state}"
     async with house.store.transaction() as tx:
@@ -308,41 +258,67 @@ async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) 
             return OVER  # it was stopped on purpose while we looked
         await tx.save_steps(deployment.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=house.now())])
         await note(tx, house.now(), "smoke failed" if smoke else "step failed", deployment, step=step.key, run=run.id, why=why)
+        held = ""
         if deployment.kind is Kind.FORWARD:
-            await _alarm(tx, deployment, step, run, why)
-            if smoke and await by_rule(house, tx, deployment, f"the smoke test failed at {step.percent} %: {why}"):
+            if smoke:
+                held = await by_rule(house, tx, deployment, f"the smoke test failed at {step.percent} %: {why}")
+            await _alarm(tx, deployment, step, run, why, held=held)
+            if smoke and not held:
                 return OVER
+            doubt = Doubt(Unclear.FAILED, f"{deployment.id} failed at {step.percent} %", house.now(), deployment.id)
+            await tx.cast_doubt(deployment.service, deployment.environment, doubt)
         await tx.move(deployment.id, State.FAILED, at=house.now(), note=why)
         await tx.release(deployment.id)
     return OVER
 
 
-async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str) -> None:
-    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url}
+async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str, *, held: str) -> None:
+    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url, "held": held}
     template = "smoke_failed" if step.state is StepState.SMOKE else "failed"
     await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
 
 
+GATE = "gate:"
+"""How the mark begins that says: open the pipeline's gate of this name."""
+
+
 async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer | None:
-    """Open the pipeline's own gate that a step waits at: for the lead, and for whoever may deploy."""
-    async with house.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
-        step = next((step for step in await reader.steps(deployment.id) if step.gate), None)
-    if intent.by != deployment.lead:
-        await house.people.require(intent.by, Permission.DEPLOY, f"let the pipeline of {deployment.id} go on")
+    """Open the pipeline's own gate that a step waits at. Stored first; the rollout's own runbook opens it, while it may."""
+    may = await house.people.may(intent.by, Permission.DEPLOY)
+    return await act(house, intent, lambda tx: _open_gate(house, intent, tx, command, may=may))
+
+
+async def _open_gate(house: House, intent: Intent, tx: Transaction, command: OpenGate, *, may: bool) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    step = next((step for step in await tx.steps(deployment.id) if step.gate), None)
+    if not may and intent.by != deployment.lead:
+        raise NotAllowed(f"You cannot let the pipeline of {deployment.id} go on. {house.people.who_can(Permission.DEPLOY)}")
+    if intent.by == deployment.requested_by and house.of(deployment)[1].tier is Tier.PRODUCTION:
+        sentence = f"You asked for {deployment.title} yourself; the pipeline's gate is a second pair of eyes, so somebody else opens it."
+        raise NotAllowed(sentence)
     if step is None or deployment.state is not State.ROLLING_OUT or command.gate not in {"", step.gate}:
         raise NotPossible(f"{deployment.title} does not wait at this gate of its pipeline any more.")
-    ci, stage = house.providers[deployment.service].ci, step.passable_stage
-    if any(seen.passable and seen.name == stage for seen in (await ci.look(step.run)).stages):
-        await ci.open_gate(step.run)
-    about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": stage}
-    async with house.store.transaction() as tx:
-        if await tx.once(intent.key):
-            await note(tx, house.now(), "open_gate", deployment, intent.by, stage=stage, step=step.key)
-            facts = {**facts_of(deployment), **about, "by": str(intent.by)}
-            await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
-            await tx.wake(deployment.id)
+    about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": step.passable_stage}
+    if not await tx.mark(Mark(deployment.id, f"{GATE}{step.gate}", intent.by, house.now())):
+        raise NotPossible(f"This gate of {deployment.title} has been opened already.")
+    await note(tx, house.now(), "open_gate", deployment, intent.by, stage=step.passable_stage, step=step.key)
+    facts = {**facts_of(deployment), **about, "by": str(intent.by)}
+    await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
+    await tx.wake(deployment.id)
     return Answer("gate_opened", {**facts_of(deployment), **about})
+
+
+async def _open_stored_gate(house: House, deployment: Deployment, step: Step) -> None:
+    """Open the gate that somebody has opened here, if the rollout still goes on: asked again right before the provider is told."""
+    async with house.store.reading() as reader:
+        now = await existing(reader, deployment.id)
+        told = {mark.key for mark in await reader.marks(deployment.id)}
+    if now.state is State.ROLLING_OUT and step.gate and f"{GATE}{step.gate}" in told:
+        try:
+            await house.providers[deployment.service].ci.open_gate(step.run)
+        except IntegrationError as error:
+            if not error.retry:
+                await _say_refused(house, deployment, step, str(error))
 
 
 async def land(house: House, id: DeploymentId) -> str:
@@ -352,6 +328,7 @@ async def land(house: House, id: DeploymentId) -> str:
         deployment = await existing(tx, id)
         if not await tx.move(id, State.WATCHING, at=now):
             return GO if deployment.state is State.WATCHING else OVER
+        await clear(tx, deployment, await tx.steps(id))
         live = Live(deployment.service, deployment.environment, deployment.commit, deployment.version, now, id, deployment.requested_by)
         await tx.set_live(live)
         await note(tx, now, "landed", deployment)

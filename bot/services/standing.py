@@ -20,7 +20,9 @@ async def standing(reader: Reader, deployment: Deployment, now: datetime) -> Sta
     """Look where a deployment stands: its gates while it waits, its numbers while it runs."""
     snapshots = await reader.snapshots(deployment.id)
     review = await reader.review(deployment.id) if deployment.state is State.GATED else None
-    card = Card(deployment, now, review=review, snapshot=snapshots[-1] if len(snapshots) > 1 else None)
+    steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
+    shot = snapshots[-1] if len(snapshots) > 1 else None
+    card = Card(deployment, now, review=review, snapshot=shot, steps=steps, trouble=trouble)
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     return Standing(
         id=deployment.id,

@@ -26,11 +26,6 @@ async def still_true(house: House, message: Message) -> Message | None:
     return rule(house, deployment, message) if deployment is not None else message
 
 
-def _countdown(_house: House, deployment: Deployment, message: Message) -> Message | None:
-    """Announce no countdown that was stopped, called off or carried out; what became of it has words of its own."""
-    return message if _until(deployment) == message.facts.get("until") else None
-
-
 def _degraded(_house: House, deployment: Deployment, message: Message) -> Message | None:
     """Say that numbers are worse only while somebody can act on it, and with the countdown that runs now."""
     if deployment.state not in _UNDER_TRIAL:
@@ -55,7 +50,6 @@ def _until(deployment: Deployment) -> str:
 
 
 _RULES: Mapping[str, _Rule] = {
-    "countdown": _countdown,
     "degraded": _degraded,
     "acknowledge_request": _request,
     "ask_lead": _ask_lead,

@@ -18,6 +18,7 @@ from bot.domain.deployment import Deployment, State
 from bot.domain.health import Finding, Verdict
 from bot.domain.readiness import GateState, Review
 from bot.domain.rollout import Step, StepState
+from bot.domain.shown import seen_on, token
 from bot.slack import ids
 from bot.slack.blocks import SECTION, Drawn, Question, button, buttons, context, drawn, section
 from bot.slack.render import Words, plain
@@ -76,7 +77,7 @@ def _where(card: Card) -> str:
     step = _current(card.steps)
     if step is None:
         return "starting" if card.deployment.state is State.ROLLING_OUT and not card.is_degraded and not card.is_blind else ""
-    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.is_blind:
+    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.waits_for_word:
         return f"at {step.percent} %"
     return f"{step.key.split('-')[0]} {step.percent} % · step {step.index + 1} of {len(card.steps)}"
 
@@ -133,7 +134,7 @@ def _approval(card: Card, words: Words) -> str:
 
 def _rollout(card: Card, words: Words) -> str:
     steps, numbers = _filled(words, "steps", card) + _stages(card, card.steps, words), _numbers(card, words)
-    return f"{numbers}\n{steps}" if card.is_degraded or card.is_blind else f"{steps}\n{numbers}"
+    return f"{numbers}\n{steps}" if card.waits_for_word or card.is_degraded else f"{steps}\n{numbers}"
 
 
 def _numbers(card: Card, words: Words) -> str:
@@ -178,6 +179,7 @@ _BODIES: Mapping[State, Callable[[Card, Words], str]] = {
     State.ROLLING_OUT: _rollout,
     State.WATCHING: _numbers,
     State.VERIFIED: _numbers,
+    State.ACCEPTED: _numbers,
     State.ROLLING_BACK: _rolling_back,
     State.ROLLED_BACK: _rolled_back,
     State.FAILED: _rollout,
@@ -198,7 +200,8 @@ def _buttons(card: Card, words: Words) -> list[ButtonElement]:
     made: list[ButtonElement] = []
     for action in possible:
         style = "danger" if action is Action.ROLL_BACK else "primary" if action is primary else None
-        about = f"{card.deployment.id} {card.gate}" if action is Action.OPEN_GATE else card.deployment.id
+        shown = card.gate if action is Action.OPEN_GATE else token(action, seen_on(card))
+        about = f"{card.deployment.id} {shown}"
         made.append(button(action, button_label(action, card), about, style=style, question=_question(action, card, words)))
     return made
 

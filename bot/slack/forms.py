@@ -79,23 +79,23 @@ class Forms:
         choices = [ServiceChoice(each.name, tuple(each.environments)) for each in self._catalog.services.values()]
         return self._dialogs.deploy_form(choices, list(self._catalog.strategies), service=service, carried=carried)
 
-    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
+    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
         """Open the checklist with the person's own items."""
         try:
             found, items = await self._doors.tickable(deployment, person)
         except Refusal as refusal:
             await self._doors.refuse(person, channel, refusal)
             return
-        await self._client.open_view(trigger, self._dialogs.tick_form(found.title, items, ids.Carried(deployment, channel)))
+        await self._client.open_view(trigger, self._dialogs.tick_form(found.title, items, ids.Carried(deployment, channel, shown=shown)))
 
-    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
         """Ask why, unless it is known already that it would be for nothing."""
         try:
             found = await self._doors.may_ask(action, deployment, person)
         except Refusal as refusal:
             await self._doors.refuse(person, channel, refusal)
             return
-        await self._client.open_view(trigger, self._dialogs.reason_form(action, found.title, ids.Carried(deployment, channel)))
+        await self._client.open_view(trigger, self._dialogs.reason_form(action, found.title, ids.Carried(deployment, channel, shown=shown)))
 
     async def home(self, person: Person) -> None:
         """Show somebody their App Home: the board, or why they do not see it."""

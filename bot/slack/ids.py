@@ -1,7 +1,7 @@
 """The names that travel through Slack and back: action ids, callback ids, block ids, and what buttons and forms carry.
 
-Handlers read with these functions what cards and dialogs wrote with them. A button carries a deployment's id and nothing else; who may
-press it is decided when it is pressed.
+Handlers read with these functions what cards and dialogs wrote with them. A button carries a deployment's id and a digest of what was shown
+beside it; who may press it, and whether that is still so, is decided when it is pressed.
 """
 
 from __future__ import annotations
@@ -74,11 +74,13 @@ class Carried:
     deployment: str = ""
     channel: str = ""
     thread: str = ""
+    shown: str = ""
+    """The digest of what the card showed whose button opened it (``bot.domain.shown``)."""
 
 
 def carry(carried: Carried) -> str:
     """Write ``private_metadata``."""
-    known = {"deployment": carried.deployment, "channel": carried.channel, "thread": carried.thread}
+    known = {"deployment": carried.deployment, "channel": carried.channel, "thread": carried.thread, "shown": carried.shown}
     return json.dumps({key: value for key, value in known.items() if value}, separators=(",", ":"))
 
 
@@ -90,7 +92,7 @@ def carried(private_metadata: str) -> Carried:
         return Carried()
     if not isinstance(value, dict):
         return Carried()
-    return Carried(*(str(value.get(key, "")) for key in ("deployment", "channel", "thread")))
+    return Carried(*(str(value.get(key, "")) for key in ("deployment", "channel", "thread", "shown")))
 
 
 def entered(view: Mapping[str, Any], field: str) -> str:
@@ -111,6 +113,17 @@ def ticked(view: Mapping[str, Any]) -> tuple[str, ...]:
         if field.startswith(ITEMS):
             options = _element(view, field).get("selected_options") or []
             found += [str(option.get("value", "")) for option in options if isinstance(option, dict)]
+    return tuple(found)
+
+
+def ticked_before(view: Mapping[str, Any]) -> tuple[str, ...]:
+    """Read which checklist items the tick form showed as ticked."""
+    blocks = view.get("blocks")
+    found: list[str] = []
+    for block in blocks if isinstance(blocks, list) else []:
+        element = block.get("element") if isinstance(block, dict) and str(block.get("block_id", "")).startswith(ITEMS) else None
+        options = element.get("initial_options") if isinstance(element, dict) else None
+        found += [str(option.get("value", "")) for option in options or [] if isinstance(option, dict)]
     return tuple(found)
 
 

@@ -22,7 +22,7 @@ MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
 
 def answer(said: Answer, words: Words) -> Drawn:
     """Draw an answer, with its offers as buttons."""
-    offers = [button(offer.action, offer.label, offer.deployment) for offer in said.offers[:MOST_OFFERS]]
+    offers = [button(offer.action, offer.label, f"{offer.deployment} {offer.carries}".strip()) for offer in said.offers[:MOST_OFFERS]]
     return _said(words.text(f"answers/{said.name}", said.facts), offers)
 
 

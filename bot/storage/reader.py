@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, select, true
+from sqlalchemy import Select, func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
@@ -17,9 +17,12 @@ from bot.domain.deployment import OPEN, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
+from bot.domain.places import Doubt, Ground, Stray, Unclear
 from bot.domain.readiness import Review
+from bot.domain.rollback import Way
 from bot.domain.rollout import RunState, Step
-from bot.ports import Decision, Live, Mark, Timeline
+from bot.domain.trouble import Trouble
+from bot.ports import Answer, Decision, Live, Mark, Timeline
 from bot.storage import codec
 from bot.storage.tables import (
     AuditRow,
@@ -30,18 +33,21 @@ from bot.storage.tables import (
     LockRow,
     MarkRow,
     PageRow,
+    PlaceRow,
     QuarantineRow,
     SnapshotRow,
     StepRow,
+    StrayRow,
+    TakenRow,
     VerifiedRow,
 )
 
 REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
+WAY_BACK, WAY_THERE, TROUBLE = "way back", "way there", "trouble"
 _MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.value)
-_RECENT = 30
-"""Among how many deployments the one is looked for that an environment stands on."""
 _FIRST_OF_MANY, _LAST_OF_MANY = 5, 20
 """Of a long timeline, so many entries of its begin and of its end are told."""
+_AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
 
 
@@ -132,17 +138,30 @@ class SqlReader:
         live = await self.live(service, environment)
         row = table(DeploymentRow)
         place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
-        recent = select(row).where(*place, row.c.started_at.is_not(None)).order_by(row.c.number.desc()).limit(_RECENT).subquery()
-        stands = or_(
-            recent.c.state.in_(_MOVING),
-            and_(recent.c.state == str(State.FAILED), recent.c.state_since >= live.since if live else true()),
-            and_(recent.c.state == str(State.VERIFIED), recent.c["commit"] == (live.commit if live else "")),
-        )
-        found = await self._one(select(recent).where(stands).order_by(recent.c.number.desc()).limit(1))
+        stopped = [row.c.state == str(State.FAILED), *([row.c.state_since >= live.since] if live else [])]
+        rests = [row.c.state.in_(_AT_REST), row.c["commit"] == (live.commit if live else "")]
+        found = [
+            await self._one(select(row).where(*place, *each).order_by(row.c.number.desc()).limit(1))
+            for each in ([row.c.state.in_(_MOVING)], stopped, rests)
+        ]
+        newest = max((each for each in found if each), key=lambda each: each["number"], default=None)
+        return deployment_of(newest) if newest else None
+
+    async def newest_started(self, service: str, environment: str) -> Deployment | None:
+        """Read the newest forward deployment that has touched an environment."""
+        row = table(DeploymentRow)
+        place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
+        found = await self._one(select(row).where(*place, row.c.started_at.is_not(None)).order_by(row.c.number.desc()).limit(1))
         return deployment_of(found) if found else None
 
-    async def verified(self, service: str, environment: str, limit: int = 5) -> tuple[Live, ...]:
-        """List commits verified good in the environment, newest first; never a quarantined or rolled-back one."""
+    async def rollback_of(self, id: DeploymentId) -> Deployment | None:
+        """Read the newest rollback that undoes a deployment."""
+        row = table(DeploymentRow)
+        found = await self._one(select(row).where(row.c.undoes == id).order_by(row.c.number.desc()).limit(1))
+        return deployment_of(found) if found else None
+
+    async def releases(self, service: str, environment: str, limit: int | None = 5) -> tuple[Live, ...]:
+        """List the commits that ended their watch here: verified ones first, newest first; never a quarantined or rolled-back one."""
         good, bad, deployment = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow)
         quarantined = select(bad.c["commit"]).where(bad.c.service == service)
         rolled_back = select(deployment.c["commit"]).where(
@@ -154,8 +173,42 @@ class SqlReader:
             good.c["commit"].not_in(quarantined),
             good.c["commit"].not_in(rolled_back),
         )
-        rows = await self._all(statement.order_by(good.c.verified_at.desc()).limit(limit))
-        return tuple(Live(**_with_person(row)) for row in rows)
+        rows = await self._all(statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit))
+        return tuple(Live(**{key: value for key, value in _with_person(row).items() if key != "ended_at"}) for row in rows)
+
+    async def ground(self, deployment: Deployment) -> Ground:
+        """Read what decides, at this moment, whether a deployment may go forward in its place."""
+        place = (deployment.service, deployment.environment)
+        live = await self.live(*place)
+        return Ground(
+            await self.holder(*place), live.commit if live else "", live.version if live else "", await self.locks(*place),
+            await self.quarantine(deployment.service, deployment.commit), await self.doubt(*place), await self.strays(*place),
+        )  # fmt: skip
+
+    async def doubt(self, service: str, environment: str) -> Doubt | None:
+        """Say why it is not clear what runs in a place."""
+        place = table(PlaceRow)
+        row = await self._one(select(place).where(place.c.service == service, place.c.environment == environment))
+        return Doubt(Unclear(row["unclear"]), row["why"], row["since"], row["deployment"]) if row and row["unclear"] else None
+
+    async def strays(self, service: str, environment: str = "") -> tuple[Stray, ...]:
+        """List the runs that were given up and have not been seen to end."""
+        stray = table(StrayRow)
+        statement = select(stray).where(stray.c.service == service)
+        if environment:
+            statement = statement.where(stray.c.environment == environment)
+        return tuple(Stray(**row) for row in await self._all(statement.order_by(stray.c.since)))
+
+    async def kept(self, key: str) -> Answer | None:
+        """Read what a command was answered that has been carried out."""
+        row = table(TakenRow)
+        found = await self._one(select(row.c.answer).where(row.c.key == key))
+        return codec.read(Answer, found["answer"]) if found and found["answer"] else None
+
+    async def taken(self, key: str) -> bool:
+        """Tell whether a command has been carried out."""
+        row = table(TakenRow)
+        return await self._one(select(row.c.key).where(row.c.key == key)) is not None
 
     async def quarantine(self, service: str, commit: str) -> str:
         """Say why a commit is quarantined; empty when it is not."""
@@ -167,7 +220,7 @@ class SqlReader:
         """List approvals and rejections, oldest first."""
         row = table(DecisionRow)
         rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.at))
-        return tuple(Decision(**_with_person(found)) for found in rows)
+        return tuple(Decision(**{**_with_person(found), "roles": tuple(found["roles"])}) for found in rows)
 
     async def marks(self, id: DeploymentId) -> tuple[Mark, ...]:
         """List marks, oldest first."""
@@ -206,6 +259,21 @@ class SqlReader:
         body = await self._page(id, REVIEW)
         return codec.read(Review, body) if body is not None else None
 
+    async def trouble(self, id: DeploymentId) -> Trouble | None:
+        """Read the newest finding about a deployment's numbers."""
+        body = await self._page(id, TROUBLE)
+        return codec.read(Trouble, body) if body is not None else None
+
+    async def way_back(self, id: DeploymentId) -> Way | None:
+        """Read what lies between a deployment and what it would be rolled back to."""
+        body = await self._page(id, WAY_BACK)
+        return codec.read(Way, body) if body is not None else None
+
+    async def way_there(self, id: DeploymentId) -> Way | None:
+        """Read what lies between what is live and a deployment that waits."""
+        body = await self._page(id, WAY_THERE)
+        return codec.read(Way, body) if body is not None else None
+
     async def changes(self, id: DeploymentId) -> Changes | None:
         """Read what the deployment changes."""
         body = await self._page(id, CHANGES)
@@ -228,7 +296,7 @@ class SqlReader:
             row.c.service == service,
             row.c.environment == environment,
             row.c.kind == Kind.ROLLBACK.value,
-            row.c.state == State.VERIFIED.value,
+            row.c.state.in_(_AT_REST),
         )
         rows = await self._all(statement.order_by(row.c.number.desc()).limit(limit))
         return tuple((found["finished_at"] - found["requested_at"]).total_seconds() for found in rows)

@@ -18,12 +18,15 @@ from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, 
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
+from bot.domain.places import Doubt, Permit, Stray
 from bot.domain.readiness import Review
+from bot.domain.rollback import Way
 from bot.domain.rollout import Step
-from bot.ports import Decision, Json, Live, Mark, Message, NewDeployment, Reader, Transaction
+from bot.domain.trouble import Trouble
+from bot.ports import Answer, Decision, Json, Live, Mark, Message, NewDeployment, Reader, Transaction
 from bot.storage import codec
 from bot.storage.marker import Marker
-from bot.storage.reader import CHANGES, REVIEW, SqlReader, table
+from bot.storage.reader import CHANGES, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader, table
 from bot.storage.tables import (
     AT_ONCE,
     AuditHeadRow,
@@ -36,10 +39,12 @@ from bot.storage.tables import (
     MarkRow,
     OutboxRow,
     PageRow,
+    PlaceRow,
     QuarantineRow,
     RunbookRow,
     SnapshotRow,
     StepRow,
+    StrayRow,
     TakenRow,
     VerifiedRow,
 )
@@ -80,6 +85,12 @@ class SqlTransaction(SqlReader):
     async def once(self, key: str) -> bool:
         """Take a key; False when it was taken before."""
         return await add(self._connection, TakenRow, {"key": key, "at": datetime.now(UTC)})
+
+    async def keep(self, key: str, answer: Answer | None) -> None:
+        """Keep what a command was answered, for when it comes again."""
+        row = table(TakenRow)
+        if answer is not None:
+            await self._connection.execute(update(row).where(row.c.key == key).values(answer=codec.write(answer)))
 
     async def add_deployment(self, new: NewDeployment) -> Deployment:
         """Store a deployment under the service's next number."""
@@ -145,8 +156,62 @@ class SqlTransaction(SqlReader):
     async def seize(self, service: str, environment: str, id: DeploymentId) -> None:
         """Give an environment's claim to a rollback, whoever holds it."""
         await put(self._connection, ClaimRow, {"service": service, "environment": environment, "deployment": id})
+        await self._next_epoch(service, environment)
         for waiting in await self.open_deployments(service, environment):
             self._changed(waiting.id)
+
+    async def permit(self, deployment: Deployment, step: str) -> Permit | None:
+        """Permit one start of a run to whoever has the claim; every earlier permit of the place ends."""
+        service, environment = deployment.service, deployment.environment
+        if await self.holder(service, environment) != deployment.id:
+            return None
+        return Permit(service, environment, await self._next_epoch(service, environment), deployment.id, step)
+
+    async def is_newest(self, permit: Permit) -> bool:
+        """Tell whether a permit still holds."""
+        row = await self._place(permit.service, permit.environment)
+        return bool(row["epoch"] == permit.epoch)
+
+    async def _place(self, service: str, environment: str) -> Any:
+        place = table(PlaceRow)
+        values = {"service": service, "environment": environment, "epoch": 0, "unclear": "", "why": "", "deployment": ""}
+        await add(self._connection, PlaceRow, values)
+        row = await self._one(select(place).where(place.c.service == service, place.c.environment == environment))
+        assert row is not None  # noqa: S101 - just inserted, or there already
+        return row
+
+    async def _next_epoch(self, service: str, environment: str) -> int:
+        place = table(PlaceRow)
+        epoch: int = (await self._place(service, environment))["epoch"] + 1
+        there = (place.c.service == service, place.c.environment == environment)
+        await self._connection.execute(update(place).where(*there).values(epoch=epoch))
+        return epoch
+
+    async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
+        """Record that it is not clear what runs in a place; None when it is clear again."""
+        await self._place(service, environment)
+        place = table(PlaceRow)
+        there = (place.c.service == service, place.c.environment == environment)
+        values = (
+            {"unclear": str(doubt.kind), "why": doubt.why, "deployment": doubt.deployment, "since": doubt.since}
+            if doubt
+            else {"unclear": "", "why": "", "deployment": "", "since": None}
+        )
+        await self._connection.execute(update(place).where(*there).values(**values))
+        await self._wake_place(service)
+
+    async def give_up(self, stray: Stray) -> None:
+        """Record a run that was given up, and start to look for its end."""
+        if await add(self._connection, StrayRow, _plain(stray)):
+            self._changed(stray.deployment)
+            await self.start("chase", f"{stray.service} {stray.run}", stray.service, stray.run)
+
+    async def found_ended(self, stray: Stray) -> None:
+        """Forget a run that was given up and has ended."""
+        row = table(StrayRow)
+        await self._connection.execute(delete(row).where(row.c.service == stray.service, row.c.run == stray.run))
+        self._changed(stray.deployment)
+        await self._wake_place(stray.service)
 
     async def release(self, id: DeploymentId) -> None:
         """Let go of the claim that a deployment holds, and wake whoever waits for the environment."""
@@ -163,7 +228,7 @@ class SqlTransaction(SqlReader):
     async def decide(self, decision: Decision) -> bool:
         """Store an approval or rejection; False when this person has decided about this commit before."""
         self._changed(decision.deployment)
-        return await add(self._connection, DecisionRow, {**_plain(decision), "by": str(decision.by)})
+        return await add(self._connection, DecisionRow, {**_plain(decision), "by": str(decision.by), "roles": list(decision.roles)})
 
     async def mark(self, mark: Mark) -> bool:
         """Store a mark; False when the key is marked already."""
@@ -195,6 +260,20 @@ class SqlTransaction(SqlReader):
         await put(self._connection, PageRow, {"deployment": id, "kind": REVIEW, "body": codec.write(review)})
         self._changed(id)
 
+    async def save_trouble(self, id: DeploymentId, trouble: Trouble) -> None:
+        """Store the newest finding."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": TROUBLE, "body": codec.write(trouble)})
+        self._changed(id)
+
+    async def save_way_back(self, id: DeploymentId, way: Way) -> None:
+        """Store what lies between a deployment and what it would be rolled back to."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": WAY_BACK, "body": codec.write(way)})
+        self._changed(id)
+
+    async def save_way_there(self, id: DeploymentId, way: Way) -> None:
+        """Store what lies between what is live and a deployment that waits."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": WAY_THERE, "body": codec.write(way)})
+
     async def save_changes(self, id: DeploymentId, changes: Changes) -> None:
         """Store what the deployment changes."""
         await put(self._connection, PageRow, {"deployment": id, "kind": CHANGES, "body": codec.write(changes)})
@@ -207,13 +286,13 @@ class SqlTransaction(SqlReader):
         self._changed(snapshot.deployment)
 
     async def set_live(self, live: Live) -> None:
-        """Record what is live now; with ``verified_at`` the commit joins the verified ones."""
+        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to."""
         values = {**_plain(live), "by": str(live.by)}
         await put(self._connection, LiveRow, values)
         for deployment in await self.history(live.service, live.environment):
             self._changed(deployment.id if deployment.kind is Kind.FORWARD else "")  # it is what is live, or is it no more
-        if live.verified_at is not None:
-            await put(self._connection, VerifiedRow, values)
+        if live.verified_at is not None or live.accepted:
+            await put(self._connection, VerifiedRow, {**values, "ended_at": live.verified_at or live.since})
         await self._wake_place(live.service)
 
     async def _wake_place(self, service: str) -> None:
@@ -225,23 +304,28 @@ class SqlTransaction(SqlReader):
         """Keep a commit from being deployed, or chosen as a rollback target, again."""
         await add(self._connection, QuarantineRow, {"service": service, "commit": commit, "reason": reason, "by": str(by), "at": at})
 
+    async def lift_quarantine(self, service: str, commit: str) -> bool:
+        """Let a commit be deployed again; False when it was not quarantined."""
+        row = table(QuarantineRow)
+        gone = await self._connection.execute(delete(row).where(row.c.service == service, row.c["commit"] == commit))
+        await self._wake_place(service)
+        return gone.rowcount == 1
+
     async def add_lock(self, lock: Lock) -> bool:
-        """Lock; False when the same service and environment are locked already. A lock that is over makes room."""
+        """Lock; False when a person has locked the same already. A lock that is over makes room, a rollback's stands beside."""
         row = table(LockRow)
         over = delete(row).where(row.c.service == lock.service, row.c.environment == lock.environment, row.c.until <= lock.at)
         await self._connection.execute(over)
         self._changed(lock.deployment)
         return await add(self._connection, LockRow, {**_plain(lock), "by": str(lock.by)})
 
-    async def remove_lock(self, service: str, environment: str, *, of: DeploymentId = "") -> Lock | None:
-        """Unlock, with ``of`` only what the rollback of that deployment has locked; None when nothing was locked."""
-        locks = await self.locks(service, environment)
-        held = next((lock for lock in locks if lock.service == service and of in {"", lock.deployment}), None)
-        if held is not None:
-            row = table(LockRow)
-            await self._connection.execute(delete(row).where(row.c.service == service, row.c.environment == environment))
-            self._changed(held.deployment)
-        return held
+    async def remove_lock(self, lock: Lock) -> bool:
+        """Remove this very lock; False when it is gone already."""
+        row = table(LockRow)
+        this = (row.c.service == lock.service, row.c.environment == lock.environment, row.c.deployment == lock.deployment)
+        gone = await self._connection.execute(delete(row).where(*this, row.c.at == lock.at))
+        self._changed(lock.deployment)
+        return gone.rowcount == 1
 
     async def audit(self, entry: Entry) -> None:
         """Append to the hash-chained audit log."""

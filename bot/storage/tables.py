@@ -45,6 +45,8 @@ class DeploymentRow(SQLModel, table=True):
         Index("deployment_state", "state", "service", "environment"),
         Index("deployment_landed", "landed_at"),
         Index("deployment_changed", "state_since"),
+        Index("deployment_commit", "service", "environment", "commit"),
+        Index("deployment_undoes", "undoes"),
     )
     id: str = Field(primary_key=True)
     number: int
@@ -70,6 +72,33 @@ class DeploymentRow(SQLModel, table=True):
     landed_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     finished_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     countdown_until: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    accepted: str = ""
+
+
+class PlaceRow(SQLModel, table=True):
+    """A service in an environment: the number of its newest permit, and why it is not known what runs there."""
+
+    __tablename__ = "place"
+    service: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    epoch: int = 0
+    unclear: str = ""
+    why: str = ""
+    deployment: str = ""
+    since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+
+
+class StrayRow(SQLModel, table=True):
+    """A run that was given up and has not been seen to end."""
+
+    __tablename__ = "stray"
+    service: str = Field(primary_key=True)
+    run: str = Field(primary_key=True)
+    environment: str
+    deployment: str
+    step: str
+    url: str = ""
+    since: datetime = Field(sa_type=UtcDateTime)
 
 
 class ClaimRow(SQLModel, table=True):
@@ -82,13 +111,14 @@ class ClaimRow(SQLModel, table=True):
 
 
 class DecisionRow(SQLModel, table=True):
-    """An approval or a rejection: one per person and commit."""
+    """An approval or a rejection: one per person and commit, over what was live then."""
 
     __tablename__ = "decision"
     deployment: str = Field(primary_key=True)
     by: str = Field(primary_key=True)
     commit: str = Field(primary_key=True)
-    role: str
+    base: str = Field(default="", primary_key=True)
+    roles: Any = Field(sa_type=Document)
     approved: bool
     at: datetime = Field(sa_type=UtcDateTime)
     reason: str = ""
@@ -142,16 +172,16 @@ class PageRow(SQLModel, table=True):
 
 
 class LockRow(SQLModel, table=True):
-    """A lock; ``service`` is empty for all."""
+    """A lock; ``service`` is empty for all. One person's and one rollback's do not hide each other."""
 
     __tablename__ = "lock"
     service: str = Field(primary_key=True)
     environment: str = Field(primary_key=True)
+    deployment: str = Field(default="", primary_key=True)
     reason: str
     by: str
     at: datetime = Field(sa_type=UtcDateTime)
     until: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    deployment: str = ""
 
 
 class QuarantineRow(SQLModel, table=True):
@@ -177,13 +207,14 @@ class LiveRow(SQLModel, table=True):
     deployment: str
     by: str
     verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    accepted: str = ""
 
 
 class VerifiedRow(SQLModel, table=True):
-    """A commit that was verified good in an environment."""
+    """A commit that was verified good in an environment, or accepted there without that (``accepted`` says how)."""
 
     __tablename__ = "verified"
-    __table_args__ = (Index("verified_order", "service", "environment", "verified_at"),)
+    __table_args__ = (Index("verified_order", "service", "environment", "ended_at"),)
     service: str = Field(primary_key=True)
     environment: str = Field(primary_key=True)
     commit: str = Field(primary_key=True)
@@ -191,7 +222,9 @@ class VerifiedRow(SQLModel, table=True):
     since: datetime = Field(sa_type=UtcDateTime)
     deployment: str
     by: str
-    verified_at: datetime = Field(sa_type=UtcDateTime)
+    verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    accepted: str = ""
+    ended_at: datetime = Field(sa_type=UtcDateTime)
 
 
 class AuditRow(SQLModel, table=True):
@@ -257,10 +290,11 @@ class InboxRow(SQLModel, table=True):
 
 
 class TakenRow(SQLModel, table=True):
-    """The key of a command that was carried out."""
+    """The key of a command that was carried out, and what it was answered."""
 
     __tablename__ = "taken"
     key: str = Field(primary_key=True)
+    answer: Any = Field(default=None, sa_type=Document, nullable=True)
     at: datetime = Field(sa_type=UtcDateTime)
 
 

@@ -1,6 +1,6 @@
-"""The buttons of cards and refusals. A button carries a deployment's id, one also the gate that it means, and nothing else.
+"""The buttons of cards and refusals. A button carries a deployment's id and what was shown beside it.
 
-Rights are checked later, by the use case.
+Rights, and whether what was shown is still so, are checked later, by the use case.
 """
 
 from __future__ import annotations
@@ -35,19 +35,32 @@ from bot.slack import ids
 from handlers.slack.manners import Body, accept, explain, identify, place_of
 from handlers.slack.reception import Reception
 
-AT_ONCE: Mapping[Action, Callable[[str], Command]] = {
+
+def _roll_back(deployment: str, rest: str) -> RollBack:
+    """Read what a rollback's button carries: what was shown, and where it was not the card's own offer the target and the reason.
+
+    A target after a question mark is gone to although nobody knows what lies between.
+    """
+    shown, _, more = rest.partition(" ")
+    target, _, reason = more.partition(" ")
+    known = target.removeprefix("?")
+    return RollBack(deployment=deployment, shown=shown, ref=known, reason=reason, although_unknown=target != known)
+
+
+AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
     Action.APPROVE: Approve,
     Action.ACKNOWLEDGE: Acknowledge,
     Action.CANCEL: Cancel,
-    Action.ROLL_BACK: lambda deployment: RollBack(deployment=deployment),
+    Action.ROLL_BACK: _roll_back,
     Action.WATCH: Watch,
-    Action.UNLOCK: lambda deployment: Unlock(deployment=deployment),
+    Action.UNLOCK: lambda deployment, shown: Unlock(deployment=deployment, shown=shown),
+    Action.OPEN_GATE: OpenGate,
     Action.ASK_LEAD: AskLead,
     Action.DEPLOY_FIRST: DeployFirst,
 }
 """Buttons that mean a command by themselves."""
 
-WITH_REASON: Mapping[str, Callable[[str, str], Command]] = {
+WITH_REASON: Mapping[str, Callable[[str, str, str], Command]] = {
     ids.REJECT_FORM: Reject,
     ids.PROCEED_FORM: Proceed,
     ids.STOP_COUNTDOWN_FORM: StopCountdown,
@@ -64,20 +77,16 @@ def register(app: AsyncApp, reception: Reception) -> None:
     async def pressed(ack: AsyncAck, body: Body) -> None:
         pressed = body["actions"][0]
         action = ids.action_of(str(pressed.get("action_id", "")))
-        deployment, gate = str(pressed.get("value") or ""), ""
-        if action is Action.OPEN_GATE:
-            deployment, _, gate = deployment.partition(" ")
+        deployment, _, shown = str(pressed.get("value") or "").partition(" ")
         if action is None or not deployment:
             await ack()
             return
-        if action is Action.OPEN_GATE:
-            await accept(reception, body, OpenGate(deployment, gate))
-        elif action in AT_ONCE:
-            await accept(reception, body, AT_ONCE[action](deployment))
+        if action in AT_ONCE:
+            await accept(reception, body, AT_ONCE[action](deployment, shown))
         elif reception.is_outsider(identify(body)):
             await accept(reception, body, _without_dialog(action, deployment))
         else:
-            _ask(reception, body, action, deployment)
+            _ask(reception, body, action, deployment, shown)
         await ack()
 
     for callback in WITH_REASON:
@@ -87,7 +96,12 @@ def register(app: AsyncApp, reception: Reception) -> None:
     @explain(reception)
     async def ticked(ack: AsyncAck, body: Body) -> None:
         carried = ids.carried(str(body["view"].get("private_metadata") or ""))
-        await accept(reception, body, Tick(carried.deployment, ids.ticked(body["view"])), _place(carried, body))
+        await accept(
+            reception,
+            body,
+            Tick(carried.deployment, ids.ticked(body["view"]), ids.ticked_before(body["view"]), carried.shown),
+            _place(carried, body),
+        )
         await ack()
 
 
@@ -101,7 +115,7 @@ def _listen_for_reason(app: AsyncApp, reception: Reception, callback: str) -> No
         if problem:
             await ack(response_action="errors", errors={ids.REASON: problem})
             return
-        await accept(reception, body, WITH_REASON[callback](carried.deployment, reason), _place(carried, body))
+        await accept(reception, body, WITH_REASON[callback](carried.deployment, reason, carried.shown), _place(carried, body))
         await ack()
 
 
@@ -119,15 +133,15 @@ def _without_dialog(action: Action, deployment: str) -> Command:
     """Give the command that an outsider's click stands for: they get no dialog, and the desk refuses and records it."""
     if action is Action.TICK:
         return Tick(deployment, ())
-    return WITH_REASON[ids.REASON_FORMS[action]](deployment, "")
+    return WITH_REASON[ids.REASON_FORMS[action]](deployment, "", "")
 
 
-def _ask(reception: Reception, body: Body, action: Action, deployment: str) -> None:
+def _ask(reception: Reception, body: Body, action: Action, deployment: str, shown: str) -> None:
     trigger, channel, person = str(body.get("trigger_id", "")), place_of(body).channel, identify(body)
     if action is Action.TICK:
-        opening = reception.forms.tick(trigger, deployment, person, channel=channel)
+        opening = reception.forms.tick(trigger, deployment, person, channel=channel, shown=shown)
     else:
-        opening = reception.forms.reason(trigger, action, deployment, person, channel=channel)
+        opening = reception.forms.reason(trigger, action, deployment, person, channel=channel, shown=shown)
     reception.show(opening, to=person, channel=channel)
 
 

@@ -41,11 +41,11 @@ class Forms(Protocol):
         """Show the picked service's environments in the open dialog."""
         ...
 
-    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
+    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
         """Open the checklist with the person's own items."""
         ...
 
-    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
         """Ask why, or say why not."""
         ...
 

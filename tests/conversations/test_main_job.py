@@ -44,7 +44,7 @@ async def test_errors_in_the_canary_stop_the_rollout_and_the_lead_alone_rolls_ba
     assert sum(line.startswith(world.commits["v1.1.0"]) for line in world.started()) == 3, "v1.1.0: canary 5, canary 100, one rollback"
 
     await world.says(ANA, "/deploy storefront v1.2.0 to production")
-    await world.card("storefront v1.2.0 → production", "not possible")
+    await world.reply(ANA, "v1.2.0 is quarantined: it was rolled back from production")
     await world.says(ANA, "/deploy locks")
     await world.reply(ANA, "v1.2.0 was rolled back")
 
@@ -176,6 +176,8 @@ async def test_the_lead_hands_over_and_only_the_new_lead_counts(world: World) ->
     await world.says(BO, "/rollback storefront production because second thoughts")
     await world.reply(BO, "Only <@U0CY>, the deployment lead, can roll this back.")
     await world.says(CY, "/rollback storefront production because second thoughts")
+    dialog = await world.reply(CY, "Roll storefront in production back from v1.1.0 to *v1.0.0*?", "Nothing has been done yet.")
+    await world.clicks(CY, dialog, "roll_back")
     await world.card("storefront v1.1.0 → production", "rolled back to v1.0.0")
 
 

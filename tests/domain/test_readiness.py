@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
+from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import (
@@ -45,32 +46,45 @@ def test_only_a_provider_that_says_green_makes_the_tests_green(said: str, expect
 
 
 @pytest.mark.parametrize(
-    ("live", "is_same", "verified_at", "expected"),
+    ("live", "is_same", "verified_at", "accepted", "expected"),
     [
-        ("", False, None, GateState.OPEN),
-        ("v1.0.0", False, NOW, GateState.OPEN),
-        ("v1.1.0", True, None, GateState.OPEN),
-        ("v1.1.0", True, NOW, GateState.GREEN),
+        ("", False, None, "", GateState.OPEN),
+        ("v1.0.0", False, NOW, "", GateState.OPEN),
+        ("v1.1.0", True, None, "", GateState.OPEN),
+        ("v1.1.0", True, NOW, "", GateState.GREEN),
+        ("v1.1.0", True, None, Acceptance.LITTLE, GateState.GREEN),
+        ("v1.1.0", True, None, Acceptance.UNWATCHED, GateState.GREEN),
+        ("v1.1.0", True, None, Acceptance.ON_WORD, GateState.OPEN),
     ],
 )
 def test_only_the_same_commit_verified_on_staging_opens_production(
-    live: str, is_same: bool, verified_at: datetime | None, expected: GateState
+    live: str, is_same: bool, verified_at: datetime | None, accepted: str, expected: GateState
 ) -> None:
-    gate = staged_gate(before="staging", version="v1.1.0", live_version=live, is_same=is_same, verified_at=verified_at, need=Need.REQUIRED)
+    gate = staged_gate(
+        before="staging", version="v1.1.0", live_version=live, is_same=is_same, verified_at=verified_at, accepted=accepted,
+        need=Need.REQUIRED,
+    )  # fmt: skip
     assert gate.state is expected
     assert "staging" in gate.sentence
 
 
 def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> None:
     gate = staged_gate(
-        before="staging", coming="api-7", version="v1.1.0", live_version="v1.0.0", is_same=False, verified_at=None, need=Need.REQUIRED
+        before="staging",
+        coming="api-7",
+        version="v1.1.0",
+        live_version="v1.0.0",
+        is_same=False,
+        verified_at=None,
+        accepted="",
+        need=Need.REQUIRED,
     )
     assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is bringing v1.1.0 there")
 
 
 def test_without_a_way_back_there_is_no_way_forward() -> None:
-    assert rollback_gate(target="", verified_at=None, refused="nothing to go back to", need=Need.REQUIRED).blocks
-    assert not rollback_gate(target="v1", verified_at=NOW, refused="", need=Need.REQUIRED).blocks
+    assert rollback_gate(target="", verified_at=None, accepted="", refused="nothing to go back to", need=Need.REQUIRED).blocks
+    assert not rollback_gate(target="v1", verified_at=NOW, accepted="", refused="", need=Need.REQUIRED).blocks
 
 
 def test_a_lock_blocks_until_it_ends_and_says_who_set_it() -> None:

@@ -13,7 +13,7 @@ from bot.catalog.paths import path_patterns
 from bot.domain.card import Changes
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
-from bot.domain.rollback import chosen, migrations_in, offer, why_quarantined
+from bot.domain.rollback import Passage, Way, chosen, migrations_in, offer, target, way, why_quarantined
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
@@ -23,34 +23,73 @@ class Release:
     commit: str
     version: str
     verified_at: datetime | None = NOW
+    accepted: str = ""
 
 
 V1, V2, V3 = Release("1" * 40, "v1"), Release("2" * 40, "v2"), Release("3" * 40, "v3")
 
 
 def test_the_target_is_the_newest_verified_version_other_than_the_one_that_is_left() -> None:
-    found = offer([V3, V2, V1], leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=())
+    found = offer([V3, V2, V1], leaving=V3.commit, way=None, seconds=())
     assert (found.version, found.commit, found.is_possible) == ("v2", V2.commit, True)
 
 
 @pytest.mark.parametrize("verified", [[], [V3]])
 def test_with_nothing_verified_there_is_nothing_to_go_back_to(verified: list[Release]) -> None:
-    found = offer(verified, leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=())
+    found = offer(verified, leaving=V3.commit, way=None, seconds=())
     assert not found.is_possible
     assert "nothing to go back to" in found.refused
 
 
+SQL = path_patterns(["migrations/*"])
+MIGRATES = Changes(files=("app.py", "migrations/0007_orders.sql"), total=1)
+
+
 def test_a_migration_in_between_refuses_and_names_the_file() -> None:
-    changes = Changes(files=("app.py", "migrations/0007_orders.sql"))
-    found = offer([V2], leaving=V3.commit, undoes=changes, migrations=path_patterns(["migrations/*"]), seconds=())
+    there = way(leaving=V3.commit, to=V2.commit, undoes=MIGRATES, migrations=SQL)
+    found = offer([V2], leaving=V3.commit, way=there, seconds=())
     assert "migrations/0007_orders.sql" in found.refused
-    assert migrations_in(changes, path_patterns(["*.sql"])) == ("migrations/0007_orders.sql",)
-    assert migrations_in(changes, path_patterns(["db/*"])) == ()
+    assert migrations_in(MIGRATES, path_patterns(["*.sql"])) == ("migrations/0007_orders.sql",)
+    assert migrations_in(MIGRATES, path_patterns(["db/*"])) == ()
+
+
+@pytest.mark.case("structure-9")
+@pytest.mark.parametrize(
+    ("leaving", "to", "undoes", "migrations", "passage"),
+    [
+        ("b", "a", MIGRATES, SQL, Passage.MIGRATION),
+        ("b", "a", Changes(total=1), SQL, Passage.FREE),
+        ("b", "a", None, SQL, Passage.UNKNOWN),
+        ("b", "a", Changes(known=False), SQL, Passage.UNKNOWN),
+        ("b", "a", None, PathPatterns(), Passage.FREE),  # a service without migrations leaves none behind
+        ("a", "b", Changes(files=MIGRATES.files, backwards=True), SQL, Passage.FREE),  # what is left lies behind: nothing is undone
+        ("b", "b", None, SQL, Passage.FREE),
+        ("", "b", None, SQL, Passage.FREE),  # nothing is there
+    ],
+)
+def test_unknown_is_never_harmless_and_a_migration_is_never_left_behind(
+    leaving: str, to: str, undoes: Changes | None, migrations: PathPatterns, passage: Passage
+) -> None:
+    assert way(leaving=leaving, to=to, undoes=undoes, migrations=migrations).passage is passage
+
+
+def test_a_comparison_with_another_version_says_nothing_about_this_way() -> None:
+    free = Way(V3.commit, V1.commit, Passage.FREE)
+    assert not offer([V2, V1], leaving=V3.commit, way=free, seconds=()).is_known
+    assert offer([V1], leaving=V3.commit, way=free, seconds=()).is_known
+
+
+@pytest.mark.case("card-and-people-2")
+def test_what_was_only_accepted_is_gone_back_to_where_nothing_was_ever_verified_and_it_says_so() -> None:
+    accepted = Release("4" * 40, "v4", None, "too little traffic")
+    assert target([accepted, V1], leaving=V3.commit) is V1
+    found = offer([accepted], leaving=V3.commit, way=None, seconds=())
+    assert (found.version, found.verified_at, found.accepted) == ("v4", None, "too little traffic")
 
 
 def test_the_usual_time_is_the_median_of_what_was_seen() -> None:
-    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=(40, 44, 300)).usual == timedelta(seconds=44)
-    assert offer([V2], leaving=V3.commit, undoes=Changes(), migrations=PathPatterns(), seconds=()).usual is None
+    assert offer([V2], leaving=V3.commit, way=None, seconds=(40, 44, 300)).usual == timedelta(seconds=44)
+    assert offer([V2], leaving=V3.commit, way=None, seconds=()).usual is None
 
 
 @pytest.mark.parametrize("ref", ["v1", "1111111", "1" * 40])
@@ -60,13 +99,13 @@ def test_a_person_can_name_another_verified_version(ref: str) -> None:
 
 @pytest.mark.parametrize("ref", ["v3", "v9", "111111", ""])
 def test_a_version_that_is_not_verified_is_refused_with_the_list(ref: str) -> None:
-    with pytest.raises(NotPossible, match="Verified: v2, v1"):
+    with pytest.raises(NotPossible, match="Those are: v2, v1"):
         chosen([V2, V1], ref=ref, leaving=V3.commit)
 
 
 @given(st.lists(st.sampled_from([V1, V2, V3])), st.sampled_from([V1, V2, V3]))
 def test_the_version_that_is_left_is_never_the_target(verified: list[Release], leaving: Release) -> None:
-    assert offer(verified, leaving=leaving.commit, undoes=Changes(), migrations=PathPatterns(), seconds=()).commit != leaving.commit
+    assert offer(verified, leaving=leaving.commit, way=None, seconds=()).commit != leaving.commit
 
 
 @pytest.mark.parametrize(

@@ -78,10 +78,10 @@ class NotedForms:
     async def narrow_deploy(self, view: dict[str, Any], service: str, person: Person) -> None:
         self.opened.append(("narrow", str(view.get("id")), service, str(person)))
 
-    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str) -> None:
+    async def tick(self, trigger: str, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:  # noqa: ARG002 - the form's signature
         self.opened.append(("tick", trigger, deployment, str(person), channel))
 
-    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+    async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:  # noqa: ARG002 - the form's signature
         self.opened.append((action, trigger, deployment, str(person), channel))
 
     async def home(self, person: Person) -> None:

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 
 from bot.catalog.paths import path_patterns
-from bot.domain.card import Card, Change, Changes
+from bot.domain.card import Action, Card, Change, Changes
 from bot.domain.catalog import (
     ApprovalRule,
     AutomaticGate,
@@ -37,9 +37,9 @@ from bot.domain.catalog import (
     Strategy,
     StrategyStep,
 )
-from bot.domain.commands import Acknowledge, Approve, Command, Deploy, Tick
+from bot.domain.commands import Acknowledge, Approve, Command, Deploy, RollBack, Tick
 from bot.domain.deployment import Deployment
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import IntegrationError, Offer
 from bot.domain.health import Observed
 from bot.domain.people import Person
 from bot.engine.simulated import SimulatedEngine, VirtualClock
@@ -71,6 +71,7 @@ from bot.slack.cards import deployment_card
 from bot.slack.render import Words
 from bot.storage.database import Database, open_database
 from bot.wiring import released
+from handlers.slack.buttons import AT_ONCE
 
 COMMITS = {"v1": "a" * 40, "v2": "b" * 40, "v3": "c" * 40}
 PEOPLE = {name: Person("T1", f"U{name.upper()}") for name in ("ana", "bo", "cy", "di")}
@@ -167,7 +168,9 @@ class ToldCI:
         self._answers()
         if self.slow is not None:
             await self.slow.wait()
-        return self.changes if base != head else Changes()
+        if base == head:
+            return Changes()
+        return self.changes if base < head else replace(self.changes, backwards=True)  # the commits' first letters are their order
 
     async def quality(self, commit: str) -> Quality:
         self._answers()
@@ -313,6 +316,15 @@ class Team:
         answer = await desk.carry_out(self.house, intent)
         return readable("\n".join(text_of(speech.answer(answer, self.words).blocks))) if answer else ""
 
+    async def rolls_back(self, name: str, command: RollBack) -> str:
+        """Have somebody type a rollback and press the button of the dialog that answers it; returns what they read then."""
+        key = f"key {next(self.keys)}"
+        await self.says(name, command, key=key)
+        async with self.database.store.reading() as reader:
+            dialog = await reader.kept(key)
+        assert dialog is not None
+        return await self.says(name, pressed(dialog.offers[0]))
+
     async def passes(self, time: timedelta = timedelta(0)) -> None:
         """Let time pass, and everything happen that falls due."""
         until = self.house.now() + time
@@ -372,6 +384,14 @@ class Team:
     async def audited(self, id: str) -> list[str]:
         async with self.database.store.reading() as reader:
             return [entry.action for entry in await reader.entries(id)]
+
+
+def pressed(offer: Offer) -> RollBack:
+    """Give the command of a rollback's button, read as the listener reads it."""
+    deployment, _, rest = f"{offer.deployment} {offer.carries}".partition(" ")
+    found = AT_ONCE[Action.ROLL_BACK](deployment, rest)
+    assert isinstance(found, RollBack)
+    return found
 
 
 def text_of(blocks: list[dict[str, object]]) -> list[str]:

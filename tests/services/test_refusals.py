@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.card import Action, Changes
 from bot.domain.commands import RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
+from bot.domain.rollback import Passage, Way
 from bot.ports import RunState, Stage
-from bot.services import notices, rollbacks
+from bot.services import notices, ways
 
 Team = Any
 """The fixture ``team``."""
@@ -139,12 +140,14 @@ async def test_a_rollback_that_is_cancelled_before_any_of_it_began_is_started_ag
 
 
 async def test_a_click_does_not_wait_long_for_a_comparison(team: Team, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(rollbacks, "COMPARISON", timedelta(milliseconds=20))
+    monkeypatch.setattr(ways, "COMPARISON", timedelta(milliseconds=20))
     v2 = await under_way(team)
     async with team.house.store.transaction() as tx:
-        await tx.change(v2, base_commit="9" * 40)
+        await tx.save_changes(v2, Changes(known=False))
+        await tx.save_way_back(v2, Way("b" * 40, "a" * 40, Passage.UNKNOWN))
     team.ci.slow = asyncio.Event()
-    await team.says("bo", RollBack(deployment=v2))
+    assert "It is the lead's decision." in await team.says("bo", RollBack(deployment=v2))
+    await team.says("bo", RollBack(deployment=v2, although_unknown=True))
     assert (await team.deployment(v2)).state is State.ROLLING_BACK
 
 

@@ -116,7 +116,7 @@ async def test_the_retrospective_says_what_it_leaves_out_and_calls_items_by_thei
     v2 = await team.asks_for_v2()
     await team.says("cy", Tick(v2, ("support",)))
     await team.says("cy", Tick(v2, ("support",)))
-    await team.says("cy", Tick(v2, ()))
+    await team.says("cy", Tick(v2, (), ("support",)))
     await team.clears(v2)
     await team.passes(MINUTE)
     await team.says("bo", RollBack(deployment=v2))

@@ -54,19 +54,6 @@ async def test_nobody_is_told_to_decide_about_what_is_rolled_back(team: Team) ->
 
 
 @pytest.mark.case("races-29")
-async def test_a_second_countdown_that_is_over_is_not_announced(team: Team) -> None:
-    await degraded(team)
-    team.numbers.new = GOOD
-    await team.passes(MINUTE)
-    team.numbers.new = BAD
-    await team.passes(MINUTE)
-    again = await waiting(team, "countdown")
-    assert await timely.still_true(team.house, again) == again
-    await team.passes(10 * MINUTE)
-    assert await timely.still_true(team.house, again) is None
-
-
-@pytest.mark.case("races-29")
 async def test_nobody_is_asked_to_acknowledge_what_has_begun_or_after_their_shift(team: Team) -> None:
     v2 = await team.asks_for_v2()
     asked = await waiting(team, "acknowledge_request")

@@ -233,7 +233,7 @@ async def test_a_picture_comes_into_the_thread_once(bot: Bot, slack: Any, world:
 
     world.deployment()
     snapshot = {"label": "canary 25 %", "verdict": "healthy", "compared_with": "", "at": NOW.isoformat(), "findings": []}
-    postings.put(Message("shot", "verified", {**FACTS, "snapshot": snapshot}, "storefront-42", chart=True))
+    postings.put(Message("shot", "verified", {**FACTS, "snapshot": snapshot, "accepted": ""}, "storefront-42", chart=True))
     slack.faults["files.completeUploadExternal"].extend(["429 0", "lost"])
     async with bot(draw=draw):
         await until(lambda: not postings.waiting)

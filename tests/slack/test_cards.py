@@ -20,6 +20,7 @@ from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
+from bot.domain.trouble import Sort, Trouble
 from bot.slack.blocks import Drawn
 from bot.slack.cards import deployment_card, rollback_truth
 from bot.slack.render import Words
@@ -35,6 +36,9 @@ def card(state: State, deployment: dict[str, Any] | None = None, **more: Any) ->
         "storefront-42", Kind.FORWARD, "storefront", "production", "v1.2.0", "v1.2.0", "c" * 40, "canary", ANA, BO, state, NOW,
         NOW - 10 * MINUTE, channel="C1", base_commit="b" * 40, base_version="v1.1.0",
     )  # fmt: skip
+    where = next((step.key for step in more.get("steps", ()) if step.state is StepState.HOLDING), "watch")
+    if more.get("snapshot") is not None:
+        more["snapshot"] = replace(more["snapshot"], where=where)
     shown: dict[str, Any] = {"strategy": "canary 5 → 25 → 100 %", "changes": CHANGES, "rollback": OFFER, **more}
     return Card(replace(base, **(deployment or {})), NOW, **shown)
 
@@ -74,6 +78,9 @@ GATES = (
 )
 LOCK = Lock("storefront", "production", "v1.2.0 was rolled back: errors are up", BO, NOW)
 D, H, P, F = StepState.DONE, StepState.HOLDING, StepState.PENDING, StepState.FAILED
+RUNS_NOW = StepState.RUNNING
+THIN = replace(HEALTHY, verdict=Verdict.NOT_ENOUGH_TRAFFIC)
+FOUND = Trouble(1, Sort.DEGRADED, "canary-25", (("errors", 10.0),))
 RUNS = {"started_at": NOW - 24 * MINUTE}
 LANDED = {**RUNS, "landed_at": NOW}
 COUNTS = {"countdown_until": NOW + timedelta(seconds=45)}
@@ -122,7 +129,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ["Go on with release*", "Roll back to v1.1.0!"],
     ),
     "degraded": (
-        card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=DEGRADED),
+        card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=DEGRADED, trouble=FOUND),
         "storefront v1.2.0 → production · DEGRADED at 25 % · the rollout stands still until the lead decides",
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
@@ -132,9 +139,29 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ["Roll back to v1.1.0 now!", "Stop the countdown…"],
     ),
     "blind": (
-        card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=BLIND),
+        card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=BLIND, trouble=replace(FOUND, sort=Sort.BLIND)),
         "storefront v1.2.0 → production · NO DATA at 25 % · the rollout stands still until the lead decides",
         ["Roll back to v1.1.0!", "Let it go on…"],
+    ),
+    "too little traffic": (
+        card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=THIN, trouble=replace(FOUND, sort=Sort.THIN)),
+        "storefront v1.2.0 → production · TOO LITTLE TRAFFIC to tell at 25 % · the rollout stands still until the lead decides",
+        ["Roll back to v1.1.0!", "Let it go on…"],
+    ),
+    "a step that begins is not judged": (
+        card(State.ROLLING_OUT, RUNS, steps=steps(D, D, RUNS_NOW), snapshot=DEGRADED, trouble=FOUND),
+        "storefront v1.2.0 → production · canary 100 % · step 3 of 3",
+        ["Roll back to v1.1.0!"],
+    ),
+    "kept by a lock": (
+        card(State.ROLLING_OUT, RUNS, steps=steps(D, D, P), standstill="production is locked: fire"),
+        "storefront v1.2.0 → production · stands still before canary 100 % · step 3 of 3: production is locked: fire",
+        ["Roll back to v1.1.0!"],
+    ),
+    "accepted": (
+        card(State.ACCEPTED, {**LANDED, "accepted": "too little traffic"}, snapshot=THIN),
+        "storefront v1.2.0 → production · live, accepted (too little traffic), not verified · since 10:02 UTC",
+        ["Roll back to v1.1.0!"],
     ),
     "watching": (
         card(State.WATCHING, LANDED, snapshot=HEALTHY, watch_until=NOW + 30 * MINUTE, next_summary_at=NOW + 30 * MINUTE),
@@ -302,7 +329,10 @@ def test_the_rollback_dialog_tells_the_truth() -> None:
 @pytest.mark.parametrize(
     ("offer", "says"),
     [
-        (replace(OFFER, undoes=Changes(known=False)), "Which commits this undoes is not known, nor whether a migration lies between."),
+        (
+            replace(OFFER, undoes=Changes(known=False), is_known=False),
+            "Which commits this undoes is not known, nor whether a migration lies between.",
+        ),
         (replace(OFFER, usual=None), "How long it takes here is not known yet."),
         (replace(OFFER, undoes=Changes(total=1, authors=("O'Neil & <b>",))), "This undoes 1 commit by O'Neil & <b>."),
         (replace(OFFER, undoes=Changes(total=90, authors=tuple(f"author number {n}" for n in range(20)))), "and 16 others."),

@@ -91,6 +91,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
+        "verified_at": AT, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
+        "held": text, "accepted": text, "run": text, "doubtful": True, "strays": times,
         "older": times > 1, "still": [lock] * times, "is_first": times > 1,
     }  # fmt: skip
 
@@ -113,7 +115,14 @@ NEVER_EMPTY = {
     "answers/proceeding": ("reason",),
     "answers/rejected": ("reason",),
     "answers/unlocked": ("reason",),
-    "messages/countdown": ("until",),
+    "answers/quarantined": ("reason", "version"),
+    "answers/unquarantined": ("reason", "version"),
+    "answers/said_live": ("reason", "version"),
+    "messages/stands_still": ("why",),
+    "messages/quarantined": ("why",),
+    "messages/not_by_itself": ("why",),
+    "messages/proceeds": ("reason",),
+    "messages/countdown_stopped": ("reason",),
     "messages/lead_changed": ("lead",),
 }
 """What each of them always knows."""

@@ -14,9 +14,29 @@ from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import Step
+from bot.domain.trouble import Sort
 from bot.slack.cards import deployment_card
 from bot.slack.render import Words
-from tests.slack.test_cards import BACK, BLIND, BO, CASES, DEGRADED, HEALTHY, LOCK, MINUTE, NOW, RUNS, D, H, P, card, read, steps, texts
+from tests.slack.test_cards import (
+    BACK,
+    BLIND,
+    BO,
+    CASES,
+    DEGRADED,
+    FOUND,
+    HEALTHY,
+    LOCK,
+    MINUTE,
+    NOW,
+    RUNS,
+    D,
+    H,
+    P,
+    card,
+    read,
+    steps,
+    texts,
+)
 
 WORDS = Words(now=lambda: NOW)
 
@@ -96,7 +116,8 @@ def test_a_card_announces_nothing_that_has_been(name: str, later: timedelta) -> 
 )
 def test_a_step_is_observed_until_a_time_that_is_still_to_come(snapshot: Snapshot | None, at: datetime, says: str) -> None:
     held: tuple[Step, ...] = steps(D, H, P)
-    assert says in shown(card(State.ROLLING_OUT, RUNS, steps=held, snapshot=snapshot), at=at)
+    trouble = replace(FOUND, sort=Sort.BLIND) if snapshot is BLIND else None
+    assert says in shown(card(State.ROLLING_OUT, RUNS, steps=held, snapshot=snapshot, trouble=trouble), at=at)
 
 
 LOCKED = Gate("unlocked", "not locked", GateState.OPEN, "storefront production is locked: load test", who=str(BO), by=BO, at=NOW)

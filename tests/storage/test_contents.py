@@ -89,7 +89,7 @@ async def test_the_newest_review_and_the_changes_come_back_whole(database: Datab
 
 async def test_a_person_decides_once_about_a_commit(database: Database) -> None:
     await deploy(database)
-    yes = Decision("shop-1", BO, "release_manager", approved=True, commit="c" * 40, at=NOW)
+    yes = Decision("shop-1", BO, ("release_manager",), approved=True, commit="c" * 40, base="b" * 40, at=NOW)
     async with database.store.transaction() as tx:
         assert await tx.decide(yes)
         assert not await tx.decide(replace(yes, approved=False, at=SOON))
@@ -119,10 +119,12 @@ async def test_a_lock_holds_until_it_is_removed_or_over(database: Database) -> N
         assert await tx.locks("pay", "production") == (everywhere,)
         assert await tx.locks("shop", "staging") == ()
         assert await tx.add_lock(replace(lock, at=SOON, until=None))
-        assert await tx.remove_lock("shop", "production") == replace(lock, at=SOON, until=None)
-        assert await tx.remove_lock("shop", "production") is None
-        assert await tx.remove_lock("pay", "production") is None
-        assert await tx.locks() == (everywhere,)
+        of_rollback = replace(lock, at=SOON, until=None, deployment="shop-1")
+        assert await tx.add_lock(of_rollback), "a rollback's lock stands beside a person's"
+        assert not await tx.remove_lock(lock), "the lock that was there before is another one"
+        assert await tx.remove_lock(replace(lock, at=SOON, until=None))
+        assert not await tx.remove_lock(replace(lock, at=SOON, until=None))
+        assert set(await tx.locks()) == {everywhere, of_rollback}
 
 
 async def test_what_is_live_joins_the_verified_once_it_is_verified(database: Database) -> None:
@@ -132,12 +134,12 @@ async def test_what_is_live_joins_the_verified_once_it_is_verified(database: Dat
         await tx.set_live(old)
         await tx.set_live(new)
         assert await tx.live("shop", "production") == new
-        assert await tx.verified("shop", "production") == (old,)
+        assert await tx.releases("shop", "production") == (old,)
         await tx.set_live(replace(new, verified_at=SOON))
-        assert [release.version for release in await tx.verified("shop", "production")] == ["v2", "v1"]
+        assert [release.version for release in await tx.releases("shop", "production")] == ["v2", "v1"]
         await tx.set_live(replace(old, verified_at=SOON + timedelta(hours=1)))
-        assert [release.version for release in await tx.verified("shop", "production")] == ["v1", "v2"]
-        assert await tx.verified("shop", "staging") == ()
+        assert [release.version for release in await tx.releases("shop", "production")] == ["v1", "v2"]
+        assert await tx.releases("shop", "staging") == ()
 
 
 async def test_a_quarantined_commit_is_never_a_target(database: Database) -> None:
@@ -145,7 +147,7 @@ async def test_a_quarantined_commit_is_never_a_target(database: Database) -> Non
     async with database.store.transaction() as tx:
         await tx.set_live(live)
         await tx.put_in_quarantine("shop", "a" * 40, reason="errors", by=BO, at=SOON)
-        assert await tx.verified("shop", "production") == ()
+        assert await tx.releases("shop", "production") == ()
         assert await tx.quarantine("shop", "a" * 40) == "errors"
         assert await tx.quarantine("pay", "a" * 40) == ""
 
@@ -158,10 +160,10 @@ async def test_a_commit_that_is_rolled_back_here_is_no_target_here(database: Dat
         await tx.set_live(replace(live, environment="staging"))
         for state in (State.QUEUED, State.GATED, State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.ROLLING_BACK):
             await tx.move("shop-1", state, at=SOON)
-        assert await tx.verified("shop", "production") == ()
+        assert await tx.releases("shop", "production") == ()
         await tx.move("shop-1", State.ROLLED_BACK, at=SOON)
-        assert await tx.verified("shop", "production") == ()
-        assert len(await tx.verified("shop", "staging")) == 1
+        assert await tx.releases("shop", "production") == ()
+        assert len(await tx.releases("shop", "staging")) == 1
 
 
 async def test_a_message_is_said_once_and_in_order(database: Database) -> None:

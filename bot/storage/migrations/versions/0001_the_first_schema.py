@@ -12,7 +12,7 @@ branch_labels = None
 depends_on = None
 
 
-def upgrade() -> None:
+def upgrade() -> None:  # noqa: PLR0915 - one statement a table
     op.create_table(
         "audit",
         sa.Column("n", sa.Integer(), nullable=False),
@@ -56,11 +56,12 @@ def upgrade() -> None:
         sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("commit", sa.String(), nullable=False),
-        sa.Column("role", sa.String(), nullable=False),
+        sa.Column("base", sa.String(), nullable=False),
+        sa.Column("roles", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("approved", sa.Boolean(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("deployment", "by", "commit"),
+        sa.PrimaryKeyConstraint("deployment", "by", "commit", "base"),
     )
     op.create_table(
         "deployment",
@@ -88,14 +89,17 @@ def upgrade() -> None:
         sa.Column("landed_at", UtcDateTime(), nullable=True),
         sa.Column("finished_at", UtcDateTime(), nullable=True),
         sa.Column("countdown_until", UtcDateTime(), nullable=True),
+        sa.Column("accepted", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("service", "number"),
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
+        batch_op.create_index("deployment_commit", ["service", "environment", "commit"], unique=False)
         batch_op.create_index("deployment_landed", ["landed_at"], unique=False)
         batch_op.create_index("deployment_changed", ["state_since"], unique=False)
         batch_op.create_index("deployment_place", ["service", "environment", "number"], unique=False)
         batch_op.create_index("deployment_state", ["state", "service", "environment"], unique=False)
+        batch_op.create_index("deployment_undoes", ["undoes"], unique=False)
 
     op.create_table(
         "inbox",
@@ -126,6 +130,7 @@ def upgrade() -> None:
         sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("verified_at", UtcDateTime(), nullable=True),
+        sa.Column("accepted", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("service", "environment"),
     )
     _ci_runs()
@@ -133,12 +138,12 @@ def upgrade() -> None:
         "lock",
         sa.Column("service", sa.String(), nullable=False),
         sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("until", UtcDateTime(), nullable=True),
-        sa.Column("deployment", sa.String(), nullable=False),
-        sa.PrimaryKeyConstraint("service", "environment"),
+        sa.PrimaryKeyConstraint("service", "environment", "deployment"),
     )
     op.create_table(
         "mark",
@@ -169,6 +174,17 @@ def upgrade() -> None:
         sa.Column("kind", sa.String(), nullable=False),
         sa.Column("body", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.PrimaryKeyConstraint("deployment", "kind"),
+    )
+    op.create_table(
+        "place",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("epoch", sa.Integer(), nullable=False),
+        sa.Column("unclear", sa.String(), nullable=False),
+        sa.Column("why", sa.String(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=True),
+        sa.PrimaryKeyConstraint("service", "environment"),
     )
     op.create_table(
         "posting",
@@ -255,8 +271,20 @@ def upgrade() -> None:
         batch_op.create_index("step_estimate", ["service", "environment", "key", "deployed_at"], unique=False)
 
     op.create_table(
+        "stray",
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("run", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("step", sa.String(), nullable=False),
+        sa.Column("url", sa.String(), nullable=False),
+        sa.Column("since", UtcDateTime(), nullable=False),
+        sa.PrimaryKeyConstraint("service", "run"),
+    )
+    op.create_table(
         "taken",
         sa.Column("key", sa.String(), nullable=False),
+        sa.Column("answer", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=True),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
@@ -269,11 +297,13 @@ def upgrade() -> None:
         sa.Column("since", UtcDateTime(), nullable=False),
         sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("by", sa.String(), nullable=False),
-        sa.Column("verified_at", UtcDateTime(), nullable=False),
+        sa.Column("verified_at", UtcDateTime(), nullable=True),
+        sa.Column("accepted", sa.String(), nullable=False),
+        sa.Column("ended_at", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("service", "environment", "commit"),
     )
     with op.batch_alter_table("verified", schema=None) as batch_op:
-        batch_op.create_index("verified_order", ["service", "environment", "verified_at"], unique=False)
+        batch_op.create_index("verified_order", ["service", "environment", "ended_at"], unique=False)
 
     for act in ("UPDATE", "DELETE"):
         op.execute(

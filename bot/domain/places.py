@@ -1,0 +1,154 @@
+"""A place is a service in an environment: what keeps a deployment from going forward there, and who may start a run.
+
+One rule serves every door: the gates, the go, each start of a run and the end of the watch ask ``obstacles`` with what the store holds at
+that moment, inside the transaction that acts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.rollback import Passage, Way
+
+
+class Unclear(StrEnum):
+    """Why nobody can say what runs in a place."""
+
+    FAILED = "failed"  # a deployment or a rollback stopped in the middle
+    STRAY = "stray"  # a run that was given up has not been seen to end, or ended after the one that replaced it had begun
+    RESTORED = "restored"  # the database is older than what happened
+
+
+@dataclass(frozen=True, slots=True)
+class Doubt:
+    """That it is not clear what runs in a place, why, and since when."""
+
+    kind: Unclear
+    why: str
+    since: datetime
+    deployment: DeploymentId = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Stray:
+    """A run that was given up and has not been seen to end."""
+
+    service: str
+    environment: str
+    run: str
+    deployment: DeploymentId
+    step: str
+    since: datetime
+    url: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """The right to start one run, now. A place's newest permit alone counts; whoever seizes the place ends it."""
+
+    service: str
+    environment: str
+    epoch: int
+    deployment: DeploymentId
+    step: str
+
+
+class Obstacle(StrEnum):
+    """What keeps a deployment from going forward."""
+
+    UNCLEAR = "unclear"
+    LOCKED = "locked"
+    QUARANTINED = "quarantined"
+    BACKWARDS = "backwards"
+    UNKNOWN_WAY = "unknown way"
+
+
+@dataclass(frozen=True, slots=True)
+class Hindrance:
+    """One obstacle as it is now; ``sentence`` says what it is and what to do."""
+
+    kind: Obstacle
+    sentence: str
+    by: Person | None = None
+    at: datetime | None = None
+    clears_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ground:
+    """What the store knows at one moment about the place that a deployment is for."""
+
+    holder: DeploymentId
+    """Who has the claim; empty for nobody."""
+    live_commit: str
+    """What is live; empty for nothing."""
+    live_version: str
+    locks: tuple[Lock, ...] = ()
+    quarantine: str = ""
+    """Why the deployment's commit is quarantined; empty when it is not."""
+    doubt: Doubt | None = None
+    strays: tuple[Stray, ...] = ()
+
+    @property
+    def is_clear(self) -> bool:
+        """Tell whether it is known what runs."""
+        return self.doubt is None and not self.strays
+
+    @property
+    def in_words(self) -> str:
+        """Say why it is not known; empty when it is."""
+        if self.strays:
+            stray = self.strays[0]
+            return f"the run {stray.run} of {stray.deployment} ({stray.step}) was given up and has not been seen to end"
+        return self.doubt.why if self.doubt else ""
+
+
+def obstacles(deployment: Deployment, ground: Ground, way: Way | None, now: datetime) -> tuple[Hindrance, ...]:
+    """Name everything that keeps a deployment from going forward, in the order in which it matters.
+
+    ``way`` says what lies between what is live and the deployment's commit; None where it has begun already and that is settled.
+    """
+    found = [_unclear(deployment, ground), _locked(ground, now), _quarantined(deployment, ground), _way(deployment, ground, way)]
+    return tuple(hindrance for hindrance in found if hindrance is not None)
+
+
+def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
+    place = f"{deployment.service} {deployment.environment}"
+    if any(stray.deployment != deployment.id for stray in ground.strays):
+        return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {ground.in_words}", at=ground.strays[0].since)
+    doubt = ground.doubt
+    if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
+        return None
+    how = f"roll it back, or say what is live: /deploy live {place} is REF because TEXT"
+    return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since)
+
+
+def is_answer_to(deployment: Deployment, doubt: Doubt) -> bool:
+    """Tell whether somebody asked for a deployment knowing of the failure: it is then their answer to it. What waited before is none."""
+    return doubt.kind is Unclear.FAILED and deployment.requested_at > doubt.since
+
+
+def _locked(ground: Ground, now: datetime) -> Hindrance | None:
+    lock = next((lock for lock in ground.locks if lock.holds(now)), None)
+    if lock is None:
+        return None
+    place = f"{lock.service} {lock.environment}".strip() if lock.service else f"everything in {lock.environment}"
+    return Hindrance(Obstacle.LOCKED, f"{place} is locked: {lock.reason}", by=lock.by, at=lock.at, clears_at=lock.until)
+
+
+def _quarantined(deployment: Deployment, ground: Ground) -> Hindrance | None:
+    if not ground.quarantine:
+        return None
+    return Hindrance(Obstacle.QUARANTINED, f"{deployment.version} is quarantined: {ground.quarantine}")
+
+
+def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance | None:
+    if way is None or way.passage is Passage.FREE or not ground.live_commit:
+        return None
+    kind = Obstacle.BACKWARDS if way.passage is Passage.MIGRATION else Obstacle.UNKNOWN_WAY
+    return Hindrance(kind, way.sentence(ground.live_version, deployment.version))

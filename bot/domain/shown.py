@@ -1,0 +1,83 @@
+"""What somebody saw when they decided: a short digest that a button carries and that is computed again when it is pressed.
+
+Each action binds what its decision is about, and nothing that the card does not show; so a card that looks the same has the same digest,
+and a decision on something older is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import sha256
+
+from bot.domain.card import Action, Card
+from bot.domain.readiness import Review
+from bot.domain.trouble import Trouble
+
+
+@dataclass(frozen=True, slots=True)
+class Seen:
+    """Everything that a decision can be about, as it is at one moment."""
+
+    commit: str = ""
+    base: str = ""
+    """What is live, and so what changes."""
+    strategy: str = ""
+    gates: str = ""
+    target: str = ""
+    """What a rollback would put back."""
+    finding: str = ""
+    lock: str = ""
+    lead: str = ""
+    gate: str = ""
+    """The pipeline's own gate."""
+
+
+BINDS: dict[Action, tuple[str, ...]] = {
+    Action.APPROVE: ("commit", "base", "strategy", "gates"),
+    Action.REJECT: ("commit",),
+    Action.TICK: ("commit",),
+    Action.ACKNOWLEDGE: ("commit",),
+    Action.CANCEL: ("commit",),
+    Action.ROLL_BACK: ("commit", "target"),
+    Action.PROCEED: ("commit", "finding"),
+    Action.STOP_COUNTDOWN: ("commit", "finding"),
+    Action.WATCH: ("commit",),
+    Action.UNLOCK: ("lock",),
+    Action.ASK_LEAD: ("lead",),
+    Action.TAKE_OVER: ("lead",),
+    Action.OPEN_GATE: ("gate",),
+    Action.DEPLOY_FIRST: ("commit",),
+}
+"""What each decision is about."""
+
+
+def token(action: Action, seen: Seen) -> str:
+    """Digest what somebody saw: eight hexadecimal digits."""
+    about = "\n".join([action, *(f"{name}={getattr(seen, name)}" for name in BINDS[action])])
+    return sha256(about.encode(errors="replace")).hexdigest()[:8]
+
+
+def gates_of(review: Review | None) -> str:
+    """Name the gates and what each says."""
+    return " ".join(f"{gate.key}:{gate.state}" for gate in review.gates) if review else ""
+
+
+def finding_of(trouble: Trouble | None) -> str:
+    """Name a finding."""
+    return f"{trouble.number} {trouble.where}" if trouble else ""
+
+
+def seen_on(card: Card) -> Seen:
+    """Say what a card shows."""
+    deployment = card.deployment
+    return Seen(
+        commit=deployment.commit,
+        base=deployment.base_commit,
+        strategy=deployment.strategy,
+        gates=gates_of(card.review),
+        target=card.rollback.commit,
+        finding=finding_of(card.trouble),
+        lock=card.lock.mark if card.lock else "",
+        lead=str(deployment.lead or ""),
+        gate=card.gate,
+    )

@@ -1,0 +1,16 @@
+"""How a run that was given up is followed to its end. A released version is frozen: change it by adding the next version beside it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.ports import Run
+from bot.services import starts
+from bot.services.house import House
+
+SOON = timedelta(seconds=1)
+
+
+async def chase_1(run: Run, house: House, service: str, ci_run: str) -> str:
+    """Stop a run that was given up, and look until it has ended."""
+    return str(await run.until("ended", starts.chase, house, service, ci_run, every=SOON))

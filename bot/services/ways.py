@@ -1,0 +1,87 @@
+"""What lies between two versions: asked of the CI provider outside of any view, and stored, so that a rule can go by it at any moment."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain import rollback
+from bot.domain.card import Changes
+from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId
+from bot.domain.errors import IntegrationError
+from bot.domain.rollback import Passage, Way
+from bot.ports import Live, Reader
+from bot.services.house import House, existing
+
+COMPARISON = timedelta(seconds=5)
+"""How long anything waits for a comparison; nobody waits at a fire for a list of files."""
+
+
+async def compare(house: House, service: str, base: str, head: str) -> Changes:
+    """List what ``head`` has and ``base`` has not; not known when the provider cannot tell in time."""
+    if not base:
+        return Changes(known=False)
+    try:
+        async with asyncio.timeout(COMPARISON.total_seconds()):
+            changes = await house.providers[service].ci.compare(base, head)
+    except (IntegrationError, TimeoutError):
+        return Changes(known=False, base=base)
+    return replace(changes, base=base)
+
+
+async def between(house: House, service: str, *, leaving: str, to: str) -> Way:
+    """Judge going from one commit to another, by asking the provider what would be undone."""
+    migrations = house.service(service).migrations
+    undoes = None if not leaving or leaving == to else await compare(house, service, to, leaving)
+    return rollback.way(leaving=leaving, to=to, undoes=undoes, migrations=migrations)
+
+
+async def stored_way_back(house: House, reader: Reader, deployment: Deployment, target: Live) -> Way | None:
+    """Give what is known of the way from a deployment back to a release: as compared for it, or as its own changes tell."""
+    known = await reader.way_back(deployment.id)
+    if known is not None and (known.leaving, known.to) == (deployment.commit, target.commit) and known.passage is not Passage.UNKNOWN:
+        return known
+    changes = await reader.changes(deployment.id)
+    undoes = changes if changes is not None and changes.base == target.commit else None
+    migrations = house.service(deployment.service).migrations
+    found = rollback.way(leaving=deployment.commit, to=target.commit, undoes=undoes, migrations=migrations)
+    return None if found.passage is Passage.UNKNOWN else found
+
+
+async def know_way_back(house: House, id: DeploymentId) -> None:
+    """See to it that the way back of a deployment that can be rolled back is known and stored, as far as the provider tells."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        if deployment.state not in CAN_ROLL_BACK or not deployment.commit:
+            return
+        target = rollback.target(await reader.releases(deployment.service, deployment.environment), leaving=deployment.commit)
+        if not isinstance(target, Live):
+            return
+        known = await stored_way_back(house, reader, deployment, target)
+        if known is not None and known.undoes.known:
+            return
+    way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit)
+    async with house.store.transaction() as tx:
+        await tx.save_way_back(id, way)
+
+
+async def know_changes(house: House, id: DeploymentId) -> None:
+    """See to it that a deployment that waits is compared with what is live now: people approve what they read on its card."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        live = await reader.live(deployment.service, deployment.environment)
+        changes, there = await reader.changes(id), await reader.way_there(id)
+    base = live.commit if live else ""
+    knows_changes = changes is not None and changes.base == base and (changes.known or not base)
+    knows_way = there is not None and (there.leaving, there.to) == (base, deployment.commit) and there.passage is not Passage.UNKNOWN
+    if deployment.state not in WAITING or not deployment.commit or (knows_changes and knows_way and deployment.base_commit == base):
+        return
+    changes = changes if knows_changes and changes else await compare(house, deployment.service, base, deployment.commit)
+    way = there if knows_way and there else await between(house, deployment.service, leaving=base, to=deployment.commit)
+    async with house.store.transaction() as tx:
+        now = await tx.live(deployment.service, deployment.environment)
+        if (await existing(tx, id)).state in WAITING and (now.commit if now else "") == base:
+            await tx.change(id, base_commit=base, base_version=live.version if live else "")
+            await tx.save_changes(id, changes)
+            await tx.save_way_there(id, way)
