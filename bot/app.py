@@ -7,8 +7,9 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import aiohttp
 import structlog
@@ -20,6 +21,7 @@ from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.limits import SLACK
 from bot.domain.people import Person
+from bot.domain.workload import named
 from bot.doors import open_door
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
@@ -115,11 +117,17 @@ async def running(settings: Settings) -> AsyncIterator[Bot]:
         beside = _Beside()
         stack.push_async_callback(beside.finish)
         session = await stack.enter_async_context(outgoing.session(trusted))
-        client = SlackClient(session, token=settings.slack_bot_token.get_secret_value(), base_url=settings.slack_api_url)
+        figures = Figures()
+        client = SlackClient(
+            session,
+            token=settings.slack_bot_token.get_secret_value(),
+            base_url=settings.slack_api_url,
+            called=partial(figures.called, "Slack"),
+        )
         words = Words(settings.gonogo_templates, now=clock.now)
         words.examine()
         workshop = Workshop(settings, loaded, kinds, database, session, clock)
-        rooms = _Rooms(settings, loaded, database, session, workshop, client, words, clock, beside)
+        rooms = _Rooms(settings, loaded, database, session, workshop, client, words, clock, beside, figures)
         yield await rooms.open(stack)
 
 
@@ -136,7 +144,7 @@ class _Rooms:
     words: Words
     clock: SystemClock
     beside: _Beside
-    figures: Figures = field(default_factory=Figures)
+    figures: Figures
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
@@ -238,9 +246,10 @@ class _Rooms:
             [secret.encode() for secret in self.settings.signing_secrets], house.catalog.team, self.settings.slack_app_id, self.clock
         )
 
-        async def database_answers() -> str:
-            async with house.store.transaction():
-                return ""
+        condition = self.database.condition
+
+        async def blocked() -> str:
+            return named((await condition.workload()).blocked)
 
         slack = Standing(self.client)
 
@@ -259,9 +268,15 @@ class _Rooms:
             return await notices.wake(house.store, house.catalog, hint.run, provider=provider)
 
         application = web.Application(client_max_size=SLACK.size, middlewares=[counted])
-        checks = {"database": database_answers, "slack": slack_answers}
-        application.add_routes(health_routes(checks, alive={"engine": engine_works}, worrying={"audit log": audit_holds}))
-        application.add_routes([metrics_route(figures), ci_route(lambda name: _of_name(house, name), wake, figures)])
+        checks = {"database": condition.problem, "slack": slack_answers}
+        application.add_routes(
+            health_routes(
+                checks,
+                alive={"engine": engine_works},
+                worrying={"audit log": audit_holds, "blocked runs": blocked, "database": condition.damage},
+            )
+        )
+        application.add_routes([metrics_route(figures, condition.workload), ci_route(lambda name: _of_name(house, name), wake, figures)])
         if guard.secrets:
             application.add_routes([events_route(guard, reception, figures)])
         return application

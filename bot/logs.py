@@ -34,6 +34,9 @@ BURST = 20
 QUIET = 1.0
 """a second, with the number of those that were left out."""
 KINDS = 500
+TRACED = 60.0
+"""Seconds between two traces of the same fault."""
+LONGEST_ERROR = 300
 
 
 class Calm:
@@ -42,6 +45,7 @@ class Calm:
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
         self._kinds: dict[str, _Kind] = {}
+        self._traced: dict[str, float] = {}
 
     def __call__(self, _logger: Any, _method: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         """Let an event pass, or drop it (a processor of structlog's)."""
@@ -50,6 +54,21 @@ class Calm:
             raise structlog.DropEvent
         if left_out:
             event["left_out"] = left_out
+        return self._traced_once(event)
+
+    def _traced_once(self, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        """Write the whole trace of a fault once a minute; in between one line says what it was."""
+        error = sys.exc_info()[1] if event.get("exc_info") else None
+        if error is None:
+            return event
+        kind = f"{event.get('event')} {type(error).__name__}"
+        if self._now() - self._traced.get(kind, -TRACED) < TRACED:
+            del event["exc_info"]
+            event["error"] = f"{type(error).__name__}: {str(error)[:LONGEST_ERROR]}"
+            return event
+        if len(self._traced) >= KINDS:
+            self._traced.clear()
+        self._traced[kind] = self._now()
         return event
 
     def filter(self, record: logging.LogRecord) -> bool:

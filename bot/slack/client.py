@@ -7,7 +7,8 @@ failure is decided by the caller, who is told whether the call may have been car
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Mapping, Sequence
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -64,10 +65,21 @@ class SlackError(IntegrationError):
         self.is_account = is_account
 
 
+Called = Callable[[str, float], None]
+"""Hears of each call what came of it (ok, refused, limited, failed) and how many seconds it took."""
+
+
+def _nobody(_outcome: str, _seconds: float) -> None:
+    """Count nothing."""
+
+
 class SlackClient:
     """Slack's Web API as the bot uses it. Every method raises SlackError."""
 
-    def __init__(self, session: aiohttp.ClientSession, *, token: str, base_url: str = SLACK_API, timeout: float = TIMEOUT) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession, *, token: str, base_url: str = SLACK_API, timeout: float = TIMEOUT, called: Called = _nobody
+    ) -> None:
+        self._called = called
         self._session = session
         self._timeout = timeout
         self.web = AsyncWebClient(token=token, base_url=base_url, timeout=int(timeout) or 1, session=session, retry_handlers=[])
@@ -198,6 +210,18 @@ class SlackClient:
         return _data(await self._answer(method, call, timeout))
 
     async def _answer(self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None = None) -> AsyncSlackResponse:
+        began, outcome = time.perf_counter(), "failed"
+        try:
+            answer = await self._carried_out(method, call, timeout)
+            outcome = "ok"
+        except SlackError as error:
+            outcome = "limited" if error.wait else "failed" if error.retry else "refused"
+            raise
+        finally:
+            self._called(outcome, time.perf_counter() - began)
+        return answer
+
+    async def _carried_out(self, method: str, call: Awaitable[AsyncSlackResponse], timeout: float | None) -> AsyncSlackResponse:
         try:
             async with asyncio.timeout(timeout or self._timeout):
                 return await call

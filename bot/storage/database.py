@@ -22,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from bot.domain.audit import Keys
 from bot.domain.errors import ConfigurationError, SystemUnavailable
 from bot.ports import Restored
+from bot.storage.condition import SqlCondition
 from bot.storage.faults import told
 from bot.storage.inbox import SqlInbox
 from bot.storage.journal import SqlJournal
@@ -51,6 +52,7 @@ class Database:
     writer: AsyncEngine
     reader: AsyncEngine
     lock: TextIO | None
+    condition: SqlCondition
     marker: Marker
     restored: Restored | None = None
     """Set until ``settle``: this is not the database with which the bot last worked."""
@@ -90,7 +92,8 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     marker = Marker.beside(path)
     database = Database(
         SqlStore(writer, reader, audit_keys, marker), inbox, SqlRuns(writer, reader), SqlStarts(writer, reader),
-        SqlSamples(writer, reader), SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock, marker,
+        SqlSamples(writer, reader), SqlPostings(writer, reader), SqlJournal(writer, reader), writer, reader, lock,
+        SqlCondition(path, writer, reader), marker,
     )  # fmt: skip
     database.restored = await _compared(marker, reader)
     marker.is_held = database.restored is not None

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+
 from aiohttp import web
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Summary, generate_latest
 
+from bot.domain.workload import Workload
 from handlers.web.pulse import loop_lag
 
 ACK_BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.0, 3.0)
@@ -32,10 +35,28 @@ class Figures:
         self._audit = Gauge("gonogo_audit_holds", "1 when the audit log held at its last verification", registry=registry)
         self._audit.set(1)
         self._lag = Gauge("gonogo_event_loop_lag_seconds", "How late the event loop was when this was asked", registry=registry)
+        self._open = Gauge("gonogo_open_deployments", "Deployments that are not over", ["state"], registry=registry)
+        self._blocked = Gauge("gonogo_blocked_runs", "Runbooks that cannot go on without a person", registry=registry)
+        self._outbox = Gauge("gonogo_outbox_messages", "Messages to Slack that are not sent", ["state"], registry=registry)
+        self._inbox = Gauge("gonogo_inbox_commands", "Commands that were accepted and are not answered", registry=registry)
+        self._oldest = Gauge("gonogo_inbox_oldest_seconds", "For how long the oldest of them waits", registry=registry)
+        self._bytes = Gauge("gonogo_database_bytes", "The size of the database and its log", registry=registry)
 
     def audited(self, holds: bool) -> None:
         """Show whether the audit log held when it was last verified."""
         self._audit.set(1 if holds else 0)
+
+    def counted(self, work: Workload) -> None:
+        """Show how much there is to do, and what does not get on."""
+        self._open.clear()
+        for state, count in work.open_deployments.items():
+            self._open.labels(state).set(count)
+        for state in ("waiting", "parked"):
+            self._outbox.labels(state).set(work.outbox.get(state, 0))
+        self._blocked.set(len(work.blocked))
+        self._inbox.set(work.inbox)
+        self._oldest.set(work.oldest_command.total_seconds())
+        self._bytes.set(work.database_bytes)
 
     def rejected(self, reason: str) -> None:
         """Count a request that was turned away."""
@@ -65,11 +86,13 @@ class Figures:
         self._lag.set(seconds)
 
 
-def metrics_route(figures: Figures) -> web.RouteDef:
-    """Give the route ``/metrics``."""
+def metrics_route(figures: Figures, workload: Callable[[], Awaitable[Workload]] | None = None) -> web.RouteDef:
+    """Give the route ``/metrics``; ``workload`` is asked each time."""
 
     async def metrics(_request: web.Request) -> web.Response:
         figures.lagged(await loop_lag())
+        if workload is not None:
+            figures.counted(await workload())
         return web.Response(body=generate_latest(figures.registry), headers={"Content-Type": "text/plain; version=0.0.4; charset=utf-8"})
 
     return web.get("/metrics", metrics)

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError, GonogoError
 from bot.settings import SETTINGS_DOCS
 from bot.storage.backup import back_up
 from bot.storage.database import open_database
-from tests.storage.conftest import deploy
+from tests.storage.conftest import ANA, NOW, deploy
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "run-in-production.md").read_text(encoding="utf-8")
@@ -41,11 +42,19 @@ def url(path: Path) -> str:
 async def deployed(path: Path, times: int = 1) -> int:
     database = await open_database(url(path))
     for _ in range(times):
-        await deploy(database)
+        deployment = await deploy(database)
+        async with database.store.transaction() as tx:
+            await tx.audit(Entry(NOW, ANA, "deploy", deployment=deployment.id))
     async with database.store.reading() as reader:
         found = len(await reader.history("shop", limit=100))
     await database.close()
     return found
+
+
+async def is_known_to_be_restored(path: Path) -> bool:
+    database = await open_database(url(path))
+    await database.close()
+    return database.restored is not None
 
 
 def followed(text: str, folder: Path) -> subprocess.CompletedProcess[str]:
@@ -74,6 +83,7 @@ def test_the_documented_backup_and_restore_bring_back_what_was_there(tmp_path: P
     asyncio.run(deployed(state, 3))
     done = followed(commands("Restore"), tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
+    assert asyncio.run(is_known_to_be_restored(state))
     assert asyncio.run(deployed(state)) == 3, "the two of the copy, and the one that was made now"
     assert stat.S_IMODE(state.stat().st_mode) == 0o600
 

@@ -1,13 +1,15 @@
-"""Slack takes the token no more. What is under way does not depend on it."""
+"""What readiness says of a bot with a dead token, or with a runbook that is blocked; and that the bot goes on."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import replace
 
 import aiohttp
 import pytest
 from pydantic import SecretStr
+from sqlalchemy import text
 
 from bot.app import running
 from bot.domain.deployment import State
@@ -51,3 +53,23 @@ async def _ended(world: World) -> bool:
     assert world.bot is not None
     async with world.bot.database.store.reading() as reader:
         return not await reader.open_deployments()
+
+
+@pytest.mark.case("reliability-6")
+async def test_readiness_names_what_is_blocked_and_stays_within_reach(world: World) -> None:
+    assert world.bot is not None
+    async with world.bot.database.writer.begin() as connection:
+        await connection.execute(
+            text(
+                "INSERT INTO runbook (id, name, version, args, state, signals, attempts, faults, error) "
+                "VALUES ('shop-7', 'deploy', 1, '[]', 'blocked', 0, 0, 0, 'no version 9')"
+            )
+        )
+    async with aiohttp.ClientSession() as session, session.get(f"{world.bot.url}/readyz") as response:
+        assert response.status == 200
+        assert (await response.json())["worries"]["blocked runs"] == "shop-7: no version 9"
+    async with aiohttp.ClientSession() as session, session.get(f"{world.bot.url}/metrics") as response:
+        said = await response.text()
+    assert "gonogo_blocked_runs 1.0" in said
+    assert 'gonogo_vendor_calls_total{outcome="ok",vendor="Slack"}' in said
+    assert re.search(r"gonogo_database_bytes [1-9]", said)

@@ -1,0 +1,87 @@
+"""The condition of the database: whether it really writes, whether it is whole, and how much work is in it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import func, select, text
+from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from bot.domain.deployment import OPEN
+from bot.domain.workload import Workload
+from bot.storage.faults import of_sqlite
+from bot.storage.reader import table
+from bot.storage.tables import DeploymentRow, InboxRow, OutboxRow, RunbookRow, TakenRow
+
+MARK = "readiness"
+LOOKED_THROUGH = 6 * 3600.0
+"""Seconds after which the whole file is looked through again."""
+MOST_BLOCKED = 20
+_CLOSED = frozenset({"sent", "overtaken"})
+
+
+class SqlCondition:
+    """What readiness and the figures ask of the database."""
+
+    def __init__(self, path: Path, writer: AsyncEngine, reader: AsyncEngine) -> None:
+        self._path = path
+        self._writer = writer
+        self._reader = reader
+        self._damage = ""
+        self._looked = float("-inf")
+
+    async def problem(self) -> str:
+        """Write and commit something small; give an empty text, or why nothing can be stored."""
+        now = datetime.now(UTC)
+        statement = insert(table(TakenRow)).values(key=MARK, at=now)
+        try:
+            async with self._writer.begin() as connection:
+                await connection.execute(statement.on_conflict_do_update(index_elements=["key"], set_={"at": now}))
+        except DBAPIError as error:
+            return self._said(error)
+        return ""
+
+    async def damage(self) -> str:
+        """Look through the file now and then; give an empty text, or what is damaged in it."""
+        if time.monotonic() - self._looked < LOOKED_THROUGH:
+            return self._damage
+        self._looked = time.monotonic()
+        try:
+            async with self._reader.connect() as connection:
+                found = str((await connection.execute(text("PRAGMA quick_check(1)"))).scalar())
+        except DBAPIError as error:
+            found = self._said(error)
+        self._damage = "" if found == "ok" else f"The database is damaged ({found.splitlines()[-1]}). Restore a backup."
+        return self._damage
+
+    async def workload(self) -> Workload:
+        """Count what is stored and not done."""
+        states = [str(state) for state in OPEN]
+        deployment, outbox, inbox, run = (table(row) for row in (DeploymentRow, OutboxRow, InboxRow, RunbookRow))
+        async with self._reader.begin() as connection:
+
+            async def counted(row: Any, condition: Any) -> dict[str, int]:
+                found = await connection.execute(select(row.c.state, func.count()).where(condition).group_by(row.c.state))
+                return {row[0]: row[1] for row in found}
+
+            blocked = await connection.execute(select(run.c.id, run.c.error).where(run.c.state == "blocked").limit(MOST_BLOCKED))
+            waiting = await connection.execute(select(func.count(), func.min(inbox.c.at)).where(inbox.c.finished.is_(False)))
+            count, oldest = waiting.one()
+            return Workload(
+                await counted(deployment, deployment.c.state.in_(states)), {row[0]: row[1] for row in blocked},
+                await counted(outbox, outbox.c.state.not_in(_CLOSED)), count,
+                max(datetime.now(UTC) - oldest, timedelta(0)) if oldest else timedelta(0), self._bytes(),
+            )  # fmt: skip
+
+    def _bytes(self) -> int:
+        files = (self._path, self._path.with_name(f"{self._path.name}-wal"))
+        return sum(file.stat().st_size for file in files if file.exists())
+
+    def _said(self, error: DBAPIError) -> str:
+        return str(of_sqlite(self._path, error.orig)) if isinstance(error.orig, sqlite3.Error) else str(error)
