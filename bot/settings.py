@@ -339,4 +339,5 @@ def _sentence(problem: Any) -> str:
         return f"{name}: is no app id; it begins with A and stands under Basic Information."
     if name == "GONOGO_AUDIT_CHANNEL":
         return f"{name}: is no channel id; it begins with C and stands at the end of the channel's details."
-    return f"{name}: cannot be read; see docs/reference/settings.md."
+    meant = next((f" {doc.sentence}" for doc in SETTINGS_DOCS if doc.name == name), "")
+    return f"{name}: cannot be read.{meant}"

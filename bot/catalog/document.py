@@ -95,7 +95,7 @@ def read(path: Path) -> Document:
         text = path.read_text(encoding="utf-8")
     except (OSError, ValueError) as error:
         why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
-        remedy = "Set GONOGO_CONFIG to your file, or begin with docs/reference/gonogo.example.yaml."
+        remedy = "Set GONOGO_CONFIG to your file; gonogo schema prints what it may hold."
         raise ConfigurationError(f"{path}: cannot be read ({why}). {remedy}") from error
     document = Document(path)
     try:

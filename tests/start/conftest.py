@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from bot.cli import main
-
+ROOT = Path(__file__).parents[2]
 CATALOG = """\
 version: 1
 team: T0SANDBOX
@@ -36,19 +38,19 @@ def catalog(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def start(tmp_path: Path, catalog: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]) -> Start:
+def start(tmp_path: Path, catalog: Path) -> Start:
     """Give a way to run a command with an environment of its own; it ends, and says why."""
 
     def ran(*command: str, **environment: str) -> Ended:
         usual = {
             "SLACK_BOT_TOKEN": "xoxb-1", "SLACK_SIGNING_SECRET": "0123456789abcdef", "SLACK_API_URL": "http://127.0.0.1:9/api/",
             "GONOGO_CONFIG": str(catalog), "GONOGO_DATABASE_URL": f"sqlite+aiosqlite:///{tmp_path}/var/gonogo.db",
-            "GONOGO_WORK_DIR": f"{tmp_path}/var", "GONOGO_LISTEN": "127.0.0.1:0",
+            "GONOGO_WORK_DIR": f"{tmp_path}/var", "GONOGO_LISTEN": "127.0.0.1:0", "PATH": os.environ["PATH"],
         }  # fmt: skip
-        for name, value in (usual | environment).items():
-            monkeypatch.setenv(name, value)
-        with pytest.raises(SystemExit) as ended:
-            main(command)
-        return int(ended.value.code or 0), capfd.readouterr().err
+        whole = usual | environment
+        done = subprocess.run(
+            [sys.executable, "-m", "bot", *command], env=whole, capture_output=True, text=True, check=False, cwd=ROOT, timeout=60
+        )
+        return done.returncode, done.stderr
 
     return ran

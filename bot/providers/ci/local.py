@@ -210,7 +210,15 @@ class LocalCI:
         try:
             actions = ", ".join((await self._pipeline((await self._git.resolve("HEAD")).commit)).pipelines)
         except IntegrationError as error:
-            return [*found, Finding("pipeline", ok=False, sentence=str(error), remedy="See docs/how-to/write-a-pipeline.md.")]
+            return [
+                *found,
+                Finding(
+                    "pipeline",
+                    ok=False,
+                    sentence=str(error),
+                    remedy="Write it as pipelines: {deploy: {stages: [{name: deploy, run: ./deploy.sh}]}}.",
+                ),
+            ]
         return [*found, Finding("pipeline", ok=True, sentence=f"{pipeline.FILE} of the newest commit has: {actions}.")]
 
     async def files(self) -> Sequence[str]:
