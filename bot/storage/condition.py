@@ -57,7 +57,8 @@ class SqlCondition:
                 found = str((await connection.execute(text("PRAGMA quick_check(1)"))).scalar())
         except DBAPIError as error:
             found = self._said(error)
-        self._damage = "" if found == "ok" else f"The database is damaged ({found.splitlines()[-1]}). Restore a backup."
+        where = found.rpartition("\n")[2]
+        self._damage = "" if found == "ok" else f"The database is damaged ({where}). Restore a backup."
         return self._damage
 
     async def workload(self) -> Workload:
