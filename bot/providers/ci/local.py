@@ -227,7 +227,7 @@ class LocalCI:
 
     def _whose(self) -> Finding:
         """Say as whom stages run, and what they could read."""
-        remedy = "Run the bot as root with the option user, or use a CI of its own. See docs/how-to/write-a-pipeline.md."
+        remedy = "Run the bot as root with the option user, or use a CI of its own."
         try:
             account = self._account()
         except IntegrationError as error:
