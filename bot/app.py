@@ -15,7 +15,7 @@ import aiohttp
 import structlog
 from aiohttp import web
 
-from bot import audit, outgoing
+from bot import audit, outgoing, secrecy
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
 from bot.domain.errors import ConfigurationError, IntegrationError
@@ -34,7 +34,7 @@ from bot.services.doors import Doors
 from bot.services.house import House, Pace
 from bot.services.people import TERMINAL, People
 from bot.services.standing import cards_due
-from bot.settings import Settings
+from bot.settings import SETTINGS_DOCS, Settings
 from bot.slack.announcer import SlackAnnouncer
 from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs
@@ -86,8 +86,10 @@ class Bot:
 
 
 async def serve(settings: Settings) -> int:
-    """Run the bot until it is told to stop; then drain and stop."""
+    """Run the bot until it is told to stop; then drain and stop. What it starts cannot read its secrets."""
     set_up_logs(settings.gonogo_log_level)
+    secrecy.withdraw((*(doc.name for doc in SETTINGS_DOCS if doc.secret), *settings.provider_secrets))
+    secrecy.close_to_others()
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGINT, signal.SIGTERM):

@@ -9,7 +9,9 @@ from __future__ import annotations
 import asyncio
 import os
 import shutil
+import signal
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -72,6 +74,7 @@ class Git:
         process = await asyncio.create_subprocess_exec(
             "git", "-C", str(self.repository), *arguments, stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE, env=self._environment,
+            start_new_session=True,
         )  # fmt: skip
         try:
             async with asyncio.timeout(patience):
@@ -218,13 +221,19 @@ async def _heard(stream: asyncio.StreamReader | None, most: int, speaker: asynci
     while stream is not None and (chunk := await stream.read(65536)):
         heard += chunk[: most + 1 - len(heard)]
         if len(heard) > most and speaker is not None and speaker.returncode is None:
-            speaker.kill()
+            _kill(speaker)
     return bytes(heard)
+
+
+def _kill(process: asyncio.subprocess.Process) -> None:
+    """Kill git with all that it has started, which would hold its pipes open."""
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
     """Kill git and empty its pipes, without which nobody learns of its end."""
-    process.kill()
+    _kill(process)
     rest = asyncio.gather(_heard(process.stdout, 0), _heard(process.stderr, 0), process.wait())
     await asyncio.wait([rest], timeout=1)  # what git had started may hold a pipe
     rest.cancel()

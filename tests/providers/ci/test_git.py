@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 from pathlib import Path
 
@@ -9,6 +10,7 @@ import pytest
 
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.ports import Latest, RefKind
+from bot.providers.ci.clone import Clone
 from bot.providers.ci.git import Git
 from bot.providers.ci.versions import Tags
 
@@ -188,3 +190,38 @@ async def test_git_that_hangs_is_ended_with_a_sentence(repository: Repository, g
     repository.git("config", "alias.hangs", "!sleep 30")
     with pytest.raises(IntegrationError, match="took too long"):
         await git.run("hangs", patience=0.2)
+
+
+# A clone --------------------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.case("ci-and-refs-9")
+async def test_what_was_pushed_since_the_last_fetch_is_what_a_name_means(repository: Repository, tmp_path: Path) -> None:
+    old = repository.commit("old")
+    repository.git("tag", "stable", old)
+    clone = Clone(Git(repository.clone(tmp_path / "clone").path))
+    new = repository.commit("new")
+    repository.git("tag", "--force", "stable", new)
+    repository.git("tag", "v1.0.0", new)
+    assert {(await clone.resolve(ref)).commit for ref in ("main", "stable", "v1.0.0", "latest", new, new[:8])} == {new}
+
+
+@pytest.mark.case("ci-and-refs-9")
+async def test_when_the_remote_does_not_answer_no_name_is_guessed_and_a_whole_commit_still_works(
+    repository: Repository, tmp_path: Path
+) -> None:
+    commit = repository.commit("first")
+    clone = Clone(Git(repository.clone(tmp_path / "clone").path))
+    await asyncio.to_thread(repository.path.rename, tmp_path / "away")
+    with pytest.raises(IntegrationError, match="origin could not be asked what is new: git fetch: fatal") as refused:
+        await clone.resolve("main")
+    assert refused.value.retry
+    assert (await clone.resolve(commit)).commit == commit
+
+
+@pytest.mark.case("ci-and-refs-9")
+async def test_where_somebody_else_fetches_a_name_means_what_was_fetched_last(repository: Repository, tmp_path: Path) -> None:
+    old = repository.commit("old")
+    clone = Clone(Git(repository.clone(tmp_path / "clone").path), fetches=False)
+    repository.commit("new")
+    assert (await clone.resolve("main")).commit == old
