@@ -27,7 +27,7 @@ from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import CIProvider, Live, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
-from bot.services import board, deployments, notices, summaries, timely
+from bot.services import board, deployments, notices, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
 from bot.services.desk import Desk
 from bot.services.doors import Doors
@@ -182,6 +182,7 @@ class _Rooms:
             catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
         )
         socket = self._socket(reception)
+        await self._tell_of_a_restore(house)
         async with store.reading() as reader:
             recent = await reader.changed_since(self.clock.now() - REDRAWN)  # the last change may not have reached its card
             cards = [deployment.id for deployment in (*await reader.open_deployments(), *recent)]
@@ -198,6 +199,12 @@ class _Rooms:
         await watch.open()
         stack.push_async_callback(reception.close)  # after the doors are shut
         return await self._open_doors(stack, house, self._application(house, reception, socket, engine, announcer, watch), socket)
+
+    async def _tell_of_a_restore(self, house: House) -> None:
+        """Before anything is done on the word of the database."""
+        if self.database.restored is not None:
+            await restoring.notice(house, self.database.restored, audit.channels(self.settings, house))
+            self.database.settle()
 
     async def _open_doors(self, stack: AsyncExitStack, house: House, application: web.Application, socket: Socket | None) -> Bot:
         bot = Bot(house, self.database, application, await open_door(stack, application, self.settings, self.figures))

@@ -58,10 +58,16 @@ def export(settings: Settings, out: TextIO, *, form: Form, wanted: Wanted) -> in
 def watch(settings: Settings, house: House, found: Callable[[bool], None]) -> tuple[AuditWatch, SqlAuditLog]:
     """Build what watches over the log of a bot that runs, and the log, which is to be closed after it."""
     log = SqlAuditLog(settings.gonogo_database_url, settings.audit_keys)
-    channel, services = settings.gonogo_audit_channel, house.catalog.services.values()
-    alarms = [channel] if channel else sorted({service.channel for service in services if service.channel})
+    alarms, channel = channels(settings, house), settings.gonogo_audit_channel
     file = HeadFile(settings.gonogo_audit_heads) if settings.gonogo_audit_heads else None
     return AuditWatch(house.store, log, settings.audit_keys, house.clock, alarms, channel, file, found), log
+
+
+def channels(settings: Settings, house: House) -> Sequence[str]:
+    """Name the channels in which is told what is wrong with the database or its log: the one for it, else those of the services."""
+    if settings.gonogo_audit_channel:
+        return [settings.gonogo_audit_channel]
+    return sorted({service.channel for service in house.catalog.services.values() if service.channel})
 
 
 def head_given(text: str) -> Head:

@@ -1152,6 +1152,8 @@ class BoardRow:
     locks: tuple[Lock, ...] = ()
     frozen_until: datetime | None = None
     frozen_because: str = ""
+    unclear: str = ""
+    """Why it is not known what runs there; empty when it is. Then ``live`` is only what was recorded last."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

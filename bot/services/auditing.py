@@ -141,13 +141,9 @@ class AuditWatch:
         log.error("the audit log does not hold", why=_problem(report))
         day, facts = self.clock.now().date().isoformat(), _facts(report)
         async with self.store.transaction() as tx:
-            for channel in self.alarms or await self._where_it_was_used(tx):
+            for channel in self.alarms or await where_it_was_used(tx, self.clock.now()):
                 key = f"audit:broken:{facts['entry']}:{facts['head']}:{day}:{channel}"
                 await tx.say(Message(key, "audit_broken", facts, to="channel", channel=channel))
-
-    async def _where_it_was_used(self, reader: Reader) -> Sequence[str]:
-        recent = await reader.changed_since(self.clock.now() - RECENT)
-        return sorted({deployment.channel for deployment in recent if deployment.channel})
 
     async def _note_key(self, report: Report) -> None:
         """Write down that from here on another key signs, or none."""
@@ -157,6 +153,12 @@ class AuditWatch:
         facts = {"before": report.stretches[-1].key, "now": now}
         async with self.store.transaction() as tx:
             await tx.audit(Entry(self.clock.now(), GONOGO, "audit key", facts=facts))
+
+
+async def where_it_was_used(reader: Reader, until: datetime) -> Sequence[str]:
+    """Name the channels in which somebody has deployed lately."""
+    recent = await reader.changed_since(until - RECENT)
+    return sorted({deployment.channel for deployment in recent if deployment.channel})
 
 
 def _facts(report: Report) -> dict[str, object]:

@@ -12,6 +12,7 @@ from bot.domain.commands import Check, History, Status
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
+from bot.domain.places import Ground
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, BoardRow, Intent, Json, Reader, Shift
@@ -177,9 +178,15 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                         locks,
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
+                        await _unclear(reader, each.name, environment),
                     )
                 )
     return tuple(found)
+
+
+async def _unclear(reader: Reader, service: str, environment: str) -> str:
+    strays = await reader.strays(service, environment)
+    return Ground("", "", "", doubt=await reader.doubt(service, environment), strays=strays).in_words
 
 
 async def status(house: House, intent: Intent, command: Status) -> Answer:
@@ -197,6 +204,7 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
         "deployment": live.deployment if live else "", "open": [asdict(each) for each in row.open],
         "locks": [facts_of_lock(lock) for lock in row.locks],
         "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
+        "unclear": row.unclear,
     }  # fmt: skip
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, SayLive, Unquarantine
-from bot.domain.deployment import Acceptance
+from bot.domain.deployment import WAITING, Acceptance
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.ports import Answer, Intent, Live, Resolved, Transaction
 from bot.services.house import House, act
@@ -58,10 +58,10 @@ async def _say_live(house: House, intent: Intent, tx: Transaction, command: SayL
         lead = f"<@{standing.lead.user}>, its lead, or " if standing and standing.lead else ""
         who = " or ".join(house.people.named_by_role(Permission.HAND_OVER)) or "whoever keeps gonogo.yaml"
         raise NotAllowed(f"You cannot say what is live in {service} {environment}. {lead}{who} can.")
-    holder = await tx.holder(service, environment)
-    if holder:
+    holder = await tx.deployment(await tx.holder(service, environment))
+    if holder is not None and holder.state not in WAITING:
         raise NotPossible(
-            f"{holder} is under way in {service} {environment}; what is live is changing. Wait for its end, or stop it first."
+            f"{holder.id} is under way in {service} {environment}; what is live is changing. Wait for its end, or stop it first."
         )
     live = await tx.live(service, environment)
     same = live if live is not None and live.commit == resolved.commit else None

@@ -61,7 +61,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
     }
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
-        "frozen_because": text, "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
+        "frozen_because": text, "unclear": text, "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
     }  # fmt: skip
     past = {
         **deployment,
@@ -85,7 +85,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "people": ["T1/UBO"], "item_titles": {text: text}, "names": {"T1/UBO": text},
         "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,
         "left_out": times, "left_out_after": 5, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
-        "hash": text, "key": text,
+        "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
     return {
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,

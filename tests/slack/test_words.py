@@ -48,7 +48,7 @@ STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=Tr
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
     "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
-    "frozen_because": "quarter end",
+    "frozen_because": "quarter end", "unclear": "",
 }  # fmt: skip
 EMPTY_ROW = {
     **ROW,
@@ -162,6 +162,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": ""},
     "acknowledge_request": {**FACTS, "until": AT},
     "audit_broken": {"entry": 7, "fault": "changed", "head": 0, "agreement": ""},
+    "restored": {"as_of": AT, "lost": 3, "places": [{"service": "storefront", "environment": "production", "version": "v1.1.0"}]},
     "audit_head": {"n": 7, "hash": "f" * 64, "key": "5e0c1f2a", "at": AT},
     "no_channel": {"title": "storefront", "deployment": "storefront-42", "channel": "C9"},
 }

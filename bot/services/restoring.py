@@ -1,0 +1,55 @@
+"""After a restore: the database does not know what was done since the copy was made, so nobody goes forward on what it says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import structlog
+
+from bot.domain.audit import RESTORED, Entry
+from bot.domain.people import GONOGO
+from bot.domain.places import Doubt, Unclear
+from bot.ports import Message, Reader, Restored
+from bot.services.auditing import where_it_was_used
+from bot.services.house import House
+
+log = structlog.get_logger(__name__)
+
+
+async def notice(house: House, restored: Restored, channels: Sequence[str]) -> None:
+    """Make every environment unclear until somebody says what is live there, write it down, and tell it where people deploy."""
+    why, now = _why(restored), house.now()
+    log.warning(
+        "the database is not the one that was last worked with; what is live is unclear", newest=restored.newest, known=restored.known
+    )
+    async with house.store.transaction() as tx:
+        for service in house.catalog.services.values():
+            for environment in service.environments:
+                await tx.cast_doubt(service.name, environment, Doubt(Unclear.RESTORED, why, now))
+        await tx.audit(Entry(now, GONOGO, RESTORED, facts={"newest": restored.newest, "known": restored.known}))
+        facts = {**await _places(house, tx), "as_of": restored.as_of.isoformat() if restored.as_of else "", "lost": _lost(restored)}
+        for channel in channels or await where_it_was_used(tx, restored.as_of or now):
+            await tx.say(
+                Message(f"restored:{restored.newest}:{now.isoformat()}:{channel}", "restored", facts, to="channel", channel=channel)
+            )
+
+
+def _lost(restored: Restored) -> int:
+    """Count the audit entries that are known to be missing; 0 when it is not known."""
+    return max(restored.known - restored.newest, 0)
+
+
+def _why(restored: Restored) -> str:
+    if restored.as_of is None:
+        return "the database is new, but the bot has worked here before"
+    copy = f"the database was put back from a copy of {restored.as_of:%Y-%m-%d %H:%M} UTC"
+    return copy if restored.known else f"the database comes from elsewhere, and ends at {restored.as_of:%Y-%m-%d %H:%M} UTC"
+
+
+async def _places(house: House, reader: Reader) -> dict[str, object]:
+    places = []
+    for service in house.catalog.services.values():
+        for environment in service.environments:
+            live = await reader.live(service.name, environment)
+            places.append({"service": service.name, "environment": environment, "version": live.version if live else ""})
+    return {"places": places}
