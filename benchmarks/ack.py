@@ -47,6 +47,7 @@ from bot.domain.card import Action
 from bot.domain.catalog import Catalog
 from bot.domain.people import Person
 from bot.ports import Intent
+from bot.slack.ours import Ours
 from bot.storage.database import open_database
 from handlers.slack import buttons, deploy, home, rollback
 from handlers.slack.guard import Guard, events_route
@@ -136,7 +137,7 @@ async def ours(folder: Path) -> AsyncIterator[web.RouteDef]:
     reception.serve(app)
     gc.collect()
     gc.freeze()  # as ``bot.app.serve`` does
-    yield events_route(Guard([SECRET], TEAM, "", clock), reception, Figures())
+    yield events_route(Guard([SECRET], Ours(TEAM), clock), reception, Figures())
     await reception.close()
     await database.close()
 

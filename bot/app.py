@@ -7,7 +7,7 @@ import gc
 import signal
 from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 
@@ -40,10 +40,11 @@ from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs
 from bot.slack.directory import SlackDirectory
 from bot.slack.forms import Forms
+from bot.slack.ours import Ours
 from bot.slack.render import Words
 from bot.slack.socket import Socket
 from bot.slack.standing import Standing
-from bot.start import who_am_i
+from bot.start import who_am_i, who_is_ours
 from bot.storage.database import Database, open_database
 from bot.wiring import known_kinds, released
 from bot.workshop import Workshop
@@ -147,12 +148,14 @@ class _Rooms:
     clock: SystemClock
     beside: _Beside
     figures: Figures
+    ours: Ours = field(default_factory=lambda: Ours(""))
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
         async with store.reading() as reader:
             under_way = len(await reader.open_deployments())
         me = await who_am_i(self.client, catalog.team, under_way)
+        self.ours = await who_is_ours(self.client, catalog.team, self.settings.slack_app_id, me)
         house: House
 
         registry = released(lambda: house)
@@ -243,7 +246,7 @@ class _Rooms:
             return None
         return Socket(
             app_token=self.settings.slack_app_token.get_secret_value(), api_url=self.settings.slack_api_url, session=self.session,
-            team=self.loaded.catalog.team, dispatch=reception.dispatch, proxy=outgoing.proxy_of(self.settings.slack_api_url),
+            ours=self.ours, dispatch=reception.dispatch, proxy=outgoing.proxy_of(self.settings.slack_api_url),
             trusted=outgoing.trusted(self.settings.gonogo_ca_file),
         )  # fmt: skip
 
@@ -251,9 +254,7 @@ class _Rooms:
         self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine, announcer: SlackAnnouncer, watch: AuditWatch
     ) -> web.Application:
         figures = self.figures
-        guard = Guard(
-            [secret.encode() for secret in self.settings.signing_secrets], house.catalog.team, self.settings.slack_app_id, self.clock
-        )
+        guard = Guard([secret.encode() for secret in self.settings.signing_secrets], self.ours, self.clock)
 
         condition = self.database.condition
 

@@ -208,7 +208,7 @@ SETTINGS_DOCS: tuple[SettingDoc, ...] = (
         "SLACK_APP_TOKEN", "", "The app-level token (`xapp-…`). Set it for Socket Mode; without it the bot serves HTTP.", secret=True
     ),
     SettingDoc("SLACK_API_URL", "https://slack.com/api/", "Base address of Slack's Web API; point it at an emulator to try things."),
-    SettingDoc("SLACK_APP_ID", "", "The app's id (`A…`). When set, requests for any other app are refused."),
+    SettingDoc("SLACK_APP_ID", "", "The app's id (`A…`); without it Slack is asked at the start. Requests for any other app are refused."),
     SettingDoc("GONOGO_CONFIG", "gonogo.yaml", "The catalog of services, environments and people."),
     SettingDoc("GONOGO_DATABASE_URL", "sqlite+aiosqlite:///var/gonogo.db", "The database; one process per file."),
     SettingDoc("GONOGO_LISTEN", "0.0.0.0:3000", "Host and port of the web server (health, metrics, webhooks, Slack over HTTP)."),

@@ -12,6 +12,7 @@ from bot.domain.errors import ConfigurationError, GonogoError, IntegrationError
 from bot.domain.faults import of_system
 from bot.settings import Settings
 from bot.slack.client import SlackClient, SlackError
+from bot.slack.ours import Ours
 
 log = structlog.get_logger(__name__)
 
@@ -40,7 +41,17 @@ async def who_am_i(client: SlackClient, team: str, under_way: int) -> Mapping[st
         raise ConfigurationError(
             f"SLACK_BOT_TOKEN is for workspace {me.get('team_id')}, but gonogo.yaml says team: {team}. Correct one of them."
         )
-    return {str(name): str(value) for name, value in me.items()}
+    return {str(name): str(value) for name, value in me.items() if value is not None}
+
+
+async def who_is_ours(client: SlackClient, team: str, app: str, me: Mapping[str, str]) -> Ours:
+    """Learn which app and which organisation are ours. Slack is asked for an app that is not configured; without an answer any is."""
+    if not app and me.get("bot_id"):
+        try:
+            app = await client.app_of(me["bot_id"])
+        except IntegrationError:
+            log.warning("Slack does not say which app this is; set SLACK_APP_ID to have requests for any other app refused")
+    return Ours(team, app, me.get("enterprise_id", ""))
 
 
 def cannot_listen(error: OSError, settings: Settings) -> GonogoError:

@@ -11,16 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ruamel.yaml import YAML
 from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, SequenceNode
 
 from bot.domain.errors import ConfigurationError
+from bot.domain.limits import CATALOG, Unreadable
+from bot.foreign import yaml_reader, yaml_text
 
 Loc = tuple[str | int, ...]
 """Where something stands: ``("services", "storefront", "channel")``."""
 
-MOST_VALUES = 50_000
+MOST_VALUES = CATALOG.items
 """More values than any catalog has; a file of aliases of aliases is stopped here."""
 
 
@@ -89,23 +90,31 @@ class Document:
         return found
 
 
+def _bytes(path: Path) -> bytes:
+    """Read no more of a file than is allowed: it may be a device, or have no end."""
+    with path.open("rb") as file:
+        return file.read(CATALOG.size + 1)
+
+
 def read(path: Path) -> Document:
     """Read a file. Raises ConfigurationError when it cannot be read or is not YAML."""
     try:
-        text = path.read_text(encoding="utf-8")
-    except (OSError, ValueError) as error:
-        why = error.strerror if isinstance(error, OSError) else "it is not UTF-8 text"
+        text = yaml_text(_bytes(path), CATALOG)
+    except (OSError, Unreadable) as error:
+        why = error.strerror if isinstance(error, OSError) else str(error).replace("gonogo.yaml ", "it ").removesuffix(".")
         remedy = "Set GONOGO_CONFIG to your file; gonogo schema prints what it may hold."
         raise ConfigurationError(f"{path}: cannot be read ({why}). {remedy}") from error
     document = Document(path)
     try:
-        node = YAML(typ="safe", pure=True).compose(text)
+        node = yaml_reader(CATALOG).compose(text)
         document.value = {} if node is None else document._build(node, ())  # noqa: SLF001 - it builds itself here
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
         raise ConfigurationError(f"{path.name}:{line}: this is not YAML: {error.problem}. Check the indentation and the quotes.") from error
-    except (YAMLError, RecursionError) as error:
+    except Unreadable as error:
+        raise ConfigurationError(f"{path.name}: {str(error).removeprefix('gonogo.yaml ')} Look for lists in lists in lists.") from error
+    except (YAMLError, ValueError, LookupError, RecursionError) as error:
         raise ConfigurationError(f"{path.name}: this is not YAML. Check for control characters and for lists in lists in lists.") from error
     return document
 

@@ -201,6 +201,11 @@ class SlackClient:
         """Test the token: team, user and bot id."""
         return await self._asked("auth.test", self.web.auth_test())
 
+    async def app_of(self, bot: str) -> str:
+        """Name the app that a bot belongs to."""
+        found = (await self._asked("bots.info", self.web.bots_info(bot=bot))).get("bot")
+        return str(found.get("app_id") or "") if isinstance(found, dict) else ""
+
     async def standing(self) -> tuple[Mapping[str, Any], Mapping[str, str]]:
         """Test the token, and give the answer's headers too (lower case): ``x-oauth-scopes``, ``date``."""
         answer = await self._answer("auth.test", self.web.auth_test())

@@ -23,6 +23,8 @@ from slack_sdk.socket_mode.request import SocketModeRequest
 from slack_sdk.socket_mode.response import SocketModeResponse
 from slack_sdk.web.async_client import AsyncWebClient
 
+from bot.slack.ours import Ours
+
 log = structlog.get_logger(__name__)
 quiet = logging.getLogger("gonogo.socket")
 """For the clients' own log lines, which may hold the address with its ticket."""
@@ -41,14 +43,14 @@ class Socket:
     """One Socket Mode connection that is kept."""
 
     def __init__(
-        self, *, app_token: str, api_url: str, session: aiohttp.ClientSession, team: str, dispatch: Dispatch,
+        self, *, app_token: str, api_url: str, session: aiohttp.ClientSession, ours: Ours, dispatch: Dispatch,
         ping: float = PING, silent: float = SILENT, proxy: str = "", trusted: ssl.SSLContext | None = None,
     ) -> None:  # fmt: skip
         self._app_token = app_token
         self._web = AsyncWebClient(token=app_token, base_url=api_url, session=session, logger=quiet, ssl=trusted)
         self._web.proxy = None  # the session chooses
         self._proxy = proxy or None
-        self._team = team
+        self._ours = ours
         self._dispatch = dispatch
         self._ping = ping
         self._silent = silent
@@ -109,23 +111,16 @@ class Socket:
 
     async def _received(self, client: AsyncBaseSocketModeClient, request: SocketModeRequest) -> None:
         self._last_envelope = time.monotonic()
-        if request.type not in KNOWN or not self._is_ours(request.payload):
+        if request.type not in KNOWN or self._ours.strange(request.payload):
             log.warning("an envelope was not for us", kind=request.type)
             await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id))
             return
-        status, body = await self._dispatch(request.payload)
+        status, body = await self._dispatch(self._ours.settled(request.payload))
         if status != 200:  # noqa: PLR2004 - what is not accepted is not acknowledged
             log.warning("an envelope was not accepted", kind=request.type, status=status)
             return
         payload = json.loads(body) if body.startswith("{") else ({"text": body} if body else None)
         await client.send_socket_mode_response(SocketModeResponse(envelope_id=request.envelope_id, payload=payload))
-
-    def _is_ours(self, payload: dict[str, Any]) -> bool:
-        """Tell whether a payload is for our workspace; one for a whole organisation is told by the person's own."""
-        team, user = payload.get("team"), payload.get("user")
-        named = [payload.get("team_id"), team.get("id") if isinstance(team, dict) else None]
-        found = [each for each in named if each] or [user.get("team_id") if isinstance(user, dict) else None]
-        return all(each == self._team for each in found)
 
 
 async def _end(client: SocketModeClient) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import structlog
 from sqlalchemy import delete, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -22,6 +23,8 @@ from bot.domain.people import Person
 from bot.ports import Intent, Place
 from bot.storage.reader import table
 from bot.storage.tables import InboxRow, TakenRow
+
+log = structlog.get_logger(__name__)
 
 KEEP = timedelta(days=2)
 """How long a key is kept against late duplicates; Slack's last retry comes after minutes."""
@@ -48,6 +51,7 @@ class SqlInbox:
         self._connection: sqlite3.Connection | None = None
         self._waiting: list[_Waiting] = []
         self._flush: asyncio.Task[None] | None = None
+        self._unreadable: set[str] = set()
 
     async def accept(self, intent: Intent) -> bool:
         """Store an intent durably; False when its key was stored before."""
@@ -102,8 +106,19 @@ class SqlInbox:
         """List what was accepted and not finished, oldest first."""
         row = table(InboxRow)
         async with self._reader.begin() as connection:
-            rows = (await connection.execute(select(row.c.body).where(row.c.finished.is_(False)).order_by(row.c.at))).scalars().all()
-        return tuple(_read(body) for body in rows)
+            chosen = select(row.c.key, row.c.body).where(row.c.finished.is_(False)).order_by(row.c.at)
+            rows = (await connection.execute(chosen)).all()
+        return tuple(intent for intent in [self._read_or_leave(key, body) for key, body in rows] if intent is not None)
+
+    def _read_or_leave(self, key: str, body: str) -> Intent | None:
+        """Read a stored command; one that cannot be read stays where it is, said once, and holds up no other."""
+        try:
+            return _read(body)
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            if key not in self._unreadable:
+                self._unreadable.add(key)
+                log.error("a stored command cannot be read and is left aside", key=key, error=type(error).__name__)  # noqa: TRY400
+            return None
 
     async def finish(self, key: str) -> None:
         """Forget an intent's contents, with Slack's answer address in it; the key is kept for a while."""

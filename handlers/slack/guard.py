@@ -19,7 +19,8 @@ from multidict import CIMultiDictProxy
 
 from bot.domain.limits import SLACK, Unreadable, read_json
 from bot.ports import Clock
-from handlers.slack.reception import NOT_READ, Reception, teams_of
+from bot.slack.ours import Ours
+from handlers.slack.reception import NOT_READ, Reception
 from handlers.web.bodies import PATIENCE, Turned, read_body
 from handlers.web.figures import Figures
 from handlers.web.notes import Notes
@@ -36,8 +37,7 @@ class Guard:
     """What a request must be to come in. ``secrets`` holds the current signing secret and, during a rotation, the one before."""
 
     secrets: Sequence[bytes]
-    team: str
-    app_id: str
+    ours: Ours
     clock: Clock
 
     def admit(self, headers: CIMultiDictProxy[str], body: bytes) -> dict[str, Any]:
@@ -45,8 +45,10 @@ class Guard:
         self._verify(headers, body)
         payload = read(headers.get("Content-Type", ""), body)
         if payload.get("type") != "url_verification":
-            self._check_home(payload)
-        return payload
+            strange = self.ours.strange(payload)
+            if strange:
+                raise Turned(403, strange)
+        return self.ours.settled(payload)
 
     def _verify(self, headers: CIMultiDictProxy[str], body: bytes) -> None:
         stamp, signature = _one(headers, "X-Slack-Request-Timestamp"), _one(headers, "X-Slack-Signature")
@@ -60,13 +62,6 @@ class Guard:
         matches = [hmac.compare_digest(given, each) for each in expected]  # each is compared, whatever the first says
         if not any(matches):
             raise Turned(401, "signature")
-
-    def _check_home(self, payload: dict[str, Any]) -> None:
-        """Refuse what is signed but meant for another workspace or app, and what does not say for which."""
-        if teams_of(payload) != {self.team}:
-            raise Turned(403, "team")
-        if self.app_id and payload.get("api_app_id") != self.app_id:
-            raise Turned(403, "app")
 
 
 def _one(headers: CIMultiDictProxy[str], name: str) -> str:

@@ -152,7 +152,10 @@ class Reception:
         except Exception as error:  # noqa: BLE001 - whatever Bolt makes of a strange payload, the sender is told and nothing else happens
             log.warning("a payload could not be dispatched", kind=payload.get("type"), error=type(error).__name__)
             return NOT_READ, ""
-        if answer.status == 404 and payload.get("type") in {"event_callback", "view_closed"}:  # noqa: PLR2004 - nobody listens
+        if answer.status >= 500:  # noqa: PLR2004 - Bolt's own fault with a payload; ours are explained to the person
+            log.warning("a payload was not understood", kind=payload.get("type"), status=answer.status)
+            return NOT_READ, ""
+        if answer.status == 404 and payload.get("type") in {"event_callback", "view_closed", "app_rate_limited"}:  # noqa: PLR2004 - nobody listens
             return 200, ""  # Slack would send it again and again
         return answer.status, answer.body or ""
 
@@ -173,17 +176,6 @@ class Reception:
         self._tasks.discard(task)
         if not task.cancelled() and task.exception() is not None:
             log.error("what was begun beside an ack failed", task=task.get_name(), error=str(task.exception()))
-
-
-def teams_of(payload: dict[str, Any]) -> set[str]:
-    """List the workspaces that a payload is for. One for a whole organisation names none; then the person's own counts."""
-    named = [payload.get("team_id"), _of(payload.get("team"), "id")]
-    found = [each for each in named if each not in (None, "")] or [_of(payload.get("user"), "team_id")]
-    return {each if isinstance(each, str) else "" for each in found}
-
-
-def _of(value: object, key: str) -> object:
-    return value.get(key) if isinstance(value, dict) else None
 
 
 def bolt_app(client: AsyncWebClient, *, token: str, team: str, bot_user: str, bot: str) -> AsyncApp:

@@ -13,11 +13,14 @@ TEXTS = (
     "action_id", "block_id", "event_id", "action_ts", "value", "name",
 )  # fmt: skip
 OBJECTS = ("team", "user", "channel", "message", "view", "enterprise", "container", "event", "state")
+EVENT_OBJECTS = ("message", "previous_message", "view", "assistant_thread", "function", "workflow_step")
 LONGEST_TEXT = 4000
 """Twice Slack's own longest, the value of a button."""
 LONGEST_METADATA = 3000
 VIEWS = frozenset({"view_submission", "view_closed"})
 ASKING = frozenset({"shortcut", "message_action"})
+HEARD = frozenset({"app_rate_limited", "url_verification"})
+"""What has no parts that anybody relies on. Whatever else there is (old dialogs, attachments, steps of workflows) this app has none of."""
 PERSON = ("id", "team_id")
 
 
@@ -47,7 +50,7 @@ def _fits_type(payload: Mapping[str, Any]) -> bool:
         return bool(payload.get("callback_id"))
     if kind == "block_suggestion":
         return bool(payload.get("action_id"))
-    return bool(kind)
+    return kind in HEARD
 
 
 def _are_actions(actions: object) -> bool:
@@ -71,9 +74,7 @@ def _is_view(view: Mapping[str, Any]) -> bool:
 
 
 def _is_event(event: Mapping[str, Any]) -> bool:
-    return _has_texts(event, ("type", "tab", "subtype", "channel_type")) and all(
-        isinstance(event.get(name), dict | None) for name in ("message", "previous_message", "view", "assistant_thread")
-    )
+    return _has_texts(event, ("type", "tab", "subtype", "channel_type")) and _has_objects(event, EVENT_OBJECTS)
 
 
 def _is_message(message: Mapping[str, Any]) -> bool:

@@ -1,9 +1,9 @@
 """Connections from strangers: deadlines, caps, and who has to go when there is no room.
 
 A connection *arrives* until a whole request is there, head and body; it is *served* while it is answered, and *rests* between two requests.
-Whoever is served stays; of the others the oldest makes room for the newest, first among those of its own address. So a flood of half
-requests drives itself out, and one that sends its request at once is let in however many do not. Descriptors for the bot's own files and
-outgoing calls are never given away.
+Whoever is served stays; of the others the oldest makes room for the newest, first among those of its own address, then of the address that
+has the most. So a flood of half requests drives itself out, and one that sends its request at once is let in however many do not.
+Descriptors for the bot's own files and outgoing calls are never given away.
 """
 
 from __future__ import annotations
@@ -27,8 +27,8 @@ OWN_DESCRIPTORS = 256
 """Kept for the bot's own files, its database, its runs and its outgoing calls."""
 MOST = 2_000
 """More connections than this serve nobody."""
-FEWEST = 16
-ACCEPTED_AT_ONCE = 32
+FEWEST = 64
+ACCEPTED_AT_ONCE = 16
 """How many connections are taken in before anything else gets its turn; the kernel keeps the others in"""
 QUEUE = 1024
 """its own queue, where they cost no descriptor."""
@@ -130,15 +130,15 @@ class Connections:
     def _has_room(self, mine: OrderedDict[Connection, None]) -> bool:
         if not self.caps.per_address or len(mine) < self.caps.per_address:
             return True
-        ways = (next((each for each in mine if each.stage is stage), None) for stage in (Stage.ARRIVING, Stage.RESTING))
-        return self._drop(next((each for each in ways if each is not None), None), "too many of one address")
+        return self._drop(_oldest(mine), "too many of one address")
 
     def _is_below_cap(self) -> bool:
         if len(self) < self.caps.most:
             return True
         arriving, resting = self._stages[Stage.ARRIVING], self._stages[Stage.RESTING]
         crowd = arriving if len(arriving) >= len(resting) else resting
-        return self._drop(next(iter(crowd), None), "too many in all")
+        most = max(self._addresses.values(), key=len)
+        return self._drop(_oldest(most) or next(iter(crowd), None), "too many in all")
 
     def _drop(self, connection: Connection | None, reason: str) -> bool:
         if connection is None:
@@ -166,6 +166,12 @@ class Connections:
                 self._drop(each, f"too long {stage}")
         if len(self):
             self._look_after()
+
+
+def _oldest(connections: OrderedDict[Connection, None]) -> Connection | None:
+    """Find the one that has to go: the oldest that has not sent a whole request, else the oldest that rests."""
+    ways = (next((each for each in connections if each.stage is stage), None) for stage in (Stage.ARRIVING, Stage.RESTING))
+    return next((each for each in ways if each is not None), None)
 
 
 class Connection(asyncio.Protocol):

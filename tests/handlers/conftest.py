@@ -24,6 +24,7 @@ from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Servi
 from bot.domain.people import Person
 from bot.ports import Intent
 from bot.sandbox.workspace import Channel, User, Workspace
+from bot.slack.ours import Ours
 from handlers.slack import buttons, deploy, home, rollback
 from handlers.slack.guard import Guard, events_route
 from handlers.slack.reception import Reception, bolt_app
@@ -208,7 +209,7 @@ async def door() -> AsyncIterator[Door]:
     reception.serve(app)
     figures = Figures()
     application = web.Application(client_max_size=64 * 1024)
-    guard = Guard([SECRET, BEFORE], TEAM, APP, StillClock())
+    guard = Guard([SECRET, BEFORE], Ours(TEAM, APP, "E1"), StillClock())
     application.add_routes([events_route(guard, reception, figures), metrics_route(figures)])
     server = TestServer(application)
     await server.start_server()

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 
 from bot.sandbox.workspace import Channel, User, Workspace
+from bot.slack.ours import Ours
 from bot.slack.socket import Socket
 
 ANA = "U0ANA"
@@ -57,7 +58,7 @@ async def line() -> AsyncIterator[Line]:
             return await line.dispatch(payload)
 
         socket = Socket(
-            app_token=slack.sockets.token, api_url=slack.api_url, session=session, team=TEAM, dispatch=dispatch, ping=0.1, silent=1.0
+            app_token=slack.sockets.token, api_url=slack.api_url, session=session, ours=Ours(TEAM), dispatch=dispatch, ping=0.1, silent=1.0
         )
         line = Line(slack, socket, session)
         await socket.open()

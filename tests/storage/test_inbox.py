@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from pathlib import Path
 
+import pytest
 from sqlalchemy import text
 
 from bot.domain.commands import Deploy, Tick
@@ -108,3 +109,13 @@ async def test_a_key_is_taken_once_also_in_transactions(database: Database) -> N
         assert not await tx.once("k1")
     async with database.store.transaction() as tx:
         assert not await tx.once("k1")
+
+
+@pytest.mark.case("trust-6")
+async def test_a_stored_command_that_cannot_be_read_holds_up_no_other(database: Database) -> None:
+    async with database.writer.begin() as connection:
+        for body in ("", "[]", '{"key": "x"}', '{"key": "x", "command": {"verb": "from another age"}}'):
+            values = {"key": body, "at": "2026-01-01 00:00:00.000000", "body": body}
+            await connection.execute(text("INSERT INTO inbox (key, at, finished, body) VALUES (:key, :at, 0, :body)"), values)
+    await database.inbox.accept(intent("good"))
+    assert await database.inbox.waiting() == (intent("good"),)

@@ -11,6 +11,7 @@ from prometheus_client.samples import Sample as Series
 
 from bot.domain.catalog import MetricKind, MetricSpec
 from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.domain.limits import EXPOSITION, too_many
 from bot.providers.metrics.selector import Selector, parse_selector
 
 Counters = dict[str, dict[str, float]]
@@ -83,8 +84,11 @@ def read(text: str, queries: Sequence[Query], commit_label: str) -> Counters:
     """Read an exposition: the counters that the queries need, added up for each commit. Others are left out.
 
     A counter whose family exists without a fitting series is 0 (nothing has failed yet); one whose family does not exist is missing, so
-    that a misspelt name never looks like health. Raises IntegrationError when the text is no exposition (an HTML page, say).
+    that a misspelt name never looks like health. Raises IntegrationError when the text is no exposition (an HTML page, say),
+    Unreadable when it has too many lines.
     """
+    if text.count("\n") > EXPOSITION.items:
+        raise too_many(EXPOSITION)
     wanted = _wanted(queries)
     counters: Counters = {}
     known: set[str] = set()
@@ -94,7 +98,7 @@ def read(text: str, queries: Sequence[Query], commit_label: str) -> Counters:
             for series in family.samples:
                 known.add(series.name)
                 _add(counters, series, wanted, commit_label)
-    except (ValueError, KeyError, IndexError) as error:
+    except (ValueError, LookupError, ArithmeticError, TypeError, AttributeError, RecursionError) as error:
         raise IntegrationError(f"The endpoint does not speak Prometheus text: {error}", vendor="metrics endpoint") from error
     _fill(counters, queries, known)
     return counters

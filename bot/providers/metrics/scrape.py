@@ -18,6 +18,8 @@ import structlog
 from bot.domain.catalog import EnvironmentPolicy, MetricSpec, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import Observed
+from bot.domain.limits import EXPOSITION, Unreadable, too_large
+from bot.foreign import beside
 from bot.ports import Clock, Cohort, MetricsSource, Sample, SampleStore, Window
 from bot.providers.metrics.exposition import Counters, Query, needs, query_of, read
 from bot.providers.metrics.growth import observe
@@ -25,7 +27,6 @@ from bot.providers.workbench import Finding, MetricsKind, Option, Workbench
 
 log = structlog.get_logger(__name__)
 
-BODY_CAP = 4 * 1024 * 1024
 PATIENCE = timedelta(seconds=5)
 RETENTION = timedelta(hours=2)
 MOST_SAMPLES = 100_000
@@ -107,8 +108,9 @@ class ScrapeMetrics:
         try:
             body = await self._fetch(url, min(PATIENCE, 2 * interval(service)))
             at = self._clock.now()
-            values = await asyncio.to_thread(read, body.decode("utf-8", "replace"), self._queries[service.name], commit_label(service))
-        except (aiohttp.ClientError, TimeoutError, OSError, IntegrationError) as error:
+            text = body.decode("utf-8", "replace")
+            values = await beside(EXPOSITION, read, text, self._queries[service.name], commit_label(service))
+        except (Unreadable, aiohttp.ClientError, TimeoutError, OSError, IntegrationError) as error:
             self._note(url, str(error) or type(error).__name__)
             return None
         self._note(url, "")
@@ -138,8 +140,8 @@ class ScrapeMetrics:
             body = bytearray()
             async for chunk in response.content.iter_chunked(64 * 1024):
                 body += chunk
-                if len(body) > BODY_CAP:
-                    raise IntegrationError(f"It answers more than {BODY_CAP:,} bytes.", vendor="metrics endpoint", retry=False)
+                if len(body) > EXPOSITION.size:
+                    raise too_large(EXPOSITION)
             return bytes(body)
 
     def _note(self, url: str, silence: str) -> None:

@@ -159,6 +159,12 @@ async def auth_test(state: State, _arguments: Json) -> Answer:
     }  # fmt: skip
 
 
+@method("users:read", "bot", "team_id", 50)
+async def bots_info(state: State, arguments: Json) -> Answer:
+    """bots.info."""
+    return {"bot": {"id": str(arguments["bot"]), "deleted": False, "name": state.users[state.bot].name, "app_id": state.app}}
+
+
 @method("users:read", "user", "include_locale", 100)
 async def users_info(state: State, arguments: Json) -> Answer:
     """users.info."""
@@ -314,6 +320,7 @@ async def complete_upload(state: State, arguments: Json) -> Answer:
 
 METHODS: dict[str, Method] = {
     "auth.test": auth_test,
+    "bots.info": bots_info,
     "chat.postMessage": post_message,
     "chat.update": update,
     "chat.postEphemeral": post_ephemeral,

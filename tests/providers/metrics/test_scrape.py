@@ -17,8 +17,9 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 from bot.domain.catalog import EnvironmentPolicy, MetricKind, MetricSpec, ProviderChoice, Service
 from bot.domain.errors import ConfigurationError
 from bot.domain.health import Verdict, snapshot
+from bot.domain.limits import EXPOSITION
 from bot.ports import Cohort, MetricsSource, Sample, Window
-from bot.providers.metrics.scrape import BODY_CAP, ScrapeMetrics, commit_label, interval
+from bot.providers.metrics.scrape import ScrapeMetrics, commit_label, interval
 from bot.providers.metrics.scrape import check as check_service
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -141,7 +142,7 @@ async def moved(_: web.Request) -> web.Response:
 async def endless(request: web.Request) -> web.StreamResponse:
     response = web.StreamResponse()
     await response.prepare(request)
-    for _ in range(BODY_CAP // 65_536 + 8):
+    for _ in range(EXPOSITION.size // 65_536 + 8):
         await response.write(b"# 34567\n" * 8_192)
     return response
 

@@ -1,0 +1,71 @@
+"""Whose payload it is: one rule for both doors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import aiohttp
+import pytest
+
+from bot.sandbox.workspace import Channel, User, Workspace
+from bot.slack.client import SlackClient
+from bot.slack.ours import Ours
+from bot.start import who_is_ours
+
+US = Ours("T1", "A1", "E1")
+ALONE = Ours("T1", "A1")
+APP = {"api_app_id": "A1"}
+GRID: dict[str, Any] = {**APP, "team": None, "enterprise": {"id": "E1", "name": "org"}, "user": {"id": "U1", "team_id": "E1"}}
+
+
+@pytest.mark.case("trust-14")
+@pytest.mark.parametrize(
+    ("payload", "strange"),
+    [
+        ({**APP, "team_id": "T1"}, ""),
+        ({**APP, "team": {"id": "T1"}, "user": {"team_id": "T9"}}, ""),
+        (GRID, ""),
+        ({**GRID, "user": {"id": "U1"}}, ""),
+        ({**APP, "team_id": None, "enterprise_id": "E1", "is_enterprise_install": True}, ""),
+        ({**APP, "team": None, "user": {"id": "U1", "team_id": "T1"}}, ""),
+        ({**GRID, "enterprise": {"id": "E9"}}, "team"),
+        ({**GRID, "enterprise_id": "E9"}, "team"),
+        ({**GRID, "team": {"id": "T2"}}, "team"),
+        ({**GRID, "enterprise": None}, "team"),
+        ({**GRID, "enterprise": ["E1"]}, "team"),
+        ({**APP, "team_id": ["T1"]}, "team"),
+        (APP, "team"),
+        ({**GRID, "api_app_id": "A2"}, "app"),
+        ({"team_id": "T1"}, "app"),
+        ({"team_id": "T1", "api_app_id": "A2"}, "app"),
+    ],
+)
+def test_a_payload_is_for_us_by_workspace_or_organisation_and_app(payload: dict[str, Any], strange: str) -> None:
+    assert US.strange(payload) == strange
+
+
+@pytest.mark.case("trust-14")
+def test_without_an_organisation_of_our_own_none_is_ours() -> None:
+    assert ALONE.strange(GRID) == "team"
+    assert ALONE.settled(GRID) == GRID
+
+
+@pytest.mark.case("trust-14")
+def test_who_is_known_by_our_organisation_is_a_person_of_our_workspace_and_nobody_else_is() -> None:
+    settled = US.settled(GRID)
+    assert (settled["user"]["team_id"], settled["team"]) == ("T1", {"id": "T1"})
+    elsewhere = {**GRID, "user": {"id": "U1", "team_id": "T9"}}
+    assert US.settled(elsewhere)["user"]["team_id"] == "T9"
+
+
+@pytest.mark.case("trust-14")
+async def test_which_app_is_ours_is_asked_of_slack_where_nobody_says_it() -> None:
+    slack = Workspace(users=[User("U0ANA", "ana")], channels=[Channel("C0DEPLOYS", "deploys")])
+    await slack.start()
+    async with aiohttp.ClientSession() as session:
+        client = SlackClient(session, token=slack.token, base_url=slack.api_url)
+        asked = await who_is_ours(client, "T0SANDBOX", "", await client.who_am_i())
+        told = await who_is_ours(client, "T0SANDBOX", "A0SAID", await client.who_am_i())
+    await slack.close()
+    assert (asked.app, told.app) == (slack.state.app, "A0SAID")
+    assert asked.strange({"team_id": "T0SANDBOX", "api_app_id": "A0OTHER"}) == "app"
