@@ -38,6 +38,7 @@ class Action(StrEnum):
     ASK_LEAD = "ask_lead"  # only offered in a refusal
     TAKE_OVER = "take_over"  # only offered in a refusal
     OPEN_GATE = "open_gate"  # of the pipeline's own
+    RETEST = "retest"  # the tests of the pinned commit
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
 
 
@@ -263,6 +264,8 @@ def _gate_actions(review: Review) -> list[Action]:
         actions.append(Action.TICK)
     if "on-call" in open_keys:
         actions.append(Action.ACKNOWLEDGE)
+    if any(gate.again for gate in review.gates):
+        actions.append(Action.RETEST)
     if "staged" in open_keys:
         actions.append(Action.DEPLOY_FIRST)
     return actions

@@ -258,6 +258,14 @@ class OpenGate(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class Retest(Command):
+    """Have the tests of a deployment's commit run again."""
+
+    verb: ClassVar[str] = "retest"
+    deployment: DeploymentId
+
+
+@dataclass(frozen=True, slots=True)
 class DeployFirst(Command):
     """The button that deploys the same commit to the environment before."""
 
@@ -289,7 +297,7 @@ COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
         Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, Quarantine, Unquarantine, SayLive, HandOver, Help, RollBack,
-        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, OpenGate, DeployFirst, AskLead, TakeOver,
+        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, OpenGate, Retest, DeployFirst, AskLead, TakeOver,
     )
 }  # fmt: skip
 

@@ -22,6 +22,7 @@ from bot.domain.commands import (
     Lock,
     Locks,
     Quarantine,
+    Retest,
     RollBack,
     SayLive,
     Status,
@@ -255,6 +256,10 @@ def _cancel(sentence: _Sentence) -> Cancel:
     return Cancel(_deployment(sentence, "cancel"))
 
 
+def _retest(sentence: _Sentence) -> Retest:
+    return Retest(_deployment(sentence, "retest"))
+
+
 def _locked_place(sentence: _Sentence, verb: str) -> tuple[str, str]:
     service = "" if sentence.accept("all") else _service(sentence, verb)
     sentence.accept(*PREPOSITIONS)
@@ -348,6 +353,7 @@ def _rollback(sentence: _Sentence) -> RollBack:
 _READERS: Mapping[str, Callable[[_Sentence], Command]] = {
     "check": _check, "status": _status, "history": _history, "cancel": _cancel, "lock": _lock, "unlock": _unlock, "locks": _locks,
     "lead": _lead, "help": _help, "rollback": _rollback, "quarantine": _quarantine, "unquarantine": _unquarantine, "live": _live,
+    "retest": _retest,
 }  # fmt: skip
 
 
@@ -412,6 +418,7 @@ _WRITERS: Mapping[type[Command], Callable[..., list[str]]] = {
     Status: lambda it: ["status", it.service],
     History: lambda it: ["history", it.service, it.environment],
     Cancel: lambda it: ["cancel", it.deployment],
+    Retest: lambda it: ["retest", it.deployment],
     Lock: _of_lock,
     Unlock: lambda it: ["unlock", it.service or "all", it.environment],
     Locks: lambda _: ["locks"],

@@ -46,6 +46,8 @@ class Gate:
     at: datetime | None = None
     url: str = ""
     """The evidence."""
+    again: bool = False
+    """Whether what it judges can be asked for once more: tests that have failed, or of which nothing is heard."""
     startable: str = ""
     """The correlation id of the test run that would answer it and that nobody but a deployment starts."""
 
@@ -88,7 +90,16 @@ TITLES = {
 def quality_gate(state: str, sentence: str, url: str, need: Need, *, startable: str = "") -> Gate:
     """Judge a commit's tests; only a provider that says ``green`` makes it green."""
     verdict = {"green": GateState.GREEN, "red": GateState.OPEN, "running": GateState.OPEN, "none": GateState.OPEN}
-    return Gate(GateKind.TESTS, TITLES[GateKind.TESTS], verdict.get(state, GateState.UNKNOWN), sentence, need, url=url, startable=startable)
+    return Gate(
+        GateKind.TESTS,
+        TITLES[GateKind.TESTS],
+        verdict.get(state, GateState.UNKNOWN),
+        sentence,
+        need,
+        url=url,
+        again=state in {"red", "none"},
+        startable=startable,
+    )
 
 
 def staged_gate(

@@ -51,6 +51,11 @@ USAGE: dict[str, Usage] = {
         "Take back a deployment that has not touched anything yet.",
         ("/deploy cancel storefront-42",),
     ),
+    "retest": Usage(
+        "/deploy retest ID",
+        "Have the tests of a deployment's commit run again at the CI provider; the newest run decides. For whoever may deploy.",
+        ("/deploy retest storefront-42",),
+    ),
     "lock": Usage(
         "/deploy lock SERVICE|all ENVIRONMENT [for DURATION] because TEXT",
         "Keep deployments out of an environment. Durations: 30m, 2h, 1d, 1h30m; without one the lock holds until somebody unlocks.",

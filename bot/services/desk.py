@@ -32,6 +32,7 @@ from bot.domain.commands import (
     Proceed,
     Quarantine,
     Reject,
+    Retest,
     RollBack,
     SayLive,
     Status,
@@ -47,7 +48,7 @@ from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.ports import Answer, Inbox, Intent
-from bot.services import approvals, board, deployments, leads, locks, quarantines, readiness, refusals, rollbacks, rollouts
+from bot.services import approvals, board, deployments, leads, locks, quarantines, readiness, refusals, retests, rollbacks, rollouts
 from bot.services.house import House
 
 log = structlog.get_logger(__name__)
@@ -79,6 +80,7 @@ USE_CASES: dict[type[Command], UseCase] = {
     Acknowledge: readiness.acknowledge,
     RollBack: rollbacks.roll_back,
     OpenGate: rollouts.open_gate,
+    Retest: retests.retest,
 }
 """Who carries out what. ``Help`` is answered at the door and never comes here."""
 

@@ -223,6 +223,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.ASK_LEAD: "Ask the lead",
         Action.TAKE_OVER: "Take over as on-call…",
         Action.OPEN_GATE: f"Go on with {plain(card.waits_at, 40)}",
+        Action.RETEST: "Run the tests again",
         Action.DEPLOY_FIRST: f"Deploy to {_environment_before(card.review)} first",
     }
     return labels[action]

@@ -21,6 +21,7 @@ from bot.domain.commands import (
     OpenGate,
     Proceed,
     Reject,
+    Retest,
     RollBack,
     StopCountdown,
     TakeOver,
@@ -56,6 +57,7 @@ AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
     Action.UNLOCK: lambda deployment, shown: Unlock(deployment=deployment, shown=shown),
     Action.OPEN_GATE: OpenGate,
     Action.ASK_LEAD: AskLead,
+    Action.RETEST: lambda deployment, _shown: Retest(deployment),
     Action.DEPLOY_FIRST: DeployFirst,
 }
 """Buttons that mean a command by themselves."""

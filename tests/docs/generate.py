@@ -47,6 +47,11 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
         "the deployment lead, and holders of the permission deploy",
         "opens the manual gate of the pipeline that a step waits at",
     ),
+    Action.RETEST: (
+        "Run the tests again",
+        "holders of the permission deploy",
+        "has the tests of the pinned commit run again; the newest run decides",
+    ),
     Action.TAKE_OVER: ("Take over as on-call", "the person on call", "asks for a reason; they lead at once"),
     Action.DEPLOY_FIRST: ("Deploy there first", "holders of the permission deploy", "asks for the same commit in the environment before"),
 }

@@ -83,6 +83,7 @@ REFUSED = {
     "locks storefront": 'I did not expect "storefront" here.',
     "cancel 42": '"42" is no deployment\'s id',
     "cancel": "The deployment's id is missing.",
+    "retest": "The deployment's id is missing.",
     "lock storefront production": "A lock needs a reason",
     "lock storefront to production": "A lock needs a reason",
     "lock storefront production 2h because x": 'I did not expect "2h" here.',

@@ -95,6 +95,7 @@ DIALOG = {
 }  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {
     "cancelled": {**FACTS, "by": "T1/UANA"},
+    "retested": {**FACTS, "url": "https://ci.example.com/7"},
     "approved": FACTS,
     "rejected": {**FACTS, "reason": "no"},
     "ticked": {**FACTS, "items": ["support"]},
@@ -344,6 +345,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("smoke", "/gonogo", {"step": "canary-5", "run": "7"}, "smoke test of canary 5 % began"),
         ("step done", "/gonogo", {"step": "canary-5", "verdict": "healthy"}, "canary 5 % done: healthy"),
         ("open_gate", "T1/UBO", {"stage": "release", "step": "canary-5"}, "the pipeline let go on with release by bo"),
+        ("retest", "T1/UBO", {}, "tests run again, asked for by bo"),
         ("landed", "/gonogo", {}, "live everywhere"),
         ("verified", "/gonogo", {"verdict": "healthy"}, "verified: healthy"),
         ("degraded", "/gonogo", {"where": "canary-25", "why": "errors 17.9 %"}, "found degraded at canary 25 %: errors 17.9 %"),

@@ -1,0 +1,38 @@
+"""One flaky test does not make a commit undeployable: its tests can be asked for again."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Action
+from bot.domain.commands import Retest
+from bot.ports import QualityState
+
+Team = Any
+"""The fixture ``team``."""
+
+
+@pytest.mark.case("ci-and-refs-7")
+async def test_red_tests_are_run_again_by_whoever_may_deploy_and_the_newest_run_decides(team: Team) -> None:
+    team.ci.quality_state = QualityState.RED
+    v2 = await team.asks_for_v2()
+    await team.passes(timedelta(minutes=2))
+    assert Action.RETEST in (await team.card(v2)).actions
+    assert "You cannot have the tests of shop-2 run again." in await team.says("di", Retest(v2))
+    assert " run again. The newest run decides." in await team.says("ana", Retest(v2))
+    assert len(team.ci.tested_again) == 1
+    assert "retest" in await team.audited(v2)
+    team.ci.quality_state = QualityState.GREEN
+    await team.passes(timedelta(minutes=2))
+    assert Action.RETEST not in (await team.card(v2)).actions
+
+
+@pytest.mark.case("ci-and-refs-7")
+async def test_tests_that_run_or_are_green_offer_no_rerun(team: Team) -> None:
+    team.ci.quality_state = QualityState.RUNNING
+    v2 = await team.asks_for_v2()
+    await team.passes(timedelta(minutes=2))
+    assert Action.RETEST not in (await team.card(v2)).actions
