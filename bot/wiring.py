@@ -8,7 +8,7 @@ from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
-from bot.catalog import Known
+from bot.catalog import Known, Offer
 from bot.domain.errors import ConfigurationError
 from bot.engine.registry import Registry
 from bot.ports import Json, Run, Runbook
@@ -41,15 +41,19 @@ class Kinds:
 
     @property
     def options(self) -> Known:
-        """The options of each, for the catalog."""
+        """What each takes, for the catalog."""
         jobs: Mapping[str, Mapping[str, Kind[Any]]] = {"ci": self.ci, "metrics": self.metrics, "on_call": self.on_call}
-        return {job: {name: kind.options for name, kind in kinds.items()} for job, kinds in jobs.items()}
+        return {job: {name: _offer(kind) for name, kind in kinds.items()} for job, kinds in jobs.items()}
 
     @property
     def secrets(self) -> tuple[Secret, ...]:
         """Every setting that some provider reads."""
         kinds: tuple[Kind[Any], ...] = (*self.ci.values(), *self.metrics.values(), *self.on_call.values())
         return tuple({secret.name: secret for kind in kinds for secret in kind.secrets}.values())
+
+
+def _offer(kind: Kind[Any]) -> Offer:
+    return Offer(kind.options, tuple(secret.name for secret in kind.secrets))
 
 
 def known_kinds() -> Kinds:

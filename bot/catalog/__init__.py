@@ -11,8 +11,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from bot.catalog.build import Builder, Known
-from bot.catalog.document import Document, read
+from bot.catalog.build import Builder, Known, Offer
+from bot.catalog.document import OURS_NOT, Document, read
 from bot.catalog.mistakes import note_all
 from bot.catalog.rotas import build_rota
 from bot.catalog.shape import GonogoShape
@@ -20,7 +20,7 @@ from bot.domain.catalog import Catalog
 from bot.domain.errors import ConfigurationError
 from bot.domain.rota import Rota
 
-__all__ = ["Known", "Loaded", "json_schema", "load_catalog"]
+__all__ = ["Known", "Loaded", "Offer", "json_schema", "load_catalog"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,4 +66,5 @@ def load_catalog(path: Path | str, known: Known) -> Loaded:
 def json_schema() -> dict[str, Any]:
     """Describe gonogo.yaml for editors (JSON Schema, draft 2020-12)."""
     schema = GonogoShape.model_json_schema(by_alias=True)
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "gonogo.yaml"}
+    own: dict[str, Any] = {"patternProperties": {f"^{OURS_NOT}": {}}}
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, **own, "title": "gonogo.yaml"}

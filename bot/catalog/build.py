@@ -33,8 +33,19 @@ from bot.domain.catalog import (
 )
 from bot.domain.people import Person
 
-Known = Mapping[str, Mapping[str, Mapping[str, Option]]]
-"""The options of each provider that can be named, by job: ``ci``, ``metrics``, ``on_call``."""
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """What a provider that can be named takes: options of the file, and secrets of the environment, by their names."""
+
+    options: Mapping[str, Option] = field(default_factory=dict)
+    secrets: tuple[str, ...] = ()
+
+
+Known = Mapping[str, Mapping[str, Offer]]
+"""Each provider that can be named, by job: ``ci``, ``metrics``, ``on_call``."""
+_SECRET_NAME = re.compile(r"token|passw|secret|credential|(^|_)(key|pem)$", re.IGNORECASE)
+_SECRET_VALUE = re.compile(r"(gh[a-z]_|github_pat_|glpat-|xox[a-z]-|xapp-|whsec_|-----BEGIN )")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@?[^/]+:")
 """``https://…``, ``ssh://…`` or git's ``git@host:path``."""
 
@@ -145,10 +156,14 @@ class Builder:
                 self.document.problem((*loc, "every"), str(error))
         return ProviderChoice(it.provider, options)
 
-    def _options(self, provider: str, known: Mapping[str, Option], options: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
+    def _options(self, provider: str, offer: Offer, options: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
         """Check a provider's options; relative paths are counted from the file's folder."""
-        for name in options:
-            self.names.known(name, known, (*loc, name), f"option of {provider}", "Known")
+        known = offer.options
+        for name, value in options.items():
+            if _is_secret(name, value, known):
+                self.document.problem((*loc, name), _belongs_elsewhere(provider, name, offer.secrets))
+            else:
+                self.names.known(name, known, (*loc, name), f"option of {provider}", "Known")
         for name, option in known.items():
             if option.required and not (isinstance(options.get(name), str) and options[name]):
                 self.document.problem((*loc, name) if name in options else loc, f"{provider} needs {name}, as text.")
@@ -176,6 +191,19 @@ class Builder:
             self.document.problem((*loc, "watch"), "is of no use: there are no metrics (metrics: none). Take one of the two out.")
         self.names.unique([metric.key for metric in it.watch], (*loc, "watch"))
         return tuple(_metric(metric) for metric in it.watch)
+
+
+def _is_secret(name: str, value: object, known: Mapping[str, Option]) -> bool:
+    return (name not in known and bool(_SECRET_NAME.search(name))) or (isinstance(value, str) and bool(_SECRET_VALUE.match(value)))
+
+
+def _belongs_elsewhere(provider: str, name: str, secrets: tuple[str, ...]) -> str:
+    """Say where a secret belongs that was pasted into the file; never the secret."""
+    near = [secret for secret in secrets if secret.lower().endswith(name.lower())] or list(secrets)
+    if not near:
+        return f"a secret does not stand in this file, and {provider} needs none. Take it out, and revoke it."
+    where = " or ".join(f"{secret} (or {secret}_FILE)" for secret in near)
+    return f"a secret does not stand in this file. Take it out, make a new one, and set it in the environment: {where}."
 
 
 def _metric(it: MetricShape) -> MetricSpec:

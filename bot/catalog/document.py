@@ -6,6 +6,7 @@ depends on a time zone that stands elsewhere in the file.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,12 @@ Loc = tuple[str | int, ...]
 MOST_VALUES = CATALOG.items
 """More values than any catalog has; a file of aliases of aliases is stopped here."""
 
+MOST_MERGES = 1_000
+MERGE = "<<"
+OURS_NOT = "x-"
+"""What begins so at the top of the file is the team's own, a place for anchors."""
+_UNDEFINED = re.compile(r"undefined alias '?\*?([^'\s]+)'?")
+
 
 @dataclass
 class Document:
@@ -33,6 +40,7 @@ class Document:
     value: Any = None
     _lines: dict[Loc, int] = field(default_factory=dict)
     _problems: list[tuple[int, str]] = field(default_factory=list)
+    _merges: int = 0
 
     def line(self, loc: Loc) -> int:
         """Find the line of a value, or of the nearest value around it."""
@@ -80,14 +88,37 @@ class Document:
 
     def _mapping(self, node: MappingNode, loc: Loc) -> Mapping[str, Any]:
         found: dict[str, Any] = {}
-        for key, value in node.value:
+        for key, value in self._pairs(node, loc):
             name, line = str(key.value), key.start_mark.line + 1
             if name in found:
                 self._note(line, f"{'.'.join(str(part) for part in (*loc, name))}: is here twice; remove one.")
-                continue
-            self._lines[*loc, name] = line
-            found[name] = self._build(value, (*loc, name))
+            elif loc or not name.startswith(OURS_NOT):
+                self._lines[*loc, name] = line
+                found[name] = self._build(value, (*loc, name))
         return found
+
+    def _pairs(self, node: MappingNode, loc: Loc) -> list[tuple[Node, Node]]:
+        """List a mapping's own keys, and then those that it merges (``<<: *defaults``) and does not say itself."""
+        own = [(key, value) for key, value in node.value if key.value != MERGE]
+        known = {str(key.value) for key, _ in own}
+        for key, value in node.value:
+            for merged in self._merged(value, key.start_mark.line + 1, loc) if key.value == MERGE else ():
+                new = [pair for pair in self._pairs(merged, loc) if str(pair[0].value) not in known]
+                known |= {str(each.value) for each, _ in new}
+                own += new
+        return own
+
+    def _merged(self, node: Node, line: int, loc: Loc) -> list[MappingNode]:
+        self._merges += 1
+        if self._merges > MOST_MERGES:
+            raise ConfigurationError(f"{self.path.name}:{line}: merges more than {MOST_MERGES:,} mappings; look for merges of merges.")
+        merged = node.value if isinstance(node, SequenceNode) else [node]
+        if not all(isinstance(each, MappingNode) for each in merged):
+            self._note(
+                line, f"{'.'.join(str(part) for part in (*loc, MERGE))}: merges no mapping. Name an anchor of one, as in <<: *defaults."
+            )
+            return []
+        return list(merged)
 
 
 def _bytes(path: Path) -> bytes:
@@ -111,12 +142,24 @@ def read(path: Path) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1
-        raise ConfigurationError(f"{path.name}:{line}: this is not YAML: {error.problem}. Check the indentation and the quotes.") from error
+        raise ConfigurationError(f"{path.name}:{line}: {_what_is_wrong(error)}") from error
     except Unreadable as error:
         raise ConfigurationError(f"{path.name}: {str(error).removeprefix('gonogo.yaml ')} Look for lists in lists in lists.") from error
     except (YAMLError, ValueError, LookupError, RecursionError) as error:
         raise ConfigurationError(f"{path.name}: this is not YAML. Check for control characters and for lists in lists in lists.") from error
     return document
+
+
+def _what_is_wrong(error: MarkedYAMLError) -> str:
+    """Say what a YAML reader stumbled over, and what to do about it."""
+    problem = str(error.problem or "")
+    alias = _UNDEFINED.search(problem)
+    if alias:
+        name = alias[1]
+        return f'there is no anchor "{name}" before *{name}. Write &{name} before the value that is meant, or put the text into quotes.'
+    if "another document" in problem or "single document" in str(error.context or ""):
+        return "a second document begins here (---). The file holds one; remove the line, or the rest."
+    return f"this is not YAML: {problem}. Check the indentation and the quotes."
 
 
 def _scalar(node: Node) -> str | int | float | bool | None:

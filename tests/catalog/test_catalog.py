@@ -270,7 +270,8 @@ def test_all_problems_are_told_at_once(write: Write) -> None:
         ("- x\n", "gonogo.yaml:1: should be a mapping of keys to values."),
         ("", "gonogo.yaml:1: version: is missing; add it."),
         ("[" * 5000, "gonogo.yaml: is nested deeper than 32 levels."),
-        ("a: &a [1]\nb: *c\n", "gonogo.yaml:2: this is not YAML"),
+        ("a: &a [1]\nb: *c\n", 'gonogo.yaml:2: there is no anchor "c" before *c. Write &c before the value that is meant, or put'),
+        ("a: 1\n---\nb: 2\n", "gonogo.yaml:2: a second document begins here (---). The file holds one; remove the line, or the rest."),
     ],
 )
 def test_what_is_not_yaml_is_said_to_be_so(write: Write, text: str, sentence: str) -> None:

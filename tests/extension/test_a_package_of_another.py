@@ -132,7 +132,7 @@ class TestEveryJob:
         package(job, f"another_{job}", MODULE.replace("NAME", "another"))
         kinds = known_kinds()
         assert kinds_of(kinds, job) - before == {"another"}
-        assert set(kinds.options[job]["another"]) == {"region"}
+        assert set(kinds.options[job]["another"].options) == {"region"}
         assert "GONOGO_another_TOKEN" in {secret.name for secret in kinds.secrets}
 
     def test_a_name_that_is_ours_is_refused(self, package: Package, job: str) -> None:
