@@ -332,7 +332,6 @@ def _under_way(run: CIRun) -> Quality:
     return Quality(QualityState.RUNNING, f"the test run {run.sentence or 'begins'}")
 
 
-PIPELINE = "Write pipelines: {deploy: {stages: [{name: deploy, run: ./deploy.sh}]}}, and test and smoke in the same way; commit it."
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@[^/]*:|[^/]{2,}:")
 """``https://…`` and git's ``git@host:path``."""
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
