@@ -25,7 +25,6 @@ Loc = tuple[str | int, ...]
 MOST_VALUES = CATALOG.items
 """More values than any catalog has; a file of aliases of aliases is stopped here."""
 
-MOST_MERGES = 1_000
 MERGE = "<<"
 OURS_NOT = "x-"
 """What begins so at the top of the file is the team's own, a place for anchors."""
@@ -40,7 +39,6 @@ class Document:
     value: Any = None
     _lines: dict[Loc, int] = field(default_factory=dict)
     _problems: list[tuple[int, str]] = field(default_factory=list)
-    _merges: int = 0
 
     def line(self, loc: Loc) -> int:
         """Find the line of a value, or of the nearest value around it."""
@@ -109,9 +107,6 @@ class Document:
         return own
 
     def _merged(self, node: Node, line: int, loc: Loc) -> list[MappingNode]:
-        self._merges += 1
-        if self._merges > MOST_MERGES:
-            raise ConfigurationError(f"{self.path.name}:{line}: merges more than {MOST_MERGES:,} mappings; look for merges of merges.")
         merged = node.value if isinstance(node, SequenceNode) else [node]
         if not all(isinstance(each, MappingNode) for each in merged):
             self._note(
