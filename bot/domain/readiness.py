@@ -112,12 +112,15 @@ def staged_gate(
     verified_at: datetime | None,
     accepted: str,
     need: Need,
+    leaving: bool = False,
 ) -> Gate:
     """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there now.
 
     A version that nobody could judge there (too little traffic, no metrics) passes and says so; one that was let go on does not.
     """
     title = f"live and verified on {before}"
+    if leaving:
+        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is being rolled back on {before}", need)
     if not is_same and coming:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} is bringing {version} there", need)
     if not is_same:

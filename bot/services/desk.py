@@ -9,6 +9,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -50,6 +51,7 @@ from bot.domain.people import Person
 from bot.ports import Answer, Inbox, Intent
 from bot.services import approvals, board, deployments, leads, locks, quarantines, readiness, refusals, retests, rollbacks, rollouts
 from bot.services.house import House
+from bot.services.turns import Turns
 
 log = structlog.get_logger(__name__)
 
@@ -84,6 +86,13 @@ USE_CASES: dict[type[Command], UseCase] = {
 }
 """Who carries out what. ``Help`` is answered at the door and never comes here."""
 
+MEANT_FOR = timedelta(minutes=15)
+"""How old a command may be that lets something go forward, or changes who decides."""
+STOPS_FOR = timedelta(hours=1)
+"""The same for one that stops something or goes back."""
+_STOPS = (RollBack, Cancel, Reject, Lock, Quarantine)
+_CHANGES = frozenset(command.verb for command in USE_CASES) - {Check.verb, Status.verb, History.verb, Locks.verb}
+
 PATIENCE = 1.0
 """Seconds that a schedule has before a dialog is opened without its answer; Slack opens none after three."""
 TRIES = 5
@@ -114,13 +123,28 @@ async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) ->
 
 async def carry_out(house: House, intent: Intent) -> Answer | None:
     """Carry out one command: who is it, may they, do it, and say what happened. A refusal is an answer and is audited."""
+    async with house.store.reading() as reader:
+        if await reader.taken(intent.key):  # carried out before a crash: answered as it was, whatever is so by now
+            return await reader.kept(intent.key)
     try:
+        refuse_stale(intent, house.now())
         await house.people.admit(intent.by)
         command = await _with_names(house, intent.command)
         return await USE_CASES[type(command)](house, intent, command)
     except Refusal as refusal:
         await _audit_refusal(house, intent, str(refusal))
         return await refusals.told(house, intent.by, refusal)
+
+
+def refuse_stale(intent: Intent, now: datetime) -> None:
+    """Refuse what was said so long ago that it may not be meant any more: the bot was away. Raises NotPossible."""
+    age = now - intent.at
+    limit = STOPS_FOR if isinstance(intent.command, _STOPS) else MEANT_FOR
+    if age > limit and intent.command.verb in _CHANGES:
+        minutes = int(age.total_seconds() // 60)
+        raise NotPossible(
+            f"You said this {minutes} minutes ago, and it could not be done until now; nothing was done. Look again, and say it anew."
+        )
 
 
 async def _with_names(house: House, command: Command) -> Command:
@@ -153,6 +177,7 @@ class Desk:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._turns = Turns()
         self._loop: asyncio.Task[None] | None = None
 
     async def open(self) -> None:
@@ -196,7 +221,7 @@ class Desk:
         if isinstance(intent.command, RollBack):
             await self._persist(intent)
             return
-        async with self._slots:
+        async with self._turns.of(intent), self._slots:
             await self._persist(intent)
 
     async def _persist(self, intent: Intent) -> None:

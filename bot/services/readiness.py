@@ -9,7 +9,7 @@ from datetime import datetime
 from bot.domain.card import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need
 from bot.domain.commands import Acknowledge, Tick
-from bot.domain.deployment import WAITING, Deployment, DeploymentId
+from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import Hindrance, Obstacle, obstacles
@@ -136,6 +136,12 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
     before = house.policy(deployment.service, deployment.environment).after
     live = await reader.live(deployment.service, before)
     first = await under_way(reader, deployment.service, before, deployment.commit)
+    leaving = await reader.standing(deployment.service, before)
+    if leaving is not None and leaving.commit == deployment.commit and leaving.state is State.ROLLING_BACK:
+        return staged_gate(
+            before=before, version=deployment.version, live_version="", is_same=False, verified_at=None, accepted="", need=need,
+            leaving=True,
+        )  # fmt: skip
     return staged_gate(
         before=before, coming=first.id if first else "", version=deployment.version, live_version=live.version if live else "",
         is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None,

@@ -143,11 +143,19 @@ class ToldCI:
     slow: asyncio.Event | None = None
     """What a comparison waits for."""
     may_open: bool = True
+    deaf: bool = False
+    """Whether it takes a request to stop and goes on all the same."""
     tested_again: list[str] = field(default_factory=list)
     startable: bool = False
     """Whether its tests have not run and only we start them."""
     meanwhile: Callable[[], Awaitable[None]] | None = None
     """What happens once while we wait for the answer to a look."""
+    during: dict[str, Callable[[], Awaitable[object]]] = field(default_factory=dict)
+    """What happens once while we wait for the answer to a question, by the beginning of the question: ``quality``, ``find shop-3``."""
+
+    async def _waits(self, question: str) -> None:
+        for beginning in [each for each in self.during if question.startswith(each)]:
+            await self.during.pop(beginning)()
 
     async def open(self) -> None: ...
 
@@ -165,6 +173,7 @@ class ToldCI:
         return Resolved(COMMITS[version], version)
 
     async def compare(self, base: str, head: str) -> Changes:
+        await self._waits(f"compare {base[0]} {head[0]}")
         self._answers()
         if self.slow is not None:
             await self.slow.wait()
@@ -173,6 +182,7 @@ class ToldCI:
         return self.changes if base < head else replace(self.changes, backwards=True)  # the commits' first letters are their order
 
     async def quality(self, commit: str) -> Quality:
+        await self._waits(f"quality {commit[0]}")
         self._answers()
         mine = unmarked(f"test:{commit}")
         startable = f"test:{commit}" if self.startable and mine not in self.runs else ""
@@ -196,11 +206,13 @@ class ToldCI:
 
     async def find(self, correlation: str) -> CIRun | None:
         run = unmarked(correlation)
+        await self._waits(f"find {run}")
         self._may(f"find {run}")
         return CIRun(run, RunState.RUNNING) if run in self.runs else None
 
     async def start(self, request: StartRequest) -> CIRun:
         run = unmarked(request.correlation)
+        await self._waits(f"start {run}")
         assert run not in self.runs, "started twice"
         if run in self.refused:
             self.refused.remove(run)
@@ -212,6 +224,7 @@ class ToldCI:
         return CIRun(run, RunState.QUEUED, "https://ci.example.com/run")
 
     async def look(self, run: str) -> CIRun:
+        await self._waits(f"look {run}")
         self._may(f"look {run}")
         if run not in self.runs:
             raise IntegrationError(f'There is no run "{run}".', vendor="the CI", status=404, retry=False)
@@ -229,7 +242,8 @@ class ToldCI:
 
     async def cancel(self, run: str) -> None:
         self._may(f"cancel {run}")
-        self.cancelled.append(run)
+        if not self.deaf:
+            self.cancelled.append(run)
 
     async def open_gate(self, run: str) -> None:
         if not self.may_open:
@@ -262,8 +276,13 @@ class ToldNumbers:
 class ToldRota:
     person: Person | None = PEOPLE["bo"]
     away: bool = False
+    during: Callable[[], Awaitable[object]] | None = None
+    """What happens once while we wait for the answer."""
 
     async def who(self, service: Service, at: datetime) -> Shift | None:
+        if self.during is not None:
+            happens, self.during = self.during, None
+            await happens()
         if self.away:
             raise IntegrationError("no answer", vendor="the rota")
         return Shift(self.person, at + timedelta(hours=8), f'rota "{service.name}"') if self.person else None
@@ -274,8 +293,13 @@ class Workspace:
     """The people of the workspace; ``S1`` can be told to be unreadable."""
 
     readable: bool = True
+    during: Callable[[], Awaitable[object]] | None = None
+    """What happens once while ana is looked up."""
 
     async def profile(self, person: Person) -> Profile:
+        if self.during is not None and person == PEOPLE["ana"]:
+            happens, self.during = self.during, None
+            await happens()
         guest = person not in PEOPLE.values()
         name = person.user if guest else person.user.removeprefix("U").lower()
         return Profile(person, name, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
