@@ -271,11 +271,6 @@ class Service:
     """Which files of the repository are the service's own; none for all."""
 
     @property
-    def is_watched(self) -> bool:
-        """Tell whether there are numbers to judge by: without, nothing stands still for want of them, and nothing is verified."""
-        return self.metrics.provider != NO_PROVIDER
-
-    @property
     def has_on_call(self) -> bool:
         """Tell whether anybody can be on call: without, whoever asks is the lead, unless the request names another."""
         return self.on_call.provider != NO_PROVIDER

@@ -263,6 +263,7 @@ class Retest(Command):
 
     verb: ClassVar[str] = "retest"
     deployment: DeploymentId
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True)

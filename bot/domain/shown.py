@@ -47,6 +47,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.TAKE_OVER: ("lead",),
     Action.OPEN_GATE: ("gate",),
     Action.DEPLOY_FIRST: ("commit",),
+    Action.RETEST: ("commit",),
 }
 """What each decision is about."""
 

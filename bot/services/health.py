@@ -155,7 +155,7 @@ def _sort(house: House, deployment: Deployment, shot: Snapshot, *, is_over: bool
     service, policy, _ = house.of(deployment)
     if shot.verdict is Verdict.DEGRADED or _has_vanished(deployment, shot):
         return Sort.DEGRADED
-    if not is_over or not service.is_watched:
+    if not is_over or not policy.is_watched:
         return None
     if shot.verdict is Verdict.NO_DATA:
         return Sort.BLIND
@@ -315,7 +315,7 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
 
 def _acceptance(house: House, deployment: Deployment, shot: Snapshot, *, by_word: bool) -> Acceptance | None:
     """Say why a watch that ends is no proof; None when its numbers are."""
-    if not house.of(deployment)[0].is_watched:
+    if not house.of(deployment)[1].is_watched:
         return Acceptance.UNWATCHED
     if by_word:
         return Acceptance.ON_WORD

@@ -57,7 +57,7 @@ AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
     Action.UNLOCK: lambda deployment, shown: Unlock(deployment=deployment, shown=shown),
     Action.OPEN_GATE: OpenGate,
     Action.ASK_LEAD: AskLead,
-    Action.RETEST: lambda deployment, _shown: Retest(deployment),
+    Action.RETEST: Retest,
     Action.DEPLOY_FIRST: DeployFirst,
 }
 """Buttons that mean a command by themselves."""
