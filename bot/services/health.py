@@ -152,7 +152,7 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
 
 def _sort(house: House, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> Sort | None:
     """Say what is the matter with the numbers; None when nothing keeps the rollout or the watch."""
-    service, policy, _ = house.of(deployment)
+    policy = house.of(deployment)[1]
     if shot.verdict is Verdict.DEGRADED or _has_vanished(deployment, shot):
         return Sort.DEGRADED
     if not is_over or not policy.is_watched:
