@@ -63,6 +63,7 @@ bench: $(VENV)/.dev ## Measure, and print ratios
 	@$(BIN)/python -m benchmarks.webhooks $(ARGS)
 	@$(BIN)/python -m benchmarks.notice_to_card $(ARGS)
 	@$(BIN)/python -m benchmarks.redraw $(ARGS)
+	@$(BIN)/python -m benchmarks.parked $(ARGS)
 	@$(BIN)/python -m benchmarks.verdict
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends

@@ -32,7 +32,9 @@ from bot.services.auditing import AuditWatch
 from bot.services.desk import Desk
 from bot.services.doors import Doors
 from bot.services.house import House, Pace
+from bot.services.outside import all_outside
 from bot.services.people import TERMINAL, People
+from bot.services.shared import SharedAnswers, shared
 from bot.services.standing import cards_due
 from bot.settings import SETTINGS_DOCS, Settings
 from bot.slack.announcer import SlackAnnouncer
@@ -161,7 +163,11 @@ class _Rooms:
         registry = released(lambda: house)
         store.newest_version = registry.newest
         engine = JournalEngine(
-            self.database.journal, registry, self.clock, on_stuck=lambda run, why: self.beside.do(deployments.stuck(house, run, why))
+            self.database.journal,
+            registry,
+            self.clock,
+            on_stuck=lambda run, why: self.beside.do(deployments.stuck(house, run, why)),
+            urgent={"roll_back"},
         )
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
         announcer = SlackAnnouncer(
@@ -227,7 +233,8 @@ class _Rooms:
                 await each.open()
             except IntegrationError:
                 log.exception("a provider could not be opened; the others work, and it is tried again at the next start")
-        return providers
+        answers, services = SharedAnswers(self.clock), self.loaded.catalog.services
+        return {name: shared(all_outside(each), services[name], answers) for name, each in providers.items()}
 
     def _reception(self, house: House, desk: Desk, me: Mapping[str, str]) -> Reception:
         forms = Forms(self.client, Dialogs(self.words), house.catalog, Doors(house))

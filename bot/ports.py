@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -46,6 +47,12 @@ class Clock(Protocol):
     def now(self) -> datetime:
         """Give the time as aware UTC."""
         ...
+
+
+VIEWING: ContextVar[bool] = ContextVar("viewing", default=False)
+"""Set in a task while it holds a view of the store or the transaction: then nobody outside is asked."""
+URGENT: ContextVar[bool] = ContextVar("urgent", default=False)
+"""Set in a task that does a rollback's work: connections and places are kept for it."""
 
 
 # The CI provider ------------------------------------------------------------------------------------------------------------------------
@@ -306,7 +313,11 @@ class Directory(Protocol):
     """The workspace's people and groups."""
 
     async def profile(self, person: Person) -> Profile:
-        """Look a person up. Raises IntegrationError when the workspace does not answer and nothing recent is known."""
+        """Look a person up, as they are now (at most a minute ago). Raises IntegrationError when that cannot be known."""
+        ...
+
+    def remembered(self, person: Person) -> Profile | None:
+        """Give what was last known about a person, however long ago; asks nobody. None when nothing is known."""
         ...
 
     async def members(self, group: str) -> frozenset[Person]:
@@ -372,6 +383,10 @@ class Message:
     def lane(self) -> str:
         """Name what it must stay in order with: its thread, its channel, or the person."""
         return f"{self.to} {self.deployment or self.channel}" if self.to in {"thread", "channel"} else self.to
+
+
+LATE_ANSWER = "answer"
+"""The template of a message that carries an answer which could not be given at once; its facts are the answer's name, facts and offers."""
 
 
 class Announcer(Protocol):
@@ -1009,8 +1024,10 @@ class JournalStore(Protocol):
         """Read how a run stands."""
         ...
 
-    async def due(self, now: datetime, limit: int = 100, *, excluding: Collection[str] = ()) -> tuple[RunRecord, ...]:
-        """List the runs whose time has come, without those that are being executed."""
+    async def due(
+        self, now: datetime, limit: int = 100, *, excluding: Collection[str] = (), named: Collection[str] = ()
+    ) -> tuple[RunRecord, ...]:
+        """List the runs whose time has come, without those that are being executed; of ``named`` runbooks alone, where some are named."""
         ...
 
     async def next_due(self, after: datetime) -> datetime | None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from functools import partial
 
 import structlog
 
 from bot.engine.execution import JournalLost, carry_out
 from bot.engine.registry import Registry
-from bot.ports import Clock, JournalStore, Json, RunRecord
+from bot.ports import URGENT, Clock, JournalStore, Json, RunRecord
 
 log = structlog.get_logger(__name__)
 
@@ -18,6 +18,8 @@ LONGEST_SLEEP = 60.0
 """Seconds after which the engine compares a far timer with the clock again: somebody may have set the clock."""
 CONCURRENCY = 64
 """How many runs are executed at a time; parked ones do not count."""
+KEPT = 16
+"""So many more places are kept for what is urgent: whatever hangs elsewhere, a rollback begins."""
 
 
 def _nobody(run: str, why: str) -> None:
@@ -28,20 +30,25 @@ class JournalEngine:
     """``ports.Engine`` on a ``JournalStore``.
 
     ``on_stuck(run, sentence)`` hears of every run that cannot go on without a person; such a run is tried again at the next start.
-    ``rest`` is how many seconds the engine waits when its journal cannot be read or written.
+    ``urgent`` names the runbooks for which places are kept. ``rest`` is how many seconds the engine waits when its journal cannot be read
+    or written.
     """
 
     def __init__(
         self, journal: JournalStore, registry: Registry, clock: Clock, *, on_stuck: Callable[[str, str], None] = _nobody,
-        concurrency: int = CONCURRENCY, rest: float = 1.0,
+        concurrency: int = CONCURRENCY, urgent: Collection[str] = (), kept: int = KEPT, rest: float = 1.0,
     ) -> None:  # fmt: skip
         self._journal = journal
         self._registry = registry
         self._clock = clock
         self._on_stuck = on_stuck
         self._concurrency = concurrency
+        self._urgent = urgent
+        self._kept = kept
         self._rest = rest
         self._running: dict[str, asyncio.Task[None]] = {}
+        self._in_kept: set[str] = set()
+        """The urgent runs, which take a kept place and no other."""
         self._wake = asyncio.Event()
         self._closed = asyncio.Event()
         self._loop: asyncio.Task[None] | None = None
@@ -101,7 +108,11 @@ class JournalEngine:
     async def _take_due(self) -> float | None:
         """Begin what is due; tell for how many seconds there is nothing more to do (None: until a nudge)."""
         now = self._clock.now()
-        free = self._concurrency - len(self._running)
+        if self._urgent and self._kept > len(self._in_kept):
+            for record in await self._journal.due(now, self._kept - len(self._in_kept), excluding=self.running, named=self._urgent):
+                self._in_kept.add(record.id)
+                self._begin(record)
+        free = self._concurrency - len(self._running) + len(self._in_kept)
         if free > 0:
             for record in await self._journal.due(now, free, excluding=self.running):
                 self._begin(record)
@@ -117,9 +128,11 @@ class JournalEngine:
 
     def _ended(self, run: str, _task: asyncio.Task[None]) -> None:
         self._running.pop(run, None)
+        self._in_kept.discard(run)
         self._wake.set()
 
     async def _execute(self, record: RunRecord) -> None:
+        URGENT.set(record.name in self._urgent)  # of this task alone
         try:
             why = await carry_out(record, self._journal, self._registry, self._clock, may_go_on=lambda: not self._closed.is_set())
             if why:

@@ -55,9 +55,15 @@ class MemoryJournal:
         """Read how a run stands."""
         return self.rows.get(run)
 
-    async def due(self, now: datetime, limit: int = 100, *, excluding: Collection[str] = ()) -> tuple[RunRecord, ...]:
+    async def due(
+        self, now: datetime, limit: int = 100, *, excluding: Collection[str] = (), named: Collection[str] = ()
+    ) -> tuple[RunRecord, ...]:
         """List the runs whose time has come."""
-        waiting = ((run.wake_at, run) for run in self.rows.values() if run.state == "waiting" and run.id not in excluding)
+        waiting = (
+            (run.wake_at, run)
+            for run in self.rows.values()
+            if run.state == "waiting" and run.id not in excluding and (not named or run.name in named)
+        )
         due = [(when, run) for when, run in waiting if when is not None and when <= now]
         return tuple(run for _, run in sorted(due, key=lambda pair: pair[0]))[:limit]
 

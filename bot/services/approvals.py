@@ -14,10 +14,11 @@ from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import Review
-from bot.ports import Answer, Decision, Intent, Message, Quality, Reader, Shift, Transaction
+from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
 from bot.services import readiness, starts
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import readable
+from bot.services.shared import afresh
 from bot.services.ways import know_changes
 
 GO, OVER = "go", "over"
@@ -139,11 +140,11 @@ class Looked:
     approvers: Mapping[Person, frozenset[str]]
 
 
-async def cleared(house: House, id: DeploymentId) -> str | None:
+async def cleared(house: House, id: DeploymentId) -> str | Later:
     """Look whether a deployment may go: every gate green and every approval given, at this moment.
 
-    The providers and the directory are asked first. Everything that the store knows is asked in the transaction that moves it to
-    ROLLING_OUT; nothing is written when nothing has changed. ``over`` when it was ended; None to be asked again.
+    The providers and the directory are asked first, past what is shared when it may go. Everything that the store knows is asked in the
+    transaction that moves it to ROLLING_OUT; nothing is written when nothing has changed. ``over`` when it was ended.
     """
     await know_changes(house, id)
     async with house.store.reading() as reader:
@@ -151,14 +152,38 @@ async def cleared(house: House, id: DeploymentId) -> str | None:
         decisions = await reader.decisions(id)
     if deployment.state not in WAITING:
         return GO if deployment.state is State.ROLLING_OUT else OVER
-    looked = Looked(await readiness.ask_providers(house, deployment), await _roles_now(house, deployment, decisions))
+    looked = await _look(house, deployment, decisions)
     if isinstance(looked.facts.quality, Quality):
         await starts.start_tests(house, deployment, looked.facts.quality)
     async with house.store.reading() as reader:
         if await _nothing_new(house, reader, deployment, looked):
-            return None
+            return await _later(house, reader, id)
+        may_go = await _may_go(house, reader, deployment, looked)
+    if may_go:
+        with afresh():
+            looked = await _look(house, deployment, decisions)
     async with house.store.transaction() as tx:
-        return await _settle(house, tx, id, looked)
+        return await _settle(house, tx, id, looked) or await _later(house, tx, id)
+
+
+async def _look(house: House, deployment: Deployment, decisions: Sequence[Decision]) -> Looked:
+    return Looked(await readiness.ask_providers(house, deployment), await _roles_now(house, deployment, decisions))
+
+
+async def _may_go(house: House, reader: Reader, deployment: Deployment, looked: Looked) -> bool:
+    """Tell whether it would go with what is shared; then everything is asked once more."""
+    given = needs(house.of(deployment)[1].approvals, await reader.decisions(deployment.id), deployment, now=looked.approvers)
+    review = await readiness.review(house, reader, deployment, looked.facts)
+    return review.is_ready and not any(need.missing for need in given)
+
+
+async def _later(house: House, reader: Reader, id: DeploymentId) -> Later:
+    """Say when to look again: ever more rarely, but at every moment of which it is known that something ends then."""
+    deployment, review, now = await existing(reader, id), await reader.review(id), house.now()
+    since = max(deployment.state_since, review.at) if review else deployment.state_since
+    ends = [gate.clears_at for gate in review.gates if gate.clears_at] if review else []
+    moments = [moment - now for moment in (*ends, expires_at(deployment, house.of(deployment)[1])) if moment > now]
+    return Later(min([house.pace.while_waiting(now - since), *moments]))
 
 
 async def _roles_now(house: House, deployment: Deployment, decisions: Sequence[Decision]) -> dict[Person, frozenset[str]]:

@@ -13,7 +13,7 @@ from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
-from bot.ports import Answer, CIProvider, Intent, Live, Message, NewDeployment, Reader, Resolved, Transaction
+from bot.ports import Answer, CIProvider, Intent, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.offers import rollback_offer
 from bot.services.ways import know_changes
@@ -242,8 +242,8 @@ async def _end(house: House, tx: Transaction, deployment: Deployment, sentence: 
     return False
 
 
-async def take_turn(house: House, id: DeploymentId) -> bool | None:
-    """Take the environment's claim, first come first served; None while another deployment has it."""
+async def take_turn(house: House, id: DeploymentId) -> bool | Later:
+    """Take the environment's claim, first come first served; while another one has it there is nothing to look at until that is woken."""
     async with house.store.transaction() as tx:
         deployment = await existing(tx, id)
         if deployment.state not in WAITING:
@@ -251,7 +251,7 @@ async def take_turn(house: House, id: DeploymentId) -> bool | None:
         if deployment.state is not State.QUEUED:
             return True
         if not await tx.claim(deployment.service, deployment.environment, id):
-            return None
+            return Later(house.pace.parked)
         await tx.move(id, State.GATED, at=house.now())
         return True
 

@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import structlog
@@ -48,7 +49,7 @@ from bot.domain.commands import (
 from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible, Refusal
 from bot.domain.people import Person
-from bot.ports import Answer, Inbox, Intent
+from bot.ports import LATE_ANSWER, URGENT, Answer, Inbox, Intent, Message
 from bot.services import approvals, board, deployments, leads, locks, quarantines, readiness, refusals, retests, rollbacks, rollouts
 from bot.services.house import House
 from bot.services.turns import Turns
@@ -91,11 +92,16 @@ MEANT_FOR = timedelta(minutes=15)
 STOPS_FOR = timedelta(hours=1)
 """The same for one that stops something or goes back."""
 _STOPS = (RollBack, Cancel, Reject, Lock, Quarantine)
-_CHANGES = frozenset(command.verb for command in USE_CASES) - {Check.verb, Status.verb, History.verb, Locks.verb}
 
 PATIENCE = 1.0
 """Seconds that a schedule has before a dialog is opened without its answer; Slack opens none after three."""
 TRIES = 5
+"""How often a command is tried that fails for a reason of our own; what waits for a vendor is tried until the vendor answers."""
+TOLD_AT = 3
+"""The try after which a person is told that their command waits, and for what."""
+LONGEST_PAUSE = 15.0
+QUESTIONS = (Check, Status, History, Locks)
+"""Commands that only ask. They do not wait for a vendor, and nobody minds their age."""
 LATER = 5.0
 """Seconds after which the inbox is read again when it could not be read."""
 AT_ONCE = 8
@@ -128,7 +134,7 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
             return await reader.kept(intent.key)
     try:
         refuse_stale(intent, house.now())
-        await house.people.admit(intent.by)
+        await _let_in(house, intent)
         command = await _with_names(house, intent.command)
         return await USE_CASES[type(command)](house, intent, command)
     except Refusal as refusal:
@@ -136,22 +142,39 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
         return await refusals.told(house, intent.by, refusal)
 
 
+def _meant_for(command: Command) -> timedelta:
+    return STOPS_FOR if isinstance(command, _STOPS) else MEANT_FOR
+
+
 def refuse_stale(intent: Intent, now: datetime) -> None:
     """Refuse what was said so long ago that it may not be meant any more: the bot was away. Raises NotPossible."""
     age = now - intent.at
-    limit = STOPS_FOR if isinstance(intent.command, _STOPS) else MEANT_FOR
-    if age > limit and intent.command.verb in _CHANGES:
+    if age > _meant_for(intent.command) and not isinstance(intent.command, QUESTIONS):
         minutes = int(age.total_seconds() // 60)
         raise NotPossible(
             f"You said this {minutes} minutes ago, and it could not be done until now; nothing was done. Look again, and say it anew."
         )
 
 
+async def _let_in(house: House, intent: Intent) -> None:
+    """Ask who it is. What gives a right waits until the person is known now.
+
+    The lead's id alone is enough to roll back: no directory holds that up.
+    """
+    if isinstance(intent.command, RollBack):
+        house.people.remembered(intent.by)
+    else:
+        await house.people.admit(intent.by)
+
+
 async def _with_names(house: House, command: Command) -> Command:
-    """Call people in a reason by their names: many will read it, and it notifies nobody."""
+    """Call people in a reason by their names: many will read it, and it notifies nobody. Nobody waits for a slow directory."""
     if not isinstance(command, Deploy | Lock | RollBack | Quarantine | Unquarantine | SayLive) or "@" not in command.reason:
         return command
-    return replace(command, reason=await house.people.named(command.reason))
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            return replace(command, reason=await house.people.named(command.reason))
+    return command
 
 
 async def _audit_refusal(house: House, intent: Intent, sentence: str) -> None:
@@ -179,6 +202,7 @@ class Desk:
         self._slots = asyncio.Semaphore(AT_ONCE)
         self._turns = Turns()
         self._loop: asyncio.Task[None] | None = None
+        self._closing = asyncio.Event()
 
     async def open(self) -> None:
         """Take up what an earlier process accepted and did not finish, and go on."""
@@ -186,7 +210,8 @@ class Desk:
         self._wake.set()
 
     async def close(self) -> None:
-        """Finish what is under way, take up nothing new."""
+        """Finish what is under way, take up nothing new; what waits for a vendor is kept for the next start."""
+        self._closing.set()
         if self._loop is not None:
             self._loop.cancel()
             await asyncio.gather(self._loop, return_exceptions=True)
@@ -218,29 +243,70 @@ class Desk:
             task.add_done_callback(lambda _: self._under_way.pop(intent.key, None))
 
     async def _handle(self, intent: Intent) -> None:
-        if isinstance(intent.command, RollBack):
-            await self._persist(intent)
+        try:
+            answer = await self._in_turn(intent)
+        except _KeptForLater:
             return
-        async with self._turns.of(intent), self._slots:
-            await self._persist(intent)
+        if answer is not None:
+            await self._give(intent, answer)
+        await self._inbox.finish(intent.key)
 
-    async def _persist(self, intent: Intent) -> None:
-        """Try until it is done; a command that fails again and again is put aside with an incident, the others flow on."""
-        answer: Answer | None = None
-        for attempt in range(1, TRIES + 1):
+    async def _in_turn(self, intent: Intent) -> Answer | None:
+        """Keep one person's order about one service; a rollback and a question wait for nobody."""
+        if isinstance(intent.command, (RollBack, *QUESTIONS)):
+            return await self._carried_out(intent)
+        async with self._turns.of(intent):
+            return await self._carried_out(intent)
+
+    async def _carried_out(self, intent: Intent) -> Answer | None:
+        """Try until it is done, or known that it cannot be: an outage ends no command, and a mistake of ours holds nobody else up."""
+        faults = 0
+        for attempt in count(1):
             try:
-                answer = await carry_out(self._house, intent)
-                break
+                return await self._once(intent)
             except IntegrationError as error:
                 log.warning("a provider did not answer", verb=intent.command.verb, vendor=error.vendor, attempt=attempt)
-                answer = await refusals.told(self._house, intent.by, NotPossible(_sorry(error)))
-                if not error.retry:
-                    break
+                is_asked = isinstance(intent.command, QUESTIONS) and attempt >= TRIES
+                if not error.retry or is_asked:
+                    return await refusals.told(self._house, intent.by, NotPossible(_sorry(error)))
+                if attempt == TOLD_AT:
+                    await self._say_it_waits(intent, error)
             except Exception:
+                faults += 1
                 log.exception("a command failed", verb=intent.command.verb, key=intent.key, attempt=attempt)
-                answer = Answer("incident", {"incident": intent.key[:12], "verb": intent.command.verb})
-            if attempt < TRIES:
-                await asyncio.sleep(min(0.2 * 2**attempt, 5))
-        await self._inbox.finish(intent.key)
-        if answer is not None:
-            await self._house.announcer.answer(intent, answer)
+                if faults >= TRIES:
+                    return Answer("incident", {"incident": intent.key[:12], "verb": intent.command.verb})
+            await self._rest(min(0.2 * 2 ** min(attempt, 10), LONGEST_PAUSE))
+        raise AssertionError
+
+    async def _once(self, intent: Intent) -> Answer | None:
+        """Carry a command out in one of the slots, which it gives back while it waits. A rollback waits for no other command."""
+        if isinstance(intent.command, RollBack):
+            URGENT.set(True)  # of this command's task alone
+            return await carry_out(self._house, intent)
+        async with self._slots:
+            return await carry_out(self._house, intent)
+
+    async def _rest(self, seconds: float) -> None:
+        """Wait before the next try. Raises _KeptForLater when the bot closes."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+            raise _KeptForLater
+
+    async def _say_it_waits(self, intent: Intent, error: IntegrationError) -> None:
+        facts = {"verb": intent.command.verb, "vendor": error.vendor, "minutes": int(_meant_for(intent.command).total_seconds() // 60)}
+        await self._house.announcer.answer(intent, Answer("waiting", facts))
+
+    async def _give(self, intent: Intent, answer: Answer) -> None:
+        """Answer the person; when Slack does not take it, what was decided is kept for them, and what was only asked is not."""
+        if await self._house.announcer.answer(intent, answer) or isinstance(intent.command, QUESTIONS):
+            return
+        offers = [[str(offer.action), offer.label, offer.deployment, offer.carries] for offer in answer.offers]
+        facts = {"name": answer.name, "facts": dict(answer.facts), "offers": offers}
+        async with self._house.store.transaction() as tx:
+            await tx.say(Message(f"answer:{intent.key}", LATE_ANSWER, facts, to=str(intent.by)))
+
+
+class _KeptForLater(Exception):  # noqa: N818 - it is no error
+    """The bot closes; the command stays in the inbox."""

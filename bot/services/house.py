@@ -28,8 +28,14 @@ class Pace:
     review: timedelta = timedelta(seconds=15)
     run: timedelta = timedelta(seconds=5)
     hold: timedelta = timedelta(seconds=15)
+    parked: timedelta = timedelta(minutes=15)
+    """How rarely what waits is looked at that nothing wakes and nothing changes."""
     slowest: timedelta = timedelta(seconds=30)
     """How rarely a run is looked at that does not get on."""
+
+    def while_waiting(self, quiet: timedelta) -> timedelta:
+        """Say when to look again at what waits and has been the same for a time: ever more rarely, and at once when something wakes it."""
+        return max(self.review, min(quiet / 2, self.parked))
 
     def after(self, quiet: timedelta) -> timedelta:
         """Say when to look again at a run that has not got on for a time: after as long again, so that the pauses double."""

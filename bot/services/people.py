@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import IntegrationError, NotAllowed
 from bot.domain.people import Person
-from bot.ports import Directory
+from bot.ports import Directory, Profile
 
 TERMINAL = "terminal"
 """The team of people who use ``gonogo`` on the bot's own machine; they are the operators."""
@@ -27,26 +27,39 @@ class People:
         self._directory = directory
 
     async def admit(self, person: Person) -> None:
-        """Let in members of the workspace only. Raises NotAllowed for guests, bots, the deactivated and people of other companies."""
-        if person.team == TERMINAL:
-            return
-        if person.team != self._catalog.team:
+        """Let in members of the workspace only, as they are known now: everything that gives a right asks this.
+
+        Raises NotAllowed for guests, bots, the deactivated and people of other companies, and IntegrationError when it cannot be known.
+        """
+        if self._is_ours(person):
+            self._admit(await self._directory.profile(person))
+
+    def remembered(self, person: Person) -> None:
+        """Let in whoever is not known to be nobody here; asks no directory, so that no outage holds up a lead's rollback, and nothing else.
+
+        Raises NotAllowed for people of other companies, and for whom the directory last said to be no member.
+        """
+        profile = self._directory.remembered(person) if self._is_ours(person) else None
+        if profile is not None:
+            self._admit(profile)
+
+    def _is_ours(self, person: Person) -> bool:
+        """Tell whether the directory knows about somebody. Raises NotAllowed for another workspace."""
+        if person.team not in {TERMINAL, self._catalog.team}:
             raise NotAllowed("Go/No-Go takes requests from members of this workspace only.")
-        profile = await self._directory.profile(person)
+        return person.team != TERMINAL
+
+    @staticmethod
+    def _admit(profile: Profile) -> None:
         if not profile.is_member:
             raise NotAllowed(f"Go/No-Go takes requests from members of this workspace only; this account {profile.why_not}.")
 
     async def holds(self, person: Person, role: str) -> bool:
-        """Tell whether a person holds a role, by name or through a user group. A group that cannot be read gives nothing."""
-        found = self._catalog.roles.get(role)
-        if found is None:
-            return False
-        if person in found.people:
-            return True
-        for group in sorted(found.groups):
-            if person in await self._members(group):
-                return True
-        return False
+        """Tell whether a person holds a role, by name or through a user group.
+
+        A group that does not exist gives nothing; one that cannot be read now raises IntegrationError, unless something else says yes.
+        """
+        return await self._hold_any(person, (role,))
 
     async def held_now(self, person: Person, roles: Collection[str]) -> frozenset[str]:
         """Name which of these roles a person holds at this moment; whoever cannot be looked up, or has left, holds none."""
@@ -60,9 +73,21 @@ class People:
         """Tell whether a person has a permission through any of their roles."""
         if person.team == TERMINAL:
             return True
-        for role in sorted(self._catalog.permissions.get(permission, frozenset())):
-            if await self.holds(person, role):
-                return True
+        return await self._hold_any(person, sorted(self._catalog.permissions.get(permission, frozenset())))
+
+    async def _hold_any(self, person: Person, roles: Iterable[str]) -> bool:
+        found = [self._catalog.roles[role] for role in roles if role in self._catalog.roles]
+        if any(person in role.people for role in found):
+            return True
+        away: IntegrationError | None = None
+        for group in sorted(frozenset[str]().union(*(role.groups for role in found))):
+            try:
+                if person in await self._directory.members(group):
+                    return True
+            except IntegrationError as error:
+                away = error if error.retry else away
+        if away is not None:
+            raise away
         return False
 
     async def require(self, person: Person, permission: Permission, what: str) -> None:
@@ -96,7 +121,8 @@ class People:
         try:
             return (await self._directory.profile(person)).name
         except IntegrationError:
-            return person.user
+            known = self._directory.remembered(person)
+            return known.name if known else person.user
 
     async def named(self, text: str) -> str:
         """Write the user ids that somebody mentioned in a text as the names of these people; what the workspace does not know stays."""

@@ -1,4 +1,4 @@
-"""The workspace's people and groups, looked up when needed and remembered for a minute."""
+"""The workspace's people and groups, looked up when needed and remembered for a minute: what gives a right rests on nothing older."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from bot.ports import Clock, Profile
 from bot.slack.client import SlackClient, SlackError
 
 FRESH = timedelta(seconds=60)
-STALE = timedelta(hours=1)
-"""While Slack does not answer, what was known this recently still counts."""
 MOST_REMEMBERED = 5000
 UNKNOWN = frozenset({"user_not_found", "users_not_found", "user_not_visible"})
 SLACKBOT = "USLACKBOT"
@@ -38,7 +36,7 @@ class SlackDirectory:
         self._groups: dict[str, _Known[frozenset[Person]]] = {}
 
     async def profile(self, person: Person) -> Profile:
-        """Look a person up. Raises IntegrationError when the workspace does not answer and nothing recent is known."""
+        """Look a person up, as they are now. Raises IntegrationError when that cannot be known."""
         if person.team != self._team:
             return Profile(person, person.user, is_member=False, why_not="belongs to another workspace")
         known = self._profiles.get(person.user)
@@ -47,26 +45,23 @@ class SlackDirectory:
         try:
             profile = profile_of(person, await self._client.user(person.user))
         except SlackError as error:
-            if error.code in UNKNOWN:
-                profile = Profile(person, person.user, is_member=False, why_not="is not known in this workspace")
-            elif error.retry and known is not None and self._age(known) < STALE:
-                return known.value
-            else:
+            if error.code not in UNKNOWN:
                 raise
+            profile = Profile(person, person.user, is_member=False, why_not="is not known in this workspace")
         self._remember(self._profiles, person.user, profile)
         return profile
+
+    def remembered(self, person: Person) -> Profile | None:
+        """Give what was last known about a person."""
+        known = self._profiles.get(person.user) if person.team == self._team else None
+        return known.value if known else None
 
     async def members(self, group: str) -> frozenset[Person]:
         """List a user group's members. Raises IntegrationError when that cannot be known."""
         known = self._groups.get(group)
         if known is not None and self._age(known) < FRESH:
             return known.value
-        try:
-            people = frozenset(Person(self._team, user) for user in await self._client.members(group))
-        except SlackError as error:
-            if error.retry and known is not None and self._age(known) < STALE:
-                return known.value
-            raise
+        people = frozenset(Person(self._team, user) for user in await self._client.members(group))
         self._remember(self._groups, group, people)
         return people
 

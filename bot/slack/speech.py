@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.card import Action
-from bot.ports import Answer, Message
+from bot.domain.errors import Offer
+from bot.ports import LATE_ANSWER, Answer, Message
 from bot.slack import ids
 from bot.slack.blocks import Drawn, button, buttons, drawn, paged
 from bot.slack.render import Words
@@ -28,6 +29,9 @@ def answer(said: Answer, words: Words) -> Drawn:
 
 def message(said: Message, words: Words, *, card_channel: str = "", card_url: str = "", names: Mapping[str, str] | None = None) -> Drawn:
     """Draw a message; ``card_channel`` and ``card_url`` are where its deployment's card is, ``names`` are what people are called."""
+    if said.template == LATE_ANSWER:
+        offers_of = tuple(Offer(*offer) for offer in said.facts["offers"])
+        return answer(Answer(said.facts["name"], said.facts["facts"], offers_of), words)
     offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ())]
     text = words.text(f"messages/{said.template}", {"card_channel": card_channel, "card_url": card_url, "names": names or {}, **said.facts})
     return _said(text, offers if said.deployment else [])

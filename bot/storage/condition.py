@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import func, select, text
+from sqlalchemy import func, select
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.deployment import OPEN
 from bot.domain.workload import Workload
+from bot.storage.direct import apart
 from bot.storage.faults import of_sqlite
 from bot.storage.reader import table
 from bot.storage.tables import DeploymentRow, InboxRow, OutboxRow, RunbookRow, TakenRow
@@ -54,7 +55,7 @@ class SqlCondition:
         self._looked = time.monotonic()
         try:
             async with self._reader.connect() as connection:
-                found = str((await connection.execute(text("PRAGMA quick_check(1)"))).scalar())
+                found = await apart(connection, "PRAGMA quick_check(1)")  # it reads the whole file
         except DBAPIError as error:
             found = self._said(error)
         where = found.rpartition("\n")[2]

@@ -12,17 +12,18 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
-from sqlalchemy import event, select
+from sqlalchemy import create_engine, event, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.audit import Keys
 from bot.domain.errors import ConfigurationError, SystemUnavailable
 from bot.ports import Restored
 from bot.storage.condition import SqlCondition
+from bot.storage.direct import Direct, Slots
 from bot.storage.faults import told
 from bot.storage.inbox import SqlInbox
 from bot.storage.journal import SqlJournal
@@ -34,6 +35,9 @@ from bot.storage.store import SqlStore
 from bot.storage.tables import AuditRow
 
 READERS = 8
+"""How many may read at a time."""
+KEPT = 4
+"""So many more connections are kept for rollbacks: whatever hangs elsewhere, one can read."""
 NO_KEYS = Keys()
 PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 
@@ -86,8 +90,8 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
         except BaseException:
             lock.close()
             raise
-    writer = _engine(url, "BEGIN IMMEDIATE", pool_size=1, read_only=False)
-    reader = _engine(url, "BEGIN", pool_size=READERS, read_only=True)
+    writer = _engine(url, "BEGIN IMMEDIATE", size=1, kept=0, read_only=False)
+    reader = _engine(url, "BEGIN", size=READERS, kept=KEPT, read_only=True)
     inbox = SqlInbox(path, _pragmas(read_only=False), writer, reader)
     marker = Marker.beside(path)
     database = Database(
@@ -159,8 +163,12 @@ def _lock(path: Path) -> TextIO:
     return lock
 
 
-def _engine(url: str, begin: str, *, pool_size: int, read_only: bool) -> AsyncEngine:
-    engine = create_async_engine(url, pool_size=pool_size, max_overflow=0, pool_timeout=None, connect_args={"isolation_level": None})
+def _engine(url: str, begin: str, *, size: int, kept: int, read_only: bool) -> AsyncEngine:
+    """Make an engine with the part of AsyncEngine that this room uses; the stores are typed as on any server's."""
+    engine = create_engine(
+        make_url(url).set(drivername="sqlite"), pool_size=size + kept, max_overflow=0,
+        connect_args={"isolation_level": None, "check_same_thread": False},
+    )  # fmt: skip
 
     def connected(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
@@ -171,9 +179,9 @@ def _engine(url: str, begin: str, *, pool_size: int, read_only: bool) -> AsyncEn
     def begun(connection: Any) -> None:
         connection.exec_driver_sql(begin)
 
-    event.listen(engine.sync_engine, "connect", connected)
-    event.listen(engine.sync_engine, "begin", begun)
-    return engine
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+    return cast("AsyncEngine", Direct(engine, slots=Slots(size, kept), writes=not read_only))
 
 
 def _pragmas(*, read_only: bool) -> tuple[str, ...]:

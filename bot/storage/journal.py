@@ -41,10 +41,14 @@ class SqlJournal:
             found = (await connection.execute(select(row).where(row.c.id == run))).mappings().first()
         return _record(found) if found else None
 
-    async def due(self, now: datetime, limit: int = 100, *, excluding: Collection[str] = ()) -> tuple[RunRecord, ...]:
+    async def due(
+        self, now: datetime, limit: int = 100, *, excluding: Collection[str] = (), named: Collection[str] = ()
+    ) -> tuple[RunRecord, ...]:
         """List the runs whose time has come, without those that are being executed."""
         row = table(RunbookRow)
         statement = select(row).where(row.c.state == WAITING, row.c.wake_at <= now, row.c.id.not_in(excluding))
+        if named:
+            statement = statement.where(row.c.name.in_(named))
         async with self._reader.begin() as connection:
             rows = (await connection.execute(statement.order_by(row.c.wake_at).limit(limit))).mappings().all()
         return tuple(_record(found) for found in rows)

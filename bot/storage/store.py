@@ -23,7 +23,7 @@ from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import Step
 from bot.domain.trouble import Trouble
-from bot.ports import Answer, Decision, Json, Live, Mark, Message, NewDeployment, Reader, Transaction
+from bot.ports import VIEWING, Answer, Decision, Json, Live, Mark, Message, NewDeployment, Reader, Transaction
 from bot.storage import codec
 from bot.storage.marker import Marker
 from bot.storage.reader import CHANGES, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader, table
@@ -404,12 +404,13 @@ class SqlStore:
         if self._writing is task:
             raise RuntimeError("a transaction was opened inside a transaction; pass the open one on")
         async with self._writer.begin() as connection:
-            self._writing = task
+            self._writing, viewing = task, VIEWING.set(True)
             try:
                 tx = SqlTransaction(connection, self._audit_keys, self.newest_version, self._marker)
                 yield tx
             finally:
                 self._writing = None
+                VIEWING.reset(viewing)
         if tx.audited or tx.numbers:
             self._marker.seen(tx.audited, tx.numbers)
         for deployment in tx.cards:
@@ -423,4 +424,8 @@ class SqlStore:
     async def reading(self) -> AsyncIterator[Reader]:
         """Open a consistent view that never waits for writers."""
         async with self._reader.begin() as connection:
-            yield SqlReader(connection)
+            viewing = VIEWING.set(True)
+            try:
+                yield SqlReader(connection)
+            finally:
+                VIEWING.reset(viewing)

@@ -177,9 +177,38 @@ async def test_ten_thousand_parked_runs_are_rows_and_nothing_else(database: Data
 
     async def is_done() -> bool:
         record = await database.journal.get("shop-4711")
-        return record is not None and record.result == "ana"
+        return record is not None and record.result == "ana" and not engine.running
 
     await eventually(is_done)
-    assert not engine.running
     assert not [task for task in asyncio.all_tasks() if task.get_name().startswith("run ")]
+    await engine.close()
+
+
+@pytest.mark.case("races-7")
+async def test_sixty_four_looks_that_hang_do_not_hold_a_rollback_up(database: Database) -> None:
+    hang, began = asyncio.Event(), asyncio.Event()
+    registry = Registry()
+
+    async def deploy(run: Run) -> str:
+        return str(await run.step("look", hang.wait))
+
+    async def roll_back(_run: Run) -> str:
+        began.set()
+        return "back"
+
+    registry.add("deploy", 1, deploy)
+    registry.add("roll_back", 1, roll_back)
+    engine = JournalEngine(database.journal, registry, WallClock(), urgent={"roll_back"})
+    for n in range(70):
+        await database.journal.start(f"shop-{n}", "deploy", 1, [])
+    await engine.open()
+
+    async def is_full() -> bool:
+        return len(engine.running) == 64
+
+    await eventually(is_full)
+    await engine.start("roll_back", "shop-99")
+    async with asyncio.timeout(5):
+        await began.wait()
+    hang.set()
     await engine.close()

@@ -138,6 +138,9 @@ class Members:
     async def profile(self, person: Person) -> Profile:
         return Profile(person, person.user, is_member=True)
 
+    def remembered(self, _person: Person) -> Profile | None:
+        return None
+
     async def members(self, group: str) -> frozenset[Person]:
         raise AssertionError(group)
 

@@ -65,6 +65,7 @@ from bot.ports import (
 )
 from bot.services import board, desk
 from bot.services.house import House, Pace
+from bot.services.outside import all_outside
 from bot.services.people import People
 from bot.slack import speech
 from bot.slack.cards import deployment_card
@@ -295,18 +296,28 @@ class Workspace:
     readable: bool = True
     during: Callable[[], Awaitable[object]] | None = None
     """What happens once while ana is looked up."""
+    gone: bool = False
+    """Whether ``S1`` is not unreadable now, but not there any more."""
+    away: IntegrationError | None = None
+    known: dict[Person, Profile] = field(default_factory=dict)
+    """What was last said of people."""
+
+    def remembered(self, person: Person) -> Profile | None:
+        return self.known.get(person)
 
     async def profile(self, person: Person) -> Profile:
         if self.during is not None and person == PEOPLE["ana"]:
             happens, self.during = self.during, None
             await happens()
+        if self.away is not None:
+            raise self.away
         guest = person not in PEOPLE.values()
         name = person.user if guest else person.user.removeprefix("U").lower()
         return Profile(person, name, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
 
     async def members(self, group: str) -> frozenset[Person]:
         if not self.readable:
-            raise IntegrationError(f"{group} cannot be read", vendor="Slack")
+            raise IntegrationError(f"{group} cannot be read", vendor="Slack", retry=not self.gone)
         return frozenset({PEOPLE["di"]})
 
 
@@ -438,7 +449,7 @@ async def working(folder: Path, **production: Any) -> AsyncIterator[Team]:
     catalog = replace(CATALOG, services={"shop": shop})
     database = await open_database(f"sqlite+aiosqlite:///{folder / 'team.db'}")
     clock, ci, numbers, rota, workspace = VirtualClock(), ToldCI(), ToldNumbers(), ToldRota(), Workspace()
-    providers = {"shop": Providers(ci, numbers, rota)}
+    providers = {"shop": all_outside(Providers(ci, numbers, rota))}
     house = House(catalog, database.store, clock, providers, People(catalog, workspace), Quiet(), Pace(MINUTE, MINUTE, MINUTE))
     registry = released(lambda: house)
     database.store.newest_version = registry.newest

@@ -24,6 +24,7 @@ from bot.domain.commands import (
     Unlock,
 )
 from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
 from bot.ports import QualityState
 from bot.services import board
@@ -118,7 +119,8 @@ async def test_four_eyes_and_one_voice_each(team_with: Any) -> None:
             "cy", Approve("shop-1")
         )
         team.workspace.readable = False
-        assert "You cannot approve" in await team.says("di", Approve("shop-1")), "a group that cannot be read gives nothing"
+        with pytest.raises(IntegrationError):  # a group that cannot be read gives nothing, and refuses nobody: the command waits
+            await team.says("di", Approve("shop-1"))
         team.workspace.readable = True
         assert "Your approval of *shop v2 → production* is stored." in await team.says("di", Approve("shop-1"), key="one click")
         again = await team.says("di", Approve("shop-1"), key="one click")

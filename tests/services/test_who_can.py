@@ -39,8 +39,8 @@ async def test_of_many_people_a_few_are_named_and_the_others_counted(team: Team,
 
 
 @pytest.mark.case("card-and-people-14")
-async def test_a_group_that_cannot_be_read_takes_nothing_from_the_refusal(team: Team) -> None:
-    team.workspace.readable = False
+async def test_a_group_that_is_gone_takes_nothing_from_the_refusal(team: Team) -> None:
+    team.workspace.readable, team.workspace.gone = False, True
     said = await team.says("cy", Lock("shop", "production", "x"))
     assert said == "You cannot lock an environment. People with the role release manager can. Now: <@UBO>."
 

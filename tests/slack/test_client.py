@@ -121,18 +121,28 @@ async def test_a_member_of_a_grid_is_a_member_of_each_of_its_workspaces(director
     assert (await directory.profile(ANA)).is_member
 
 
-async def test_while_slack_is_away_the_last_hour_counts_and_no_more(directory: SlackDirectory, slack: Any, clock: Clock) -> None:
+@pytest.mark.case("trust-2")
+async def test_while_slack_is_away_nothing_older_than_a_minute_counts(directory: SlackDirectory, slack: Any, clock: Clock) -> None:
     await directory.profile(ANA)
     await directory.members("S1")
     slack.away = True
-    clock.time += timedelta(minutes=59)
+    clock.time += timedelta(seconds=59)
     assert (await directory.profile(ANA)).is_member
-    assert await directory.members("S1") == {ANA, Person("T1", "UBO")}
-    clock.time += timedelta(minutes=2)
+    clock.time += timedelta(seconds=2)
     with pytest.raises(SlackError):
         await directory.profile(ANA)
     with pytest.raises(SlackError):
         await directory.members("S1")
+
+
+async def test_what_was_last_known_is_remembered_and_asks_nobody(directory: SlackDirectory, slack: Any, clock: Clock) -> None:
+    assert directory.remembered(ANA) is None
+    await directory.profile(ANA)
+    clock.time += timedelta(days=1)
+    known = directory.remembered(ANA)
+    assert known is not None
+    assert known.is_member
+    assert len(slack.asked("users.info")) == 1
 
 
 async def test_a_group_that_cannot_be_read_is_an_error_and_not_an_empty_group(directory: SlackDirectory) -> None:

@@ -115,6 +115,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "quarantined": {"service": "storefront", "version": "v1.2.0", "reason": "it loses carts"},
     "unquarantined": {"service": "storefront", "version": "v1.2.0", "reason": "the database was the cause"},
     "said_live": {"service": "storefront", "environment": "production", "version": "v1.1.0", "reason": "I looked", "strays": 1},
+    "waiting": {"verb": "approve", "vendor": "Slack", "minutes": 15},
     "unlocked": {**LOCK, "still": [LOCK]},
     "locks": {"locks": [LOCK]},
     "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
