@@ -1171,6 +1171,8 @@ class BoardRow:
     frozen_because: str = ""
     unclear: str = ""
     """Why it is not known what runs there; empty when it is. Then ``live`` is only what was recorded last."""
+    snapshot: Snapshot | None = None
+    """The newest numbers of what is live; None when nobody has looked at them."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

@@ -11,6 +11,7 @@ from bot.domain.catalog import EnvironmentPolicy, Permission, Strategy
 from bot.domain.commands import Check, History, Status
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
+from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.places import Ground
 from bot.domain.readiness import frozen_by
@@ -18,6 +19,7 @@ from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, BoardRow, Intent, Json, Reader, Shift
 from bot.services import approvals, readiness
 from bot.services.deployments import resolve, under_way
+from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, facts_of
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
@@ -27,6 +29,8 @@ from bot.services.ways import between, compare
 
 SHOWN = 10
 """How many deployments a history lists."""
+BASELINE = "baseline"
+"""The label of the numbers from before a rollout."""
 ENOUGH_STAGES = 3
 """From how many earlier stages one knows how long the next one takes."""
 
@@ -169,16 +173,18 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
             for environment in each.environments:
                 locks = tuple(lock for lock in await reader.locks(each.name, environment) if lock.holds(now))
                 freeze = frozen_by(house.catalog.freezes, environment, now)
+                live = await reader.live(each.name, environment)
                 found.append(
                     BoardRow(
                         each.name,
                         environment,
-                        await reader.live(each.name, environment),
+                        live,
                         tuple([await standing(reader, d, now) for d in await reader.open_deployments(each.name, environment)]),
                         locks,
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
                         await _unclear(reader, each.name, environment),
+                        await newest_numbers(reader, live.deployment) if live else None,
                     )
                 )
     return tuple(found)
@@ -187,6 +193,12 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
 async def _unclear(reader: Reader, service: str, environment: str) -> str:
     strays = await reader.strays(service, environment)
     return Ground("", "", "", doubt=await reader.doubt(service, environment), strays=strays).in_words
+
+
+async def newest_numbers(reader: Reader, id: DeploymentId) -> Snapshot | None:
+    """Read the newest numbers that judge a deployment; the baseline is none of them."""
+    shots = await reader.snapshots(id)
+    return next((shot for shot in reversed(shots) if shot.label != BASELINE), None)
 
 
 async def status(house: House, intent: Intent, command: Status) -> Answer:
@@ -201,7 +213,8 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
     return {
         "service": row.service, "environment": row.environment, "version": live.version if live else "",
         "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
-        "deployment": live.deployment if live else "", "open": [asdict(each) for each in row.open],
+        "deployment": live.deployment if live else "",
+        "snapshot": facts_of_snapshot(row.snapshot) if row.snapshot else None, "open": [asdict(each) for each in row.open],
         "locks": [facts_of_lock(lock) for lock in row.locks],
         "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
         "unclear": row.unclear,
@@ -220,18 +233,20 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
         house.policy(command.service, command.environment)
     async with house.store.reading() as reader:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
+        shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
     backs = {back.undoes: back for back in found if back.undoes}  # a rollback is newer than what it undoes, so it is among them
-    deployments = [_facts_of_past(each, backs.get(each.id)) for each in found[:SHOWN]]
+    deployments = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
     older = len(found) > SHOWN
     return Answer("history", {"service": command.service, "environment": command.environment, "deployments": deployments, "older": older})
 
 
-def _facts_of_past(d: Deployment, back: Deployment | None) -> dict[str, Json]:
+def _facts_of_past(d: Deployment, back: Deployment | None, shot: Snapshot | None) -> dict[str, Json]:
     """Give the facts of one line of the history; ``back`` is the rollback that undid it."""
     return {
         "id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
         "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note or (d.reason if d.undoes else ""),
         "undoes": d.undoes, "undone_by": str(back.requested_by) if back else "",
+        "snapshot": facts_of_snapshot(shot) if shot else None,
     }  # fmt: skip
 
 

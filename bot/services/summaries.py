@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.ports import Json, Message, Reader
+from bot.services.board import newest_numbers
 from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, facts_of
 
@@ -37,13 +38,13 @@ async def after_deployment(house: House, id: DeploymentId) -> str:
 
 
 async def _facts(reader: Reader, deployment: Deployment) -> dict[str, Json]:
-    shots = await reader.snapshots(deployment.id)
+    shot = await newest_numbers(reader, deployment.id)
     took = (deployment.landed_at - deployment.started_at).total_seconds() if deployment.landed_at and deployment.started_at else 0.0
     changes = await reader.changes(deployment.id)
     return {
         **facts_of(deployment), "state": str(deployment.state), "seconds": took, "note": deployment.note,
         "landed_at": deployment.landed_at.isoformat() if deployment.landed_at else "",
-        "snapshot": facts_of_snapshot(shots[-1]) if shots else None,
+        "snapshot": facts_of_snapshot(shot) if shot else None,
         "commits": changes.total if changes else 0, "authors": list(changes.authors) if changes else [],
     }  # fmt: skip
 

@@ -61,7 +61,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
     }
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
-        "frozen_because": text, "unclear": text, "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
+        "frozen_because": text, "unclear": text, "snapshot": snapshot,
+        "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
     }  # fmt: skip
     past = {
         **deployment,
@@ -72,6 +73,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "note": text,
         "undoes": text,
         "undone_by": "T1/UBO",
+        "snapshot": snapshot,
     }
     changes = {"known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text}
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")

@@ -47,7 +47,7 @@ GATE = {
 STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2)
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
-    "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
+    "snapshot": None, "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
     "frozen_because": "quarter end", "unclear": "",
 }  # fmt: skip
 EMPTY_ROW = {
@@ -63,7 +63,7 @@ EMPTY_ROW = {
 }
 PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
-    "lead": "", "at": AT, "note": "errors", "undoes": "storefront-41", "undone_by": "",
+    "lead": "", "at": AT, "note": "errors", "undoes": "storefront-41", "undone_by": "", "snapshot": None,
 }  # fmt: skip
 CHANGES = {
     "known": True,

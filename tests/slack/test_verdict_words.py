@@ -1,0 +1,86 @@
+"""Wherever something is said to be live, the verdict on its numbers is said with it; the first line of a summary is the notification."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.people import Person
+from bot.ports import BoardRow, Live, Message
+from bot.slack import speech
+from tests.slack.test_words import AT, EMPTY_ROW, FINDING, NOW, PAST, ROW, SNAPSHOT, SUMMARY, WORDS, say
+
+LIVE = Live("storefront", "production", "c" * 40, "v1.2.0", NOW, "storefront-42", Person("T1", "UANA"), NOW)
+SAID = {
+    "healthy": "healthy",
+    "degraded": "*DEGRADED*: errors 2.9 % (baseline 0.28 %)",
+    "no data": "*NO DATA* to judge it by",
+    "not enough traffic": "too little traffic to tell",
+    "": "its numbers have not been looked at",
+}
+each_verdict = pytest.mark.parametrize(("verdict", "says"), SAID.items())
+
+
+def numbers(verdict: str) -> dict[str, Any] | None:
+    return {**SNAPSHOT, "verdict": verdict, "findings": [{**FINDING, "verdict": verdict}]} if verdict else None
+
+
+def test_every_verdict_has_its_words() -> None:
+    assert set(SAID) == {*(str(verdict) for verdict in Verdict), ""}
+
+
+@pytest.mark.case("card-and-people-7")
+@each_verdict
+def test_the_status_says_how_what_is_live_does(verdict: str, says: str) -> None:
+    row = {**EMPTY_ROW, "version": "v1.2.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-42", "snapshot": numbers(verdict)}
+    assert f"(storefront-42) · {says}" in say("answers/status", {"service": "", "rows": [row]})
+
+
+@pytest.mark.case("card-and-people-7")
+def test_what_an_operator_adopted_is_not_said_to_be_unwatched() -> None:
+    assert "looked at" not in say("answers/status", {"service": "", "rows": [{**ROW, "open": [], "deployment": "", "snapshot": None}]})
+
+
+@pytest.mark.case("card-and-people-7")
+@each_verdict
+def test_the_home_says_how_what_is_live_does(verdict: str, says: str) -> None:
+    found = Finding("errors", "errors", "%", Verdict(verdict or "healthy"), 0.029, 0.0028, sentence="errors 2.9 % (baseline 0.28 %)")
+    shot = Snapshot("storefront-42", "+5 min", NOW, found.verdict, (found,)) if verdict else None
+    assert f"(storefront-42) · {says}" in say("home/row", {"row": BoardRow("storefront", "production", LIVE, snapshot=shot)})
+
+
+@pytest.mark.case("card-and-people-7")
+@pytest.mark.parametrize(("state", "undone_by"), [("verified", ""), ("rolled back", "T1/UBO"), ("watching", "")])
+@each_verdict
+def test_the_history_says_what_the_numbers_said(verdict: str, says: str, state: str, undone_by: str) -> None:
+    past = {**PAST, "kind": "forward", "state": state, "undone_by": undone_by, "undoes": "", "snapshot": numbers(verdict)}
+    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False})
+    who = " by <@UBO>" if undone_by else ""
+    assert f"· {state}{who}{', ' + says if verdict else ''} · asked" in said
+
+
+@pytest.mark.case("card-and-people-7")
+@each_verdict
+def test_the_first_line_of_a_summary_says_the_verdict(verdict: str, says: str) -> None:
+    drawn = speech.message(Message("k", "summary", {**SUMMARY, "snapshot": numbers(verdict)}, "storefront-42"), WORDS)
+    assert drawn.text == f"*Summary* · *storefront v1.2.0 → production*: verified, {says}"
+
+
+@pytest.mark.case("card-and-people-7")
+@pytest.mark.parametrize(
+    ("verdict", "state", "says"),
+    [
+        ("healthy", "verified", "none rolled back."),
+        ("degraded", "watching", "none rolled back, storefront v1.2.0 is *DEGRADED* in production."),
+        ("no data", "verified", "none rolled back, storefront v1.2.0 has *NO DATA* in production."),
+        ("degraded", "rolled back", "none rolled back."),
+        ("not enough traffic", "verified", "none rolled back."),
+        ("", "verified", "none rolled back."),
+    ],
+)
+def test_the_first_line_of_the_morning_says_what_is_worse(verdict: str, state: str, says: str) -> None:
+    facts = {"deployments": [{**SUMMARY, "state": state, "snapshot": numbers(verdict)}], "rolled_back": 0, "at": AT}
+    drawn = speech.message(Message("k", "morning_summary", facts), WORDS)
+    assert drawn.text.endswith(says)
