@@ -51,7 +51,7 @@ from bot.storage.database import Database, open_database
 from bot.wiring import known_kinds, released
 from bot.workshop import Workshop
 from handlers.schedule.clock import Clockwork
-from handlers.slack import buttons, deploy, home, rollback
+from handlers.slack import buttons, deploy, home, mention, rollback
 from handlers.slack.guard import Guard, events_route
 from handlers.slack.reception import Reception, bolt_app
 from handlers.web.connections import counted
@@ -243,7 +243,7 @@ class _Rooms:
             self.client.web, token=self.settings.slack_bot_token.get_secret_value(), team=house.catalog.team,
             bot_user=me.get("user_id", ""), bot=me.get("bot_id", ""),
         )  # fmt: skip
-        for verb in (deploy, rollback, home, buttons):
+        for verb in (deploy, rollback, home, mention, buttons):
             verb.register(app, reception)
         reception.serve(app)
         return reception

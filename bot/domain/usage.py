@@ -93,9 +93,19 @@ USAGE: dict[str, Usage] = {
 """Every command that can be typed: for help, the reference and completion."""
 
 VERBS = frozenset(USAGE)
+MEANT = {
+    "undo": "rollback", "revert": "rollback", "back": "rollback", "abort": "cancel", "stop": "cancel", "ship": "deploy",
+    "release": "deploy", "promote": "deploy", "ls": "status", "list": "status", "log": "history", "who": "lead", "owner": "lead",
+    "gates": "check", "ready": "check", "commands": "help",
+}  # fmt: skip
+"""What other tools call our commands."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """Find the known word that somebody probably meant; None when nothing is near."""
-    found = get_close_matches(word[:60].lower(), sorted(known), n=1, cutoff=0.6)
+    names, said = sorted(known), word[:60].lower()
+    if MEANT.get(said) in names:
+        return MEANT[said]
+    begun = [name for name in names if len(said) > 1 and name.startswith(said)]
+    found = get_close_matches(said, names, n=1, cutoff=0.6) or (begun if len(begun) == 1 else [])
     return found[0] if found else None

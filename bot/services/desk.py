@@ -27,6 +27,7 @@ from bot.domain.commands import (
     Deploy,
     DeployFirst,
     HandOver,
+    Help,
     History,
     Lock,
     Locks,
@@ -58,6 +59,11 @@ log = structlog.get_logger(__name__)
 
 UseCase = Callable[[House, Intent, Any], Awaitable[Answer | None]]
 
+
+async def _greeted() -> Answer:
+    return Answer("mentioned")
+
+
 USE_CASES: dict[type[Command], UseCase] = {
     Deploy: deployments.request,
     DeployFirst: deployments.deploy_first,
@@ -84,8 +90,9 @@ USE_CASES: dict[type[Command], UseCase] = {
     RollBack: rollbacks.roll_back,
     OpenGate: rollouts.open_gate,
     Retest: retests.retest,
+    Help: lambda _house, _intent, _command: _greeted(),
 }
-"""Who carries out what. ``Help`` is answered at the door and never comes here."""
+"""Who carries out what. A typed ``Help`` is answered at the door; the one that comes here is a mention of the bot."""
 
 MEANT_FOR = timedelta(minutes=15)
 """How old a command may be that lets something go forward, or changes who decides."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from difflib import get_close_matches
 from typing import TypeVar
 
 from bot.domain.audit import Entry
@@ -15,6 +14,7 @@ from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.people import GONOGO, Person
 from bot.domain.shown import Seen, finding_of, gates_of, token
+from bot.domain.usage import nearest
 from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Transaction
 from bot.services.people import People
 
@@ -84,9 +84,9 @@ class House:
 
 
 def _instead(word: str, known: Mapping[str, object]) -> str:
-    near = get_close_matches(word, known, n=1)
+    near = nearest(word, known)
     if near:
-        return f"Did you mean {near[0]}?"
+        return f"Did you mean {near}?"
     return f"Known: {', '.join(sorted(known))}." if known else "None is configured."
 
 

@@ -186,8 +186,12 @@ class SlackClient:
         return [str(user) for user in listed.get("users") or []]
 
     async def open_view(self, trigger_id: str, view: Mapping[str, Any]) -> None:
-        """Open a dialog."""
-        await self._asked("views.open", self.web.views_open(trigger_id=trigger_id, view=dict(view)))
+        """Open a dialog. A trigger is good for one: a click that is delivered twice has opened it already."""
+        try:
+            await self._asked("views.open", self.web.views_open(trigger_id=trigger_id, view=dict(view)))
+        except SlackError as error:
+            if error.code != "exchanged_trigger_id":
+                raise
 
     async def update_view(self, view_id: str, hash: str, view: Mapping[str, Any]) -> None:
         """Change an open dialog, unless it has changed since."""

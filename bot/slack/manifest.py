@@ -17,10 +17,11 @@ SCOPES = (
     "groups:history",  # the same in private channels
     "files:write",  # charts in the thread
     "im:write",  # messages to one person
+    "app_mentions:read",  # somebody mentions the bot: they are told how to begin
 )
 """What the bot asks for, and why; it asks for nothing else."""
 
-EVENTS = ("app_home_opened",)
+EVENTS = ("app_home_opened", "app_mention")
 PATH = "/slack/events"
 """Where Slack sends everything over HTTP."""
 

@@ -6,7 +6,7 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.domain import grammar
-from bot.domain.commands import Check, Command, Deploy, Help
+from bot.domain.commands import Command, Deploy, Help
 from bot.domain.errors import Refusal
 from bot.domain.usage import USAGE, nearest
 from bot.ports import Place
@@ -78,11 +78,10 @@ def mistakes(reception: Reception, command: Deploy) -> dict[str, str]:
 
 
 def understood(command: Command, typed: str = "") -> str:
-    """Say in one calm sentence, in Slack's markup, what was understood of what was typed. The card, or the answer, follows."""
+    """Say in one calm sentence, in Slack's markup, which words were understood. It promises nothing: whether it can be is answered next."""
     if isinstance(command, Deploy):
-        return escaped(f"Understood: {command.service} {command.ref} to {command.environment}. The card follows.")
-    if isinstance(command, Check):
-        return escaped(f"Looking at the gates of {command.service} {command.ref} for {command.environment}.")
+        said = f"Understood: {command.service} {command.ref} to {command.environment}."
+        return escaped(f"{said} The card follows, or the reason why there is none.")
     return f"Understood: {grammar.words(command, people=grammar.mentioned(typed))}."
 
 

@@ -115,7 +115,7 @@ def key_of(body: Body) -> str:
     view = body.get("view")
     if body.get("type") == "view_submission" and isinstance(view, dict) and view.get("id"):
         return f"view {view['id']}"
-    trigger = str(body.get("trigger_id") or "")
+    trigger = str(body.get("trigger_id") or body.get("event_id") or "")
     return trigger or sha256(repr(sorted(body.items(), key=lambda item: item[0])).encode("utf-8", "surrogatepass")).hexdigest()
 
 

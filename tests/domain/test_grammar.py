@@ -65,6 +65,7 @@ READ = {
 REFUSED = {
     "stauts": 'I don\'t know the command "stauts". Did you mean status? /deploy help lists all.',
     "canel storefront-42": "Did you mean cancel?",
+    "undo": 'I don\'t know the command "undo". Did you mean rollback?',
     "storefront": "To deploy a service, write /deploy SERVICE [REF] to ENVIRONMENT",
     "storefront v1.2.0": "To which environment?",
     "storefront v1.2.0 to": "The environment is missing.",
@@ -191,6 +192,19 @@ def test_nearest_finds_what_was_meant_and_nothing_far_away() -> None:
     assert nearest("Storefrnt", ["storefront", "payments"]) == "storefront"
     assert nearest("zzz", ["storefront", "payments"]) is None
     assert nearest("x", []) is None
+
+
+@pytest.mark.case("card-and-people-16")
+@pytest.mark.parametrize(
+    ("word", "known", "meant"),
+    [
+        ("prod", ["production", "staging"], "production"), ("STAG", ["production", "staging"], "staging"),
+        ("prod", ["production", "prod-eu"], "prod-eu"), ("p", ["production", "staging"], None), ("s", ["staging"], None),
+        ("undo", VERBS, "rollback"), ("revert", VERBS, "rollback"), ("abort", VERBS, "cancel"), ("undo", ["staging"], None),
+    ],
+)  # fmt: skip
+def test_what_is_cut_short_or_called_otherwise_elsewhere_gets_the_nearest_name(word: str, known: list[str], meant: str | None) -> None:
+    assert nearest(word, known) == meant
 
 
 def test_every_typed_command_has_a_usage_whose_examples_can_be_read() -> None:

@@ -25,7 +25,7 @@ from bot.domain.people import Person
 from bot.ports import Intent
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.slack.ours import Ours
-from handlers.slack import buttons, deploy, home, rollback
+from handlers.slack import buttons, deploy, home, mention, rollback
 from handlers.slack.guard import Guard, events_route
 from handlers.slack.reception import Reception, bolt_app
 from handlers.web.figures import Figures, metrics_route
@@ -204,7 +204,7 @@ async def door() -> AsyncIterator[Door]:
     reception = Reception(catalog=catalog(), inbox=inbox, nudge=nudge, forms=forms, clock=StillClock(), patience=0.2)
     client = AsyncWebClient(token=slack.token, base_url=slack.api_url)
     app = bolt_app(client, token=slack.token, team=TEAM, bot_user="UBOT", bot="B1")
-    for verb in (deploy, rollback, home, buttons):
+    for verb in (deploy, rollback, home, mention, buttons):
         verb.register(app, reception)
     reception.serve(app)
     figures = Figures()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import inspect
 import json
 from pathlib import Path
@@ -13,9 +14,9 @@ from slack_bolt.kwargs_injection import async_utils
 
 import handlers.slack
 from bot.domain.card import Action
-from bot.domain.commands import Deploy, RollBack, Tick
+from bot.domain.commands import Deploy, Help, RollBack, Tick
 from bot.slack import ids
-from tests.handlers.conftest import TEAM, click, submission
+from tests.handlers.conftest import TEAM, click, slash, submission
 
 if TYPE_CHECKING:
     from tests.handlers.conftest import Door
@@ -25,7 +26,7 @@ ASKS = {Action.REJECT, Action.PROCEED, Action.STOP_COUNTDOWN, Action.TAKE_OVER, 
 
 async def test_a_command_is_stored_before_it_is_acknowledged_and_taken_up_at_once(door: Door) -> None:
     reply = await door.command("storefront v1.2.0 to production because it is time")
-    assert reply.said == "Understood: storefront v1.2.0 to production. The card follows."
+    assert reply.said == "Understood: storefront v1.2.0 to production. The card follows, or the reason why there is none."
     [intent] = door.accepted
     assert intent.command == Deploy("storefront", "production", "v1.2.0", reason="it is time")
     assert (str(intent.by), intent.place.channel, intent.place.response_url) == ("T1/UANA", "C1", "https://hooks.slack.com/commands/1")
@@ -170,6 +171,24 @@ async def test_opening_the_home_shows_the_board(door: Door) -> None:
     assert door.forms.opened == [("home", f"{TEAM}/UANA")]
 
 
+@pytest.mark.case("card-and-people-16")
+async def test_a_mention_of_the_bot_is_answered_once_and_another_bot_is_not(door: Door) -> None:
+    said = {"type": "app_mention", "user": "UANA", "channel": "C1", "thread_ts": "0.9", "text": "<@UBOT> hello"}
+    for _ in range(2):
+        assert (await door.event(said)).status == 200
+    await door.event({**said, "bot_id": "B2"})
+    [intent] = door.accepted
+    assert (intent.command, str(intent.by), intent.place.channel, intent.place.thread) == (Help(), "T1/UANA", "C1", "0.9")
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_what_was_understood_is_said_before_it_is_taken_up(door: Door) -> None:
+    status, said = await door.reception.dispatch(slash("trigger.1", "storefront v1.2.0 to production"))
+    assert (status, "Understood: storefront v1.2.0" in said, door.nudged) == (200, True, [])
+    await asyncio.sleep(0)
+    assert door.nudged == door.accepted != []
+
+
 def _listeners() -> list[ast.AsyncFunctionDef]:
     folder = Path(handlers.slack.__file__).parent
     nodes = [node for path in sorted(folder.glob("*.py")) for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
@@ -187,7 +206,7 @@ def test_a_listener_asks_only_for_what_bolt_gives_and_never_by_keyword_alone(lis
 
 
 def test_every_verb_has_its_listener() -> None:
-    assert len(_listeners()) == 8
+    assert len(_listeners()) == 9
 
 
 @pytest.mark.parametrize("payload", [click("approve"), click("cancel")])

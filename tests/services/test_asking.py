@@ -39,6 +39,7 @@ MINUTE = timedelta(minutes=1)
     [
         (Deploy("shpo", "production"), 'I don\'t know the service "shpo". Did you mean shop?'),
         (Deploy("zebra", "production"), 'I don\'t know the service "zebra". Known: shop.'),
+        (Deploy("shop", "prod"), 'shop has no environment "prod". Did you mean production?'),
         (Deploy("shop", "prodution"), 'shop has no environment "prodution". Did you mean production?'),
         (Deploy("shop", "production", strategy="magic"), 'I don\'t know the strategy "magic". Known: canary, rolling.'),
         (Deploy("shop", "production", lead="USTRANGER"), "members of this workspace only; this account is a guest of this workspace."),
@@ -233,7 +234,9 @@ async def test_questions_are_answered_and_change_nothing(team: Team) -> None:
     assert "Nothing was changed by this check." in checked
     await team.says("ana", Deploy("shop", "staging", "v2"))
     await team.passes(10 * MINUTE)
-    assert "• 2026-11-21 02:00 UTC · *v2* → staging · verified · asked for by <@UANA> (shop-1)" in await team.says("ana", History("shop"))
+    assert "• 2026-11-21 02:00 UTC · *v2* → staging · verified, healthy · asked for by <@UANA> (shop-1)" in await team.says(
+        "ana", History("shop")
+    )
     async with team.database.store.transaction() as tx:
         await tx.put_in_quarantine("shop", "c" * 40, reason="known bad", by=Person("T1", "UBO"), at=team.house.now())
     assert "not possible, the version is quarantined: known bad" in await team.says("ana", Check("shop", "staging", "v3"))

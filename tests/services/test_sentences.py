@@ -107,7 +107,7 @@ async def test_history_says_who_rolled_back_and_why(team: Team, reason: str, bec
     await team.passes(MINUTE)
     newest, before, *_ = (await team.says("ana", History("shop", "production"))).split("\n")[1:]
     assert newest.endswith(f"rollback to *v1* · done, by <@UBO> (shop-3, undoes shop-2) · {because}")
-    assert "*v2* · rolled back by <@UBO> · asked for by <@UANA> (shop-2)" in before
+    assert "*v2* · rolled back by <@UBO>, before that healthy · asked for by <@UANA> (shop-2)" in before
     assert ("because carts are lost" in before) == bool(reason)
 
 

@@ -111,6 +111,17 @@ async def test_who_may_not_is_told_so_and_gets_no_dialog(forms: Forms, slack: An
     assert slack.asked("views.open") == []
 
 
+@pytest.mark.case("ci-and-refs-13")
+async def test_a_click_that_is_delivered_twice_opens_one_dialog_and_complains_of_nothing(forms: Forms, slack: Any) -> None:
+    slack.views_open = lambda arguments: {"view": arguments["view"]}
+    await forms.reason("trigger", Action.PROCEED, "storefront-42", CY, channel="C1")
+    slack.faults["views.open"].append("error exchanged_trigger_id")
+    await forms.reason("trigger", Action.PROCEED, "storefront-42", CY, channel="C1")
+    slack.faults["views.open"].append("error expired_trigger_id")
+    with pytest.raises(IntegrationError):
+        await forms.reason("trigger", Action.PROCEED, "storefront-42", CY, channel="C1")
+
+
 async def test_who_may_is_asked_why(forms: Forms, slack: Any, refused: list[tuple[Person, str, str]]) -> None:
     slack.views_open = lambda arguments: {"view": arguments["view"]}
     await forms.reason("trigger", Action.PROCEED, "storefront-42", CY, channel="C1")

@@ -88,5 +88,6 @@ def test_mentions_in_commands_arrive_as_ids_and_the_hints_come_from_the_grammar(
 def test_the_bot_asks_for_no_more_than_it_needs() -> None:
     wanted = {
         "commands", "chat:write", "users:read", "usergroups:read", "channels:history", "groups:history", "files:write", "im:write",
+        "app_mentions:read",
     }  # fmt: skip
     assert set(SCOPES) == wanted

@@ -58,7 +58,8 @@ def test_the_history_says_what_the_numbers_said(verdict: str, says: str, state: 
     past = {**PAST, "kind": "forward", "state": state, "undone_by": undone_by, "undoes": "", "snapshot": numbers(verdict)}
     said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False})
     who = " by <@UBO>" if undone_by else ""
-    assert f"· {state}{who}{', ' + says if verdict else ''} · asked" in said
+    before = "before that " if undone_by else ""
+    assert f"· {state}{who}{', ' + before + says if verdict else ''} · asked" in said
 
 
 @pytest.mark.case("card-and-people-7")

@@ -109,6 +109,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call"},
     "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO"},
     "refusal": {"sentence": "No."},
+    "mentioned": {},
     "incident": {"incident": "abc", "verb": "deploy"},
     "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"]},
     "rollback_dialog": DIALOG,
@@ -220,7 +221,11 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("answers/ticked", {**FACTS, "items": []}, "None of your items is ticked for *storefront v1.2.0 → production*."),
         ("answers/ticked", {**FACTS, "items": ["a", "b"]}, "2 items of yours are ticked for *storefront v1.2.0 → production*."),
         ("messages/morning_summary", {"deployments": [], "rolled_back": 0, "at": AT}, "Nothing went live."),
-        ("messages/morning_summary", {"deployments": [SUMMARY], "rolled_back": 0, "at": AT}, "1 deployment went live, none rolled back."),
+        (
+            "messages/morning_summary",
+            {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
+            "1 deployment went live, none rolled back, storefront v1.2.0 is *DEGRADED* in production.",
+        ),
         ("messages/summary", {**SUMMARY, "snapshot": None}, "No numbers were taken."),
         ("messages/rolled_back", {**FACTS, **ROLLED}, "is rolled back to *v1.1.0*, 41 s after <@UBO> asked for it. Reason: errors"),
         (

@@ -1,0 +1,26 @@
+"""A mention of the bot: answered to the person alone, with how to begin."""
+
+from __future__ import annotations
+
+from slack_bolt.async_app import AsyncApp
+from slack_bolt.context.ack.async_ack import AsyncAck
+
+from bot.domain.commands import Help
+from bot.domain.people import Person
+from bot.ports import Intent, Place
+from handlers.slack.manners import Body, explain, key_of
+from handlers.slack.reception import Reception
+
+
+def register(app: AsyncApp, reception: Reception) -> None:
+    """Listen for being mentioned."""
+
+    @app.event("app_mention")
+    @explain(reception)
+    async def mentioned(ack: AsyncAck, body: Body) -> None:
+        event = body.get("event") or {}
+        person = Person(str(body.get("team_id", "")), str(event.get("user", "")))
+        if person.user and not event.get("bot_id"):  # two bots would talk for ever
+            place = Place(channel=str(event.get("channel", "")), thread=str(event.get("thread_ts", "")))
+            await reception.accept(Intent(key_of(body), Help(), person, place, reception.now()))
+        await ack()
