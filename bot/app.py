@@ -27,7 +27,7 @@ from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import CIProvider, Live, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
-from bot.services import board, deployments, notices, restoring, summaries, timely
+from bot.services import board, deployments, endings, notices, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
 from bot.services.desk import Desk
 from bot.services.doors import Doors
@@ -179,6 +179,7 @@ class _Rooms:
             draw=lambda message: draw(house, message),
             name=people.name,
             still_true=lambda message: timely.still_true(house, message),
+            ended=lambda message: endings.ended(house, message),
         )
         providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house.store, catalog, run)))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
@@ -326,16 +327,18 @@ class _Beside:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
 
-async def draw(house: House, message: Message) -> bytes | None:
-    """Draw the deployment's snapshots, in a thread."""
-    from bot.slack.charts import draw as draw_chart  # noqa: PLC0415 - Pillow is loaded when it is first needed
+async def draw(house: House, message: Message) -> tuple[bytes, str] | None:
+    """Draw the deployment's snapshots, in a thread, and say what the picture shows."""
+    from bot.slack.charts import describe  # noqa: PLC0415 - Pillow is loaded when it is first needed
+    from bot.slack.charts import draw as draw_chart  # noqa: PLC0415
 
     async with house.store.reading() as reader:
         shots = await reader.snapshots(message.deployment)
         deployment = await reader.deployment(message.deployment)
     if deployment is None or len(shots) < 2:  # noqa: PLR2004 - a line has two ends
         return None
-    return await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
+    picture = await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
+    return picture, f"{deployment.title}. {describe(shots)}"
 
 
 # The terminal's other commands ----------------------------------------------------------------------------------------------------------

@@ -976,6 +976,14 @@ class Postings(Protocol):
         """Take a message out of the outbox."""
         ...
 
+    async def asked(self, key: str) -> None:
+        """Take a message out of the outbox that asks somebody for something, and remember it until it has its end."""
+        ...
+
+    async def asking(self, deployments: Collection[DeploymentId] | None = None) -> tuple[Message, ...]:
+        """List what has been said of some deployments (None: of all) and still asks."""
+        ...
+
     async def drop(self, key: str) -> None:
         """Take a message out of the outbox that has been overtaken and was never said."""
         ...
@@ -1192,5 +1200,7 @@ class CardDue:
 
 CardsDue = Callable[[Collection[DeploymentId]], Awaitable[Mapping[DeploymentId, CardDue]]]
 """Look which cards show these deployments, and how urgent each is; one that does not exist is missing from the answer."""
+Ended = Callable[[Message], Awaitable[str]]
+"""Say how what a message asks for has ended, in one sentence; empty while it still asks."""
 StillTrue = Callable[[Message], Awaitable[Message | None]]
 """Give a message as it may be said at this moment: as it is, in other words, or None when it has been overtaken."""

@@ -228,7 +228,7 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
     await tx.save_steps(back.id, [Step(0, "rollback", 100, timedelta(0))])
     await note(tx, now, "rollback", deployment, by, to=target.commit, version=target.version, reason=reason, rollback=back.id)
     facts = {**facts_of(deployment), "by": str(by), "target": target.version, "reason": reason}
-    await tx.say(Message(f"{back.id}:rolling-back", "rolling_back", facts, deployment.id, to="channel"))
+    await tx.say(Message(f"{back.id}:rolling-back", "rolling_back", facts, deployment.id, to="channel" if by != GONOGO else "thread"))
     await tx.start("roll_back", back.id, back.id)
     await tx.wake(deployment.id)
 
@@ -376,7 +376,7 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
         **facts_of(undone), "by": str(back.requested_by), "target": back.version, "reason": back.reason,
         "seconds": (house.now() - back.requested_at).total_seconds(), "authors": list(changes.authors),
     }  # fmt: skip
-    await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id, to="channel"))
+    await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id))
     await tx.say(Message(f"{undone.id}:retrospective", "retrospective", await _retrospective(house, tx, undone, facts), undone.id))
 
 

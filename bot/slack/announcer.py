@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import structlog
 
 from bot.domain.deployment import DeploymentId
-from bot.ports import Answer, CardOf, CardsDue, Intent, Message, Postings, StillTrue
+from bot.ports import Answer, CardOf, CardsDue, Ended, Intent, Message, Postings, StillTrue
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.client import SlackClient, SlackError
@@ -40,7 +40,8 @@ class SlackAnnouncer:
 
     def __init__(
         self, client: SlackClient, postings: Postings, card_of: CardOf, cards_due: CardsDue, words: Words, *, draw: Picture | None = None,
-        name: Name | None = None, still_true: StillTrue = _as_it_is, pacing: Pacing | None = None, min_interval: float = 1.0,
+        name: Name | None = None, still_true: StillTrue = _as_it_is, ended: Ended | None = None, pacing: Pacing | None = None,
+        min_interval: float = 1.0,
     ) -> None:  # fmt: skip
         self._client = client
         self._words = words
@@ -49,7 +50,7 @@ class SlackAnnouncer:
         self._cards = Cards(card_of, cards_due, words, self._postman, self._pacing, min_interval=min_interval)
         references = References(client, self._pacing, name)
         self._outbox = Outbox(
-            card_of, words, postings, self._postman, self._pacing, references, self._cards, draw=draw, still_true=still_true
+            card_of, words, postings, self._postman, self._pacing, references, self._cards, draw=draw, still_true=still_true, ended=ended
         )
         self._closing = False
         self._task: asyncio.Task[None] | None = None
@@ -64,6 +65,7 @@ class SlackAnnouncer:
     def card_changed(self, deployment: DeploymentId) -> None:
         """Redraw a card soon; edits are coalesced, an unchanged card costs no call."""
         self._cards.changed(deployment)
+        self._outbox.stirred(deployment)
 
     def outbox_changed(self) -> None:
         """Post what the outbox holds."""

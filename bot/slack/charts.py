@@ -24,14 +24,15 @@ _MARGIN, _GAP = 20, 14
 _HEADER, _PANEL, _FOOTER = 62, 196, 30
 _TITLE_MOST = 90
 
-_PAPER, _PANEL_PAPER, _FRAME = "#f4f5f7", "#ffffff", "#dfe1e6"
-_INK, _QUIET, _FAINT = "#1d2430", "#5b6472", "#c3c8d0"
-_BAND = "#e9edf3"
+# A picture cannot know the reader's theme: dark paper reads well on a white page, and white paper dazzles on a dark one.
+_PAPER, _PANEL_PAPER, _FRAME = "#1f242b", "#282e37", "#3d4550"
+_INK, _QUIET = "#e8ebf0", "#aab3bf"
+_BAND, _BAND_KEY = "#37404c", "#4b5664"
 _COLOURS = {
-    Verdict.HEALTHY: "#12704a",
-    Verdict.DEGRADED: "#b3261e",
-    Verdict.NOT_ENOUGH_TRAFFIC: "#8a5a00",
-    Verdict.NO_DATA: "#5b6472",
+    Verdict.HEALTHY: "#5fd3a2",
+    Verdict.DEGRADED: "#ff8078",
+    Verdict.NOT_ENOUGH_TRAFFIC: "#e6b455",
+    Verdict.NO_DATA: "#aab3bf",
 }
 
 Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
@@ -199,7 +200,7 @@ def _draw_legend(pen: _Pen, height: float) -> None:
     for kind, words in (("line", "current"), ("dashes", "baseline"), ("band", "spread of the baseline"), ("mark", "deployed")):
         middle = y - 4
         if kind == "band":
-            pen.box(_Box(x, middle - 5, x + 22, middle + 5), "#d5dce6")
+            pen.box(_Box(x, middle - 5, x + 22, middle + 5), _BAND_KEY)
         elif kind == "dashes":
             pen.dashes((x, middle), (x + 22, middle), _QUIET, 4)
         elif kind == "mark":

@@ -44,6 +44,8 @@ NO_SCOPE = "missing_scope"
 """Refuses one method; where it is a method that says something, nothing can be said."""
 
 METADATA_EVENT = "gonogo"
+LONGEST_ALT = 1000
+"""Characters that describe a picture; Slack refuses longer ones."""
 
 
 class SlackError(IntegrationError):
@@ -170,9 +172,11 @@ class SlackClient:
         )
         return await self._asked("conversations.history", history)
 
-    async def upload(self, channel: str, thread: str, picture: bytes, *, name: str, title: str) -> None:
-        """Put a picture into a thread."""
-        call = self.web.files_upload_v2(channel=channel, thread_ts=thread, content=picture, filename=name, title=title, alt_txt=title)
+    async def upload(self, channel: str, thread: str, picture: bytes, *, name: str, title: str, alt: str) -> None:
+        """Put a picture into a thread; ``alt`` says what it shows to who does not see it."""
+        call = self.web.files_upload_v2(
+            channel=channel, thread_ts=thread, content=picture, filename=name, title=title, alt_txt=alt[:LONGEST_ALT]
+        )
         await self._asked("files.completeUploadExternal", call, timeout=UPLOAD_TIMEOUT)
 
     async def user(self, id: str) -> Mapping[str, Any]:

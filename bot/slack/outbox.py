@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from hashlib import sha256
 
 import structlog
 
+from bot.domain.deployment import DeploymentId
 from bot.domain.people import Person
-from bot.ports import CardOf, Message, Posting, Postings, StillTrue
+from bot.ports import CardOf, Ended, Message, Posting, Postings, StillTrue
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.client import SlackError
@@ -25,8 +27,8 @@ from bot.slack.showing import BREATH, CHANNEL_GONE, PAUSE, Cards, card_key, is_i
 
 log = structlog.get_logger(__name__)
 
-Picture = Callable[[Message], Awaitable[bytes | None]]
-"""Draws the picture of a message with ``chart``."""
+Picture = Callable[[Message], Awaitable[tuple[bytes, str] | None]]
+"""Draws the picture of a message with ``chart``, and says in words what it shows."""
 
 AT_A_TIME = 50
 POLL = 30.0
@@ -55,7 +57,7 @@ class Outbox:
 
     def __init__(
         self, card_of: CardOf, words: Words, postings: Postings, postman: Postman, pacing: Pacing, references: References, cards: Cards, *,
-        draw: Picture | None, still_true: StillTrue,
+        draw: Picture | None, still_true: StillTrue, ended: Ended | None = None,
     ) -> None:  # fmt: skip
         self._card_of = card_of
         self._words = words
@@ -66,12 +68,21 @@ class Outbox:
         self._cards = cards
         self._draw_picture = draw
         self._still_true = still_true
+        self._ended = ended
+        self._stirred: set[DeploymentId] = set()
+        """Deployments of which something has changed since it was looked whether what asks has ended."""
         self._work = asyncio.Event()
         self._closing = False
 
     def changed(self) -> None:
         """Post what there is."""
         self._work.set()
+
+    def stirred(self, deployment: DeploymentId) -> None:
+        """Something has happened to a deployment: what was asked about it may have its end."""
+        if self._ended is not None and deployment:
+            self._stirred.add(deployment)
+            self._work.set()
 
     def close(self) -> None:
         """Stop after the message that is under way."""
@@ -81,10 +92,12 @@ class Outbox:
     async def work(self) -> None:
         """Work until closed. Begins with what was put aside before."""
         await self._take_up_again()
+        await self._look_at_all_that_asks()
         while not self._closing:
             self._work.clear()
             try:
                 pause = await self._empty()
+                await self._end_what_asked()
             except Exception:
                 log.exception("the outbox could not be emptied")
                 pause = FAULT
@@ -97,6 +110,37 @@ class Outbox:
             await self._postings.unpark()
         except Exception:
             log.exception("what was put aside could not be taken up again; it is at the next start")
+
+    async def _look_at_all_that_asks(self) -> None:
+        try:
+            self._stirred |= {message.deployment for message in await self._postings.asking()} if self._ended else set()
+        except Exception:
+            log.exception("what still asks could not be read; it is at the next start")
+
+    async def _end_what_asked(self) -> None:
+        """Edit what asked for something to how it ended; what cannot be edited now is tried again with the next change."""
+        stirred, self._stirred = self._stirred, set()
+        for message in await self._postings.asking(stirred) if stirred and self._ended else ():
+            end = await self._ended(message) if self._ended else ""
+            try:
+                if end:
+                    await self._end(message, end)
+            except NotYet:
+                self._stirred.add(message.deployment)
+            except SlackError as error:
+                if error.retry:
+                    self._stirred.add(message.deployment)
+                else:
+                    await self._postings.sent(message.key)
+
+    async def _end(self, message: Message, end: str) -> None:
+        posting = await self._postman.posting(message.key)
+        if posting is not None and posting.ts:
+            over = replace(message, facts={**message.facts, "end": end})
+            card = await self._postman.posting(card_key(message.deployment))
+            drawn = speech.message(over, self._words, **await self._references.of(over, card))
+            await self._postman.edit(posting, drawn)
+        await self._postings.sent(message.key)
 
     async def _empty(self) -> float:
         """Post what can be posted; returns after how many seconds to look again."""
@@ -160,7 +204,11 @@ class Outbox:
         drawn = await self._say(now, where)
         await self._copy_to_lead(now, where, drawn)
         await self._attach(now, where.card)
-        await self._postings.sent(message.key)
+        if now.template in speech.ASKS:
+            await self._postings.asked(message.key)
+            self.stirred(message.deployment)
+        else:
+            await self._postings.sent(message.key)
 
     def _ready(self, where: _Where) -> None:
         """Raise NotYet before anything is made that could not go out now. What has been posted already passes later all the same."""
@@ -228,4 +276,13 @@ class Outbox:
             log.exception("a picture could not be drawn", key=message.key)
             return
         if picture:
-            await self._postman.picture(f"{message.key}:picture", card, picture, title=f"Metrics of {message.deployment}")
+            await self._post_picture(message, card, *picture)
+
+    async def _post_picture(self, message: Message, card: Posting, picture: bytes, alt: str) -> None:
+        """Post a picture, unless it is the one that was posted last."""
+        mark, digest = f"picture:{message.deployment}", sha256(picture).hexdigest()
+        last = await self._postings.get(mark)
+        if last is not None and last.digest == digest:
+            return
+        await self._postman.picture(f"{message.key}:picture", card, picture, title=f"Metrics of {message.deployment}", alt=alt)
+        await self._postings.save(Posting(mark, card.channel, digest=digest))

@@ -87,13 +87,13 @@ class Postman:
         await self._save(Posting(key, channel))
         self._certainly_not.add(key)
 
-    async def picture(self, key: str, posting: Posting, picture: bytes, *, title: str) -> None:
+    async def picture(self, key: str, posting: Posting, picture: bytes, *, title: str, alt: str) -> None:
         """Put a picture into a message's thread, at most once: it cannot be searched for, and one too few is better than one too many."""
         if await self.posting(key) is not None and key not in self._certainly_not:
             return
         self.ready(UPLOAD, posting.channel)
         await self._postings.intend(key, posting.channel)
-        upload = self._client.upload(posting.channel, posting.ts, picture, name="metrics.png", title=title)
+        upload = self._client.upload(posting.channel, posting.ts, picture, name="metrics.png", title=title, alt=alt)
         try:
             await self.ask(UPLOAD, posting.channel, upload)
         except SlackError as error:

@@ -19,6 +19,8 @@ MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
     "acknowledge_request": ((Action.ACKNOWLEDGE, "I know, and I am on call"),),
 }
 """Messages that can be acted on where they are read."""
+ASKS = frozenset({"acknowledge_request", "ask_lead", "degraded", "failed", "refused", "rolling_back", "smoke_failed"})
+"""Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
 
 
 def answer(said: Answer, words: Words) -> Drawn:
@@ -32,7 +34,7 @@ def message(said: Message, words: Words, *, card_channel: str = "", card_url: st
     if said.template == LATE_ANSWER:
         offers_of = tuple(Offer(*offer) for offer in said.facts["offers"])
         return answer(Answer(said.facts["name"], said.facts["facts"], offers_of), words)
-    offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ())]
+    offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ()) if "end" not in said.facts]
     text = words.text(f"messages/{said.template}", {"card_channel": card_channel, "card_url": card_url, "names": names or {}, **said.facts})
     return _said(text, offers if said.deployment else [])
 

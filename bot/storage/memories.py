@@ -64,6 +64,20 @@ class SqlPostings:
         """Take a message out of the outbox."""
         await self._close(key, "sent", "")
 
+    async def asked(self, key: str) -> None:
+        """Take a message out of the outbox that asks for something, and remember it until it has its end."""
+        await self._close(key, "asked", "")
+
+    async def asking(self, deployments: Collection[str] | None = None) -> tuple[Message, ...]:
+        """List what has been said of some deployments (None: of all) and still asks."""
+        row = table(OutboxRow)
+        statement = select(row.c.body).where(row.c.state == "asked").order_by(row.c.n)
+        if deployments is not None:
+            statement = statement.where(row.c.body["deployment"].as_string().in_(deployments))
+        async with self._reader.begin() as connection:
+            rows = (await connection.execute(statement)).scalars().all()
+        return tuple(codec.read(Message, body) for body in rows)
+
     async def drop(self, key: str) -> None:
         """Take a message out of the outbox that has been overtaken."""
         await self._close(key, "overtaken", "")

@@ -256,7 +256,7 @@ class AuditHeadRow(SQLModel, table=True):
 
 
 class OutboxRow(SQLModel, table=True):
-    """A message: ``state`` is waiting, sent, overtaken or parked; ``lane`` is what it must stay in order with."""
+    """A message: ``state`` is waiting, sent, asked (and not ended), overtaken or parked; ``lane`` is what it must stay in order with."""
 
     __tablename__ = "outbox"
     __table_args__ = (Index("outbox_waiting", "state", "lane", "n"),)

@@ -188,6 +188,7 @@ class MemoryPostings:
         self.parked: dict[str, str] = {}
         self.put_aside: dict[str, Message] = {}
         self.overtaken: list[str] = []
+        self.asks: dict[str, Message] = {}
 
     async def get(self, key: str) -> Posting | None:
         return self.stored.get(key)
@@ -207,7 +208,14 @@ class MemoryPostings:
         return tuple(sorted(first.values(), key=lambda head: (head.to == "thread", order.index(head.key))))[:limit]
 
     async def sent(self, key: str) -> None:
-        self.waiting.pop(key)
+        if self.asks.pop(key, None) is None:
+            self.waiting.pop(key)
+
+    async def asked(self, key: str) -> None:
+        self.asks[key] = self.waiting.pop(key)
+
+    async def asking(self, deployments: Collection[str] | None = None) -> tuple[Message, ...]:
+        return tuple(each for each in self.asks.values() if deployments is None or each.deployment in deployments)
 
     async def drop(self, key: str) -> None:
         self.waiting.pop(key)

@@ -21,7 +21,7 @@ from bot.slack.pacing import Pacing
 from bot.slack.render import Words
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
-ANA = Person("T1", "UANA")
+ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
 FACTS = {
     "id": "storefront-42", "service": "storefront", "environment": "production", "version": "v1.2.0", "lead": "T1/UBO",
     "requested_by": "T1/UANA",
@@ -228,8 +228,8 @@ async def test_a_card_that_belongs_to_a_person_lives_in_the_direct_channel(bot: 
 
 
 async def test_a_picture_comes_into_the_thread_once(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
-    async def draw(_: Message) -> bytes:
-        return b"png"
+    async def draw(_: Message) -> tuple[bytes, str]:
+        return b"png", "errors 0.3 %"
 
     world.deployment()
     snapshot = {"label": "canary 25 %", "verdict": "healthy", "compared_with": "", "at": NOW.isoformat(), "findings": []}
@@ -241,8 +241,62 @@ async def test_a_picture_comes_into_the_thread_once(bot: Bot, slack: Any, world:
     assert slack.files[0]["thread_ts"] == slack.channels["C1"][0]["ts"]
 
 
+@pytest.mark.case("card-and-people-16")
+async def test_a_picture_says_what_it_shows_and_the_last_one_is_not_posted_twice(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
+    pictures = {"a": (b"one", "errors 0.3 %"), "b": (b"one", "errors 0.3 %"), "c": (b"two", "errors 2.9 %")}
+
+    async def draw(message: Message) -> tuple[bytes, str]:
+        return pictures[message.key]
+
+    world.deployment()
+    postings.put(*(Message(key, "live", FACTS, "storefront-42", chart=True) for key in pictures))
+    async with bot(draw=draw):
+        await until(lambda: not postings.waiting)
+    assert [asked["alt_txt"] for asked in slack.asked("files.getUploadURLExternal")] == ["errors 0.3 %", "errors 2.9 %"]
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_asked_is_edited_to_its_end_and_loses_its_button(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
+    ends: dict[str, str] = {}
+
+    async def ended(message: Message) -> str:
+        return ends.get(message.key, "")
+
+    world.deployment()
+    postings.put(Message("ask", "acknowledge_request", {**FACTS, "until": ""}, "storefront-42", to=str(BO)))
+    async with bot(ended=ended) as announcer:
+        await until(lambda: postings.asks)
+        [asks] = slack.channels["DBO"]
+        assert "actions" in str(asks["blocks"])
+        ends["ask"] = "You have acknowledged it."
+        announcer.card_changed("storefront-42")
+        await until(lambda: not postings.asks)
+    [asks] = slack.channels["DBO"]
+    assert "You have acknowledged it." in asks["text"]
+    assert "actions" not in str(asks["blocks"])
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_ended_while_the_bot_was_away_is_edited_at_the_start(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
+    world.deployment()
+    postings.put(Message("ask", "ask_lead", {**FACTS, "by": str(ANA)}, "storefront-42", to=str(BO)))
+    async with bot():
+        await until(lambda: postings.asks)
+
+    async def ended(_: Message) -> str:
+        return "It is rolled back."
+
+    async with bot(ended=ended):
+        await until(lambda: not postings.asks)
+    assert "It is rolled back." in slack.channels["DBO"][0]["text"]
+
+
 async def test_a_picture_that_cannot_be_drawn_costs_only_the_picture(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
-    async def draw(_: Message) -> bytes:
+    async def draw(_: Message) -> tuple[bytes, str]:
         raise ValueError("no paint")
 
     world.deployment()

@@ -12,7 +12,7 @@ from bot.domain.health import Finding, Snapshot, Verdict
 from bot.slack.charts import MOST_PANELS, WIDTH, describe, draw
 
 NOW = datetime(2026, 11, 21, 2, 30, tzinfo=UTC)
-GREEN, RED = (18, 112, 74), (179, 38, 30)
+RED, GREEN = (0xFF, 0x80, 0x78), (0x5F, 0xD3, 0xA2)
 
 
 def finding(key: str, verdict: Verdict, current: float | None, baseline: float | None = 0.0028, unit: str = "%") -> Finding:
@@ -46,6 +46,12 @@ def test_the_picture_is_as_wide_as_slack_shows_it_and_small() -> None:
     png = draw(rollout(Verdict.DEGRADED), "storefront v1.2.0 → production", marked_at="canary 5 %")
     assert image(png).width == WIDTH
     assert len(png) < 100_000
+
+
+@pytest.mark.case("card-and-people-16")
+def test_a_picture_does_not_dazzle_on_a_dark_page() -> None:
+    picture = image(draw(rollout(Verdict.HEALTHY), "storefront", marked_at=None)).convert("L")
+    assert sum(picture.histogram()[128:]) < 0.2 * picture.width * picture.height
 
 
 def test_the_verdict_has_its_colour() -> None:

@@ -391,6 +391,15 @@ def test_what_happened_is_told_in_words_of_people(action: str, by: str, facts: d
     assert said.endswith(f"*Timeline*\n10:02:00 UTC {says}")
 
 
+@pytest.mark.case("card-and-people-11")
+@pytest.mark.parametrize("template", sorted(speech.ASKS))
+@pytest.mark.parametrize("more", [{}, {"until": ""}, {"step": "rollback"}, {"lead": ""}])
+def test_what_has_ended_asks_nothing_any_more(template: str, more: dict[str, Any]) -> None:
+    over = say(f"messages/{template}", {**MESSAGES[template], **more, "end": "It was rolled back to v1.1.0 by <@UBO>."})
+    assert "It was rolled back to v1.1.0 by <@UBO>." in over
+    assert [word for word in ("please", "decides", "rolls back", "can roll", "asked again", "Somebody has to") if word in over] == []
+
+
 ROOT = Path(__file__).parents[2]
 BEFORE_ANYTHING_WAS_TOUCHED = {"impossible", "cancel", "reject", "expired"}
 """What ends a deployment that is never rolled back, and so has no retrospective."""

@@ -1,0 +1,101 @@
+"""How what a message asks for has ended: alarms and requests are edited to their end, and ask nothing any more."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from datetime import datetime
+
+from bot.domain.deployment import WAITING, Deployment, State
+from bot.domain.health import Verdict
+from bot.ports import Message, Reader
+from bot.services.board import newest_numbers
+from bot.services.house import House
+
+_Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
+
+_BY_STATE: Mapping[State, str] = {
+    State.ROLLED_BACK: "It is rolled back.", State.VERIFIED: "It has ended its watch.", State.SUPERSEDED: "Another deployment followed.",
+    State.CANCELLED: "It is cancelled.", State.REJECTED: "It is rejected.", State.EXPIRED: "It is expired.",
+    State.IMPOSSIBLE: "It was not possible.", State.ROLLING_OUT: "It has begun.", State.WATCHING: "It is live.",
+    State.ROLLING_BACK: "It is being rolled back.", State.FAILED: "It has failed.",
+}  # fmt: skip
+
+
+async def ended(house: House, message: Message) -> str:
+    """Say how it ended, in one sentence; empty while it still asks."""
+    rule = _RULES.get(message.template)
+    if rule is None:
+        return ""
+    async with house.store.reading() as reader:
+        deployment = await reader.deployment(message.deployment)
+        return await rule(house, reader, deployment, message) if deployment is not None else ""
+
+
+async def _trial(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
+    """End an alarm about numbers, and a countdown, when the lead has spoken, when they are fine again, or when the trial is over."""
+    if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
+        return await _after_all(reader, deployment)
+    told = await reader.timeline(deployment.id)
+    turns = [entry for entry in (*told.begin, *told.end) if entry.action in {"degraded", "countdown", "recovered", "proceed"}]
+    if turns and turns[-1].action == "proceed":
+        return f"Let go on by <@{turns[-1].actor.user}>: {turns[-1].facts.get('reason', '')}"
+    shot = await newest_numbers(reader, deployment.id)
+    fine = shot is not None and shot.verdict not in {Verdict.DEGRADED, Verdict.NO_DATA}
+    return "The numbers are no longer worse." if fine else ""
+
+
+async def _after_all(reader: Reader, deployment: Deployment) -> str:
+    """Name what came of it; who rolled it back, and to what."""
+    back = next(
+        (each for each in await reader.history(deployment.service, deployment.environment, limit=30) if each.undoes == deployment.id), None
+    )
+    if deployment.state is not State.ROLLED_BACK or back is None:
+        return _BY_STATE.get(deployment.state, "")
+    by = f"by <@{back.requested_by.user}>" if back.requested_by.team else "by itself"
+    return f"It was rolled back to {back.version} {by}."
+
+
+async def _failure(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
+    """End a failure when it is rolled back, or when something else was deployed over it."""
+    if deployment.state is State.ROLLED_BACK:
+        return await _after_all(reader, deployment)
+    standing = await reader.standing(deployment.service, deployment.environment)
+    is_replaced = deployment.state is State.FAILED and standing is not None and standing.id != deployment.id
+    return "Another version has been deployed since." if is_replaced else ""
+
+
+async def _rolling_back(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
+    if deployment.state is State.ROLLED_BACK:
+        return await _after_all(reader, deployment)
+    return "The rollback has failed." if deployment.state is State.FAILED else ""
+
+
+async def _refusal(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
+    """End what a CI provider refuses when no step waits for it any more."""
+    if any(step.refusal for step in await reader.steps(deployment.id)) and deployment.state in {State.ROLLING_OUT, State.ROLLING_BACK}:
+        return ""
+    return "The CI provider answers again." if deployment.state is State.ROLLING_OUT else await _after_all(reader, deployment)
+
+
+async def _request(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End a request to acknowledge when it was, when the deployment waits no more, or after the shift."""
+    if any(mark.key == f"on-call:{message.to}" for mark in await reader.marks(deployment.id)):
+        return "You have acknowledged it."
+    if deployment.state not in WAITING:
+        return f"{_BY_STATE.get(deployment.state, '')} Nothing is asked of you any more.".strip()
+    until = str(message.facts.get("until") or "")
+    return "Your shift is over." if until and datetime.fromisoformat(until) <= house.now() else ""
+
+
+async def _lead(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End a request to the lead when somebody else leads, or when there is nothing left to decide."""
+    if deployment.lead is not None and str(deployment.lead) != message.to:
+        return f"<@{deployment.lead.user}> leads it now."
+    over = {State.ROLLED_BACK, State.SUPERSEDED, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}
+    return await _after_all(reader, deployment) if deployment.state in over else ""
+
+
+_RULES: Mapping[str, _Rule] = {
+    "degraded": _trial, "failed": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
+    "refused": _refusal, "acknowledge_request": _request, "ask_lead": _lead,
+}  # fmt: skip
