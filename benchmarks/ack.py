@@ -117,6 +117,9 @@ class NoForms:
     async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
         """Open nothing."""
 
+    async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+        """Open nothing."""
+
     async def home(self, person: Person) -> None:
         """Open nothing."""
 

@@ -40,6 +40,8 @@ class Action(StrEnum):
     OPEN_GATE = "open_gate"  # of the pipeline's own
     RETEST = "retest"  # the tests of the pinned commit
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
+    SHOW_CHANGES = "show_changes"  # every commit and file that would change; nothing is done
+    SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
 
 
 @dataclass(frozen=True, slots=True)
@@ -252,9 +254,18 @@ def _actions(card: Card) -> list[Action]:
         actions.append(Action.WATCH)
     if state is State.ROLLED_BACK and card.lock is not None:
         actions.append(Action.UNLOCK)
+    actions += _to_read(card)
     if state in WAITING:
         actions.append(Action.CANCEL)
     return actions
+
+
+def _to_read(card: Card) -> list[Action]:
+    """Name what there is to read more about: what would change before it changes, what happened after a rollback."""
+    if card.deployment.state is State.ROLLED_BACK:
+        return [Action.SHOW_TIMELINE]
+    waits = card.deployment.state in {State.GATED, State.AWAITING_APPROVAL}
+    return [Action.SHOW_CHANGES] if waits and card.changes.known and card.changes.total else []
 
 
 def _gate_actions(review: Review) -> list[Action]:
@@ -266,6 +277,6 @@ def _gate_actions(review: Review) -> list[Action]:
         actions.append(Action.ACKNOWLEDGE)
     if any(gate.again for gate in review.gates):
         actions.append(Action.RETEST)
-    if "staged" in open_keys:
+    if any(gate.first for gate in review.gates if gate.key in open_keys):
         actions.append(Action.DEPLOY_FIRST)
     return actions

@@ -48,6 +48,8 @@ class Gate:
     """The evidence."""
     again: bool = False
     """Whether what it judges can be asked for once more: tests that have failed, or of which nothing is heard."""
+    first: str = ""
+    """The environment to which the same commit can be deployed first, so that it opens; empty where that would be for nothing."""
     startable: str = ""
     """The correlation id of the test run that would answer it and that nobody but a deployment starts."""
 
@@ -125,7 +127,7 @@ def staged_gate(
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} is bringing {version} there", need)
     if not is_same:
         found = f"{live_version} is live there" if live_version else "nothing is live there"
-        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need)
+        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need, first=before)
     if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED}:
         return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live on {before}, accepted without proof: {accepted}", need)
     if verified_at is None and accepted:

@@ -48,6 +48,8 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.OPEN_GATE: ("gate",),
     Action.DEPLOY_FIRST: ("commit",),
     Action.RETEST: ("commit",),
+    Action.SHOW_CHANGES: (),
+    Action.SHOW_TIMELINE: (),
 }
 """What each decision is about."""
 

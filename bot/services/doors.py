@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
-from bot.domain.card import Action
+from bot.domain.card import Action, Changes
 from bot.domain.catalog import Permission
 from bot.domain.commands import Help
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
-from bot.ports import BoardRow, Intent, Place
+from bot.ports import BoardRow, Intent, Json, Place
 from bot.services import board, desk, readiness, refusals
-from bot.services.house import House, existing
+from bot.services.house import House, existing, facts_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,29 @@ class Doors:
         """Give the items that somebody may tick."""
         await self.house.people.admit(by)
         return await self._deployment(id), await readiness.tickable(self.house, id, by)
+
+    async def changes(self, id: DeploymentId, by: Person) -> dict[str, Json]:
+        """Give every commit and file that a deployment changes, for whoever approves it."""
+        await self.house.people.enter(by, Permission.VIEW, "see what changes")
+        async with self.house.store.reading() as reader:
+            deployment = await existing(reader, id)
+            changes = await reader.changes(id) or Changes(known=False)
+        return {**facts_of(deployment), "commit": deployment.commit, "base": deployment.base_commit, "changes": asdict(changes)}
+
+    async def timeline(self, id: DeploymentId, by: Person) -> dict[str, Json]:
+        """Give what happened to a deployment, with people by their names."""
+        await self.house.people.enter(by, Permission.VIEW, "see the timeline")
+        async with self.house.store.reading() as reader:
+            deployment = await existing(reader, id)
+            told = await reader.timeline(id)
+        entries = [*told.begin, *told.end]
+        happened = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in entries]
+        people = {str(each.actor) for each in entries} | {str(each.facts["to"]) for each in entries if each.action == "lead"}
+        return {
+            **facts_of(deployment), "timeline": happened,
+            "left_out": told.left_out, "left_out_after": len(told.begin), "item_titles": self.house.items_of(deployment),
+            "names": {person: await self.house.people.name(Person.parse(person)) for person in sorted(people)},
+        }  # fmt: skip
 
     async def board(self, by: Person) -> Sequence[BoardRow]:
         """Give what the App Home shows: to whom ``/deploy status`` would show it, and to nobody else."""

@@ -27,6 +27,8 @@ SECTION = 2900
 TOTAL = 11_500
 """Characters of text in one message, safely below the undocumented total at which Slack refuses (``msg_blocks_too_long``)."""
 BUTTON = 75
+VIEW_TOTAL = 60_000
+"""Characters of text in one dialog."""
 CUT = "… the rest does not fit here."
 
 
@@ -96,11 +98,11 @@ def drawn(text: str, blocks: Iterable[Block]) -> Drawn:
     return Drawn(text, [block.to_dict() for block in blocks])
 
 
-def paged(text: str) -> list[SectionBlock]:
+def paged(text: str, total: int = TOTAL) -> list[SectionBlock]:
     """Show a long text in as many sections as it needs, cut between lines; a text that Slack would refuse ends early and says so."""
     pages, page, size = [], "", 0
     for line in text.split("\n"):
-        if size + len(line) > TOTAL:
+        if size + len(line) > total:
             page = f"{page}\n{CUT}" if page else CUT
             break
         if page and len(page) + len(line) + 1 > SECTION:

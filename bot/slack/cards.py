@@ -35,7 +35,6 @@ _NOW = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepSta
 _RUNS = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.FAILED})
 _PRIMARY = (Action.APPROVE, Action.ACKNOWLEDGE, Action.WATCH, Action.TICK, Action.OPEN_GATE)
 """The first of these that is possible is the primary button."""
-_BEFORE = re.compile(r"live and verified on (.+)")
 
 
 def deployment_card(card: Card, words: Words) -> Drawn:
@@ -224,14 +223,15 @@ def button_label(action: Action, card: Card) -> str:
         Action.TAKE_OVER: "Take over as on-call…",
         Action.OPEN_GATE: f"Go on with {plain(card.waits_at, 40)}",
         Action.RETEST: "Run the tests again",
+        Action.SHOW_CHANGES: "What changes…",
+        Action.SHOW_TIMELINE: "Timeline…",
         Action.DEPLOY_FIRST: f"Deploy to {_environment_before(card.review)} first",
     }
     return labels[action]
 
 
 def _environment_before(review: Review | None) -> str:
-    titles = [_BEFORE.fullmatch(gate.title) for gate in review.gates] if review else []
-    return next((plain(found[1], 40) for found in titles if found), "the environment before")
+    return next((plain(gate.first, 40) for gate in (review.gates if review else ()) if gate.first), "the environment before")
 
 
 def _question(action: Action, card: Card, words: Words) -> Question | None:

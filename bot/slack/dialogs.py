@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ from slack_sdk.models.views import View
 from bot.domain.card import Action
 from bot.ports import BoardRow
 from bot.slack import ids
-from bot.slack.blocks import SECTION, context, label, section
+from bot.slack.blocks import SECTION, VIEW_TOTAL, context, label, paged, section
 from bot.slack.render import Words, plain
 
 MOST_OPTIONS = 100
@@ -87,6 +87,10 @@ class Dialogs:
         name, submit, template, question = _REASONS[action]
         blocks: list[Block] = [section(self._words.text(template, {"title": title})), _line(ids.REASON, question, is_long=True)]
         return _modal(ids.REASON_FORMS[action], name, submit, blocks, carried)
+
+    def reading(self, template: str, title: str, facts: Mapping[str, Any]) -> dict[str, Any]:
+        """Show something to be read, in as many pieces as Slack needs; ``template`` is one of ``dialogs/``."""
+        return _modal("", title, "", paged(self._words.text(f"dialogs/{template}", facts), VIEW_TOTAL), NOTHING_CARRIED)
 
     def home(self, rows: Sequence[BoardRow], *, roles: Sequence[str] = ()) -> dict[str, Any]:
         """Show the board on the App Home, and what the person is here."""

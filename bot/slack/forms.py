@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from bot.domain.card import Action
@@ -32,6 +32,14 @@ class Doors(Protocol):
 
     async def tickable(self, id: str, by: Person) -> tuple[Deployment, Items]:
         """Give the items that somebody may tick, as (key, title, ticked)."""
+        ...
+
+    async def changes(self, id: str, by: Person) -> Mapping[str, Any]:
+        """Give the facts of what a deployment changes (``dialogs/changes``)."""
+        ...
+
+    async def timeline(self, id: str, by: Person) -> Mapping[str, Any]:
+        """Give the facts of what happened to a deployment (``dialogs/timeline``)."""
         ...
 
     async def board(self, by: Person) -> Sequence[BoardRow]:
@@ -96,6 +104,19 @@ class Forms:
             await self._doors.refuse(person, channel, refusal)
             return
         await self._client.open_view(trigger, self._dialogs.reason_form(action, found.title, ids.Carried(deployment, channel, shown=shown)))
+
+    async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+        """Show something to be read, to whoever may see the status."""
+        ask, template, title = {
+            Action.SHOW_CHANGES: (self._doors.changes, "changes", "What changes"),
+            Action.SHOW_TIMELINE: (self._doors.timeline, "timeline", "Timeline"),
+        }[action]
+        try:
+            facts = await ask(deployment, person)
+        except Refusal as refusal:
+            await self._doors.refuse(person, channel, refusal)
+            return
+        await self._client.open_view(trigger, self._dialogs.reading(template, title, facts))
 
     async def home(self, person: Person) -> None:
         """Show somebody their App Home: the board, or why they do not see it."""

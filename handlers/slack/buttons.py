@@ -23,6 +23,7 @@ from bot.domain.commands import (
     Reject,
     Retest,
     RollBack,
+    Status,
     StopCountdown,
     TakeOver,
     Tick,
@@ -62,6 +63,9 @@ AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
 }
 """Buttons that mean a command by themselves."""
 
+SHOWS = frozenset({Action.SHOW_CHANGES, Action.SHOW_TIMELINE})
+"""Buttons that only show something; who may see it is asked before it is shown."""
+
 WITH_REASON: Mapping[str, Callable[[str, str, str], Command]] = {
     ids.REJECT_FORM: Reject,
     ids.PROCEED_FORM: Proceed,
@@ -87,6 +91,8 @@ def register(app: AsyncApp, reception: Reception) -> None:
             await accept(reception, body, AT_ONCE[action](deployment, shown))
         elif reception.is_outsider(identify(body)):
             await accept(reception, body, _without_dialog(action, deployment))
+        elif action in SHOWS:
+            _show(reception, body, action, deployment)
         else:
             _ask(reception, body, action, deployment, shown)
         await ack()
@@ -133,6 +139,8 @@ def _problem(reason: str) -> str:
 
 def _without_dialog(action: Action, deployment: str) -> Command:
     """Give the command that an outsider's click stands for: they get no dialog, and the desk refuses and records it."""
+    if action in SHOWS:
+        return Status()
     if action is Action.TICK:
         return Tick(deployment, ())
     return WITH_REASON[ids.REASON_FORMS[action]](deployment, "", "")
@@ -145,6 +153,11 @@ def _ask(reception: Reception, body: Body, action: Action, deployment: str, show
     else:
         opening = reception.forms.reason(trigger, action, deployment, person, channel=channel, shown=shown)
     reception.show(opening, to=person, channel=channel)
+
+
+def _show(reception: Reception, body: Body, action: Action, deployment: str) -> None:
+    trigger, channel, person = str(body.get("trigger_id", "")), place_of(body).channel, identify(body)
+    reception.show(reception.forms.show(trigger, action, deployment, person, channel=channel), to=person, channel=channel)
 
 
 def _place(carried: ids.Carried, body: Body) -> Place:

@@ -52,6 +52,10 @@ class Forms(Protocol):
         """Ask why, or say why not."""
         ...
 
+    async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+        """Show something to be read, or say why not."""
+        ...
+
     async def home(self, person: Person) -> None:
         """Show somebody their App Home."""
         ...

@@ -54,6 +54,8 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     ),
     Action.TAKE_OVER: ("Take over as on-call", "the person on call", "asks for a reason; they lead at once"),
     Action.DEPLOY_FIRST: ("Deploy there first", "holders of the permission deploy", "asks for the same commit in the environment before"),
+    Action.SHOW_CHANGES: ("What changes…", "whoever may see the status", "shows every commit and file that would change; nothing is done"),
+    Action.SHOW_TIMELINE: ("Timeline…", "whoever may see the status", "shows what happened, for the retrospective; nothing is done"),
 }
 
 PLACES = {

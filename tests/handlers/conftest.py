@@ -85,6 +85,9 @@ class NotedForms:
     async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:  # noqa: ARG002 - the form's signature
         self.opened.append((action, trigger, deployment, str(person), channel))
 
+    async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
+        self.opened.append((action, trigger, deployment, str(person), channel))
+
     async def home(self, person: Person) -> None:
         self.opened.append(("home", str(person)))
 

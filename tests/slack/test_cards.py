@@ -70,7 +70,7 @@ DEGRADED = replace(HEALTHY, verdict=Verdict.DEGRADED, findings=(WORSE, HEALTHY.f
 BLIND = replace(HEALTHY, verdict=Verdict.NO_DATA, findings=(finding("errors", Verdict.NO_DATA, None, 0.0028, unit="%"),))
 GATES = (
     Gate("tests", "tests green", GateState.GREEN, "all green", url="https://ci.example.com/9"),
-    Gate("staged", "live and verified on staging", GateState.OPEN, "v1.2.0 is not live on staging"),
+    Gate("staged", "live and verified on staging", GateState.OPEN, "v1.2.0 is not live on staging", first="staging"),
     Gate("unfrozen", "not frozen", GateState.UNKNOWN, "no answer"),
     Gate("on-call", "on-call knows", GateState.OPEN, "the person on call has not acknowledged", who=str(BO)),
     Gate("item:support", "Support team briefed", GateState.OPEN, "not ticked", who="support"),
@@ -97,16 +97,16 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ["Cancel"],
     ),
     "queued": (card(State.QUEUED, waits_for="storefront-41"), "storefront v1.2.0 → production · queued behind storefront-41", ["Cancel"]),
-    "not reviewed": (card(State.GATED), "storefront v1.2.0 → production · checking whether it is ready", ["Cancel"]),
+    "not reviewed": (card(State.GATED), "storefront v1.2.0 → production · checking whether it is ready", ["What changes…", "Cancel"]),
     "gated": (
         card(State.GATED, review=Review(NOW, GATES)),
         "storefront v1.2.0 → production · not ready: 4 of 5 gates open",
-        ["Tick my items…", "Acknowledge as on-call*", "Deploy to staging first", "Cancel"],
+        ["Tick my items…", "Acknowledge as on-call*", "Deploy to staging first", "What changes…", "Cancel"],
     ),
     "awaiting approval": (
         card(State.AWAITING_APPROVAL, approvals=(ApprovalNeed("release_manager", 2, (CY,)),), approval_expires_at=NOW + 240 * MINUTE),
         "storefront v1.2.0 → production · waiting for 1 approval (release manager), expires 14:02 UTC",
-        ["Approve*", "Reject…", "Cancel"],
+        ["Approve*", "Reject…", "What changes…", "Cancel"],
     ),
     "starting": (
         card(State.ROLLING_OUT, RUNS, steps=steps(P, P, P)),
@@ -191,12 +191,12 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     "rolled back": (
         card(State.ROLLED_BACK, {**RUNS, "note": "errors are up"}, snapshot=DEGRADED, lock=LOCK, quarantined=True, **BACK),
         "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO after 24 min",
-        ["Unlock production"],
+        ["Unlock production", "Timeline…"],
     ),
     "rolled back by rule": (
         card(State.ROLLED_BACK, RUNS, rolled_back_by=GONOGO, rolled_back_version="v1.1.0"),
         "storefront v1.2.0 → production · rolled back to v1.1.0 by Go/No-Go after 24 min",
-        [],
+        ["Timeline…"],
     ),
     "failed": (
         card(State.FAILED, {**RUNS, "note": "the run failed"}, steps=steps(D, F, P)),

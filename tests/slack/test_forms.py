@@ -43,6 +43,38 @@ class ToldDoors:
     async def tickable(self, _id: str, _by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
         raise NotAllowed("None of the open items is yours.")
 
+    async def changes(self, id: str, _by: Person) -> dict[str, Any]:
+        if not self.is_open:
+            raise NotAllowed("You cannot see what changes.")
+        commits = [{"commit": f"{n:040x}", "subject": f"Change number {n}", "author": "ana"} for n in range(400)]
+        files = [f"src/{n}.py" for n in range(100)]
+        changes = {
+            "known": True,
+            "backwards": False,
+            "total": 420,
+            "commits": commits,
+            "authors": ["ana"],
+            "migrations": [],
+            "files": files,
+            "url": "",
+        }
+        return {
+            "id": id,
+            "service": "storefront",
+            "environment": "production",
+            "version": "v1.2.0",
+            "base": "b" * 40,
+            "commit": "c" * 40,
+            "changes": changes,
+        }
+
+    async def timeline(self, id: str, _by: Person) -> dict[str, Any]:
+        if not self.is_open:
+            raise NotAllowed("You cannot see the timeline.")
+        entry = {"at": "2026-11-21T10:02:00+00:00", "action": "rollback", "by": "T1/UBO", "facts": {"reason": "errors"}}
+        shown = {"id": id, "service": "storefront", "environment": "production", "version": "v1.2.0", "names": {"T1/UBO": "bo"}}
+        return {**shown, "item_titles": {}, "timeline": [entry], "left_out": 0, "left_out_after": 1}
+
     async def board(self, _by: Person) -> tuple[BoardRow, ...]:
         if not self.is_known:
             raise IntegrationError("no answer", vendor="Slack")
@@ -120,6 +152,36 @@ async def test_a_click_that_is_delivered_twice_opens_one_dialog_and_complains_of
     slack.faults["views.open"].append("error expired_trigger_id")
     with pytest.raises(IntegrationError):
         await forms.reason("trigger", Action.PROCEED, "storefront-42", CY, channel="C1")
+
+
+@pytest.mark.case("card-and-people-14")
+async def test_an_approver_can_read_every_commit_that_is_known_and_every_file(forms: Forms, slack: Any) -> None:
+    slack.views_open = lambda arguments: {"view": arguments["view"]}
+    await forms.show("trigger", Action.SHOW_CHANGES, "storefront-42", CY, channel="C1")
+    [asked] = slack.asked("views.open")
+    shown = [block["text"]["text"] for block in asked["view"]["blocks"]]
+    assert len(shown) <= 100
+    assert all(len(text) <= 3000 for text in shown)
+    whole = "\n".join(shown)
+    assert [n for n in range(400) if f"Change number {n} (ana)" not in whole] == []
+    assert "and 20 more commits that are not listed here" in whole
+    assert "src/99.py" in whole
+
+
+@pytest.mark.case("card-and-people-9")
+async def test_the_timeline_of_a_rollback_is_reached_from_its_card(forms: Forms, slack: Any) -> None:
+    slack.views_open = lambda arguments: {"view": arguments["view"]}
+    await forms.show("trigger", Action.SHOW_TIMELINE, "storefront-42", CY, channel="C1")
+    assert "rollback asked for by bo: errors" in str(slack.asked("views.open"))
+
+
+@pytest.mark.case("trust-4")
+@pytest.mark.parametrize("action", [Action.SHOW_CHANGES, Action.SHOW_TIMELINE])
+async def test_what_is_only_read_is_shown_to_nobody_who_may_not_see_it(forms: Forms, doors: ToldDoors, slack: Any, action: Action) -> None:
+    doors.is_open = False
+    await forms.show("trigger", action, "storefront-42", CY, channel="C1")
+    assert len(doors.refused) == 1
+    assert slack.asked("views.open") == []
 
 
 async def test_who_may_is_asked_why(forms: Forms, slack: Any, refused: list[tuple[Person, str, str]]) -> None:

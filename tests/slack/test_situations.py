@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Card
+from bot.domain.card import Action, Card
+from bot.domain.catalog import Need
 from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
-from bot.domain.readiness import Gate, GateState, Review
+from bot.domain.readiness import Gate, GateState, Review, staged_gate
 from bot.domain.rollout import Step
 from bot.domain.trouble import Sort
 from bot.slack.cards import deployment_card
@@ -32,6 +33,7 @@ from tests.slack.test_cards import (
     D,
     H,
     P,
+    buttons,
     card,
     read,
     steps,
@@ -174,3 +176,27 @@ def test_after_a_rollback_the_card_shows_the_cure(snapshot: Snapshot | None, mor
 def test_what_a_version_that_is_gone_did_wrong_is_told_in_the_past(state: State) -> None:
     text = shown(card(state, GONE, snapshot=DEGRADED, **BACK))
     assert "Before the rollback (canary 25 %) v1.2.0 had:\nworse: errors 2.9 %" in text
+
+
+@pytest.mark.case("card-and-people-13")
+@pytest.mark.parametrize(
+    ("coming", "is_same", "verified_at", "offered"),
+    [("", False, None, True), ("storefront-41", False, None, False), ("", True, None, False), ("", True, NOW, False)],
+)
+def test_deploying_to_the_environment_before_is_offered_only_where_it_helps(
+    *, coming: str, is_same: bool, verified_at: datetime | None, offered: bool
+) -> None:
+    gate = staged_gate(
+        before="staging",
+        coming=coming,
+        version="v1.2.0",
+        live_version="v1.1.0",
+        is_same=is_same,
+        verified_at=verified_at,
+        accepted="",
+        need=Need.REQUIRED,
+    )
+    waits = card(State.GATED, review=Review(NOW, (gate,)))
+    assert (Action.DEPLOY_FIRST in waits.actions) == offered
+    labels = [button["text"]["text"] for button in buttons(deployment_card(waits, WORDS).blocks)]
+    assert ("Deploy to staging first" in labels) == offered
