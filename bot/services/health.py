@@ -27,7 +27,7 @@ async def take_baseline(house: House, deployment: Deployment) -> None:
     """Store what is normal, before the first step."""
     service, policy, _ = house.of(deployment)
     now = house.now()
-    observed = await _observe(house, service, policy, Window(now - policy.baseline, now), Cohort())
+    observed = await observe(house, service, policy, Window(now - policy.baseline, now), Cohort())
     findings = tuple(
         replace(judge(spec, None, observed.get(spec.key)), verdict=Verdict.HEALTHY) for spec in service.metric_specs if spec.key in observed
     )
@@ -36,7 +36,8 @@ async def take_baseline(house: House, deployment: Deployment) -> None:
         await tx.add_snapshot(Snapshot(deployment.id, "baseline", now, verdict, findings))
 
 
-async def _observe(house: House, service: Service, policy: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
+async def observe(house: House, service: Service, policy: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
+    """Ask for the numbers of a window; a source that does not answer has none."""
     try:
         return await house.providers[service.name].metrics.observe(service, policy, window, cohort)
     except IntegrationError:
@@ -48,13 +49,13 @@ async def snapshot(house: House, deployment: Deployment, *, label: str, where: s
     service, policy, _ = house.of(deployment)
     now = house.now()
     window = Window(since, now)
-    current = await _observe(house, service, policy, window, Cohort(deployment.commit))
+    current = await observe(house, service, policy, window, Cohort(deployment.commit))
     side_by_side = percent < 100  # noqa: PLR2004 - per cent
     if side_by_side:
-        baseline = await _observe(house, service, policy, window, Cohort(deployment.commit, others=True))
+        baseline = await observe(house, service, policy, window, Cohort(deployment.commit, others=True))
     else:
         start = deployment.started_at or since
-        baseline = await _observe(house, service, policy, Window(start - policy.baseline, start), Cohort(deployment.commit, others=True))
+        baseline = await observe(house, service, policy, Window(start - policy.baseline, start), Cohort(deployment.commit, others=True))
     findings = tuple(judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in service.metric_specs)
     compared = "the old version at the same time" if side_by_side else "the time before"
     return Snapshot(deployment.id, label, now, overall(findings), await _with_trends(house, deployment.id, findings), compared, where)

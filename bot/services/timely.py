@@ -33,6 +33,11 @@ def _degraded(_house: House, deployment: Deployment, message: Message) -> Messag
     return replace(message, facts={**message.facts, "until": _until(deployment)})
 
 
+def _while_it_rolls_out(_house: House, deployment: Deployment, message: Message) -> Message | None:
+    """Say that a rollout stands still only while it is one."""
+    return message if deployment.state is State.ROLLING_OUT else None
+
+
 def _request(house: House, deployment: Deployment, message: Message) -> Message | None:
     """Ask nobody to acknowledge what has begun or is over, or after their shift."""
     until = str(message.facts.get("until") or "")
@@ -51,6 +56,7 @@ def _until(deployment: Deployment) -> str:
 
 _RULES: Mapping[str, _Rule] = {
     "degraded": _degraded,
+    "stands_still": _while_it_rolls_out,
     "acknowledge_request": _request,
     "ask_lead": _ask_lead,
 }

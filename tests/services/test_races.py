@@ -681,3 +681,30 @@ def test_what_decides_is_bound_to_what_it_is_about_and_to_nothing_else() -> None
     assert token(Action.APPROVE, Seen(commit="a")) != token(Action.APPROVE, Seen(commit="b"))
     assert token(Action.WATCH, Seen(commit="a", base="x")) == token(Action.WATCH, Seen(commit="a", base="y"))
     assert set(BINDS) == set(Action)
+
+
+@pytest.mark.case("card-and-people-9")
+async def test_after_a_rollback_the_numbers_are_looked_at_and_the_card_says_whether_it_was_the_cure(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(timedelta(seconds=20))
+    team.numbers.new = GOOD
+    await team.passes(15 * MINUTE)
+    assert "*v1* is back, and its numbers are not shown to be worse than before v2." in (await team.said("looked_after"))[0]
+    assert "v1 is live again since 2026-11-21" in await team.shown(v2)
+    assert "its numbers have not been looked at yet" not in await team.shown(v2)
+
+
+@pytest.mark.case("card-and-people-9")
+async def test_a_rollback_that_was_not_the_cure_is_said_to_the_lead(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(15 * MINUTE)
+    assert (
+        "the numbers are *still worse* than before v2: it was not the cure, or not the cause. <@UBO>, please look."
+        in (await team.said("looked_after"))[0]
+    )

@@ -142,6 +142,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "quarantined": {**FACTS, "why": "it was rolled back from staging"},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "url": "", "doubtful": True},
     "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
+    "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25"},
     "countdown_stopped": {**FACTS, "by": "T1/UBO", "reason": "known"},
     "summary": SUMMARY,
@@ -365,6 +366,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("lost", "/gonogo", {"step": "canary-5"}, "the run of canary 5 % was lost"),
         ("smoke failed", "/gonogo", {"step": "canary-5", "why": "500"}, "smoke test of canary 5 % failed: 500"),
         ("step failed", "/gonogo", {"step": "canary-5", "why": "exit 1"}, "canary 5 % failed: exit 1"),
+        ("looked after", "/gonogo", {"verdict": "healthy"}, "looked at afterwards: healthy"),
         ("blind", "/gonogo", {"where": "canary-25"}, "no data to judge canary 25 % by"),
         ("thin", "/gonogo", {"where": "canary-25"}, "too little traffic to tell how canary 25 % does"),
         (

@@ -1,0 +1,50 @@
+"""After a rollback: do the numbers say that the old version is the cure? Looked at for a while, shown on the card, said in the thread."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.health import Snapshot, Verdict, judge, overall
+from bot.ports import Cohort, Live, Message, Window
+from bot.services.health import facts_of_snapshot, observe
+from bot.services.house import House, existing, facts_of, note
+
+LOOKED_AFTER = timedelta(minutes=10)
+"""How long the version that is back is looked at; where the environment's watch is shorter, so long."""
+GO, OVER = "go", "over"
+
+
+async def look(house: House, id: DeploymentId) -> str | None:
+    """Compare the version that is back with the time before the deployment that it undid. ``over`` when something else is live."""
+    async with house.store.reading() as reader:
+        back = await existing(reader, id)
+        undone = await existing(reader, back.undoes)
+        live = await reader.live(back.service, back.environment)
+    policy = house.of(back)[1]
+    if live is None or live.deployment != id or not policy.is_watched:
+        return OVER
+    shot = await _snapshot(house, back, undone, live)
+    is_over = house.now() >= live.since + min(LOOKED_AFTER, policy.watch)
+    async with house.store.transaction() as tx:
+        now = await tx.live(back.service, back.environment)
+        if now is None or now.deployment != id:
+            return OVER
+        if shot.verdict is not Verdict.NO_DATA or is_over:
+            await tx.add_snapshot(shot)
+            await tx.wake(undone.id)
+        if not is_over:
+            return None
+        await note(tx, house.now(), "looked after", undone, verdict=str(shot.verdict))
+        facts = {**facts_of(undone), "target": back.version, "snapshot": facts_of_snapshot(shot)}
+        await tx.say(Message(f"{id}:looked-after", "looked_after", facts, undone.id))
+    return GO
+
+
+async def _snapshot(house: House, back: Deployment, undone: Deployment, live: Live) -> Snapshot:
+    service, policy, _ = house.of(back)
+    began = undone.started_at or undone.requested_at
+    before = await observe(house, service, policy, Window(began - policy.baseline, began), Cohort())
+    after = await observe(house, service, policy, Window(live.since, house.now()), Cohort(back.commit))
+    findings = tuple(judge(spec, before.get(spec.key), after.get(spec.key)) for spec in service.metric_specs)
+    return Snapshot(back.id, "after", house.now(), overall(findings), findings, f"the time before {undone.version}", "after")
