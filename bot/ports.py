@@ -224,8 +224,12 @@ class CIProvider(Protocol):
         """Ask a run to stop; returns when the provider has taken the request. A finished run is left as it is."""
         ...
 
-    async def open_gate(self, run: str) -> None:
-        """Let a run go on that waits at a ``passable`` stage; a run that does not wait is left as it is."""
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
+        """Let a run go on that waits at a ``passable`` stage, and say what became of it.
+
+        Only the gate of this environment is opened: whatever else a run waits for is another's, and is left as it is.
+        Raises IntegrationError where the vendor does not let us.
+        """
         ...
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:

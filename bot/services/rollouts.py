@@ -11,9 +11,10 @@ from bot.domain.catalog import Permission, Tier
 from bot.domain.commands import OpenGate
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
-from bot.ports import Answer, CIRun, Intent, Json, Later, Live, Mark, Message, RunState, Transaction
+from bot.ports import Answer, CIRun, GateAnswer, Intent, Json, Later, Live, Mark, Message, RunState, Transaction
 from bot.services import health, starts
 from bot.services.house import House, act, existing, facts_of, note
 from bot.services.rollbacks import by_rule, clear
@@ -151,9 +152,11 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
             run = await house.providers[deployment.service].ci.look(step.run)
     except _GivenUpError as refusal:
         return await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
-    step = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
-    if run.state is RunState.WAITING:
-        await _open_stored_gate(house, deployment, step)
+    before, step = step, replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
+    if before.gate and before.gate != step.gate:
+        await _open_stored_gate(house, deployment, before, waits=False)
+    if step.gate and run.state is RunState.WAITING:
+        await _open_stored_gate(house, deployment, step, waits=True)
     if run.state is RunState.SUCCEEDED:
         return await _succeeded(house, deployment, step)
     if _is_lost(run, deployment) and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):
@@ -280,6 +283,10 @@ async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun
 
 GATE = "gate:"
 """How the mark begins that says: open the pipeline's gate of this name."""
+TRIED = "gate-tried:"
+"""The same, that says: the provider is about to be asked."""
+BECAME = "gate-became:"
+"""The same, whose reason says what the provider answered."""
 
 
 async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer | None:
@@ -300,7 +307,7 @@ async def _open_gate(house: House, intent: Intent, tx: Transaction, command: Ope
         raise NotPossible(f"{deployment.title} does not wait at this gate of its pipeline any more.")
     about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": step.passable_stage}
     if not await tx.mark(Mark(deployment.id, f"{GATE}{step.gate}", intent.by, house.now())):
-        raise NotPossible(f"This gate of {deployment.title} has been opened already.")
+        raise NotPossible(await _pressed_before(tx, deployment, step))
     await note(tx, house.now(), "open_gate", deployment, intent.by, stage=step.passable_stage, step=step.key)
     facts = {**facts_of(deployment), **about, "by": str(intent.by)}
     await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
@@ -308,17 +315,51 @@ async def _open_gate(house: House, intent: Intent, tx: Transaction, command: Ope
     return Answer("gate_opened", {**facts_of(deployment), **about})
 
 
-async def _open_stored_gate(house: House, deployment: Deployment, step: Step) -> None:
-    """Open the gate that somebody has opened here, if the rollout still goes on: asked again right before the provider is told."""
-    async with house.store.reading() as reader:
-        now = await existing(reader, deployment.id)
-        told = {mark.key for mark in await reader.marks(deployment.id)}
-    if now.state is State.ROLLING_OUT and step.gate and f"{GATE}{step.gate}" in told:
-        try:
-            await house.providers[deployment.service].ci.open_gate(step.run)
-        except IntegrationError as error:
-            if not error.retry:
-                await _say_refused(house, deployment, step, str(error))
+async def _pressed_before(tx: Transaction, deployment: Deployment, step: Step) -> str:
+    """Say to the second who opens a gate what became of the first time."""
+    became = {mark.key: mark.reason for mark in await tx.marks(deployment.id)}.get(f"{BECAME}{step.gate}", "")
+    if became == GateAnswer.NOT_THERE:
+        where = f"The pipeline of {deployment.title} waits at no gate of {deployment.environment}"
+        return f"{where}. What it waits for is opened at the CI provider."
+    return f"This gate of {deployment.title} has been opened already. If the pipeline still waits, open it at the CI provider."
+
+
+async def _open_stored_gate(house: House, deployment: Deployment, step: Step, *, waits: bool) -> None:
+    """Open the gate that somebody has opened here, once, if the rollout still goes on; say what became of it where it was not opened.
+
+    Asked again right before the provider is told. A pipeline that does not wait any more has been let go on by somebody there.
+    """
+    async with house.store.transaction() as tx:
+        marks = {mark.key: mark for mark in await tx.marks(deployment.id)}
+        asked = marks.get(f"{GATE}{step.gate}")
+        is_over = (await existing(tx, deployment.id)).state is not State.ROLLING_OUT
+        if asked is None or f"{BECAME}{step.gate}" in marks or is_over:
+            return
+        is_first = await tx.mark(Mark(deployment.id, f"{TRIED}{step.gate}", asked.by, house.now()))
+    answer = GateAnswer.WAS_OPEN
+    try:
+        if waits:
+            answer = await house.providers[deployment.service].ci.open_gate(step.run, deployment.environment)
+    except IntegrationError as error:
+        if not error.retry:
+            await _say_refused(house, deployment, step, str(error))
+        return
+    if answer is GateAnswer.WAS_OPEN and not is_first:
+        answer = GateAnswer.OPENED  # by our own try before, whose answer was lost
+    await _became(house, deployment, step, asked.by, answer)
+
+
+async def _became(house: House, deployment: Deployment, step: Step, by: Person, answer: GateAnswer) -> None:
+    """Store what became of a gate that somebody let us open, and say it where it is not what they were told."""
+    about: dict[str, Json] = {"stage": step.passable_stage, "step": step.key}
+    async with house.store.transaction() as tx:
+        if not await tx.mark(Mark(deployment.id, f"{BECAME}{step.gate}", by, house.now(), answer.value)):
+            return
+        if answer is GateAnswer.OPENED:
+            return
+        await note(tx, house.now(), "gate_not_opened", deployment, why=answer.value, **about)
+        facts = {**facts_of(deployment), **about, "by": str(by), "became": answer.value, "url": step.run_url}
+        await tx.say(Message(f"{deployment.id}:gate:{step.gate}:became", "gate_not_opened", facts, deployment.id))
 
 
 async def land(house: House, id: DeploymentId) -> str:

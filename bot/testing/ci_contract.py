@@ -13,9 +13,11 @@ from typing import Protocol
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIProvider, CIRun, QualityState, RunState, StartRequest
+from bot.ports import CIProvider, CIRun, GateAnswer, Quality, QualityState, RunState, StartRequest
 
-__all__ = ["Lab", "TestCancelling", "TestComparing", "TestFacts", "TestFreezes", "TestResolving", "TestRuns"]
+__all__ = [
+    "Lab", "TestCancelling", "TestComparing", "TestFacts", "TestFreezes", "TestGates", "TestResolving", "TestRuns", "TestTestingAgain",
+]  # fmt: skip
 
 PATIENCE = 20.0
 
@@ -31,6 +33,10 @@ class Lab(Protocol):
         Stage number ``failing`` fails (none: -1); the last one goes on until it is cancelled when it is ``held``. ``tests`` is a shell
         command: ``true`` for tests that pass, ``exit 1`` for tests that fail, empty for no tests.
         """
+        ...
+
+    def gated(self, subject: str) -> str:
+        """Make a commit whose deployment waits at a gate that can be opened from here; empty where the provider has no such gates."""
         ...
 
     def branch(self, name: str, start: str) -> None:
@@ -65,6 +71,22 @@ async def holds(ci: CIProvider, run: CIRun) -> CIRun:
         while not (seen := await ci.look(run.id)).stages or seen.stages[-1].state is not RunState.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     return seen
+
+
+async def tested(ci: CIProvider, commit: str) -> Quality:
+    """Wait until no tests of a commit are under way."""
+    async with asyncio.timeout(PATIENCE):
+        while (seen := await ci.quality(commit)).state is QualityState.RUNNING:  # noqa: ASYNC110 - a run is polled
+            await asyncio.sleep(0.02)
+    return seen
+
+
+async def asked_again(ci: CIProvider, commit: str) -> CIRun | IntegrationError:
+    """Ask for a commit's tests again; give the run, or the refusal."""
+    try:
+        return await ci.test_again(commit)
+    except IntegrationError as refused:
+        return refused
 
 
 def deploy(commit: str, correlation: str = "shop-1:deploy", action: str = "deploy") -> StartRequest:
@@ -144,11 +166,34 @@ class TestFacts:
         startable = (await lab.ci.quality(commit)).startable
         if startable:
             await lab.ci.start(StartRequest(startable, commit, "", "test"))
-        async with asyncio.timeout(PATIENCE):
-            while (seen := await lab.ci.quality(commit)).state is QualityState.RUNNING:  # noqa: ASYNC110 - a run is polled
-                await asyncio.sleep(0.02)
+        seen = await tested(lab.ci, commit)
         assert seen.state is state
         assert seen.sentence
+
+
+class TestTestingAgain:
+    """Tests that are asked for again: they run again, or a sentence says why not."""
+
+    async def test_tests_that_failed_run_again_or_it_is_said_who_can_run_them(self, lab: Lab) -> None:
+        commit = lab.commit("first", tests="sleep 0.5; exit 1")
+        startable = (await lab.ci.quality(commit)).startable
+        if startable:
+            await lab.ci.start(StartRequest(startable, commit, "", "test"))
+        assert (await tested(lab.ci, commit)).state is QualityState.RED
+        again = await asked_again(lab.ci, commit)
+        if isinstance(again, IntegrationError):
+            assert (again.retry, bool(str(again))) == (False, True)
+            return
+        assert not again.state.is_final
+        assert (await lab.ci.test_again(commit)).id == again.id, "what is under way is left to go on"
+        assert (await lab.ci.quality(commit)).state is not QualityState.NONE
+
+    async def test_where_nothing_tests_a_commit_nothing_is_started_and_that_is_said(self, lab: Lab) -> None:
+        commit = lab.commit("first", tests="")
+        with pytest.raises(IntegrationError) as refused:
+            await lab.ci.test_again(commit)
+        assert not refused.value.retry
+        assert (lab.started(), (await lab.ci.quality(commit)).state) == (0, QualityState.NONE)
 
 
 class TestFreezes:
@@ -217,6 +262,34 @@ class TestRuns:
     async def test_an_unknown_run_is_refused_for_good(self, lab: Lab) -> None:
         with pytest.raises(IntegrationError) as refused:
             await lab.ci.look("nowhere-1")
+        assert (refused.value.status, refused.value.retry) == (404, False)
+
+
+class TestGates:
+    """A gate of the pipeline's own: opened for the environment that it stands before, and it is said what became of it."""
+
+    async def test_a_run_that_waits_at_no_gate_has_none_that_could_be_opened(self, lab: Lab) -> None:
+        run = await lab.ci.start(deploy(lab.commit("first", held=True)))
+        await holds(lab.ci, run)
+        assert await lab.ci.open_gate(run.id, "production") is GateAnswer.NOT_THERE
+        assert not (await lab.ci.look(run.id)).state.is_final
+
+    async def test_where_there_is_a_gate_it_is_opened_once_and_for_its_environment_only(self, lab: Lab) -> None:
+        commit = lab.gated("first")
+        if not commit:
+            pytest.skip("this provider has no gates that could be opened from here")
+        run = await lab.ci.start(deploy(commit))
+        waits = await reaches(lab.ci, run, RunState.WAITING)
+        assert [stage.state for stage in waits.stages if stage.passable] == [RunState.WAITING]
+        assert await lab.ci.open_gate(run.id, "staging") is GateAnswer.NOT_THERE
+        assert (await lab.ci.look(run.id)).state is RunState.WAITING
+        assert await lab.ci.open_gate(run.id, "production") is GateAnswer.OPENED
+        assert (await ends(lab.ci, run)).state is RunState.SUCCEEDED
+        assert await lab.ci.open_gate(run.id, "production") is GateAnswer.WAS_OPEN
+
+    async def test_an_unknown_run_has_no_gate(self, lab: Lab) -> None:
+        with pytest.raises(IntegrationError) as refused:
+            await lab.ci.open_gate("nowhere-1", "production")
         assert (refused.value.status, refused.value.retry) == (404, False)
 
 

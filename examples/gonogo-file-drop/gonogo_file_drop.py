@@ -23,7 +23,7 @@ from typing import Any
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import CIRun, Quality, QualityState, Resolved, RunHint, RunState, Stage, StartRequest
+from bot.ports import CIRun, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, Stage, StartRequest
 from bot.providers.ci.mirror import Mirror
 from bot.providers.workbench import CIKind, Finding, Option, Workbench
 
@@ -91,8 +91,10 @@ class FileDrop:
         if not (await self.look(run)).state.is_final:
             await asyncio.to_thread(_leave, self._drop / "stops" / run, "")
 
-    async def open_gate(self, run: str) -> None:
-        """Do nothing: no stage of this provider waits at a gate that could be opened from here."""
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:  # noqa: ARG002 - the port's signature
+        """Open nothing: no stage of this provider waits at a gate that could be opened from here."""
+        await self.look(run)
+        return GateAnswer.NOT_THERE
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:  # noqa: ARG002 - the port's signature
         """Refuse: a folder sends no webhooks; runs are followed by looking."""

@@ -14,7 +14,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.providers.ci.jenkins.reading import PARAMETERS
 from tests.conversations.buildbot_vendor import buildbot
-from tests.providers.ci import github_fake, github_world, gitlab_fake, gitlab_world, jenkins_fake
+from tests.providers.ci import github_door, github_world, gitlab_fake, gitlab_world, jenkins_fake
 from tests.providers.ci.github_fake import GitHub
 from tests.providers.ci.gitlab_fake import FakeGitLab
 from tests.providers.ci.jenkins_fake import FakeJenkins
@@ -92,7 +92,7 @@ class OnGitHub:
     def __init__(self, github: GitHub, url: str) -> None:
         self.github = github
         self.world = github.world
-        self.secrets: Mapping[str, str] = {"GONOGO_GITHUB_TOKEN": github_fake.TOKEN}
+        self.secrets: Mapping[str, str] = {"GONOGO_GITHUB_TOKEN": github_door.TOKEN}
         self.line = f"{{provider: github, repository: {self.world.name}, api: '{url}'}}"
 
     def learn(self, version: str, commit: str) -> None:
@@ -109,7 +109,7 @@ class OnGitHub:
         return [f"{each['commit']} {each['percent']}" for each in inputs if each["action"] != "smoke"]
 
     def go_away(self) -> None:
-        self.github.faults.append(github_fake.Fault("503", "", FOR_LONG))
+        self.github.faults.append(github_door.Fault("503", "", FOR_LONG))
 
     def come_back(self) -> None:
         self.github.faults.clear()

@@ -36,6 +36,7 @@ from bot.ports import (
     Answer,
     CIRun,
     Cohort,
+    GateAnswer,
     Intent,
     Live,
     Place,
@@ -110,8 +111,8 @@ class ScriptedCI:
     async def cancel(self, run: str) -> None:
         self.looks[run] = 99
 
-    async def open_gate(self, run: str) -> None:
-        raise AssertionError(run)
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
+        raise AssertionError(run, environment)
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         raise AssertionError(headers, body)

@@ -47,6 +47,7 @@ from bot.ports import (
     Answer,
     CIRun,
     Cohort,
+    GateAnswer,
     Intent,
     Live,
     Message,
@@ -134,6 +135,9 @@ class ToldCI:
     away: bool = False
     stages: tuple[Stage, ...] = ()
     opened: list[str] = field(default_factory=list)
+    asked_to_open: list[str] = field(default_factory=list)
+    answer_to_open_is_lost: bool = False
+    gate_is: GateAnswer = GateAnswer.OPENED
     lost: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
     """The starts that are carried out and whose answer is lost, once."""
@@ -246,10 +250,16 @@ class ToldCI:
         if not self.deaf:
             self.cancelled.append(run)
 
-    async def open_gate(self, run: str) -> None:
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
+        assert environment == self.runs[run].environment
         if not self.may_open:
             raise IntegrationError("Only maintainers may play this job.", vendor="the CI", status=403, retry=False)
-        self.opened.append(run)
+        self.asked_to_open.append(run)
+        if self.answer_to_open_is_lost:
+            raise IntegrationError("the answer was lost", vendor="the CI")
+        if self.gate_is is GateAnswer.OPENED:
+            self.opened.append(run)
+        return self.gate_is
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         raise AssertionError(headers, body)

@@ -13,7 +13,7 @@ from bot.domain.card import Action
 from bot.domain.commands import OpenGate, RollBack
 from bot.domain.deployment import State
 from bot.domain.rollout import Step, StepState
-from bot.ports import CIRun, Later, RunState, Stage
+from bot.ports import CIRun, GateAnswer, Later, RunState, Stage
 from bot.services import rollouts
 from bot.services.house import House, Pace
 from bot.services.rollbacks import stand_down
@@ -113,6 +113,48 @@ async def test_a_gate_that_stays_shut_is_not_said_to_be_open(team: Team) -> None
     await team.passes(MINUTE)
     assert "Only maintainers may play this job" in "\n".join(await team.said("refused"))
     assert Action.OPEN_GATE in (await team.card(v2)).actions
+
+
+@pytest.mark.case("trust-9")
+@pytest.mark.parametrize(
+    ("found", "said", "again"),
+    [
+        (GateAnswer.WAS_OPEN, "was open already when <@UBO> let the pipeline go on", "has been opened already"),
+        (GateAnswer.NOT_THERE, "Nothing was opened on the word of <@UBO>", "waits at no gate of production"),
+    ],
+)
+async def test_a_gate_that_was_not_opened_here_is_said_in_the_thread_once(team: Team, found: GateAnswer, said: str, again: str) -> None:
+    team.ci.stages, team.ci.gate_is = (BUILD, HELD), found
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", OpenGate(v2))
+    await team.passes(MINUTE)
+    await team.passes(MINUTE)
+    (spoken,) = await team.said("gate_not_opened")
+    assert said in spoken
+    assert len(team.ci.asked_to_open) == 1
+    assert again in await team.says("cy", OpenGate(v2))
+
+
+@pytest.mark.case("trust-9")
+async def test_a_pipeline_that_somebody_let_go_on_elsewhere_is_said_to_have_been_open(team: Team) -> None:
+    team.ci.stages = (BUILD, HELD)
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", OpenGate(v2))
+    team.ci.stages = (BUILD, RELEASE)
+    await team.passes(MINUTE)
+    assert "The gate before release was open already" in "\n".join(await team.said("gate_not_opened"))
+    assert team.ci.asked_to_open == []
+
+
+async def test_a_gate_that_was_opened_here_by_an_answer_that_was_lost_is_not_said_to_have_been_open(team: Team) -> None:
+    team.ci.stages = (BUILD, HELD)
+    v2 = await team.rolls_out_v2()
+    team.ci.answer_to_open_is_lost = True
+    await team.says("bo", OpenGate(v2))
+    await team.passes()
+    team.ci.stages = (BUILD, RELEASE)
+    await team.passes(MINUTE)
+    assert await team.said("gate_not_opened") == []
 
 
 async def test_a_click_on_one_gate_never_opens_the_next(team: Team) -> None:

@@ -38,7 +38,8 @@ def finding(text: str) -> dict[str, Any]:
 
 
 ACTIONS = (
-    "deploy", "pinned", "lead", "tick", "approve", "step done", "open_gate", "verified", "degraded", "proceed", "step failed", "stuck",
+    "deploy", "pinned", "lead", "tick", "approve", "step done", "open_gate", "gate_not_opened", "verified", "degraded", "proceed",
+    "step failed", "stuck",
 )  # fmt: skip
 """Of the audit log, those that tell what somebody wrote."""
 
@@ -94,7 +95,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
         "verified_at": AT, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
-        "held": text, "accepted": text, "run": text, "doubtful": True, "strays": times,
+        "became": text, "held": text, "accepted": text, "run": text, "doubtful": True, "strays": times,
         "older": times > 1, "still": [lock] * times, "is_first": times > 1,
     }  # fmt: skip
 

@@ -24,9 +24,10 @@ from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.limits import PIPELINE
-from bot.ports import CIRun, Clock, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
+from bot.ports import CIRun, Clock, GateAnswer, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
 from bot.providers.ci import pipeline
 from bot.providers.ci.clone import Clone
+from bot.providers.ci.gates import Gates
 from bot.providers.ci.git import VENDOR, Git, checked
 from bot.providers.ci.process import Account, carries, end_group, environment
 from bot.providers.ci.stages import EndedMeanwhileError, Work, ended
@@ -74,6 +75,7 @@ class LocalCI:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self.gates: dict[str, asyncio.Event] = {}
         """What runs wait for that wait at a manual gate."""
+        self._passed = Gates()
         self._closing = False
 
     async def open(self) -> None:
@@ -191,11 +193,18 @@ class LocalCI:
         if left is not None and not left.run.state.is_final:  # stopped before its task had begun
             await self.save(replace(left, run=ended(left.run, RunState.CANCELLED, self._clock.now(), "stopped on request")))
 
-    async def open_gate(self, run: str) -> None:
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
         """Let a run go on that waits at a manual gate; each gate waits for its own word."""
         stages = (await self.look(run)).stages
-        if run in self.gates and any(stage.passable for stage in stages):
-            self.gates[run].set()
+        found = await self._runs.get(run)
+        if found is None or found.request.environment != environment:
+            return GateAnswer.NOT_THERE
+        gate = self.gates.get(run)
+        if gate is None or gate.is_set() or not any(stage.passable for stage in stages):
+            return self._passed.past(run)
+        self._passed.waits(run)
+        gate.set()
+        return GateAnswer.OPENED
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:  # noqa: ARG002 - the port's signature
         """Refuse: this CI runs in the same process and needs no webhooks."""

@@ -106,6 +106,9 @@ class FileDropLab:
             write(self.drop / "tests" / f"{commit}.json", said)
         return commit
 
+    def gated(self, subject: str) -> str:  # noqa: ARG002 - the contract's signature
+        return ""
+
     def branch(self, name: str, start: str) -> None:
         self.git("checkout", "--quiet", "-b", name, start)
 

@@ -89,11 +89,10 @@ def test_an_intent_has_one_name_and_no_other_intent_has_it() -> None:
     assert run_of("shop-1:canary-5") == run_of("shop-1:canary-5") != run_of("shop-1:canary-25")
 
 
-async def test_no_webhook_is_believed_and_no_gate_is_opened(lab: FileDropLab) -> None:
+async def test_no_webhook_is_believed(lab: FileDropLab) -> None:
     with pytest.raises(IntegrationError) as refused:
         lab.ci.parse_webhook({}, b"{}")
     assert refused.value.status == 404
-    await lab.ci.open_gate(RUN)
 
 
 async def test_the_doctor_sees_what_is_wrong(lab: FileDropLab) -> None:

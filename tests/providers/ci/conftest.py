@@ -103,6 +103,11 @@ class LocalLab:
         self.git("commit", "--quiet", "--allow-empty", "--message", subject)
         return self.git("rev-parse", "HEAD")
 
+    def gated(self, subject: str) -> str:
+        return self.commit_file(
+            subject, "pipelines:\n  deploy:\n    stages: [{name: build, run: 'true'}, {name: release, run: 'true', gate: manual}]\n"
+        )
+
     def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
         commands = [f"echo {name} is broken; exit 3" if index == failing else "true" for index, name in enumerate(STAGES)]
         commands[0] = f'echo x >> "$BEGUN"; {commands[0]}'

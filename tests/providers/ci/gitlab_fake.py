@@ -75,6 +75,7 @@ class FakeGitLab:
             web.get(f"{project}/pipelines/{{pipeline}}/{{part}}", self.get_part),
             web.post(f"{project}/pipelines/{{pipeline}}/cancel", self.cancel_pipeline),
             web.post(f"{project}/pipelines/{{pipeline}}/retry", self.retry_pipeline),
+            web.get(f"{project}/deployments", self.get_deployments),
             web.post(f"{project}/jobs/{{job}}/play", self.play_job),
         ])  # fmt: skip
         return application
@@ -388,6 +389,16 @@ class FakeGitLab:
             newest = {job.name: job for job in reversed(jobs)}
             jobs = [job for job in jobs if newest[job.name] is job]
         return self.paged(query, [one_job(job) for job in jobs])
+
+    async def get_deployments(self, request: web.Request) -> web.Response:
+        # doc/api/deployments.md, "List project deployments"; app/models/deployment.rb, sync_status_with: of a manual job it is blocked
+        query = self.only(request, "status", "environment", "order_by", "sort", "updated_after", "updated_before")
+        waiting = [job for each in self.world.pipelines.values() for job in each.jobs if job.status == "manual"]
+        found = [
+            {"id": job.id, "status": "blocked", "environment": {"id": 9, "name": self.world.deploys[job.id]}, "deployable": one_job(job)}
+            for job in waiting if job.id in self.world.deploys and query.get("status") in {None, "blocked"}
+        ]  # fmt: skip
+        return self.paged(query, found[::-1])
 
     async def play_job(self, request: web.Request) -> web.Response:
         # lib/api/ci/jobs.rb, "Trigger an actionable job": 403 without play_job, 400 Unplayable Job unless it can be played

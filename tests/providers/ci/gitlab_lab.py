@@ -82,6 +82,9 @@ class GitLabLab:
     def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "true") -> str:
         return self.world.commit(subject, failing=failing, held=held, tests=tests)
 
+    def gated(self, subject: str) -> str:
+        return self.world.commit(subject, gated=True)
+
     def branch(self, name: str, start: str) -> None:
         self.world.branches[name] = start
         self.world.on = name

@@ -20,6 +20,7 @@ class Commit:
     author: str = "ana"
     failing: int = -1
     held: bool = False
+    gated: bool = False
 
 
 @dataclass
@@ -131,6 +132,8 @@ class World:
         """Whether .gitlab-ci.yml has workflow: name."""
         self.skew = timedelta()
         """How far GitLab's clock is off."""
+        self.deploys: dict[int, str] = {}
+        """The environments of jobs that have one of their own, by the jobs' ids."""
         self.broken: set[tuple[str, str, str]] = set()
         """The actions, environments and commits whose first job fails."""
         self._ids = count(101)
@@ -148,11 +151,11 @@ class World:
         period = {"freeze_start": start, "freeze_end": end, "cron_timezone": zone, "created_at": self.now(), "updated_at": self.now()}
         self.freeze_periods.append({"id": len(self.freeze_periods) + 1, **period})
 
-    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "") -> str:
+    def commit(self, subject: str, *, failing: int = -1, held: bool = False, tests: str = "", gated: bool = False) -> str:
         """Commit on the current branch, and run the tests as a push does."""
         parent = self.branches.get(self.on, "")
         sha = hashlib.sha1(f"{len(self.commits)} {subject} {parent}".encode(), usedforsecurity=False).hexdigest()
-        self.commits[sha] = Commit(sha, parent, subject, failing=failing, held=held)
+        self.commits[sha] = Commit(sha, parent, subject, failing=failing, held=held, gated=gated)
         self.branches[self.on] = sha
         if tests:
             self.tested(sha, good=tests == "true")
@@ -180,7 +183,7 @@ class World:
         correlation = variables.get("GONOGO_CORRELATION", "")
         commit = self.commits[variables.get("GONOGO_COMMIT", "") or self.branches.get(ref) or self.tags[ref]]
         jobs = [Job(next(self._ids), f"{stage} it", stage, failing=index == commit.failing) for index, stage in enumerate(STAGES)]
-        jobs[-1].held = commit.held
+        jobs[-1].held, jobs[-1].manual = commit.held, commit.gated
         jobs[0].failing |= (variables.get("GONOGO_ACTION", ""), variables.get("GONOGO_ENVIRONMENT", ""), commit.sha) in self.broken
         name = f"gonogo {correlation}" if self.named and correlation else None
         sha = self.branches.get(ref) or self.tags[ref]

@@ -104,6 +104,9 @@ class JenkinsLab:
             self.world.add_build(self.tests, result="SUCCESS" if tests == "true" else "FAILURE", tested=commit)
         return commit
 
+    def gated(self, subject: str) -> str:
+        return self.commit(subject, asks=2)
+
     def branch(self, name: str, start: str) -> None:
         self.git("checkout", "--quiet", "-b", name, start)
 

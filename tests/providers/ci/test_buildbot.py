@@ -274,7 +274,7 @@ async def test_a_bot_that_is_started_again_finds_its_run(buildbot: BuildbotLab[S
 
 async def test_there_is_no_gate_to_open(buildbot: BuildbotLab[Server]) -> None:
     run = await held(buildbot)
-    await buildbot.ci.open_gate(run.id)
+    await buildbot.ci.open_gate(run.id, "production")
     assert await buildbot.ci.look(run.id) == run
 
 

@@ -10,7 +10,7 @@ from bot.domain.errors import IntegrationError, UnknownRef
 from bot.ports import Latest, RefKind, StartRequest
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.repository import web_address
-from tests.providers.ci.github_fake import TOKEN
+from tests.providers.ci.github_door import TOKEN
 
 if TYPE_CHECKING:
     from tests.providers.ci.github_lab import GitHubLab

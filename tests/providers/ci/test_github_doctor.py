@@ -11,7 +11,7 @@ from bot.doctor import examine
 from bot.providers.workbench import Finding
 from bot.settings import Settings
 from tests.conversations.conftest import CONFIG
-from tests.providers.ci.github_fake import TOKEN
+from tests.providers.ci.github_door import TOKEN
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import StartRequest
 from tests.providers.ci.github_app import private_key
-from tests.providers.ci.github_fake import TOKEN
+from tests.providers.ci.github_door import TOKEN
 
 if TYPE_CHECKING:
     from tests.providers.ci.github_lab import GitHubLab

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import CIRun, RunState, StartRequest
+from bot.ports import CIRun, GateAnswer, RunState, StartRequest
 from tests.providers.ci import github_shape as shape
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ class TestOurOwnStarts:
         assert waits.sentence.endswith("its protection rules; the approval from Slack has been given to GitHub")
         assert not any(stage.passable for stage in waits.stages)
         await reaches(guarded.ci, run, RunState.SUCCEEDED)
+        assert await guarded.ci.open_gate(run.id, "production") is GateAnswer.WAS_OPEN
         assert guarded.world.deploy_runs()[0].rule_answers == [
             {"environment_name": "production", "state": "approved", "comment": "Go/No-Go shop-1: approved in Slack before the start"}
         ]
@@ -76,16 +77,26 @@ class TestOurOwnStarts:
         assert (seen.state, answers(guarded)) == (RunState.WAITING, 1)
         assert "a review by cy; the approval from Slack has been given" in seen.sentence
         with pytest.raises(IntegrationError, match="GitHub keeps this gate itself"):
-            await guarded.ci.open_gate(run.id)
+            await guarded.ci.open_gate(run.id, "production")
 
 
 class TestWhatIsNotOurs:
-    async def test_another_environment_waits_for_a_person(self, guarded: GitHubLab) -> None:
+    @pytest.mark.case("trust-9")
+    async def test_the_gate_of_another_environment_is_not_opened_by_whoever_may_open_this_ones(self, guarded: GitHubLab) -> None:
         guarded.world.rules["production"] = "live"
         run = await guarded.ci.start(deploy(guarded.commit("first")))
         waits = await reaches(guarded.ci, run, RunState.WAITING)
-        assert ([stage.passable for stage in waits.stages], answers(guarded)) == ([False, False, True], 0)
-        await guarded.ci.open_gate(run.id)
+        assert not any(stage.passable for stage in waits.stages)
+        assert waits.sentence == "live waits at GitHub for its protection rules"
+        assert await guarded.ci.open_gate(run.id, "production") is GateAnswer.NOT_THERE
+        assert answers(guarded) == 0
+
+    async def test_a_gate_that_is_opened_here_says_so_at_github(self, guarded: GitHubLab) -> None:
+        guarded.world.rules["production"] = "live"
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        await reaches(guarded.ci, run, RunState.WAITING)
+        assert await guarded.ci.open_gate(run.id, "Live") is GateAnswer.OPENED
+        assert await guarded.ci.open_gate(run.id, "live") is GateAnswer.WAS_OPEN
         await reaches(guarded.ci, run, RunState.SUCCEEDED)
         assert guarded.world.deploy_runs()[0].rule_answers == [
             {"environment_name": "live", "state": "approved", "comment": "Go/No-Go shop-1: opened in Slack"}
@@ -101,7 +112,7 @@ class TestWhatIsNotOurs:
         foreign = CIRun(str(guarded.world.dispatch("deploy.yml", "main", inputs).id), RunState.QUEUED)
         waits = await reaches(guarded.ci, foreign, RunState.WAITING)
         assert (waits.stages[2].passable, answers(guarded)) == (True, 0)
-        await guarded.ci.open_gate(foreign.id)
+        await guarded.ci.open_gate(foreign.id, "production")
         assert guarded.world.deploy_runs()[1].rule_answers[0]["comment"] == "Go/No-Go: opened in Slack"
 
     async def test_a_rule_that_is_not_the_bots_is_asked_once_and_said(self, guarded: GitHubLab) -> None:
@@ -113,7 +124,7 @@ class TestWhatIsNotOurs:
         assert "GitHub does not take the approval from Slack (" in waits.sentence
         assert waits.stages[2].passable
         with pytest.raises(IntegrationError) as refused:
-            await guarded.ci.open_gate(run.id)
+            await guarded.ci.open_gate(run.id, "production")
         assert (refused.value.status, refused.value.retry) == (403, False)
 
     async def test_a_review_of_githubs_own_without_our_rule_cannot_be_opened_from_here(self, guarded: GitHubLab) -> None:
@@ -132,7 +143,7 @@ class TestWhatIsNotOurs:
 
     async def test_a_run_that_does_not_wait_is_left_as_it_is(self, guarded: GitHubLab) -> None:
         run = await guarded.ci.start(deploy(guarded.commit("first", held=True)))
-        await guarded.ci.open_gate(run.id)
+        await guarded.ci.open_gate(run.id, "production")
         assert answers(guarded) == 0
 
 
@@ -142,7 +153,7 @@ class TestSwitchingItOn:
         run = await github_app.ci.start(deploy(github_app.commit("first")))
         await reaches(github_app.ci, run, RunState.WAITING)
         with pytest.raises(IntegrationError, match="GitHub keeps this gate itself"):
-            await github_app.ci.open_gate(run.id)
+            await github_app.ci.open_gate(run.id, "production")
         assert answers(github_app) == 0
 
     def test_it_needs_an_app(self, github: GitHubLab) -> None:

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.errors import IntegrationError
 from bot.ports import RunState, StartRequest
 from bot.providers.ci.starts import SETTLES
-from tests.providers.ci.github_fake import Fault
+from tests.providers.ci.github_door import Fault
 
 if TYPE_CHECKING:
     from tests.providers.ci.github_lab import GitHubLab
@@ -303,12 +303,12 @@ class TestFollowing:
 
     async def test_a_gate_of_github_is_not_opened_in_its_place(self, github: GitHubLab) -> None:
         run = await github.ci.start(request(github.commit("first", held=True)))
-        await github.ci.open_gate(run.id)
+        await github.ci.open_gate(run.id, "production")
         github.world.deploy_runs()[0].status = "waiting"
         with pytest.raises(
             IntegrationError, match="GitHub keeps this gate itself: production waits at GitHub for a review by cy"
         ) as caught:
-            await github.ci.open_gate(run.id)
+            await github.ci.open_gate(run.id, "production")
         assert not caught.value.retry
         assert not any(stage.passable for stage in (await github.ci.look(run.id)).stages)
 

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import QualityState
 from bot.providers.ci.github import surroundings
-from tests.providers.ci.github_fake import TOKEN
+from tests.providers.ci.github_door import TOKEN
 from tests.providers.ci.github_world import Pull
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import Latest, QualityState, RunState, StartRequest
 from bot.providers.ci.github import facts
 from bot.providers.ci.verdicts import Outcome, Said, weigh
-from tests.providers.ci.github_fake import TOKEN
+from tests.providers.ci.github_door import TOKEN
 
 if TYPE_CHECKING:
     from bot.providers.ci.github.provider import GitHubCI

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, RunState, StartRequest
+from bot.ports import CIRun, GateAnswer, RunState, StartRequest
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.starts import EARLIER
 
@@ -282,7 +282,7 @@ class TestFollowing:
 
     @pytest.mark.parametrize("run", ["", "0", "../1", "1/jobs", "12 ", "\u0661"])
     async def test_what_cannot_be_a_pipeline_is_not_asked_for(self, gitlab: GitLabLab, run: str) -> None:
-        for question in (gitlab.ci.look(run), gitlab.ci.cancel(run), gitlab.ci.open_gate(run)):
+        for question in (gitlab.ci.look(run), gitlab.ci.cancel(run), gitlab.ci.open_gate(run, "production")):
             with pytest.raises(IntegrationError) as refused:
                 await question
             assert (refused.value.status, refused.value.retry) == (404, False)
@@ -314,26 +314,52 @@ class TestGates:
     async def test_a_gate_that_is_opened_lets_the_run_go_on(self, gitlab: GitLabLab) -> None:
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
         await waiting(gitlab, run)
-        await gitlab.ci.open_gate(run.id)
+        await gitlab.ci.open_gate(run.id, "production")
         assert (await ended(gitlab.ci, run)).state is RunState.SUCCEEDED
 
     async def test_a_run_that_does_not_wait_is_left_as_it_is(self, gitlab: GitLabLab) -> None:
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
-        await gitlab.ci.open_gate(run.id)
-        await gitlab.ci.open_gate((await ended(gitlab.ci, run)).id)
+        await gitlab.ci.open_gate(run.id, "production")
+        await gitlab.ci.open_gate((await ended(gitlab.ci, run)).id, "production")
         assert not any(each.endswith("/play") for each in gitlab.fake.seen)
 
     async def test_a_click_that_comes_twice_opens_once(self, gitlab: GitLabLab) -> None:
         run = await gitlab.ci.start(deploy(gitlab.commit("first", held=True)))
         await waiting(gitlab, run)
-        await asyncio.gather(gitlab.ci.open_gate(run.id), gitlab.ci.open_gate(run.id))
+        opened = await asyncio.gather(gitlab.ci.open_gate(run.id, "production"), gitlab.ci.open_gate(run.id, "production"))
+        assert set(opened) == {GateAnswer.OPENED, GateAnswer.WAS_OPEN}
         assert gitlab.world.pipelines[int(run.id)].jobs[2].status in {"pending", "running"}
+
+    @pytest.mark.case("trust-9")
+    @pytest.mark.parametrize(("named", "answer"), [("live", GateAnswer.NOT_THERE), ("production", GateAnswer.OPENED)])
+    async def test_a_manual_job_of_another_environment_is_not_started(self, gitlab: GitLabLab, named: str, answer: GateAnswer) -> None:
+        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
+        gitlab.world.deploys[gitlab.world.pipelines[int(run.id)].jobs[2].id] = named
+        await waiting(gitlab, run)
+        assert await gitlab.ci.open_gate(run.id, "production") is answer
+        assert any(each.endswith("/play") for each in gitlab.fake.seen) is (answer is GateAnswer.OPENED)
+
+    @pytest.mark.parametrize("hidden", [False, True])
+    async def test_after_a_restored_database_a_gate_is_opened_where_gitlab_says_for_what_it_is(
+        self, gitlab: GitLabLab, *, hidden: bool
+    ) -> None:
+        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
+        await waiting(gitlab, run)
+        ci, gitlab.fake.variables_hidden = gitlab.restored(), hidden
+        assert await ci.open_gate(run.id, "staging") is GateAnswer.NOT_THERE
+        assert await ci.open_gate(run.id, "production") is (GateAnswer.NOT_THERE if hidden else GateAnswer.OPENED)
+
+    async def test_deployments_that_may_not_be_read_keep_no_gate_shut(self, gitlab: GitLabLab) -> None:
+        run = await gitlab.ci.start(deploy(gitlab.commit("first")))
+        await waiting(gitlab, run)
+        gitlab.break_next("403", path="/deployments")
+        assert await gitlab.ci.open_gate(run.id, "production") is GateAnswer.OPENED
 
     async def test_an_answer_that_is_lost_opens_the_gate_all_the_same(self, gitlab: GitLabLab) -> None:
         run = await gitlab.ci.start(deploy(gitlab.commit("first")))
         await waiting(gitlab, run)
         gitlab.break_next("lost", path="/play")
-        await gitlab.ci.open_gate(run.id)
+        await gitlab.ci.open_gate(run.id, "production")
         assert (await ended(gitlab.ci, run)).state is RunState.SUCCEEDED
 
     async def test_a_gate_that_this_token_may_not_open_is_said_so(self, gitlab: GitLabLab) -> None:
@@ -341,7 +367,7 @@ class TestGates:
         await waiting(gitlab, run)
         gitlab.fake.protected = True
         with pytest.raises(IntegrationError, match="Open it at GitLab, or give the token a role") as refused:
-            await gitlab.ci.open_gate(run.id)
+            await gitlab.ci.open_gate(run.id, "production")
         assert (refused.value.status, refused.value.retry) == (403, False)
 
 

@@ -126,17 +126,17 @@ class TestLooking:
         assert seen.sentence == 'waits in Jenkins for an answer "Release it?"'
         assert [stage.state for stage in seen.stages] == [RunState.SUCCEEDED, RunState.WAITING, RunState.QUEUED]
         assert (seen.stages[1].passable, seen.stages[1].sentence) == (True, "Release it?")
-        await jenkins.ci.open_gate(run.id)
+        await jenkins.ci.open_gate(run.id, "production")
         done = await ends(jenkins.ci, run)
         assert done.state is RunState.SUCCEEDED
-        await jenkins.ci.open_gate(run.id)
+        await jenkins.ci.open_gate(run.id, "production")
 
     @pytest.mark.parametrize("more", [{"inputs": [{"name": "WHERE", "type": "StringParameterDefinition"}]}, {"id": "../../quietDown"}])
     async def test_a_question_that_a_yes_does_not_answer_is_left_to_jenkins(self, jenkins: JenkinsLab, more: dict[str, Any]) -> None:
         run = await jenkins.ci.start(deploy(jenkins.commit("first", asks=0)))
         await reaches(jenkins.ci, run, RunState.WAITING)
         jenkins.job.builds[0].questions[0].update(more)
-        await jenkins.ci.open_gate(run.id)
+        await jenkins.ci.open_gate(run.id, "production")
         seen = await jenkins.ci.look(run.id)
         assert (seen.state, seen.stages[0].passable) == (RunState.WAITING, False)
         assert not any(request.method == "POST" for request in jenkins.fake.requests[1:] if "buildWithParameters" not in request.path)
@@ -146,7 +146,7 @@ class TestLooking:
         await reaches(jenkins.ci, run, RunState.WAITING)
         jenkins.job.builds[0].submitter = "bo"
         with pytest.raises(IntegrationError, match="Answer it in Jenkins") as refused:
-            await jenkins.ci.open_gate(run.id)
+            await jenkins.ci.open_gate(run.id, "production")
         assert not refused.value.retry
 
     async def test_a_yes_whose_answer_is_lost_is_not_said_twice(self, jenkins: JenkinsLab) -> None:
@@ -154,7 +154,7 @@ class TestLooking:
         await reaches(jenkins.ci, run, RunState.WAITING)
         jenkins.break_next("lost", path="/proceedEmpty")
         with pytest.raises(IntegrationError):
-            await jenkins.ci.open_gate(run.id)
+            await jenkins.ci.open_gate(run.id, "production")
         await ends(jenkins.ci, run)
         assert len([request for request in jenkins.fake.requests if request.path.endswith("/proceedEmpty")]) == 1
 

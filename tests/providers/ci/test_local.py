@@ -86,7 +86,7 @@ async def test_each_manual_gate_waits_for_its_own_release(local: LocalLab) -> No
     for stage in (0, 1):
         await seen(local.ci, run, partial(_waits, stage))
         assert (await local.ci.look(run.id)).state is RunState.WAITING
-        await local.ci.open_gate(run.id)
+        await local.ci.open_gate(run.id, "production")
     assert (await ended(local, run)).state is RunState.SUCCEEDED
 
 

@@ -18,7 +18,7 @@ from weakref import WeakValueDictionary
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.buildbot import examination, notices, reading
 from bot.providers.ci.buildbot.door import Door
 from bot.providers.ci.buildbot.events import PAUSE, Events
@@ -323,9 +323,10 @@ class BuildbotCI:
             if await self._ends(run):
                 return
 
-    async def open_gate(self, run: str) -> None:
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:  # noqa: ARG002 - the port's signature
         """Leave a run as it is: Buildbot has no gates, so none of its runs waits at one."""
         await self.look(run)
+        return GateAnswer.NOT_THERE
 
     async def _stop(self, number: int, *, stood: bool = False) -> bool:
         """Stop the build of a request, or the request when it has ``stood`` in the queue; tell whether it stands there."""

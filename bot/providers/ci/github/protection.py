@@ -14,7 +14,8 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from bot.domain.errors import IntegrationError
-from bot.ports import StartRequest
+from bot.ports import GateAnswer, StartRequest
+from bot.providers.ci.gates import Gates
 from bot.providers.ci.github import reading
 from bot.providers.ci.github.identity import App
 from bot.providers.ci.github.repository import Repository, entries, escaped
@@ -40,6 +41,7 @@ class Protection:
         self._repository = repository
         self._starts = starts
         self._on = on
+        self._seen = Gates()
         self._answers: OrderedDict[tuple[str, str], str] = OrderedDict()
         """By run and environment: "" for an approval that GitHub has taken, else why it has not."""
 
@@ -50,19 +52,32 @@ class Protection:
                 pending = await self._pending(str(run["id"]))
         except IntegrationError:  # only the words get poorer
             return Gate()
+        for each in pending:
+            self._seen.waits(str(run["id"]), environment(each))
         if not self._on:
             return Gate(reading.gate(pending))
-        await self._approve_ours(run, pending)
-        return self._gate(str(run["id"]), pending)
+        request = await self._start_of(run)
+        await self._approve_ours(run, pending, request)
+        return self._gate(str(run["id"]), pending, request)
 
-    async def open(self, run: Mapping[str, Any], seen: str) -> None:
-        """Approve the one environment that a run waits for, because a person said so. Raises IntegrationError where that is not ours."""
-        number = str(run["id"])
-        waiting = self._unanswered(number, await self._pending(number)) if self._on else []
-        if len(waiting) != 1:
-            sentence = f"GitHub keeps this gate itself: {seen}."
-            raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)
-        await self._approve(number, waiting[0], comment(await self._start_of(run), "opened in Slack"))
+    async def open(self, run: Mapping[str, Any], wanted: str, seen: str) -> GateAnswer:
+        """Approve one environment that a run waits for, because a person said so. Raises IntegrationError where that is not ours."""
+        number, pending = str(run["id"]), await self._pending(str(run["id"]))
+        found = next((each for each in pending if _is_same(environment(each), wanted)), None)
+        if found is None:
+            return self.past(number, wanted)
+        name = environment(found)
+        if self._on and name in self._unanswered(number, pending):
+            await self._approve(number, name, comment(await self._start_of(run), "opened in Slack"))
+            return GateAnswer.OPENED
+        if self._answers.get((number, name)) == "" and not _has_more(found):  # GitHub is a moment behind
+            return GateAnswer.WAS_OPEN
+        sentence = f"GitHub keeps this gate itself: {seen}."
+        raise IntegrationError(sentence, vendor="GitHub", status=HTTPStatus.FORBIDDEN, retry=False)
+
+    def past(self, run: str, wanted: str) -> GateAnswer:
+        """Say of a run that does not wait for an environment now whether it has."""
+        return self._seen.past(run, wanted)
 
     async def _pending(self, run: str) -> list[Any]:
         found = (await self._repository.get(f"/actions/runs/{run}/pending_deployments")).data
@@ -70,12 +85,10 @@ class Protection:
             raise TypeError(type(found))
         return found
 
-    async def _approve_ours(self, run: Mapping[str, Any], pending: Iterable[Mapping[str, Any]]) -> None:
+    async def _approve_ours(self, run: Mapping[str, Any], pending: Iterable[Mapping[str, Any]], request: StartRequest | None) -> None:
         number = str(run["id"])
-        asking = [name for name in self._unanswered(number, pending) if (number, name) not in self._answers]
-        request = await self._start_of(run) if asking else None
-        for each in asking:
-            if request and each.casefold() == request.environment.casefold():  # GitHub's environments have no case
+        for each in self._unanswered(number, pending):
+            if request and (number, each) not in self._answers and _is_same(each, request.environment):
                 with suppress(IntegrationError):  # what is clear is remembered and said; else the next look tries again
                     await self._approve(number, each, comment(request, "approved in Slack before the start"))
 
@@ -100,16 +113,17 @@ class Protection:
 
     def _unanswered(self, run: str, pending: Iterable[Mapping[str, Any]]) -> list[str]:
         """Name the environments that our approval may be missing for: not where GitHub refused it and waits for something else."""
-        named = {environment(each): bool(each.get("reviewers") or each.get("wait_timer")) for each in pending}
+        named = {environment(each): _has_more(each) for each in pending}
         answers = {name: self._answers.get((run, name)) for name in named}
         return [name for name, answer in answers.items() if name and (answer is None or (answer and not named[name]))]
 
-    def _gate(self, run: str, pending: Sequence[Mapping[str, Any]]) -> Gate:
+    def _gate(self, run: str, pending: Sequence[Mapping[str, Any]], request: StartRequest | None) -> Gate:
         said, waiting = [reading.gate(pending)], self._unanswered(run, pending)
         said += [f"GitHub does not take the approval from Slack ({why})" for name in waiting if (why := self._answers.get((run, name)))]
         if any(self._answers.get((run, environment(each))) == "" for each in pending):
             said.append("the approval from Slack has been given to GitHub")
-        return Gate("; ".join(filter(None, said)), passable=len(waiting) == 1)
+        ours = [name for name in waiting if request is None or _is_same(name, request.environment)]
+        return Gate("; ".join(filter(None, said)), passable=len(ours) == 1)
 
     def _remember(self, run: str, environment: str, why: str) -> None:
         self._answers[run, environment] = why
@@ -146,6 +160,16 @@ class Guard:
 def environment(pending: Mapping[str, Any]) -> str:
     """Name the environment that a run waits for; "" where GitHub does not say."""
     return str((pending.get("environment") or {}).get("name") or "")
+
+
+def _is_same(one: str, other: str) -> bool:
+    """Compare two environments' names, which have no case at GitHub."""
+    return one.casefold() == other.casefold()
+
+
+def _has_more(pending: Mapping[str, Any]) -> bool:
+    """Tell whether an environment waits for reviewers or a timer of GitHub's own too."""
+    return bool(pending.get("reviewers") or pending.get("wait_timer"))
 
 
 def comment(request: StartRequest | None, what: str) -> str:

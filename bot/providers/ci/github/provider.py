@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
-from bot.ports import CIRun, Quality, Resolved, RunHint, StartRequest
+from bot.ports import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
@@ -98,10 +98,10 @@ class GitHubCI:
         with reading.understood():
             await self._runs.cancel(run)
 
-    async def open_gate(self, run: str) -> None:
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
         """Let a run go on that waits at our protection rule. GitHub's own reviewers and timers are refused: they are answered there."""
         with reading.understood():
-            await self._runs.open_gate(run)
+            return await self._runs.open_gate(run, environment)
 
     async def examine(self) -> tuple[Finding, ...]:
         """Check the configuration live, for ``gonogo doctor``."""

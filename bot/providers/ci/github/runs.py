@@ -12,7 +12,7 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, RunState, StartRequest
+from bot.ports import CIRun, GateAnswer, RunState, StartRequest
 from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.protection import Gate, Protection
@@ -200,11 +200,12 @@ class Runs:
                 self._final.popitem(last=False)
         return seen
 
-    async def open_gate(self, run: str) -> None:
-        """Let a run go on that waits at our protection rule; one that does not wait is left as it is."""
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
+        """Let a run go on that waits at our protection rule for this environment; one that does not wait is left as it is."""
         seen = await self.look(run)
-        if seen.state is RunState.WAITING:
-            await self._protection.open((await self._repository.get(f"/actions/runs/{run}")).data, seen.sentence)
+        if seen.state is not RunState.WAITING:
+            return self._protection.past(run, environment)
+        return await self._protection.open((await self._repository.get(f"/actions/runs/{run}")).data, environment, seen.sentence)
 
     async def cancel(self, run: str) -> None:
         """Ask a run to stop. GitHub answers before it has stopped; 409 says that it had ended already.

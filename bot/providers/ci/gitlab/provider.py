@@ -14,7 +14,8 @@ import structlog
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, StartRequest
+from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.providers.ci.gates import Gates
 from bot.providers.ci.gitlab import doctor, freezes, reading, webhooks
 from bot.providers.ci.gitlab.api import Object, Project
 from bot.providers.ci.gitlab.reading import NAME, VENDOR
@@ -64,6 +65,7 @@ class GitLabCI:
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._carried: OrderedDict[str, str] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
+        self._gates = Gates()
 
     async def open(self) -> None:
         """Take up work. Nothing is asked of GitLab: the bot starts although GitLab is down."""
@@ -233,6 +235,8 @@ class GitLabCI:
             return ended
         pipeline = await self._pipeline(run)
         seen = reading.run(pipeline, await self._jobs(run))
+        if seen.state is RunState.WAITING:
+            self._gates.waits(run)
         if seen.state.is_final:
             _remember(self._ended, run, seen)
         return seen
@@ -260,19 +264,56 @@ class GitLabCI:
         sentence = f"GitLab took the request to cancel pipeline {run}, and it is still {pipeline.get('status')}. Cancel it at GitLab."
         raise IntegrationError(sentence, vendor=VENDOR)
 
-    async def open_gate(self, run: str) -> None:
-        """Start the one manual job that a pipeline waits for. Whatever GitLab answers, a gate that is open now is enough."""
-        if reading.is_over(await self._pipeline(run)):
-            return
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
+        """Start the one manual job of this environment that a pipeline waits for."""
+        pipeline = await self._pipeline(run)
+        if reading.is_over(pipeline):
+            return self._gates.past(run)
         job = reading.gate(await self._jobs(run))
         if not job:
-            return
+            return self._gates.past(run)
+        if not await self._is_for(environment, pipeline, job):
+            return GateAnswer.NOT_THERE
+        self._gates.waits(run)
+        return await self._play(run, job)
+
+    async def _play(self, run: str, job: int) -> GateAnswer:
+        """Start a manual job. Whatever GitLab answers, a gate that is open now is enough."""
         try:
             await self._project.play(job)
         except RestError as error:
             if reading.gate(await self._jobs(run)) == job:
                 sentence = f"{error} Open it at GitLab, or give the token a role that may start this job."
                 raise RestError(sentence, vendor=VENDOR, status=error.status, retry=error.retry, wait=error.wait) from error
+            return GateAnswer.OPENED if error.perhaps_done else GateAnswer.WAS_OPEN
+        return GateAnswer.OPENED
+
+    async def _is_for(self, environment: str, pipeline: Object, job: int) -> bool:
+        """Tell whether a pipeline and its manual job are for an environment; what nobody says of a pipeline is not.
+
+        GitLab keeps a blocked deployment for a manual job with an environment (doc/api/deployments.md), and none for ``action: prepare``.
+        """
+        attempt = await self._starts.of(await self._carries(pipeline))
+        is_ours = attempt.request is not None and attempt.run == str(pipeline.get("id"))
+        ours = attempt.request.environment if is_ours and attempt.request else await self._said_environment(str(pipeline.get("id")))
+        if ours != environment:
+            return False
+        try:
+            blocked = await self._project.page("deployments", status="blocked", order_by="id", sort="desc")
+        except RestError as error:
+            if error.status not in _FORBIDDEN:
+                raise
+            return True
+        return reading.deployed_to(blocked, job) in {"", environment}
+
+    async def _said_environment(self, run: str) -> str:
+        """Read for which environment a pipeline was started, of which we know nothing ourselves; empty where we may not read that."""
+        try:
+            return reading.variable(await self._project.pages("pipelines", run, "variables"), "GONOGO_ENVIRONMENT")
+        except RestError as error:
+            if error.status not in _FORBIDDEN:
+                raise
+            return ""
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook."""

@@ -240,7 +240,23 @@ def _child_sentence(name: str, job: Mapping[str, Any]) -> str:
 
 def correlation_of(found: Iterable[Mapping[str, Any]]) -> str:
     """Read our correlation id from a pipeline's variables; empty when it is not ours."""
-    return next((_text(each.get("value")) for each in found if each.get("key") == "GONOGO_CORRELATION"), "")
+    return variable(found, "GONOGO_CORRELATION")
+
+
+def variable(found: Iterable[Mapping[str, Any]], name: str) -> str:
+    """Read one of a pipeline's variables; empty when it has none of that name."""
+    return next((_text(each.get("value")) for each in found if each.get("key") == name), "")
+
+
+def deployed_to(deployments: Iterable[Mapping[str, Any]], job: int) -> str:
+    """Name the environment that a job deploys to; empty when none of these deployments is the job's."""
+    found = next((each for each in deployments if _id(_inside(each, "deployable")) == job), {})
+    return _text(_inside(found, "environment").get("name"))
+
+
+def _inside(thing: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = thing.get(key)
+    return value if isinstance(value, dict) else {}
 
 
 def named(pipeline: Mapping[str, Any]) -> str:

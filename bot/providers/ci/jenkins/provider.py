@@ -18,7 +18,8 @@ from weakref import WeakValueDictionary
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, Clock, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.providers.ci.gates import Gates
 from bot.providers.ci.jenkins import callback, reading
 from bot.providers.ci.jenkins.examination import Examination
 from bot.providers.ci.jenkins.server import PAGE, VENDOR, Server
@@ -74,6 +75,7 @@ class Jenkins:
         self._service = service
         self._places: OrderedDict[str, _Place] = OrderedDict()
         self._ended: OrderedDict[str, CIRun] = OrderedDict()
+        self._gates = Gates()
         self._starting: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
 
     async def open(self) -> None:
@@ -175,14 +177,19 @@ class Jenkins:
             raise IntegrationError("Jenkins has not taken the run out of its queue yet. It is asked again.", vendor=VENDOR)
         await self._server.stop(place.build)
 
-    async def open_gate(self, run: str) -> None:
-        """Say yes to the one question that a run waits with; left as it is when it does not wait, or wants more than a yes."""
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
+        """Say yes to the one question that a run waits with; left as it is when it does not wait, or wants more than a yes.
+
+        A build has one environment, the one of its parameter, and all its questions are about that one.
+        """
         seen, place = await self.look(run), self._places.get(run)
         if seen.state is not RunState.WAITING or place is None or place.build is None:
-            return
-        question = reading.gate(await self._server.questions(place.build))
-        if question is not None:
-            await self._server.answer(place.build, question)
+            return self._gates.past(run)
+        build = await self._server.build(place.build)
+        asked = reading.gate(await self._server.questions(place.build))
+        if build is None or asked is None or build.parameters.get(reading.ENVIRONMENT) != environment:
+            return GateAnswer.NOT_THERE
+        return GateAnswer.OPENED if await self._server.answer(place.build, asked) else GateAnswer.WAS_OPEN
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read the notice that our Jenkinsfile sends."""
@@ -304,6 +311,7 @@ class Jenkins:
         state = RunState.WAITING if paused else state
         stages = reading.stages(described, self._stages, state) if described is not None else ()
         if paused:
+            self._gates.waits(run)
             asked = await self._server.questions(number)
             stages = reading.waiting(stages, asked)
             said = " ".join(("waits in Jenkins for an answer", *(f'"{each.message}"' for each in asked if each.message)))
@@ -323,7 +331,7 @@ def _parameters(request: StartRequest, service: str) -> dict[str, str]:
         reading.CORRELATION: request.correlation,
         "ACTION": request.action,
         "SERVICE": service,
-        "ENVIRONMENT": request.environment,
+        reading.ENVIRONMENT: request.environment,
         reading.COMMIT: request.commit,
     }
     return {**ours, **{name.upper(): value for name, value in request.inputs.items()}, **ours}

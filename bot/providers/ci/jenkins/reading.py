@@ -19,7 +19,8 @@ from bot.providers.ci.verdicts import Outcome, Said
 
 CORRELATION = "CORRELATION_ID"
 COMMIT = "COMMIT"
-PARAMETERS = (CORRELATION, "ACTION", "SERVICE", "ENVIRONMENT", COMMIT, "VERSION", "PERCENT", "STRATEGY", "DEPLOYMENT")
+ENVIRONMENT = "ENVIRONMENT"
+PARAMETERS = (CORRELATION, "ACTION", "SERVICE", ENVIRONMENT, COMMIT, "VERSION", "PERCENT", "STRATEGY", "DEPLOYMENT")
 """What a job must declare: Jenkins drops the value of a parameter that is not declared, without a word."""
 
 BUILD_TREE = "number,queueId,building,result,timestamp,duration,actions[parameters[name,value],causes[shortDescription]]"

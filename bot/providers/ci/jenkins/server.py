@@ -95,8 +95,8 @@ class Server:
         """List what a build waits to hear."""
         return reading.questions(await self._found(f"{self._job}/{number}/wfapi/pendingInputActions"))
 
-    async def answer(self, number: int, question: reading.Question) -> None:
-        """Say yes to a question, once: the next one may have the same id. Quiet when nobody waits for it any more."""
+    async def answer(self, number: int, question: reading.Question) -> bool:
+        """Say yes to a question, once: the next one may have the same id. False when nobody waits for it any more."""
         try:
             await self._rest.send("POST", f"{self._job}/{number}/input/{question.id}/proceedEmpty")
         except RestError as error:
@@ -105,6 +105,8 @@ class Server:
                 raise IntegrationError(sentence, vendor=VENDOR, status=error.status, retry=False) from error
             if error.status != HTTPStatus.NOT_FOUND and not _is_redirect(error):
                 raise
+            return error.status != HTTPStatus.NOT_FOUND
+        return True
 
     async def start(self, parameters: Mapping[str, str]) -> int | None:
         """Queue a build without a quiet period; give its queue item, or None when Jenkins has taken it without saying which it is."""
