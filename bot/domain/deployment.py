@@ -50,9 +50,9 @@ class State(StrEnum):
 
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.REQUESTED: frozenset({State.QUEUED, State.CANCELLED, State.IMPOSSIBLE}),
-    State.QUEUED: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.IMPOSSIBLE}),
-    State.GATED: frozenset({State.AWAITING_APPROVAL, State.ROLLING_OUT, State.CANCELLED, State.EXPIRED, State.IMPOSSIBLE}),
-    State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}),
+    State.QUEUED: frozenset({State.GATED, State.CANCELLED}),
+    State.GATED: frozenset({State.AWAITING_APPROVAL, State.ROLLING_OUT, State.CANCELLED, State.EXPIRED}),
+    State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED}),
     State.ROLLING_OUT: frozenset({State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED}),
     State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),

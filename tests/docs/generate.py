@@ -16,10 +16,11 @@ from bot.domain.usage import NOT_YET, USAGE
 from bot.providers.workbench import Kind
 from bot.settings import SETTINGS_DOCS
 from bot.wiring import OUR_CI, OUR_METRICS, OUR_ON_CALL
-from tests.docs import abilities
+from tests.docs import abilities, cases
 
 ROOT = Path(__file__).parents[2]
 NOTE = "<!-- Written by tests/docs/generate.py from the code. Change it there. -->\n"
+CASES_NOTE = "<!-- Written by tests/docs/generate.py from the markers in the tests and tests/docs/kinds.py. Change it there. -->\n"
 
 JOBS: Mapping[str, tuple[str, Sequence[Kind[Any]]]] = {
     "ci": ("CI", OUR_CI),
@@ -73,7 +74,8 @@ def documents() -> dict[Path, str]:
         "commands": _commands(), "settings": _settings(), "gonogo-yaml": _yaml(), "templates": _templates(), "actions": _actions(),
         "providers": _providers(),
     }  # fmt: skip
-    return {ROOT / "docs" / "reference" / f"{name}.md": text for name, text in pages.items()}
+    reference = {ROOT / "docs" / "reference" / f"{name}.md": text for name, text in pages.items()}
+    return {**reference, ROOT / "docs" / "explanation" / "cases.md": cases.page(cases.collected(), CASES_NOTE)}
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

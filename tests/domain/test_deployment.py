@@ -16,6 +16,33 @@ def test_sources_are_the_table_read_backwards(state: State) -> None:
     assert sources(state) == {origin for origin in State if state in TRANSITIONS[origin]}
 
 
+ENTERED: dict[State, tuple[set[State], str]] = {
+    State.REQUESTED: (set(), "it begins here"),
+    State.QUEUED: ({State.REQUESTED}, "its commit is pinned"),
+    State.GATED: ({State.QUEUED, State.AWAITING_APPROVAL}, "it has its turn, or a gate has closed again"),
+    State.AWAITING_APPROVAL: ({State.GATED}, "its gates are green"),
+    State.ROLLING_OUT: ({State.GATED, State.AWAITING_APPROVAL}, "gates and approvals were asked a moment ago"),
+    State.WATCHING: ({State.ROLLING_OUT}, "its last step is healthy"),
+    State.VERIFIED: ({State.WATCHING, State.ROLLING_OUT}, "its watch is over; a rollback is not watched"),
+    State.ACCEPTED: ({State.WATCHING, State.ROLLING_OUT}, "the same, without proof"),
+    State.SUPERSEDED: ({State.WATCHING}, "another went live while it was watched"),
+    State.ROLLING_BACK: (set(CAN_ROLL_BACK), "the environment was touched"),
+    State.ROLLED_BACK: ({State.ROLLING_BACK}, "the run back succeeded"),
+    State.FAILED: (set(ACTING), "a run failed: what has landed whole never fails"),
+    State.CANCELLED: (set(WAITING), "nothing was touched"),
+    State.REJECTED: ({State.AWAITING_APPROVAL}, "an approver said no"),
+    State.EXPIRED: ({State.GATED, State.AWAITING_APPROVAL}, "nobody cleared it in time"),
+    State.IMPOSSIBLE: ({State.REQUESTED}, "its ref means nothing that can be deployed"),
+}
+"""From where each state is entered, and why; whoever adds an edge says why here."""
+
+
+@pytest.mark.case("structure-5")
+@pytest.mark.parametrize("state", State)
+def test_a_state_is_entered_from_these_and_from_no_other(state: State) -> None:
+    assert sources(state) == ENTERED[state][0]
+
+
 @pytest.mark.parametrize("state", sorted(WAITING))
 def test_whoever_waits_can_be_cancelled_and_has_touched_nothing(state: State) -> None:
     assert State.CANCELLED in TRANSITIONS[state]

@@ -147,7 +147,7 @@ def test_what_holds_a_gate_is_a_sentence_with_a_verb(gate: Gate, says: str) -> N
 GONE = {**RUNS, "note": "errors are up"}
 
 
-@pytest.mark.case("card-and-people-9")
+@pytest.mark.case("card-and-people-9", "ci-and-refs-10")
 @pytest.mark.parametrize(
     ("more", "says"),
     [
