@@ -115,8 +115,11 @@ def staged_gate(
     accepted: str,
     need: Need,
     leaving: bool = False,
+    commits: tuple[str, str] = ("", ""),
 ) -> Gate:
     """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there now.
+
+    ``commits`` are the deployment's and the one that is live there: a tag that was moved since makes one version of two commits.
 
     A version that nobody could judge there (too little traffic, no metrics) passes and says so; one that was let go on does not.
     """
@@ -126,6 +129,7 @@ def staged_gate(
     if not is_same and coming:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} is bringing {version} there", need)
     if not is_same:
+        version, live_version = told_apart(version, live_version, commits)
         found = f"{live_version} is live there" if live_version else "nothing is live there"
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need, first=before)
     if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED}:
@@ -137,6 +141,13 @@ def staged_gate(
     if verified_at is None:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before} and still being watched", need)
     return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live and verified on {before}", need, at=verified_at)
+
+
+def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str, str]:
+    """Add the short commits where two versions have one name and are not the same: a version is a name, the commit is what it is."""
+    if version != other or commits[0] == commits[1]:
+        return version, other
+    return f"{version} ({commits[0][:7]})", f"{other} ({commits[1][:7]}; the name has moved since)"
 
 
 def rollback_gate(*, target: str, verified_at: datetime | None, accepted: str, refused: str, need: Need) -> Gate:

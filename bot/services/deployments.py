@@ -131,6 +131,7 @@ async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel
         raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment), offer))
     if not may and intent.by not in {deployment.requested_by, deployment.lead}:
         raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
+    as_shown(Action.CANCEL, command.shown, await seen(tx, deployment))
     await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>")
     await note(tx, house.now(), "cancel", deployment, intent.by)
     await tx.release(deployment.id)

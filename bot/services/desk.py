@@ -48,7 +48,7 @@ from bot.domain.commands import (
     to_json,
 )
 from bot.domain.deployment import DeploymentId
-from bot.domain.errors import IntegrationError, NotPossible, Refusal
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.ports import LATE_ANSWER, URGENT, Answer, Inbox, Intent, Message
 from bot.services import approvals, board, deployments, leads, locks, quarantines, readiness, refusals, retests, rollbacks, rollouts
@@ -144,9 +144,24 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
         await _let_in(house, intent)
         command = await _with_names(house, intent.command)
         return await USE_CASES[type(command)](house, intent, command)
-    except Refusal as refusal:
+    except Refusal as refused:
+        refusal = await _to_whom(house, intent, refused)
         await _audit_refusal(house, intent, str(refusal))
         return await refusals.told(house, intent.by, refusal)
+
+
+async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
+    """Tell outsiders no more than that they are: a rollback is looked at before the directory has said who asks."""
+    if not isinstance(intent.command, RollBack):
+        return refusal
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await house.people.admit(intent.by)
+    except NotAllowed as stranger:
+        return stranger
+    except (IntegrationError, TimeoutError):
+        return refusal
+    return refusal
 
 
 def _meant_for(command: Command) -> timedelta:

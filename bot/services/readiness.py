@@ -145,7 +145,7 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
     return staged_gate(
         before=before, coming=first.id if first else "", version=deployment.version, live_version=live.version if live else "",
         is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None,
-        accepted=live.accepted if live else "", need=need,
+        accepted=live.accepted if live else "", need=need, commits=(deployment.commit, live.commit if live else ""),
     )  # fmt: skip
 
 

@@ -144,7 +144,7 @@ KINDS: Mapping[str, Sequence[str]] = {
 
 LANDING = frozenset(
     {
-        "races-7", "ci-and-refs-8", "ci-and-refs-13", "card-and-people-7", "card-and-people-11", "reliability-1", "reliability-4",
+        "races-7", "ci-and-refs-13", "card-and-people-7", "card-and-people-11", "reliability-1", "reliability-4",
         "reliability-5",
     }
 )  # fmt: skip

@@ -134,3 +134,20 @@ def test_a_silent_provider_blocks_but_an_optional_gate_does_not() -> None:
 def test_a_review_is_ready_when_no_required_gate_is_open_or_unknown(state: GateState) -> None:
     review = Review(NOW, (Gate("x", "x", state, "x"), Gate("y", "y", GateState.OPEN, "y", Need.OPTIONAL)))
     assert review.is_ready is (state in {GateState.GREEN, GateState.WAIVED})
+
+
+@pytest.mark.case("ci-and-refs-8")
+@pytest.mark.parametrize(
+    ("live", "commit", "says"),
+    [
+        ("v1.1.0", "b" * 40, "v1.1.0 (aaaaaaa) is not live on staging: v1.1.0 (bbbbbbb; the name has moved since) is live there"),
+        ("v1.0.0", "b" * 40, "v1.1.0 is not live on staging: v1.0.0 is live there"),
+        ("", "", "v1.1.0 is not live on staging: nothing is live there"),
+    ],
+)
+def test_two_commits_of_one_name_are_told_apart(live: str, commit: str, says: str) -> None:
+    gate = staged_gate(
+        before="staging", version="v1.1.0", live_version=live, is_same=False, verified_at=None, accepted="", need=Need.REQUIRED,
+        commits=("a" * 40, commit),
+    )  # fmt: skip
+    assert gate.sentence == says

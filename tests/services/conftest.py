@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import re
+import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -492,3 +493,26 @@ async def swift(tmp_path: Path) -> AsyncIterator[Team]:
     """Give a team whose production needs no gates and is watched for a minute."""
     async with working(tmp_path, gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=MINUTE) as team:
         yield team
+
+
+@pytest.fixture(scope="module")
+def built_world(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Build a deployment in each state, once."""
+    from tests.services import authority_world
+
+    async def build() -> None:
+        async with authority_world.world(path):
+            pass
+
+    path = tmp_path_factory.mktemp("authority") / "world.db"
+    asyncio.run(build())
+    return path
+
+
+@pytest.fixture
+async def every(built_world: Path, tmp_path: Path) -> AsyncIterator[Any]:
+    """Give a copy of it."""
+    from tests.services import authority_world
+
+    async with authority_world.world(Path(shutil.copy(built_world, tmp_path))) as opened:
+        yield opened

@@ -1,0 +1,163 @@
+"""Who may do what, when, at which door: every combination, counted from the code's own tables.
+
+One rule for each verb stands below. What the rule does not give is tried on the real services: it is refused with a sentence and changes
+nothing. What it gives is done, and taken back. A verb, an action, a state or a door that is missing here makes a test fail.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.domain import grammar
+from bot.domain.card import Action
+from bot.domain.commands import COMMANDS, Command, Tick
+from bot.domain.deployment import TRANSITIONS, Deployment, State
+from bot.domain.shown import BINDS, Seen, seen_on, token
+from bot.domain.usage import USAGE
+from bot.ports import Answer, Intent, Place
+from bot.services import board, desk
+from bot.slack import ids
+from handlers.slack.buttons import AT_ONCE, SHOWS, WITH_REASON
+from tests.services.authority_rules import EVER, MEMBERS, RULES
+from tests.services.authority_world import PEOPLE, Who, World
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from bot.services.house import House
+
+TYPED: Mapping[str, str] = {
+    "deploy": "{service} v3 to production",
+    "check": "check {service} v3 to production",
+    "status": "status {service}",
+    "history": "history {service}",
+    "cancel": "cancel {id}",
+    "retest": "retest {id}",
+    "lock": "lock {service} production because a fire",
+    "unlock": "unlock {service} production",
+    "locks": "locks",
+    "quarantine": "quarantine {service} v3 because a fire",
+    "unquarantine": "unquarantine {service} v4 because it was the network",
+    "live": "live {service} production is v3 because I looked",
+    "lead": "lead {id} <@UDEVELOPER>",
+    "rollback": "{service} production because a fire",
+    "help": "help",
+}
+"""How each command is typed about a deployment."""
+
+
+def typed(deployment: Deployment) -> list[Command]:
+    """Read every command as it is typed."""
+    found: list[Command] = []
+    for verb, text in TYPED.items():
+        line = text.format(id=deployment.id, service=deployment.service)
+        read = grammar.parse_rollback(line) if verb == "rollback" else grammar.parse_deploy(line)
+        assert isinstance(read, Command)
+        found.append(read)
+    return found
+
+
+async def clicked(house: House, deployment: Deployment, *, old: bool = False) -> list[Command]:
+    """Give what every button and every dialog about a deployment stands for, as the listeners read it; ``old``: of an older card."""
+    card = await board.card_of(house, deployment.id)
+    async with house.store.reading() as reader:
+        lock = next(lock for lock in await reader.locks(deployment.service, "production") if lock.deployment)
+    assert card is not None
+    found: list[Command] = []
+    for action in Action:
+        if action in SHOWS:
+            continue
+        shown = token(action, Seen(lock=lock.mark) if action is Action.UNLOCK else seen_on(card)) if action in BINDS else ""
+        shown = "00000000" if old else card.gate if action is Action.OPEN_GATE else shown
+        if action in AT_ONCE:
+            found.append(AT_ONCE[action](deployment.id, shown))
+        elif action is Action.TICK:
+            found.append(Tick(deployment.id, ("support",), (), shown))
+        else:
+            found.append(WITH_REASON[ids.REASON_FORMS[action]](deployment.id, "a reason", shown))
+    return found
+
+
+KEYS = itertools.count()
+
+
+async def says(house: House, who: Who, command: Command) -> Answer | None:
+    return await desk.carry_out(house, Intent(f"key {next(KEYS)}", command, PEOPLE[who], Place("C2"), house.now()))
+
+
+async def is_refused(house: House, who: Who, command: Command) -> bool:
+    answer = await says(house, who, command)
+    if answer is None or answer.name != "refusal":
+        return False
+    sentence = str(answer.facts["sentence"])
+    assert who in MEMBERS or sentence.startswith("Go/No-Go takes requests from members of this workspace only"), sentence
+    return sentence.endswith((".", "?"))
+
+
+def test_every_verb_has_a_rule_and_every_command_a_line() -> None:
+    assert set(RULES) == set(COMMANDS)
+    assert set(TYPED) == set(USAGE)
+    assert {kind.verb for kind in desk.USE_CASES} == set(COMMANDS)
+
+
+def test_every_action_is_a_command_a_dialog_or_only_shows() -> None:
+    with_dialog = set(ids.REASON_FORMS) | {Action.TICK}
+    assert set(Action) == set(AT_ONCE) | with_dialog | SHOWS
+    assert set(ids.REASON_FORMS.values()) == set(WITH_REASON)
+    assert set(BINDS) == set(Action)
+
+
+def test_every_state_can_be_reached_and_every_rule_names_states_that_exist() -> None:
+    assert set(TRANSITIONS) == set(State)
+    assert {rule.when <= EVER for rule in RULES.values()} == {True}
+
+
+@pytest.mark.case("trust-4", "structure-5")
+@pytest.mark.parametrize("state", State)
+async def test_whatever_nobody_has_a_right_to_is_refused_with_a_sentence_and_changes_nothing(every: World, state: State) -> None:
+    deployment = every.deployments[state]
+    house, undoing = every.undoing()
+    commands = [*typed(deployment), *await clicked(every.house, deployment)]
+    denied = [(who, each) for each in commands for who in Who if not RULES[each.verb].allows(who, state)]
+    for who, each in denied:
+        undoing.ended = 0
+        assert await is_refused(house, who, each), (who, each)
+        assert undoing.ended == 1, "the refusal is written down, and nothing else"
+    assert len(denied) > 350
+
+
+@pytest.mark.case("trust-4")
+@pytest.mark.parametrize("state", State)
+async def test_whoever_has_the_right_gets_it_done_by_click_and_by_word(every: World, state: State) -> None:
+    deployment, before = every.deployments[state], every.contents()
+    house, undoing = every.undoing()
+    commands = [*typed(deployment), *await clicked(every.house, deployment)]
+    for each in commands:
+        rule = RULES[each.verb]
+        for who in Who:
+            if rule.allows(who, state):
+                undoing.written = 0
+                assert not await is_refused(house, who, each), (who, each)
+                is_question = rule.asks or (each.verb == "rollback" and not getattr(each, "deployment", ""))
+                assert bool(undoing.written) is not is_question, (who, each)
+    assert every.contents() == before
+
+
+@pytest.mark.case("card-and-people-1")
+@pytest.mark.parametrize("state", State)
+async def test_a_click_on_an_older_card_is_refused_to_whoever_has_the_right_too(every: World, state: State) -> None:
+    deployment, before = every.deployments[state], every.contents()
+    tried = Counter[str]()
+    for each in await clicked(every.house, deployment, old=True):
+        if each.verb == "ask_lead":  # it asks whoever leads now
+            continue
+        for who in Who:
+            if RULES[each.verb].allows(who, state):
+                assert await is_refused(every.house, who, each), (who, each)
+                tried[each.verb] += 1
+    assert every.contents() == before
+    assert tried["unlock"]
