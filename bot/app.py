@@ -365,6 +365,9 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
         async with database.store.transaction() as tx:
             if await tx.live(service, environment) is not None:
                 return f"{service} {environment} has a record already; nothing was changed."
+            quarantine = await tx.quarantine(service, resolved.commit)
+            if quarantine:
+                return f"{service} {resolved.version} is quarantined ({quarantine}), so it is not recorded as good; nothing was changed."
             await tx.set_live(Live(service, environment, resolved.commit, resolved.version, now, "", by, now))
             facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
             await tx.audit(Entry(now, by, "adopt", facts=facts))

@@ -120,11 +120,9 @@ def migrations_in(changes: Changes, migrations: PathPatterns) -> tuple[str, ...]
 
 
 def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
-    """Say why a commit that was rolled back is kept out: ``it was rolled back from production on 2026-11-21 (errors 17.9 %)``."""
+    """Say why a commit that was rolled back is kept out: ``it was rolled back from production on 2026-11-21: errors 17.9 %``."""
     when = f"it was rolled back from {environment} on {at:%Y-%m-%d}"
-    if because.count("(") == 1 and because.endswith(")"):  # the numbers of a verdict: no brackets in brackets
-        because = because[:-1].replace(" (", ", ")
-    return f"{when} ({because})" if because else when
+    return f"{when}: {because}" if because else when
 
 
 def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:

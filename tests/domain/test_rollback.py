@@ -108,12 +108,14 @@ def test_the_version_that_is_left_is_never_the_target(verified: list[Release], l
     assert offer(verified, leaving=leaving.commit, way=None, seconds=()).commit != leaving.commit
 
 
+@pytest.mark.case("structure-2")
 @pytest.mark.parametrize(
     ("because", "why"),
     [
         ("", "it was rolled back from production on 2026-11-21"),
-        ("carts (all) are lost", "it was rolled back from production on 2026-11-21 (carts (all) are lost)"),
-        ("errors 17.9 % (baseline 0.55 %)", "it was rolled back from production on 2026-11-21 (errors 17.9 %, baseline 0.55 %)"),
+        ("carts (all) are lost", "it was rolled back from production on 2026-11-21: carts (all) are lost"),
+        ("errors up (a lot)", "it was rolled back from production on 2026-11-21: errors up (a lot)"),
+        ("errors 17.9 % (baseline 0.55 %)", "it was rolled back from production on 2026-11-21: errors 17.9 % (baseline 0.55 %)"),
     ],
 )
 def test_a_quarantine_says_since_when_and_why(because: str, why: str) -> None:

@@ -65,3 +65,15 @@ async def test_a_quarantine_is_lifted_with_a_reason_by_whoever_may_lock(swift: T
     assert "You cannot lift a quarantine." in await swift.says("ana", Unquarantine("shop", "v2", "it was the load balancer"))
     assert "it was the load balancer" in await swift.says("bo", Unquarantine("shop", "v2", "it was the load balancer"))
     assert await swift.says("ana", Deploy("shop", "production", "v2")) == ""
+
+
+@pytest.mark.case("reliability-5")
+async def test_one_failed_start_costs_a_rollback_seconds_where_the_provider_can_tell(team: Team) -> None:
+    v2 = await team.rolls_out_v2(5 * MINUTE)
+    team.ci.refused.add("shop-3:rollback")
+    await team.says("bo", RollBack(deployment=v2, reason="errors"))
+    asked = team.house.now()
+    while "shop-3:rollback" not in team.ci.runs:
+        await team.passes(timedelta(seconds=1))
+        assert "shop-3:rollback" in team.ci.runs or "The CI provider has not answered since" in await team.shown(v2)
+    assert team.house.now() - asked <= timedelta(seconds=10)

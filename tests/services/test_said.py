@@ -140,7 +140,7 @@ async def test_a_quarantine_names_the_numbers_that_were_known(team: Team) -> Non
     await team.passes(MINUTE)
     said = await team.says("ana", Check("shop", "production", "v2"))
     assert re.search(
-        r"is quarantined: it was rolled back from production on \d{4}-\d\d-\d\d \(errors 6.0 %, baseline 0.2 %[^()]*\)\. Deploy", said
+        r"is quarantined: it was rolled back from production on \d{4}-\d\d-\d\d: errors 6.0 % \(baseline 0.2 %[^()]*\)\. Deploy", said
     )
 
 

@@ -207,6 +207,7 @@ class TestALostAnswer:
         assert (error.retry, dispatches(github)) == (True, 1)
         assert await github.ci.find("shop-42:canary-25")
 
+    @pytest.mark.case("reliability-5")
     async def test_a_start_that_github_never_took_is_made_again_when_its_list_has_settled(self, github: GitHubLab) -> None:
         commit = github.commit("first")
         github.break_next("503", path="/dispatches")

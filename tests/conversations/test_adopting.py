@@ -1,0 +1,31 @@
+"""The terminal's own door to what is live obeys the rules of the others."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+
+from bot.app import adopt
+from bot.domain.people import Person
+from bot.storage.database import open_database
+from tests.conversations.conftest import build_world
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.case("races-4")
+async def test_what_is_quarantined_is_not_adopted_as_good(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        world = await build_world(stack, tmp_path)
+        database = await open_database(world.settings.gonogo_database_url)
+        async with database.store.transaction() as tx:
+            by = Person("T1", "UCY")
+            await tx.put_in_quarantine("storefront", world.commits["v1.1.0"], reason="it forgets carts", by=by, at=datetime.now(UTC))
+        await database.close()
+        said = await adopt(world.settings, service="storefront", ref="v1.1.0", environment="staging")
+        assert said == "storefront v1.1.0 is quarantined (it forgets carts), so it is not recorded as good; nothing was changed."
+        assert "is recorded as live" in await adopt(world.settings, service="storefront", ref="v1.0.0", environment="staging")
