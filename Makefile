@@ -14,7 +14,7 @@ WORKERS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms bench faults hostile test-emulator test-emulate test-buildbot test-install lock image clean
+.PHONY: help demo test check format lint types rooms bench mutants faults hostile test-emulator test-emulate test-buildbot test-install lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -65,6 +65,9 @@ bench: $(VENV)/.dev ## Measure, and print ratios
 	@$(BIN)/python -m benchmarks.redraw $(ARGS)
 	@$(BIN)/python -m benchmarks.parked $(ARGS)
 	@$(BIN)/python -m benchmarks.verdict
+
+mutants: $(VENV)/.dev ## Change the rules one small fault at a time, and see whether a test notices (ARGS="services --count 50 --seed 7")
+	@$(BIN)/python tools/mutants.py $(ARGS)
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends
 	@$(BIN)/python -m pytest -q -m faults --timeout=1200 $(ARGS)
