@@ -45,8 +45,8 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
 }
 KILLED_SHARE = 0.9
 PYTEST = ("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0")
-PATIENCE = 90
-"""Seconds of the clock for one mutant, and of the processor: whatever takes as long waits for something that never comes."""
+PROCESSOR, CLOCK = 90, 900
+"""Seconds for one mutant: whatever works as long goes round in circles, whatever takes as long waits for something that never comes."""
 SURVIVED, NOT_RUN, LATE = "survived", "no test runs it", "never ended"
 
 
@@ -61,29 +61,31 @@ class Runs:
     seconds: Mapping[str, float]
 
     def of(self, mutant: Mutant, cap: int) -> list[str]:
-        """Choose the tests for a mutant: the fastest of each file in turn, up to ``cap``; the fastest run first."""
+        """Choose the tests for a mutant, up to ``cap``: half of them the fastest of all, the others the fastest of each file in turn."""
         lines = self.lines.get(mutant.path, {})
         wanted = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.scope else lines
         tests = {test for line in wanted for test in lines.get(line, ()) if test in self.seconds}
-        return sorted(self._spread(tests)[:cap], key=lambda test: self.seconds[test])
+        fastest = sorted(tests, key=lambda test: (self.seconds[test], test))
+        chosen = dict.fromkeys([*fastest[: cap // 2], *self._spread(fastest)])
+        return sorted(list(chosen)[:cap], key=lambda test: self.seconds[test])
 
-    def _spread(self, tests: Iterable[str]) -> list[str]:
+    def _spread(self, fastest: Sequence[str]) -> list[str]:
         seen: Counter[str] = Counter()
         turns = []
-        for test in sorted(tests, key=lambda test: (self.seconds[test], test)):
+        for number, test in enumerate(fastest):
             seen[test.partition("::")[0]] += 1
-            turns.append((seen[test.partition("::")[0]], self.seconds[test], test))
+            turns.append((seen[test.partition("::")[0]], number, test))
         return [test for _, _, test in sorted(turns)]
 
 
-def measured() -> Runs:
-    """Read which tests run which line; measure it when a file has changed since."""
+def measured(*, anew: bool) -> Runs:
+    """Read which tests run which line; where ``anew``, measure it again when a file has changed since."""
     mark = hashlib.sha256(
         b"".join((ROOT / path).read_bytes() for path in _files() if path.endswith(".py") and _is_tested(path))
     ).hexdigest()
     kept = KEPT / "runs.json"
     known = json.loads(kept.read_text()) if kept.exists() else {}
-    if known.get("mark") != mark:
+    if not known or (anew and known["mark"] != mark):
         known = {"mark": mark, **_measure()}
         kept.write_text(json.dumps(known))
     lines = {path: {int(line): tests for line, tests in of.items()} for path, of in known["lines"].items()}
@@ -159,7 +161,7 @@ def start(mutant: Mutant, copy: Path, tests: Sequence[str]) -> Trial:
     process = os.fork()
     if process == 0:
         _try(copy, tests)
-    return Trial(mutant, copy, process, time.monotonic() + PATIENCE)
+    return Trial(mutant, copy, process, time.monotonic() + CLOCK)
 
 
 def _try(copy: Path, tests: Sequence[str]) -> None:
@@ -168,7 +170,7 @@ def _try(copy: Path, tests: Sequence[str]) -> None:
     with (copy / "var" / "told").open("wb") as told:
         os.dup2(told.fileno(), 1)
         os.dup2(told.fileno(), 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (PATIENCE, PATIENCE))
+    resource.setrlimit(resource.RLIMIT_CPU, (PROCESSOR, PROCESSOR))
     sys.path[0] = str(copy)
     code = 70
     try:
@@ -327,20 +329,22 @@ def main() -> int:
     reading.add_argument("--seed", type=int, default=8)
     reading.add_argument("--only", default="", help="of these, the mutants whose file's path has this in it")
     reading.add_argument("--again", nargs="+", metavar="TESTS", help="only what lived last time, with these tests alone")
+    reading.add_argument("--skip", type=int, default=0, help="leave out the first, which were tried before")
+    reading.add_argument("--also", nargs="+", default=[], metavar="TESTS", help="run these for every mutant; nothing is measured anew")
     reading.add_argument("-n", type=int, default=2, help="how many at a time")
     reading.add_argument("--cap", type=int, default=150, help="how many tests for one mutant")
     wanted = reading.parse_args()
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     os.nice(5)
-    tests_of = _always(wanted.again) if wanted.again else _measured(wanted.cap)
+    tests_of = _always(wanted.again) if wanted.again else _measured(wanted.cap, wanted.also)
     import_others()
     say(f"Seed {wanted.seed}.")
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         free = copies(Path(folder), wanted.n)
         enough = []
         for name in wanted.rooms:
-            chosen = room(name, count=wanted.count, seed=wanted.seed, only=wanted.only)
+            chosen = room(name, count=wanted.count, seed=wanted.seed, only=wanted.only)[wanted.skip :]
             enough.append(try_room(name, lived(name, chosen) if wanted.again else chosen, tests_of, free))
     return 0 if all(enough) else 1
 
@@ -349,9 +353,9 @@ def _always(tests: list[str]) -> Callable[[Mutant], Sequence[str]]:
     return lambda _: tests
 
 
-def _measured(cap: int) -> Callable[[Mutant], Sequence[str]]:
-    runs = measured()
-    return lambda mutant: runs.of(mutant, cap)
+def _measured(cap: int, also: list[str]) -> Callable[[Mutant], Sequence[str]]:
+    runs = measured(anew=not also)
+    return lambda mutant: [*runs.of(mutant, cap), *also]
 
 
 if __name__ == "__main__":

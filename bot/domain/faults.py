@@ -18,6 +18,6 @@ PASSING = frozenset(
 
 def of_system(error: OSError, what: str, remedy: str) -> ConfigurationError | SystemUnavailable:
     """Say what could not be done, why, and what to do; the class says whether it may pass."""
-    why = error.strerror or type(error).__name__
+    why = f"{error.strerror[:1].lower()}{error.strerror[1:]}" if error.strerror else type(error).__name__
     kind = SystemUnavailable if error.errno in PASSING else ConfigurationError
-    return kind(f"{what}: {why[:1].lower()}{why[1:]}. {remedy}")
+    return kind(f"{what}: {why}. {remedy}")

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hmac
+import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
-from bot.domain.audit import RESTORED, Entry, Head, Key, Keys, Link, Wanted, canonical, entry_of, seal, sign
+from bot.domain.audit import FORMAT, RESTORED, Entry, Head, Key, Keys, Link, Wanted, canonical, entry_of, is_signed, seal, sign
 from bot.domain.people import Person
-from bot.domain.proof import Agreement, Break, Checked, Fault, Report, Stretch, Verdict, Verifier
+from bot.domain.proof import Agreement, Break, Checked, Compared, Fault, Report, Stretch, Verdict, Verifier
 
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 ANA = Person("T1", "ANA")
@@ -206,3 +209,27 @@ def test_entries_are_found_by_service_deployment_and_time() -> None:
     assert [link for link in links if link in Wanted(deployment="shop-api-1")] == [other]
     assert [link for link in links if link in Wanted(since=NOW, until=NOW + timedelta(seconds=1))] == links
     assert [link for link in links if link in Wanted(until=NOW)] == []
+
+
+@pytest.mark.parametrize(
+    "other",
+    [{"n": 5}, {"hash": "0" * 64}, {"at": "2026-11-22T00:00:00.000000+00:00"}, {"key": OLD.id}],
+)
+def test_a_heads_signature_covers_each_of_its_fields(other: dict[str, Any]) -> None:
+    signed = sign(Head(4, "f" * 64), NOW, NEW)
+    assert is_signed(signed, NEW)
+    assert not is_signed(signed, OLD)
+    assert not is_signed(replace(signed, **other), NEW)
+
+
+def test_a_heads_signature_is_none_of_an_entry_and_stays_what_it_was() -> None:
+    signed = sign(Head(4, "f" * 64), NOW, NEW)
+    message = json.dumps({"at": signed.at, "hash": "f" * 64, "head": FORMAT, "key": NEW.id, "n": 4}, separators=(",", ":"))
+    assert signed.signature == hmac.new(NEW.secret, message.encode(), sha256).hexdigest()
+
+
+@pytest.mark.parametrize("agreement", Agreement)
+def test_the_anchor_is_the_newest_kept_head_that_holds(agreement: Agreement) -> None:
+    report = Report(1, None, compared=(Compared(Head(3, ""), Agreement.HOLDS), Compared(Head(7, ""), agreement)))
+    assert report.anchor == (7 if agreement is Agreement.HOLDS else 3)
+    assert Report(1, None).anchor == 0

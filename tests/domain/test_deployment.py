@@ -63,3 +63,29 @@ def test_open_and_over_share_nothing_and_leave_nothing_out() -> None:
     assert set(State) == OPEN | OVER
     assert not OPEN & OVER
     assert ACTING < OPEN
+
+
+KINDS = {
+    State.REQUESTED: "waiting open",
+    State.QUEUED: "waiting open",
+    State.GATED: "waiting open",
+    State.AWAITING_APPROVAL: "waiting open",
+    State.ROLLING_OUT: "acting can-roll-back open",
+    State.WATCHING: "can-roll-back open",
+    State.VERIFIED: "can-roll-back over",
+    State.ACCEPTED: "can-roll-back over",
+    State.SUPERSEDED: "over",
+    State.ROLLING_BACK: "acting open",
+    State.ROLLED_BACK: "over",
+    State.FAILED: "can-roll-back over",
+    State.CANCELLED: "over",
+    State.REJECTED: "over",
+    State.EXPIRED: "over",
+    State.IMPOSSIBLE: "over",
+}
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_state_waits_acts_is_open_or_over_and_can_go_back_or_not(state: State) -> None:
+    sets = {"waiting": WAITING, "acting": ACTING, "open": OPEN, "over": OVER, "can-roll-back": CAN_ROLL_BACK}
+    assert {name for name, states in sets.items() if state in states} == set(KINDS[state].split())

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from bot.domain.commands import COMMANDS, Cancel, Check, Command, Deploy, HandOver, Help, History, Lock, Locks, RollBack, Status, Unlock
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
 from bot.domain.grammar import KEYWORDS, NOT_YET, RESERVED_NAMES, USAGE, VERBS, OpenForm, nearest, parse_deploy, parse_rollback, words
+from bot.domain.spelling import shown
 
 READ = {
     "storefront v1.2.0 to production": Deploy("storefront", "production", "v1.2.0"),
@@ -270,3 +271,39 @@ def test_whatever_is_typed_is_read_or_refused(text: str) -> None:
             sentence = str(refusal)
             assert sentence.isprintable()
             assert len(sentence) < 400
+
+
+@pytest.mark.parametrize("text", ["quarantine storefront v1", "unquarantine storefront v1", "live storefront production is v1"])
+def test_what_stays_for_ever_needs_a_reason(text: str) -> None:
+    with pytest.raises(NotUnderstood, match="That needs a reason, which stays for ever"):
+        parse_deploy(text)
+
+
+def test_what_is_planned_and_not_there_yet_is_known_by_name() -> None:
+    planned = "diff dora flags freeze freezes hold oncall passport queue resume thaw train window"
+    assert sorted(NOT_YET) == planned.split()
+
+
+@pytest.mark.parametrize(
+    ("reason", "written"),
+    [("errors rise", "because errors rise"), (": a", 'because ": a"'), ("'a' & <b>", "because \"'a' &amp; &lt;b&gt;\"")],
+)
+def test_a_reason_is_written_in_quotes_only_where_it_would_be_read_otherwise(reason: str, written: str) -> None:
+    assert words(Deploy("storefront", "production", "v1", reason=reason)).endswith(written)
+
+
+def test_a_foreign_word_is_shown_up_to_forty_signs() -> None:
+    assert shown("x" * 40) == "x" * 40
+    assert shown("x" * 41) == "x" * 40 + "…"
+    assert shown("a\u202eb") == "a\\u202eb"
+
+
+def test_a_service_may_be_called_help_where_a_reason_says_that_it_is_meant() -> None:
+    assert parse_rollback("help") == Help("rollback")
+    assert parse_rollback("help production because errors rise") == RollBack("help", "production", reason="errors rise")
+
+
+def test_every_command_can_be_stored_and_read_again() -> None:
+    concrete = {each.__name__: each for each in Command.__subclasses__() if each.__name__ != OpenForm.__name__}
+    assert {each.__name__ for each in COMMANDS.values()} == set(concrete)
+    assert all(COMMANDS[each.verb].__name__ == name for name, each in concrete.items())

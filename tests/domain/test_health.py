@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain import health
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
 from bot.domain.health import Finding, Observed, Verdict, judge, overall, shown, snapshot
 
@@ -237,3 +238,47 @@ def test_healthy_deployments_are_left_alone(per_minute: float, share: float) -> 
 @pytest.mark.parametrize(("per_minute", "after"), [(20, 0.10), (200, 0.03), (2_000, 0.03)])
 def test_bad_deployments_are_found(per_minute: float, after: float) -> None:
     assert share_of_alarms(per_minute, 0.01, after, 400) >= 0.98
+
+
+def test_a_rise_that_chance_explains_is_no_degradation_however_many_values_there_are() -> None:
+    assert judge(P95, level(100, 200, 300, 100, 200), level(150, 260, 330, 160, 280)).verdict is HEALTHY
+
+
+@pytest.mark.parametrize(
+    ("value", "normal", "told"),
+    [
+        (9.95, 1, ["10 times"]),
+        (9.94, 1, ["9.9 times"]),
+        (2, 1, ["2 times"]),
+        (1, 2, ["2 times lower"]),
+        (1, 0, []),
+        (0, 1, []),
+        (1, 1, ["1 times lower"]),
+    ],
+)
+def test_how_many_times_is_told_with_one_digit_below_ten(value: float, normal: float, told: list[str]) -> None:
+    assert health._times(value, normal) == told
+
+
+@pytest.mark.parametrize(
+    ("points", "requests", "verdict"), [(3, 2_000, NOT_ENOUGH), (4, 2_000, HEALTHY), (4, 4, NOT_ENOUGH), (4, 5, HEALTHY), (5, 0, HEALTHY)]
+)
+def test_a_level_says_something_from_four_values_of_enough_requests_on(points: int, requests: float, verdict: Verdict) -> None:
+    same = [100.0 + number for number in range(points)]
+    assert judge(P95, level(*same, requests=requests), level(*same, requests=requests)).verdict is verdict
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [
+        (0.0028, "%", "0.28 %"), (0.0000005, "%", "0 %"), (0.00001, "%", "0.001 %"), (0.01, "%", "1.0 %"), (0.1, "%", "10 %"),
+        (0.1234, "%", "12.3 %"), (1, "%", "100 %"), (99.96, "ms", "100 ms"), (100, "ms", "100 ms"), (212.4, "ms", "212 ms"),
+        (12345.6, "ms", "12,346 ms"), (-212.4, "", "-212"), (9.99, "", "10.0"), (0, "", "0"),
+    ],
+)  # fmt: skip
+def test_a_value_is_written_with_the_digits_that_are_read_at_one_look(value: float, unit: str, text: str) -> None:
+    assert shown(value, unit) == text
+
+
+def test_looking_again_and_again_makes_each_look_ask_for_more() -> None:
+    assert [round(health._alpha(looks), 6) for looks in (0, 1, 2, 10)] == [0.001, 0.001, 0.000743, 0.000465]

@@ -11,8 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain import limits
 from bot.domain.limits import ALL, SLACK, Fault, Unreadable, read_json
 
+KB, MB = 1024, 1024 * 1024
 SMALL = replace(SLACK, size=2000, depth=4, items=20)
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -68,6 +70,34 @@ def test_every_kind_of_foreign_text_has_limits_for_bytes_depth_items_and_seconds
 )  # fmt: skip
 def test_json_that_is_too_much_or_none_is_refused_with_the_reason(body: bytes, why: Fault) -> None:
     assert fault(body) is why
+
+
+def test_as_many_values_as_allowed_are_read_and_not_one_more() -> None:
+    assert read_json(b"[" + b"[]," * 9 + b"[]]", SMALL) == [[]] * 10  # nine commas and eleven pairs
+    assert fault(b"[" + b"[]," * 10 + b"1]") is Fault.ITEMS
+
+
+def test_every_limit_there_is_stands_in_the_list_that_the_tests_walk() -> None:
+    assert {each for each in vars(limits).values() if isinstance(each, limits.Limits)} == set(ALL)
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "depth", "items", "seconds"),
+    [
+        ("SLACK", 64 * KB, 32, 10_000, 1),
+        ("NOTICE", 2 * MB, 64, 100_000, 5),
+        ("ANSWER", 8 * MB, 64, 300_000, 10),
+        ("COMPLAINT", 256 * KB, 16, 5_000, 1),
+        ("CATALOG", MB, 32, 50_000, 30),
+        ("PIPELINE", 64 * KB, 16, 2_000, 5),
+        ("WORKFLOW", 256 * KB, 32, 10_000, 5),
+        ("JUNIT", 4 * MB, 16, 100_000, 10),
+        ("EXPOSITION", 4 * MB, 1, 50_000, 5),
+    ],
+)
+def test_what_each_kind_of_foreign_text_may_be(name: str, size: int, depth: int, items: int, seconds: int) -> None:
+    found = getattr(limits, name)
+    assert (found.size, found.depth, found.items, found.seconds) == (size, depth, items, seconds)
 
 
 def test_brackets_and_commas_in_texts_count_for_nothing() -> None:

@@ -72,7 +72,8 @@ def test_a_foreign_text_without_an_end_is_cut() -> None:
     "address",
     [
         "javascript:alert(1)", "https://ci.example.com/run|fake", "https://ci.example.com/> <!channel>", "https://ci.example.com/a b",
-        "https://ci.example.com/\nx", "https://ci.example.com/\u202e", "//ci.example.com", "ftp://ci.example.com", "https://" + "a" * 3000,
+        "https://ci.example.com/\nx", "https://ci.example.com/\u202e", "https://ci.example.com/\u00e9",
+        "//ci.example.com", "ftp://ci.example.com", "https://" + "a" * 3000,
     ],
 )  # fmt: skip
 def test_an_address_that_is_no_plain_link_is_not_shown(address: str) -> None:

@@ -92,6 +92,7 @@ def test_a_lock_blocks_until_it_ends_and_says_who_set_it() -> None:
     gate = unlocked_gate([lock], NOW, Need.REQUIRED)
     assert gate.blocks
     assert gate.by == BO
+    assert gate.who == str(BO)
     assert gate.clears_at == NOW + HOUR
     assert "quarter end" in gate.sentence
     assert unlocked_gate([lock], NOW + HOUR, Need.REQUIRED).state is GateState.GREEN

@@ -103,6 +103,11 @@ def test_a_version_that_is_not_verified_is_refused_with_the_list(ref: str) -> No
         chosen([V2, V1], ref=ref, leaving=V3.commit)
 
 
+def test_the_version_that_is_left_is_refused_as_what_is_there_already() -> None:
+    with pytest.raises(NotPossible, match=r"^v3 is what is there already\.$"):
+        chosen([V3, V2, V1], ref="v3", leaving=V3.commit)
+
+
 @given(st.lists(st.sampled_from([V1, V2, V3])), st.sampled_from([V1, V2, V3]))
 def test_the_version_that_is_left_is_never_the_target(verified: list[Release], leaving: Release) -> None:
     assert offer(verified, leaving=leaving.commit, way=None, seconds=()).commit != leaving.commit

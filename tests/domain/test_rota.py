@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -198,6 +199,8 @@ def test_an_answer_holds_for_its_whole_span_and_not_at_its_end(rota: Rota, at: d
         ({"length": DAY, "weekday": 0}, "whole weeks"),
         ({"overrides": (Override(ANA, berlin("2026-01-06 12:00"), berlin("2026-01-06 12:00")),)}, "ends before it begins"),
         ({"overrides": (Override(ANA, datetime(2026, 1, 6), datetime(2026, 1, 7)),)}, "has no time zone"),  # noqa: DTZ001
+        ({"overrides": (Override(ANA, datetime(2026, 1, 6), datetime(2026, 1, 7, tzinfo=UTC)),)}, "has no time zone"),  # noqa: DTZ001
+        ({"overrides": (Override(ANA, datetime(2026, 1, 6, tzinfo=UTC), datetime(2026, 1, 7)),)}, "has no time zone"),  # noqa: DTZ001
     ],
 )
 def test_a_rota_that_cannot_work_is_refused(change: dict[str, object], problem: str) -> None:
@@ -209,3 +212,10 @@ def test_a_rota_that_cannot_work_is_refused(change: dict[str, object], problem: 
 def test_hours_that_cannot_be_read_are_refused_with_their_text(text: str) -> None:
     with pytest.raises(ConfigurationError, match=f'"{text}"'):
         parse_hours(text)
+
+
+def test_a_later_override_cuts_an_earlier_one_and_is_not_cut_by_it() -> None:
+    long = Override(CY, berlin("2026-01-06 12:00"), berlin("2026-01-06 22:00"))
+    short = Override(BO, berlin("2026-01-06 13:00"), berlin("2026-01-06 14:00"))
+    assert until(replace(WEEKLY, overrides=(long, short)), "2026-01-06 12:30") == berlin("2026-01-06 13:00")
+    assert until(replace(WEEKLY, overrides=(short, long)), "2026-01-06 12:30") == berlin("2026-01-06 22:00")

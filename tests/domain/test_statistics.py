@@ -37,6 +37,10 @@ def test_events_that_outnumber_their_tries_are_compared_as_rates(events: int, ot
     assert found == pytest.approx(binomial(events + tries, others, Fraction(tries, tries + other_tries)), rel=1e-9)
 
 
+def test_a_single_event_among_more_events_than_tries_is_weighed_too() -> None:
+    assert count_p_value(1, 1, 5, 2) == pytest.approx(1 - (2 / 3) ** 6)
+
+
 def test_the_classic_tea_tasting_comes_out() -> None:
     assert count_p_value(3, 4, 1, 4) == pytest.approx(17 / 70)
 
@@ -79,6 +83,7 @@ def test_ranks_with_ties_agree_with_scipy() -> None:
     # scipy.stats.mannwhitneyu(..., alternative="greater", method="asymptotic"), worked out by hand from its formula
     assert rank_p_value([10.0] * 5, [1.0] * 5) == pytest.approx(0.0019872, abs=2e-5)
     assert rank_p_value([1, 1, 1], [1, 1, 1]) == 1.0
+    assert rank_p_value([1, 2, 3], [2, 3, 4]) == pytest.approx(0.91125, abs=1e-4)  # a tie is half a win
 
 
 def test_large_samples_without_ties_are_approximated() -> None:

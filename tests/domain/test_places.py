@@ -1,0 +1,97 @@
+"""What keeps a deployment from going forward, by a table: each obstacle alone, and all of them in their order."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.places import Doubt, Ground, Hindrance, Obstacle, Stray, Unclear, is_answer_to, obstacles
+from bot.domain.rollback import Passage, Way
+
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+HOUR = timedelta(hours=1)
+ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
+V2 = Deployment(
+    "shop-2", Kind.FORWARD, "shop", "production", "v2", "v2", "b" * 40, "rolling", ANA, BO, State.GATED, NOW, NOW,
+)  # fmt: skip
+CLEAR = Ground("shop-2", "a" * 40, "v1")
+LOCK = Lock("shop", "production", "quarter end", BO, NOW - HOUR, NOW + HOUR)
+STRAY = Stray("shop", "production", "run 7", "shop-1", "5", NOW - HOUR)
+MIGRATES = Way("a" * 40, "b" * 40, Passage.MIGRATION, "migrations/7.sql")
+UNKNOWN, FREE = replace(MIGRATES, passage=Passage.UNKNOWN), replace(MIGRATES, passage=Passage.FREE)
+
+
+def doubt(kind: Unclear = Unclear.FAILED, since: datetime = NOW + HOUR, deployment: str = "shop-1") -> Doubt:
+    return Doubt(kind, "shop-1 failed", since, deployment)
+
+
+@pytest.mark.parametrize(
+    ("ground", "way", "kinds"),
+    [
+        (CLEAR, None, []),
+        (CLEAR, FREE, []),
+        (CLEAR, MIGRATES, [Obstacle.BACKWARDS]),
+        (CLEAR, UNKNOWN, [Obstacle.UNKNOWN_WAY]),
+        (replace(CLEAR, live_commit="", live_version=""), MIGRATES, []),  # nothing is left behind where nothing is live
+        (replace(CLEAR, locks=(LOCK,)), None, [Obstacle.LOCKED]),
+        (replace(CLEAR, locks=(replace(LOCK, until=NOW),)), None, []),
+        (replace(CLEAR, locks=(replace(LOCK, until=None),)), None, [Obstacle.LOCKED]),
+        (replace(CLEAR, locks=(replace(LOCK, until=NOW), LOCK)), None, [Obstacle.LOCKED]),
+        (replace(CLEAR, quarantine="it loses carts"), None, [Obstacle.QUARANTINED]),
+        (replace(CLEAR, strays=(STRAY,)), None, [Obstacle.UNCLEAR]),
+        (replace(CLEAR, strays=(replace(STRAY, deployment="shop-2"),)), None, []),  # its own run keeps it from nothing
+        (replace(CLEAR, doubt=doubt()), None, [Obstacle.UNCLEAR]),
+        (replace(CLEAR, doubt=doubt(since=NOW)), None, [Obstacle.UNCLEAR]),
+        (replace(CLEAR, doubt=doubt(since=NOW - HOUR)), None, []),  # asked for since: the answer to the failure
+        (replace(CLEAR, doubt=doubt(Unclear.RESTORED, NOW - HOUR)), None, [Obstacle.UNCLEAR]),
+        (replace(CLEAR, doubt=doubt(Unclear.STRAY, NOW - HOUR)), None, [Obstacle.UNCLEAR]),
+        (replace(CLEAR, doubt=doubt(deployment="shop-2")), None, []),
+        (
+            replace(CLEAR, doubt=doubt(), locks=(LOCK,), quarantine="it loses carts"),
+            MIGRATES,
+            [Obstacle.UNCLEAR, Obstacle.LOCKED, Obstacle.QUARANTINED, Obstacle.BACKWARDS],
+        ),
+    ],
+)
+def test_what_keeps_a_deployment_from_going_forward(ground: Ground, way: Way | None, kinds: list[Obstacle]) -> None:
+    assert [each.kind for each in obstacles(V2, ground, way, NOW)] == kinds
+
+
+@pytest.mark.parametrize(("service", "place"), [("shop", "shop production"), ("", "everything in production")])
+def test_a_lock_says_what_is_locked_by_whom_since_when_and_until_when(service: str, place: str) -> None:
+    found = obstacles(V2, replace(CLEAR, locks=(replace(LOCK, service=service),)), None, NOW)
+    assert found == (Hindrance(Obstacle.LOCKED, f"{place} is locked: quarter end", BO, NOW - HOUR, NOW + HOUR),)
+
+
+def test_what_is_unclear_says_why_since_when_and_what_to_do() -> None:
+    found = obstacles(V2, replace(CLEAR, doubt=doubt()), None, NOW)
+    sentence = "it is unclear what runs: shop-1 failed; roll it back, or say what is live: /deploy live shop production is REF because TEXT"
+    assert found == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW + HOUR),)
+    stray = obstacles(V2, replace(CLEAR, doubt=doubt(), strays=(STRAY,)), None, NOW)
+    sentence = "it is unclear what runs: the run run 7 of shop-1 (5) was given up and has not been seen to end"
+    assert stray == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW - HOUR),)
+
+
+def test_a_place_is_clear_without_doubts_and_strays_only() -> None:
+    assert CLEAR.is_clear
+    assert CLEAR.in_words == ""
+    assert not replace(CLEAR, doubt=doubt()).is_clear
+    assert not replace(CLEAR, strays=(STRAY,)).is_clear
+
+
+@pytest.mark.parametrize(
+    ("kind", "since", "is_answer"),
+    [
+        (Unclear.FAILED, NOW - HOUR, True),
+        (Unclear.FAILED, NOW, False),
+        (Unclear.RESTORED, NOW - HOUR, False),
+        (Unclear.STRAY, NOW - HOUR, False),
+    ],
+)
+def test_only_what_was_asked_for_after_a_failure_is_an_answer_to_it(kind: Unclear, since: datetime, *, is_answer: bool) -> None:
+    assert is_answer_to(V2, doubt(kind, since)) is is_answer
