@@ -88,3 +88,8 @@ def test_an_address_that_is_no_plain_link_is_not_shown(address: str) -> None:
 )
 def test_a_plain_link_is_shown(address: str) -> None:
     assert CIRun("1", RunState.RUNNING, address).url == address
+
+
+def test_a_control_sign_among_plain_letters_is_a_space() -> None:
+    assert plain.line("a\x07b\x00c\td") == "a b c d"
+    assert plain.line("é\x07b") == "é b"
