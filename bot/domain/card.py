@@ -275,7 +275,7 @@ def _gate_actions(review: Review) -> list[Action]:
         actions.append(Action.TICK)
     if "on-call" in open_keys:
         actions.append(Action.ACKNOWLEDGE)
-    if any(gate.again for gate in review.gates):
+    if any(gate.again and not gate.startable for gate in review.gates):
         actions.append(Action.RETEST)
     if any(gate.first for gate in review.gates if gate.key in open_keys):
         actions.append(Action.DEPLOY_FIRST)

@@ -153,8 +153,10 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
     if deployment.state not in WAITING:
         return GO if deployment.state is State.ROLLING_OUT else OVER
     looked = await _look(house, deployment, decisions)
-    if isinstance(looked.facts.quality, Quality):
+    if isinstance(looked.facts.quality, Quality) and looked.facts.quality.startable:
         await starts.start_tests(house, deployment, looked.facts.quality)
+        with afresh():
+            looked = await _look(house, deployment, decisions)
     async with house.store.reading() as reader:
         if await _nothing_new(house, reader, deployment, looked):
             return await _later(house, reader, id)

@@ -121,7 +121,11 @@ async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     if undone is not None and (standing is None or not command.ref):
         raise NotPossible(_no_further(undone, standing))
     if standing is None:
-        raise NotPossible(f"Nothing was deployed to {command.service} {command.environment}, so there is nothing to roll back.")
+        live = await reader.live(command.service, command.environment)
+        found = f"{live.version} is live in {command.service} {command.environment}, and no deployment of ours brought it" if live else ""
+        raise NotPossible(
+            f"{found or f'Nothing was deployed to {command.service} {command.environment}'}, so there is nothing to roll back."
+        )
     return standing
 
 

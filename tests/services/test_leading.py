@@ -179,7 +179,9 @@ async def test_what_can_be_gone_back_to_is_named(swift: Team) -> None:
 
 
 async def test_nothing_deployed_is_nothing_to_roll_back(team: Team) -> None:
-    assert "Nothing was deployed to shop production" in await team.says("bo", RollBack("shop", "production", reason="x"))
+    assert "v1 is live in shop production, and no deployment of ours brought it, so there is nothing to roll back." in await team.says(
+        "bo", RollBack("shop", "production", reason="x")
+    )
 
 
 async def test_only_the_newest_is_rolled_back(swift: Team) -> None:
