@@ -530,6 +530,10 @@ class Reader(Protocol):
         """Read the newest forward deployment that has touched an environment, whatever became of it."""
         ...
 
+    async def of_commit(self, service: str, commit: str, limit: int = 20) -> tuple[Deployment, ...]:
+        """List the newest forward deployments of a commit, newest first."""
+        ...
+
     async def rollback_of(self, id: DeploymentId) -> Deployment | None:
         """Read the newest rollback that undoes a deployment."""
         ...
@@ -643,6 +647,10 @@ class Transaction(Reader, Protocol):
 
     async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "") -> bool:
         """Move a deployment to a state, only if TRANSITIONS allows it from where it is now; False when it does not."""
+        ...
+
+    async def redraw(self, id: DeploymentId) -> None:
+        """Have a card drawn again, where something changed that is not its deployment's own."""
         ...
 
     async def keep(self, key: str, answer: Answer | None) -> None:

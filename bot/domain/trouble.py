@@ -11,8 +11,10 @@ from enum import StrEnum
 
 from bot.domain.health import Snapshot, Verdict
 
-WORSE = 1.5
-"""From how many times as bad on a finding is worth being said again."""
+WORSE_THAN_ANSWERED = 1.5
+"""From how many times as bad on a finding is another one, once a person has given their word about it."""
+WORSE = 3.0
+"""The same while nobody has: the alarm stands, and the card shows the numbers."""
 
 
 class Sort(StrEnum):
@@ -40,11 +42,16 @@ class Trouble:
         return not self.is_over
 
 
-def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
-    """Give the finding that a snapshot belongs to: the known one where it is the same, else the next."""
+def found(known: Trouble | None, sort: Sort, shot: Snapshot, *, is_answered: bool = False) -> Trouble:
+    """Give the finding that a snapshot belongs to: the known one where it is the same, else the next.
+
+    ``is_answered`` says that a person has given their word about the known one: that word is for what they saw.
+    """
     bad = distances(shot) if sort is Sort.DEGRADED else ()
-    if known is not None and known.is_open and known.sort is sort and known.where == shot.where and not _is_worse(known, bad):
-        return known
+    if known is not None and known.is_open and known.sort is sort and known.where == shot.where:
+        worse = _is_worse(known, bad, is_answered=is_answered)
+        if not worse:
+            return known
     return Trouble(known.number + 1 if known else 1, sort, shot.where, bad)
 
 
@@ -53,9 +60,12 @@ def over(known: Trouble) -> Trouble:
     return replace(known, is_over=True)
 
 
-def _is_worse(known: Trouble, bad: tuple[tuple[str, float], ...]) -> bool:
+def _is_worse(known: Trouble, bad: tuple[tuple[str, float], ...], *, is_answered: bool) -> bool:
     before = dict(known.bad)
-    return any(key not in before or distance >= WORSE * before[key] for key, distance in bad)
+    if is_answered and any(key not in before for key, _ in bad):
+        return True
+    limit = WORSE_THAN_ANSWERED if is_answered else WORSE
+    return any(distance >= limit * before[key] for key, distance in bad if key in before)
 
 
 def distances(shot: Snapshot) -> tuple[tuple[str, float], ...]:

@@ -35,7 +35,7 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
     await house.people.require(intent.by, Permission.DEPLOY, "ask for a deployment")
     lead = Person(house.catalog.team, command.lead) if command.lead else None
     if lead is not None:
-        await house.people.admit(lead)
+        await require_lead(house, service.name, lead)
     elif not service.has_on_call:  # nobody would ever become the lead, and nobody could roll back
         lead = intent.by
     resolved = await _resolved(house, command)
@@ -45,6 +45,17 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
         version=resolved.version if resolved else command.ref, commit=resolved.commit if resolved else "",
     )  # fmt: skip
     return await act(house, intent, lambda tx: _ask(house, tx, wanted))
+
+
+async def require_lead(house: House, service: str, person: Person) -> None:
+    """Refuse to make somebody the lead who has no say in deployments: the lead alone decides about a rollout. Raises NotAllowed."""
+    await house.people.admit(person)
+    if await house.people.may_lead(person):
+        return
+    shift = await house.providers[service].on_call.who(house.service(service), house.now())
+    if shift is None or shift.person != person:
+        sentence = f"<@{person.user}> cannot lead: that takes somebody who may deploy, or who is on call for {service}."
+        raise NotAllowed(sentence, roles=house.catalog.permissions.get(Permission.DEPLOY, ()))
 
 
 async def _resolved(house: House, command: Deploy) -> Resolved | None:

@@ -128,7 +128,8 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     if sort is None:
         await _calm(house, tx, deployment, known)
         return False
-    trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot)
+    is_answered = known is not None and await _has_answer(tx, deployment, known)
+    trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot, is_answered=is_answered)
     if trouble != known:
         await tx.save_trouble(deployment.id, trouble)
         why = _why(shot)
@@ -189,6 +190,10 @@ def stopped_for(trouble: Trouble) -> str:
 
 async def _has_word(tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:
     return any(mark.key == word_for(trouble) for mark in await tx.marks(deployment.id))
+
+
+async def _has_answer(tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:
+    return any(mark.key in {word_for(trouble), stopped_for(trouble)} for mark in await tx.marks(deployment.id))
 
 
 async def _step_done(house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot) -> str:

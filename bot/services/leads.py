@@ -12,6 +12,7 @@ from bot.domain.shown import Seen, token
 from bot.domain.trouble import Trouble
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
+from bot.services.deployments import require_lead
 from bot.services.health import stopped_for, word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
@@ -24,7 +25,7 @@ async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer |
         deployment = await _still_open(reader, command.deployment)
     if not may and intent.by != deployment.lead:
         raise NotAllowed(_not_yours(house, deployment))
-    await house.people.admit(to)
+    await require_lead(house, deployment.service, to)
     return await act(house, intent, lambda tx: _hand_over(house, intent, tx, command, to, may=may))
 
 

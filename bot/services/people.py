@@ -95,6 +95,10 @@ class People:
         if not await self.may(person, permission):
             raise NotAllowed(f"You cannot {what}. {self.who_can(permission)}", roles=self._catalog.permissions.get(permission, ()))
 
+    async def may_lead(self, person: Person) -> bool:
+        """Tell whether somebody can be a deployment's lead: whoever may deploy, or hand over any lead. Who is on call may besides."""
+        return await self.may(person, Permission.DEPLOY) or await self.may(person, Permission.HAND_OVER)
+
     async def enter(self, person: Person, permission: Permission, what: str) -> None:
         """Let somebody in and let them do one thing: what every door asks that is no command. Raises NotAllowed."""
         await self.admit(person)

@@ -7,8 +7,8 @@ from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, SayLive, Unquarantine
 from bot.domain.deployment import WAITING, Acceptance
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
-from bot.ports import Answer, Intent, Live, Resolved, Transaction
-from bot.services.house import House, act
+from bot.ports import Answer, Intent, Live, Message, Resolved, Transaction
+from bot.services.house import House, act, facts_of
 
 
 async def quarantine(house: House, intent: Intent, command: Quarantine) -> Answer | None:
@@ -24,9 +24,24 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
         raise NotPossible(f"{resolved.version} is quarantined already: {known}")
     await tx.put_in_quarantine(command.service, resolved.commit, reason=command.reason, by=intent.by, at=house.now())
     await _written(tx, intent, "quarantine", command.service, resolved, command.reason)
-    for other in await tx.open_deployments(command.service):
-        await tx.wake(other.id)
-    return Answer("quarantined", {"service": command.service, "version": resolved.version, "reason": command.reason})
+    live_in = [name for name in house.service(command.service).environments if await _is_live(tx, command.service, name, resolved.commit)]
+    await _tell(tx, intent, resolved, command, lifted=False)
+    facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in}
+    return Answer("quarantined", facts)
+
+
+async def _is_live(tx: Transaction, service: str, environment: str, commit: str) -> bool:
+    live = await tx.live(service, environment)
+    return live is not None and live.commit == commit
+
+
+async def _tell(tx: Transaction, intent: Intent, resolved: Resolved, command: Quarantine | Unquarantine, *, lifted: bool) -> None:
+    """Say it in the thread of every deployment of the commit, and have its card drawn again; what stands or waits looks again."""
+    for deployment in await tx.of_commit(command.service, resolved.commit):
+        facts = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "lifted": lifted}
+        await tx.say(Message(f"{deployment.id}:quarantine:{intent.key}", "quarantine_said", facts, deployment.id))
+        await tx.redraw(deployment.id)
+        await tx.wake(deployment.id)
 
 
 async def unquarantine(house: House, intent: Intent, command: Unquarantine) -> Answer | None:
@@ -40,6 +55,7 @@ async def _unquarantine(intent: Intent, tx: Transaction, command: Unquarantine, 
     if not await tx.lift_quarantine(command.service, resolved.commit):
         raise NotPossible(f"{resolved.version} of {command.service} is not quarantined; nothing was changed.")
     await _written(tx, intent, "unquarantine", command.service, resolved, command.reason)
+    await _tell(tx, intent, resolved, command, lifted=True)
     return Answer("unquarantined", {"service": command.service, "version": resolved.version, "reason": command.reason})
 
 

@@ -47,7 +47,10 @@ async def _possible(house: House, by: Person, offers: tuple[Offer, ...]) -> tupl
         return offers, None  # it cannot be known now: the button stays, and its dialog asks again
     if shift is not None and shift.person == by:
         return offers, None
-    return tuple(offer for offer in offers if offer is not over), shift.person if shift else None
+    async with house.store.reading() as reader:
+        lead = (await existing(reader, over.deployment)).lead
+    on_call = shift.person if shift is not None and shift.person != lead else None
+    return tuple(offer for offer in offers if offer is not over), on_call
 
 
 async def _shift(house: House, offer: Offer) -> Shift | None:

@@ -134,6 +134,8 @@ async def _named(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
     standing = await reader.standing(deployment.service, deployment.environment)
     if deployment.state in CAN_ROLL_BACK and (standing is None or standing.id != id):
+        if standing is not None and standing.state is State.ROLLING_OUT:
+            raise NotPossible(f"{standing.title} is on its way there now; roll back {standing.id} instead.")
         instead = f" {standing.title} is there now; roll back {standing.id} instead." if standing else ""
         raise NotPossible(f"{deployment.title} was replaced and is not live any more.{instead}")
     return deployment

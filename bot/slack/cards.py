@@ -137,8 +137,8 @@ def _rollout(card: Card, words: Words) -> str:
 
 
 def _numbers(card: Card, words: Words) -> str:
-    if card.snapshot is None:
-        return ""
+    if card.snapshot is None or (card.deployment.state is State.ROLLING_OUT and card.judged is None):
+        return ""  # a step that begins is not judged by the numbers of the one before
     worst = sorted(card.snapshot.findings, key=_weight)[:FINDINGS]
     listed = [finding for finding in card.snapshot.findings if finding in worst]  # each metric keeps its place from edit to edit
     others = [finding for finding in card.snapshot.findings if finding not in worst]

@@ -154,6 +154,13 @@ class SqlReader:
         found = await self._one(select(row).where(*place, row.c.started_at.is_not(None)).order_by(row.c.number.desc()).limit(1))
         return deployment_of(found) if found else None
 
+    async def of_commit(self, service: str, commit: str, limit: int = 20) -> tuple[Deployment, ...]:
+        """List the newest forward deployments of a commit, newest first."""
+        row = table(DeploymentRow)
+        these = (row.c.service == service, row.c["commit"] == commit, row.c.kind == str(Kind.FORWARD))
+        rows = await self._all(select(row).where(*these).order_by(row.c.number.desc()).limit(limit))
+        return tuple(deployment_of(found) for found in rows)
+
     async def rollback_of(self, id: DeploymentId) -> Deployment | None:
         """Read the newest rollback that undoes a deployment."""
         row = table(DeploymentRow)

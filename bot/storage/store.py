@@ -49,6 +49,7 @@ from bot.storage.tables import (
     VerifiedRow,
 )
 
+_MOVES_THE_PLACE = frozenset({State.ROLLING_OUT, State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
 _BEFORE_TURN = OPEN - {State.WATCHING}
 """An older deployment in one of these states comes first in the queue."""
 
@@ -129,7 +130,19 @@ class SqlTransaction(SqlReader):
         origins = [str(state) for state in sources(to)]
         moved = await self._connection.execute(update(row).where(row.c.id == id, row.c.state.in_(origins)).values(**values))
         self._changed(id)
+        if to in _MOVES_THE_PLACE:
+            await self._redraw_live(id)
         return moved.rowcount == 1
+
+    async def _redraw_live(self, id: DeploymentId) -> None:
+        """Have the card of what is live drawn again: whether it can be rolled back hangs on what else moves there."""
+        deployment = await self.deployment(id)
+        live = await self.live(deployment.service, deployment.environment) if deployment else None
+        self._changed(live.deployment if live else "")
+
+    async def redraw(self, id: DeploymentId) -> None:
+        """Have a card drawn again."""
+        self._changed(id)
 
     async def change(self, id: DeploymentId, **fields: Any) -> None:
         """Change fields of a deployment other than its state."""

@@ -23,11 +23,13 @@ from bot.domain.commands import (
     Locks,
     OpenGate,
     Proceed,
+    Quarantine,
     RollBack,
     StopCountdown,
     TakeOver,
     Tick,
     Unlock,
+    Unquarantine,
 )
 from bot.domain.deployment import State
 from bot.domain.places import Obstacle
@@ -708,3 +710,34 @@ async def test_a_rollback_that_was_not_the_cure_is_said_to_the_lead(team: Team) 
         "the numbers are *still worse* than before v2: it was not the cure, or not the cause. <@UBO>, please look."
         in (await team.said("looked_after"))[0]
     )
+
+
+async def test_nobody_leads_who_has_no_say_in_deployments(team_with: Any) -> None:
+    async with team_with() as team:
+        v2 = await team.rolls_out_v2(MINUTE)
+        team.house.catalog.roles["release_manager"] = replace(team.house.catalog.roles["release_manager"], groups=frozenset())
+        refused = "<@UDI> cannot lead: that takes somebody who may deploy, or who is on call for shop."
+        assert refused in await team.says("bo", HandOver(v2, "UDI"))
+        assert refused in await team.says("ana", Deploy("shop", "staging", "v3", lead="UDI"))
+        team.rota.person = PEOPLE["di"]
+        assert "<@UDI> leads" in await team.says("bo", HandOver(v2, "UDI"))
+
+
+async def test_numbers_that_only_grow_clearer_are_one_alarm(team: Team) -> None:
+    await team.rolls_out_v2(2 * MINUTE)
+    for bad in (60, 90, 150):
+        team.numbers.new = replace(BAD, numerator=bad)
+        await team.passes(MINUTE)
+    assert len(await team.said("degraded")) == 1
+
+
+async def test_a_quarantine_and_its_end_are_said_to_all_deployments_of_the_version(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    said = await swift.says("bo", Quarantine("shop", "v2", "it loses carts"))
+    assert "It is live in production and stays there until its lead rolls it back." in said
+    await swift.says("bo", Unquarantine("shop", "v2", "the database was the cause"))
+    assert await swift.said("quarantine_said") == [
+        "<@UBO> put *v2* in quarantine: it loses carts. It goes no further by itself, and nothing goes back to it.",
+        "<@UBO> lifted the quarantine of *v2*: the database was the cause. It can be deployed again.",
+    ]

@@ -95,7 +95,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
         "verified_at": AT, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
-        "became": text, "held": text, "accepted": text, "run": text, "doubtful": True, "strays": times,
+        "became": text, "held": text, "live_in": [text] * times, "lifted": times > 2,
+        "accepted": text, "run": text, "doubtful": True, "strays": times,
         "older": times > 1, "still": [lock] * times, "is_first": times > 1,
     }  # fmt: skip
 
@@ -123,6 +124,7 @@ NEVER_EMPTY = {
     "answers/said_live": ("reason", "version"),
     "messages/stands_still": ("why",),
     "messages/quarantined": ("why",),
+    "messages/quarantine_said": ("reason", "version"),
     "messages/not_by_itself": ("why",),
     "messages/proceeds": ("reason",),
     "messages/countdown_stopped": ("reason",),
