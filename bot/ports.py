@@ -785,6 +785,10 @@ class Store(Protocol):
         """Open a consistent view that never waits for writers."""
         ...
 
+    def may_pass(self, error: Exception) -> bool:
+        """Tell whether a fault is the machine's, not ours, and may be gone at the next try: a full disk, a file in use."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class Restored:
@@ -826,6 +830,16 @@ class HeadKeeper(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True)
+class LeftOver:
+    """What an earlier process accepted and did not finish."""
+
+    starts: Mapping[str, int]
+    """By key, how many starts it was left over at, this one included."""
+    unreadable: tuple[str, ...] = ()
+    """The keys of what cannot be read."""
+
+
 class Inbox(Protocol):
     """Accepted commands. ``accept`` is what an ack waits for, so it commits many at once."""
 
@@ -835,6 +849,18 @@ class Inbox(Protocol):
 
     async def waiting(self) -> tuple[Intent, ...]:
         """List what was accepted and not finished, oldest first."""
+        ...
+
+    async def left_over(self) -> LeftOver:
+        """Count one more start for everything that is accepted and not finished, and tell what has been there before."""
+        ...
+
+    async def begin(self, key: str) -> int:
+        """Note that a command begins with nothing beside it; tell how often it has, and the process did not come back."""
+        ...
+
+    async def survived(self, key: str) -> None:
+        """Note that the process came back from a command: it is not what ends it."""
         ...
 
     async def finish(self, key: str) -> None:

@@ -35,7 +35,7 @@ class Entry:
     """A command's verb (``deploy``, ``approve``, ``rollback`` …) or what the bot did (``pinned``, ``started``, ``verified`` …)."""
     deployment: str = ""
     outcome: str = "done"
-    """``done`` or ``refused``."""
+    """``done``, ``refused``, ``failed`` (what was begun came to no good end) or ``incident`` (our own fault; nothing was decided)."""
     facts: Mapping[str, Any] = field(default_factory=dict)
 
 

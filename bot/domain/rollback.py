@@ -9,10 +9,13 @@ from enum import StrEnum
 from statistics import median
 from typing import Protocol
 
+from bot.domain import plain
 from bot.domain.card import Changes, RollbackOffer
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
 
+SHORTEST = 7
+"""With so many characters a commit can be named."""
 NAMED = 5
 """How many versions a refusal lists."""
 
@@ -128,9 +131,13 @@ def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
 def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
     """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
     candidates = [release for release in releases if release.commit != leaving]
-    for release in candidates:
-        if ref == release.version or (len(ref) >= 7 and release.commit.startswith(ref.lower())):  # noqa: PLR2004 - a short commit
-            return release
+    found = [each for each in candidates if ref == each.version or (len(ref) >= SHORTEST and each.commit.startswith(ref.lower()))]
+    commits = list(dict.fromkeys(release.commit for release in found))
+    if len(commits) > 1:
+        named = " and ".join(commit[: plain.SHORT] for commit in commits)
+        raise NotPossible(f"{ref} was the name of {len(commits)} commits here, {named}: it has moved. Name the commit that you mean.")
+    if found:
+        return found[0]
     if any(ref == release.version for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
     names = ", ".join(release.version for release in candidates[:NAMED]) or "none"

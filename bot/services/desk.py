@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import count
 from typing import Any
@@ -51,7 +51,7 @@ from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.ports import LATE_ANSWER, URGENT, Answer, Inbox, Intent, Message
-from bot.services import approvals, board, deployments, leads, locks, quarantines, readiness, refusals, retests, rollbacks, rollouts
+from bot.services import approvals, aside, board, deployments, leads, locks, quarantines, readiness, refusals, retests, rollbacks, rollouts
 from bot.services.house import House
 from bot.services.turns import Turns
 
@@ -103,7 +103,7 @@ _STOPS = (RollBack, Cancel, Reject, Lock, Quarantine)
 PATIENCE = 1.0
 """Seconds that a schedule has before a dialog is opened without its answer; Slack opens none after three."""
 TRIES = 5
-"""How often a command is tried that fails for a reason of our own; what waits for a vendor is tried until the vendor answers."""
+"""How often a question asks a vendor, and how often a command is tried whose mistakes differ; one that comes twice ends it at once."""
 TOLD_AT = 3
 """The try after which a person is told that their command waits, and for what."""
 LONGEST_PAUSE = 15.0
@@ -225,6 +225,10 @@ class Desk:
         self._turns = Turns()
         self._loop: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
+        self._has_looked = False
+        self._suspects: set[str] = set()
+        """What was left over at several starts: it is carried out with nothing beside it, once."""
+        self._alone = asyncio.Semaphore(1)
 
     async def open(self) -> None:
         """Take up what an earlier process accepted and did not finish, and go on."""
@@ -251,12 +255,24 @@ class Desk:
             await self._wake.wait()
             self._wake.clear()
             try:
+                if not self._has_looked:
+                    await self._look_over()
                 for intent in await self._inbox.waiting():
                     self._take(intent)
             except Exception:
                 log.exception("the inbox could not be read; trying again")
                 self._wake.set()
                 await asyncio.sleep(LATER)
+
+    async def _look_over(self) -> None:
+        """Look once at what earlier processes left over, so that what ended them does not end this one as well."""
+        left = await self._inbox.left_over()
+        self._suspects = {key for key, starts in left.starts.items() if starts > aside.SUSPECT and key not in self._under_way}
+        if left.unreadable:
+            await aside.unread(self._house, left)
+        for key in left.unreadable:
+            await self._inbox.finish(key)
+        self._has_looked = True
 
     def _take(self, intent: Intent) -> None:
         if intent.key not in self._under_way:
@@ -267,11 +283,22 @@ class Desk:
     async def _handle(self, intent: Intent) -> None:
         try:
             answer = await self._in_turn(intent)
+            await self._tell(intent, answer)
         except _KeptForLater:
             return
-        if answer is not None:
-            await self._give(intent, answer)
         await self._inbox.finish(intent.key)
+
+    async def _tell(self, intent: Intent, answer: Answer | None) -> None:
+        """Give an answer. One that cannot be written is a mistake of ours: the command was carried out, and is not taken up again."""
+        if answer is None:
+            return
+        try:
+            await self._give(intent, answer)
+        except Exception as error:
+            log.exception("an answer could not be given", verb=intent.command.verb, key=intent.key)
+            if self._house.store.may_pass(error):
+                raise _KeptForLater from error
+            await aside.not_answered(self._house, intent, error)
 
     async def _in_turn(self, intent: Intent) -> Answer | None:
         """Keep one person's order about one service; a rollback and a question wait for nobody."""
@@ -282,7 +309,7 @@ class Desk:
 
     async def _carried_out(self, intent: Intent) -> Answer | None:
         """Try until it is done, or known that it cannot be: an outage ends no command, and a mistake of ours holds nobody else up."""
-        faults = 0
+        seen: set[aside.Fault] = set()
         for attempt in count(1):
             try:
                 return await self._once(intent)
@@ -292,22 +319,55 @@ class Desk:
                 if not error.retry or is_asked:
                     return await refusals.told(self._house, intent.by, NotPossible(_sorry(error)))
                 if attempt == TOLD_AT:
-                    await self._say_it_waits(intent, error)
-            except Exception:
-                faults += 1
+                    await self._say_it_waits(intent, error.vendor)
+            except Exception as error:
                 log.exception("a command failed", verb=intent.command.verb, key=intent.key, attempt=attempt)
-                if faults >= TRIES:
-                    return Answer("incident", {"incident": intent.key[:12], "verb": intent.command.verb})
+                if self._is_hopeless(error, seen) and (given := await self._put_aside(intent, error)):
+                    return given.answer
+                if attempt == TOLD_AT:
+                    await self._say_it_waits(intent, "the database")
             await self._rest(min(0.2 * 2 ** min(attempt, 10), LONGEST_PAUSE))
         raise AssertionError
+
+    def _is_hopeless(self, error: Exception, seen: set[aside.Fault]) -> bool:
+        """Tell whether another try makes no sense: the same mistake again, or one after the other. What is the machine's fault may pass."""
+        if self._house.store.may_pass(error):
+            return False
+        fault = aside.fault_of(error)
+        is_known = fault in seen
+        seen.add(fault)
+        return is_known or len(seen) >= TRIES
+
+    async def _put_aside(self, intent: Intent, error: Exception) -> _Given | None:
+        """Give a command up; None when that cannot be written, so that it stays where it is."""
+        try:
+            return _Given(await aside.put_aside(self._house, intent, type(error).__name__))
+        except Exception:
+            log.exception("a command could not be put aside; trying again", key=intent.key)
+            return None
 
     async def _once(self, intent: Intent) -> Answer | None:
         """Carry a command out in one of the slots, which it gives back while it waits. A rollback waits for no other command."""
         if isinstance(intent.command, RollBack):
             URGENT.set(True)  # of this command's task alone
+        if intent.key in self._suspects:
+            return await self._with_nothing_beside(intent)
+        if isinstance(intent.command, RollBack):
             return await carry_out(self._house, intent)
         async with self._slots:
             return await carry_out(self._house, intent)
+
+    async def _with_nothing_beside(self, intent: Intent) -> Answer | None:
+        """Carry out what was left over again and again, noting that it begins: when the process ends, it is known by what."""
+        async with self._alone:
+            died = await self._inbox.begin(intent.key)
+            if died >= aside.DEADLY:
+                return await aside.put_aside(self._house, intent, f"the bot did not come back from it {died} times")
+            try:
+                return await carry_out(self._house, intent)
+            finally:
+                await self._inbox.survived(intent.key)
+                self._suspects.discard(intent.key)
 
     async def _rest(self, seconds: float) -> None:
         """Wait before the next try. Raises _KeptForLater when the bot closes."""
@@ -316,8 +376,8 @@ class Desk:
                 await self._closing.wait()
             raise _KeptForLater
 
-    async def _say_it_waits(self, intent: Intent, error: IntegrationError) -> None:
-        facts = {"verb": intent.command.verb, "vendor": error.vendor, "minutes": int(_meant_for(intent.command).total_seconds() // 60)}
+    async def _say_it_waits(self, intent: Intent, vendor: str) -> None:
+        facts = {"verb": intent.command.verb, "vendor": vendor, "minutes": int(_meant_for(intent.command).total_seconds() // 60)}
         await self._house.announcer.answer(intent, Answer("waiting", facts))
 
     async def _give(self, intent: Intent, answer: Answer) -> None:
@@ -328,6 +388,13 @@ class Desk:
         facts = {"name": answer.name, "facts": dict(answer.facts), "offers": offers}
         async with self._house.store.transaction() as tx:
             await tx.say(Message(f"answer:{intent.key}", LATE_ANSWER, facts, to=str(intent.by)))
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    """What a command that was put aside is answered."""
+
+    answer: Answer | None
 
 
 class _KeptForLater(Exception):  # noqa: N818 - it is no error

@@ -5,10 +5,13 @@ from __future__ import annotations
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, SayLive, Unquarantine
-from bot.domain.deployment import WAITING, Acceptance
+from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.places import Doubt, Unclear
+from bot.domain.rollout import StepState
 from bot.ports import Answer, Intent, Live, Message, Resolved, Transaction
-from bot.services.house import House, act, facts_of
+from bot.services.house import House, act, facts_of, note
+from bot.services.rollbacks import give_up
 
 
 async def quarantine(house: House, intent: Intent, command: Quarantine) -> Answer | None:
@@ -74,6 +77,10 @@ async def _say_live(house: House, intent: Intent, tx: Transaction, command: SayL
         lead = f"<@{standing.lead.user}>, its lead, or " if standing and standing.lead else ""
         who = " or ".join(house.people.named_by_role(Permission.HAND_OVER)) or "whoever keeps gonogo.yaml"
         raise NotAllowed(f"You cannot say what is live in {service} {environment}. {lead}{who} can.")
+    doubt = await tx.doubt(service, environment)
+    for shown in await tx.open_deployments(service, environment):
+        if _is_of_a_copy(shown, doubt) and (shown.state, shown.commit) != (State.WATCHING, resolved.commit):
+            await _leave(house, tx, shown, intent)
     holder = await tx.deployment(await tx.holder(service, environment))
     if holder is not None and holder.state not in WAITING:
         raise NotPossible(
@@ -91,6 +98,24 @@ async def _say_live(house: House, intent: Intent, tx: Transaction, command: SayL
     await _written(tx, intent, "live", service, resolved, command.reason, environment=environment)
     facts = {"service": service, "environment": environment, "version": resolved.version, "reason": command.reason}
     return Answer("said_live", {**facts, "strays": len(await tx.strays(service, environment))})
+
+
+def _is_of_a_copy(shown: Deployment, doubt: Doubt | None) -> bool:
+    """Tell whether a deployment is under way only because the database was put back from a copy. A rollback goes on, and ends by itself."""
+    is_moving = shown.kind is Kind.FORWARD and shown.state in {State.ROLLING_OUT, State.WATCHING}
+    return is_moving and doubt is not None and doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since
+
+
+async def _leave(house: House, tx: Transaction, deployment: Deployment, intent: Intent) -> None:
+    """Let go of a deployment whose end the database has lost. A run of it that may still be going is stopped and looked for."""
+    now, why = house.now(), "the database was put back from a copy, and somebody said what is live instead"
+    for step in await tx.steps(deployment.id):
+        if step.state in {StepState.RUNNING, StepState.SMOKE}:
+            await give_up(house, tx, deployment, step)
+    await tx.move(deployment.id, State.SUPERSEDED if deployment.state is State.WATCHING else State.FAILED, at=now, note=why)
+    await note(tx, now, "left", deployment, intent.by, why=why)
+    await tx.release(deployment.id)
+    await tx.wake(deployment.id)
 
 
 async def _resolved(house: House, service: str, ref: str) -> Resolved:

@@ -10,7 +10,8 @@ from pathlib import Path
 from sqlalchemy.exc import DBAPIError
 
 from bot.domain.errors import ConfigurationError, GonogoError, SystemUnavailable
-from bot.domain.faults import of_system
+from bot.domain.faults import PASSING, of_system
+from bot.storage.direct import DatabaseBusy
 
 ELSEWHERE = "Set GONOGO_DATABASE_URL to a file of the bot's own"
 _PASSING = frozenset(
@@ -42,6 +43,15 @@ def told(path: Path) -> Iterator[None]:
         raise of_sqlite(path, error.orig) from error
     except sqlite3.Error as error:
         raise of_sqlite(path, error) from error
+
+
+def may_pass(error: Exception) -> bool:
+    """Tell whether a fault is the machine's and may be gone at the next try."""
+    if isinstance(error, OSError):
+        return error.errno in PASSING
+    if isinstance(error, DBAPIError) and isinstance(error.orig, sqlite3.Error):
+        return getattr(error.orig, "sqlite_errorcode", sqlite3.SQLITE_INTERNAL) & 0xFF in _PASSING
+    return isinstance(error, DatabaseBusy)
 
 
 def of_sqlite(path: Path, error: sqlite3.Error) -> GonogoError:

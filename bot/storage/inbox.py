@@ -20,7 +20,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.commands import from_json, to_json
 from bot.domain.people import Person
-from bot.ports import Intent, Place
+from bot.ports import Intent, LeftOver, Place
 from bot.storage.reader import table
 from bot.storage.tables import InboxRow, TakenRow
 
@@ -30,7 +30,7 @@ KEEP = timedelta(days=2)
 """How long a key is kept against late duplicates; Slack's last retry comes after minutes."""
 _AT_ONCE = 500
 """How many commands share a commit at most."""
-_INSERT = "INSERT INTO inbox (key, at, finished, body) VALUES {} ON CONFLICT DO NOTHING RETURNING key"
+_INSERT = "INSERT INTO inbox (key, at, finished, body, starts, begun) VALUES {} ON CONFLICT DO NOTHING RETURNING key"
 
 
 @dataclass(slots=True)
@@ -86,7 +86,7 @@ class SqlInbox:
         """Store a batch with one statement and one commit; of equal keys the first counts."""
         first = {each.intent.key: each for each in reversed(batch)}
         values = [value for key, each in first.items() for value in (key, _stored(each.intent.at), _write(each.intent))]
-        statement = _INSERT.format(",".join(["(?, ?, 0, ?)"] * len(first)))
+        statement = _INSERT.format(",".join(["(?, ?, 0, ?, 0, 0)"] * len(first)))
         new = await asyncio.get_running_loop().run_in_executor(self._thread, self._insert, statement, values)
         return [each.intent.key in new and first[each.intent.key] is each for each in batch]
 
@@ -119,6 +119,28 @@ class SqlInbox:
                 self._unreadable.add(key)
                 log.error("a stored command cannot be read and is left aside", key=key, error=type(error).__name__)  # noqa: TRY400
             return None
+
+    async def left_over(self) -> LeftOver:
+        """Count one more start for everything that is accepted and not finished, and tell what has been there before."""
+        row = table(InboxRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.finished.is_(False)).values(starts=row.c.starts + 1))
+            rows = (await connection.execute(select(row.c.key, row.c.body, row.c.starts).where(row.c.finished.is_(False)))).all()
+        unreadable = tuple(key for key, body, _ in rows if self._read_or_leave(key, body) is None)
+        return LeftOver({key: starts for key, _, starts in rows if key not in unreadable}, unreadable)
+
+    async def begin(self, key: str) -> int:
+        """Note that a command begins with nothing beside it; tell how often it has, and the process did not come back."""
+        row = table(InboxRow)
+        async with self._writer.begin() as connection:
+            noted = update(row).where(row.c.key == key).values(begun=row.c.begun + 1).returning(row.c.begun)
+            return int((await connection.execute(noted)).scalar_one()) - 1
+
+    async def survived(self, key: str) -> None:
+        """Note that the process came back from a command: it is not what ends it."""
+        row = table(InboxRow)
+        async with self._writer.begin() as connection:
+            await connection.execute(update(row).where(row.c.key == key).values(starts=0, begun=0))
 
     async def finish(self, key: str) -> None:
         """Forget an intent's contents, with Slack's answer address in it; the key is kept for a while."""

@@ -340,7 +340,7 @@ class SqlReader:
     async def timeline(self, id: DeploymentId) -> Timeline:
         """Tell what happened to a deployment, from its request to its end, without what was refused."""
         row = table(AuditRow)
-        happened = select(row).where(row.c.deployment == id, row.c.outcome != "refused")
+        happened = select(row).where(row.c.deployment == id, row.c.outcome.not_in(["refused", "incident"]))
         begin = await self._all(happened.order_by(row.c.n).limit(_FIRST_OF_MANY + _LAST_OF_MANY))
         if len(begin) < _FIRST_OF_MANY + _LAST_OF_MANY:
             return Timeline(_entries(begin))

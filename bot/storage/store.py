@@ -25,6 +25,7 @@ from bot.domain.rollout import Step
 from bot.domain.trouble import Trouble
 from bot.ports import VIEWING, Answer, Decision, Json, Live, Mark, Message, NewDeployment, Reader, Transaction
 from bot.storage import codec
+from bot.storage.faults import may_pass
 from bot.storage.marker import Marker
 from bot.storage.reader import CHANGES, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader, table
 from bot.storage.tables import (
@@ -442,3 +443,7 @@ class SqlStore:
                 yield SqlReader(connection)
             finally:
                 VIEWING.reset(viewing)
+
+    def may_pass(self, error: Exception) -> bool:
+        """Tell whether a fault is the machine's, not ours, and may be gone at the next try."""
+        return may_pass(error)

@@ -287,6 +287,10 @@ class InboxRow(SQLModel, table=True):
     at: datetime = Field(sa_type=UtcDateTime)
     finished: bool = False
     body: str = ""
+    starts: int = 0
+    """How many starts of the bot it was left over at."""
+    begun: int = 0
+    """How often it was carried out with nothing beside it, and the process did not come back from it."""
 
 
 class TakenRow(SQLModel, table=True):

@@ -125,3 +125,12 @@ def test_the_version_that_is_left_is_never_the_target(verified: list[Release], l
 )
 def test_a_quarantine_says_since_when_and_why(because: str, why: str) -> None:
     assert why_quarantined("production", at=NOW, because=because) == why
+
+
+@pytest.mark.case("ci-and-refs-8")
+def test_a_version_that_was_the_name_of_two_commits_is_not_gone_back_to_by_its_name() -> None:
+    moved = [Release("2" * 40, "v1"), V1]
+    with pytest.raises(NotPossible, match="v1 was the name of 2 commits here, 2222222222 and 1111111111: it has moved"):
+        chosen(moved, ref="v1", leaving=V3.commit)
+    assert chosen(moved, ref="1" * 10, leaving=V3.commit) is V1
+    assert chosen(moved, ref="v1", leaving="2" * 40) is V1

@@ -22,7 +22,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.card import Action
 from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.people import Person
-from bot.ports import Intent
+from bot.ports import Intent, LeftOver
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.slack.ours import Ours
 from handlers.slack import buttons, deploy, home, mention, rollback
@@ -65,6 +65,15 @@ class Memory:
 
     async def finish(self, key: str) -> None:
         del self.intents[key]
+
+    async def left_over(self) -> LeftOver:
+        return LeftOver(dict.fromkeys(self.intents, 1))
+
+    async def begin(self, key: str) -> int:
+        raise AssertionError(key)
+
+    async def survived(self, key: str) -> None:
+        raise AssertionError(key)
 
 
 class NotedForms:

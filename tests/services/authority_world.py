@@ -166,6 +166,9 @@ class Undoing:
     def reading(self) -> Any:
         return self.store.reading()
 
+    def may_pass(self, error: Exception) -> bool:
+        return self.store.may_pass(error)
+
 
 @dataclass(frozen=True)
 class World:

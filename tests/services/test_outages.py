@@ -26,10 +26,11 @@ REFUSED = IntegrationError("Slack did not carry out users.info: invalid_auth", v
 
 @dataclass
 class Heard:
-    """What people were told; ``deaf`` is a Slack that takes no answer."""
+    """What people were told; ``deaf`` is a Slack that takes no answer, ``broken`` a template that cannot be drawn."""
 
     answers: list[tuple[Intent, Answer]] = field(default_factory=list)
     deaf: bool = False
+    broken: bool = False
     told: asyncio.Event = field(default_factory=asyncio.Event)
 
     def card_changed(self, deployment: str) -> None: ...
@@ -37,6 +38,8 @@ class Heard:
     def outbox_changed(self) -> None: ...
 
     async def answer(self, intent: Intent, answer: Answer) -> bool:
+        if self.broken:
+            raise KeyError(answer.name)
         if not self.deaf:
             self.answers.append((intent, answer))
         self.told.set()

@@ -116,6 +116,6 @@ async def test_a_stored_command_that_cannot_be_read_holds_up_no_other(database: 
     async with database.writer.begin() as connection:
         for body in ("", "[]", '{"key": "x"}', '{"key": "x", "command": {"verb": "from another age"}}'):
             values = {"key": body, "at": "2026-01-01 00:00:00.000000", "body": body}
-            await connection.execute(text("INSERT INTO inbox (key, at, finished, body) VALUES (:key, :at, 0, :body)"), values)
+            await connection.execute(text("INSERT INTO inbox VALUES (:key, :at, 0, :body, 0, 0)"), values)
     await database.inbox.accept(intent("good"))
     assert await database.inbox.waiting() == (intent("good"),)

@@ -10,6 +10,7 @@ import asyncio
 import os
 import shutil
 import signal
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -17,6 +18,7 @@ from pathlib import Path
 
 from bot.domain import plain
 from bot.domain.card import Change, Changes
+from bot.domain.catalog import PathPatterns
 from bot.domain.errors import IntegrationError
 from bot.ports import Latest, RefKind, Resolved
 from bot.providers.ci import refs
@@ -44,6 +46,12 @@ ALWAYS = {
     "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=10",
     "LC_ALL": "C",
 }
+NO_PATHS = PathPatterns()
+FILTERED = 250
+"""Of how many commits the files are looked at; with more between two, all are listed."""
+WALK = 50
+"""Behind how many commits the newest of the service's own is looked for."""
+REMEMBERED = 4096
 _PLACES = {RefKind.TAG: ("refs/tags/",), RefKind.BRANCH: ("refs/remotes/origin/", "refs/heads/")}
 """Where a name is looked for. What the remote says about a branch counts more than the branch of a clone, which nobody pulls."""
 
@@ -59,15 +67,21 @@ def surroundings(extra: Mapping[str, str] | None = None) -> dict[str, str]:
 
 
 class Git:
-    """One repository. ``vendor`` stands in its errors; ``environment`` is what git gets besides; ``tags`` says which tags are versions."""
+    """One repository. ``vendor`` stands in its errors; ``environment`` is what git gets besides.
+
+    ``tags`` says which tags are the service's versions, ``paths`` which files are its own, where several services share the repository.
+    """
 
     def __init__(
-        self, repository: Path, *, vendor: str = VENDOR, environment: Mapping[str, str] | None = None, tags: Tags | None = None
-    ) -> None:
+        self, repository: Path, *, vendor: str = VENDOR, environment: Mapping[str, str] | None = None, tags: Tags | None = None,
+        paths: PathPatterns = NO_PATHS,
+    ) -> None:  # fmt: skip
         self.repository = repository
         self._vendor = vendor
         self._environment = surroundings(environment)
         self._tags = tags or Tags()
+        self._paths = paths
+        self._own: OrderedDict[str, bool] = OrderedDict()
 
     async def run(self, *arguments: str, patience: float = PATIENCE, most: int = MOST) -> str:
         """Run git and give its output. Raises IntegrationError with git's own reason."""
@@ -129,7 +143,17 @@ class Git:
         commit = await self._commit("refs/remotes/origin/HEAD") or await self._commit("HEAD")
         if not commit:
             raise self._failure("The repository has no commit yet.", retry=False)
+        commit = await self._newest_own(commit)
         return Resolved(commit, await self._called(commit), RefKind.BRANCH)
+
+    async def _newest_own(self, start: str) -> str:
+        """Give the newest commit at or before ``start`` that is the service's own; ``start`` itself where none is near."""
+        if not self._paths:
+            return start
+        for commit in _lines(await self.run("rev-list", f"--max-count={WALK}", start)):
+            if await self._is_own(commit):
+                return commit
+        return start
 
     async def _meant(self, meaning: Spelling) -> str:
         """Give the commit of one thing that a ref may mean; "" where there is no such thing."""
@@ -181,11 +205,32 @@ class Git:
         backwards = ahead == 0
         span = f"{head}..{base}" if backwards else f"{base}..{head}"
         total = int(await self.run("rev-list", "--count", span))
-        fields = await self._records("log", "--reverse", f"--max-count={SHOWN}", "--format=%H%x00%s%x00%an", span)
-        commits = tuple(Change(*each) for each in zip(fields[::3], fields[1::3], fields[2::3], strict=True))
-        authors = await self._records("log", "--format=%an", span)
+        if self._paths and total <= FILTERED:
+            own = [each for each in await self._log(span, FILTERED) if await self._is_own(each.commit)]
+            commits, total, authors = own[-SHOWN:], len(own), [each.author for each in own]
+        else:
+            commits, authors = await self._log(span, SHOWN), await self._records("log", "--format=%an", span)
         files = await self._records("diff", "--no-renames", "--no-ext-diff", "--name-only", base, head)
-        return Changes(commits, total, tuple(dict.fromkeys(authors)), files=tuple(files), backwards=backwards)
+        return Changes(tuple(commits), total, tuple(dict.fromkeys(authors)), files=tuple(files), backwards=backwards)
+
+    async def _log(self, span: str, most: int) -> list[Change]:
+        """List the newest commits of a span, oldest first."""
+        fields = await self._records("log", "--reverse", f"--max-count={most}", "--format=%H%x00%s%x00%an", span)
+        return [Change(*each) for each in zip(fields[::3], fields[1::3], fields[2::3], strict=True)]
+
+    async def _is_own(self, commit: str) -> bool:
+        """Tell whether a commit changes one of the service's files; a merge changes what it brings to its first parent."""
+        if commit not in self._own:
+            self._own[commit] = any(map(self._paths.matches, await self._changed(commit)))
+            while len(self._own) > REMEMBERED:
+                self._own.popitem(last=False)
+        return self._own[commit]
+
+    async def _changed(self, commit: str) -> Sequence[str]:
+        """List the files that a commit changes; those of the first one are all."""
+        shape = ("-r", "--no-commit-id", "--name-only", "--no-renames", "--no-ext-diff")
+        parents = _lines(await self.run("rev-parse", f"{commit}^@"))
+        return await self._records("diff-tree", *shape, *((parents[0], commit) if parents else ("--root", commit)))
 
     async def _records(self, command: str, *arguments: str) -> list[str]:
         """Run a command that ends each of its records, and each field in them, with NUL: nothing that people write can hold that."""

@@ -21,14 +21,14 @@ from typing import Any
 import structlog
 
 from bot.domain.card import Changes
-from bot.domain.catalog import Freeze
+from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.limits import PIPELINE
 from bot.ports import CIRun, Clock, GateAnswer, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
 from bot.providers.ci import pipeline
 from bot.providers.ci.clone import Clone
 from bot.providers.ci.gates import Gates
-from bot.providers.ci.git import VENDOR, Git, checked
+from bot.providers.ci.git import NO_PATHS, VENDOR, Git, checked
 from bot.providers.ci.process import Account, carries, end_group, environment
 from bot.providers.ci.stages import EndedMeanwhileError, Work, ended
 from bot.providers.ci.versions import Tags
@@ -58,12 +58,13 @@ class LocalCI:
         pass_on: Mapping[str, str] | None = None,
         on_change: Callable[[str], None] = lambda _: None,
         tags: Tags | None = None,
+        paths: PathPatterns = NO_PATHS,
         user: str = "",
         turns: asyncio.Semaphore | None = None,
         fetches: bool = True,
     ) -> None:
         self._service = service
-        self._git = Git(repository, tags=tags or Tags(service))
+        self._git = Git(repository, tags=tags or Tags(service), paths=paths)
         self._clone = Clone(self._git, fetches=fetches)
         self._runs = runs
         self._clock = clock
@@ -367,7 +368,7 @@ def _build(bench: Workbench) -> LocalCI:
     options = bench.options
     return LocalCI(
         bench.service, Path(str(options.get("repository", ""))), runs=bench.runs, clock=bench.clock, work=bench.work,
-        pass_on=options.get("environment") or {}, on_change=bench.wake, tags=Tags(bench.service, bench.tags),
+        pass_on=options.get("environment") or {}, on_change=bench.wake, tags=Tags(bench.service, bench.tags), paths=bench.paths,
         user=str(options.get("user", "")), turns=bench.turns, fetches=bool(options.get("fetch", True)),
     )  # fmt: skip
 

@@ -15,9 +15,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 from bot.domain.card import Changes
+from bot.domain.catalog import PathPatterns
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import Resolved
-from bot.providers.ci.git import Git, checked
+from bot.providers.ci.git import NO_PATHS, Git, checked
 from bot.providers.ci.refs import is_whole
 from bot.providers.ci.versions import Tags
 
@@ -36,15 +37,16 @@ class Mirror:
     """A bare mirror of one repository in a folder of its own. Safe for concurrent callers of one process."""
 
     def __init__(
-        self, address: str, folder: Path, *, vendor: str, environment: Mapping[str, str] | None = None, tags: Tags | None = None
-    ) -> None:
+        self, address: str, folder: Path, *, vendor: str, environment: Mapping[str, str] | None = None, tags: Tags | None = None,
+        paths: PathPatterns = NO_PATHS,
+    ) -> None:  # fmt: skip
         self._address = _usable(address)
         self._is_elsewhere = not self._address.startswith("/")
         self._vendor = vendor
         words = (word for value in (environment or {}).values() for word in (value, *value.split(" ")))
         self._secrets = tuple(word for word in words if len(word) >= SHORTEST_SECRET)
         place = folder.absolute() / f"{hashlib.sha256(self._address.encode()).hexdigest()[:16]}.git"
-        self._git = Git(place, vendor=vendor, environment=environment, tags=tags)
+        self._git = Git(place, vendor=vendor, environment=environment, tags=tags, paths=paths)
         self._fetching = asyncio.Lock()
         self._begun = self._brought = 0
 

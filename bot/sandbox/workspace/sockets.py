@@ -36,7 +36,7 @@ class Sockets:
     """How many connections there have been."""
     _tickets: set[str] = field(default_factory=set)
     _connections: list[web.WebSocketResponse] = field(default_factory=list)
-    _acks: dict[str, asyncio.Future[Json]] = field(default_factory=dict)
+    _acks: dict[str, tuple[web.WebSocketResponse, asyncio.Future[Json]]] = field(default_factory=dict)
     on_change: Callable[[], None] = lambda: None
     """Called when a connection comes or goes."""
     _turn: int = 0
@@ -74,8 +74,15 @@ class Sockets:
                 await self._heard(socket, message)
         finally:
             self._connections.remove(socket)
+            self._give_up(socket)
             self.on_change()
         return socket
+
+    def _give_up(self, socket: web.WebSocketResponse) -> None:
+        """Tell whoever waits for an ack through a connection that it is gone."""
+        for through, waiting in self._acks.values():
+            if through is socket and not waiting.done():
+                waiting.set_exception(ConnectionError("the connection ended before the ack"))
 
     async def _heard(self, socket: web.WebSocketResponse, message: WSMessage) -> None:
         if self.is_silent:
@@ -84,12 +91,15 @@ class Sockets:
             await socket.pong(message.data)
         if message.type is WSMsgType.TEXT:
             answer = json.loads(message.data)
-            waiting = self._acks.pop(str(answer.get("envelope_id")), None)
+            _, waiting = self._acks.pop(str(answer.get("envelope_id")), (None, None))
             if waiting is not None and not waiting.done():
                 waiting.set_result(answer)
 
     async def deliver(self, kind: str, payload: Json, *, retry: int = 0, reason: str = "") -> Json:
-        """Send an envelope through one of the connections and wait for its ack; gives the ack's payload."""
+        """Send an envelope through one of the connections and wait for its ack; gives the ack's payload.
+
+        Raises ConnectionError when there is no connection, or it ends before.
+        """
         standing = [each for each in self._connections if not each.closed]
         if not standing:
             raise ConnectionError("the bot is not connected")
@@ -97,7 +107,7 @@ class Sockets:
         socket = standing[self._turn % len(standing)]
         envelope = str(uuid.uuid4())
         waiting: asyncio.Future[Json] = asyncio.get_running_loop().create_future()
-        self._acks[envelope] = waiting
+        self._acks[envelope] = (socket, waiting)
         whole = {
             "envelope_id": envelope, "type": kind, "payload": payload, "accepts_response_payload": kind in RESPONDS,
             "retry_attempt": retry, "retry_reason": reason,

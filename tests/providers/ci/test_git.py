@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.catalog.paths import path_patterns
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.ports import Latest, RefKind
 from bot.providers.ci.clone import Clone
@@ -225,3 +226,40 @@ async def test_where_somebody_else_fetches_a_name_means_what_was_fetched_last(re
     clone = Clone(Git(repository.clone(tmp_path / "clone").path), fetches=False)
     repository.commit("new")
     assert (await clone.resolve("main")).commit == old
+
+
+@pytest.fixture
+def shared(repository: Repository) -> Git:
+    """Give the repository as the service web sees it, which shares it with others."""
+    return Git(repository.path, tags=Tags("web"), paths=path_patterns(["web/", "libs/**"]))
+
+
+@pytest.mark.case("adoption-2")
+async def test_in_a_shared_repository_a_comparison_lists_the_commits_of_the_service(repository: Repository, shared: Git) -> None:
+    base = repository.commit("first", file="web/a.py")
+    repository.commit("ours", author="ana", file="web/b.py")
+    repository.commit("theirs", author="bo", file="search/b.py")
+    head = repository.commit("a library", author="cy", file="libs/deep/c.py")
+    found = await shared.compare(base, head)
+    assert [change.subject for change in found.commits] == ["ours", "a library"]
+    assert (found.total, found.authors) == (2, ("ana", "cy"))
+    assert "search/b.py" in found.files, "a migration of another service in the same database counts all the same"
+    assert [change.subject for change in (await shared.compare(head, base)).commits] == ["ours", "a library"]
+
+
+@pytest.mark.case("adoption-2")
+async def test_a_merge_that_brings_nothing_of_the_service_is_not_the_services_own(repository: Repository, shared: Git) -> None:
+    base = repository.commit("first", file="web/a.py")
+    repository.git("checkout", "--quiet", "-b", "topic")
+    repository.commit("theirs", file="search/b.py")
+    repository.git("checkout", "--quiet", "main")
+    repository.commit("ours", file="web/b.py")
+    repository.git("merge", "--quiet", "--no-ff", "--message=merged", "topic")
+    assert [change.subject for change in (await shared.compare(base, repository.git("rev-parse", "HEAD"))).commits] == ["ours"]
+
+
+@pytest.mark.case("adoption-2")
+async def test_latest_without_a_version_is_the_newest_commit_that_is_the_services_own(repository: Repository, shared: Git) -> None:
+    ours = repository.commit("ours", file="web/a.py")
+    repository.commit("theirs", file="search/b.py")
+    assert (await shared.resolve("latest")).commit == ours

@@ -58,6 +58,7 @@ def _built(bench: Workbench, budget: Budget | None, settles: timedelta, pause: f
         bench.work / "buildbot",
         vendor=VENDOR,
         tags=Tags(bench.service, bench.tags),
+        paths=bench.paths,
         environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN))),
     )
     starts = Starts("buildbot", bench.service, bench.starts, bench.clock, settles=settles)

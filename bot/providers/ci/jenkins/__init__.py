@@ -38,6 +38,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
             bench.work / "jenkins",
             vendor=VENDOR,
             tags=Tags(bench.service, bench.tags),
+            paths=bench.paths,
             environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN))),
         )
     except ConfigurationError as error:

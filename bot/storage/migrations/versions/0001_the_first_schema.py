@@ -107,6 +107,8 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("finished", sa.Boolean(), nullable=False),
         sa.Column("body", sa.String(), nullable=False),
+        sa.Column("starts", sa.Integer(), nullable=False),
+        sa.Column("begun", sa.Integer(), nullable=False),
         sa.PrimaryKeyConstraint("key"),
     )
     with op.batch_alter_table("inbox", schema=None) as batch_op:
