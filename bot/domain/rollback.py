@@ -129,10 +129,14 @@ def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
     """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
     candidates = [release for release in releases if release.commit != leaving]
     for release in candidates:
-        if ref == release.version or (len(ref) >= 7 and release.commit.startswith(ref.lower())):  # noqa: PLR2004 - a short commit
+        if _is_named(release, ref):
             return release
-    if any(ref == release.version for release in releases):
+    if any(_is_named(release, ref) for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
     names = ", ".join(release.version for release in candidates[:NAMED]) or "none"
     more = f" and {len(candidates) - NAMED} older ones" if len(candidates) > NAMED else ""
     raise NotPossible(f"{ref} is not among the versions verified or accepted here. Those are: {names}{more}.")
+
+
+def _is_named(release: Release, ref: str) -> bool:
+    return ref == release.version or (len(ref) >= 7 and release.commit.startswith(ref.lower()))  # noqa: PLR2004 - a short commit
