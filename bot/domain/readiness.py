@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from bot.domain.called import called, is_moved
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
 from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
@@ -145,9 +146,10 @@ def staged_gate(
 
 def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str, str]:
     """Add the short commits where two versions have one name and are not the same: a version is a name, the commit is what it is."""
-    if version != other or commits[0] == commits[1]:
+    here, there = (version, commits[0]), (other, commits[1])
+    if not is_moved(here, there):
         return version, other
-    return f"{version} ({commits[0][:7]})", f"{other} ({commits[1][:7]}; the name has moved since)"
+    return called(*here, beside=[there]), f"{other} ({commits[1][:7]}; the name has moved since)"
 
 
 def rollback_gate(*, target: str, verified_at: datetime | None, accepted: str, refused: str, need: Need) -> Gate:

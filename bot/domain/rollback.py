@@ -131,15 +131,19 @@ def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
 def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
     """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
     candidates = [release for release in releases if release.commit != leaving]
-    found = [each for each in candidates if ref == each.version or (len(ref) >= SHORTEST and each.commit.startswith(ref.lower()))]
+    found = [release for release in candidates if _is_named(release, ref)]
     commits = list(dict.fromkeys(release.commit for release in found))
     if len(commits) > 1:
         named = " and ".join(commit[: plain.SHORT] for commit in commits)
         raise NotPossible(f"{ref} was the name of {len(commits)} commits here, {named}: it has moved. Name the commit that you mean.")
     if found:
         return found[0]
-    if any(ref == release.version for release in releases):
+    if any(_is_named(release, ref) for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
     names = ", ".join(release.version for release in candidates[:NAMED]) or "none"
     more = f" and {len(candidates) - NAMED} older ones" if len(candidates) > NAMED else ""
     raise NotPossible(f"{ref} is not among the versions verified or accepted here. Those are: {names}{more}.")
+
+
+def _is_named(release: Release, ref: str) -> bool:
+    return ref == release.version or (len(ref) >= 7 and release.commit.startswith(ref.lower()))  # noqa: PLR2004 - a short commit

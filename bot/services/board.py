@@ -6,8 +6,9 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from statistics import quantiles
 
+from bot.domain.called import called
 from bot.domain.card import Card, Changes
-from bot.domain.catalog import EnvironmentPolicy, Permission, Strategy
+from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
 from bot.domain.commands import Check, History, Status
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
@@ -170,6 +171,7 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
     now = house.now()
     async with house.store.reading() as reader:
         for each in services:
+            names = await _names(reader, each)
             for environment in each.environments:
                 locks = tuple(lock for lock in await reader.locks(each.name, environment) if lock.holds(now))
                 freeze = frozen_by(house.catalog.freezes, environment, now)
@@ -178,8 +180,8 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                     BoardRow(
                         each.name,
                         environment,
-                        live,
-                        tuple([await standing(reader, d, now) for d in await reader.open_deployments(each.name, environment)]),
+                        replace(live, version=called(live.version, live.commit, beside=names)) if live else None,
+                        tuple([await standing(reader, d, now, names) for d in await reader.open_deployments(each.name, environment)]),
                         locks,
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
@@ -188,6 +190,13 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                     )
                 )
     return tuple(found)
+
+
+async def _names(reader: Reader, service: Service) -> tuple[tuple[str, str], ...]:
+    """List the versions of a service that are live or on their way anywhere, each with its commit."""
+    lives = [live for environment in service.environments if (live := await reader.live(service.name, environment))]
+    coming = [each for environment in service.environments for each in await reader.open_deployments(service.name, environment)]
+    return (*((each.version, each.commit) for each in lives), *((each.version, each.commit) for each in coming))
 
 
 async def _unclear(reader: Reader, service: str, environment: str) -> str:

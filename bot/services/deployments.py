@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import structlog
 
+from bot.domain.called import is_moved
 from bot.domain.card import Action, RollbackOffer
 from bot.domain.catalog import EnvironmentPolicy, Permission
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
-from bot.ports import Answer, CIProvider, Intent, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
+from bot.ports import Answer, CIProvider, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.offers import rollback_offer
 from bot.services.ways import know_changes
@@ -44,7 +45,7 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
         at=house.now(), lead=lead, reason=command.reason, channel=service.channel or intent.place.channel,
         version=resolved.version if resolved else command.ref, commit=resolved.commit if resolved else "",
     )  # fmt: skip
-    return await act(house, intent, lambda tx: _ask(house, tx, wanted))
+    return await act(house, intent, lambda tx: _ask(house, tx, wanted, resolved))
 
 
 async def require_lead(house: House, service: str, person: Person) -> None:
@@ -74,16 +75,40 @@ async def _resolved(house: House, command: Deploy) -> Resolved | None:
         raise NotPossible(str(error)) from error
 
 
-async def _ask(house: House, tx: Transaction, wanted: NewDeployment) -> None:
-    """Store a request and start its runbook. Raises NotPossible for what is needless or quarantined; nothing is touched yet."""
+async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: Resolved | None = None) -> Answer | None:
+    """Store a request and start its runbook. Raises NotPossible for what is needless or quarantined; nothing is touched yet.
+
+    The answer says what was taken, where the ref could have meant something else; the card says the rest.
+    """
     if wanted.commit:
         needless = await _needless(tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
         quarantined = await tx.quarantine(wanted.service, wanted.commit)
         if needless or quarantined:
             raise NotPossible(needless or _quarantined(wanted.version, quarantined))
     deployment = await tx.add_deployment(wanted)
-    await note(tx, house.now(), "deploy", deployment, wanted.requested_by, ref=wanted.ref, strategy=wanted.strategy, reason=wanted.reason)
+    took = what_was_taken(resolved, await _moved_from(tx, deployment, wanted.version, wanted.commit))
+    about: dict[str, Json] = {"ref": wanted.ref, "strategy": wanted.strategy, "reason": wanted.reason, **({"took": took} if took else {})}
+    await note(tx, house.now(), "deploy", deployment, wanted.requested_by, **about)
     await tx.start("deploy", deployment.id, deployment.id)
+    return Answer("asked", {**facts_of(deployment), "commit": deployment.commit, "took": took}) if took else None
+
+
+def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json]:
+    """Give what a ref was taken for, where it could have meant something else; empty where there is nothing to say."""
+    if resolved is None or (resolved.latest is None and resolved.also is None and not moved_from):
+        return {}
+    return {
+        "version": resolved.version, "kind": resolved.kind.value, "name": resolved.name,
+        "latest": resolved.latest.value if resolved.latest else "", "also": resolved.also.value if resolved.also else "",
+        "moved_from": moved_from,
+    }  # fmt: skip
+
+
+async def _moved_from(tx: Transaction, deployment: Deployment, version: str, commit: str) -> str:
+    """Give the commit that a version meant when it was live in this environment, where it means another one now."""
+    place = (deployment.service, deployment.environment)
+    known = [await tx.live(*place), *await tx.releases(*place)]
+    return next((each.commit for each in known if each and is_moved((version, commit), (each.version, each.commit))), "")
 
 
 async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> Answer | None:
@@ -224,7 +249,9 @@ async def _pinned(house: House, tx: Transaction, deployment: Deployment, resolve
         return await _end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
     await tx.move(deployment.id, State.QUEUED, at=now)
     await tx.change(deployment.id, commit=resolved.commit, version=resolved.version)
-    await note(tx, now, "pinned", deployment, ref=deployment.ref, pinned=resolved.commit, version=resolved.version)
+    took = what_was_taken(resolved, await _moved_from(tx, deployment, resolved.version, resolved.commit))
+    about: dict[str, Json] = {"ref": deployment.ref, "pinned": resolved.commit, "version": resolved.version}
+    await note(tx, now, "pinned", deployment, **(about | ({"took": took} if took else {})))
     return True
 
 

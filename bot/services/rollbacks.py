@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import rollback
+from bot.domain.called import called
 from bot.domain.card import Action, Changes, RollbackOffer
 from bot.domain.commands import RollBack
 from bot.domain.deployment import CAN_ROLL_BACK, Acceptance, Deployment, DeploymentId, Kind, State
@@ -55,7 +56,7 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
     deployment = await _what(house, tx, command)
     _authorise(intent, deployment)
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        raise NotPossible(_not_now(deployment))
+        raise NotPossible(await _not_now(tx, deployment))
     target = await _target(tx, deployment, command.ref)
     as_shown(Action.ROLL_BACK, command.shown, _seen(deployment, target))
     if (way.leaving, way.to) != (deployment.commit, target.commit):
@@ -88,8 +89,10 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         locks = house.of(deployment)[1].lock_after_rollback and not await _has_own_lock(reader, deployment)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
-    button = Offer(Action.ROLL_BACK, f"Roll back to {target.version}", deployment.id, carries=carries)
-    facts = {**facts_of(deployment), **facts_of_offer(offer), "locks": locks, "reason": command.reason}
+    here, there = (deployment.version, deployment.commit), (target.version, target.commit)
+    names = {"version": called(*here, beside=[there]), "target": called(*there, beside=[here])}
+    button = Offer(Action.ROLL_BACK, f"Roll back to {names['target']}", deployment.id, carries=carries)
+    facts = {**facts_of(deployment), **facts_of_offer(offer), **names, "locks": locks, "reason": command.reason}
     return await act(house, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,))))
 
 
@@ -170,7 +173,7 @@ def _authorise(intent: Intent, deployment: Deployment) -> None:
 
 async def _target(reader: Reader, deployment: Deployment, ref: str) -> Live:
     if deployment.state not in CAN_ROLL_BACK:
-        raise NotPossible(_not_now(deployment))
+        raise NotPossible(await _not_now(reader, deployment))
     releases = await reader.releases(deployment.service, deployment.environment, limit=None if ref else 5)
     found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else rollback.target(releases, leaving=deployment.commit)
     if not isinstance(found, Live):
@@ -178,7 +181,12 @@ async def _target(reader: Reader, deployment: Deployment, ref: str) -> Live:
     return found
 
 
-def _not_now(deployment: Deployment) -> str:
+async def _not_now(reader: Reader, deployment: Deployment) -> str:
+    """Say why a deployment cannot be rolled back as it stands; of one that goes back already, what to."""
+    coming = await reader.open_deployments(deployment.service, deployment.environment)
+    back = next((each for each in coming if each.undoes == deployment.id), None)
+    if back is not None:
+        return f"{deployment.title} is rolling back to {back.version} already, as {back.id}."
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return f"{deployment.title} is {deployment.state} already."
     return f"{deployment.title} is {deployment.state}; there is nothing to roll back."
@@ -209,7 +217,7 @@ async def by_rule(house: House, tx: Transaction, deployment: Deployment, why: st
 async def _start(house: House, tx: Transaction, deployment: Deployment, target: Live, *, by: Person, reason: str) -> None:
     now = house.now()
     if not await tx.move(deployment.id, State.ROLLING_BACK, at=now, note=reason):
-        raise NotPossible(_not_now(deployment))
+        raise NotPossible(await _not_now(tx, deployment))
     back = await tx.add_deployment(
         NewDeployment(
             kind=Kind.ROLLBACK,

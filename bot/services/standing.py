@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
+from bot.domain.called import called
 from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, DeploymentId, State
@@ -16,8 +17,8 @@ _JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})
 """Where numbers are weighed."""
 
 
-async def standing(reader: Reader, deployment: Deployment, now: datetime) -> Standing:
-    """Look where a deployment stands: its gates while it waits, its numbers while it runs."""
+async def standing(reader: Reader, deployment: Deployment, now: datetime, beside: Collection[tuple[str, str]] = ()) -> Standing:
+    """Look where a deployment stands: its gates while it waits, its numbers while it runs. ``beside`` are the names around it."""
     snapshots = await reader.snapshots(deployment.id)
     review = await reader.review(deployment.id) if deployment.state is State.GATED else None
     steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
@@ -26,7 +27,7 @@ async def standing(reader: Reader, deployment: Deployment, now: datetime) -> Sta
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     return Standing(
         id=deployment.id,
-        version=deployment.version,
+        version=called(deployment.version, deployment.commit, beside=beside),
         state=str(deployment.state),
         lead=str(deployment.lead) if deployment.lead else "",
         undoes=deployment.undoes,

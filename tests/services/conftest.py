@@ -148,6 +148,8 @@ class ToldCI:
     """What it says no to, by the beginning of the question: ``look``, ``find shop-3:rollback``."""
     slow: asyncio.Event | None = None
     """What a comparison waits for."""
+    means: Resolved = field(default_factory=lambda: Resolved("", ""))
+    """What the provider says of a ref, but for the commit and the version."""
     may_open: bool = True
     deaf: bool = False
     """Whether it takes a request to stop and goes on all the same."""
@@ -176,7 +178,7 @@ class ToldCI:
         version = "v3" if ref == "latest" else ref
         if version not in COMMITS:
             raise IntegrationError(f"there is no {ref}", vendor="the CI", retry=False)
-        return Resolved(COMMITS[version], version)
+        return replace(self.means, commit=COMMITS[version], version=version)
 
     async def compare(self, base: str, head: str) -> Changes:
         await self._waits(f"compare {base[0]} {head[0]}")

@@ -77,9 +77,11 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "snapshot": snapshot,
     }
     changes = {"known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text}
+    took = {"version": text, "kind": "tag", "name": text, "latest": "", "also": "branch", "moved_from": ""}
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
-    happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text]}
+    happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text], "took": took}
     told = {
+        "took": took, "commit": text,
         "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,

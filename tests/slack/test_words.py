@@ -94,6 +94,11 @@ DIALOG = {
     "is_known": True, "locks": True, "reason": "errors",
 }  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {
+    "asked": {
+        **FACTS,
+        "commit": "c" * 40,
+        "took": {"version": "v1.2.0", "kind": "tag", "name": "v1.2.0", "latest": "release", "also": "", "moved_from": ""},
+    },
     "cancelled": {**FACTS, "by": "T1/UANA"},
     "retested": {**FACTS, "url": "https://ci.example.com/7"},
     "approved": FACTS,
@@ -335,6 +340,22 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("deploy", "T1/UANA", {"reason": ""}, "asked for by ana"),
         ("deploy", "T1/UANA", {"reason": "ask <!here>"}, "asked for by ana: ask &lt;!here&gt;"),
         ("pinned", "/gonogo", {"version": "v1.2.0", "pinned": "c" * 40}, "v1.2.0 looked up: commit ccccccc"),
+        (
+            "pinned",
+            "/gonogo",
+            {
+                "version": "v1",
+                "pinned": "c" * 40,
+                "took": {"version": "v1", "kind": "tag", "name": "v1", "latest": "", "also": "branch", "moved_from": ""},
+            },
+            "v1 looked up: commit ccccccc (v1 is a tag; the branch of the same name is heads/v1)",
+        ),
+        (
+            "deploy",
+            "T1/UANA",
+            {"reason": "", "took": {"version": "v2", "kind": "tag", "name": "v2", "latest": "release", "also": "", "moved_from": ""}},
+            "asked for by ana (latest is v2, the newest release)",
+        ),
         ("lead", "/gonogo", {"to": "T1/UBO", "because": "rota"}, "bo became the lead, being on call"),
         ("lead", "T1/UBO", {"to": "T1/UBO", "reason": "lunch"}, "lead taken over by bo: lunch"),
         ("lead", "T1/UANA", {"to": "T1/UBO", "reason": ""}, "lead given to bo by ana"),

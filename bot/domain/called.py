@@ -1,0 +1,19 @@
+"""What a commit is called beside others: a version is a name, and a tag can be moved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+
+def called(version: str, commit: str, *, beside: Iterable[tuple[str, str]]) -> str:
+    """Call a commit by its version, with the short commit where another one beside it has that very name.
+
+    ``beside`` are versions and commits: ``v1.1.0 (3f2a91c)`` beside another ``v1.1.0``, ``v1.1.0`` beside all others.
+    """
+    shares = any(is_moved((version, commit), each) for each in beside)
+    return f"{version} ({commit[:7]})" if shares else version
+
+
+def is_moved(one: tuple[str, str], other: tuple[str, str]) -> bool:
+    """Tell whether one version means two commits: its tag has been moved."""
+    return one[0] == other[0] and one[1] != other[1] and "" not in {*one, *other}
