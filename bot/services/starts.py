@@ -18,7 +18,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Hindrance, Permit, Stray, Unclear, obstacles
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import RunState, Step, StepState, correlation
-from bot.ports import CIRun, Later, Message, Quality, Reader, StartRequest, Transaction
+from bot.ports import TEST, CIRun, Later, Message, Quality, Reader, StartRequest, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollbacks import give_up
 
@@ -151,7 +151,7 @@ async def start_tests(house: House, deployment: Deployment, quality: Quality) ->
     """
     if not quality.startable:
         return
-    request = StartRequest(quality.startable, deployment.commit, "", "test", asked_by=str(deployment.requested_by))
+    request = StartRequest(quality.startable, deployment.commit, "", TEST, asked_by=str(deployment.requested_by))
     try:
         await house.providers[deployment.service].ci.start(request)
     except IntegrationError as error:
