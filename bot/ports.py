@@ -145,6 +145,8 @@ class Question(StrEnum):
 
 Costs = Mapping[Question, int]
 """How many requests to its vendor a question takes: one where nothing is said, none where the vendor is not asked."""
+ROLLBACK = "rollback"
+"""The action that puts an earlier version back."""
 TEST = "test"
 """The action that runs a commit's tests and touches no environment."""
 
@@ -911,6 +913,7 @@ class StartState(StrEnum):
     TAKEN = "taken"  # the vendor took it and did not say which run it became
     KNOWN = "known"  # the vendor said which run it became
     REFUSED = "refused"  # the vendor started nothing
+    BROKEN = "broken"  # the vendor answered with a fault of its own: it is done with it, and may have started it
 
 
 @dataclass(frozen=True, slots=True)
