@@ -2,7 +2,8 @@
 
 So many services of one CI provider, each with one commit on its way to ten environments; in every environment one deployment waits for a
 person to acknowledge. Real use cases, real SQLite, the journal of the bot, in virtual time: the clock jumps from one look to the next, and
-the CPU that was really used is set against the minutes that passed. A look at a commit's tests is three requests, as at GitHub.
+the CPU that was really used is set against the minutes that passed. A look at a commit's tests is three requests, as at GitHub; the rota is
+a file and costs none. How many of the parked were really asked for is printed too: whoever was not costs nothing.
 
 - ``as it was``: every deployment asks for itself, every 15 seconds.
 - ``as it is``: answers are shared, and what nothing wakes is looked at ever more rarely.
@@ -25,17 +26,33 @@ from typing import Any, cast
 from bot.domain.catalog import AutomaticGate, Catalog, EnvironmentPolicy, Freeze, GateKind, ProviderChoice, Service, Strategy, StrategyStep
 from bot.domain.deployment import Kind, State
 from bot.domain.people import Person
+from bot.domain.readiness import GateState
 from bot.engine.simulated import SimulatedEngine, VirtualClock
-from bot.ports import Announcer, CIProvider, Directory, NewDeployment, OnCallSchedule, Profile, Providers, Quality, QualityState, Shift
+from bot.ports import (
+    Announcer,
+    CIProvider,
+    Directory,
+    NewDeployment,
+    OnCallSchedule,
+    Profile,
+    Providers,
+    Quality,
+    QualityState,
+    Question,
+    Shift,
+)
+from bot.providers.ci.github.kind import KIND as OUR_GITHUB
+from bot.providers.oncall.rota import KIND as OUR_ROTA
 from bot.services.house import House, Pace
 from bot.services.people import People
-from bot.services.shared import TESTS, SharedAnswers, shared
+from bot.services.shared import SharedAnswers, shared
 from bot.storage.database import Database, open_database
 from bot.wiring import released
 
 ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
 PLACES = 10
 WARM_UP, MEASURED = timedelta(minutes=5), timedelta(minutes=5)
+COSTS = {**OUR_GITHUB.costs, **OUR_ROTA.costs}
 GATES = tuple(AutomaticGate(kind) for kind in (GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN, GateKind.ON_CALL))
 
 
@@ -47,7 +64,7 @@ class Counted:
 
     async def quality(self, commit: str) -> Quality:
         """Answer about a commit's tests."""
-        self.requests += TESTS
+        self.requests += COSTS[Question.TESTS]
         return Quality(QualityState.GREEN, f"212 tests of {commit[:7]}")
 
     async def freezes(self, _environment: str) -> tuple[Freeze, ...]:
@@ -94,7 +111,7 @@ class Bench:
         catalog = Catalog("T1", {}, {}, services, {"rolling": Strategy("rolling", "rolling", (StrategyStep(100),))})
         told = Providers(cast("CIProvider", self.vendor), cast("Any", self.vendor), cast("OnCallSchedule", self.vendor))
         answers = SharedAnswers(self.clock)
-        providers = {name: shared(told, each, answers) if self.is_shared else told for name, each in services.items()}
+        providers = {name: shared(told, each, answers, self.clock, COSTS) if self.is_shared else told for name, each in services.items()}
         pace = Pace() if self.is_shared else Pace(parked=Pace().review)
         people = People(catalog, cast("Directory", self.vendor))
         self.house = House(catalog, self.database.store, self.clock, providers, people, cast("Announcer", self.vendor), pace)
@@ -131,9 +148,26 @@ class Bench:
         self.clock.at = max(self.clock.at, end)
         return time.process_time() - used, self.vendor.requests - asked
 
+    async def answered(self) -> int:
+        """Count the parked deployments whose tests were really asked for."""
+        async with self.database.store.reading() as reader:
+            reviews = [await reader.review(each.id) for each in await reader.open_deployments()]
+        gates = [gate for review in reviews if review for gate in review.gates if gate.key == GateKind.TESTS]
+        return sum(gate.state is GateState.GREEN for gate in gates)
 
-async def measure(count: int, *, is_shared: bool, warm_up: timedelta, measured: timedelta) -> tuple[float, float, float]:
-    """Measure one way: requests in the first minute, then the share of a core and the requests a minute afterwards."""
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What was measured: requests in the first minute; then the share of a core, requests a minute, and how many have an answer."""
+
+    first: int
+    core: float
+    asked: float
+    answered: int
+
+
+async def measure(count: int, *, is_shared: bool, warm_up: timedelta, measured: timedelta) -> Figures:
+    """Measure one way."""
     with tempfile.TemporaryDirectory() as folder:
         database = await open_database(f"sqlite+aiosqlite:///{Path(folder) / 'parked.db'}")
         bench = Bench(database, count, is_shared)
@@ -141,8 +175,9 @@ async def measure(count: int, *, is_shared: bool, warm_up: timedelta, measured: 
         _, first = await bench.passes(timedelta(minutes=1))
         await bench.passes(warm_up - timedelta(minutes=1))
         used, asked = await bench.passes(measured)
+        answered = await bench.answered()
         await database.close()
-    return first, used / measured.total_seconds(), asked / (measured.total_seconds() / 60)
+    return Figures(first, used / measured.total_seconds(), asked / (measured.total_seconds() / 60), answered)
 
 
 def main() -> int:
@@ -151,11 +186,11 @@ def main() -> int:
     arguments.add_argument("--quick", action="store_true", help="20 parked and a minute: it shows that it works")
     quick = arguments.parse_args().quick
     warm_up, measured = (timedelta(minutes=2), timedelta(minutes=1)) if quick else (WARM_UP, MEASURED)
-    print(f"{'':<10} {'parked':>7} {'requests in the 1st minute':>27} {'then a minute':>14} {'share of a core':>16}")
+    print(f"{'':<10} {'parked':>7} {'asked for':>10} {'requests in the 1st minute':>27} {'then a minute':>14} {'share of a core':>16}")
     for count in (20,) if quick else (100, 1000):
         for way, is_shared in (("as it was", False), ("as it is", True)):
-            first, core, asked = asyncio.run(measure(count, is_shared=is_shared, warm_up=warm_up, measured=measured))
-            print(f"{way:<10} {count:>7} {first:>27,.0f} {asked:>14,.0f} {core:>16.1%}", flush=True)
+            found = asyncio.run(measure(count, is_shared=is_shared, warm_up=warm_up, measured=measured))
+            print(f"{way:<10} {count:>7} {found.answered:>10} {found.first:>27,} {found.asked:>14,.0f} {found.core:>16.1%}", flush=True)
     return 0
 
 

@@ -95,7 +95,7 @@ async def ours(folder: Path) -> AsyncIterator[web.RouteDef]:
             await database.journal.start(deployment.id, "deploy", 1, [deployment.id])
 
         async def wake(name: str, hint: RunHint) -> bool:
-            return await notices.wake(database.store, catalog, hint.run, provider=name)
+            return await notices.wake(database.store, catalog, hint, provider=name)
 
         gc.collect()
         gc.freeze()  # as ``bot.app.serve`` does

@@ -25,7 +25,7 @@ from bot.domain.workload import named
 from bot.doors import open_door
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
-from bot.ports import CIProvider, Live, Message, MetricsSource, Providers, RunHint
+from bot.ports import TEST, CIProvider, Live, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
 from bot.services import board, deployments, endings, notices, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
@@ -181,7 +181,9 @@ class _Rooms:
             still_true=lambda message: timely.still_true(house, message),
             ended=lambda message: endings.ended(house, message),
         )
-        providers = await self._providers(stack, wake=lambda run: self.beside.do(notices.wake(house.store, catalog, run)))
+        answers = SharedAnswers(self.clock)
+        stack.push_async_callback(answers.close)
+        providers = await self._providers(stack, answers, wake=lambda run: self.beside.do(self._has_changed(house, run)))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
         store.on_card_changed(announcer.card_changed)
         store.on_outbox(announcer.outbox_changed)
@@ -208,7 +210,7 @@ class _Rooms:
         stack.push_async_callback(watch.close)
         await watch.open()
         stack.push_async_callback(reception.close)  # after the doors are shut
-        return await self._open_doors(stack, house, self._application(house, reception, socket, engine, announcer, watch), socket)
+        return await self._open_doors(stack, house, self._application(house, answers, reception, socket, engine, announcer, watch), socket)
 
     async def _tell_of_a_restore(self, house: House) -> None:
         """Before anything is done on the word of the database."""
@@ -223,7 +225,13 @@ class _Rooms:
             stack.push_async_callback(socket.close)
         return bot
 
-    async def _providers(self, stack: AsyncExitStack, *, wake: Callable[[str], None]) -> dict[str, Providers]:
+    async def _has_changed(self, house: House, run: str) -> None:
+        """Wake whoever waits for a run of a provider in this process, or for the tests of its commit."""
+        carried_out = await self.database.runs.get(run)
+        is_test = carried_out is not None and carried_out.request.action == TEST
+        await notices.wake(house.store, house.catalog, RunHint(run, commit=carried_out.request.commit if carried_out and is_test else ""))
+
+    async def _providers(self, stack: AsyncExitStack, answers: SharedAnswers, *, wake: Callable[[str], None]) -> dict[str, Providers]:
         providers = replace(self.workshop, wake=wake, hosts=Hosts(observer=self.figures)).providers()
         cis = [each.ci for each in providers.values()]
         metrics = {id(each.metrics): each.metrics for each in providers.values()}  # some are shared
@@ -234,8 +242,11 @@ class _Rooms:
                 await each.open()
             except IntegrationError:
                 log.exception("a provider could not be opened; the others work, and it is tried again at the next start")
-        answers, services = SharedAnswers(self.clock), self.loaded.catalog.services
-        return {name: shared(all_outside(each), services[name], answers) for name, each in providers.items()}
+        services, kinds = self.loaded.catalog.services, self.workshop.kinds
+        return {
+            name: shared(all_outside(each), services[name], answers, self.clock, kinds.costs(services[name]))
+            for name, each in providers.items()
+        }
 
     def _reception(self, house: House, desk: Desk, me: Mapping[str, str]) -> Reception:
         forms = Forms(self.client, Dialogs(self.words), house.catalog, Doors(house))
@@ -259,8 +270,9 @@ class _Rooms:
         )  # fmt: skip
 
     def _application(
-        self, house: House, reception: Reception, socket: Socket | None, engine: JournalEngine, announcer: SlackAnnouncer, watch: AuditWatch
-    ) -> web.Application:
+        self, house: House, answers: SharedAnswers, reception: Reception, socket: Socket | None, engine: JournalEngine,
+        announcer: SlackAnnouncer, watch: AuditWatch,
+    ) -> web.Application:  # fmt: skip
         figures = self.figures
         guard = Guard([secret.encode() for secret in self.settings.signing_secrets], self.ours, self.clock)
 
@@ -283,7 +295,7 @@ class _Rooms:
             return watch.problem
 
         async def wake(provider: str, hint: RunHint) -> bool:
-            return await notices.wake(house.store, house.catalog, hint.run, provider=provider)
+            return await notices.wake(house.store, house.catalog, hint, provider=provider, forget=answers.forget)
 
         application = web.Application(client_max_size=SLACK.size, middlewares=[counted])
         checks = {"database": condition.problem, "slack": slack_answers}

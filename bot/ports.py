@@ -6,6 +6,7 @@ Protocols and the plain values that pass through them. Implementations live in `
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
@@ -36,6 +37,7 @@ from bot.domain.urgency import Urgency
 
 Json = Any
 """A JSON value; it may be stored."""
+_COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
 
 
 # Time -----------------------------------------------------------------------------------------------------------------------------------
@@ -133,6 +135,22 @@ class QualityState(StrEnum):
     NONE = "none"  # no tests have run: never green
 
 
+class Question(StrEnum):
+    """What is asked again and again while a deployment waits."""
+
+    TESTS = "tests"  # CIProvider.quality
+    FREEZES = "freezes"  # CIProvider.freezes
+    SHIFT = "shift"  # OnCallSchedule.who
+
+
+Costs = Mapping[Question, int]
+"""How many requests to its vendor a question takes: one where nothing is said, none where the vendor is not asked."""
+ROLLBACK = "rollback"
+"""The action that puts an earlier version back."""
+TEST = "test"
+"""The action that runs a commit's tests and touches no environment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Quality:
     """Facts on a commit's tests; the newest re-run decides."""
@@ -142,6 +160,8 @@ class Quality:
     url: str = ""
     startable: str = ""
     """The correlation id of a ``test`` run that a deployment may start (``CIProvider.start``), where nobody else would start the tests."""
+    as_of: datetime | None = None
+    """When the provider said so, where that is a while ago."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", plain.line(self.sentence))
@@ -150,11 +170,16 @@ class Quality:
 
 @dataclass(frozen=True, slots=True)
 class RunHint:
-    """What a verified webhook says: look at this run now. It wakes; polling decides."""
+    """What a verified webhook says: look at this run, or at this commit, now. It wakes; polling decides."""
 
     run: str
     correlation: str = ""
     delivery: str = ""
+    commit: str = ""
+    """Whose tests it may be about: what is known of them is asked anew."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "commit", self.commit if _COMMIT.fullmatch(self.commit) else "")
 
 
 class GateAnswer(StrEnum):
@@ -280,6 +305,8 @@ class Shift:
     until: datetime | None
     source: str
     """Where this was read, for a person: ``rota "storefront"``."""
+    as_of: datetime | None = None
+    """When the schedule said so, where that is a while ago."""
 
 
 class OnCallSchedule(Protocol):
@@ -576,6 +603,10 @@ class Reader(Protocol):
 
     async def deployments_of_run(self, run: str) -> tuple[Deployment, ...]:
         """List the open deployments with a step that has this CI run; of two vendors' runs with the same number, both."""
+        ...
+
+    async def waiting_with(self, commit: str) -> tuple[Deployment, ...]:
+        """List the deployments that wait with this commit to begin, whatever their service."""
         ...
 
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
@@ -916,6 +947,7 @@ class StartState(StrEnum):
     TAKEN = "taken"  # the vendor took it and did not say which run it became
     KNOWN = "known"  # the vendor said which run it became
     REFUSED = "refused"  # the vendor started nothing
+    BROKEN = "broken"  # the vendor answered with a fault of its own: it is done with it, and may have started it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,10 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
 from bot.catalog import Known, Offer
+from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
 from bot.engine.registry import Registry
-from bot.ports import Json, Run, Runbook
+from bot.ports import Costs, Json, Run, Runbook
 from bot.providers.ci import buildbot, github, gitlab, jenkins, local
 from bot.providers.metrics import none as no_metrics
 from bot.providers.metrics import scrape
@@ -44,6 +45,10 @@ class Kinds:
         """What each takes, for the catalog."""
         jobs: Mapping[str, Mapping[str, Kind[Any]]] = {"ci": self.ci, "metrics": self.metrics, "on_call": self.on_call}
         return {job: {name: _offer(kind) for name, kind in kinds.items()} for job, kinds in jobs.items()}
+
+    def costs(self, service: Service) -> Costs:
+        """Tell how many requests the questions about a service take."""
+        return {**self.ci[service.ci.provider].costs, **self.on_call[service.on_call.provider].costs}
 
     @property
     def secrets(self) -> tuple[Secret, ...]:

@@ -205,6 +205,11 @@ class Card:
         return self._silent.refusal if self._silent else ""
 
     @property
+    def is_start_unknown(self) -> bool:
+        """Tell whether it is not known if a run was started; it is looked for before anything is started."""
+        return self._silent is not None and not self._silent.run
+
+    @property
     def _silent(self) -> Step | None:
         steps = {State.ROLLING_OUT: self.steps, State.ROLLING_BACK: self.way_back}.get(self.deployment.state, ())
         return next((step for step in steps if step.is_under_way and step.silent_since), None)

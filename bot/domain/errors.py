@@ -6,6 +6,7 @@ GonogoError
 │   ├── NotPossible     nobody can do this now; says why and what to do instead
 │   └── NotUnderstood   the words make no command; says the nearest one
 ├── IntegrationError    a vendor says no, or nothing
+│   ├── NotAskedYet     many wait for a vendor, and each is asked for in turn; says when
 │   └── UnknownRef      there is no such tag, branch or commit; says the nearest names
 ├── Unreadable          foreign text that is too much, or not what it says it is (``bot.domain.limits``)
 ├── SystemUnavailable   the machine refuses what may be there later: a disk that is full, a file in use; start again after a while
@@ -17,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 
 
 class GonogoError(Exception):
@@ -69,6 +71,14 @@ class IntegrationError(GonogoError):
         self.vendor = vendor
         self.status = status
         self.retry = retry
+
+
+class NotAskedYet(IntegrationError):  # noqa: N818 - a state, as the field says it
+    """The vendor was not asked, because it is asked so much a minute and no more. ``until`` is when it is this question's turn."""
+
+    def __init__(self, *, vendor: str, until: datetime) -> None:
+        super().__init__("not asked yet: many wait, and each is asked for in turn", vendor=vendor, retry=False)
+        self.until = until
 
 
 class UnknownRef(IntegrationError):  # noqa: N818 - the field's word

@@ -6,7 +6,7 @@ Facts come from providers and from people; what is not known is never green.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
@@ -53,6 +53,8 @@ class Gate:
     """The environment to which the same commit can be deployed first, so that it opens; empty where that would be for nothing."""
     startable: str = ""
     """The correlation id of the test run that would answer it and that nobody but a deployment starts."""
+    as_of: datetime | None = field(default=None, compare=False)
+    """When the provider said so, where that was a while before the review. An answer that was asked for again says nothing new."""
 
     @property
     def blocks(self) -> bool:

@@ -20,7 +20,7 @@ from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers rea
 from bot.domain.catalog import PathPatterns, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.faults import of_system
-from bot.ports import CIProvider, Clock, MetricsSource, OnCallSchedule, RunStore, StartStore
+from bot.ports import CIProvider, Clock, Costs, MetricsSource, OnCallSchedule, RunStore, StartStore
 from bot.providers.hosts import Hosts
 
 Provider = TypeVar("Provider")
@@ -171,6 +171,8 @@ class Kind(Generic[Provider]):
     """Look at what a service says elsewhere in the file and this provider needs. Raises ConfigurationError with one line per problem."""
     limits: Sequence[str] = ()
     """What it cannot do, one honest sentence each, for the reference."""
+    costs: Costs = field(default_factory=dict)
+    """How many requests its questions take, so that a vendor is not asked more often than it should be."""
 
 
 CIKind = Kind[CIProvider]

@@ -159,13 +159,13 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
             looked = await _look(house, deployment, decisions)
     async with house.store.reading() as reader:
         if await _nothing_new(house, reader, deployment, looked):
-            return await _later(house, reader, id)
+            return await _later(house, reader, id, looked.facts)
         may_go = await _may_go(house, reader, deployment, looked)
     if may_go:
         with afresh():
             looked = await _look(house, deployment, decisions)
     async with house.store.transaction() as tx:
-        return await _settle(house, tx, id, looked) or await _later(house, tx, id)
+        return await _settle(house, tx, id, looked) or await _later(house, tx, id, looked.facts)
 
 
 async def _look(house: House, deployment: Deployment, decisions: Sequence[Decision]) -> Looked:
@@ -179,13 +179,14 @@ async def _may_go(house: House, reader: Reader, deployment: Deployment, looked: 
     return review.is_ready and not any(need.missing for need in given)
 
 
-async def _later(house: House, reader: Reader, id: DeploymentId) -> Later:
-    """Say when to look again: ever more rarely, but at every moment of which it is known that something ends then."""
+async def _later(house: House, reader: Reader, id: DeploymentId, facts: readiness.Facts) -> Later:
+    """Say when to look again: ever more rarely, but soon while an answer will not stay, and at every moment that is known."""
     deployment, review, now = await existing(reader, id), await reader.review(id), house.now()
     since = max(deployment.state_since, review.at) if review else deployment.state_since
     ends = [gate.clears_at for gate in review.gates if gate.clears_at] if review else []
-    moments = [moment - now for moment in (*ends, expires_at(deployment, house.of(deployment)[1])) if moment > now]
-    return Later(min([house.pace.while_waiting(now - since), *moments]))
+    begins = [freeze.start for freeze in house.catalog.freezes if freeze.environment == deployment.environment]
+    moments = [moment - now for moment in (*ends, *begins, expires_at(deployment, house.of(deployment)[1])) if moment > now]
+    return Later(min([house.pace.while_waiting(now - since), *moments, *facts.again(now, house.pace.slowest)]))
 
 
 async def _roles_now(house: House, deployment: Deployment, decisions: Sequence[Decision]) -> dict[Person, frozenset[str]]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 
 from bot.domain.card import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need
 from bot.domain.commands import Acknowledge, Tick
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
-from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import Hindrance, Obstacle, obstacles
 from bot.domain.readiness import (
@@ -28,7 +28,7 @@ from bot.domain.readiness import (
     unlocked_gate,
 )
 from bot.domain.rollback import Way
-from bot.ports import Answer, Intent, Json, Mark, Message, Quality, Reader, Shift, Transaction
+from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
 from bot.services.deployments import under_way
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.offers import rollback_offer
@@ -45,6 +45,17 @@ class Facts:
     quality: Quality | IntegrationError | None
     freezes: tuple[Freeze, ...] | IntegrationError
     shift: Shift | IntegrationError | None
+
+    def again(self, now: datetime, unsettled: timedelta) -> list[timedelta]:
+        """Say when something else may be answered: at a turn, at the end of a shift, and soon where an answer will not stay."""
+        given = (self.quality, self.freezes, self.shift)
+        moments = [each.until for each in given if isinstance(each, NotAskedYet)]
+        if isinstance(self.shift, Shift) and self.shift.until:
+            moments.append(self.shift.until)
+        is_unsettled = any(isinstance(each, IntegrationError) and not isinstance(each, NotAskedYet) for each in given)
+        if isinstance(self.quality, Quality):
+            is_unsettled = is_unsettled or self.quality.state is QualityState.RUNNING or bool(self.quality.startable)
+        return [moment - now for moment in moments if moment > now] + [unsettled] * is_unsettled
 
 
 async def ask_providers(house: House, deployment: Deployment) -> Facts:
@@ -129,7 +140,9 @@ async def _tests(_house: House, _reader: Reader, deployment: Deployment, facts: 
         raise facts.quality
     if facts.quality is None or facts.commit != deployment.commit:
         return unknown_gate(GateKind.TESTS, "not asked yet", need)
-    return quality_gate(facts.quality.state, facts.quality.sentence, facts.quality.url, need, startable=facts.quality.startable)
+    said = facts.quality
+    gate = quality_gate(said.state, said.sentence, said.url, need, startable=said.startable)
+    return replace(gate, as_of=said.as_of)
 
 
 async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
@@ -173,7 +186,8 @@ async def _on_call(_house: House, reader: Reader, deployment: Deployment, facts:
     if facts.shift is None:
         return on_call_gate(None, until=None, acknowledged_by=None, at=None, need=need)
     by, at = await _acknowledged(reader, deployment, facts.shift)
-    return on_call_gate(facts.shift.person, until=facts.shift.until, acknowledged_by=by, at=at, need=need)
+    gate = on_call_gate(facts.shift.person, until=facts.shift.until, acknowledged_by=by, at=at, need=need)
+    return replace(gate, as_of=facts.shift.as_of)
 
 
 async def _acknowledged(reader: Reader, deployment: Deployment, shift: Shift) -> tuple[Person | None, datetime | None]:
@@ -296,7 +310,7 @@ def facts_of_gate(gate: Gate) -> dict[str, Json]:
     return {
         "key": gate.key, "title": gate.title, "state": str(gate.state), "sentence": gate.sentence, "who": gate.who,
         "by": str(gate.by or ""), "need": str(gate.need), "clears_at": gate.clears_at.isoformat() if gate.clears_at else "",
-        "at": gate.at.isoformat() if gate.at else "",
+        "at": gate.at.isoformat() if gate.at else "", "as_of": gate.as_of.isoformat() if gate.as_of else "",
     }  # fmt: skip
 
 

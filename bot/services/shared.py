@@ -1,8 +1,15 @@
 """What providers say about a commit, an environment or a schedule, shared by all that wait for it.
 
-One look serves everybody: while a question is under way nobody asks it again, and an answer counts for as long as it has stood before, but
-at least 15 seconds and at most 15 minutes. Every provider has a budget of questions a minute; beyond it the older answer is given. Answers
-are forgotten when they may have changed: a notice about a commit, a shift that is over. Whatever is about to act asks afresh.
+One look serves everybody: while a question is under way nobody asks it again, and what was answered counts for a time. An answer that has
+settled counts for as long as it has stood before, but at least 15 seconds and at most 15 minutes; tests that are under way count for 30
+seconds; a vendor that does not answer is asked again after a minute at the latest, by one for all.
+
+Each provider is asked a limited number of requests a minute. Beyond it an older answer is given, with the time at which it was asked for;
+what was never asked gets a turn in a line, and is told when it is. What a provider answers by itself costs nobody anything: it is asked
+each time, and no limit applies.
+
+An answer is forgotten when it may have changed: by a notice about its commit, by a start of its tests. A shift that is over is asked for
+anew, and so is everything by whoever is about to act on it. All this is remembered in memory alone: a restart asks anew.
 """
 
 from __future__ import annotations
@@ -13,20 +20,29 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any, TypeVar, cast
 
 from bot.domain.catalog import Freeze, Service
-from bot.domain.errors import IntegrationError
-from bot.ports import CIProvider, Clock, OnCallSchedule, Providers, Quality, Shift
+from bot.domain.errors import IntegrationError, NotAskedYet
+from bot.ports import TEST, CIProvider, CIRun, Clock, Costs, OnCallSchedule, Providers, Quality, QualityState, Question, Shift, StartRequest
 
 FRESH, LONGEST = timedelta(seconds=15), timedelta(minutes=15)
-A_MINUTE = 60.0
+UNDER_WAY = timedelta(seconds=30)
+"""For so long at most an answer counts that will soon be another one: tests that run, or are about to be started."""
+SILENT = timedelta(minutes=1)
+"""For so long at most nobody else asks a vendor that has not answered."""
+OLDER = timedelta(minutes=1)
+"""An answer that was asked for longer ago than this is given with its time."""
+A_MINUTE = 60
 """Requests to one provider in a minute, as the vendor counts them."""
-TESTS = 3
-"""Requests that one look at a commit's tests takes."""
+SPARE = A_MINUTE // 3
+"""So many of them are left for what was never asked, or has changed for certain."""
 MOST_REMEMBERED = 20_000
 
 T = TypeVar("T")
+Key = tuple[str, ...]
+"""The provider's name, the question, and what it is about."""
 _afresh: ContextVar[bool] = ContextVar("afresh", default=False)
 
 
@@ -41,116 +57,225 @@ def afresh() -> Iterator[None]:
 
 
 @dataclass(frozen=True, slots=True)
-class Fact:
-    """An answer: when it was given, and since when it has been the same."""
+class Told:
+    """What a provider said, or the error it answered with: when it was asked, and since when it has said the same."""
 
     value: Any
+    error: IntegrationError | None
     at: datetime
     changed: datetime
+    settled: bool = True
+    forgotten: bool = False
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether it still counts: for as long again as it has stood."""
-        return now - self.at < min(max(FRESH, self.at - self.changed), LONGEST)
+        longest = SILENT if self.error else LONGEST if self.settled else UNDER_WAY
+        return not self.forgotten and now - self.at < min(max(FRESH, self.at - self.changed), longest)
+
+    def is_like(self, other: Told) -> bool:
+        """Tell whether two answers say the same."""
+        return (self.value, str(self.error)) == (other.value, str(other.error))
+
+    def given(self) -> Told:
+        """Give it as the provider did: raises IntegrationError."""
+        if self.error is not None:
+            raise self.error.with_traceback(None)
+        return self
+
+    def as_of(self, now: datetime) -> datetime | None:
+        """Say when it was asked for, where that is worth saying."""
+        return self.at if now - self.at > OLDER else None
 
 
-class _Budget:
-    """So many questions a minute; what must be asked is asked, and counts against the next ones."""
+class _Line:
+    """So many requests a minute: each takes its turn; what must be asked is asked, and the next ones wait for it."""
 
-    def __init__(self, at: datetime) -> None:
-        self._left = A_MINUTE
-        self._at = at
+    def __init__(self) -> None:
+        self._taken_until: datetime | None = None
 
-    def allows(self, now: datetime) -> bool:
-        self._left = min(A_MINUTE, self._left + (now - self._at).total_seconds() * A_MINUTE / 60)
-        self._at = now
-        return self._left >= 1
+    def turn(self, now: datetime, requests: int) -> datetime:
+        """Say when so many requests may be made; not after ``now`` when they may be made at once."""
+        return self._from(now) + _lasting(requests) - timedelta(minutes=1)
 
-    def spend(self, requests: int) -> None:
-        self._left -= requests
+    def take(self, now: datetime, requests: int) -> None:
+        """Count requests."""
+        self._taken_until = self._from(now) + _lasting(requests)
+
+    def _from(self, now: datetime) -> datetime:
+        return max(self._taken_until or now, now)
+
+
+def _lasting(requests: int) -> timedelta:
+    return timedelta(minutes=1) * requests / A_MINUTE
+
+
+def _always(_value: object) -> bool:
+    return True
 
 
 class SharedAnswers:
-    """The shared answers, by provider and question. They are remembered in memory alone: a restart asks anew."""
+    """The shared answers, by provider and question."""
 
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._facts: dict[tuple[str, ...], Fact] = {}
-        self._asking: dict[tuple[str, ...], asyncio.Task[Any]] = {}
-        self._budgets: dict[str, _Budget] = {}
+        self._told: dict[Key, Told] = {}
+        self._asking: dict[Key, asyncio.Task[Told]] = {}
+        self._lines: dict[str, _Line] = {}
+        self._turns: dict[Key, datetime] = {}
 
-    async def ask(self, provider: str, key: tuple[str, ...], question: Callable[[], Awaitable[T]], *, requests: int = 1) -> T:
-        """Answer a question from what is known, or by asking. Raises IntegrationError as the provider does."""
-        now, known = self._clock.now(), self._facts.get((provider, *key))
-        budget = self._budgets.setdefault(provider, _Budget(now))
-        is_urgent = _afresh.get()
-        if known is not None and not is_urgent and (known.is_fresh(now) or not budget.allows(now)):
-            return cast("T", known.value)
-        if known is None and not is_urgent and not budget.allows(now):
-            raise IntegrationError("not asked yet: many wait, and each is asked for in turn", vendor=provider, retry=False)
-        asked = None if is_urgent else self._asking.get((provider, *key))
-        if asked is None:
-            budget.allows(now)
-            budget.spend(requests)
-            asked = asyncio.ensure_future(self._learn((provider, *key), question))
-            self._asking[provider, *key] = asked
-        return cast("T", await asyncio.shield(asked))
+    async def close(self) -> None:
+        """Let go of the questions that are under way."""
+        under_way = list(self._asking.values())
+        for task in under_way:
+            task.cancel()
+        await asyncio.gather(*under_way, return_exceptions=True)
+
+    async def ask(
+        self, key: Key, question: Callable[[], Awaitable[T]], *, requests: int = 1, is_settled: Callable[[T], bool] = _always
+    ) -> Told:
+        """Answer a question from what is known, or by asking. Raises IntegrationError as the provider does, and NotAskedYet."""
+        now, known = self._clock.now(), self._told.get(key)
+        if not requests:
+            return Told(await question(), None, now, now)
+        if not _afresh.get():
+            if known is not None and known.is_fresh(now):
+                return known.given()
+            if key in self._asking:
+                return (await asyncio.shield(self._asking[key])).given()
+            if not self._may_ask(key, known, now, requests):
+                return self._older(key, known).given()
+        else:
+            self._line(key).take(now, requests)
+        return (await asyncio.shield(self._begin(key, question, is_settled))).given()
 
     def forget(self, *words: str) -> None:
-        """Have every answer asked anew that is about one of these: a commit, a service."""
-        for key, fact in self._facts.items():
-            if not words or any(word in key for word in words):
-                self._facts[key] = replace(fact, at=fact.at - LONGEST, changed=fact.at - LONGEST)
+        """Have every answer asked anew that is about one of these: a commit, a service. One that is under way is too old already."""
+        for key in [key for key in self._asking if not set(words).isdisjoint(key)]:
+            self._asking.pop(key)
+        for key, told in self._told.items():
+            if not set(words).isdisjoint(key):
+                self._told[key] = replace(told, forgotten=True)
 
-    async def _learn(self, key: tuple[str, ...], question: Callable[[], Awaitable[Any]]) -> Any:
-        try:
-            value = await question()
-        finally:
-            self._asking.pop(key, None)
-        now, before = self._clock.now(), self._facts.get(key)
-        if len(self._facts) >= MOST_REMEMBERED:
-            self._facts.clear()
-        self._facts[key] = Fact(value, now, before.changed if before is not None and before.value == value else now)
-        return value
+    def _line(self, key: Key) -> _Line:
+        return self._lines.setdefault(key[0], _Line())
+
+    def _may_ask(self, key: Key, known: Told | None, now: datetime, requests: int) -> bool:
+        """Tell whether it is this question's turn, and take it. What is only older than it should be makes way for all others."""
+        line = self._line(key)
+        if known is not None and not known.forgotten and line.turn(now, requests + SPARE) > now:
+            return False
+        if key not in self._turns:
+            self._turns[key] = line.turn(now, requests)
+            line.take(now, requests)
+        if self._turns[key] > now:
+            return False
+        del self._turns[key]
+        return True
+
+    def _older(self, key: Key, known: Told | None) -> Told:
+        if known is None:
+            raise NotAskedYet(vendor=key[0], until=self._turns[key])
+        return known
+
+    def _begin(self, key: Key, question: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool]) -> asyncio.Task[Told]:
+        task = asyncio.ensure_future(_learn(question, is_settled, self._clock.now()))
+        self._asking[key] = task
+        task.add_done_callback(partial(self._learned, key))
+        return task
+
+    def _learned(self, key: Key, task: asyncio.Task[Told]) -> None:
+        """Remember an answer, unless it was asked for anew or forgotten meanwhile."""
+        failed = task.cancelled() or task.exception() is not None
+        if self._asking.get(key) is not task:
+            return
+        del self._asking[key]
+        if failed:
+            return
+        told, before = task.result(), self._told.get(key)
+        if before is not None and not before.forgotten and told.is_like(before):
+            told = replace(told, changed=before.changed)
+        if len(self._told) >= MOST_REMEMBERED:
+            self._told.clear()
+            self._turns.clear()
+        self._told[key] = told
+
+
+async def _learn(question: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool], now: datetime) -> Told:
+    try:
+        value = await question()
+    except IntegrationError as error:
+        return Told(None, error, now, now)
+    return Told(value, None, now, now, settled=is_settled(value))
 
 
 class _Shared:
     """A provider of which some questions are shared; everything else is the provider's own."""
 
-    def __init__(self, provider: object, answers: SharedAnswers, name: str, service: str) -> None:
+    def __init__(self, provider: object, answers: SharedAnswers, clock: Clock, costs: Costs, *, name: str, service: str) -> None:
         self._provider = provider
         self._answers = answers
+        self._clock = clock
+        self._costs = costs
         self._name = name
         self._service = service
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._provider, name)
 
+    async def _ask(
+        self, question: Question, about: str, ask: Callable[[], Awaitable[T]], *, is_settled: Callable[[T], bool] = _always
+    ) -> Told:
+        key = (self._name, str(question), self._service, about)
+        return await self._answers.ask(key, ask, requests=self._costs.get(question, 1), is_settled=is_settled)
+
 
 class _SharedCI(_Shared):
     _provider: CIProvider
 
     async def quality(self, commit: str) -> Quality:
-        return await self._answers.ask(
-            self._name, ("quality", self._service, commit), lambda: self._provider.quality(commit), requests=TESTS
-        )
+        told = await self._ask(Question.TESTS, commit, lambda: self._provider.quality(commit), is_settled=_is_settled)
+        return replace(cast("Quality", told.value), as_of=told.as_of(self._clock.now()))
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
-        return await self._answers.ask(self._name, ("freezes", self._service, environment), lambda: self._provider.freezes(environment))
+        told = await self._ask(Question.FREEZES, environment, lambda: self._provider.freezes(environment))
+        return cast("tuple[Freeze, ...]", told.value)
+
+    async def test_again(self, commit: str) -> CIRun:
+        try:
+            return await self._provider.test_again(commit)
+        finally:
+            self._answers.forget(commit)
+
+    async def start(self, request: StartRequest) -> CIRun:
+        try:
+            return await self._provider.start(request)
+        finally:
+            if request.action == TEST:
+                self._answers.forget(request.commit)
+
+
+def _is_settled(quality: Quality) -> bool:
+    return quality.state is not QualityState.RUNNING and not quality.startable
 
 
 class _SharedSchedule(_Shared):
     _provider: OnCallSchedule
 
     async def who(self, service: Service, at: datetime) -> Shift | None:
-        shift = await self._answers.ask(self._name, ("who", service.name), lambda: self._provider.who(service, at))
+        shift = await self._who(service, at)
         if shift is None or shift.until is None or at < shift.until:
             return shift
         with afresh():  # the shift is over: what is known is known to be old
-            return await self._answers.ask(self._name, ("who", service.name), lambda: self._provider.who(service, at))
+            return await self._who(service, at)
+
+    async def _who(self, service: Service, at: datetime) -> Shift | None:
+        told = await self._ask(Question.SHIFT, "", lambda: self._provider.who(service, at))
+        shift = cast("Shift | None", told.value)
+        return replace(shift, as_of=told.as_of(self._clock.now())) if shift else None
 
 
-def shared(providers: Providers, service: Service, answers: SharedAnswers) -> Providers:
-    """Give a service's providers with their questions shared."""
-    ci = _SharedCI(providers.ci, answers, service.ci.provider, service.name)
-    on_call = _SharedSchedule(providers.on_call, answers, service.on_call.provider, service.name)
+def shared(providers: Providers, service: Service, answers: SharedAnswers, clock: Clock, costs: Costs) -> Providers:
+    """Give a service's providers with their questions shared; ``costs`` are its kinds' (``Kind.costs``)."""
+    ci = _SharedCI(providers.ci, answers, clock, costs, name=service.ci.provider, service=service.name)
+    on_call = _SharedSchedule(providers.on_call, answers, clock, costs, name=service.on_call.provider, service=service.name)
     return replace(providers, ci=cast("CIProvider", ci), on_call=cast("OnCallSchedule", on_call))

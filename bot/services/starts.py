@@ -18,7 +18,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Hindrance, Permit, Stray, Unclear, obstacles
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import RunState, Step, StepState, correlation
-from bot.ports import CIRun, Later, Message, Quality, Reader, StartRequest, Transaction
+from bot.ports import ROLLBACK, TEST, CIRun, Later, Message, Quality, Reader, StartRequest, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollbacks import give_up
 
@@ -89,10 +89,13 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
 
 
 async def _into_a_freeze(house: House, tx: Transaction, deployment: Deployment) -> list[str]:
-    """Say that a rollout which has stood for long would go on into a freeze; one that is under way is finished."""
+    """Say that a rollout which has stood for long would go on into a freeze; one that is under way is finished.
+
+    It stands from the end of its last hold on, whenever that is noticed: after hours without the bot, a step is done only now.
+    """
     freeze = frozen_by(house.catalog.freezes, deployment.environment, house.now())
     steps = await tx.steps(deployment.id)
-    moved = [at for step in steps for at in (step.finished_at, step.deployed_at, step.started_at) if at] or [deployment.state_since]
+    moved = [at for step in steps for at in (step.hold_until, step.started_at) if at] or [deployment.state_since]
     if freeze is None or house.now() - max(moved) < STALE:
         return []
     return [f"{deployment.environment} is frozen: {freeze.reason}"]
@@ -112,7 +115,7 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
             return Begun.OVER if now.state is not State.ROLLING_OUT else Begun.STANDS
     if found is not None:
         return Found(found, permit)
-    action = "smoke" if smoke else "rollback" if deployment.undoes else "deploy"
+    action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
     inputs = {
         "percent": str(step.percent), "version": deployment.version, "strategy": deployment.strategy, "deployment": deployment.id,
     }  # fmt: skip
@@ -149,7 +152,7 @@ async def start_tests(house: House, deployment: Deployment, quality: Quality) ->
 
     They touch no environment, so they need no permit.
     """
-    request = StartRequest(quality.startable, deployment.commit, "", "test", asked_by=str(deployment.requested_by))
+    request = StartRequest(quality.startable, deployment.commit, "", TEST, asked_by=str(deployment.requested_by))
     try:
         await house.providers[deployment.service].ci.start(request)
     except IntegrationError as error:
@@ -162,7 +165,10 @@ async def stop(house: House, deployment: Deployment, step: Step) -> None:
     run = step.run
     if not run and step.is_under_way:
         found = await ci.find(correlation(deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE))
-        run = found.id if found else ""
+        if found is not None:  # its start was not seen to its end: it is followed until it has ended
+            async with house.store.transaction() as tx:
+                await give_up(house, tx, deployment, replace(step, run=found.id, run_url=found.url))
+            run = found.id
     if run:
         await ci.cancel(run)
         return

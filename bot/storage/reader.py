@@ -13,7 +13,7 @@ from sqlmodel import SQLModel, col
 
 from bot.domain.audit import Entry, Link, entry_of
 from bot.domain.card import Changes
-from bot.domain.deployment import OPEN, Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
@@ -247,6 +247,12 @@ class SqlReader:
         of_run = select(step.c.deployment).where(step.c.run == run, step.c.run != "")
         found = [deployment_of(each) for each in await self._all(select(row).where(row.c.id.in_(of_run)))]
         return tuple(each for each in found if each.state in OPEN)  # asked for in SQL, it would be looked up among all that are open
+
+    async def waiting_with(self, commit: str) -> tuple[Deployment, ...]:
+        """List the deployments that wait with this commit to begin."""
+        row = table(DeploymentRow)
+        found = [deployment_of(each) for each in await self._all(select(row).where(row.c["commit"] == commit, row.c["commit"] != ""))]
+        return tuple(each for each in found if each.state in WAITING)
 
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
         """List snapshots, oldest first; of many, the baseline and the newest."""

@@ -45,7 +45,7 @@ class DeploymentRow(SQLModel, table=True):
         Index("deployment_state", "state", "service", "environment"),
         Index("deployment_landed", "landed_at"),
         Index("deployment_changed", "state_since"),
-        Index("deployment_commit", "service", "environment", "commit"),
+        Index("deployment_commit", "commit", "service", "environment"),
         Index("deployment_undoes", "undoes"),
     )
     id: str = Field(primary_key=True)

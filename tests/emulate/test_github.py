@@ -212,7 +212,7 @@ class TestItsWebhook:
             headers, body = await place.letterbox.deliveries.get()
         named = {name.lower(): value for name, value in headers.items()}
         assert named["x-github-event"] == "check_run"
-        assert place.provider().parse_webhook(headers, body) == RunHint("", delivery=named["x-github-delivery"])
+        assert place.provider().parse_webhook(headers, body) == RunHint("", delivery=named["x-github-delivery"], commit=await place.tip())
         for wrong in (place.provider(secret="another"), place.provider(secret="")):
             with pytest.raises(IntegrationError, match="This delivery is not signed by GitHub"):
                 wrong.parse_webhook(headers, body)

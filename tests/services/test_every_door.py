@@ -14,6 +14,7 @@ from bot.domain.card import Action, Changes
 from bot.domain.commands import COMMANDS, Command, Deploy, DeployFirst, Lock, Proceed, Quarantine, RollBack
 from bot.domain.deployment import CAN_ROLL_BACK, State
 from bot.domain.errors import Refusal
+from bot.ports import RunHint
 from bot.services import notices, rollbacks, summaries
 from bot.services.doors import Doors
 from bot.slack import ids
@@ -108,7 +109,7 @@ async def test_a_dialog_asks_why_only_those_who_may_give_a_reason(every: World, 
 async def test_a_notice_and_the_clock_change_no_deployment(every: World, state: State) -> None:
     talk = LOG | {"outbox", "runbook", "posting"}
     before, deployment = every.contents(apart_from=talk), every.deployments[state]
-    await notices.wake(every.house.store, every.house.catalog, "run")
+    await notices.wake(every.house.store, every.house.catalog, RunHint("run", commit="b" * 40))
     await summaries.after_deployment(every.house, deployment.id)
     await summaries.morning(every.house, every.house.now())
     assert every.contents(apart_from=talk) == before

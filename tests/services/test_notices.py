@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.domain.catalog import ProviderChoice
 from bot.domain.rollout import StepState
-from bot.ports import RunState, Stage
+from bot.ports import RunHint, RunState, Stage
 from bot.services import notices
 
 Team = Any
@@ -32,12 +32,14 @@ async def test_a_notice_wakes_only_by_the_provider_whose_run_it_is(team: Team) -
     shop = replace(catalog.services["shop"], ci=ProviderChoice("gitlab"))
     catalog = replace(catalog, services={"shop": shop})
     before = await wakes(team)
-    assert not await notices.wake(team.house.store, catalog, run, provider="github"), "another vendor's run with the same number"
-    assert not await notices.wake(team.house.store, catalog, "", provider="gitlab")
-    assert not await notices.wake(team.house.store, replace(catalog, services={}), run), "a service that is not configured any more"
+    assert not await notices.wake(team.house.store, catalog, RunHint(run), provider="github"), "another vendor's run with the same number"
+    assert not await notices.wake(team.house.store, catalog, RunHint(""), provider="gitlab")
+    assert not await notices.wake(team.house.store, replace(catalog, services={}), RunHint(run)), (
+        "a service that is not configured any more"
+    )
     assert await wakes(team) == before
-    assert await notices.wake(team.house.store, catalog, run, provider="gitlab")
-    assert await notices.wake(team.house.store, catalog, run)
+    assert await notices.wake(team.house.store, catalog, RunHint(run), provider="gitlab")
+    assert await notices.wake(team.house.store, catalog, RunHint(run))
     assert await wakes(team) == before + 2
 
 
@@ -47,5 +49,5 @@ async def test_a_notice_about_a_deployment_that_is_over_wakes_nobody(team: Team)
     team.ci.ends["deploy"] = RunState.FAILED
     await team.passes(team.house.pace.run)
     before = await wakes(team)
-    assert not await notices.wake(team.house.store, team.house.catalog, run)
+    assert not await notices.wake(team.house.store, team.house.catalog, RunHint(run))
     assert await wakes(team) == before

@@ -13,7 +13,7 @@ from bot.domain.commands import RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.rollback import Passage, Way
-from bot.ports import RunState, Stage
+from bot.ports import RunHint, RunState, Stage
 from bot.services import notices, ways
 
 Team = Any
@@ -157,7 +157,7 @@ async def test_notices_do_not_make_a_refusal_final(team: Team) -> None:
     async with team.house.store.reading() as reader:
         run = (await reader.steps(v2))[0].run
     for _ in range(8):
-        await notices.wake(team.house.store, team.house.catalog, run)
+        await notices.wake(team.house.store, team.house.catalog, RunHint(run))
         await team.passes(SECOND / 10)
     team.ci.refuses.clear()
     team.ci.stages = ()

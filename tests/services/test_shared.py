@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, cast
 
 import pytest
 
-from bot.domain.errors import IntegrationError
+from bot.domain.commands import Retest
+from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError, NotAskedYet
 from bot.engine.simulated import VirtualClock
-from bot.services.shared import A_MINUTE, SharedAnswers, afresh
+from bot.ports import CIProvider, Providers, Quality, QualityState, Question, RunHint
+from bot.services import notices
+from bot.services.shared import A_MINUTE, SharedAnswers, afresh, shared
+from bot.wiring import known_kinds
+from tests.services.conftest import COMMITS, SHOP
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+C1 = ("github", "tests", "shop", "c1")
+Team = Any
+"""The fixture ``team``."""
 
 
 class Vendor:
@@ -20,84 +31,294 @@ class Vendor:
     def __init__(self) -> None:
         self.asked = 0
         self.says = "green"
+        self.away = False
         self.open = asyncio.Event()
         self.open.set()
 
     async def answer(self) -> str:
         self.asked += 1
         await self.open.wait()
+        if self.away:
+            raise IntegrationError("no answer", vendor="GitHub")
         return self.says
 
 
+class Room:
+    """The shared answers of one vendor, and the time that passes."""
+
+    def __init__(self) -> None:
+        self.clock, self.vendor = VirtualClock(), Vendor()
+        self.answers = SharedAnswers(self.clock)
+
+    async def ask(self, *key: str, requests: int = 1, is_settled: bool = True) -> str:
+        told = await self.answers.ask(key or C1, self.vendor.answer, requests=requests, is_settled=lambda _: is_settled)
+        return str(told.value)
+
+    async def asked_within(self, time: timedelta, *, is_settled: bool = True) -> int:
+        """Count how often the vendor is asked while somebody looks every five seconds."""
+        before, until = self.vendor.asked, self.clock.now() + time
+        while self.clock.now() < until:
+            try:
+                await self.ask(is_settled=is_settled)
+            except IntegrationError:
+                assert self.vendor.away
+            self.clock.advance(5 * SECOND)
+        return self.vendor.asked - before
+
+
+@pytest.fixture
+def room() -> Room:
+    return Room()
+
+
 @pytest.mark.case("reliability-4")
-async def test_a_thousand_that_wait_ask_once() -> None:
-    answers, vendor = SharedAnswers(VirtualClock()), Vendor()
-    vendor.open.clear()
-    waiting = [asyncio.create_task(answers.ask("github", ("quality", "c1"), vendor.answer)) for _ in range(1000)]
+async def test_a_thousand_that_wait_ask_once(room: Room) -> None:
+    room.vendor.open.clear()
+    waiting = [asyncio.create_task(room.ask()) for _ in range(1000)]
     await asyncio.sleep(0)
-    vendor.open.set()
+    room.vendor.open.set()
     assert set(await asyncio.gather(*waiting)) == {"green"}
-    assert await answers.ask("github", ("quality", "c1"), vendor.answer) == "green"
-    assert vendor.asked == 1
+    assert await room.ask() == "green"
+    assert room.vendor.asked == 1
 
 
 @pytest.mark.case("reliability-4")
-async def test_what_stays_the_same_is_asked_ever_more_rarely() -> None:
-    clock, vendor = VirtualClock(), Vendor()
-    answers = SharedAnswers(clock)
-    hours: list[int] = []
-    for _ in range(2):
-        before = vendor.asked
-        for _ in range(240):
-            await answers.ask("github", ("quality", "c1"), vendor.answer)
-            clock.advance(15 * SECOND)
-        hours.append(vendor.asked - before)
-    assert hours[0] <= 12
-    assert hours[1] <= 4
+async def test_a_thousand_that_wait_find_out_by_one_question_that_a_vendor_is_away(room: Room) -> None:
+    room.vendor.away = True
+    found = await asyncio.gather(*(room.ask() for _ in range(1000)), return_exceptions=True)
+    assert {str(each) for each in found} == {"no answer"}
+    with pytest.raises(IntegrationError, match="no answer"):
+        await room.ask()
+    assert room.vendor.asked == 1
 
 
 @pytest.mark.case("reliability-4")
-async def test_a_notice_has_it_asked_at_once() -> None:
-    clock, vendor = VirtualClock(), Vendor()
-    answers = SharedAnswers(clock)
-    for _ in range(10):
-        await answers.ask("github", ("quality", "shop", "c1"), vendor.answer)
-        clock.advance(MINUTE)
-    vendor.says, before = "red", vendor.asked
-    answers.forget("c1")
-    assert await answers.ask("github", ("quality", "shop", "c1"), vendor.answer) == "red"
-    assert vendor.asked == before + 1
+async def test_a_vendor_that_is_away_is_asked_once_a_minute_and_its_return_is_seen_then(room: Room) -> None:
+    room.vendor.away = True
+    await room.asked_within(10 * MINUTE)
+    assert 9 <= await room.asked_within(10 * MINUTE) <= 11
+    room.vendor.away = False
+    room.clock.advance(MINUTE)
+    assert await room.ask() == "green"
 
 
 @pytest.mark.case("reliability-4")
-async def test_whatever_acts_asks_past_what_is_remembered() -> None:
-    answers, vendor = SharedAnswers(VirtualClock()), Vendor()
-    await answers.ask("github", ("quality", "c1"), vendor.answer)
-    vendor.says = "red"
-    assert await answers.ask("github", ("quality", "c1"), vendor.answer) == "green"
+async def test_what_stays_the_same_is_asked_ever_more_rarely(room: Room) -> None:
+    assert await room.asked_within(60 * MINUTE) <= 12
+    assert await room.asked_within(60 * MINUTE) <= 4
+
+
+@pytest.mark.case("reliability-4")
+async def test_tests_that_run_are_asked_about_every_half_minute_however_long_they_run(room: Room) -> None:
+    await room.asked_within(30 * MINUTE, is_settled=False)
+    assert await room.asked_within(10 * MINUTE, is_settled=False) == 20
+
+
+@pytest.mark.case("reliability-4")
+async def test_what_was_forgotten_is_asked_at_once(room: Room) -> None:
+    await room.asked_within(10 * MINUTE)
+    room.vendor.says, before = "red", room.vendor.asked
+    room.answers.forget("c1")
+    assert await room.ask() == "red"
+    assert room.vendor.asked == before + 1
+    assert await room.asked_within(MINUTE) > 1, "it may change again"
+
+
+async def test_an_answer_that_was_under_way_when_it_was_forgotten_counts_for_nobody_else(room: Room) -> None:
+    room.vendor.open.clear()
+    first = asyncio.create_task(room.ask())
+    await asyncio.sleep(0)
+    room.answers.forget("c1")
+    second = asyncio.create_task(room.ask())
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert room.vendor.asked == 2
+    room.vendor.open.set()
+    await asyncio.gather(first, second)
+    await room.ask()
+    assert room.vendor.asked == 2
+
+
+@pytest.mark.case("reliability-4")
+async def test_whatever_acts_asks_past_what_is_remembered(room: Room) -> None:
+    await room.ask()
+    room.vendor.says = "red"
+    assert await room.ask() == "green"
     with afresh():
-        assert await answers.ask("github", ("quality", "c1"), vendor.answer) == "red"
+        assert await room.ask() == "red"
 
 
 @pytest.mark.case("reliability-4")
-async def test_a_provider_is_asked_no_more_than_its_budget_and_the_older_answer_is_given() -> None:
-    clock, vendor = VirtualClock(), Vendor()
-    answers = SharedAnswers(clock)
-    for number in range(int(A_MINUTE)):
-        await answers.ask("github", ("quality", f"c{number}"), vendor.answer)
-    with pytest.raises(IntegrationError, match="not asked yet"):
-        await answers.ask("github", ("quality", "one more"), vendor.answer)
-    assert await answers.ask("gitlab", ("quality", "another vendor's"), vendor.answer) == "green"
-    clock.advance(MINUTE)
-    assert await answers.ask("github", ("quality", "one more"), vendor.answer) == "green"
+async def test_whoever_was_never_asked_for_gets_a_turn_and_is_told_when_it_is(room: Room) -> None:
+    for number in range(A_MINUTE):
+        await room.ask("github", f"c{number}")
+    turns = []
+    for number in range(3):
+        with pytest.raises(NotAskedYet, match="each is asked for in turn") as refused:
+            await room.ask("github", f"late {number}", requests=3)
+        turns.append(refused.value.until - room.clock.now())
+    assert turns == [3 * SECOND, 6 * SECOND, 9 * SECOND]
+    assert await room.ask("gitlab", "another vendor's") == "green"
+    room.clock.advance(6 * SECOND)
+    assert await room.ask("github", "late 1", requests=3) == "green"
+    with pytest.raises(NotAskedYet):
+        await room.ask("github", "late 2", requests=3)
 
 
-async def test_a_refusal_is_not_remembered() -> None:
-    answers, vendor = SharedAnswers(VirtualClock()), Vendor()
+@pytest.mark.case("reliability-4")
+async def test_what_was_never_asked_goes_before_what_is_only_old(room: Room) -> None:
+    await room.ask()
+    room.clock.advance(MINUTE)
+    for number in range(A_MINUTE):
+        await room.ask("github", f"c{number}")
+    room.vendor.says = "red"
+    assert await room.ask() == "green", "the older answer"
+    assert (await room.answers.ask(C1, room.vendor.answer)).as_of(room.clock.now()) is None, "it is no older than a minute"
+    room.clock.advance(20 * SECOND)
+    told = await room.answers.ask(C1, room.vendor.answer)
+    assert (told.value, told.as_of(room.clock.now())) == ("green", room.clock.now() - 80 * SECOND)
+    room.clock.advance(SECOND)
+    assert await room.ask() == "red"
 
-    async def away() -> str:
-        raise IntegrationError("no answer", vendor="GitHub")
 
-    with pytest.raises(IntegrationError):
-        await answers.ask("github", ("quality", "c1"), away)
-    assert await answers.ask("github", ("quality", "c1"), vendor.answer) == "green"
+@pytest.mark.case("reliability-4")
+async def test_what_costs_no_vendor_anything_is_always_asked_and_uses_nothing_up(room: Room) -> None:
+    for _ in range(1000):
+        await room.ask("local", "tests", requests=0)
+    assert room.vendor.asked == 1000
+    assert await room.ask("local", "freezes") == "green"
+
+
+def test_what_is_built_in_costs_nothing_and_vendors_say_what_they_cost() -> None:
+    kinds = known_kinds()
+    assert all(kind.costs.get(Question.SHIFT) == 0 for kind in kinds.on_call.values() if kind.name in {"rota", "none"})
+    assert kinds.ci["local"].costs == {Question.TESTS: 0, Question.FREEZES: 0}
+    assert {name for name in ("local", "github", "gitlab", "jenkins", "buildbot") if kinds.ci[name].costs.get(Question.FREEZES) != 0} == {
+        "gitlab"
+    }
+
+
+async def test_a_mistake_of_a_provider_is_nothing_to_remember(room: Room) -> None:
+    async def broken() -> str:
+        raise ValueError("a mistake")
+
+    with pytest.raises(ValueError, match="a mistake"):
+        await room.answers.ask(C1, broken)
+    assert await room.ask() == "green"
+
+
+async def test_closing_lets_go_of_the_questions_that_are_under_way(room: Room) -> None:
+    room.vendor.open.clear()
+    waiting = asyncio.create_task(room.ask())
+    await asyncio.sleep(0)
+    await room.answers.close()
+    with pytest.raises(asyncio.CancelledError):
+        await waiting
+
+
+# With a team ------------------------------------------------------------------------------------------------------------------------------
+
+
+def with_shared_answers(team: Team) -> SharedAnswers:
+    """Have a team's questions shared, as the bot does."""
+    house = team.house
+    answers = SharedAnswers(house.clock)
+    told = Providers(team.ci, team.numbers, team.rota)
+    object.__setattr__(house, "providers", {"shop": shared(told, SHOP, answers, house.clock, {Question.SHIFT: 0})})
+    return answers
+
+
+async def waits(team: Team, state: QualityState) -> SharedAnswers:
+    """Have v2 wait in production for its tests, for an hour."""
+    answers = with_shared_answers(team)
+    v2 = await team.asks_for_v2()
+    team.ci.quality_state = state
+    answers.forget(COMMITS["v2"])
+    await team.passes(60 * MINUTE)
+    assert (await team.deployment(v2)).state is State.GATED
+    assert await said_of_tests(team) != "green"
+    return answers
+
+
+async def said_of_tests(team: Team) -> str:
+    return next(str(gate.state) for gate in (await team.card("shop-2")).review.gates if gate.key == "tests")
+
+
+@pytest.mark.case("reliability-4")
+async def test_a_notice_about_a_commit_wakes_whoever_waits_with_it(team: Team) -> None:
+    answers = await waits(team, QualityState.RED)
+    team.ci.quality_state = QualityState.GREEN
+    hint = RunHint("4711", commit=COMMITS["v2"])
+    assert not await notices.wake(team.house.store, team.house.catalog, hint, provider="gitlab", forget=answers.forget)
+    assert await notices.wake(team.house.store, team.house.catalog, hint, provider="scripted", forget=answers.forget)
+    await team.passes()
+    assert await said_of_tests(team) == "green"
+    nobodys = replace(hint, commit=COMMITS["v3"])
+    assert not await notices.wake(team.house.store, team.house.catalog, nobodys, provider="scripted", forget=answers.forget)
+
+
+@pytest.mark.case("reliability-4")
+async def test_tests_that_end_without_a_notice_are_seen_within_half_a_minute(team: Team) -> None:
+    await waits(team, QualityState.RUNNING)
+    team.ci.quality_state = QualityState.GREEN
+    await team.passes(31 * SECOND)
+    assert await said_of_tests(team) == "green"
+
+
+@pytest.mark.case("reliability-4")
+async def test_tests_that_somebody_asked_for_again_are_looked_at_at_once(team: Team) -> None:
+    await waits(team, QualityState.RED)
+    await team.says("ana", Retest("shop-2"))
+    team.ci.quality_state = QualityState.GREEN
+    await team.passes()
+    assert await said_of_tests(team) == "green"
+
+
+@pytest.mark.case("reliability-4")
+async def test_a_vendor_that_comes_back_is_seen_within_a_minute(team: Team) -> None:
+    with_shared_answers(team)
+    await team.asks_for_v2()
+    team.ci.away = True
+    await team.passes(60 * MINUTE)
+    assert await said_of_tests(team) == "unknown"
+    team.ci.away = False
+    await team.passes(MINUTE)
+    assert await said_of_tests(team) == "green"
+
+
+@pytest.mark.case("reliability-4")
+async def test_asking_again_and_hearing_the_same_changes_no_card(team: Team) -> None:
+    answers = await waits(team, QualityState.RED)
+    first = await stored(team)
+    answers.forget(COMMITS["v2"])
+    await team.passes(60 * MINUTE)
+    assert await stored(team) == first
+
+
+async def stored(team: Team) -> datetime | None:
+    async with team.database.store.reading() as reader:
+        review = await reader.review("shop-2")
+    return review.at if review else None
+
+
+async def test_a_gate_says_as_of_when_its_answer_is(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    quality = Quality(QualityState.RED, "3 of 212 tests failed", as_of=team.house.now())
+    told = Providers(cast("CIProvider", Saying(team.ci, quality)), team.numbers, team.rota)
+    object.__setattr__(team.house, "providers", {"shop": told})
+    await team.passes(20 * MINUTE)
+    assert "3 of 212 tests failed (as of" in await team.shown(v2)
+    assert "(as of" not in await team.shown("shop-1")
+
+
+class Saying:
+    """A CI that says one thing of every commit."""
+
+    def __init__(self, ci: object, quality: Quality) -> None:
+        self._ci, self._quality = ci, quality
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._ci, name)
+
+    async def quality(self, _commit: str) -> Quality:
+        return self._quality

@@ -119,6 +119,11 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ["Roll back to v1.1.0!"],
     ),
     "silent": (
+        card(State.ROLLING_OUT, RUNS, steps=(replace(RUNNING, run="7", silent_since=NOW), *steps(D, P, P)[1:]), about_left=11 * MINUTE),
+        "storefront v1.2.0 → production · canary 5 % · step 1 of 3 · about 11 min left",
+        ["Roll back to v1.1.0!"],
+    ),
+    "start not answered": (
         card(State.ROLLING_OUT, RUNS, steps=(replace(RUNNING, silent_since=NOW), *steps(D, P, P)[1:]), about_left=11 * MINUTE),
         "storefront v1.2.0 → production · canary 5 % · step 1 of 3 · about 11 min left",
         ["Roll back to v1.1.0!"],

@@ -77,6 +77,15 @@ async def test_what_changed_lately_is_found_by_an_index_among_100_000_deployment
 
 
 @pytest.mark.case("reliability-11")
+async def test_whoever_waits_with_a_commit_is_found_from_the_commit_among_10_000_open_ones(database: Database) -> None:
+    await fill(database, 10_000, State.GATED)
+    async with database.writer.begin() as connection:
+        await connection.execute(text('UPDATE deployment SET "commit" = id'))
+        await connection.execute(text("ANALYZE"))
+    lines = await plan(database, lambda reader: reader.waiting_with("b" * 40))
+    assert [line for line in lines if line.startswith(("SEARCH", "SCAN"))] == ["SEARCH deployment USING INDEX deployment_commit (commit=?)"]
+
+
 @pytest.mark.parametrize("is_analyzed", [False, True])
 async def test_the_deployments_of_a_run_are_found_from_the_run_among_10_000_open_ones(database: Database, is_analyzed: bool) -> None:
     await fill(database, 10_000, State.GATED)

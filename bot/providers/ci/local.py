@@ -24,7 +24,22 @@ from bot.domain.card import Changes
 from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.limits import PIPELINE
-from bot.ports import CIRun, Clock, GateAnswer, LocalRun, Quality, QualityState, Resolved, RunHint, RunState, RunStore, Stage, StartRequest
+from bot.ports import (
+    TEST,
+    CIRun,
+    Clock,
+    GateAnswer,
+    LocalRun,
+    Quality,
+    QualityState,
+    Question,
+    Resolved,
+    RunHint,
+    RunState,
+    RunStore,
+    Stage,
+    StartRequest,
+)
 from bot.providers.ci import pipeline
 from bot.providers.ci.clone import Clone
 from bot.providers.ci.gates import Gates
@@ -36,7 +51,6 @@ from bot.providers.workbench import TESTS_AT_ONCE, CIKind, Finding, Option, Work
 
 log = structlog.get_logger(__name__)
 
-TEST = "test"
 _INPUT = re.compile(r"[^A-Z0-9_]")
 _SAYS_SOMETHING = frozenset({RunState.SUCCEEDED, RunState.FAILED})
 
@@ -390,4 +404,5 @@ KIND = CIKind(
         "A run ends with the bot's process; it is marked lost and started again.",
         "It takes no webhooks: it runs in the bot's own process.",
     ),
+    costs={Question.TESTS: 0, Question.FREEZES: 0},
 )  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.catalog import NO_PROVIDER, Service
-from bot.ports import OnCallSchedule, Shift
+from bot.ports import OnCallSchedule, Question, Shift
 from bot.providers.workbench import OnCallKind, Workbench
 
 
@@ -27,4 +27,5 @@ KIND = OnCallKind(
         "No person on call is asked to acknowledge, and the gate `on-call` is not there.",
         "Nobody becomes the lead by being on call: whoever asks is the lead, unless the request names another (`lead @bo`).",
     ),
+    costs={Question.SHIFT: 0},
 )  # fmt: skip

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
 from bot.domain.rota import Rota, duty_at
-from bot.ports import OnCallSchedule, Shift
+from bot.ports import OnCallSchedule, Question, Shift
 from bot.providers.workbench import OnCallKind, Option, Workbench
 
 
@@ -42,5 +42,9 @@ def _build(bench: Workbench) -> OnCallSchedule:
 
 
 KIND = OnCallKind(
-    "rota", "Rotas in gonogo.yaml, with time zones and overrides", _build, {"schedule": Option("The name of a rota.", required=True)}
+    "rota",
+    "Rotas in gonogo.yaml, with time zones and overrides",
+    _build,
+    {"schedule": Option("The name of a rota.", required=True)},
+    costs={Question.SHIFT: 0},
 )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
 
 from bot.domain.errors import IntegrationError
 from bot.ports import RunState, StartRequest
-from bot.providers.ci.starts import SETTLES
+from bot.providers.ci.starts import AFTER_A_FAULT, SETTLES
 from tests.providers.ci.github_door import Fault
 
 if TYPE_CHECKING:
@@ -216,6 +217,18 @@ class TestALostAnswer:
         github.clock.shift = SETTLES
         assert await github.ci.find("shop-42:canary-25") is None
         await github.ci.start(request(commit))
+        assert (github.started(), dispatches(github)) == (1, 2)
+
+    @pytest.mark.case("reliability-5")
+    @pytest.mark.parametrize(("action", "settles"), [("rollback", AFTER_A_FAULT), ("deploy", SETTLES)])
+    async def test_a_rollback_that_github_itself_answered_with_a_fault_is_started_again_after_seconds(
+        self, github: GitHubLab, action: str, settles: timedelta
+    ) -> None:
+        asked = request(github.commit("first"), action=action)
+        github.break_next("503", path="/dispatches")
+        assert (await refused(github, asked)).retry, "its list may be behind"
+        github.clock.shift = settles
+        await github.ci.start(asked)
         assert (github.started(), dispatches(github)) == (1, 2)
 
     async def test_a_workflow_that_does_not_name_its_runs_leaves_it_to_a_person(self, github: GitHubLab) -> None:

@@ -62,9 +62,11 @@ class TestGitHubsOwnExamples:
         assert webhook.sign(SECRET, b"Hello, World!") == expected
 
     @pytest.mark.parametrize("payload", EXAMPLES["workflow_run"])
-    def test_every_workflow_run_names_its_run(self, payload: dict[str, Any]) -> None:
+    def test_every_workflow_run_names_its_run_and_its_commit(self, payload: dict[str, Any]) -> None:
         hint = read("workflow_run", payload)
-        assert hint == RunHint(str(payload["workflow_run"]["id"]), "", DELIVERY)
+        run = payload["workflow_run"]
+        assert hint == RunHint(str(run["id"]), "", DELIVERY, run["head_sha"])
+        assert hint.commit
 
     @pytest.mark.parametrize("payload", EXAMPLES["workflow_job"])
     def test_every_workflow_job_names_its_run(self, payload: dict[str, Any]) -> None:
@@ -78,6 +80,18 @@ class TestGitHubsOwnExamples:
 
 
 class TestReading:
+    @pytest.mark.case("reliability-4")
+    def test_what_tells_of_a_commits_checks_names_the_commit(self) -> None:
+        commit = "3484a3fb816e0859fd6e1cea078d76385ff50625"
+        assert read("check_suite", {"check_suite": {"head_sha": commit}}).commit == commit
+        assert read("check_run", {"check_run": {"head_sha": commit}}).commit == commit
+        assert read("status", {"sha": commit}).commit == commit
+        assert read("push", {"after": commit, "sha": commit}).commit == ""
+
+    @pytest.mark.parametrize("strange", [None, 7, ["a" * 40], "HEAD", "a" * 39, "a" * 41, "../" + "a" * 40, "A" * 40])
+    def test_what_is_no_commit_is_none(self, strange: Any) -> None:
+        assert read("status", {"sha": strange}) == RunHint("", delivery=DELIVERY)
+
     async def test_the_title_gives_the_correlation(self, github: GitHubLab) -> None:
         run = github.world
         commit = github.commit("first")

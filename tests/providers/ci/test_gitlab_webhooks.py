@@ -108,9 +108,13 @@ class TestReading:
 
     def test_a_pipeline_event_names_its_pipeline_and_our_intent(self) -> None:
         listed = [{"key": "NESTOR_PROD_ENVIRONMENT", "value": "us-west-1"}, {"key": "GONOGO_CORRELATION", "value": "shop-1:all"}]
-        attributes = {"id": 31, "iid": 3, "name": "Pipeline", "status": "success", "variables": listed}
+        attributes = {"id": 31, "iid": 3, "name": "Pipeline", "status": "success", "variables": listed, "sha": "b" * 40}
         hint = read({"object_kind": "pipeline", "object_attributes": attributes}, webhook_id="d-1")
-        assert hint == RunHint("31", "shop-1:all", "d-1")
+        assert hint == RunHint("31", "shop-1:all", "d-1", "b" * 40)
+
+    @pytest.mark.parametrize("strange", [None, 7, {"id": "b" * 40}, "main", "b" * 41])
+    def test_what_is_no_commit_is_none(self, strange: Any) -> None:
+        assert read({"object_kind": "pipeline", "object_attributes": {"id": 31, "sha": strange}}).commit == ""
 
     def test_the_name_tells_the_intent_where_the_variables_do_not(self) -> None:
         hint = read({"object_kind": "pipeline", "object_attributes": {"id": 31, "name": "gonogo shop-1:all", "variables": []}})

@@ -13,6 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
+from bot.ports import Question
 from bot.providers.ci.buildbot.door import Door
 from bot.providers.ci.buildbot.events import PAUSE
 from bot.providers.ci.buildbot.provider import BuildbotCI, Setup
@@ -84,6 +85,7 @@ KIND = CIKind(
     name="buildbot",
     title="Buildbot",
     build=build,
+    costs={Question.TESTS: 3, Question.FREEZES: 0},  # the builder, what is awaited, its builds
     options={
         "url": Option("The address of Buildbot's pages.", required=True),
         "builder": Option("The builder that deploys the service.", required=True),

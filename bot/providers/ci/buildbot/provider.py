@@ -237,6 +237,7 @@ class BuildbotCI:
             if not error.perhaps_done:
                 await self._starts.refused(request.correlation)
                 raise
+            await self._starts.unanswered(request.correlation, error.status)
             return await self._without_answer(request.correlation, error)
         begun = _begun(result)
         if begun is None:

@@ -9,6 +9,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
+from bot.ports import Question
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.deployments import Deployments
@@ -166,6 +167,7 @@ KIND = CIKind(
     name="github",
     title="GitHub Actions",
     build=build,
+    costs={Question.TESTS: 3, Question.FREEZES: 0},  # runs, checks, statuses
     options={
         "repository": Option("The repository as owner/name.", required=True),
         "workflow": Option("The workflow file that deploys; deploy.yml by default."),

@@ -133,6 +133,7 @@ class Runs:
             if not error.perhaps_done:
                 await self._starts.refused(request.correlation)
                 raise
+            await self._starts.unanswered(request.correlation, error.status)
             return await self._settle(request.correlation, ())
         if reply.data is None:  # 204: GitHub Enterprise Server up to 3.19 does not name the run
             await self._starts.taken(request.correlation)

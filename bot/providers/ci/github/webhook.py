@@ -18,7 +18,8 @@ from bot.ports import RunHint
 
 VENDOR = "GitHub"
 _CORRELATION = re.compile(r"(?<!\S)[\w.-]+-\d+:[\w:.-]+(?!\S)", re.ASCII)
-
+_OF_COMMITS = frozenset({"check_suite", "check_run"})
+"""Events that say nothing of a run, but that the checks of a commit have changed."""
 _RULE = re.compile(r"/actions/runs/(\d{1,20})/deployment_protection_rule\Z", re.ASCII)
 """Only the number is read of the address in a payload; what is called is made of the configured repository."""
 
@@ -56,8 +57,13 @@ def _hint(event: str, payload: Any, delivery: str) -> RunHint:
     if event == "workflow_run":
         run = payload["workflow_run"]
         title = _CORRELATION.search(str(run.get("display_title") or ""))
-        return RunHint(str(int(run["id"])), title[0] if title else "", delivery)
+        return RunHint(str(int(run["id"])), title[0] if title else "", delivery, _sha(run.get("head_sha")))
     if event == "deployment_protection_rule":
         return RunHint(str(int(_RULE.search(payload["deployment_callback_url"])[1])), delivery=delivery)  # type: ignore[index] # TypeError: 400
-    payload.keys()  # whatever else it is, it must be an object
-    return RunHint("", delivery=delivery)
+    named = payload.get(event)  # whatever else it is, it must be an object
+    commit = payload.get("sha") if event == "status" else named.get("head_sha") if event in _OF_COMMITS else ""
+    return RunHint("", delivery=delivery, commit=_sha(commit))
+
+
+def _sha(value: Any) -> str:
+    return value if isinstance(value, str) else ""

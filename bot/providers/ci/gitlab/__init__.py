@@ -10,6 +10,7 @@ import re
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
+from bot.ports import Question
 from bot.providers.ci.gitlab import webhooks
 from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
@@ -80,6 +81,7 @@ KIND = CIKind(
     "gitlab",
     "GitLab CI",
     build,
+    costs={Question.TESTS: 2},  # pipelines, and the report of the one that decides
     options={
         "project": Option("The project: its path (`group/project`) or its id.", required=True),
         "ref": Option("The branch whose .gitlab-ci.yml runs; the project's default branch when missing. The commit travels as a variable."),

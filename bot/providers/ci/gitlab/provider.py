@@ -202,6 +202,7 @@ class GitLabCI:
             if not error.perhaps_done:
                 await self._starts.refused(request.correlation)
                 raise _explained(error, branch) from error
+            await self._starts.unanswered(request.correlation, error.status)
             return await self._found_again(request.correlation, error)
         run = str(created["id"])
         await self._starts.became(request.correlation, run)

@@ -80,7 +80,13 @@ def read(headers: Mapping[str, str], body: bytes) -> RunHint:
         raise IntegrationError("This notice is not JSON.", vendor=reading.VENDOR, status=400, retry=False) from error
     if not isinstance(data, dict):
         raise IntegrationError("This notice is not an object.", vendor=reading.VENDOR, status=400, retry=False)
-    return RunHint(_run(data), _correlation(data), delivery)
+    return RunHint(_run(data), _correlation(data), delivery, _commit(data))
+
+
+def _commit(data: Mapping[str, Any]) -> str:
+    """Name the commit of a pipeline. A job's event says nothing more of the commit than its pipeline's, which follows."""
+    found = _attributes(data).get("sha")
+    return found if isinstance(found, str) else ""
 
 
 def _run(data: Mapping[str, Any]) -> str:

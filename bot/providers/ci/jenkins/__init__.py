@@ -12,6 +12,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
+from bot.ports import Question
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.server import VENDOR, Server
 from bot.providers.ci.mirror import Mirror, token_for
@@ -98,6 +99,7 @@ KIND = CIKind(
     name="jenkins",
     title="Jenkins",
     build=build,
+    costs={Question.FREEZES: 0},
     options={
         "url": Option("Jenkins' address, with its prefix if it has one", required=True),
         "user": Option("the Jenkins user whose API token the bot has", required=True),

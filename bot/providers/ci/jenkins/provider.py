@@ -227,6 +227,7 @@ class Jenkins:
             if not error.perhaps_done:
                 await self._starts.refused(correlation)
                 raise
+            await self._starts.unanswered(correlation, error.status)
             return await self._perhaps_begun(correlation, error)
         except IntegrationError:
             await self._starts.refused(correlation)

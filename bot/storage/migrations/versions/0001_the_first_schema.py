@@ -94,7 +94,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.UniqueConstraint("service", "number"),
     )
     with op.batch_alter_table("deployment", schema=None) as batch_op:
-        batch_op.create_index("deployment_commit", ["service", "environment", "commit"], unique=False)
+        batch_op.create_index("deployment_commit", ["commit", "service", "environment"], unique=False)
         batch_op.create_index("deployment_landed", ["landed_at"], unique=False)
         batch_op.create_index("deployment_changed", ["state_since"], unique=False)
         batch_op.create_index("deployment_place", ["service", "environment", "number"], unique=False)
