@@ -11,7 +11,21 @@ from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.people import Person
-from bot.ports import CIRun, Cohort, Profile, Quality, QualityState, Resolved, RunHint, RunState, Shift, Stage, StartRequest, Window
+from bot.ports import (
+    CIRun,
+    Cohort,
+    GateAnswer,
+    Profile,
+    Quality,
+    QualityState,
+    Resolved,
+    RunHint,
+    RunState,
+    Shift,
+    Stage,
+    StartRequest,
+    Window,
+)
 from tests.services.conftest import PEOPLE
 from tests.services.process import How, Process
 
@@ -131,8 +145,8 @@ class HeldCI:
         if how is How.LOST:
             raise away("the CI")
 
-    async def open_gate(self, run: str) -> None:
-        raise AssertionError(run)
+    async def open_gate(self, run: str, environment: str) -> GateAnswer:
+        raise AssertionError(run, environment)
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         raise AssertionError(headers, body)
