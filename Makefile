@@ -14,7 +14,7 @@ WORKERS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms bench mutants faults hostile test-emulator test-emulate test-buildbot test-install lock image clean
+.PHONY: help demo test check format lint types rooms bench mutants faults machine hostile test-emulator test-emulate test-buildbot test-install lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -71,6 +71,9 @@ mutants: $(VENV)/.dev ## Change the rules one small fault at a time, and see whe
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends
 	@$(BIN)/python -m pytest -q -m faults --timeout=1200 $(ARGS)
+
+machine: $(VENV)/.dev ## The long run of the state machine: 2,000 examples of everybody saying everything while providers answer when they please
+	@GONOGO_MACHINE_EXAMPLES=2000 $(BIN)/python -m pytest -q -s --timeout=7200 tests/services/test_machine.py $(ARGS)
 
 hostile: $(VENV)/.dev ## The large floods: 1,100 half-open connections against a bot with 1,024 descriptors
 	@$(BIN)/python -m pytest -q -s -m hostile $(ARGS)

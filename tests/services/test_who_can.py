@@ -27,7 +27,7 @@ async def test_a_refusal_names_members_of_the_role(team: Team) -> None:
 
 
 @pytest.mark.case("card-and-people-14")
-@pytest.mark.parametrize(("members", "says"), [(3, "<@U1>, <@U2> and <@U3>."), (4, "<@U1>, <@U2> and <@U3> and 1 other."), (0, "")])
+@pytest.mark.parametrize(("members", "says"), [(3, "<@U1>, <@U2> and <@U3>."), (4, "<@U1>, <@U2>, <@U3> and 1 other."), (0, "")])
 async def test_of_many_people_a_few_are_named_and_the_others_counted(team: Team, members: int, says: str) -> None:
     crowd = frozenset(Person("T1", f"U{number}") for number in range(1, members + 1))
     roles = {**CATALOG.roles, "release_manager": replace(CATALOG.roles["release_manager"], people=crowd, groups=frozenset())}

@@ -1,0 +1,223 @@
+"""What must hold after every step, asked of the database file itself, at the very moment, past everything that is tested."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from bot.domain.commands import Command, RollBack
+from bot.ports import Answer, Intent, StartRequest
+from tests.services.held import COMMITS, HeldCI
+
+ENDED_BY = {
+    "rollback": {"started", "smoke", "step done", "landed", "verified", "accepted", "go"},
+    "cancel": {"go", "started", "landed"},
+    "reject": {"go", "started", "landed"},
+    "expired": {"go", "started", "landed"},
+}
+"""What cannot be written down after each of these, about the same deployment."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A button as somebody saw it: what it carries, and what it was about."""
+
+    action: str
+    deployment: str
+    token: str
+    target: str = ""
+    base: str = ""
+
+
+@dataclass(eq=False)
+class Promises:
+    """The invariants. ``rows`` asks the file, which shows what is committed at this moment."""
+
+    file: sqlite3.Connection
+    ci: HeldCI
+    shown: dict[str, Shown] = field(default_factory=dict)
+    """What each command that was clicked had been shown, by the command's key."""
+    although: set[str] = field(default_factory=set)
+    """Who was rolled back on a lead's word, although nobody knew what lay between."""
+    begun_at: dict[str, int] = field(default_factory=dict)
+    """The newest audit entry when each command was said."""
+
+    def rows(self, question: str, *about: object) -> list[Any]:
+        """Ask the file."""
+        return self.file.execute(question, about).fetchall()
+
+    def one(self, question: str, *about: object) -> Any:
+        """Ask the file for one row, or None."""
+        found = self.rows(question, *about)
+        return found[0] if found else None
+
+    def newest_entry(self) -> int:
+        """Give the number of the newest audit entry."""
+        return int(self.one("select coalesce(max(n), 0) n from audit")["n"])
+
+    # The moment of a call -----------------------------------------------------------------------------------------------------------------
+
+    def starting(self, request: StartRequest) -> None:
+        """A run is being started: whoever starts it has the place's newest permit, and nothing keeps it from going."""
+        subject, where = request.inputs["deployment"], request.environment
+        holder = self.one("select deployment d from claim where environment = ?", where)
+        assert holder is not None, f"{request.correlation} is started without the claim"
+        assert holder["d"] == subject, f"{request.correlation} is started, but {holder['d']} has the place"
+        found = self.one("select * from deployment where id = ?", subject)
+        assert found["state"] == "rolling out", f"{request.correlation} is started, but {subject} is {found['state']}"
+        if request.action == "rollback":
+            self._goes_back(found)
+        else:
+            self._goes_forward(found, request)
+
+    def _goes_back(self, back: Any) -> None:
+        undone = back["undoes"]
+        if undone not in self.although:
+            assert not self.ci.lies_between(back["commit"], back["base_commit"]), f"{back['id']} goes back over the migration"
+        assert self.rows("select n from audit where action = 'rollback' and deployment = ?", undone), "it is written down first"
+
+    def _goes_forward(self, found: Any, request: StartRequest) -> None:
+        subject = found["id"]
+        assert not self.rows("select * from lock where environment = ?", found["environment"]), f"{subject} goes forward while locked"
+        assert not self.rows('select * from quarantine where "commit" = ?', found["commit"]), f"{subject} goes forward in quarantine"
+        strays = self.rows("select run from stray where environment = ? and deployment != ?", found["environment"], subject)
+        assert not strays, f"{subject} goes forward while nobody knows what {strays[0]['run']} does"
+        steps = self.rows("select run from step where deployment = ? and run != ''", subject)
+        if not steps and request.correlation not in self.ci.runs:
+            self._first_step(found)
+
+    def _first_step(self, found: Any) -> None:
+        subject, base = found["id"], found["base_commit"]
+        live = self.one("select * from live where environment = ?", found["environment"])
+        assert live["commit"] == base, f"{subject} was approved over {base[0]}, and {live['commit'][0]} is live"
+        assert self.rows("select * from mark where deployment = ? and key = 'item:support'", subject), f"{subject} goes unticked"
+        approved = self.rows(
+            'select "by" from decision where deployment = ? and approved and "commit" = ? and base = ? and "by" != ?',
+            subject, found["commit"], base, found["requested_by"],
+        )  # fmt: skip
+        assert approved, f"{subject} goes unapproved"
+        if found["commit"] < base:
+            assert not self.ci.lies_between(found["commit"], base), f"{subject} goes forward to before the migration"
+        assert self.rows("select n from audit where action = 'go' and deployment = ?", subject), (
+            f"{subject} starts before it is written that it goes"
+        )
+
+    def cancelling(self, run: str) -> None:
+        """A run is being stopped: that somebody wished it is written down already."""
+        if run.startswith("test:"):
+            return
+        subject = run.partition(":")[0]
+        wished = "select n from audit where deployment = ? and action in ('rollback', 'given up', 'not stopped')"
+        assert self.rows(wished, subject), f"{run} is stopped before it is written down why"
+
+    # What somebody is told ----------------------------------------------------------------------------------------------------------------
+
+    def answered(self, intent: Intent, answer: Answer | None) -> None:
+        """Somebody has read an answer: it is so."""
+        if answer is None:
+            return
+        holds = getattr(self, f"_{answer.name}", None)
+        if holds is not None:
+            holds(intent, answer, intent.command)
+
+    def _did(self, intent: Intent, action: str, subject: str = "") -> bool:
+        since = self.begun_at[intent.key]
+        who = f"{intent.by.team}/{intent.by.user}"
+        question = "select n from audit where n > ? and actor = ? and action = ? and outcome = 'done' and deployment like ?"
+        return bool(self.rows(question, since, who, action, subject or "%"))
+
+    def _rolling_back(self, intent: Intent, answer: Answer, command: RollBack) -> None:
+        subject = answer.facts["id"]
+        assert self._did(intent, "rollback", subject), f"{intent.by} was told that {subject} is rolled back"
+        if command.although_unknown:
+            self.although.add(subject)
+        shown = self.shown.get(intent.key)
+        if shown is not None:
+            target = COMMITS[answer.facts["target"]]
+            assert target == shown.target, f"{shown.target[0]} was shown, and {target[0]} comes back"
+
+    def _approved(self, intent: Intent, answer: Answer, _command: Command) -> None:
+        shown = self.shown.get(intent.key)
+        subject = answer.facts["id"]
+        bases = [row["base"] for row in self.rows('select base from decision where deployment = ? and "by" = ?', subject, str(intent.by))]
+        assert bases, f"{intent.by} was told that {subject} is approved"
+        assert shown is None or shown.base in bases, f"{intent.by} saw what {subject} changes over {shown and shown.base}"
+
+    def _locked(self, intent: Intent, _answer: Answer, _command: Command) -> None:
+        assert self._did(intent, "lock")
+        undone = self.rows("select n from audit where n > ? and action = 'unlock'", self.begun_at[intent.key])
+        assert undone or self.rows("select * from lock where deployment = ''"), "it was told that it is locked"
+
+    def _cancelled(self, _intent: Intent, answer: Answer, _command: Command) -> None:
+        assert self._state(answer.facts["id"]) == "cancelled"
+
+    def _rejected(self, _intent: Intent, answer: Answer, _command: Command) -> None:
+        assert self._state(answer.facts["id"]) == "rejected"
+
+    def _state(self, subject: str) -> str:
+        return str(self.one("select state from deployment where id = ?", subject)["state"])
+
+    # After every step ---------------------------------------------------------------------------------------------------------------------
+
+    def all_hold(self) -> None:
+        """Ask everything that must hold whenever the process has come to rest."""
+        self._one_run_or_unclear()
+        self._leads_as_told()
+        self._worse_is_said()
+        self._written_in_order()
+
+    def _one_run_or_unclear(self) -> None:
+        going = [run for run, truth in self.ci.runs.items() if not truth.state.is_final and truth.request.action != "test"]
+        if len(going) < 2:
+            return
+        unclear = self.rows("select run from stray") or self.rows("select why from place where unclear != ''")
+        stands_down = self.rows("select id from deployment where kind = 'rollback' and state = 'rolling out'") and not [
+            run for run in going if self.ci.runs[run].request.action == "rollback"
+        ]
+        assert unclear or stands_down, f"{' and '.join(going)} run at once, and it is shown as clear"
+
+    def _leads_as_told(self) -> None:
+        told: dict[str, str] = {}
+        for body in self._said("lead_changed"):
+            told[body["deployment"]] = body["facts"]["lead"]
+        for subject, lead in told.items():
+            now = self.one("select lead from deployment where id = ?", subject)["lead"]
+            assert now == lead, f"it was said that {lead} leads {subject}, and {now} does"
+
+    def _said(self, template: str) -> list[Any]:
+        bodies = (json.loads(row["body"]) for row in self.rows("select body from outbox order by n"))
+        return [body for body in bodies if body["template"] == template]
+
+    def _worse_is_said(self) -> None:
+        worst: dict[str, float] = {}
+        for body in self._said("degraded"):
+            worst[body["deployment"]] = _errors(body["facts"]["snapshot"]["findings"])
+        for row in self.rows("select id from deployment where state in ('rolling out', 'watching') and kind = 'forward'"):
+            newest = self.one("select * from snapshot where deployment = ? and label != 'baseline' order by at desc limit 1", row["id"])
+            body = json.loads(newest["body"]) if newest else {}
+            if body.get("verdict") == "degraded":
+                now = _errors(body["findings"])
+                assert now < 1.5 * worst.get(row["id"], 0.0), f"{row['id']} has {now} errors, and {worst.get(row['id'])} were said"
+
+    def _written_in_order(self) -> None:
+        over: dict[str, set[str]] = {}
+        for row in self.rows("select action, deployment, outcome from audit where deployment != '' order by n"):
+            subject, action = row["deployment"], row["action"]
+            if row["outcome"] != "done":
+                continue
+            assert action not in over.get(subject, ()), f"{subject}: {action} is written down after its end"
+            over.setdefault(subject, set()).update(ENDED_BY.get(action, ()))
+
+
+def _errors(findings: Sequence[Any]) -> float:
+    return max((finding["current"] or 0.0 for finding in findings), default=0.0)
+
+
+def opened(path: str) -> sqlite3.Connection:
+    """Open the file beside the process that is tested, to read alone."""
+    file = sqlite3.connect(f"file:{path}?mode=ro", uri=True, isolation_level=None)
+    file.row_factory = sqlite3.Row
+    return file

@@ -1,0 +1,256 @@
+"""The world of the state machine: a team, its bot on the real store, and providers that answer when they are told to."""
+
+from __future__ import annotations
+
+import itertools
+import shutil
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from bot.catalog.paths import path_patterns
+from bot.domain.card import Action
+from bot.domain.catalog import (
+    ApprovalRule,
+    AutomaticGate,
+    AutomaticRollback,
+    Catalog,
+    ChecklistItem,
+    EnvironmentPolicy,
+    GateKind,
+    Strategy,
+    StrategyStep,
+)
+from bot.domain.commands import Approve, Command, Deploy, Tick
+from bot.domain.shown import seen_on, token
+from bot.engine.simulated import VirtualClock
+from bot.ports import Answer, Intent, Live, Place, Providers
+from bot.services import board, desk
+from bot.services.house import House, Pace
+from bot.services.people import People
+from bot.storage.database import open_database
+from bot.wiring import released
+from tests.services.conftest import CATALOG, PEOPLE, SHOP, Quiet
+from tests.services.held import COMMITS, HeldCI, HeldDirectory, HeldRota, Truth, TurningNumbers
+from tests.services.process import How, Process, Store, VirtualLoop
+from tests.services.promises import Promises, Shown, opened
+
+MINUTE = timedelta(minutes=1)
+PRODUCTION = EnvironmentPolicy(
+    "production", "canary", gates=(AutomaticGate(GateKind.TESTS),), checklist=(ChecklistItem("support", "support briefed", "support"),),
+    approvals=(ApprovalRule("release_manager"),), smoke=False, watch=3 * MINUTE, countdown=2 * MINUTE, summary_after=None,
+)  # fmt: skip
+CANARY = Strategy("canary", "canary", (StrategyStep(5, MINUTE), StrategyStep(100, MINUTE)))
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """How one example is set up."""
+
+    holds: frozenset[str] = frozenset()
+    migration: str = ""
+    is_deaf: bool = False
+    locks: bool = False
+    counts_down: bool = False
+    at_once: How = How.DONE
+
+
+class Inline(Executor):
+    """Does at once what a thread would do: the order of things is the same every time."""
+
+    def submit(self, do: Callable[..., Any], /, *args: Any, **named: Any) -> Future[Any]:
+        """Do it."""
+        done: Future[Any] = Future()
+        try:
+            done.set_result(do(*args, **named))
+        except BaseException as error:  # noqa: BLE001 - as an executor has it
+            done.set_exception(error)
+        return done
+
+
+@dataclass(eq=False)
+class World:
+    """Everything that the machine's rules act on."""
+
+    folder: Path
+    setting: Setting
+    clock: VirtualClock
+    runs: dict[str, Truth] = field(default_factory=dict)
+    cards: list[Shown] = field(default_factory=list)
+    keys: Iterator[int] = field(default_factory=itertools.count)
+    loop: VirtualLoop = field(init=False)
+    process: Process = field(init=False)
+    house: House = field(init=False)
+    ci: HeldCI = field(init=False)
+    numbers: TurningNumbers = field(init=False)
+    promises: Promises = field(init=False)
+    answers: dict[str, Answer | None] = field(default_factory=dict)
+
+    def open(self) -> None:
+        """Start the bot on the file that is there."""
+        self.loop = VirtualLoop(self.clock)
+        self.process = Process(self.loop, self.clock, self.setting.holds, self.setting.at_once)
+        self.numbers = TurningNumbers()
+        self.loop.run_until_complete(self._open())
+        self.promises = Promises(opened(str(self.folder / "team.db")), self.ci)
+        self.ci.starting, self.ci.cancelling = self.promises.starting, self.promises.cancelling
+        self.process.answered = self._answered
+
+    async def _open(self) -> None:
+        process = self.process
+        process.database = await open_database(f"sqlite+aiosqlite:///{self.folder / 'team.db'}")
+        writer: Any = process.database.writer
+        writer._thread.shutdown()
+        writer._thread = Inline()
+        catalog = self._catalog()
+        self.ci = HeldCI(process, _unheard, _unheard, self.setting.migration, self.setting.is_deaf, self.runs)
+        providers = {"shop": Providers(self.ci, self.numbers, HeldRota(process))}
+        people = People(catalog, HeldDirectory(process))
+        self.house = House(catalog, Store(process), self.clock, providers, people, Quiet(), Pace(MINUTE, MINUTE, MINUTE))
+        process.registry = released(lambda: self.house)
+        process.database.store.newest_version = process.registry.newest
+        process.carry_out_command = lambda intent: desk.carry_out(self.house, intent)
+
+    def _catalog(self) -> Catalog:
+        rule = AutomaticRollback.COUNTDOWN if self.setting.counts_down else AutomaticRollback.OFF
+        production = replace(PRODUCTION, automatic_rollback=rule, lock_after_rollback=self.setting.locks)
+        shop = replace(SHOP, environments={"production": production}, migrations=path_patterns(["migrations/*"]))
+        return replace(CATALOG, services={"shop": shop}, strategies={"canary": CANARY})
+
+    def close(self) -> None:
+        """Stop the bot."""
+        self.promises.file.close()
+        self.loop.run_until_complete(self._close())
+        self.loop.close()
+
+    async def _close(self) -> None:
+        await self.process.end()
+        await self.process.database.close()
+
+    # What happens -------------------------------------------------------------------------------------------------------------------------
+
+    def settles(self) -> None:
+        """Go on until everything waits."""
+        self.loop.run_until_complete(self.process.settle())
+
+    def passes(self, time: timedelta) -> None:
+        """Let time pass."""
+        self.loop.run_until_complete(self.process.passes(time))
+
+    def says(self, name: str, command: Command, shown: Shown | None = None) -> str:
+        """Have somebody say something; gives the command's key."""
+        key = f"key {next(self.keys)} of {name}"
+        if shown is not None:
+            self.promises.shown[key] = shown
+        self.promises.begun_at[key] = self.promises.newest_entry()
+        self.process.say(Intent(key, command, PEOPLE[name], Place("C2"), self.clock.now()))
+        self.settles()
+        return key
+
+    def _answered(self, intent: Intent, answer: Answer | None) -> None:
+        self.answers[intent.key] = answer
+        self.promises.answered(intent, answer)
+
+    def waits_for_answer(self, name: str) -> bool:
+        """Tell whether a command of somebody's is under way: one person's commands are carried out in their order."""
+        return any(key.endswith(f" of {name}") for key in self.process.inbox)
+
+    def deployments(self) -> list[str]:
+        """Name the forward deployments, newest first."""
+        return [row["id"] for row in self.promises.rows("select id from deployment where kind = 'forward' order by number desc")]
+
+    def lead_of(self, subject: str) -> str:
+        """Name a deployment's lead; bo where there is none."""
+        lead = self.promises.one("select lead from deployment where id = ?", subject)["lead"]
+        return next((name for name, person in PEOPLE.items() if str(person) == lead), "bo")
+
+    def looks_at(self, subject: str) -> list[Shown]:
+        """Look at a card; gives its buttons, newest last."""
+        card = self.loop.run_until_complete(board.card_of(self.house, subject))
+        assert card is not None
+        seen = seen_on(card)
+        found = [Shown(str(action), subject, token(Action(action), seen), seen.target, seen.base) for action in card.actions]
+        self.cards += found
+        return found
+
+
+def _unheard(_: object) -> None: ...
+
+
+# What examples begin with -----------------------------------------------------------------------------------------------------------------
+
+
+def _fresh(_world: World) -> None: ...
+
+
+def _waiting(world: World) -> None:
+    world.says("ana", Deploy("shop", "production", "v2"))
+    world.passes(MINUTE)
+
+
+def _approved(world: World) -> None:
+    _waiting(world)
+    world.says("cy", Tick(world.deployments()[0], ("support",)))
+    world.passes(MINUTE)
+    world.says("bo", Approve(world.deployments()[0]))
+
+
+def _holding(world: World) -> None:
+    _approved(world)
+    world.passes(MINUTE)
+
+
+def _watched(world: World) -> None:
+    _approved(world)
+    world.passes(4 * MINUTE)
+    world.says("cy", Deploy("shop", "production", "v3"))
+    world.passes(MINUTE)
+
+
+SCENES: dict[str, tuple[Callable[[World], None], How]] = {
+    "fresh": (_fresh, How.DONE),
+    "waiting": (_waiting, How.DONE),
+    "rolling out": (_approved, How.OK),
+    "holding": (_holding, How.DONE),
+    "watched": (_watched, How.DONE),
+}
+"""What an example can begin with, and how looks at runs were answered until then."""
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A world that has been prepared once, to be copied for every example."""
+
+    folder: Path
+    at: datetime
+    runs: dict[str, Truth]
+
+    def copied(self, to: Path, setting: Setting) -> World:
+        """Begin an example."""
+        shutil.copytree(self.folder, to)
+        world = World(to, setting, VirtualClock(self.at), {run: replace(truth) for run, truth in self.runs.items()})
+        world.open()
+        return world
+
+
+def prepared(name: str, migration: str, folder: Path) -> Scene:
+    """Play what an example begins with, and keep the file."""
+    folder.mkdir()
+    play, at_once = SCENES[name]
+    world = World(folder, Setting(migration=migration, at_once=at_once), VirtualClock())
+    world.open()
+    world.loop.run_until_complete(_settled(world))
+    play(world)
+    world.close()
+    return Scene(folder, world.clock.at, world.runs)
+
+
+async def _settled(world: World) -> None:
+    """Have v0 and v1 verified, v1 live."""
+    async with world.process.database.store.transaction() as tx:
+        for version in ("v0", "v1"):
+            now = world.clock.now() + (MINUTE if version == "v1" else timedelta(0))
+            await tx.set_live(Live("shop", "production", COMMITS[version], version, now, "", PEOPLE["ana"], now))
