@@ -114,8 +114,8 @@ DOORS: dict[str, Knock] = {
     "mention.mentioned": _mentions,
 }
 """How an outsider knocks at each door; the doors are the listeners of ``handlers.slack``."""
-TO_ONE_PERSON = {"acknowledge_request", "ask_lead"}
-"""Messages to one person: to whoever is on call, and to the lead, whom the authority let in when they were named."""
+TO_ONE_PERSON = {"acknowledge_request", "ask_lead", "LATE_ANSWER"}
+"""Messages to one person: to whoever is on call, to the lead, whom the authority let in when they were named, and what somebody asked."""
 
 
 def _listeners() -> set[str]:
@@ -139,7 +139,7 @@ def _said_to_one_person() -> set[str]:
     ]  # fmt: skip
     to = {call: next((each.value for each in call.keywords if each.arg == "to"), None) for call in calls}
     places = ast.Constant | ast.IfExp  # the channel, the thread, or one of the two
-    return {ast.literal_eval(call.args[1]) for call, value in to.items() if value is not None and not isinstance(value, places)}
+    return {ast.unparse(call.args[1]).strip("'") for call, value in to.items() if value is not None and not isinstance(value, places)}
 
 
 @pytest.mark.case("trust-4")

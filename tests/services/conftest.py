@@ -459,7 +459,7 @@ def readable(text: str) -> str:
 async def working(folder: Path, **production: Any) -> AsyncIterator[Team]:
     """A team with v1 verified in staging and in production; ``production`` changes how production is deployed to."""
     shop = replace(SHOP, environments={"staging": STAGING, "production": replace(PRODUCTION, **production)})
-    catalog = replace(CATALOG, services={"shop": shop})
+    catalog = replace(CATALOG, roles=dict(CATALOG.roles), services={"shop": shop})
     database = await open_database(f"sqlite+aiosqlite:///{folder / 'team.db'}")
     clock, ci, numbers, rota, workspace = VirtualClock(), ToldCI(), ToldNumbers(), ToldRota(), Workspace()
     providers = {"shop": all_outside(Providers(ci, numbers, rota))}
