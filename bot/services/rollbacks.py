@@ -124,11 +124,8 @@ async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     if undone is not None and (standing is None or not command.ref):
         raise NotPossible(_no_further(undone, standing))
     if standing is None:
-        live = await reader.live(command.service, command.environment)
-        found = f"{live.version} is live in {command.service} {command.environment}, and no deployment of ours brought it" if live else ""
-        raise NotPossible(
-            f"{found or f'Nothing was deployed to {command.service} {command.environment}'}, so there is nothing to roll back."
-        )
+        place = f"{command.service} {command.environment}"
+        raise NotPossible(f"No deployment of ours brought what is live in {place}, so there is nothing to roll back.")
     return standing
 
 

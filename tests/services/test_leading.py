@@ -80,7 +80,7 @@ async def test_one_click_of_the_lead_goes_back_while_it_runs(team: Team) -> None
     said = await team.says("bo", RollBack(deployment=v2, reason="carts are lost"), key="click")
     assert said == "Rolling shop in production back to *v1*. The card shows how it goes."
     assert await team.says("bo", RollBack(deployment=v2), key="click") == said, "the same click, delivered twice"
-    assert "is rolling back already" in await team.says("bo", RollBack(deployment=v2))
+    assert "is rolling back to v1 already, as shop-3." in await team.says("bo", RollBack(deployment=v2))
     await team.passes(MINUTE)
     assert "rolled back to v1 by <@UBO>" in await team.shown(v2)
     assert "Reason: carts are lost" in (await team.said("rolled_back"))[0]
@@ -179,7 +179,7 @@ async def test_what_can_be_gone_back_to_is_named(swift: Team) -> None:
 
 
 async def test_nothing_deployed_is_nothing_to_roll_back(team: Team) -> None:
-    assert "v1 is live in shop production, and no deployment of ours brought it, so there is nothing to roll back." in await team.says(
+    assert "No deployment of ours brought what is live in shop production, so there is nothing to roll back." in await team.says(
         "bo", RollBack("shop", "production", reason="x")
     )
 

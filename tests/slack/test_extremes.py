@@ -59,6 +59,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "need": "optional",
         "at": AT,
         "clears_at": AT,
+        "as_of": AT,
     }
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,

@@ -43,6 +43,7 @@ GATE = {
     "need": "required",
     "at": "",
     "clears_at": "",
+    "as_of": "",
 }
 STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2)
 ROW = {
