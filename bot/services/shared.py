@@ -28,7 +28,7 @@ from bot.domain.errors import IntegrationError, NotAskedYet
 from bot.ports import TEST, CIProvider, CIRun, Clock, Costs, OnCallSchedule, Providers, Quality, QualityState, Question, Shift, StartRequest
 
 FRESH, LONGEST = timedelta(seconds=15), timedelta(minutes=15)
-UNDER_WAY = timedelta(seconds=30)
+UNDER_WAY = timedelta(seconds=5)
 """For so long at most an answer counts that will soon be another one: tests that run, or are about to be started."""
 SILENT = timedelta(minutes=1)
 """For so long at most nobody else asks a vendor that has not answered."""

@@ -18,7 +18,7 @@ from tests.conversations.conftest import World
 async def test_everything_that_is_well_is_said_to_be_well(world: World) -> None:
     report, good = await examine(world.settings)
     assert good, report
-    assert report.startswith("Slack\n  ✓ token: workspace T0SANDBOX, bot user Go/No-Go.\n  ✓ scopes: all 8 are there.\n  ✓ clock: agrees")
+    assert report.startswith("Slack\n  ✓ token: workspace T0SANDBOX, bot user Go/No-Go.\n  ✓ scopes: all 9 are there.\n  ✓ clock: agrees")
     assert "storefront · local\n  ✓ repository: " in report
     assert "pipeline.yml of the newest commit has: test, deploy, smoke." in report
     assert "storefront · rota (on call)\n  ✓ on call: U0BO until " in report

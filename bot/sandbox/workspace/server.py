@@ -18,8 +18,17 @@ from bot.sandbox.workspace.sockets import Sockets
 from bot.sandbox.workspace.state import Channel, Json, State, User
 
 SCOPES = frozenset(
-    ["commands", "chat:write", "users:read", "usergroups:read", "channels:history", "groups:history", "files:write", "im:write",
-     "app_mentions:read"]
+    [
+        "commands",
+        "chat:write",
+        "users:read",
+        "usergroups:read",
+        "channels:history",
+        "groups:history",
+        "files:write",
+        "im:write",
+        "app_mentions:read",
+    ]
 )  # the manifest's
 ANSWER_LIFE, MOST_ANSWERS = 1800.0, 5
 """Seconds and uses of a response_url."""
