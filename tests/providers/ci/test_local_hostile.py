@@ -211,10 +211,15 @@ async def test_a_hostile_pipeline_is_refused_with_a_sentence_and_holds_nobody_up
         await pipeline.read(text)
     assert said in str(refused.value)
     assert not refused.value.retry
+    assert min([await _seconds(text) for _ in range(5)]) < 0.05, name
+
+
+async def _seconds(text: str) -> float:
+    """Say how much CPU time of ours reading takes; whatever else goes on in this process at times is in it too."""
     began = time.process_time()
     with pytest.raises(IntegrationError):
         await pipeline.read(text)
-    assert time.process_time() - began < 0.05, name  # CPU time of our own, warmed up
+    return time.process_time() - began
 
 
 @pytest.mark.case("trust-6")
