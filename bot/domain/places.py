@@ -45,6 +45,15 @@ class Stray:
     step: str
     since: datetime
     url: str = ""
+    unanswered: bool = False
+    """Whether its start has not been answered: ``run`` is then the name of the intent, by which the run is looked for."""
+
+    @property
+    def in_words(self) -> str:
+        """Say what is not known about it."""
+        if self.unanswered:
+            return f"whether {self.deployment} ({self.step}) was started before it was stopped is not known yet"
+        return f"the run {self.run} of {self.deployment} ({self.step}) was given up and has not been seen to end"
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,8 +112,7 @@ class Ground:
     def in_words(self) -> str:
         """Say why it is not known; empty when it is."""
         if self.strays:
-            stray = self.strays[0]
-            return f"the run {stray.run} of {stray.deployment} ({stray.step}) was given up and has not been seen to end"
+            return self.strays[0].in_words
         return self.doubt.why if self.doubt else ""
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.ports import Run
-from bot.services import starts
+from bot.services import strays
 from bot.services.house import House
 
 SOON = timedelta(seconds=1)
@@ -13,4 +13,4 @@ SOON = timedelta(seconds=1)
 
 async def chase_1(run: Run, house: House, service: str, ci_run: str) -> str:
     """Stop a run that was given up, and look until it has ended."""
-    return str(await run.until("ended", starts.chase, house, service, ci_run, every=SOON))
+    return str(await run.until("ended", strays.chase, house, service, ci_run, every=SOON))

@@ -11,7 +11,7 @@ from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import StepState
 from bot.ports import Answer, Intent, Live, Message, Resolved, Transaction
 from bot.services.house import House, act, facts_of, note
-from bot.services.rollbacks import give_up
+from bot.services.strays import give_up
 
 
 async def quarantine(house: House, intent: Intent, command: Quarantine) -> Answer | None:

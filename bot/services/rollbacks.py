@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -17,14 +17,15 @@ from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.health import worst
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
-from bot.domain.places import Doubt, Stray, Unclear
+from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import Step, StepState, correlation
 from bot.domain.shown import Seen, token
 from bot.domain.trouble import Sort
-from bot.ports import Answer, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
+from bot.ports import Answer, CIRun, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note
 from bot.services.offers import rollback_offer
+from bot.services.strays import give_up
 from bot.services.ways import between, stored_way_back
 
 STAND_DOWN = timedelta(seconds=15)
@@ -259,7 +260,7 @@ async def stand_down(house: House, id: DeploymentId) -> bool | Later:
     left = STAND_DOWN - (house.now() - back.requested_at)
     await _stop_again(house, undone, steps)
     reasons = [(step, await _why_not_stopped(house, undone, step, left)) for step in steps if step.is_under_way]
-    running = [(step, why) for step, why in reasons if why]
+    running = {step.index: why for step, why in reasons if why}
     if running and left > timedelta(0):
         return Later(min(max(SOON, (STAND_DOWN - left) / 2), left + SOON))
     await _say_not_stopped(house, undone, back, running)
@@ -286,9 +287,11 @@ async def _why_not_stopped(house: House, undone: Deployment, step: Step, left: t
         return "the CI provider does not answer"
 
 
-async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, running: Sequence[tuple[Step, str]]) -> None:
+async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, running: Mapping[int, str]) -> None:
+    """Say which steps' runs may still be going, and have them looked for, also one whose start nobody has answered."""
     async with house.store.transaction() as tx:
-        for step, why in running:
+        steps = await tx.steps(undone.id)
+        for step, why in [(steps[index], why) for index, why in running.items() if steps[index].is_under_way]:
             await note(tx, house.now(), "not stopped", undone, outcome="failed", step=step.key, why=why)
             await give_up(house, tx, undone, step)
             facts = {**facts_of(undone), "step": step.key, "why": why, "url": step.run_url, "target": back.version}
@@ -301,7 +304,7 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
         found = await ci.find(correlation(undone.id, undone.requested_at, step, smoke=step.state is StepState.SMOKE))
         if found is None:
             return False
-        step = replace(step, run=found.id, run_url=found.url)
+        step = await _keep_found(house, undone, step, found)
     await ci.cancel(step.run)  # before anything else: to look at a run of ours may open the gate that it waits at
     run = await ci.look(step.run)
     if run.state.is_final:
@@ -310,11 +313,15 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
     return run.state.is_final
 
 
-async def give_up(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
-    """Record a run that may still be going: until it has been seen to end, it is unclear what runs in its place."""
-    if step.run:
-        place = (deployment.service, deployment.environment)
-        await tx.give_up(Stray(*place, step.run, deployment.id, step.key, house.now(), step.run_url))
+async def _keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -> Step:
+    """Store the run of a start that nobody has answered: what has been seen is not looked for again, and is not forgotten."""
+    async with house.store.transaction() as tx:
+        stored = (await tx.steps(undone.id))[step.index]
+        if stored.run or not stored.is_under_way:  # its own runbook was first
+            return stored if stored.run else replace(step, run=run.id, run_url=run.url)
+        found = replace(stored, run=run.id, run_url=run.url)
+        await tx.save_steps(undone.id, [found])
+        return found
 
 
 async def close(house: House, id: DeploymentId) -> str:

@@ -15,12 +15,12 @@ import structlog
 
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
-from bot.domain.places import Doubt, Hindrance, Permit, Stray, Unclear, obstacles
+from bot.domain.places import Hindrance, Permit, obstacles
 from bot.domain.readiness import frozen_by
-from bot.domain.rollout import RunState, Step, StepState, correlation
-from bot.ports import ROLLBACK, TEST, CIRun, Later, Message, Quality, Reader, StartRequest, Transaction
+from bot.domain.rollout import Step, StepState, correlation
+from bot.ports import ROLLBACK, TEST, CIRun, Message, Quality, Reader, StartRequest, Transaction
 from bot.services.house import House, existing, facts_of, note
-from bot.services.rollbacks import give_up
+from bot.services.strays import give_up
 
 log = structlog.get_logger(__name__)
 
@@ -110,9 +110,7 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
         now = await existing(tx, deployment.id)
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
         if permit is None or (found is None and not smoke and await _stands_still(house, tx, now, step)):
-            if found is not None:
-                await give_up(house, tx, now, replace(step, run=found.id, run_url=found.url))
-            return Begun.OVER if now.state is not State.ROLLING_OUT else Begun.STANDS
+            return await _not_permitted(house, tx, now, step, found)
     if found is not None:
         return Found(found, permit)
     action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
@@ -123,6 +121,23 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
     return Found(await ci.start(request), permit)
 
 
+async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, step: Step, found: CIRun | None) -> Begun:
+    """Leave a start that has no permit: a run of it that is there already is given up; where there is none, nothing has to be stopped."""
+    is_over = deployment.state is not State.ROLLING_OUT
+    if found is not None:
+        await give_up(house, tx, deployment, replace(step, run=found.id, run_url=found.url))
+    elif is_over:
+        await _skip(tx, deployment.id, step)
+    return Begun.OVER if is_over else Begun.STANDS
+
+
+async def _skip(tx: Transaction, id: DeploymentId, step: Step) -> None:
+    """Record that a step has not been started, unless a run of it is known by now."""
+    stored = (await tx.steps(id))[step.index]
+    if not stored.run and stored.state is step.state:
+        await tx.save_steps(id, [replace(stored, state=StepState.SKIPPED)])
+
+
 async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Begun:
     """Store what was started. If its permit has ended meanwhile, the run is given up: stopped, and looked for until it has ended."""
     run = found.run
@@ -131,13 +146,7 @@ async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Be
         deployment = await existing(tx, id)
         holds = deployment.state is State.ROLLING_OUT and await tx.is_newest(found.permit)
         if not holds:
-            stored = (await tx.steps(id))[step.index]
-            if not stored.run:
-                sentence = "started, and stopped at once"
-                await tx.save_steps(id, [replace(begun, state=StepState.SKIPPED, sentence=sentence, finished_at=house.now())])
-            await note(tx, house.now(), "given up", deployment, step=step.key, run=run.id)
-            await give_up(house, tx, deployment, begun)
-            return Begun.OVER
+            return await _too_late(house, tx, deployment, begun)
         await tx.save_steps(id, [begun])
         smoke = step.state is StepState.SMOKE
         await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)
@@ -145,6 +154,20 @@ async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Be
             facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": run.url}
             await tx.say(Message(f"{id}:started:{step.key}:{step.attempt}", "step_started", facts, id))
     return Begun.STARTED
+
+
+async def _too_late(house: House, tx: Transaction, deployment: Deployment, begun: Step) -> Begun:
+    """Give up what was started under a permit that has ended, unless a newer one of the same step found the same run."""
+    stored = (await tx.steps(deployment.id))[begun.index]
+    goes_on = deployment.state is State.ROLLING_OUT
+    if stored.run == begun.run and (goes_on or stored.finished_at):  # found meanwhile, and gone on with or seen to its end
+        return Begun.STARTED if goes_on else Begun.OVER
+    if not stored.run and not goes_on:
+        sentence = "started, and stopped at once"
+        await tx.save_steps(deployment.id, [replace(begun, state=StepState.SKIPPED, sentence=sentence, finished_at=house.now())])
+    await note(tx, house.now(), "given up", deployment, step=begun.key, run=begun.run)
+    await give_up(house, tx, deployment, begun)
+    return Begun.OVER
 
 
 async def start_tests(house: House, deployment: Deployment, quality: Quality) -> None:
@@ -173,56 +196,4 @@ async def stop(house: House, deployment: Deployment, step: Step) -> None:
         await ci.cancel(run)
         return
     async with house.store.transaction() as tx:
-        stored = (await tx.steps(deployment.id))[step.index]
-        if not stored.run and stored.state is step.state:
-            await tx.save_steps(deployment.id, [replace(stored, state=StepState.SKIPPED)])
-
-
-# Runs that were given up ------------------------------------------------------------------------------------------------------------------
-
-
-async def chase(house: House, service: str, run: str) -> str | Later | None:
-    """Stop a run that was given up, and look until it has ended; then say what that means for its place."""
-    async with house.store.reading() as reader:
-        stray = next((each for each in await reader.strays(service) if each.run == run), None)
-    if stray is None:
-        return "gone"
-    if service not in house.providers:
-        return "unknown"
-    ci = house.providers[service].ci
-    try:
-        await ci.cancel(run)
-        seen = await ci.look(run)
-    except IntegrationError:
-        return Later(_pause(house, stray))
-    if not seen.state.is_final:
-        return Later(_pause(house, stray))
-    async with house.store.transaction() as tx:
-        await _ended(house, tx, stray, seen)
-    return str(seen.state)
-
-
-def _pause(house: House, stray: Stray) -> timedelta:
-    return house.pace.after(house.now() - stray.since)
-
-
-async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> None:
-    """Take a run off the list. One that did something after it was replaced leaves the place unclear until somebody says what is there."""
-    deployment = await existing(tx, stray.deployment)
-    await tx.found_ended(stray)
-    harmless = run.state in {RunState.CANCELLED, RunState.LOST} and not any(stage.started_at for stage in run.stages)
-    doubtful = not harmless and not await _is_ahead(tx, stray)
-    if doubtful:
-        why = f"the run {stray.run} of {stray.deployment} ({stray.step}), which was given up, has ended only now: {run.state}"
-        await tx.cast_doubt(stray.service, stray.environment, Doubt(Unclear.STRAY, why, house.now()))
-    await note(tx, house.now(), "given up run ended", deployment, run=stray.run, state=str(run.state), unclear=doubtful)
-    facts = {**facts_of(deployment), "run": stray.run, "step": stray.step, "state": str(run.state), "url": stray.url, "doubtful": doubtful}
-    message = Message(f"{stray.deployment}:given-up:{stray.run}", "given_up_ended", facts, stray.deployment)
-    await tx.say(replace(message, to="channel") if doubtful else message)
-
-
-async def _is_ahead(tx: Transaction, stray: Stray) -> bool:
-    """Tell whether what replaces the run has not been started yet, so that it comes after it."""
-    holder = await tx.holder(stray.service, stray.environment)
-    steps = await tx.steps(holder) if holder else ()
-    return bool(steps) and holder != stray.deployment and all(not step.run for step in steps)
+        await _skip(tx, deployment.id, step)

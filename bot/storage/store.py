@@ -215,17 +215,18 @@ class SqlTransaction(SqlReader):
         await self._wake_place(service)
 
     async def give_up(self, stray: Stray) -> None:
-        """Record a run that was given up, and start to look for its end."""
+        """Record a run that was given up, and start to look for its end: each time anew, since it may be given up twice."""
         if await add(self._connection, StrayRow, _plain(stray)):
             self._changed(stray.deployment)
-            await self.start("chase", f"{stray.service} {stray.run}", stray.service, stray.run)
+            await self.start("chase", f"{stray.service} {stray.run} {stray.since.isoformat()}", stray.service, stray.run)
 
     async def found_ended(self, stray: Stray) -> None:
-        """Forget a run that was given up and has ended."""
+        """Forget a run that was given up and has ended; one that is not there is forgotten already."""
         row = table(StrayRow)
-        await self._connection.execute(delete(row).where(row.c.service == stray.service, row.c.run == stray.run))
-        self._changed(stray.deployment)
-        await self._wake_place(stray.service)
+        gone = await self._connection.execute(delete(row).where(row.c.service == stray.service, row.c.run == stray.run))
+        if gone.rowcount:
+            self._changed(stray.deployment)
+            await self._wake_place(stray.service)
 
     async def release(self, id: DeploymentId) -> None:
         """Let go of the claim that a deployment holds, and wake whoever waits for the environment."""

@@ -98,6 +98,7 @@ class StrayRow(SQLModel, table=True):
     deployment: str
     step: str
     url: str = ""
+    unanswered: bool = False
     since: datetime = Field(sa_type=UtcDateTime)
 
 

@@ -280,6 +280,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("step", sa.String(), nullable=False),
         sa.Column("url", sa.String(), nullable=False),
+        sa.Column("unanswered", sa.Boolean(), nullable=False),
         sa.Column("since", UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint("service", "run"),
     )

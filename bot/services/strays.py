@@ -1,0 +1,137 @@
+"""Strays: runs that were given up, and starts that nobody has answered.
+
+Until one has been seen to end, or not to have been started at all, it is unclear what runs in its place.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+
+from bot.domain.deployment import Deployment
+from bot.domain.errors import IntegrationError
+from bot.domain.places import Doubt, Stray, Unclear
+from bot.domain.rollout import RunState, Step, StepState, correlation
+from bot.ports import CIRun, Later, Message, Transaction
+from bot.services.house import House, existing, facts_of, note
+
+UNANSWERED = timedelta(minutes=2)
+"""After so long no start is on its way any more, and a run that a provider does not have was never started."""
+REFUSED = timedelta(minutes=10)
+"""How long a provider that refuses to tell about a run is asked; then people have to look."""
+
+
+async def give_up(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
+    """Record a run that may still be going, and have it followed to its end.
+
+    A start that nobody has answered is looked for by the name of its intent, until its run is known or there is none.
+    """
+    name = correlation(deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE)
+    stray = Stray(deployment.service, deployment.environment, step.run or name, deployment.id, step.key, house.now(), step.run_url)
+    if step.run:
+        await tx.found_ended(replace(stray, run=name))
+        await tx.give_up(stray)
+    elif step.is_under_way:
+        await tx.give_up(replace(stray, unanswered=True))
+
+
+async def chase(house: House, service: str, run: str) -> str | Later | None:
+    """Stop a run that was given up, and look until it has ended; then say what that means for its place."""
+    async with house.store.reading() as reader:
+        stray = next((each for each in await reader.strays(service) if each.run == run), None)
+    if stray is None:
+        return "gone"
+    if service not in house.providers:
+        return "unknown"
+    try:
+        return await (_seek if stray.unanswered else _stop)(house, stray)
+    except IntegrationError as error:
+        if error.retry or house.now() - stray.since < REFUSED:
+            return _later(house, stray)
+        return await _untold(house, stray, str(error)[:300])
+
+
+def _later(house: House, stray: Stray) -> Later:
+    return Later(house.pace.after(house.now() - stray.since))
+
+
+async def _is_there(tx: Transaction, stray: Stray) -> bool:
+    return any((each.run, each.unanswered) == (stray.run, stray.unanswered) for each in await tx.strays(stray.service))
+
+
+async def _seek(house: House, stray: Stray) -> str | Later:
+    """Look for the run of a start that nobody has answered. Where there is none after ``UNANSWERED``, there never was one."""
+    found = await house.providers[stray.service].ci.find(stray.run)
+    if found is None and house.now() - stray.since < UNANSWERED:
+        return _later(house, stray)
+    async with house.store.transaction() as tx:
+        if not await _is_there(tx, stray):
+            return "gone"
+        await tx.found_ended(stray)
+        if found is None:
+            await note(tx, house.now(), "not started", await existing(tx, stray.deployment), step=stray.step)
+            return "not started"
+        await tx.give_up(replace(stray, run=found.id, url=found.url, unanswered=False))
+    return Later(timedelta(0))  # it is followed here where it has the name of its intent, else by a runbook of its own
+
+
+async def _stop(house: House, stray: Stray) -> str | Later:
+    """Stop a run, and see whether it has ended."""
+    ci = house.providers[stray.service].ci
+    await ci.cancel(stray.run)
+    run = await ci.look(stray.run)
+    if not run.state.is_final:
+        return _later(house, stray)
+    async with house.store.transaction() as tx:
+        if await _is_there(tx, stray):
+            await _ended(house, tx, stray, run)
+    return str(run.state)
+
+
+async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> None:
+    """Take a run off the list. One that did something after it was replaced leaves the place unclear until somebody says what is there."""
+    await tx.found_ended(stray)
+    harmless = run.state in {RunState.CANCELLED, RunState.LOST} and not any(stage.started_at for stage in run.stages)
+    doubtful = not harmless and not await _is_ahead(tx, stray)
+    if doubtful:
+        await _doubt(
+            house,
+            tx,
+            stray,
+            f"the run {stray.run} of {stray.deployment} ({stray.step}), which was given up, has ended only now: {run.state}",
+        )
+    deployment = await existing(tx, stray.deployment)
+    await note(tx, house.now(), "given up run ended", deployment, run=stray.run, state=str(run.state), unclear=doubtful)
+    await _tell(tx, deployment, stray, state=str(run.state), untold="", doubtful=doubtful)
+
+
+async def _untold(house: House, stray: Stray, why: str) -> str:
+    """Leave to people what a provider refuses to tell: nobody but them can say what is live now."""
+    async with house.store.transaction() as tx:
+        if await _is_there(tx, stray):
+            await tx.found_ended(stray)
+            deployment = await existing(tx, stray.deployment)
+            await _doubt(house, tx, stray, f"what became of {stray.deployment} ({stray.step}), which was given up, is not told: {why}")
+            await note(tx, house.now(), "given up run untold", deployment, run=stray.run, why=why)
+            await _tell(tx, deployment, stray, state="", untold=why, doubtful=True)
+    return "untold"
+
+
+async def _doubt(house: House, tx: Transaction, stray: Stray, why: str) -> None:
+    await tx.cast_doubt(stray.service, stray.environment, Doubt(Unclear.STRAY, why, house.now()))
+
+
+async def _tell(tx: Transaction, deployment: Deployment, stray: Stray, *, state: str, untold: str, doubtful: bool) -> None:
+    facts = {
+        **facts_of(deployment), "run": stray.run, "step": stray.step, "state": state, "untold": untold, "url": stray.url,
+        "doubtful": doubtful,
+    }  # fmt: skip
+    message = Message(f"{stray.deployment}:given-up:{stray.run}", "given_up_ended", facts, stray.deployment)
+    await tx.say(replace(message, to="channel") if doubtful else message)
+
+
+async def _is_ahead(tx: Transaction, stray: Stray) -> bool:
+    """Tell whether what replaces the run has not been started yet, so that it comes after it."""
+    holder = await tx.holder(stray.service, stray.environment)
+    steps = await tx.steps(holder) if holder else ()
+    return bool(steps) and holder != stray.deployment and all(not step.run for step in steps)

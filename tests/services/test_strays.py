@@ -1,0 +1,144 @@
+"""Runs that were given up, and starts that nobody has answered: shown as unclear until their end is known, and no longer."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import Deploy, RollBack, SayLive
+from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
+from bot.domain.places import Stray
+from bot.domain.rollout import StepState
+from bot.ports import CIRun, RunState
+from bot.services import starts
+from bot.services.starts import Begun, Found
+
+Team = Any
+"""The fixture ``team``."""
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+CANNOT_TELL = IntegrationError("GitHub gave no answer to the start and does not show the run yet.", vendor="GitHub")
+GONE = IntegrationError("There is no such run.", vendor="GitHub", status=404, retry=False)
+FIRST = "shop-2:canary-5"
+
+
+async def strays(team: Team) -> tuple[Stray, ...]:
+    async with team.database.store.reading() as reader:
+        found: tuple[Stray, ...] = await reader.strays("shop", "production")
+    return found
+
+
+async def rolled_back_while_nobody_tells(team: Team, start: set[str]) -> str:
+    """Have v2's first start go without an answer, and v2 rolled back while the provider cannot tell what became of it."""
+    start.add(FIRST)
+    v2: str = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.RUNNING
+    team.ci.during[f"start {v2}"] = lambda: _cannot_tell(team)
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(20 * SECOND)
+    assert "shop-3:rollback" in team.ci.runs
+    return v2
+
+
+async def _cannot_tell(team: Team) -> None:
+    team.ci.refuses[f"find {FIRST}"] = CANNOT_TELL
+
+
+@pytest.mark.case("races-6")
+async def test_a_start_that_nobody_has_answered_makes_its_place_unclear_and_its_run_is_followed_to_its_end(team: Team) -> None:
+    v2 = await rolled_back_while_nobody_tells(team, team.ci.unanswered)
+    (stray,) = await strays(team)
+    assert stray.unanswered
+    assert "whether shop-2 (canary-5) was started before it was stopped is not known yet" in await team.shown(v2)
+    await team.passes(10 * MINUTE)
+    assert len(await strays(team)) == 1, "as long as the provider cannot tell"
+    team.ci.refuses.clear()
+    await team.passes(2 * MINUTE)
+    assert FIRST in team.ci.cancelled
+    assert await strays(team) == ()
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+
+
+@pytest.mark.case("races-6")
+async def test_a_start_that_has_not_happened_keeps_its_place_unclear_no_longer_than_it_could_be_on_its_way(team: Team) -> None:
+    v2 = await rolled_back_while_nobody_tells(team, team.ci.refused)
+    assert len(await strays(team)) == 1
+    team.ci.refuses.clear()
+    await team.passes(4 * MINUTE)
+    assert await strays(team) == ()
+    assert "not started" in await team.audited(v2)
+
+
+@pytest.mark.case("races-6")
+async def test_a_run_that_a_provider_does_not_tell_about_is_for_people_to_look_at(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.RUNNING
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    team.ci.refuses[f"look {FIRST}"] = GONE
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(5 * MINUTE)
+    assert len(await strays(team)) == 1
+    await team.passes(10 * MINUTE)
+    assert await strays(team) == ()
+    (told,) = await team.said("given_up_ended")
+    assert "may still be going; the CI provider does not tell: There is no such run." in told
+    assert "It is unclear what runs in production: what became of shop-2 (canary-5)" in await team.shown(v2)
+    await team.says("bo", SayLive("shop", "production", "v1", "I looked"))
+    assert "It is unclear" not in await team.shown(v2)
+
+
+@pytest.mark.case("races-6")
+async def test_a_run_that_is_given_up_a_second_time_is_followed_a_second_time(team: Team) -> None:
+    v2 = await team.rolls_out_v2(15 * MINUTE)
+    stray = Stray("shop", "production", FIRST, v2, "canary-5", team.house.now())
+    for _ in range(2):
+        async with team.database.store.transaction() as tx:
+            await tx.give_up(replace(stray, since=team.house.now()))
+        await team.passes(5 * MINUTE)
+        assert await strays(team) == ()
+
+
+@pytest.mark.case("races-5")
+async def test_what_was_never_started_holds_up_no_rollback_and_nobody_is_told_that_it_runs(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.during[f"find {FIRST}"] = lambda: team.says("bo", RollBack(deployment=v2))
+    await team.clears(v2)
+    await team.passes(5 * SECOND)
+    assert "shop-3:rollback" in team.ci.runs
+    assert await team.said("not_stopped") == []
+    assert (await strays(team), (await team.card(v2)).steps[0].state) == ((), StepState.SKIPPED)
+
+
+@pytest.mark.case("races-5")
+@pytest.mark.parametrize(("run", "followed"), [("another", ["another"]), (FIRST, [])], ids=["another run", "the same run"])
+async def test_a_start_under_an_older_permit_changes_nothing_and_another_run_of_it_is_given_up(
+    team: Team, run: str, followed: list[str]
+) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.RUNNING
+    await team.clears(v2)
+    await team.passes(SECOND)
+    async with team.database.store.transaction() as tx:
+        deployment = await tx.deployment(v2)
+        older, step = await tx.permit(deployment, "canary-5"), (await tx.steps(v2))[0]
+        await tx.permit(deployment, "canary-5")
+    begun = await starts.record(team.house, v2, replace(step, run=""), Found(CIRun(run, RunState.RUNNING), older))
+    assert begun is (Begun.OVER if followed else Begun.STARTED)
+    assert [stray.run for stray in await strays(team)] == followed
+    async with team.database.store.reading() as reader:
+        assert (await reader.steps(v2))[0] == step
+
+
+@pytest.mark.case("races-6")
+async def test_nothing_goes_forward_while_it_is_not_known_whether_something_was_started(team: Team) -> None:
+    await rolled_back_while_nobody_tells(team, team.ci.refused)
+    await team.passes(MINUTE)
+    await team.says("ana", Deploy("shop", "production", "v3"))
+    await team.passes()
+    assert "it is unclear what runs: whether shop-2 (canary-5) was started" in await team.shown("shop-4")
