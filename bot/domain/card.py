@@ -58,6 +58,25 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Taken:
+    """The commits that the old one of two diverged commits has and the new one has not: they are taken away."""
+
+    commits: tuple[Change, ...] = ()
+    """Oldest first, perhaps cut; ``total`` counts all."""
+    total: int = 0
+    authors: tuple[str, ...] = ()
+    known: bool = True
+    """False when nobody could tell."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "authors", _names(self.authors))
+
+
+def _names(authors: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(plain.line(each, plain.LONGEST_NAME) for each in authors))
+
+
+@dataclass(frozen=True, slots=True)
 class Changes:
     """What lies between two commits. ``backwards`` is set when the new one is behind the old one (a rollback by hand)."""
 
@@ -74,12 +93,21 @@ class Changes:
     backwards: bool = False
     known: bool = True
     """False when the provider could not compare."""
+    taken: Taken = field(default_factory=Taken)
+    """What is taken away, where the two have diverged; nothing where one of them is part of the other."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "authors", tuple(dict.fromkeys(plain.line(each, plain.LONGEST_NAME) for each in self.authors)))
+        object.__setattr__(self, "authors", _names(self.authors))
         object.__setattr__(self, "migrations", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.migrations))
         object.__setattr__(self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files))
         object.__setattr__(self, "url", plain.link(self.url))
+
+
+def taken_by(there: Changes, back: Changes) -> Taken:
+    """Say what is taken away, from what each of two commits has and the other has not (``back`` is the comparison the other way)."""
+    if there.backwards or back.backwards:
+        return Taken()
+    return Taken(back.commits, back.total, back.authors, known=back.known)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,7 +298,7 @@ def _to_read(card: Card) -> list[Action]:
     if card.deployment.state is State.ROLLED_BACK:
         return [Action.SHOW_TIMELINE]
     waits = card.deployment.state in {State.GATED, State.AWAITING_APPROVAL}
-    return [Action.SHOW_CHANGES] if waits and card.changes.known and card.changes.total else []
+    return [Action.SHOW_CHANGES] if waits and card.changes.known and (card.changes.total or card.changes.taken.total) else []
 
 
 def _gate_actions(review: Review) -> list[Action]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from statistics import median
 from typing import Protocol
 
 from bot.domain import plain
-from bot.domain.card import Changes, RollbackOffer
+from bot.domain.card import Changes, RollbackOffer, Taken
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
 
@@ -76,18 +76,20 @@ class Way:
 def way(*, leaving: str, to: str, undoes: Changes | None, migrations: PathPatterns) -> Way:
     """Judge going from the commit ``leaving`` to the commit ``to``: the one rule for every rollback and every start.
 
-    ``undoes`` is what ``leaving`` has and ``to`` has not (``compare(to, leaving)``); None when it is not known. A service without
-    migrations has nothing that could be left behind.
+    ``undoes`` is what ``leaving`` has and ``to`` has not (``compare(to, leaving)``); None when it is not known. A migration that only
+    ``to`` has is a step forward. A service without migrations has nothing that could be left behind.
     """
     known = undoes if undoes is not None and undoes.known else Changes(known=False)
-    if not leaving or leaving == to or not migrations:
-        return Way(leaving, to, Passage.FREE, undoes=known if leaving != to else Changes())
+    if leaving == to:
+        return Way(leaving, to, Passage.FREE, undoes=Changes())
+    if known.known and known.backwards:  # ``leaving`` lies behind ``to``: nothing is undone
+        return Way(leaving, to, Passage.FREE, undoes=Changes(taken=Taken(known.commits, known.total, known.authors)))
+    if not leaving or not migrations:
+        return Way(leaving, to, Passage.FREE, undoes=known)
     if not known.known:
         return Way(leaving, to, Passage.UNKNOWN)
-    if known.backwards:  # ``leaving`` lies behind ``to``: nothing is undone
-        return Way(leaving, to, Passage.FREE, undoes=Changes())
-    between = migrations_in(known, migrations)
-    return Way(leaving, to, Passage.MIGRATION if between else Passage.FREE, between[0] if between else "", known)
+    behind = migrations_in(known, migrations)
+    return Way(leaving, to, Passage.MIGRATION if behind else Passage.FREE, behind[0] if behind else "", replace(known, migrations=behind))
 
 
 def target(releases: Sequence[Release], *, leaving: str) -> Release | None:

@@ -26,7 +26,7 @@ from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import standstill
-from bot.services.ways import between, compare
+from bot.services.ways import compared
 
 SHOWN = 10
 """How many deployments a history lists."""
@@ -279,8 +279,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
     )  # fmt: skip
     facts = await readiness.ask_providers(house, imagined)
-    changes = await compare(house, command.service, imagined.base_commit, resolved.commit)
-    way = await between(house, command.service, leaving=imagined.base_commit, to=resolved.commit)
+    changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit)
     async with house.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)
         looked_at = asked if asked and asked.state in WAITING else imagined

@@ -110,7 +110,7 @@ def facts_of_offer(offer: RollbackOffer) -> dict[str, object]:
     return {
         "target": offer.version, "verified_at": offer.verified_at.isoformat() if offer.verified_at else "", "accepted": offer.accepted,
         "commits": offer.undoes.total if offer.undoes.known else None, "authors": list(offer.undoes.authors),
-        "usual": offer.usual.total_seconds() if offer.usual else None, "is_known": offer.is_known,
+        "brings_back": offer.undoes.taken.total, "usual": offer.usual.total_seconds() if offer.usual else None, "is_known": offer.is_known,
     }  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import rollback
-from bot.domain.card import Changes
+from bot.domain.card import Changes, taken_by
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId
 from bot.domain.errors import IntegrationError
 from bot.domain.rollback import Passage, Way
@@ -20,7 +20,7 @@ COMPARISON = timedelta(seconds=5)
 
 async def compare(house: House, service: str, base: str, head: str) -> Changes:
     """List what ``head`` has and ``base`` has not; not known when the provider cannot tell in time."""
-    if not base:
+    if not base or not head:
         return Changes(known=False)
     try:
         async with asyncio.timeout(COMPARISON.total_seconds()):
@@ -30,11 +30,28 @@ async def compare(house: House, service: str, base: str, head: str) -> Changes:
     return replace(changes, base=base)
 
 
+async def both_ways(house: House, service: str, base: str, head: str) -> tuple[Changes, Changes]:
+    """List what ``head`` has and ``base`` has not, and the other way round; each names what it takes away of the other."""
+    if base == head:
+        return Changes(base=base), Changes(base=base)
+    there, back = await asyncio.gather(compare(house, service, base, head), compare(house, service, head, base))
+    there, back = (replace(each, migrations=_migrations(house, service, each)) for each in (there, back))
+    return replace(there, taken=taken_by(there, back)), replace(back, taken=taken_by(back, there))
+
+
+def _migrations(house: House, service: str, changes: Changes) -> tuple[str, ...]:
+    return rollback.migrations_in(changes, house.service(service).migrations)
+
+
 async def between(house: House, service: str, *, leaving: str, to: str) -> Way:
     """Judge going from one commit to another, by asking the provider what would be undone."""
-    migrations = house.service(service).migrations
-    undoes = None if not leaving or leaving == to else await compare(house, service, to, leaving)
-    return rollback.way(leaving=leaving, to=to, undoes=undoes, migrations=migrations)
+    return (await compared(house, service, leaving=leaving, to=to))[1]
+
+
+async def compared(house: House, service: str, *, leaving: str, to: str) -> tuple[Changes, Way]:
+    """Say what going from one commit to another changes, and judge the way."""
+    changes, undoes = await both_ways(house, service, leaving, to)
+    return changes, rollback.way(leaving=leaving, to=to, undoes=undoes, migrations=house.service(service).migrations)
 
 
 async def stored_way_back(house: House, reader: Reader, deployment: Deployment, target: Live) -> Way | None:
@@ -73,12 +90,11 @@ async def know_changes(house: House, id: DeploymentId) -> None:
         live = await reader.live(deployment.service, deployment.environment)
         changes, there = await reader.changes(id), await reader.way_there(id)
     base = live.commit if live else ""
-    knows_changes = changes is not None and changes.base == base and (changes.known or not base)
+    knows_changes = changes is not None and changes.base == base and (not base or (changes.known and changes.taken.known))
     knows_way = there is not None and (there.leaving, there.to) == (base, deployment.commit) and there.passage is not Passage.UNKNOWN
     if deployment.state not in WAITING or not deployment.commit or (knows_changes and knows_way and deployment.base_commit == base):
         return
-    changes = changes if knows_changes and changes else await compare(house, deployment.service, base, deployment.commit)
-    way = there if knows_way and there else await between(house, deployment.service, leaving=base, to=deployment.commit)
+    changes, way = await compared(house, deployment.service, leaving=base, to=deployment.commit)
     async with house.store.transaction() as tx:
         now = await tx.live(deployment.service, deployment.environment)
         if (await existing(tx, id)).state in WAITING and (now.commit if now else "") == base:

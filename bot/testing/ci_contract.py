@@ -132,6 +132,16 @@ class TestComparing:
         assert [each.subject for each in changes.commits] == ["second", "third"]
         assert (changes.total, changes.authors, changes.backwards) == (2, ("ana",), False)
 
+    async def test_of_two_that_have_parted_each_lists_its_own_commits_alone(self, lab: Lab) -> None:
+        parted = lab.commit("first")
+        live = lab.commit("live")
+        lab.branch("hotfix", parted)
+        fix = lab.commit("fix")
+        there, back = await lab.ci.compare(live, fix), await lab.ci.compare(fix, live)
+        assert [each.subject for each in there.commits] == ["fix"]
+        assert [each.subject for each in back.commits] == ["live"]
+        assert (there.backwards, back.backwards) == (False, False)
+
     async def test_an_older_commit_lists_what_it_takes_away_and_says_so(self, lab: Lab) -> None:
         older = lab.commit("first")
         newer = lab.commit("second")

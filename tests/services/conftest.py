@@ -148,6 +148,8 @@ class ToldCI:
     """What it says no to, by the beginning of the question: ``look``, ``find shop-3:rollback``."""
     slow: asyncio.Event | None = None
     """What a comparison waits for."""
+    parted: dict[str, Changes] = field(default_factory=dict)
+    """What comparisons say of versions that have parted, by the first letters of the commits: ``b c``."""
     means: Resolved = field(default_factory=lambda: Resolved("", ""))
     """What the provider says of a ref, but for the commit and the version."""
     may_open: bool = True
@@ -187,6 +189,8 @@ class ToldCI:
             await self.slow.wait()
         if base == head:
             return Changes()
+        if f"{base[0]} {head[0]}" in self.parted:
+            return self.parted[f"{base[0]} {head[0]}"]
         return self.changes if base < head else replace(self.changes, backwards=True)  # the commits' first letters are their order
 
     async def quality(self, commit: str) -> Quality:

@@ -77,7 +77,11 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "undone_by": "T1/UBO",
         "snapshot": snapshot,
     }
-    changes = {"known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text}
+    taken = {"known": True, "total": times, "authors": [text] * times}
+    changes = {
+        "known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text,
+        "taken": taken,
+    }  # fmt: skip
     took = {"version": text, "kind": "tag", "name": text, "latest": "", "also": "branch", "moved_from": ""}
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
     happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text], "took": took}
@@ -97,7 +101,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
-        "verified_at": AT, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
+        "verified_at": AT, "brings_back": times, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
         "became": text, "held": text, "live_in": [text] * times, "lifted": times > 2,
         "accepted": text, "run": text, "doubtful": True, "strays": times,
         "older": times > 1, "still": [lock] * times, "is_first": times > 1,

@@ -57,6 +57,7 @@ class ToldDoors:
             "migrations": [],
             "files": files,
             "url": "",
+            "taken": {"known": True, "total": 0, "authors": [], "commits": []},
         }
         return {
             "id": id,

@@ -72,6 +72,7 @@ CHANGES = {
     "total": 2,
     "authors": ["ana", "cy"],
     "migrations": ["m/1.sql"],
+    "taken": {"known": True, "total": 1, "authors": ["di"], "commits": [{"commit": "d" * 40, "subject": "Faster cart", "author": "di"}]},
     "url": "https://git.example.com/x",
 }
 CHECK = {**FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "changes": CHANGES}
@@ -91,7 +92,7 @@ HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": 
 ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
-    **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "usual": 41.0,
+    **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
     "is_known": True, "locks": True, "reason": "errors",
 }  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {

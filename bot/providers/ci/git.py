@@ -210,8 +210,18 @@ class Git:
             commits, total, authors = own[-SHOWN:], len(own), [each.author for each in own]
         else:
             commits, authors = await self._log(span, SHOWN), await self._records("log", "--format=%an", span)
-        files = await self._records("diff", "--no-renames", "--no-ext-diff", "--name-only", base, head)
-        return Changes(tuple(commits), total, tuple(dict.fromkeys(authors)), files=tuple(files), backwards=backwards)
+        files = await self._files_between(*((head, base) if backwards else (base, head)))
+        return Changes(tuple(commits), total, tuple(dict.fromkeys(authors)), files=files, backwards=backwards)
+
+    async def _files_between(self, base: str, head: str) -> tuple[str, ...]:
+        """Name the files that ``head`` has otherwise than ``base``; what only ``base`` has changed since they parted is not head's."""
+        named = ("diff", "--no-renames", "--no-ext-diff", "--name-only")
+        differ = await self._records(*named, base, head)
+        try:
+            changed = set(await self._records(*named, f"{base}...{head}"))
+        except IntegrationError:  # they have no commit in common, so whatever differs is head's
+            return tuple(differ)
+        return tuple(each for each in differ if each in changed)
 
     async def _log(self, span: str, most: int) -> list[Change]:
         """List the newest commits of a span, oldest first."""

@@ -73,6 +73,28 @@ async def test_a_file_is_named_whole_whatever_is_in_its_name(repository: Reposit
     assert (await git.compare(base, head)).files == ("migrations/0001 0002 .sql",)
 
 
+async def test_of_two_that_have_parted_each_has_its_own_files_alone_and_what_both_brought_is_neithers(
+    repository: Repository, git: Git
+) -> None:
+    repository.commit("first")
+    repository.git("branch", "hotfix")
+    repository.commit("everywhere", file="migrations/7.sql")
+    live = repository.commit("live", file="migrations/8.sql")
+    repository.git("checkout", "--quiet", "hotfix")
+    repository.commit("everywhere", author="cy", file="migrations/7.sql")
+    fix = repository.commit("fix", file="migrations/9.sql")
+    there, back = await git.compare(live, fix), await git.compare(fix, live)
+    assert (there.files, back.files) == (("migrations/9.sql",), ("migrations/8.sql",))
+    assert ([each.subject for each in there.commits], there.backwards) == (["everywhere", "fix"], False)
+
+
+async def test_of_two_without_a_commit_in_common_everything_that_differs_is_listed(repository: Repository, git: Git) -> None:
+    one = repository.commit("one", file="one.py")
+    repository.git("checkout", "--quiet", "--orphan", "other")
+    other = repository.commit("other", file="other.py")
+    assert (await git.compare(one, other)).files == ("other.py",)
+
+
 @pytest.mark.case("ci-and-refs-6")
 async def test_a_migration_that_is_moved_away_is_among_the_files_that_differ(repository: Repository, git: Git) -> None:
     base = repository.commit("create table basket (id int)", file="migrations/0001.sql")
