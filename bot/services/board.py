@@ -19,7 +19,7 @@ from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, BoardRow, Intent, Json, Reader, Shift
 from bot.services import approvals, readiness
-from bot.services.deployments import resolve, under_way
+from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, facts_of
 from bot.services.locks import facts_of_lock
@@ -285,11 +285,13 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         looked_at = asked if asked and asked.state in WAITING else imagined
         review = await readiness.review(house, reader, looked_at, facts, way=way)
         quarantined = await reader.quarantine(command.service, resolved.commit)
+        took = what_was_taken(resolved, await moved_from(reader, imagined, resolved.version, resolved.commit))
     return Answer(
         "check",
         {
             **facts_of(imagined), "title": imagined.title, "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
-            "ready": review.is_ready and not quarantined, "quarantined": quarantined, "changes": asdict(changes),
+            "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
+            "commit": resolved.commit, "took": took, "ready": review.is_ready and not quarantined, "quarantined": quarantined, "changes": asdict(changes),
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },
     )  # fmt: skip

@@ -86,7 +86,7 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
         if needless or quarantined:
             raise NotPossible(needless or _quarantined(wanted.version, quarantined))
     deployment = await tx.add_deployment(wanted)
-    took = what_was_taken(resolved, await _moved_from(tx, deployment, wanted.version, wanted.commit))
+    took = what_was_taken(resolved, await moved_from(tx, deployment, wanted.version, wanted.commit))
     about: dict[str, Json] = {"ref": wanted.ref, "strategy": wanted.strategy, "reason": wanted.reason, **({"took": took} if took else {})}
     await note(tx, house.now(), "deploy", deployment, wanted.requested_by, **about)
     await tx.start("deploy", deployment.id, deployment.id)
@@ -104,10 +104,10 @@ def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json
     }  # fmt: skip
 
 
-async def _moved_from(tx: Transaction, deployment: Deployment, version: str, commit: str) -> str:
+async def moved_from(reader: Reader, deployment: Deployment, version: str, commit: str) -> str:
     """Give the commit that a version meant when it was live in this environment, where it means another one now."""
     place = (deployment.service, deployment.environment)
-    known = [await tx.live(*place), *await tx.releases(*place)]
+    known = [await reader.live(*place), *await reader.releases(*place)]
     return next((each.commit for each in known if each and is_moved((version, commit), (each.version, each.commit))), "")
 
 
@@ -249,7 +249,7 @@ async def _pinned(house: House, tx: Transaction, deployment: Deployment, resolve
         return await _end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
     await tx.move(deployment.id, State.QUEUED, at=now)
     await tx.change(deployment.id, commit=resolved.commit, version=resolved.version)
-    took = what_was_taken(resolved, await _moved_from(tx, deployment, resolved.version, resolved.commit))
+    took = what_was_taken(resolved, await moved_from(tx, deployment, resolved.version, resolved.commit))
     about: dict[str, Json] = {"ref": deployment.ref, "pinned": resolved.commit, "version": resolved.version}
     await note(tx, now, "pinned", deployment, **(about | ({"took": took} if took else {})))
     return True

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, RollBack, Status
+from bot.domain.commands import Check, Deploy, RollBack, Status
 from bot.ports import Latest, Live, RefKind, Resolved
 
 Team = Any
@@ -32,7 +32,11 @@ async def is_live_elsewhere(team: Team) -> None:
             Resolved("", "", RefKind.BRANCH, "main", Latest.NEWEST),
             "there is no release tag: the newest commit of main was taken.",
         ),
-        ("v3", Resolved("", "", RefKind.TAG, "v3", also=RefKind.BRANCH), "v3 is a tag; the branch of the same name is heads/v3."),
+        (
+            "v3",
+            Resolved("", "", RefKind.TAG, "v3", also=RefKind.BRANCH),
+            "v3 is a tag and a branch; the tag is meant, the branch is heads/v3.",
+        ),
     ],
 )
 async def test_whoever_asks_is_told_what_was_taken_where_it_could_have_been_something_else(
@@ -41,6 +45,22 @@ async def test_whoever_asks_is_told_what_was_taken_where_it_could_have_been_some
     team.ci.means = means
     assert says in await team.says("ana", Deploy("shop", "production", ref), key="command")
     assert says in await team.says("ana", Deploy("shop", "production", ref), key="command"), "one that comes again is answered as it was"
+
+
+@pytest.mark.case("ci-and-refs-11")
+@pytest.mark.parametrize(
+    ("means", "says"),
+    [
+        (Resolved("", "", RefKind.TAG, "v3"), "v3 is the tag v3, commit ccccccc"),
+        (Resolved("", "", RefKind.TAG, "v3", also=RefKind.BRANCH), "v3 is a tag and a branch; the tag is meant, the branch is heads/v3"),
+        (Resolved("", "", RefKind.BRANCH, "v3"), "v3 is the branch v3, commit ccccccc"),
+        (Resolved("", ""), "v3 is the commit ccccccc"),
+        (Resolved("", "", RefKind.BRANCH, "main", Latest.NEWEST), "there is no release tag: the newest commit of main was taken"),
+    ],
+)
+async def test_a_check_says_what_a_ref_was_taken_for(team: Team, means: Resolved, says: str) -> None:
+    team.ci.means = means
+    assert says in await team.says("ana", Check("shop", "production", "v3"))
 
 
 async def test_what_can_mean_only_one_thing_needs_no_answer(team: Team) -> None:

@@ -86,7 +86,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
     happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text], "took": took}
     told = {
-        "took": took, "commit": text,
+        "took": took, "commit": text, "ref": text, "name": text, "kind": "tag",
         "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,

@@ -75,7 +75,10 @@ CHANGES = {
     "taken": {"known": True, "total": 1, "authors": ["di"], "commits": [{"commit": "d" * 40, "subject": "Faster cart", "author": "di"}]},
     "url": "https://git.example.com/x",
 }
-CHECK = {**FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "changes": CHANGES}
+CHECK: dict[str, Any] = {
+    **FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "changes": CHANGES,
+    "ref": "v1.2.0", "kind": "tag", "name": "v1.2.0", "commit": "c" * 40, "took": {},
+}  # fmt: skip
 ROLLED = {"by": "T1/UBO", "target": "v1.1.0", "reason": "errors", "seconds": 41.2, "authors": ["ana"]}
 SUMMARY = {
     **FACTS,
@@ -286,7 +289,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "answers/check",
             {**CHECK, "approvals": []},
-            "*storefront v1.2.0 → production*: not ready, 1 of 1 gate open\n○ tests green: red · qa can",
+            "*storefront v1.2.0 → production*: not ready, 1 of 1 gate open\nv1.2.0 is the tag v1.2.0, commit ccccccc\n○ tests green: red · qa can",
         ),
         ("answers/check", {**CHECK, "ready": True, "approvals": []}, "→ production*: ready\n"),
     ],
@@ -350,7 +353,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
                 "pinned": "c" * 40,
                 "took": {"version": "v1", "kind": "tag", "name": "v1", "latest": "", "also": "branch", "moved_from": ""},
             },
-            "v1 looked up: commit ccccccc (v1 is a tag; the branch of the same name is heads/v1)",
+            "v1 looked up: commit ccccccc (v1 is a tag and a branch; the tag is meant, the branch is heads/v1)",
         ),
         (
             "deploy",

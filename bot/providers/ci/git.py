@@ -128,7 +128,17 @@ class Git:
             await self._refuse_likeness(meaning.name, commit)
             version = meaning.name if meaning.kind is RefKind.TAG else await self._called(commit)
             return Resolved(commit, version, meaning.kind, meaning.name, also=await self._also(ref, meaning, commit))
-        raise refs.unknown(ref, "this repository", await self._names("refs/tags", "refs/heads", "refs/remotes/origin"), vendor=self._vendor)
+        names = await self._names("refs/tags", "refs/heads", "refs/remotes/origin")
+        raise refs.unknown(ref, "this repository", names, vendor=self._vendor, stands_at=await self._stands_at(ref))
+
+    async def _stands_at(self, ref: str) -> str:
+        """Say what a tag stands at that is no commit; "" where there is no such tag."""
+        for meaning in spellings(ref):
+            if meaning.kind is RefKind.TAG:
+                with suppress(IntegrationError):
+                    kind = await self.run("cat-file", "-t", f"refs/tags/{meaning.name}^{{}}")
+                    return {"blob": "a file", "tree": "a folder"}.get(kind.strip(), "")
+        return ""
 
     async def _latest(self) -> Resolved:
         for name in self._tags.ranked(await self._names("refs/tags")):

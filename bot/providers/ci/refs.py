@@ -58,6 +58,10 @@ def is_whole(ref: str) -> bool:
     return bool(_WHOLE.fullmatch(ref.lower()))
 
 
-def unknown(ref: str, where: str, names: Iterable[str], *, vendor: str) -> UnknownRef:
-    """Say that a ref is not there, with the nearest names that are and can be typed."""
+def unknown(ref: str, where: str, names: Iterable[str], *, vendor: str, stands_at: str = "") -> IntegrationError:
+    """Say that a ref is not there, with the nearest names that are and can be typed; or that it is, and what it stands at instead."""
+    names = list(names)
+    if stands_at or any(meant.kind is RefKind.TAG and meant.name in names for meant in spellings(ref)):
+        sentence = f'The tag "{ref}" stands at {stands_at or "a file or a folder"}, not at a commit, so there is nothing to deploy.'
+        return IntegrationError(sentence, vendor=vendor, retry=False)
     return UnknownRef(ref, where, vendor=vendor, nearest=nearest(ref, (name for name in names if _SAFE.fullmatch(name))))

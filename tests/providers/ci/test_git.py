@@ -285,3 +285,17 @@ async def test_latest_without_a_version_is_the_newest_commit_that_is_the_service
     ours = repository.commit("ours", file="web/a.py")
     repository.commit("theirs", file="search/b.py")
     assert (await shared.resolve("latest")).commit == ours
+
+
+@pytest.mark.case("ci-and-refs-2")
+@pytest.mark.parametrize(("place", "what"), [("HEAD:app.py", "a file"), ("HEAD^{tree}", "a folder")])
+async def test_a_tag_that_stands_at_no_commit_is_said_to_be_there_and_what_it_stands_at(
+    repository: Repository, git: Git, place: str, what: str
+) -> None:
+    repository.commit("first")
+    repository.git("tag", "v9.5.0", place)
+    repository.git("tag", "--annotate", "--message=x", "v9.6.0", place)
+    for tag in ("v9.5.0", "v9.6.0", "tags/v9.5.0"):
+        with pytest.raises(IntegrationError, match=f'The tag "{tag}" stands at {what}, not at a commit') as refused:
+            await git.resolve(tag)
+        assert not refused.value.retry

@@ -55,3 +55,9 @@ def test_a_ref_that_is_not_there_comes_with_the_nearest_that_can_be_typed() -> N
     refused = unknown("V1.1.0", "acme/shop", ["v1.1.0", "v1.1.0\u00a0old", "main"], vendor="CI")
     assert refused.nearest == ("v1.1.0",)
     assert str(refused) == 'There is no tag, branch or commit "V1.1.0" in acme/shop. Did you mean v1.1.0?'
+
+
+@pytest.mark.case("ci-and-refs-2")
+def test_a_name_that_is_there_and_is_no_commit_is_never_offered_as_its_own_correction() -> None:
+    said = str(unknown("v9.5.0", "acme/shop", ["v9.5.0", "v9.4.0"], vendor="GitHub"))
+    assert said == 'The tag "v9.5.0" stands at a file or a folder, not at a commit, so there is nothing to deploy.'
