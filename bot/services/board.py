@@ -291,7 +291,8 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         {
             **facts_of(imagined), "title": imagined.title, "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
             "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
-            "commit": resolved.commit, "took": took, "ready": review.is_ready and not quarantined, "quarantined": quarantined, "changes": asdict(changes),
+            "commit": resolved.commit, "took": took,
+            "ready": review.is_ready and not quarantined, "quarantined": quarantined, "changes": asdict(changes),
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },
     )  # fmt: skip

@@ -289,7 +289,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "answers/check",
             {**CHECK, "approvals": []},
-            "*storefront v1.2.0 → production*: not ready, 1 of 1 gate open\nv1.2.0 is the tag v1.2.0, commit ccccccc\n○ tests green: red · qa can",
+            "not ready, 1 of 1 gate open\nv1.2.0 is the tag v1.2.0, commit ccccccc\n○ tests green: red · qa can",
         ),
         ("answers/check", {**CHECK, "ready": True, "approvals": []}, "→ production*: ready\n"),
     ],

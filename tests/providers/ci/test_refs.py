@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import IntegrationError, UnknownRef
 from bot.domain.grammar import parse_deploy
 from bot.domain.spelling import check_ref
 from bot.ports import RefKind
@@ -53,6 +53,7 @@ def test_what_could_be_read_as_something_else_is_refused(ref: str) -> None:
 @pytest.mark.case("ci-and-refs-12")
 def test_a_ref_that_is_not_there_comes_with_the_nearest_that_can_be_typed() -> None:
     refused = unknown("V1.1.0", "acme/shop", ["v1.1.0", "v1.1.0\u00a0old", "main"], vendor="CI")
+    assert isinstance(refused, UnknownRef)
     assert refused.nearest == ("v1.1.0",)
     assert str(refused) == 'There is no tag, branch or commit "V1.1.0" in acme/shop. Did you mean v1.1.0?'
 
