@@ -18,6 +18,7 @@ from aiohttp import web
 from bot import audit, outgoing, secrecy
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
+from bot.domain.declared import Declared, Origin
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.limits import SLACK
 from bot.domain.people import Person
@@ -380,7 +381,8 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
             quarantine = await tx.quarantine(service, resolved.commit)
             if quarantine:
                 return f"{service} {resolved.version} is quarantined ({quarantine}), so it is not recorded as good; nothing was changed."
-            await tx.set_live(Live(service, environment, resolved.commit, resolved.version, now, "", by, now))
+            adopted = Declared(service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now)
+            await tx.set_live(Live(service, environment, resolved.commit, resolved.version, now, "", by, now, declared=adopted))
             facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
             await tx.audit(Entry(now, by, "adopt", facts=facts))
     return f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live and verified in {environment}."

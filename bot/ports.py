@@ -20,6 +20,7 @@ from bot.domain.audit import Entry, Head
 from bot.domain.card import Card, Changes
 from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
 from bot.domain.commands import Command
+from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import Offer
 from bot.domain.health import Observed, Snapshot
@@ -501,6 +502,13 @@ class Live:
     verified_at: datetime | None = None
     accepted: str = ""
     """How it was accepted, if it was not verified (``Acceptance``)."""
+    declared: Declared | None = None
+    """Who declared it live, where that is how it is known."""
+
+    @property
+    def is_only_said(self) -> bool:
+        """Tell whether nothing but somebody's word says that it is live, and no numbers ever verified it here."""
+        return self.declared is not None and self.declared.origin is Origin.SAID and self.verified_at is None
 
 
 @dataclass(frozen=True, slots=True)
@@ -539,10 +547,14 @@ class Reader(Protocol):
         """Read what is live."""
         ...
 
+    async def declared(self, service: str, environment: str = "", limit: int = 10) -> tuple[Declared, ...]:
+        """List what was declared live, newest first."""
+        ...
+
     async def standing(self, service: str, environment: str) -> Deployment | None:
         """Read the deployment that an environment stands on: the one that moves it, has failed in it, or brought what is live.
 
-        None when nothing was deployed here, or when what is live was adopted, or put back from before what can be undone.
+        None when nothing was deployed here, or when what is live was declared, or put back from before what can be undone.
         """
         ...
 
@@ -765,7 +777,10 @@ class Transaction(Reader, Protocol):
         ...
 
     async def set_live(self, live: Live) -> None:
-        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to."""
+        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to.
+
+        A declaration that comes with it is kept for the history.
+        """
         ...
 
     async def put_in_quarantine(self, service: str, commit: str, *, reason: str, by: Person, at: datetime) -> None:
@@ -1251,6 +1266,8 @@ class BoardRow:
     """Why it is not known what runs there; empty when it is. Then ``live`` is only what was recorded last."""
     snapshot: Snapshot | None = None
     """The newest numbers of what is live; None when nobody has looked at them."""
+    quarantined: str = ""
+    """Why what is live is quarantined; empty when it is not."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

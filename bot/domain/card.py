@@ -13,6 +13,7 @@ from enum import StrEnum
 
 from bot.domain import plain
 from bot.domain.catalog import AutomaticRollback
+from bot.domain.declared import Declared
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
@@ -40,6 +41,7 @@ class Action(StrEnum):
     OPEN_GATE = "open_gate"  # of the pipeline's own
     RETEST = "retest"  # the tests of the pinned commit
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
+    SAY_LIVE = "say_live"  # only offered in the dialog that answers /deploy live
     SHOW_CHANGES = "show_changes"  # every commit and file that would change; nothing is done
     SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
 
@@ -179,6 +181,7 @@ class Card:
     """The deployment that has the environment, while this one is queued."""
     lock: Lock | None = None
     quarantined: bool = False
+    """Whether its commit is quarantined, here or by what happened elsewhere."""
     rolled_back_by: Person | None = None
     rolled_back_version: str = ""
     live: str = ""
@@ -191,6 +194,8 @@ class Card:
     """The version that is live instead, and"""
     replaced_at: datetime | None = None
     """since when."""
+    declared: Declared | None = None
+    """Who said that its commit is live again, though it is not what this deployment brought."""
     automatic_rollback: AutomaticRollback = AutomaticRollback.OFF
     watched_by: tuple[Person, ...] = ()
     watch_until: datetime | None = None

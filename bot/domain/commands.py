@@ -123,13 +123,18 @@ class Unquarantine(Command):
 
 @dataclass(frozen=True, slots=True)
 class SayLive(Command):
-    """``/deploy live SERVICE ENVIRONMENT is REF because TEXT``: say what runs where the bot cannot know."""
+    """``/deploy live SERVICE ENVIRONMENT is REF because TEXT``, which is answered with a dialog, or its button that acts.
+
+    The button names what was ``shown``; ``ref`` is then a full commit, and ``version`` what people call it.
+    """
 
     verb: ClassVar[str] = "live"
     service: str
     environment: str
     ref: str
     reason: str
+    shown: str = ""
+    version: str = ""
 
 
 @dataclass(frozen=True, slots=True)

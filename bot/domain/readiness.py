@@ -119,31 +119,51 @@ def staged_gate(
     need: Need,
     leaving: bool = False,
     commits: tuple[str, str] = ("", ""),
+    said_by: Person | None = None,
+    unclear: str = "",
 ) -> Gate:
     """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there now.
 
     ``commits`` are the deployment's and the one that is live there: a tag that was moved since makes one version of two commits.
+    ``said_by`` is on whose word it counts as live there; ``unclear`` says why it is not known what runs there.
 
     A version that nobody could judge there (too little traffic, no metrics) passes and says so; one that was let go on does not.
     """
     title = f"live and verified on {before}"
     if leaving:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is being rolled back on {before}", need)
+    if unclear:
+        return Gate(GateKind.STAGED, title, GateState.UNKNOWN, f"it is unclear what runs on {before}: {unclear}", need)
     if not is_same and coming:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} is bringing {version} there", need)
     if not is_same:
         version, live_version = told_apart(version, live_version, commits)
         found = f"{live_version} is live there" if live_version else "nothing is live there"
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need, first=before)
+    if said_by is not None:
+        return _said_gate(title, before, version, said_by, verified_at, need)
+    return _proof_gate(title, before, version, accepted, verified_at, need)
+
+
+def _proof_gate(title: str, before: str, version: str, accepted: str, verified_at: datetime | None, need: Need) -> Gate:
+    """Judge how what is live there ended its watch."""
     if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED}:
         return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live on {before}, accepted without proof: {accepted}", need)
     if verified_at is None and accepted:
-        return Gate(
-            GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before}, let go on there {accepted}: not verified", need
-        )
+        how = "let go on" if accepted == Acceptance.ON_WORD else "accepted"
+        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before}, {how} there {accepted}: not verified", need)
     if verified_at is None:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before} and still being watched", need)
     return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live and verified on {before}", need, at=verified_at)
+
+
+def _said_gate(title: str, before: str, version: str, said_by: Person, verified_at: datetime | None, need: Need) -> Gate:
+    """Judge what counts as live on somebody's word: that proves nothing, and what was proved before stays so."""
+    if verified_at is None:
+        found = f"{version} was never verified on {before}, only said to be live there"
+        return Gate(GateKind.STAGED, title, GateState.OPEN, found, need, by=said_by, first=before)
+    found = f"{version} was verified on {before}, and said to be live there"
+    return Gate(GateKind.STAGED, title, GateState.GREEN, found, need, by=said_by, at=verified_at)
 
 
 def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str, str]:

@@ -30,6 +30,8 @@ class Seen:
     lead: str = ""
     gate: str = ""
     """The pipeline's own gate."""
+    doubt: str = ""
+    """Why it is not known what is live."""
 
 
 BINDS: dict[Action, tuple[str, ...]] = {
@@ -48,6 +50,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.OPEN_GATE: ("gate",),
     Action.DEPLOY_FIRST: ("commit",),
     Action.RETEST: ("commit",),
+    Action.SAY_LIVE: ("commit", "base", "doubt"),
     Action.SHOW_CHANGES: (),
     Action.SHOW_TIMELINE: (),
 }

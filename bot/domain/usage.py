@@ -75,7 +75,7 @@ USAGE: dict[str, Usage] = {
     ),
     "live": Usage(
         "/deploy live SERVICE ENVIRONMENT is REF because TEXT",
-        "Say what runs where the bot cannot know: after a failure, a restored database, or a run that could not be stopped.",
+        "Say what runs where it is unclear: after a failure, a restore, or a run that could not be stopped. Answered with a dialog.",
         ("/deploy live storefront production is v1.1.0 because I looked at all hosts",),
     ),
     "lead": Usage(

@@ -10,18 +10,18 @@ from bot.domain.called import called
 from bot.domain.card import Card, Changes
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
 from bot.domain.commands import Check, History, Status
+from bot.domain.declared import Declared
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
-from bot.domain.places import Ground
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState
-from bot.ports import Answer, BoardRow, Intent, Json, Reader, Shift
+from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.health import facts_of_snapshot
-from bot.services.house import House, existing, facts_of
+from bot.services.house import House, existing, facts_of, unclear
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
 from bot.services.standing import standing
@@ -105,10 +105,8 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
             standing = await reader.standing(deployment.service, deployment.environment)
             if standing is None or standing.id != deployment.id:
                 offer = replace(offer, refused="Another version has been deployed since.")
-                live = await reader.live(deployment.service, deployment.environment)
-                if live and live.commit != deployment.commit:
-                    card = replace(card, replaced_by=live.version, replaced_at=live.since)
-        return replace(card, rollback=offer)
+                card = _replaced(card, await reader.live(deployment.service, deployment.environment))
+        return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
     back = await reader.rollback_of(deployment.id)
@@ -125,6 +123,15 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
     )  # fmt: skip
+
+
+def _replaced(card: Card, live: Live | None) -> Card:
+    """Say what is live instead of a deployment that nothing stands on any more, or on whose word its commit is live again."""
+    if live is None or live.deployment == card.deployment.id:
+        return card
+    is_same = live.commit == card.deployment.commit
+    said = live.declared if is_same else None
+    return replace(card, replaced_by=(is_same and live.deployment) or live.version, replaced_at=live.since, declared=said)
 
 
 def words_of(strategy: Strategy) -> str:
@@ -185,8 +192,9 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                         locks,
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
-                        await _unclear(reader, each.name, environment),
+                        await unclear(reader, each.name, environment),
                         await newest_numbers(reader, live.deployment) if live else None,
+                        await reader.quarantine(each.name, live.commit) if live else "",
                     )
                 )
     return tuple(found)
@@ -197,11 +205,6 @@ async def _names(reader: Reader, service: Service) -> tuple[tuple[str, str], ...
     lives = [live for environment in service.environments if (live := await reader.live(service.name, environment))]
     coming = [each for environment in service.environments for each in await reader.open_deployments(service.name, environment)]
     return (*((each.version, each.commit) for each in lives), *((each.version, each.commit) for each in coming))
-
-
-async def _unclear(reader: Reader, service: str, environment: str) -> str:
-    strays = await reader.strays(service, environment)
-    return Ground("", "", "", doubt=await reader.doubt(service, environment), strays=strays).in_words
 
 
 async def newest_numbers(reader: Reader, id: DeploymentId) -> Snapshot | None:
@@ -222,12 +225,18 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
     return {
         "service": row.service, "environment": row.environment, "version": live.version if live else "",
         "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
-        "deployment": live.deployment if live else "",
+        "deployment": live.deployment if live else "", "quarantined": row.quarantined,
+        "declared": facts_of_declared(live.declared) if live and live.declared else None,
         "snapshot": facts_of_snapshot(row.snapshot) if row.snapshot else None, "open": [asdict(each) for each in row.open],
         "locks": [facts_of_lock(lock) for lock in row.locks],
         "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
         "unclear": row.unclear,
     }  # fmt: skip
+
+
+def facts_of_declared(declared: Declared) -> dict[str, Json]:
+    """Give a declaration of what is live as JSON values."""
+    return {"origin": str(declared.origin), "by": str(declared.by), "at": declared.at.isoformat(), "reason": declared.reason}
 
 
 def _key(person: Person | None) -> str:
@@ -243,10 +252,21 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
     async with house.store.reading() as reader:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
         shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
+        declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
     backs = {back.undoes: back for back in found if back.undoes}  # a rollback is newer than what it undoes, so it is among them
-    deployments = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
-    older = len(found) > SHOWN
-    return Answer("history", {"service": command.service, "environment": command.environment, "deployments": deployments, "older": older})
+    past = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
+    past += [_facts_of_word(each) for each in declared]
+    past.sort(key=lambda each: str(each["at"]), reverse=True)
+    older = len(found) > SHOWN or len(past) > SHOWN
+    return Answer("history", {"service": command.service, "environment": command.environment, "deployments": past[:SHOWN], "older": older})
+
+
+def _facts_of_word(declared: Declared) -> dict[str, Json]:
+    """Give the facts of a line of the history that is no deployment: somebody declared what is live."""
+    return {
+        "kind": str(declared.origin), "version": declared.version, "environment": declared.environment, "by": str(declared.by),
+        "at": declared.at.isoformat(), "note": declared.reason,
+    }  # fmt: skip
 
 
 def _facts_of_past(d: Deployment, back: Deployment | None, shot: Snapshot | None) -> dict[str, Json]:

@@ -15,7 +15,7 @@ from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, Deployment
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, CIProvider, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
-from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.ways import know_changes
 
@@ -129,11 +129,10 @@ async def _ask_first(
         raise NotPossible(f"{later.title} is {later.state} and waits for no other environment.")
     as_shown(Action.DEPLOY_FIRST, shown, await seen(tx, later))
     first = await under_way(tx, later.service, policy.name, later.commit)
-    live = await tx.live(later.service, policy.name)
     if first is not None:
         raise NotPossible(f"{first.title} is under way already, as {first.id}.")
-    if live is not None and live.commit == later.commit:
-        raise NotPossible(f"{live.version} is live in {policy.name} already. The gate opens when it has been watched and verified.")
+    if await _is_there(tx, later.service, policy.name, later.commit):
+        raise NotPossible(f"{later.version} is live in {policy.name} already. The gate opens when it has been watched and verified.")
     service = house.service(later.service)
     await _ask(
         house, tx,
@@ -261,11 +260,18 @@ async def _needless(tx: Transaction, service: str, environment: str, resolved: R
     first = next((each for each in coming if _brings(each, resolved.commit) and each.id != apart_from), None)
     if first is not None:
         return f"{first.id} brings {resolved.version} to {environment} already."
-    live, standing = await tx.live(service, environment), await tx.standing(service, environment)
-    is_whole = standing is None or standing.state in {State.WATCHING, State.VERIFIED, State.ACCEPTED}
-    if live is not None and live.commit == resolved.commit and is_whole:
+    if await _is_there(tx, service, environment, resolved.commit):
         return f"{resolved.version} is live in {environment} already, so there is nothing to deploy."
     return ""
+
+
+async def _is_there(reader: Reader, service: str, environment: str, commit: str) -> bool:
+    """Tell whether a commit is known to be live and whole. What is unclear is not known; deploying proves what was only said."""
+    live = await reader.live(service, environment)
+    if live is None or live.commit != commit or live.is_only_said or await unclear(reader, service, environment):
+        return False
+    standing = await reader.standing(service, environment)
+    return standing is None or standing.state in {State.WATCHING, State.VERIFIED, State.ACCEPTED}
 
 
 async def _impossible(house: House, deployment: Deployment, sentence: str) -> bool:

@@ -51,7 +51,21 @@ from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.ports import LATE_ANSWER, URGENT, Answer, Inbox, Intent, Message
-from bot.services import approvals, aside, board, deployments, leads, locks, quarantines, readiness, refusals, retests, rollbacks, rollouts
+from bot.services import (
+    approvals,
+    aside,
+    board,
+    declarations,
+    deployments,
+    leads,
+    locks,
+    quarantines,
+    readiness,
+    refusals,
+    retests,
+    rollbacks,
+    rollouts,
+)
 from bot.services.house import House
 from bot.services.turns import Turns
 
@@ -76,7 +90,7 @@ USE_CASES: dict[type[Command], UseCase] = {
     Locks: locks.locks,
     Quarantine: quarantines.quarantine,
     Unquarantine: quarantines.unquarantine,
-    SayLive: quarantines.say_live,
+    SayLive: declarations.say_live,
     HandOver: leads.hand_over,
     TakeOver: leads.take_over,
     AskLead: leads.ask_lead,

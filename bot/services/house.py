@@ -13,6 +13,7 @@ from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.people import GONOGO, Person
+from bot.domain.places import Ground
 from bot.domain.shown import Seen, finding_of, gates_of, token
 from bot.domain.usage import nearest
 from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Transaction
@@ -133,6 +134,12 @@ async def existing(reader: Reader, id: DeploymentId) -> Deployment:
     if deployment is None:
         raise NotPossible(f'I don\'t know a deployment "{id}". /deploy status shows what runs, /deploy history SERVICE what ran.')
     return deployment
+
+
+async def unclear(reader: Reader, service: str, environment: str) -> str:
+    """Say why it is not known what runs in a place; empty when it is."""
+    strays = await reader.strays(service, environment)
+    return Ground("", "", "", doubt=await reader.doubt(service, environment), strays=strays).in_words
 
 
 async def seen(reader: Reader, deployment: Deployment) -> Seen:

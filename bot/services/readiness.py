@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from bot.domain.card import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need
 from bot.domain.commands import Acknowledge, Tick
+from bot.domain.declared import Origin
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
 from bot.domain.people import Person
@@ -30,7 +31,7 @@ from bot.domain.readiness import (
 from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
 from bot.services.deployments import under_way
-from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.people import readable
 
@@ -159,6 +160,8 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
         before=before, coming=first.id if first else "", version=deployment.version, live_version=live.version if live else "",
         is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None,
         accepted=live.accepted if live else "", need=need, commits=(deployment.commit, live.commit if live else ""),
+        said_by=live.declared.by if live and live.declared and live.declared.origin is Origin.SAID else None,
+        unclear=await unclear(reader, deployment.service, before),
     )  # fmt: skip
 
 

@@ -25,6 +25,7 @@ from bot.domain.trouble import Sort
 from bot.ports import Answer, CIRun, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note
 from bot.services.offers import rollback_offer
+from bot.services.quarantines import tell_where_live
 from bot.services.strays import give_up
 from bot.services.ways import between, stored_way_back
 
@@ -370,6 +371,7 @@ async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: D
         why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
         await tx.put_in_quarantine(back.service, undone.commit, by=back.requested_by, at=house.now(), reason=why)
         await _say_quarantined(house, tx, undone, why)
+        await tell_where_live(house, tx, undone, by=back.requested_by, why=why)
 
 
 async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:

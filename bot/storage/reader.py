@@ -13,6 +13,7 @@ from sqlmodel import SQLModel, col
 
 from bot.domain.audit import Entry, Link, entry_of
 from bot.domain.card import Changes
+from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
@@ -28,6 +29,7 @@ from bot.storage.tables import (
     AuditRow,
     ClaimRow,
     DecisionRow,
+    DeclaredRow,
     DeploymentRow,
     LiveRow,
     LockRow,
@@ -76,6 +78,11 @@ def _entries(rows: Sequence[RowMapping]) -> tuple[Entry, ...]:
 
 def _with_person(row: RowMapping) -> dict[str, Any]:
     return {**row, "by": Person.parse(row["by"])}
+
+
+def _declared(row: RowMapping) -> Declared:
+    known = {key: value for key, value in _with_person(row).items() if key != "n"}
+    return Declared(**{**known, "origin": Origin(row["origin"])})
 
 
 class SqlReader:
@@ -129,9 +136,20 @@ class SqlReader:
 
     async def live(self, service: str, environment: str) -> Live | None:
         """Read what is live."""
-        live = table(LiveRow)
+        live, word = table(LiveRow), table(DeclaredRow)
         row = await self._one(select(live).where(live.c.service == service, live.c.environment == environment))
-        return Live(**_with_person(row)) if row else None
+        if row is None:
+            return None
+        declared = await self._one(select(word).where(word.c.n == row["declared"])) if row["declared"] is not None else None
+        return Live(**{**_with_person(row), "declared": _declared(declared) if declared else None})
+
+    async def declared(self, service: str, environment: str = "", limit: int = 10) -> tuple[Declared, ...]:
+        """List what was declared live, newest first."""
+        row = table(DeclaredRow)
+        statement = select(row).where(row.c.service == service)
+        if environment:
+            statement = statement.where(row.c.environment == environment)
+        return tuple(_declared(found) for found in await self._all(statement.order_by(row.c.n.desc()).limit(limit)))
 
     async def standing(self, service: str, environment: str) -> Deployment | None:
         """Read the deployment that an environment stands on."""
@@ -139,7 +157,8 @@ class SqlReader:
         row = table(DeploymentRow)
         place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
         stopped = [row.c.state == str(State.FAILED), *([row.c.state_since >= live.since] if live else [])]
-        rests = [row.c.state.in_(_AT_REST), row.c["commit"] == (live.commit if live else "")]
+        brought = live.commit if live and live.deployment else ""  # what was declared live was brought by no deployment
+        rests = [row.c.state.in_(_AT_REST), row.c["commit"] == brought, row.c["commit"] != ""]
         found = [
             await self._one(select(row).where(*place, *each).order_by(row.c.number.desc()).limit(1))
             for each in ([row.c.state.in_(_MOVING)], stopped, rests)

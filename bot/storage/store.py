@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.domain.audit import Entry, Head, Keys, seal
 from bot.domain.card import Changes
+from bot.domain.declared import Declared
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
@@ -34,6 +35,7 @@ from bot.storage.tables import (
     AuditRow,
     ClaimRow,
     DecisionRow,
+    DeclaredRow,
     DeploymentRow,
     LiveRow,
     LockRow,
@@ -303,12 +305,20 @@ class SqlTransaction(SqlReader):
     async def set_live(self, live: Live) -> None:
         """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to."""
         values = {**_plain(live), "by": str(live.by)}
-        await put(self._connection, LiveRow, values)
+        values.pop("declared")
+        await put(self._connection, LiveRow, {**values, "declared": await self._declare(live.declared)})
         for deployment in await self.history(live.service, live.environment):
             self._changed(deployment.id if deployment.kind is Kind.FORWARD else "")  # it is what is live, or is it no more
         if live.verified_at is not None or live.accepted:
             await put(self._connection, VerifiedRow, {**values, "ended_at": live.verified_at or live.since})
         await self._wake_place(live.service)
+
+    async def _declare(self, declared: Declared | None) -> int | None:
+        if declared is None:
+            return None
+        values = {**_plain(declared), "by": str(declared.by), "origin": str(declared.origin)}
+        result = await self._connection.execute(insert(table(DeclaredRow)).values(**values))
+        return int(result.lastrowid)
 
     async def _wake_place(self, service: str) -> None:
         for deployment in await self.open_deployments(service):

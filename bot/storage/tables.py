@@ -197,7 +197,7 @@ class QuarantineRow(SQLModel, table=True):
 
 
 class LiveRow(SQLModel, table=True):
-    """What is live in an environment."""
+    """What is live in an environment; ``declared`` is the number of the declaration by which it is known, where it is one."""
 
     __tablename__ = "live"
     service: str = Field(primary_key=True)
@@ -209,6 +209,23 @@ class LiveRow(SQLModel, table=True):
     by: str
     verified_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     accepted: str = ""
+    declared: int | None = None
+
+
+class DeclaredRow(SQLModel, table=True):
+    """That somebody declared a version live: an operator who adopted it, or a person who said so."""
+
+    __tablename__ = "declared"
+    __table_args__ = (Index("declared_place", "service", "environment", "n"),)
+    n: int | None = Field(default=None, primary_key=True)
+    service: str
+    environment: str
+    commit: str
+    version: str
+    origin: str
+    by: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    reason: str = ""
 
 
 class VerifiedRow(SQLModel, table=True):

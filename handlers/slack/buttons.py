@@ -23,6 +23,7 @@ from bot.domain.commands import (
     Reject,
     Retest,
     RollBack,
+    SayLive,
     Status,
     StopCountdown,
     TakeOver,
@@ -49,6 +50,15 @@ def _roll_back(deployment: str, rest: str) -> RollBack:
     return RollBack(deployment=deployment, shown=shown, ref=known, reason=reason, although_unknown=target != known)
 
 
+def _say_live(place: str, rest: str) -> SayLive:
+    """Read what the button of the dialog about what is live carries: the place, what was shown, commit, version and reason."""
+    service, _, environment = place.partition("/")
+    shown, _, more = rest.partition(" ")
+    commit, _, more = more.partition(" ")
+    version, _, reason = more.partition(" ")
+    return SayLive(service, environment, commit, reason, shown or "nothing", version)
+
+
 AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
     Action.APPROVE: Approve,
     Action.ACKNOWLEDGE: Acknowledge,
@@ -60,6 +70,7 @@ AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
     Action.ASK_LEAD: AskLead,
     Action.RETEST: Retest,
     Action.DEPLOY_FIRST: DeployFirst,
+    Action.SAY_LIVE: _say_live,
 }
 """Buttons that mean a command by themselves."""
 

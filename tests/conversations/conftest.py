@@ -192,6 +192,13 @@ class World:
         assert isinstance(found, dict)
         return found
 
+    async def says_live(self, user: str, text: str) -> str:
+        """Say what is live: type it, and press the button of the dialog; gives what the dialog showed."""
+        await self.says(user, text)
+        dialog = await self.reply(user, "Say that *", "Nothing has been done yet.")
+        await self.clicks(user, dialog, "say_live")
+        return str(dialog["blocks"])
+
     async def clicks(self, user: str, message: dict[str, Any], action: str) -> None:
         """Press a button."""
         outcome = await self.slack.clicks(user, message, f"gonogo.{action}", channel=CHANNEL)

@@ -55,6 +55,11 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     ),
     Action.TAKE_OVER: ("Take over as on-call", "the person on call", "asks for a reason; they lead at once"),
     Action.DEPLOY_FIRST: ("Deploy there first", "holders of the permission deploy", "asks for the same commit in the environment before"),
+    Action.SAY_LIVE: (
+        "Say that (version) is live",
+        "the lead of what stands there, and holders of the permission hand_over",
+        "in the dialog that answers `/deploy live`: records what is live on that person's word, and says so in the channel",
+    ),
     Action.SHOW_CHANGES: ("What changes…", "whoever may see the status", "shows every commit and file that would change; nothing is done"),
     Action.SHOW_TIMELINE: ("Timeline…", "whoever may see the status", "shows what happened, for the retrospective; nothing is done"),
 }

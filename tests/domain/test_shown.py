@@ -26,6 +26,7 @@ ABOUT = {
     Action.OPEN_GATE: "gate",
     Action.DEPLOY_FIRST: "commit",
     Action.RETEST: "commit",
+    Action.SAY_LIVE: "commit base doubt",
     Action.SHOW_CHANGES: "",
     Action.SHOW_TIMELINE: "",
 }

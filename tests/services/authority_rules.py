@@ -60,6 +60,6 @@ RULES: Mapping[str, Rule] = {
     "unlock": Rule(MAY_LOCK),
     "quarantine": Rule(MAY_LOCK),
     "unquarantine": Rule(MAY_LOCK),
-    "live": Rule(MAY_HAND_OVER, EVER - {State.ROLLING_OUT, State.ROLLING_BACK}, standing=ITS_LEAD),
+    "live": Rule(MAY_HAND_OVER, frozenset({State.FAILED}), standing=ITS_LEAD),
 }
 """One rule for each verb, whatever door it comes through."""

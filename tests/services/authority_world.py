@@ -26,6 +26,7 @@ from bot.domain.catalog import (
 from bot.domain.deployment import TRANSITIONS, Deployment, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
+from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.trouble import Sort, Trouble
@@ -252,6 +253,8 @@ async def _furnish(tx: Transaction, deployment: Deployment, state: State, house:
     await tx.save_trouble(it, Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 9.0),)))
     await tx.save_way_back(it, Way(COMMITS["v2"], COMMITS["v1"], Passage.FREE))
     await tx.add_lock(Lock(service, "production", "v2 was rolled back", PEOPLE[Who.LEAD], now, deployment=it))
+    if state is State.FAILED:  # there alone nobody knows what is live
+        await tx.cast_doubt(service, "production", Doubt(Unclear.FAILED, "shop-1 failed", now, it))
     if state in {State.ROLLING_OUT, State.WATCHING}:
         await tx.change(it, countdown_until=now + timedelta(minutes=5))
     if state in {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.SUPERSEDED}:

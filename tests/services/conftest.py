@@ -38,7 +38,7 @@ from bot.domain.catalog import (
     Strategy,
     StrategyStep,
 )
-from bot.domain.commands import Acknowledge, Approve, Command, Deploy, RollBack, Tick
+from bot.domain.commands import Acknowledge, Approve, Command, Deploy, RollBack, SayLive, Tick
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, Offer
 from bot.domain.health import Observed
@@ -376,6 +376,17 @@ class Team:
             dialog = await reader.kept(key)
         assert dialog is not None
         return await self.says(name, pressed(dialog.offers[0]))
+
+    async def says_live(self, name: str, command: SayLive) -> tuple[str, str]:
+        """Have somebody type what is live and press the button of the dialog; returns what the dialog showed and what they read then."""
+        key = f"key {next(self.keys)}"
+        shown = await self.says(name, command, key=key)
+        async with self.database.store.reading() as reader:
+            dialog = await reader.kept(key)
+        if dialog is None or not dialog.offers:
+            return shown, ""
+        offer = dialog.offers[0]
+        return shown, await self.says(name, AT_ONCE[Action.SAY_LIVE](offer.deployment, offer.carries))
 
     async def passes(self, time: timedelta = timedelta(0)) -> None:
         """Let time pass, and everything happen that falls due."""

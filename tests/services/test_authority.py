@@ -14,16 +14,19 @@ import pytest
 
 from bot.domain import grammar
 from bot.domain.card import Action
-from bot.domain.commands import COMMANDS, Command, Tick
+from bot.domain.commands import COMMANDS, Command, SayLive, Tick
 from bot.domain.deployment import TRANSITIONS, Deployment, State
+from bot.domain.places import Ground
 from bot.domain.shown import BINDS, Seen, seen_on, token
 from bot.domain.usage import USAGE
-from bot.ports import Answer, Intent, Place
+from bot.ports import Answer, Intent, Place, Resolved
 from bot.services import board, desk
+from bot.services.declarations import Claim
 from bot.slack import ids
 from handlers.slack.buttons import AT_ONCE, SHOWS, WITH_REASON
 from tests.services.authority_rules import EVER, MEMBERS, RULES
 from tests.services.authority_world import PEOPLE, Who, World
+from tests.services.conftest import COMMITS
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,13 +76,27 @@ async def clicked(house: House, deployment: Deployment, *, old: bool = False) ->
             continue
         shown = token(action, Seen(lock=lock.mark) if action is Action.UNLOCK else seen_on(card)) if action in BINDS else ""
         shown = "00000000" if old else card.gate if action is Action.OPEN_GATE else shown
-        if action in AT_ONCE:
+        if action is Action.SAY_LIVE:
+            found.append(await said_live(house, deployment, old=old))
+        elif action in AT_ONCE:
             found.append(AT_ONCE[action](deployment.id, shown))
         elif action is Action.TICK:
             found.append(Tick(deployment.id, ("support",), (), shown))
         else:
             found.append(WITH_REASON[ids.REASON_FORMS[action]](deployment.id, "a reason", shown))
     return found
+
+
+async def said_live(house: House, deployment: Deployment, *, old: bool) -> Command:
+    """Give what the button of the dialog stands for that ``/deploy live`` is answered with."""
+    said = Resolved(COMMITS["v3"], "v3")
+    command = SayLive(deployment.service, "production", "v3", "I looked")
+    async with house.store.reading() as reader:
+        place = (deployment.service, "production")
+        ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
+        claim = Claim(*place, said, ground, await reader.live(*place), "")
+    shown = "00000000" if old else token(Action.SAY_LIVE, claim.seen)
+    return AT_ONCE[Action.SAY_LIVE](f"{command.service}/{command.environment}", f"{shown} {said.commit} {said.version} {command.reason}")
 
 
 KEYS = itertools.count()
@@ -142,7 +159,10 @@ async def test_whoever_has_the_right_gets_it_done_by_click_and_by_word(every: Wo
             if rule.allows(who, state):
                 undoing.written = 0
                 assert not await is_refused(house, who, each), (who, each)
-                is_question = rule.asks or (each.verb == "rollback" and not getattr(each, "deployment", ""))
+                is_dialog = (each.verb == "rollback" and not getattr(each, "deployment", "")) or (
+                    isinstance(each, SayLive) and not each.shown
+                )
+                is_question = rule.asks or is_dialog
                 assert bool(undoing.written) is not is_question, (who, each)
     assert every.contents() == before
 

@@ -156,6 +156,8 @@ class OnePlace(RuleBasedStateMachine):
     def somebody_presses_what_was_offered(self, name: str) -> None:
         answers: list[Answer] = [answer for answer in self.now.answers.values() if answer and answer.offers]
         offer = answers[-1].offers[-1]
+        if offer.action == Action.SAY_LIVE:
+            self.now.says(name, AT_ONCE[Action.SAY_LIVE](offer.deployment, offer.carries))
         if offer.action == Action.ROLL_BACK:
             command = AT_ONCE[Action.ROLL_BACK](offer.deployment, offer.carries.partition(" ")[0] and f"{offer.carries}")
             self.now.says(name, command)

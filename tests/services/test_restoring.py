@@ -54,7 +54,7 @@ async def test_what_the_copy_shows_as_under_way_is_no_obstacle_to_saying_what_is
     v2 = await team.rolls_out_v2(timedelta(minutes=minutes))
     assert (await team.deployment(v2)).state is copied
     await restoring.notice(team.house, Restored(7, 10, COPIED), ["C0OPS"])
-    assert "v1" in await team.says("bo", SayLive("shop", "production", "v1", "I looked at it"))
+    assert "v1" in (await team.says_live("bo", SayLive("shop", "production", "v1", "I looked at it")))[1]
     assert (await team.deployment(v2)).state is then
     await team.passes(timedelta(minutes=1))
     async with team.house.store.reading() as reader:
@@ -67,6 +67,6 @@ async def test_what_the_copy_shows_as_under_way_is_no_obstacle_to_saying_what_is
 async def test_what_began_after_the_restore_is_waited_for_as_ever(team: Team) -> None:
     await restoring.notice(team.house, Restored(7, 10, COPIED), ["C0OPS"])
     for environment in ("staging", "production"):
-        await team.says("bo", SayLive("shop", environment, "v1", "I looked at it"))
+        await team.says_live("bo", SayLive("shop", environment, "v1", "I looked at it"))
     v2 = await team.rolls_out_v2(timedelta(minutes=2))
     assert f"{v2} is under way in shop production" in await team.says("bo", SayLive("shop", "production", "v1", "I looked at it"))

@@ -63,7 +63,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
     }
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
-        "frozen_because": text, "unclear": text, "snapshot": snapshot,
+        "frozen_because": text, "unclear": text, "snapshot": snapshot, "quarantined": text,
+        "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
         "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
     }  # fmt: skip
     past = {
@@ -102,8 +103,11 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "landed_at": AT, "commits": times, "snapshot": snapshot}] * times,
         "verified_at": AT, "brings_back": times, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
-        "became": text, "held": text, "live_in": [text] * times, "lifted": times > 2,
+        "became": text, "held": text, "live_in": [{"environment": text, "deployment": text, "lead": "T1/UBO"}] * times,
+        "lifted": times > 2,
         "accepted": text, "run": text, "doubtful": True, "strays": times,
+        "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
+        "traffic": [{"of": text, "requests": 40.0}] * min(times, 3),
         "older": times > 1, "still": [lock] * times, "is_first": times > 1,
     }  # fmt: skip
 
@@ -129,6 +133,8 @@ NEVER_EMPTY = {
     "answers/quarantined": ("reason", "version"),
     "answers/unquarantined": ("reason", "version"),
     "answers/said_live": ("reason", "version"),
+    "answers/live_dialog": ("reason",),
+    "messages/said_live": ("reason",),
     "messages/stands_still": ("why",),
     "messages/quarantined": ("why",),
     "messages/quarantine_said": ("reason", "version"),

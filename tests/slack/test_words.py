@@ -49,7 +49,7 @@ STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=Tr
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
     "snapshot": None, "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
-    "frozen_because": "quarter end", "unclear": "",
+    "frozen_because": "quarter end", "unclear": "", "declared": None, "quarantined": "",
 }  # fmt: skip
 EMPTY_ROW = {
     **ROW,
@@ -62,6 +62,12 @@ EMPTY_ROW = {
     "frozen_until": "",
     "frozen_because": "",
 }
+CLAIM = {
+    "service": "storefront", "environment": "production", "version": "v1.1.0", "reason": "I looked", "by": "T1/UCY",
+    "recorded": "v1.2.0", "recorded_by": "storefront-41", "since": AT, "is_same": False, "unclear": "a rollback failed",
+    "quarantined": "it loses carts", "strays": 1,
+}  # fmt: skip
+LIVE_IN = {"environment": "production", "deployment": "storefront-41", "lead": "T1/UBO"}
 PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
     "lead": "", "at": AT, "note": "errors", "undoes": "storefront-41", "undone_by": "", "snapshot": None,
@@ -123,9 +129,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "incident": {"incident": "abc", "verb": "deploy"},
     "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"]},
     "rollback_dialog": DIALOG,
-    "quarantined": {"service": "storefront", "version": "v1.2.0", "reason": "it loses carts", "live_in": ["production"]},
+    "quarantined": {"service": "storefront", "version": "v1.2.0", "reason": "it loses carts", "live_in": [LIVE_IN]},
     "unquarantined": {"service": "storefront", "version": "v1.2.0", "reason": "the database was the cause"},
-    "said_live": {"service": "storefront", "environment": "production", "version": "v1.1.0", "reason": "I looked", "strays": 1},
+    "said_live": CLAIM,
+    "live_dialog": {**CLAIM, "minutes": 5, "traffic": [{"of": "v1.1.0", "requests": 40.0}], "run": "succeeded", "run_url": "https://ci/1"},
     "waiting": {"verb": "approve", "vendor": "Slack", "minutes": 15},
     "unlocked": {**LOCK, "still": [LOCK]},
     "locks": {"locks": [LOCK]},
@@ -153,7 +160,8 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "quarantined": {**FACTS, "why": "it was rolled back from staging"},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
     "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
-    "quarantine_said": {**FACTS, "by": "T1/UBO", "reason": "it loses carts", "lifted": False},
+    "quarantine_said": {**FACTS, "by": "T1/UBO", "reason": "it loses carts", "lifted": False, "live_in": [LIVE_IN]},
+    "said_live": CLAIM,
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25"},
     "countdown_stopped": {**FACTS, "by": "T1/UBO", "reason": "known"},

@@ -133,8 +133,10 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("by", sa.String(), nullable=False),
         sa.Column("verified_at", UtcDateTime(), nullable=True),
         sa.Column("accepted", sa.String(), nullable=False),
+        sa.Column("declared", sa.Integer(), nullable=True),
         sa.PrimaryKeyConstraint("service", "environment"),
     )
+    _declared()
     _ci_runs()
     op.create_table(
         "lock",
@@ -312,6 +314,24 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         op.execute(
             f"CREATE TRIGGER audit_no_{act.lower()} BEFORE {act} ON audit BEGIN SELECT RAISE(ABORT, 'the audit log is append-only'); END"
         )
+
+
+def _declared() -> None:
+    op.create_table(
+        "declared",
+        sa.Column("n", sa.Integer(), nullable=False),
+        sa.Column("service", sa.String(), nullable=False),
+        sa.Column("environment", sa.String(), nullable=False),
+        sa.Column("commit", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("origin", sa.String(), nullable=False),
+        sa.Column("by", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("reason", sa.String(), nullable=False),
+        sa.PrimaryKeyConstraint("n"),
+    )
+    with op.batch_alter_table("declared", schema=None) as batch_op:
+        batch_op.create_index("declared_place", ["service", "environment", "n"], unique=False)
 
 
 def _ci_runs() -> None:

@@ -1,0 +1,30 @@
+"""What is known to be live because somebody declared it, and not because a deployment of ours brought it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.people import Person
+
+
+class Origin(StrEnum):
+    """How a version came to be recorded as live without a deployment of ours."""
+
+    ADOPTED = "adopted"  # an operator recorded what was live before the bot came
+    SAID = "said"  # somebody said so while the bot could not know
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """That somebody declared a version live in a place: who, when, and why."""
+
+    service: str
+    environment: str
+    commit: str
+    version: str
+    origin: Origin
+    by: Person
+    at: datetime
+    reason: str = ""

@@ -1,0 +1,190 @@
+"""What is live on somebody's word: asked for where nobody can know, shown with what it goes against, and called what it is ever after."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Action
+from bot.domain.commands import Check, Deploy, History, Quarantine, RollBack, SayLive, Status
+from bot.domain.declared import Declared, Origin
+from bot.domain.deployment import State
+from bot.domain.places import Doubt, Unclear
+from bot.ports import Live, RunState
+from handlers.slack.buttons import AT_ONCE
+from tests.services.conftest import COMMITS, PEOPLE
+
+Team = Any
+"""The fixtures ``team`` and ``swift``."""
+MINUTE = timedelta(minutes=1)
+HOSTS = "I looked at all hosts"
+
+
+async def unclear(team: Team, environment: str = "production", why: str = "the database was put back from a copy") -> None:
+    """Have nobody know what is live in an environment."""
+    async with team.database.store.transaction() as tx:
+        await tx.cast_doubt("shop", environment, Doubt(Unclear.RESTORED, why, team.house.now()))
+
+
+async def live(team: Team, environment: str = "production") -> Live:
+    async with team.database.store.reading() as reader:
+        found = await reader.live("shop", environment)
+    assert isinstance(found, Live)
+    return found
+
+
+@pytest.mark.case("reliability-7")
+async def test_nobodys_word_is_taken_while_it_is_known_what_is_live(team: Team) -> None:
+    said = await team.says("bo", SayLive("shop", "production", "v3", HOSTS))
+    assert said.startswith(
+        "v1 is live in shop production, as it was declared, and nothing has made that unclear, so nobody's word is needed"
+    )
+    assert "deploy what should be there: /deploy shop REF to production." in said
+    pressed = SayLive("shop", "production", COMMITS["v3"], HOSTS, "00000000", "v3")
+    assert "so nobody's word is needed" in await team.says("bo", pressed), "the button of an older dialog is no way around it"
+    assert (await live(team)).version == "v1"
+    assert await team.said("said_live") == []
+
+
+@pytest.mark.case("reliability-7")
+async def test_the_dialog_shows_what_is_recorded_what_the_metrics_see_and_how_the_last_run_ended(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    await unclear(swift)
+    shown = await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
+    assert shown.startswith("Say that *v1* is live in shop production?\nRecorded last: v2 since 2026-11-21 02:0")
+    assert "(shop-1, whose last run is succeeded at the CI provider)." in shown
+    assert "It is unclear what runs: the database was put back from a copy." in shown
+    assert "Requests of the last 5 min: v1 1,000, v2 (bbbbbbb) 1,000, everything but v1 1,000." in shown
+    assert f"Reason: {HOSTS}" in shown
+    assert "Nothing has been done yet." in shown
+    assert (await live(swift)).version == "v2", "the dialog changes nothing"
+
+
+@pytest.mark.case("reliability-7")
+async def test_it_is_said_in_the_channel_with_name_and_reason_and_what_it_went_against(team: Team) -> None:
+    await unclear(team)
+    _, answer = await team.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
+    assert answer == "*v2* counts as live in shop production, on your word: I looked at all hosts."
+    (said,) = await team.said("said_live")
+    assert said.startswith("<@UBO> says that *v2* is live in shop production: I looked at all hosts. Recorded before: v1. ")
+    assert said.endswith("It was unclear: the database was put back from a copy.")
+
+
+@pytest.mark.case("reliability-7")
+async def test_the_word_is_bound_to_what_the_dialog_showed(team: Team) -> None:
+    await unclear(team)
+    key = "typed"
+    await team.says("bo", SayLive("shop", "production", "v2", HOSTS), key=key)
+    async with team.database.store.reading() as reader:
+        offer = (await reader.kept(key)).offers[0]
+    await team.passes(MINUTE)
+    await unclear(team, why="the rollback failed as well")
+    assert "has changed since it was shown to you" in await team.says("bo", AT_ONCE[Action.SAY_LIVE](offer.deployment, offer.carries))
+    assert (await live(team)).version == "v1"
+
+
+async def test_what_is_quarantined_can_be_said_to_be_live_because_it_may_be_true_and_everybody_reads_that_it_is(team: Team) -> None:
+    await team.says("bo", Quarantine("shop", "v2", "it forgets carts"))
+    await unclear(team)
+    shown, answer = await team.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
+    assert "v2 is quarantined: it forgets carts. Saying that it is live does not lift that." in shown
+    assert answer.endswith("It stays quarantined.")
+    assert "v2 is quarantined: it forgets carts. It stays there until another version is deployed." in (await team.said("said_live"))[0]
+    said = await team.says("ana", Status())
+    assert "v2 is *quarantined*: it forgets carts. It stays live until another version is deployed" in said
+    async with team.database.store.reading() as reader:
+        assert [each.version for each in await reader.releases("shop", "production", limit=None)] == ["v1"], "nothing goes back to it"
+
+
+@pytest.mark.case("reliability-7")
+async def test_what_was_only_said_is_shown_as_such_wherever_it_is_shown(team: Team) -> None:
+    await unclear(team, "staging")
+    await team.says_live("bo", SayLive("shop", "staging", "v2", HOSTS))
+    status = await team.says("ana", Status())
+    assert "*shop staging*: v2 live on the word of <@UBO>, said 2026-11-21 02:00 UTC: I looked at all hosts" in status
+    history = await team.says("ana", History("shop", "staging"))
+    assert "*v2* · said to be live by <@UBO>: I looked at all hosts" in history
+    checked = await team.says("ana", Check("shop", "production", "v2"))
+    assert "○ live and verified on staging: v2 was never verified on staging, only said to be live there, by <@UBO>" in checked
+    assert "the lead's word" not in status + history + checked
+
+
+async def test_what_an_operator_adopted_stands_in_the_history(team: Team) -> None:
+    now = team.house.now()
+    adopted = Declared("shop", "production", COMMITS["v1"], "v1", Origin.ADOPTED, PEOPLE["bo"], now)
+    async with team.database.store.transaction() as tx:
+        await tx.set_live(Live("shop", "production", COMMITS["v1"], "v1", now, "", PEOPLE["bo"], now, declared=adopted))
+    said = await team.says("ana", History("shop"))
+    assert "*v1* in production · live before Go/No-Go came, adopted by an operator" in said
+    assert "Nothing has been deployed" not in said
+
+
+@pytest.mark.case("reliability-7")
+async def test_no_old_card_is_live_and_healthy_again_because_somebody_said_so(swift: Team) -> None:
+    for version in ("v2", "v3"):
+        await swift.says("ana", Deploy("shop", "production", version))
+        await swift.passes(4 * MINUTE)
+    await unclear(swift)
+    await swift.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
+    old, newer = await swift.shown("shop-1"), await swift.shown("shop-2")
+    assert "was live from 2026-11-21 02:00 UTC; v2 is live again only on the word of <@UBO>" in old
+    assert "live and healthy" not in old
+    assert "Roll back to" not in old
+    assert "replaced by v2" in newer
+    said = await swift.says("bo", RollBack("shop", "production", reason="x"))
+    assert said.startswith("No deployment of ours brought what is live in shop production"), "there is no deployment to undo"
+
+
+async def test_deploying_what_was_only_said_to_be_live_proves_it(swift: Team) -> None:
+    await unclear(swift)
+    await swift.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
+    assert "already, so there is nothing to deploy" not in await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    found = await live(swift)
+    assert (found.deployment, found.declared) == ("shop-1", None)
+    assert found.verified_at is not None
+
+
+@pytest.mark.case("reliability-7")
+async def test_what_is_said_of_the_very_version_that_is_recorded_keeps_its_deployment_and_its_proof(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    await unclear(swift)
+    shown, _ = await swift.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
+    assert "Recorded last: v2 since" in shown
+    assert ", the same." in shown
+    found = await live(swift)
+    assert (found.deployment, found.by) == ("shop-1", PEOPLE["ana"])
+    assert found.verified_at is not None
+    assert "v2 live on the word of <@UBO>" in await swift.says("ana", Status())
+    assert "brought there by <@UANA> (shop-1)" in await swift.says("ana", Status())
+    assert "live and healthy since" in await swift.shown("shop-1")
+
+
+async def test_what_is_watched_ends_when_somebody_says_that_something_else_is_live(team: Team) -> None:
+    v2 = await team.rolls_out_v2(20 * MINUTE)
+    assert (await team.deployment(v2)).state is State.WATCHING
+    await unclear(team)
+    await team.says_live("bo", SayLive("shop", "production", "v1", HOSTS))
+    await team.passes(120 * MINUTE)
+    assert (await team.deployment(v2)).state is State.SUPERSEDED
+    assert (await live(team)).version == "v1"
+
+
+@pytest.mark.case("structure-9")
+async def test_whether_somebody_may_say_it_is_asked_before_the_version_is_looked_up(team: Team) -> None:
+    said = await team.says("ana", SayLive("shop", "production", "v9.9.9", HOSTS))
+    assert said.startswith("You cannot say what is live in shop production. People with the role release manager can. Now: <@U")
+
+
+async def test_the_providers_may_say_nothing(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    await unclear(swift)
+    swift.numbers.new = None
+    assert "v1 none seen" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
+    swift.ci.ends = dict.fromkeys(("deploy", "smoke"), RunState.LOST)
+    assert "is lost at the CI provider" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
