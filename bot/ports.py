@@ -479,7 +479,7 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Mark:
-    """Something a person said about a deployment once: a ticked item (``item:KEY``), ``on-call``, ``watching``, ``proceed:STEP``."""
+    """Something a person said about a deployment once: ``item:KEY`` (ticked), ``on-call``, ``watching``, ``proceed:FINDING:STEP``."""
 
     deployment: DeploymentId
     key: str

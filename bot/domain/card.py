@@ -150,6 +150,18 @@ class RollbackOffer:
 
 
 @dataclass(frozen=True, slots=True)
+class LetGo:
+    """The lead's word that it may go on although the numbers do not say so."""
+
+    by: Person
+    reason: str
+    where: str
+    """The step's key, or ``watch``."""
+    percent: int | None = None
+    """Of that step."""
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """Everything that a deployment's card shows."""
 
@@ -169,8 +181,7 @@ class Card:
     """What keeps the rollout where it is, by the numbers."""
     standstill: str = ""
     """What keeps it from its next step, by the rules: a lock, a quarantine, an unclear environment."""
-    is_asked: bool = False
-    """Whether it has run up against what is unknown and a person has to decide."""
+    let_go: LetGo | None = None
     doubt: str = ""
     """Why it is not clear what runs in the environment."""
     changes: Changes = field(default_factory=Changes)
@@ -211,6 +222,11 @@ class Card:
     def is_degraded(self) -> bool:
         """Tell whether the numbers of this very step, or of the watch, are worse than the baseline. A step that begins is not judged."""
         return self.judged is not None and self.judged.verdict is Verdict.DEGRADED
+
+    @property
+    def stands_still(self) -> bool:
+        """Tell whether the rules keep it now; while a step is under way or observed they keep it only from the next one."""
+        return bool(self.standstill) and not self.where and not any(step.is_under_way for step in self.steps)
 
     @property
     def where(self) -> str:
@@ -260,7 +276,7 @@ class Card:
     @property
     def is_blind(self) -> bool:
         """Tell whether the rollout stands still because there are no numbers to judge by."""
-        return self.judged is not None and self.judged.verdict is Verdict.NO_DATA
+        return self.judged is not None and self.judged.verdict is Verdict.NO_DATA and bool(self.judged.findings)
 
     @property
     def waits_for_word(self) -> bool:

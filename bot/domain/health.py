@@ -63,6 +63,8 @@ class Finding:
     """For a person: ``errors 2.9 % (baseline 0.28 %, 10 times, 1,870 requests, p < 0.0001)``."""
     trend: tuple[float, ...] = ()
     """Values over time, oldest first, for a sparkline."""
+    is_suspect: bool = False
+    """Whether it is worse by a size that would matter, and not certainly so yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +121,11 @@ def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None,
         return _no_data(spec, now, before)
     compared = _compare_counts(spec, now, before) if spec.kind is MetricKind.RATIO else _compare_levels(spec, now, before)
     verdict, remark = _weigh(spec, compared, _alpha(looks))
+    suspect = verdict is Verdict.HEALTHY and not remark and _matters(spec, compared.value, compared.normal)
     sentence = f"{_named(spec, compared.value)} ({', '.join(_details(spec, compared, verdict, remark))})"
     return Finding(
         spec.key, spec.title, spec.unit, verdict, compared.value, compared.normal,
-        spec.critical, compared.requests, compared.p_value, sentence, now.points,
+        spec.critical, compared.requests, compared.p_value, sentence, now.points, suspect,
     )  # fmt: skip
 
 

@@ -15,6 +15,13 @@ class Person:
     def __str__(self) -> str:
         return f"{self.team}/{self.user}"
 
+    @property
+    def mention(self) -> str:
+        """Write them into a sentence of ours: somebody of Slack as Slack mentions people, the bot and people of the terminal by name."""
+        if self == GONOGO:
+            return "Go/No-Go"
+        return f"<@{self.user}>" if self.team[:1] in {"T", "E"} else self.user or "nobody"
+
     @classmethod
     def parse(cls, text: str) -> Person:
         """Read what ``str(person)`` wrote."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from statistics import quantiles
 
 from bot.domain.called import called
-from bot.domain.card import Card, Changes
+from bot.domain.card import Card, Changes, LetGo
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
 from bot.domain.commands import Check, History, Status
 from bot.domain.declared import Declared
@@ -20,7 +20,7 @@ from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
-from bot.services.health import facts_of_snapshot
+from bot.services.health import WORD, facts_of_snapshot, place_of_word
 from bot.services.house import House, existing, facts_of, unclear
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
@@ -90,11 +90,23 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     """Say what the numbers and the rules keep a rollout from, and whether it is clear what runs in its environment."""
     deployment = card.deployment
     ground = await reader.ground(deployment)
-    card = replace(card, trouble=await reader.trouble(deployment.id), doubt=ground.in_words)
-    waits = any(step.state is StepState.PENDING for step in card.steps) and not any(step.is_under_way for step in card.steps)
-    if deployment.state is not State.ROLLING_OUT or not waits or card.where:
+    card = replace(card, trouble=await reader.trouble(deployment.id), doubt=ground.in_words, let_go=await _let_go(reader, card))
+    if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):
         return card
     return replace(card, standstill=next((each.sentence for each in await standstill(house, reader, deployment)), ""))
+
+
+async def _let_go(reader: Reader, card: Card) -> LetGo | None:
+    """Find the newest word that let it go on although its numbers did not, while that matters."""
+    if card.deployment.state not in {State.ROLLING_OUT, State.WATCHING, State.ACCEPTED}:
+        return None
+    words = [mark for mark in await reader.marks(card.deployment.id) if mark.key.startswith(WORD)]
+    if not words:
+        return None
+    mark = max(words, key=lambda mark: mark.at)
+    where = place_of_word(mark)
+    percent = next((step.percent for step in card.steps if step.key == where), None)
+    return LetGo(mark.by, mark.reason, where, percent)
 
 
 async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
@@ -273,7 +285,7 @@ def _facts_of_past(d: Deployment, back: Deployment | None, shot: Snapshot | None
     """Give the facts of one line of the history; ``back`` is the rollback that undid it."""
     return {
         "id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
-        "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note or (d.reason if d.undoes else ""),
+        "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note, "reason": d.reason,
         "undoes": d.undoes, "undone_by": str(back.requested_by) if back else "",
         "snapshot": facts_of_snapshot(shot) if shot else None,
     }  # fmt: skip

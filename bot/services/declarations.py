@@ -82,7 +82,7 @@ async def _authorise(house: House, reader: Reader, intent: Intent, command: SayL
     standing = await reader.standing(service, environment)
     if may or (standing is not None and intent.by == standing.lead):
         return
-    named = [f"<@{standing.lead.user}>, its lead,"] if standing and standing.lead else []
+    named = [f"{standing.lead.mention}, its lead,"] if standing and standing.lead else []
     named += house.people.named_by_role(Permission.HAND_OVER) or ["whoever keeps gonogo.yaml"]
     who = " or ".join(named)
     raise NotAllowed(

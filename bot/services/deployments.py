@@ -55,7 +55,7 @@ async def require_lead(house: House, service: str, person: Person) -> None:
         return
     shift = await house.providers[service].on_call.who(house.service(service), house.now())
     if shift is None or shift.person != person:
-        sentence = f"<@{person.user}> cannot lead: that takes somebody who may deploy, or who is on call for {service}."
+        sentence = f"{person.mention} cannot lead: that takes somebody who may deploy, or who is on call for {service}."
         raise NotAllowed(sentence, roles=house.catalog.permissions.get(Permission.DEPLOY, ()))
 
 
@@ -167,7 +167,7 @@ async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel
     if not may and intent.by not in {deployment.requested_by, deployment.lead}:
         raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
     as_shown(Action.CANCEL, command.shown, await seen(tx, deployment))
-    await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by <@{intent.by.user}>")
+    await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by {intent.by.mention}")
     await note(tx, house.now(), "cancel", deployment, intent.by)
     await tx.release(deployment.id)
     await tx.wake(deployment.id)
@@ -176,7 +176,7 @@ async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel
 
 def _who(house: House, deployment: Deployment) -> str:
     people = [deployment.requested_by, *([deployment.lead] if deployment.lead else [])]
-    named = [f"<@{person.user}>" for person in dict.fromkeys(people)]
+    named = [f"{person.mention}" for person in dict.fromkeys(people)]
     return " or ".join([*named, *house.people.named_by_role(Permission.HAND_OVER)])
 
 
@@ -188,7 +188,7 @@ def _too_late(deployment: Deployment, standing: Deployment | None, offer: Rollba
         return f"{deployment.title} was replaced already; there is nothing to cancel."
     if not offer.is_possible:
         return f"{deployment.title} is {deployment.state} already, and it cannot be rolled back from here: {offer.refused}"
-    lead = f"<@{deployment.lead.user}>, its lead," if deployment.lead else "Its lead"
+    lead = f"{deployment.lead.mention}, its lead," if deployment.lead else "Its lead"
     how = f"/rollback {deployment.service} {deployment.environment} because TEXT"
     return f"{deployment.title} is {deployment.state} already. {lead} can roll it back: on its card, or with {how}."
 

@@ -7,9 +7,11 @@ from datetime import datetime
 
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.health import Verdict
+from bot.domain.rollout import StepState
 from bot.ports import Message, Reader
 from bot.services.board import newest_numbers
 from bot.services.house import House
+from bot.services.starts import standstill
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
 
@@ -38,7 +40,7 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, _message
     told = await reader.timeline(deployment.id)
     turns = [entry for entry in (*told.begin, *told.end) if entry.action in {"degraded", "countdown", "recovered", "proceed"}]
     if turns and turns[-1].action == "proceed":
-        return f"Let go on by <@{turns[-1].actor.user}>: {turns[-1].facts.get('reason', '')}"
+        return f"Let go on by {turns[-1].actor.mention}: {turns[-1].facts.get('reason', '')}"
     shot = await newest_numbers(reader, deployment.id)
     fine = shot is not None and shot.verdict not in {Verdict.DEGRADED, Verdict.NO_DATA}
     return "The numbers are no longer worse." if fine else ""
@@ -51,7 +53,7 @@ async def _after_all(reader: Reader, deployment: Deployment) -> str:
     )
     if deployment.state is not State.ROLLED_BACK or back is None:
         return _BY_STATE.get(deployment.state, "")
-    by = f"by <@{back.requested_by.user}>" if back.requested_by.team else "by itself"
+    by = f"by {back.requested_by.mention}" if back.requested_by.team else "by itself"
     return f"It was rolled back to {back.version} {by}."
 
 
@@ -68,6 +70,24 @@ async def _rolling_back(_house: House, reader: Reader, deployment: Deployment, _
     if deployment.state is State.ROLLED_BACK:
         return await _after_all(reader, deployment)
     return "The rollback has failed." if deployment.state is State.FAILED else ""
+
+
+async def _standstill(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End a standstill when the step that it was about has begun, or when something else keeps it now."""
+    if deployment.state is not State.ROLLING_OUT:
+        return await _after_all(reader, deployment)
+    step = next((step for step in await reader.steps(deployment.id) if step.key == message.facts["step"]), None)
+    if step is None or step.state is not StepState.PENDING:
+        return "It has gone on."
+    keeping = [each.sentence for each in await standstill(house, reader, deployment)]
+    return "That is over; something else keeps it now." if keeping and message.facts["why"] not in keeping else ""
+
+
+async def _quarantine(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
+    """End the word that what is under way is quarantined."""
+    if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
+        return await _after_all(reader, deployment)
+    return "" if await reader.quarantine(deployment.service, deployment.commit) else "The quarantine is lifted."
 
 
 async def _refusal(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
@@ -90,12 +110,13 @@ async def _request(house: House, reader: Reader, deployment: Deployment, message
 async def _lead(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
     """End a request to the lead when somebody else leads, or when there is nothing left to decide."""
     if deployment.lead is not None and str(deployment.lead) != message.to:
-        return f"<@{deployment.lead.user}> leads it now."
+        return f"{deployment.lead.mention} leads it now."
     over = {State.ROLLED_BACK, State.SUPERSEDED, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}
     return await _after_all(reader, deployment) if deployment.state in over else ""
 
 
 _RULES: Mapping[str, _Rule] = {
     "degraded": _trial, "failed": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
-    "refused": _refusal, "acknowledge_request": _request, "ask_lead": _lead,
+    "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
+    "acknowledge_request": _request, "ask_lead": _lead,
 }  # fmt: skip

@@ -12,7 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble, found, over
-from bot.ports import Cohort, Json, Live, Message, Transaction, Window
+from bot.ports import Cohort, Json, Live, Mark, Message, Transaction, Window
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 from bot.services.rollbacks import by_rule, why_not_by_rule
@@ -56,7 +56,8 @@ async def snapshot(house: House, deployment: Deployment, *, label: str, where: s
     else:
         start = deployment.started_at or since
         baseline = await observe(house, service, policy, Window(start - policy.baseline, start), Cohort(deployment.commit, others=True))
-    findings = tuple(judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in service.metric_specs)
+    specs = service.metric_specs if policy.is_watched else ()  # where the team has chosen none, nothing is missing
+    findings = tuple(judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in specs)
     compared = "the old version at the same time" if side_by_side else "the time before"
     return Snapshot(deployment.id, label, now, overall(findings), await _with_trends(house, deployment.id, findings), compared, where)
 
@@ -178,9 +179,18 @@ def _is_shown(deployment: Deployment, shot: Snapshot, *, is_over: bool) -> bool:
     return shot.verdict is not Verdict.NO_DATA or (is_over and deployment.countdown_until is None)
 
 
+WORD = "proceed:"
+"""How the mark of the lead's word begins that one finding may be gone on over."""
+
+
 def word_for(trouble: Trouble) -> str:
     """Name the mark of the lead's word that one finding may be gone on over."""
-    return f"proceed:{trouble.number}"
+    return f"{WORD}{trouble.number}:{trouble.where}"
+
+
+def place_of_word(mark: Mark) -> str:
+    """Say at which step (or in the watch) such a word was given."""
+    return mark.key.removeprefix(WORD).partition(":")[2]
 
 
 def stopped_for(trouble: Trouble) -> str:
@@ -200,7 +210,7 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
     await tx.save_steps(deployment.id, [replace(step, state=StepState.DONE, finished_at=house.now())])
     await note(tx, house.now(), "step done", deployment, step=step.key, verdict=str(shot.verdict))
     facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "snapshot": facts_of_snapshot(shot)}
-    await tx.say(Message(f"{deployment.id}:done:{step.key}", "snapshot", facts, deployment.id, chart=True))
+    await tx.say(Message(f"{deployment.id}:done:{step.key}", "snapshot", facts, deployment.id, chart=bool(shot.findings)))
     return GO
 
 
@@ -315,7 +325,7 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
     )  # fmt: skip
     await note(tx, now, "accepted" if accepted else "verified", deployment, verdict=str(shot.verdict), accepted=str(accepted or ""))
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "accepted": str(accepted or "")}
-    await tx.say(Message(f"{deployment.id}:verified", "verified", facts, deployment.id, chart=True))
+    await tx.say(Message(f"{deployment.id}:verified", "verified", facts, deployment.id, chart=bool(shot.findings)))
     return GO
 
 

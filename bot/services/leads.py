@@ -37,7 +37,7 @@ async def _hand_over(house: House, intent: Intent, tx: Transaction, command: Han
 
 
 def _not_yours(house: House, deployment: Deployment) -> str:
-    lead = f"Only <@{deployment.lead.user}>, the deployment lead, or " if deployment.lead else "Only "
+    lead = f"Only {deployment.lead.mention}, the deployment lead, or " if deployment.lead else "Only "
     who = " or ".join(house.people.named_by_role(Permission.HAND_OVER)) or "whoever keeps gonogo.yaml"
     return f"{lead}{who} can hand over the lead of {deployment.id}."
 
@@ -61,7 +61,7 @@ async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deploymen
     shift = await readiness.on_call_now(house, deployment)
     if by == deployment.lead or (shift is not None and shift.person == by):
         return deployment
-    who = f"<@{shift.person.user}> is on call now." if shift else "Nobody is on call now."
+    who = f"{shift.person.mention} is on call now." if shift else "Nobody is on call now."
     handing = " or ".join([*(["the lead"] if deployment.lead else []), *house.people.named_by_role(Permission.HAND_OVER)])
     how = f" {handing[0].upper()}{handing[1:]} can hand it over: /deploy lead {id} @user." if handing else ""
     raise NotAllowed(f"Only the person on call for {deployment.service} can take over. {who}{how}", Offer("ask_lead", "Ask the lead", id))
@@ -88,7 +88,7 @@ async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
 
 async def _lead(house: House, intent: Intent, tx: Transaction, deployment: Deployment, to: Person, *, reason: str, answer: str) -> Answer:
     if deployment.lead == to:
-        who = "You lead" if to == intent.by else f"<@{to.user}> leads"
+        who = "You lead" if to == intent.by else f"{to.mention} leads"
         raise NotPossible(f"{who} {deployment.title} already; nothing was changed.")
     await tx.change(deployment.id, lead=to)
     await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
@@ -107,9 +107,10 @@ async def _ask_lead(house: House, intent: Intent, tx: Transaction, command: AskL
     deployment = await existing(tx, command.deployment)
     if deployment.lead is None:
         raise NotPossible(f"{deployment.title} has no lead yet.")
-    await note(tx, house.now(), "ask_lead", deployment, intent.by, lead=str(deployment.lead))
     facts = {**facts_of(deployment), "by": str(intent.by)}
     is_first = await tx.mark(Mark(deployment.id, f"asked:{intent.by}:{deployment.lead}", intent.by, house.now()))
+    if is_first:
+        await note(tx, house.now(), "ask_lead", deployment, intent.by, lead=str(deployment.lead))
     await tx.say(Message(f"{deployment.id}:ask:{intent.by}:{deployment.lead}", "ask_lead", facts, deployment.id, to=str(deployment.lead)))
     return Answer("asked_lead", {**facts_of(deployment), "is_first": is_first})
 
@@ -141,7 +142,8 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
     await note(
         tx, house.now(), "proceed", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
     )  # fmt: skip
-    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "where": trouble.where}
+    percent = next((step.percent for step in await tx.steps(deployment.id) if step.key == trouble.where), None)
+    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "where": trouble.where, "percent": percent}
     await tx.say(Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id))
     await tx.wake(deployment.id)
     return Answer("proceeding", {**facts_of(deployment), "reason": command.reason})
@@ -181,7 +183,7 @@ async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deplo
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
         raise NotPossible(f"{deployment.title} is {deployment.state}; that is not possible any more.")
     if by != deployment.lead:
-        lead = f"<@{deployment.lead.user}>, the deployment lead," if deployment.lead else "the deployment lead"
+        lead = f"{deployment.lead.mention}, the deployment lead," if deployment.lead else "the deployment lead"
         take = Offer(Action.TAKE_OVER, "Take over as on-call…", id, carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead or ""))))
         raise NotAllowed(f"Only {lead} can {what}.", Offer(Action.ASK_LEAD, "Ask the lead", id), take)
     return deployment

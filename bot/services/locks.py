@@ -14,7 +14,9 @@ from bot.domain.errors import NotPossible, Offer
 from bot.domain.locks import Lock
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Json, Reader, Transaction
+from bot.services import starts
 from bot.services.house import House, act, existing
+from bot.services.obstacles import say_locked, say_unlocked
 
 
 async def lock(house: House, intent: Intent, command: LockCommand) -> Answer | None:
@@ -31,8 +33,9 @@ async def _lock(intent: Intent, tx: Transaction, new: Lock) -> Answer:
     if not await tx.add_lock(new):
         same = (old for old in await tx.locks(new.service, new.environment) if old.service == new.service and not old.deployment)
         held = next(same)
-        raise NotPossible(f"{_place(held)} is locked already, by <@{held.by.user}>: {held.reason}")
+        raise NotPossible(f"{_place(held)} is locked already, by {held.by.mention}: {held.reason}")
     await _written(tx, intent, "lock", new)
+    await say_locked(tx, new, intent.key)
     await _look_again(tx, new)
     return Answer("locked", {**facts_of_lock(new), "under_way": [each.title for each in await _under_way(tx, new)]})
 
@@ -63,11 +66,14 @@ async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock
     if len(own) > 1:
         raise NotPossible(_which(own), *[_offer(lock) for lock in own if lock.deployment])
     gone = own[0]
+    stood = await starts.kept(house, tx, await tx.open_deployments(gone.service, gone.environment))
     await tx.remove_lock(gone)
     await _written(tx, intent, "unlock", gone)
+    going = await starts.freed(house, tx, stood)
+    await say_unlocked(tx, gone, intent.key, intent.by, going)
     await _look_again(tx, gone)
     still = [facts_of_lock(lock) for lock in holding if lock != gone]
-    return Answer("unlocked", {**facts_of_lock(gone), "still": still})
+    return Answer("unlocked", {**facts_of_lock(gone), "still": still, "goes_on": starts.facts_of_freed(stood, going)})
 
 
 def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_rollback: bool) -> str:
@@ -80,11 +86,11 @@ def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_r
     lock = held[0]
     where = f"{lock.service} in {environment}" if lock.service else f"Every service in {environment}"
     how = f"/deploy unlock {lock.service or 'all'} {environment}"
-    return f"{first} {where} is locked, by <@{lock.by.user}>: {lock.reason}. {how} takes that away."
+    return f"{first} {where} is locked, by {lock.by.mention}: {lock.reason}. {how} takes that away."
 
 
 def _which(own: Sequence[Lock]) -> str:
-    listed = "; ".join(f"by <@{lock.by.user}>: {lock.reason}" for lock in own)
+    listed = "; ".join(f"by {lock.by.mention}: {lock.reason}" for lock in own)
     return (
         f"{_place(own[0])} has {len(own)} locks ({listed}). Take away the rollback's on its card or here, then say it again for the other."
     )

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
-from bot.domain.deployment import Deployment
+from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
+from bot.services import starts
 from bot.services.house import House, act, facts_of
+from bot.services.obstacles import NOTHING
 
 
 async def quarantine(house: House, intent: Intent, command: Quarantine) -> Answer | None:
@@ -49,19 +53,27 @@ async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, 
     for place in await _live_in(house, tx, undone.service, undone.commit):
         deployment = await tx.deployment(place["deployment"])
         if deployment is not None and deployment.id != undone.id:
-            facts = {**facts_of(deployment), "by": str(by), "reason": why, "lifted": False, "live_in": [place]}
+            facts = {**facts_of(deployment), "by": str(by), "reason": why, "lifted": False, "live_in": [place], "percent": None}
             await tx.say(Message(f"{deployment.id}:quarantine:{undone.id}", "quarantine_said", facts, deployment.id))
             await tx.redraw(deployment.id)
 
 
 async def _tell(
-    house: House, tx: Transaction, intent: Intent, resolved: Resolved, command: Quarantine | Unquarantine, *, lifted: bool
+    house: House,
+    tx: Transaction,
+    intent: Intent,
+    resolved: Resolved,
+    command: Quarantine | Unquarantine,
+    *,
+    lifted: bool,
+    going: Mapping[DeploymentId, int] = NOTHING,
 ) -> None:
     """Say it in the thread of every deployment of the commit, and have its card drawn again; what stands or waits looks again."""
     live_in = await _live_in(house, tx, command.service, resolved.commit)
     for deployment in await tx.of_commit(command.service, resolved.commit):
         here = [place for place in live_in if place["deployment"] == deployment.id]
-        facts = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "lifted": lifted, "live_in": here}
+        about: dict[str, Json] = {"by": str(intent.by), "reason": command.reason, "lifted": lifted, "percent": going.get(deployment.id)}
+        facts = {**facts_of(deployment), **about, "live_in": here}
         await tx.say(Message(f"{deployment.id}:quarantine:{intent.key}", "quarantine_said", facts, deployment.id))
         await tx.redraw(deployment.id)
         await tx.wake(deployment.id)
@@ -75,11 +87,14 @@ async def unquarantine(house: House, intent: Intent, command: Unquarantine) -> A
 
 
 async def _unquarantine(house: House, intent: Intent, tx: Transaction, command: Unquarantine, resolved: Resolved) -> Answer:
+    stood = await starts.kept(house, tx, await tx.of_commit(command.service, resolved.commit))
     if not await tx.lift_quarantine(command.service, resolved.commit):
         raise NotPossible(f"{resolved.version} of {command.service} is not quarantined; nothing was changed.")
     await _written(tx, intent, "unquarantine", command.service, resolved, command.reason)
-    await _tell(house, tx, intent, resolved, command, lifted=True)
-    return Answer("unquarantined", {"service": command.service, "version": resolved.version, "reason": command.reason})
+    going = await starts.freed(house, tx, stood)
+    await _tell(house, tx, intent, resolved, command, lifted=True, going=going)
+    facts = {"service": command.service, "version": resolved.version, "reason": command.reason}
+    return Answer("unquarantined", {**facts, "goes_on": starts.facts_of_freed(stood, going)})
 
 
 async def resolved_ref(house: House, service: str, ref: str) -> Resolved:

@@ -247,7 +247,7 @@ async def acknowledge(house: House, intent: Intent, command: Acknowledge) -> Ans
     if shift is None:
         raise NotPossible(f"Nobody is on call for {deployment.service} now, so nobody can acknowledge.")
     if intent.by != shift.person:
-        raise NotAllowed(f"Only <@{shift.person.user}>, who is on call for {deployment.service}, can acknowledge.")
+        raise NotAllowed(f"Only {shift.person.mention}, who is on call for {deployment.service}, can acknowledge.")
     return await act(house, intent, lambda tx: _acknowledge(house, intent, tx, command))
 
 

@@ -24,6 +24,7 @@ from bot.domain.shown import Seen, token
 from bot.domain.trouble import Sort
 from bot.ports import Answer, CIRun, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note
+from bot.services.obstacles import say_locked
 from bot.services.offers import rollback_offer
 from bot.services.quarantines import tell_where_live
 from bot.services.strays import give_up
@@ -164,7 +165,7 @@ def _authorise(intent: Intent, deployment: Deployment) -> None:
     if deployment.lead is None:
         raise NotAllowed(f"{deployment.title} has no deployment lead yet. /deploy lead {deployment.id} @user names one.")
     raise NotAllowed(
-        f"Only <@{deployment.lead.user}>, the deployment lead, can roll this back.",
+        f"Only {deployment.lead.mention}, the deployment lead, can roll this back.",
         Offer(Action.ASK_LEAD, "Ask the lead", deployment.id),
         Offer(Action.TAKE_OVER, "Take over as on-call…", deployment.id, carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead)))),
     )
@@ -387,7 +388,9 @@ async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, wh
 async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
     if house.of(undone)[1].lock_after_rollback:
         reason = f"{undone.version} was rolled back" + (f": {back.reason}" if back.reason else "")
-        await tx.add_lock(Lock(undone.service, undone.environment, reason, back.requested_by, house.now(), deployment=undone.id))
+        lock = Lock(undone.service, undone.environment, reason, back.requested_by, house.now(), deployment=undone.id)
+        if await tx.add_lock(lock):
+            await say_locked(tx, lock, back.id)
 
 
 async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
@@ -395,6 +398,7 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
     facts = {
         **facts_of(undone), "by": str(back.requested_by), "target": back.version, "reason": back.reason,
         "seconds": (house.now() - back.requested_at).total_seconds(), "authors": list(changes.authors),
+        "quarantined": bool(await tx.quarantine(undone.service, undone.commit)), "locked": house.of(undone)[1].lock_after_rollback,
     }  # fmt: skip
     await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id))
     await tx.say(Message(f"{undone.id}:retrospective", "retrospective", await _retrospective(house, tx, undone, facts), undone.id))

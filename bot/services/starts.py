@@ -7,6 +7,7 @@ ended, and makes the place unclear so long.
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import Enum
@@ -18,7 +19,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.places import Hindrance, Permit, obstacles
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import ROLLBACK, TEST, CIRun, Message, Quality, Reader, StartRequest, Transaction
+from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, StartRequest, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.strays import give_up
 
@@ -74,6 +75,28 @@ async def standstill(house: House, reader: Reader, deployment: Deployment) -> tu
     return obstacles(deployment, await reader.ground(deployment), way, house.now())
 
 
+async def kept(house: House, reader: Reader, deployments: Sequence[Deployment]) -> Sequence[Deployment]:
+    """Name those whose next step something keeps now."""
+    rolling = [each for each in deployments if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD]
+    return [each for each in rolling if await standstill(house, reader, each)]
+
+
+async def freed(house: House, reader: Reader, kept_before: Sequence[Deployment]) -> dict[DeploymentId, int]:
+    """Name those that nothing keeps any more, and the percentage that each goes on to."""
+    found: dict[DeploymentId, int] = {}
+    for deployment in kept_before:
+        following = next((step for step in await reader.steps(deployment.id) if step.state is StepState.PENDING), None)
+        if following is not None and not await standstill(house, reader, deployment):
+            found[deployment.id] = following.percent
+    return found
+
+
+def facts_of_freed(deployments: Sequence[Deployment], percents: Mapping[DeploymentId, int]) -> list[dict[str, Json]]:
+    """Give what goes on now as JSON values, for whoever set it going."""
+    going = [each for each in deployments if each.id in percents]
+    return [{"title": each.title, "percent": percents[each.id], "lead": str(each.lead or "")} for each in going]
+
+
 async def _stands_still(house: House, tx: Transaction, deployment: Deployment, step: Step) -> bool:
     """Tell whether something keeps a step from being started; the lead is told once for each reason."""
     if deployment.kind is Kind.ROLLBACK:
@@ -84,7 +107,9 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
     sentences = [each.sentence for each in found] or await _into_a_freeze(house, tx, deployment)
     for sentence in sentences[:1]:
         facts = {**facts_of(deployment), "why": sentence, "step": step.key, "percent": step.percent}
-        await tx.say(Message(f"{deployment.id}:stands:{step.key}:{sentence}"[:200], "stands_still", facts, deployment.id, to="channel"))
+        key = f"{deployment.id}:stands:{step.key}:{sentence}"[:190]
+        await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
+        await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))
     return bool(sentences)
 
 

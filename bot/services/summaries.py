@@ -32,8 +32,10 @@ async def after_deployment(house: House, id: DeploymentId) -> str:
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         facts = await _facts(reader, deployment)
+        shot = await newest_numbers(reader, id)
     async with house.store.transaction() as tx:
-        await tx.say(Message(f"{id}:summary", "summary", facts, id, to="channel", chart=True))
+        chart = shot is not None and bool(shot.findings)
+        await tx.say(Message(f"{id}:summary", "summary", facts, id, to="channel", chart=chart))
     return "posted"
 
 

@@ -23,7 +23,7 @@ from bot.slack import ids
 from bot.slack.blocks import SECTION, Drawn, Question, button, buttons, context, drawn, section
 from bot.slack.render import Words, plain
 
-OPEN_GATES = 4
+OPEN_GATES = 5
 COMMITS = 2
 FINDINGS = 3
 OUTLOOK_LINES = 3
@@ -116,11 +116,9 @@ def _gates(card: Card, words: Words) -> str:
         return ""
     holding = {GateState.GREEN, GateState.WAIVED}
     missing = sorted((gate for gate in card.review.gates if gate.state not in holding), key=lambda gate: not gate.blocks)
-    facts = {
-        "green": [gate for gate in card.review.gates if gate.state in holding],
-        "open": missing[:OPEN_GATES],
-        "more": max(0, len(missing) - OPEN_GATES),
-    }
+    most = OPEN_GATES if len(missing) <= OPEN_GATES else OPEN_GATES - 1
+    green = [gate for gate in card.review.gates if gate.state in holding]
+    facts = {"green": green, "open": missing[:most], "others": missing[most:]}
     return _filled(words, "gates", card, **facts)
 
 

@@ -19,7 +19,12 @@ MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
     "acknowledge_request": ((Action.ACKNOWLEDGE, "I know, and I am on call"),),
 }
 """Messages that can be acted on where they are read."""
-ASKS = frozenset({"acknowledge_request", "ask_lead", "degraded", "failed", "refused", "rolling_back", "smoke_failed"})
+ASKS = frozenset(
+    {
+        "acknowledge_request", "ask_lead", "degraded", "failed", "not_by_itself", "quarantined", "refused", "rolling_back", "smoke_failed",
+        "stands_still",
+    }
+)  # fmt: skip
 """Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
 
 

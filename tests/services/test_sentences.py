@@ -107,8 +107,21 @@ async def test_history_says_who_rolled_back_and_why(team: Team, reason: str, bec
     await team.passes(MINUTE)
     newest, before, *_ = (await team.says("ana", History("shop", "production"))).split("\n")[1:]
     assert newest.endswith(f"rollback to *v1* · done, by <@UBO> (shop-3, undoes shop-2) · {because}")
-    assert "*v2* · rolled back by <@UBO>, before that healthy · asked for by <@UANA> (shop-2)" in before
+    why = f" because {reason}" if reason else ""
+    assert f"*v2* · rolled back by <@UBO>{why}, before that healthy · asked for by <@UANA> (shop-2)" in before
     assert ("because carts are lost" in before) == bool(reason)
+
+
+@pytest.mark.case("card-and-people-9", "card-and-people-12")
+async def test_the_history_takes_the_reason_of_a_rollback_for_no_reason_of_the_request(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2", reason="the countdown"))
+    await swift.passes(4 * MINUTE)
+    await swift.says("bo", RollBack(deployment="shop-1", reason="carts are lost"))
+    await swift.passes(MINUTE)
+    newest, before, *_ = (await swift.says("ana", History("shop", "production"))).split("\n")[1:]
+    assert newest.endswith("by <@UBO> (shop-2, undoes shop-1) · because carts are lost")
+    assert "rolled back by <@UBO> because carts are lost" in before
+    assert before.endswith("asked for by <@UANA> (shop-1) because the countdown")
 
 
 @pytest.mark.case("card-and-people-12")

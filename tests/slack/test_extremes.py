@@ -33,7 +33,7 @@ HOSTILE = {
 def finding(text: str) -> dict[str, Any]:
     return {
         "key": "errors", "title": text, "unit": "%", "verdict": "degraded", "current": 0.029, "baseline": 0.0028, "critical": True,
-        "requests": 1.0, "p_value": None, "sentence": text, "trend": [0.003, 0.029],
+        "requests": 1.0, "p_value": None, "sentence": text, "trend": [0.003, 0.029], "is_suspect": False,
     }  # fmt: skip
 
 
@@ -73,6 +73,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "state": "verified",
         "by": "/gonogo",
         "at": AT,
+        "reason": text,
         "note": text,
         "undoes": text,
         "undone_by": "T1/UBO",
@@ -109,6 +110,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0}] * min(times, 3),
         "older": times > 1, "still": [lock] * times, "is_first": times > 1,
+        "goes_on": [{"title": text, "percent": 25, "lead": "T1/UBO"}] * times, "locked": times > 1, "place": text,
+        "locked_by": "T1/UANA", "waits": times > 1, "keeps": times > 2, "untold": times > 1,
     }  # fmt: skip
 
 
@@ -140,6 +143,8 @@ NEVER_EMPTY = {
     "messages/quarantine_said": ("reason", "version"),
     "messages/not_by_itself": ("why",),
     "messages/proceeds": ("reason",),
+    "messages/lock_said": ("reason",),
+    "messages/standstill": ("why",),
     "messages/countdown_stopped": ("reason",),
     "messages/lead_changed": ("lead",),
 }

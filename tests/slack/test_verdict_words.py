@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import pytest
 
-from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.catalog import MetricKind, MetricSpec
+from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge
 from bot.domain.people import Person
 from bot.ports import BoardRow, Live, Message
 from bot.slack import speech
@@ -85,3 +87,24 @@ def test_the_first_line_of_the_morning_says_what_is_worse(verdict: str, state: s
     facts = {"deployments": [{**SUMMARY, "state": state, "snapshot": numbers(verdict)}], "rolled_back": 0, "at": AT}
     drawn = speech.message(Message("k", "morning_summary", facts), WORDS)
     assert drawn.text.endswith(says)
+
+
+@pytest.mark.case("card-and-people-3")
+def test_where_no_metric_is_configured_nothing_is_said_to_be_missing() -> None:
+    none = {**SNAPSHOT, "verdict": "no data", "findings": []}
+    row = {**EMPTY_ROW, "version": "v1.2.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-42", "snapshot": none}
+    assert "(storefront-42) · no metric judges it" in say("answers/status", {"service": "", "rows": [row]})
+    drawn = speech.message(Message("k", "summary", {**SUMMARY, "snapshot": none}, "storefront-42"), WORDS)
+    assert drawn.text.endswith("verified, no metric judges it")
+    morning = {"deployments": [{**SUMMARY, "state": "verified", "snapshot": none}], "rolled_back": 0, "at": AT}
+    assert "NO DATA" not in say("messages/morning_summary", morning)
+
+
+@pytest.mark.case("card-and-people-3")
+def test_a_number_that_is_much_worse_and_not_certainly_so_is_said_to_look_worse() -> None:
+    spec = MetricSpec("p95", "p95", MetricKind.LEVEL, unit="ms", min_samples=4)
+    found = judge(spec, Observed(points=(40.0, 41.0, 41.5, 42.0)), Observed(points=(40.0, 41.0, 180.0, 190.0)))
+    assert (found.verdict, found.is_suspect) == (Verdict.HEALTHY, True)
+    shot = {**SNAPSHOT, "verdict": "healthy", "findings": [asdict(found)]}
+    said = say("messages/snapshot", {**SUMMARY, "step": "c", "percent": 5, "snapshot": shot})
+    assert "p95 113 ms (baseline 41.1 ms), looks worse, not certain yet" in said

@@ -30,6 +30,7 @@ FACTS = {
 FINDING = {
     "key": "errors", "title": "errors", "unit": "%", "verdict": "degraded", "current": 0.029, "baseline": 0.0028, "critical": True,
     "requests": 1870.0, "p_value": 0.0001, "sentence": "errors 2.9 % (baseline 0.28 %)", "trend": [0.003, 0.029],
+    "is_suspect": False,
 }  # fmt: skip
 SNAPSHOT = {"label": "canary 25 %", "verdict": "degraded", "compared_with": "stable at the same time", "at": AT, "findings": [FINDING]}
 LOCK = {"service": "storefront", "environment": "production", "reason": "quarter end", "by": "T1/UANA", "at": AT, "until": ""}
@@ -70,7 +71,7 @@ CLAIM = {
 LIVE_IN = {"environment": "production", "deployment": "storefront-41", "lead": "T1/UBO"}
 PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
-    "lead": "", "at": AT, "note": "errors", "undoes": "storefront-41", "undone_by": "", "snapshot": None,
+    "lead": "", "at": AT, "reason": "errors", "note": "", "undoes": "storefront-41", "undone_by": "", "snapshot": None,
 }  # fmt: skip
 CHANGES = {
     "known": True,
@@ -85,7 +86,7 @@ CHECK: dict[str, Any] = {
     **FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "changes": CHANGES,
     "ref": "v1.2.0", "kind": "tag", "name": "v1.2.0", "commit": "c" * 40, "took": {},
 }  # fmt: skip
-ROLLED = {"by": "T1/UBO", "target": "v1.1.0", "reason": "errors", "seconds": 41.2, "authors": ["ana"]}
+ROLLED = {"by": "T1/UBO", "target": "v1.1.0", "reason": "errors", "seconds": 41.2, "authors": ["ana"], "quarantined": True, "locked": True}
 SUMMARY = {
     **FACTS,
     "state": "verified",
@@ -103,6 +104,11 @@ STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "mi
 DIALOG = {
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
     "is_known": True, "locks": True, "reason": "errors",
+}  # fmt: skip
+FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "lead": "T1/UBO"}
+SAID_OF_LOCK = {
+    "by": "T1/UANA", "lifted": False, "place": "storefront", "reason": "fire", "locked_by": "T1/UANA", "until": "", "waits": False,
+    "keeps": True, "percent": None,
 }  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {
     "asked": {
@@ -130,11 +136,11 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"]},
     "rollback_dialog": DIALOG,
     "quarantined": {"service": "storefront", "version": "v1.2.0", "reason": "it loses carts", "live_in": [LIVE_IN]},
-    "unquarantined": {"service": "storefront", "version": "v1.2.0", "reason": "the database was the cause"},
+    "unquarantined": {"service": "storefront", "version": "v1.2.0", "reason": "the database was the cause", "goes_on": [FREED]},
     "said_live": CLAIM,
     "live_dialog": {**CLAIM, "minutes": 5, "traffic": [{"of": "v1.1.0", "requests": 40.0}], "run": "succeeded", "run_url": "https://ci/1"},
     "waiting": {"verb": "approve", "vendor": "Slack", "minutes": 15},
-    "unlocked": {**LOCK, "still": [LOCK]},
+    "unlocked": {**LOCK, "still": [LOCK], "goes_on": [FREED]},
     "locks": {"locks": [LOCK]},
     "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
     "history": {"service": "storefront", "environment": "", "deployments": [PAST], "older": False},
@@ -160,10 +166,12 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "quarantined": {**FACTS, "why": "it was rolled back from staging"},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
     "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
-    "quarantine_said": {**FACTS, "by": "T1/UBO", "reason": "it loses carts", "lifted": False, "live_in": [LIVE_IN]},
+    "quarantine_said": {**FACTS, "by": "T1/UBO", "reason": "it loses carts", "lifted": False, "percent": None, "live_in": [LIVE_IN]},
+    "lock_said": {**FACTS, **SAID_OF_LOCK},
+    "standstill": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25},
     "said_live": CLAIM,
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
-    "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25"},
+    "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25},
     "countdown_stopped": {**FACTS, "by": "T1/UBO", "reason": "known"},
     "summary": SUMMARY,
     "retrospective": {

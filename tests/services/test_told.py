@@ -1,0 +1,174 @@
+"""What happens to a deployment is told in its thread, with who and why; what sets something going again says so to whoever does it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import AskLead, History, Lock, Proceed, Quarantine, RollBack, Status, Unlock, Unquarantine
+from bot.domain.health import Observed
+from bot.domain.people import GONOGO, Person
+from bot.services import endings
+from tests.services.test_endings import said
+
+Team = Any
+"""The fixture ``team``."""
+MINUTE = timedelta(minutes=1)
+BAD = Observed(60, 1000, requests=1000)
+
+
+async def thread(team: Team, template: str) -> list[str]:
+    """Read what was said in threads; messages of this template are nowhere else."""
+    assert {message.to for message in await team._outbox() if message.template == template} <= {"thread"}
+    found: list[str] = await team.said(template)
+    return found
+
+
+@pytest.mark.case("card-and-people-5")
+@pytest.mark.parametrize(("service", "place"), [("shop", "*production*"), ("", "every service in *production*")])
+async def test_a_lock_and_its_end_are_lines_in_the_thread_of_what_is_under_way(team: Team, service: str, place: str) -> None:
+    await team.rolls_out_v2()
+    await team.says("bo", Lock(service, "production", "fire at 5 %"))
+    await team.says("bo", Unlock(service, "production"))
+    assert await thread(team, "lock_said") == [
+        f"<@UBO> locked {place}: fire at 5 %. This goes no further before that is over.",
+        (f"<@UBO> unlocked {place}; the reason was: fire at 5 %. "
+         "Nothing keeps this any more: it goes on to 100 % by itself as soon as its numbers allow."),
+    ]  # fmt: skip
+
+
+@pytest.mark.case("card-and-people-5")
+async def test_a_deployment_that_waits_is_told_of_a_lock_in_its_thread(team: Team) -> None:
+    await team.asks_for_v2()
+    await team.says("bo", Lock("shop", "production", "fire", 7200))
+    (line,) = await thread(team, "lock_said")
+    assert line.startswith("<@UBO> locked *production* until ")
+    assert line.endswith(": fire. This does not begin before that is over.")
+
+
+@pytest.mark.case("card-and-people-5")
+async def test_the_lock_of_a_rollback_and_its_end_stand_in_the_thread_of_what_was_rolled_back(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
+    await team.passes(MINUTE)
+    await team.says("bo", Unlock(deployment=v2))
+    (locked, unlocked) = await thread(team, "lock_said")
+    assert locked == "<@UBO> locked *production*: v2 was rolled back: carts are lost."
+    assert unlocked == "<@UBO> unlocked *production*; the reason was: v2 was rolled back: carts are lost."
+
+
+@pytest.mark.case("card-and-people-5", "card-and-people-11")
+async def test_a_standstill_is_told_in_the_channel_and_the_thread_and_ends_when_it_goes_on(team: Team) -> None:
+    await team.rolls_out_v2()
+    await team.says("bo", Lock("shop", "production", "fire"))
+    await team.passes(15 * MINUTE)
+    assert await thread(team, "standstill") == ["It stands still before 100 %: shop production is locked: fire."]
+    post = await said(team, "stands_still")
+    assert await endings.ended(team.house, post) == ""
+    answer = await team.says("bo", Unlock("shop", "production"))
+    assert "*shop v2 → production* is kept no more: it goes on to 100 % by itself as soon as its numbers allow. <@UBO> leads it." in answer
+    await team.passes(MINUTE)
+    assert await endings.ended(team.house, post) == "It has gone on."
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_a_standstill_for_another_reason_ends_the_word_about_the_first(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", Lock("shop", "production", "fire"))
+    await team.passes(15 * MINUTE)
+    post = await said(team, "stands_still")
+    await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
+    answer = await team.says("bo", Unlock("shop", "production"))
+    assert "goes on" not in answer, "the quarantine keeps it"
+    assert await endings.ended(team.house, post) == "That is over; something else keeps it now."
+    await team.says("bo", RollBack(deployment=v2, reason="enough"))
+    await team.passes(MINUTE)
+    assert await endings.ended(team.house, post) == "It was rolled back to v1 by <@UBO>."
+
+
+@pytest.mark.case("card-and-people-5")
+async def test_whoever_lifts_a_quarantine_is_told_what_goes_on_and_its_lead_reads_it_in_the_thread(team: Team) -> None:
+    await team.rolls_out_v2()
+    await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
+    await team.passes(15 * MINUTE)
+    answer = await team.says("di", Unquarantine("shop", "v2", "it was the database"))
+    assert "*shop v2 → production* is kept no more: it goes on to 100 %" in answer
+    *_, line = [line for line in await thread(team, "quarantine_said") if "goes on" in line]
+    assert "<@UDI> lifted the quarantine of *v2*: it was the database." in line
+    assert "it goes on to 100 % by itself as soon as its numbers allow. <@UBO>, you lead it." in line
+
+
+@pytest.mark.case("card-and-people-5")
+async def test_while_a_step_is_observed_the_card_says_what_will_keep_it_from_the_next(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    await team.says("bo", Lock("shop", "production", "fire"))
+    shown = await team.shown(v2)
+    assert "It goes no further than this step: shop production is locked: fire." in shown
+    assert "stands still before" not in shown
+    await team.passes(15 * MINUTE)
+    assert "stands still before canary 100 % · step 2 of 2: shop production is locked: fire" in await team.shown(v2)
+
+
+@pytest.mark.case("card-and-people-1", "card-and-people-5")
+async def test_the_card_and_the_thread_say_who_let_it_go_on_from_where_and_why(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    await team.says("bo", Proceed(v2, "we accept it"))
+    assert await thread(team, "proceeds") == ["<@UBO> lets *shop v2 → production* go on from 5 %: we accept it"]
+    assert "the lead let it go on from 5 %: we accept it" in await team.shown(v2)
+    await team.passes(11 * MINUTE)
+    assert (await team.card(v2)).steps[1].state != "pending"
+    assert "the lead let it go on from 5 %: we accept it" in await team.shown(v2)
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_asking_the_lead_twice_stands_once_in_the_timeline(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("cy", AskLead(v2))
+    await team.says("cy", AskLead(v2))
+    assert (await team.audited(v2)).count("ask_lead") == 1
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_a_lock_of_the_bots_own_is_said_to_be_its_own(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=(), approvals=()) as team:
+        async with team.database.store.transaction() as tx:
+            from bot.domain.locks import Lock as Held
+
+            await tx.add_lock(Held("shop", "production", "v2 was rolled back", GONOGO, team.house.now(), deployment="shop-9"))
+        await team.says("bo", Lock("shop", "production", "fire"))
+        answer = await team.says("bo", Unlock("shop", "production"))
+        assert "by <@UBO>: fire; by Go/No-Go: v2 was rolled back" in answer
+
+
+@pytest.mark.parametrize(
+    ("person", "called"),
+    [(Person("T1", "UBO"), "<@UBO>"), (GONOGO, "Go/No-Go"), (Person("terminal", "operator"), "operator"), (Person("", ""), "nobody")],
+)
+def test_somebody_is_mentioned_where_that_is_possible_and_named_where_it_is_not(person: Person, called: str) -> None:
+    assert person.mention == called
+
+
+@pytest.mark.case("card-and-people-7")
+async def test_the_status_says_that_what_is_live_is_quarantined(team: Team) -> None:
+    assert "quarantined" not in await team.says("ana", Status("shop"))
+    await team.says("bo", Quarantine("shop", "v1", "it leaks"))
+    assert "v1 is *quarantined*: it leaks" in await team.says("ana", Status("shop"))
+
+
+@pytest.mark.case("card-and-people-9")
+@pytest.mark.parametrize(("bad", "says"), [(True, "v2 is quarantined and cannot"), (False, "v2 may be deployed again.")])
+async def test_the_thread_says_of_a_rollback_only_what_it_did(team: Team, *, bad: bool, says: str) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    if bad:
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(MINUTE)
+    (line,) = await thread(team, "rolled_back")
+    assert says in line
+    assert "production is locked until somebody unlocks it." in line
+    assert "no reason was given" in await team.says("ana", History("shop", "production"))
