@@ -531,6 +531,10 @@ class Reader(Protocol):
         """List the deployments whose runbook still has work to do, oldest first."""
         ...
 
+    async def watched(self, service: str, environment: str) -> Deployment | None:
+        """Find the deployment that is live in a place and is still being watched."""
+        ...
+
     async def changed_since(self, at: datetime) -> tuple[Deployment, ...]:
         """List the deployments whose state changed since a moment, newest first."""
         ...
@@ -1245,6 +1249,8 @@ class Standing:
     gates: int = 0
     """How many gates have to hold, and of these how many do not."""
     blocking: int = 0
+    after: DeploymentId = ""
+    """The deployment whose watch is all that it waits for."""
     is_degraded: bool = False
     is_blind: bool = False
     """Whether it stands still because there are no numbers to judge by."""

@@ -18,9 +18,10 @@ from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import Person
-from bot.domain.readiness import GateState, Review
+from bot.domain.readiness import WATCHED, GateState, Review
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Trouble
+from bot.domain.watching import CAN_GO, Watched
 
 
 class Action(StrEnum):
@@ -42,6 +43,7 @@ class Action(StrEnum):
     RETEST = "retest"  # the tests of the pinned commit
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
     SAY_LIVE = "say_live"  # only offered in the dialog that answers /deploy live
+    GO_NOW = "go_now"  # do not wait for the end of the watch of the deployment before
     SHOW_CHANGES = "show_changes"  # every commit and file that would change; nothing is done
     SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
 
@@ -190,6 +192,8 @@ class Card:
     """When the lead's on-call shift ends, if the lead is on call."""
     waits_for: str = ""
     """The deployment that has the environment, while this one is queued."""
+    watched: Watched | None = None
+    """What is being watched in the environment, while this one waits to replace it."""
     lock: Lock | None = None
     quarantined: bool = False
     """Whether its commit is quarantined, here or by what happened elsewhere."""
@@ -284,6 +288,18 @@ class Card:
         return self.trouble is not None and self.trouble.is_open and self.trouble.where == self.where != ""
 
     @property
+    def waits_for_watch(self) -> bool:
+        """Tell whether it would go but for the watch of the deployment before."""
+        blocking = self.review.blocking if self.review else ()
+        return self.deployment.state is State.GATED and [gate.key for gate in blocking] == [WATCHED]
+
+    @property
+    def can_go_now(self) -> bool:
+        """Tell whether somebody can let it go without waiting for that watch."""
+        blocking = self.review.blocking if self.review else ()
+        return self.deployment.state in CAN_GO and self.watched is not None and any(gate.key == WATCHED for gate in blocking)
+
+    @property
     def actions(self) -> tuple[Action, ...]:
         """The buttons that make sense now, in the order in which they are shown."""
         return tuple(_actions(self))
@@ -291,11 +307,7 @@ class Card:
 
 def _actions(card: Card) -> list[Action]:
     state = card.deployment.state
-    actions: list[Action] = []
-    if state is State.AWAITING_APPROVAL:
-        actions += [Action.APPROVE, Action.REJECT]
-    if state is State.GATED and card.review is not None:
-        actions += _gate_actions(card.review)
+    actions = _before_it_goes(card)
     if state is State.ROLLING_OUT and card.waits_at:
         actions.append(Action.OPEN_GATE)
     if state in CAN_ROLL_BACK and card.rollback.is_possible:
@@ -312,6 +324,16 @@ def _actions(card: Card) -> list[Action]:
     if state in WAITING:
         actions.append(Action.CANCEL)
     return actions
+
+
+def _before_it_goes(card: Card) -> list[Action]:
+    """Name what can be decided while gates and approvals are open."""
+    actions: list[Action] = []
+    if card.deployment.state is State.AWAITING_APPROVAL:
+        actions += [Action.APPROVE, Action.REJECT]
+    if card.deployment.state is State.GATED and card.review is not None:
+        actions += _gate_actions(card.review)
+    return [*actions, Action.GO_NOW] if card.can_go_now else actions
 
 
 def _to_read(card: Card) -> list[Action]:

@@ -281,6 +281,15 @@ class DeployFirst(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class GoNow(Command):
+    """Somebody lets a deployment go without waiting for the end of the watch of the one before."""
+
+    verb: ClassVar[str] = "go_now"
+    deployment: DeploymentId
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class AskLead(Command):
     """Somebody who may not roll back asks the lead to look."""
 
@@ -303,7 +312,8 @@ COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
         Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, Quarantine, Unquarantine, SayLive, HandOver, Help, RollBack,
-        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, OpenGate, Retest, DeployFirst, AskLead, TakeOver,
+        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, OpenGate, Retest, DeployFirst, GoNow, AskLead,
+        TakeOver,
     )
 }  # fmt: skip
 

@@ -39,7 +39,7 @@ class State(StrEnum):
     WATCHING = "watching"  # live everywhere; watched before it counts as verified
     VERIFIED = "verified"  # earned: it ended its watch with numbers that say healthy
     ACCEPTED = "accepted"  # it ended its watch without that (see Acceptance)
-    SUPERSEDED = "superseded"  # live and fine, but the next deployment came before it was verified
+    SUPERSEDED = "superseded"  # live and fine, but somebody let the next deployment go before it was verified
     ROLLING_BACK = "rolling back"
     ROLLED_BACK = "rolled back"
     FAILED = "failed"  # stopped in the middle: the environment is unknown until somebody rolls back

@@ -16,6 +16,9 @@ from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 
+WATCHED = "watched"
+"""The key of the gate that is there for as long as an earlier deployment is being watched (``bot.domain.watching``)."""
+
 
 class GateState(StrEnum):
     """What a gate says."""
@@ -78,6 +81,11 @@ class Review:
     def is_ready(self) -> bool:
         """Tell whether nothing blocks."""
         return not self.blocking
+
+    @property
+    def is_ready_to_approve(self) -> bool:
+        """Tell whether nothing blocks but the end of the watch before it: people can decide meanwhile."""
+        return all(gate.key == WATCHED for gate in self.blocking)
 
 
 # The automatic gates: each is a function from facts to one gate ---------------------------------------------------------------------------

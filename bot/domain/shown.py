@@ -32,6 +32,8 @@ class Seen:
     """The pipeline's own gate."""
     doubt: str = ""
     """Why it is not known what is live."""
+    watched: str = ""
+    """The deployment whose watch would be cut short."""
 
 
 BINDS: dict[Action, tuple[str, ...]] = {
@@ -51,6 +53,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.DEPLOY_FIRST: ("commit",),
     Action.RETEST: ("commit",),
     Action.SAY_LIVE: ("commit", "base", "doubt"),
+    Action.GO_NOW: ("commit", "watched"),
     Action.SHOW_CHANGES: (),
     Action.SHOW_TIMELINE: (),
 }
@@ -86,4 +89,5 @@ def seen_on(card: Card) -> Seen:
         lock=card.lock.mark if card.lock else "",
         lead=str(deployment.lead or ""),
         gate=card.gate,
+        watched=card.watched.deployment if card.watched else "",
     )

@@ -230,17 +230,21 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looke
         return None  # a rollback has taken the environment; ask again
     live = await tx.live(deployment.service, deployment.environment)
     is_compared = deployment.base_commit == (live.commit if live else "")
-    if not review.is_ready or deployment.lead is None or not is_compared:
-        if deployment.state is not State.GATED:
-            await tx.move(id, State.GATED, at=now)
+    if not review.is_ready_to_approve or deployment.lead is None or not is_compared:
+        await _stand(house, tx, deployment, State.GATED)
         await readiness.say_evidence(tx, deployment, review, when="first")
         return None
-    decisions = await tx.decisions(id)
-    if any(need.missing for need in needs(policy.approvals, decisions, deployment, now=looked.approvers)):
-        if deployment.state is not State.AWAITING_APPROVAL:
-            await tx.move(id, State.AWAITING_APPROVAL, at=now)
+    given = needs(policy.approvals, await tx.decisions(id), deployment, now=looked.approvers)
+    is_approved = not any(need.missing for need in given)
+    if not is_approved or not review.is_ready:  # what is approved waits for the end of a watch
+        await _stand(house, tx, deployment, State.GATED if is_approved else State.AWAITING_APPROVAL)
         return None
     return await _go(house, tx, deployment, review)
+
+
+async def _stand(house: House, tx: Transaction, deployment: Deployment, state: State) -> None:
+    if deployment.state is not state:
+        await tx.move(deployment.id, state, at=house.now())
 
 
 async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
@@ -252,10 +256,10 @@ async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
 
 async def _go(house: House, tx: Transaction, deployment: Deployment, review: Review) -> str:
     await tx.move(deployment.id, State.ROLLING_OUT, at=house.now())
-    for other in await tx.open_deployments(deployment.service, deployment.environment):
-        if other.state is State.WATCHING:
-            await tx.move(other.id, State.SUPERSEDED, at=house.now(), note=f"{deployment.id} followed before it was verified")
-            await tx.wake(other.id)
+    watched = await tx.watched(deployment.service, deployment.environment)
+    if watched is not None:  # somebody has let this one go all the same: else the gate would have kept it
+        await tx.move(watched.id, State.SUPERSEDED, at=house.now(), note=f"{deployment.id} was let go before its watch had ended")
+        await tx.wake(watched.id)
     await note(tx, house.now(), "go", deployment, base=deployment.base_commit)
     await readiness.say_evidence(tx, deployment, review, when="go")
     return GO

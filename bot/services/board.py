@@ -17,6 +17,7 @@ from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState
+from bot.domain.watching import CAN_GO
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
@@ -26,6 +27,7 @@ from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import standstill
+from bot.services.watching import watched_in
 from bot.services.ways import compared
 
 SHOWN = 10
@@ -83,7 +85,8 @@ async def _with_people(house: House, reader: Reader, card: Card, policy: Environ
     watch_until = deployment.landed_at + policy.watch if deployment.landed_at else None
     summary = deployment.landed_at + policy.summary_after if deployment.landed_at and policy.summary_after else None
     summary = summary if summary and summary > house.now() else None
-    return replace(card, waits_for=waits_for, watched_by=watchers, watch_until=watch_until, next_summary_at=summary)
+    watched = await watched_in(house, reader, deployment.service, deployment.environment) if deployment.state in CAN_GO else None
+    return replace(card, waits_for=waits_for, watched=watched, watched_by=watchers, watch_until=watch_until, next_summary_at=summary)
 
 
 async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:

@@ -17,6 +17,7 @@ from bot.domain.people import Person
 from bot.ports import Answer, CIProvider, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
+from bot.services.watching import facts_of_watched, watched_in
 from bot.services.ways import know_changes
 
 log = structlog.get_logger(__name__)
@@ -78,7 +79,7 @@ async def _resolved(house: House, command: Deploy) -> Resolved | None:
 async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: Resolved | None = None) -> Answer | None:
     """Store a request and start its runbook. Raises NotPossible for what is needless or quarantined; nothing is touched yet.
 
-    The answer says what was taken, where the ref could have meant something else; the card says the rest.
+    The answer says what was taken, where the ref could have meant something else, and what is being watched there; the card says the rest.
     """
     if wanted.commit:
         needless = await _needless(tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
@@ -90,7 +91,10 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     about: dict[str, Json] = {"ref": wanted.ref, "strategy": wanted.strategy, "reason": wanted.reason, **({"took": took} if took else {})}
     await note(tx, house.now(), "deploy", deployment, wanted.requested_by, **about)
     await tx.start("deploy", deployment.id, deployment.id)
-    return Answer("asked", {**facts_of(deployment), "commit": deployment.commit, "took": took}) if took else None
+    watched = await watched_in(house, tx, deployment.service, deployment.environment)
+    if not took and watched is None:
+        return None
+    return Answer("asked", {**facts_of(deployment), "commit": deployment.commit, "took": took, **facts_of_watched(watched)})
 
 
 def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json]:
@@ -123,7 +127,7 @@ async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> An
 
 async def _ask_first(
     house: House, intent: Intent, tx: Transaction, later: Deployment, policy: EnvironmentPolicy | None, shown: str
-) -> None:
+) -> Answer | None:
     later = await existing(tx, later.id)
     if policy is None or later.state not in WAITING or not later.commit:
         raise NotPossible(f"{later.title} is {later.state} and waits for no other environment.")
@@ -134,7 +138,7 @@ async def _ask_first(
     if await _is_there(tx, later.service, policy.name, later.commit):
         raise NotPossible(f"{later.version} is live in {policy.name} already. The gate opens when it has been watched and verified.")
     service = house.service(later.service)
-    await _ask(
+    return await _ask(
         house, tx,
         NewDeployment(
             kind=Kind.FORWARD, service=later.service, environment=policy.name, ref=later.ref, strategy=policy.strategy,

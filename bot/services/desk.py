@@ -26,6 +26,7 @@ from bot.domain.commands import (
     Command,
     Deploy,
     DeployFirst,
+    GoNow,
     HandOver,
     Help,
     History,
@@ -65,6 +66,7 @@ from bot.services import (
     retests,
     rollbacks,
     rollouts,
+    watching,
 )
 from bot.services.house import House
 from bot.services.turns import Turns
@@ -81,6 +83,7 @@ async def _greeted() -> Answer:
 USE_CASES: dict[type[Command], UseCase] = {
     Deploy: deployments.request,
     DeployFirst: deployments.deploy_first,
+    GoNow: watching.go_now,
     Cancel: deployments.cancel,
     Check: board.check,
     Status: board.status,

@@ -30,6 +30,7 @@ from bot.domain.readiness import (
 )
 from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
+from bot.services import watching
 from bot.services.deployments import under_way
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
@@ -96,6 +97,8 @@ async def review(house: House, reader: Reader, deployment: Deployment, facts: Fa
     gates += [
         _hindrance_gate(each) for each in await hindrances(house, reader, deployment, way) if _OWN_GATE.get(each.kind) not in configured
     ]
+    watch = await watching.gate(house, reader, deployment)
+    gates += [watch] if watch else []
     marks = {mark.key: mark for mark in await reader.marks(deployment.id)}
     for item in policy.checklist:
         mark = marks.get(f"item:{item.key}")

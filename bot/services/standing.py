@@ -24,6 +24,7 @@ async def standing(reader: Reader, deployment: Deployment, now: datetime, beside
     steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
     shot = snapshots[-1] if len(snapshots) > 1 else None
     card = Card(deployment, now, review=review, snapshot=shot, steps=steps, trouble=trouble)
+    watched = await reader.watched(deployment.service, deployment.environment) if card.waits_for_watch else None
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     return Standing(
         id=deployment.id,
@@ -35,6 +36,7 @@ async def standing(reader: Reader, deployment: Deployment, now: datetime, beside
         is_reviewed=review is not None,
         gates=len(required),
         blocking=sum(gate.blocks for gate in required),
+        after=watched.id if watched and card.waits_for_watch else "",
         is_degraded=card.is_degraded,
         is_blind=card.is_blind,
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",

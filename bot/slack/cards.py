@@ -223,6 +223,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.RETEST: "Run the tests again",
         Action.SHOW_CHANGES: "What changes…",
         Action.SHOW_TIMELINE: "Timeline…",
+        Action.GO_NOW: "Go now",
         Action.DEPLOY_FIRST: f"Deploy to {_environment_before(card.review)} first",
     }
     return labels[action]
@@ -244,6 +245,9 @@ def _question(action: Action, card: Card, words: Words) -> Question | None:
     if action is Action.OPEN_GATE:
         text = words.plain_line("card/confirm_gate", {"card": card}, CONFIRM)
         return Question(f"Go on with {plain(card.waits_at, 60)}?", text, "Go on", "Wait")
+    if action is Action.GO_NOW and card.watched is not None:
+        text = words.plain_line("card/confirm_go_now", {"card": card}, CONFIRM)
+        return Question(f"Let {plain(deployment.service, 30)} {version} go now?", text, "Go now", "Wait")
     if action is Action.CANCEL:
         text = words.plain_line("card/confirm_cancel", {"card": card}, CONFIRM)
         return Question(f"Cancel the deployment of {plain(deployment.service, 30)} {version}?", text, "Cancel it", "Keep it")

@@ -114,6 +114,13 @@ class SqlReader:
         rows = await self._all(statement.order_by(col(DeploymentRow.requested_at), col(DeploymentRow.number)))
         return tuple(deployment_of(row) for row in rows)
 
+    async def watched(self, service: str, environment: str) -> Deployment | None:
+        """Find the deployment that is live in a place and is still being watched."""
+        row = table(DeploymentRow)
+        there = (row.c.service == service, row.c.environment == environment, row.c.state == str(State.WATCHING))
+        found = await self._one(select(row).where(*there).order_by(row.c.number.desc()))
+        return deployment_of(found) if found else None
+
     async def changed_since(self, at: datetime) -> tuple[Deployment, ...]:
         """List the deployments whose state changed since a moment, newest first."""
         row = table(DeploymentRow)

@@ -18,6 +18,7 @@ from bot.domain.commands import (
     Cancel,
     Command,
     DeployFirst,
+    GoNow,
     OpenGate,
     Proceed,
     Reject,
@@ -71,6 +72,7 @@ AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
     Action.RETEST: Retest,
     Action.DEPLOY_FIRST: DeployFirst,
     Action.SAY_LIVE: _say_live,
+    Action.GO_NOW: GoNow,
 }
 """Buttons that mean a command by themselves."""
 

@@ -60,6 +60,11 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
         "the lead of what stands there, and holders of the permission hand_over",
         "in the dialog that answers `/deploy live`: records what is live on that person's word, and says so in the channel",
     ),
+    Action.GO_NOW: (
+        "Go now",
+        "holders of the permission deploy",
+        "after a dialog; a deployment that is ready does not wait for the end of the watch of the one before",
+    ),
     Action.SHOW_CHANGES: ("What changes…", "whoever may see the status", "shows every commit and file that would change; nothing is done"),
     Action.SHOW_TIMELINE: ("Timeline…", "whoever may see the status", "shows what happened, for the retrospective; nothing is done"),
 }

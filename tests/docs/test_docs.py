@@ -64,6 +64,7 @@ def test_every_verb_that_can_be_asked_for_is_typed_or_clicked() -> None:
         "stop_countdown",
         "watch",
         "deploy_first",
+        "go_now",
         "ask_lead",
         "take_over",
         "open_gate",

@@ -27,6 +27,7 @@ ABOUT = {
     Action.DEPLOY_FIRST: "commit",
     Action.RETEST: "commit",
     Action.SAY_LIVE: "commit base doubt",
+    Action.GO_NOW: "commit watched",
     Action.SHOW_CHANGES: "",
     Action.SHOW_TIMELINE: "",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from sqlite3 import connect
 from typing import TYPE_CHECKING, Any
@@ -245,6 +245,18 @@ async def _built(house: House, state: State) -> Deployment:
     return found
 
 
+async def _watched_there(tx: Transaction, service: str, now: datetime) -> None:
+    """Have something watched there that nobody leads: a deployment that waits can be let go before that has ended."""
+    before = await tx.add_deployment(
+        NewDeployment(
+            kind=Kind.FORWARD, service=service, environment="production", ref="v1", strategy="canary",
+            requested_by=PEOPLE[Who.DEVELOPER], at=now, channel="C1", version="v1", commit=COMMITS["v1"],
+        )
+    )  # fmt: skip
+    for reached in path_to(State.WATCHING):
+        assert await tx.move(before.id, reached, at=now)
+
+
 async def _furnish(tx: Transaction, deployment: Deployment, state: State, house: House) -> None:
     """Put there whatever any verb could be about, so that nothing but a right or a state can refuse it."""
     it, service, now = deployment.id, deployment.service, house.now()
@@ -255,6 +267,8 @@ async def _furnish(tx: Transaction, deployment: Deployment, state: State, house:
     await tx.add_lock(Lock(service, "production", "v2 was rolled back", PEOPLE[Who.LEAD], now, deployment=it))
     if state is State.FAILED:  # there alone nobody knows what is live
         await tx.cast_doubt(service, "production", Doubt(Unclear.FAILED, "shop-1 failed", now, it))
+    if state in {State.GATED, State.AWAITING_APPROVAL}:
+        await _watched_there(tx, service, now)
     if state in {State.ROLLING_OUT, State.WATCHING}:
         await tx.change(it, countdown_until=now + timedelta(minutes=5))
     if state in {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.SUPERSEDED}:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Acknowledge, Cancel, Deploy, Reject, Tick
+from bot.domain.commands import Acknowledge, Cancel, Deploy, GoNow, Reject, Tick
 from bot.domain.deployment import State
 from bot.services import deployments
 
@@ -17,7 +17,7 @@ MINUTE = timedelta(minutes=1)
 FREE = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling"}
 
 
-async def test_a_watched_deployment_is_superseded_when_the_next_one_goes_and_not_before(team_with: Any) -> None:
+async def test_a_watched_deployment_is_superseded_when_somebody_lets_the_next_one_go_and_not_before(team_with: Any) -> None:
     async with team_with(**FREE, watch=60 * MINUTE) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(2 * MINUTE)
@@ -25,8 +25,11 @@ async def test_a_watched_deployment_is_superseded_when_the_next_one_goes_and_not
         await team.says("ana", Deploy("shop", "production", "v3"))
         assert (await team.deployment("shop-1")).state is State.WATCHING
         await team.passes(2 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.WATCHING
+        await team.says("cy", GoNow("shop-2"))
+        await team.passes(2 * MINUTE)
         first, second = await team.deployment("shop-1"), await team.deployment("shop-2")
-        assert (first.state, first.note) == (State.SUPERSEDED, "shop-2 followed before it was verified")
+        assert (first.state, first.note) == (State.SUPERSEDED, "shop-2 was let go before its watch had ended")
         assert first.finished_at is not None
         assert second.state is State.WATCHING
         await team.passes(61 * MINUTE)

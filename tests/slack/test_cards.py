@@ -96,7 +96,11 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         "storefront latest → production · looking up latest",
         ["Cancel"],
     ),
-    "queued": (card(State.QUEUED, waits_for="storefront-41"), "storefront v1.2.0 → production · queued behind storefront-41", ["Cancel"]),
+    "queued": (
+        card(State.QUEUED, waits_for="storefront-41"),
+        "storefront v1.2.0 → production · queued behind storefront-41 since 10:02 UTC",
+        ["Cancel"],
+    ),
     "not reviewed": (card(State.GATED), "storefront v1.2.0 → production · checking whether it is ready", ["What changes…", "Cancel"]),
     "gated": (
         card(State.GATED, review=Review(NOW, GATES)),

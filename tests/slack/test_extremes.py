@@ -97,6 +97,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
         "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,
         "left_out": times, "left_out_after": 5, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
+        "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
     return {

@@ -110,12 +110,15 @@ SAID_OF_LOCK = {
     "by": "T1/UANA", "lifted": False, "place": "storefront", "reason": "fire", "locked_by": "T1/UANA", "until": "", "waits": False,
     "keeps": True, "percent": None,
 }  # fmt: skip
+WATCHED = {"watched": "storefront-1", "watched_version": "v1.1.0", "watched_until": AT, "waiting": ["storefront-3"]}
 ANSWERS: dict[str, dict[str, Any]] = {
     "asked": {
         **FACTS,
         "commit": "c" * 40,
         "took": {"version": "v1.2.0", "kind": "tag", "name": "v1.2.0", "latest": "release", "also": "", "moved_from": ""},
+        **WATCHED,
     },
+    "going_now": {**FACTS, **WATCHED},
     "cancelled": {**FACTS, "by": "T1/UANA"},
     "retested": {**FACTS, "url": "https://ci.example.com/7"},
     "approved": FACTS,
@@ -149,6 +152,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 MESSAGES: dict[str, dict[str, Any]] = {
     "gates": {**FACTS, "gates": [GATE]},
     "approved": {**FACTS, "by": "T1/UCY"},
+    "not_waited": {**FACTS, **WATCHED, "by": "T1/UANA"},
     "step_done": {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
     "gate_opened": {**FACTS, "step": "canary-5", "percent": 5, "by": "T1/UBO", "stage": "release"},
     "gate_not_opened": {**FACTS, "step": "canary-5", "by": "T1/UBO", "stage": "release", "became": "was open", "url": ""},

@@ -1,0 +1,48 @@
+"""What is still being watched in a place, and what that means for the deployment that comes after it.
+
+A version becomes verified by the end of its watch. Whoever replaces it before takes that away, and with it what could be gone back to; so
+the next deployment waits for the end, unless somebody lets it go now.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.catalog import Need
+from bot.domain.deployment import DeploymentId, State
+from bot.domain.people import Person
+from bot.domain.readiness import WATCHED, Gate, GateState
+
+CAN_GO = frozenset({State.GATED, State.AWAITING_APPROVAL})
+"""Where a deployment has its turn, and nothing but gates and approvals before it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Watched:
+    """A deployment that is live in a place and has not been watched to its end."""
+
+    deployment: DeploymentId
+    version: str
+    since: datetime | None
+    until: datetime | None
+    lead: Person | None = None
+    is_in_trouble: bool = False
+    """Whether its numbers keep the watch from its end until its lead decides."""
+    waiting: tuple[DeploymentId, ...] = ()
+    """The deployments that wait for it to be verified here."""
+
+    @property
+    def sentence(self) -> str:
+        """Say what is waited for."""
+        named = f"{self.deployment} ({self.version})"
+        return f"{named} is worse or unclear, and its lead decides first" if self.is_in_trouble else f"{named} is being watched"
+
+
+def watched_gate(watched: Watched, *, by: Person | None, at: datetime | None) -> Gate:
+    """Judge the watch of another deployment; ``by`` has let this one go without waiting for its end."""
+    title = "no watch under way"
+    if by is not None:
+        return Gate(WATCHED, title, GateState.WAIVED, f"{watched.sentence}; not waited for", by=by, at=at)
+    until = None if watched.is_in_trouble else watched.until
+    return Gate(WATCHED, title, GateState.OPEN, watched.sentence, Need.REQUIRED, clears_at=until, at=watched.since)

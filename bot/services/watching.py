@@ -1,0 +1,81 @@
+"""Whether a place is still being watched for an earlier deployment, and letting the next one go without waiting for the end of that."""
+
+from __future__ import annotations
+
+from bot.domain.card import Action
+from bot.domain.catalog import Permission
+from bot.domain.commands import GoNow
+from bot.domain.deployment import WAITING, Deployment, DeploymentId
+from bot.domain.errors import NotPossible
+from bot.domain.readiness import Gate
+from bot.domain.watching import CAN_GO, Watched, watched_gate
+from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+
+
+async def watched_in(house: House, reader: Reader, service: str, environment: str) -> Watched | None:
+    """Find what is being watched in a place; None when nothing is."""
+    found = await reader.watched(service, environment)
+    if found is None:
+        return None
+    policy, trouble = house.policy(service, environment), await reader.trouble(found.id)
+    until = found.landed_at + policy.watch if found.landed_at else None
+    is_in_trouble = trouble is not None and trouble.is_open
+    waiting = await _waiting_for(house, reader, found)
+    return Watched(found.id, found.version, found.landed_at, until, found.lead, is_in_trouble=is_in_trouble, waiting=waiting)
+
+
+async def _waiting_for(house: House, reader: Reader, watched: Deployment) -> tuple[DeploymentId, ...]:
+    """Name the deployments that wait for the same commit to be verified here first."""
+    environments = house.service(watched.service).environments
+    return tuple(
+        each.id
+        for each in await reader.open_deployments(watched.service)
+        if each.state in WAITING and each.commit == watched.commit and environments[each.environment].after == watched.environment
+    )
+
+
+async def gate(house: House, reader: Reader, deployment: Deployment) -> Gate | None:
+    """Judge whether a deployment that could go has to wait for a watch; None where nothing is being watched."""
+    watched = await watched_in(house, reader, deployment.service, deployment.environment)
+    if watched is None:
+        return None
+    word = next((mark for mark in await reader.marks(deployment.id) if mark.key == word_against(watched.deployment)), None)
+    return watched_gate(watched, by=word.by if word else None, at=word.at if word else None)
+
+
+def word_against(watched: DeploymentId) -> str:
+    """Name the mark that somebody lets a deployment go before the watch of another has ended."""
+    return f"go now:{watched}"
+
+
+async def go_now(house: House, intent: Intent, command: GoNow) -> Answer | None:
+    """Let a deployment go, once it is ready, without waiting for the end of the watch before it: for whoever may deploy."""
+    await house.people.require(intent.by, Permission.DEPLOY, "let a deployment go before the watch of another has ended")
+    return await act(house, intent, lambda tx: _go_now(house, intent, tx, command))
+
+
+async def _go_now(house: House, intent: Intent, tx: Transaction, command: GoNow) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    watched = await watched_in(house, tx, deployment.service, deployment.environment)
+    if deployment.state not in CAN_GO or watched is None:
+        raise NotPossible(f"{deployment.title} is {deployment.state} and waits for no watch.")
+    as_shown(Action.GO_NOW, command.shown, await seen(tx, deployment))
+    if not await tx.mark(Mark(deployment.id, word_against(watched.deployment), intent.by, house.now())):
+        raise NotPossible(f"Somebody has let {deployment.title} go already; it does not wait for {watched.deployment}.")
+    await note(tx, house.now(), "go_now", deployment, intent.by, watched=watched.deployment)
+    facts = {**facts_of(deployment), **facts_of_watched(watched), "by": str(intent.by)}
+    for thread in (deployment.id, watched.deployment, *watched.waiting):
+        await tx.say(Message(f"{thread}:not-waited:{deployment.id}:{watched.deployment}", "not_waited", facts, thread))
+    await tx.wake(deployment.id)
+    return Answer("going_now", {**facts_of(deployment), **facts_of_watched(watched)})
+
+
+def facts_of_watched(watched: Watched | None) -> dict[str, Json]:
+    """Give what is being watched as JSON values; empty ones where nothing is."""
+    if watched is None:
+        return {"watched": "", "watched_version": "", "watched_until": "", "waiting": []}
+    return {
+        "watched": watched.deployment, "watched_version": watched.version, "waiting": list(watched.waiting),
+        "watched_until": watched.until.isoformat() if watched.until else "",
+    }  # fmt: skip
