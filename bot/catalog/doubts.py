@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.catalog.protection import asking
-from bot.domain.catalog import ApprovalRule, Catalog, EnvironmentPolicy, GateKind, Permission, Tier
+from bot.domain.catalog import ApprovalRule, Catalog, EnvironmentPolicy, GateKind, Need, Permission, Service, Tier
 from bot.domain.rota import Rota, duty_at
 
 AHEAD = timedelta(weeks=4)
@@ -22,7 +22,7 @@ def doubts(catalog: Catalog, rotas: Mapping[str, Rota], now: datetime) -> Iterat
         if all(policy.tier is not Tier.PRODUCTION for policy in service.environments.values()):
             yield f"{service.name} has no environment of the tier production, so nothing of it is protected like one."
         for policy in service.environments.values():
-            for doubt in _environment(catalog, policy):
+            for doubt in (*_environment(catalog, policy), *_planless(catalog, service, policy)):
                 yield f"{service.name} → {policy.name}: {doubt}"
     for name in sorted(_needed(catalog) & set(rotas)):
         yield from _rota(rotas[name], now)
@@ -53,6 +53,14 @@ def _open(policy: EnvironmentPolicy) -> Iterator[str]:
         yield f"the gates {', '.join(missing)} are off in production."
     if not policy.is_watched:
         yield "metrics: none; nothing watches production, and nothing there is ever verified."
+
+
+def _planless(catalog: Catalog, service: Service, policy: EnvironmentPolicy) -> Iterator[str]:
+    """Say where a version with a migration could never be ready."""
+    needed = any(gate.kind is GateKind.ROLLBACK and gate.need is Need.REQUIRED for gate in policy.gates)
+    roles = [catalog.roles[name] for name in policy.plan_by if name in catalog.roles]
+    if service.migrations and needed and not any(role.people or role.groups for role in roles):
+        yield "a version that adds a migration is never ready: nobody can confirm how one goes back from it. Name a role (plan_by)."
 
 
 def _same_people(catalog: Catalog, rule: ApprovalRule) -> Iterator[str]:

@@ -56,6 +56,7 @@ class Environments:
             smoke=it.smoke,
             automatic_rollback=AutomaticRollback(it.automatic_rollback),
             lock_after_rollback=it.lock_after_rollback,
+            plan_by=self._plan_by(it, (*loc, "plan_by")),
             is_watched=_is_watched(it, service),
             targets=it.targets,
             summary_after=it.summary_after,
@@ -167,6 +168,13 @@ class Environments:
                 f"could never be met: {who}, the requester never approves, and too few others hold {rule.role}. "
                 f"Add people under roles.{rule.role}.",
             )
+
+    def _plan_by(self, it: EnvironmentShape, loc: Loc) -> tuple[str, ...]:
+        if it.plan_by is None:
+            return tuple(self.shape.permissions.hand_over)
+        if self.names.role(it.plan_by, loc):
+            self.names.held(it.plan_by, loc)
+        return (it.plan_by,)
 
     def _checklist(self, it: EnvironmentShape, loc: Loc) -> tuple[ChecklistItem, ...]:
         if isinstance(it.checklist, tuple):

@@ -167,6 +167,8 @@ class EnvironmentShape(Shape):
     """How long the lead can stop an automatic rollback. Default 60s."""
     lock_after_rollback: bool = True
     """Whether a rollback locks the environment with its reason."""
+    plan_by: RoleName | None = None
+    """Who confirms the migrations' own plan where no button goes back over them (gate rollback). Default: who may hand over a lead."""
     metrics: Literal["none"] | None = None
     """none: this environment has no numbers. Nothing judges a step there, and what has landed is accepted, never verified."""
     targets: dict[str, Any] = {}

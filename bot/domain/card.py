@@ -31,6 +31,7 @@ class Action(StrEnum):
     REJECT = "reject"
     TICK = "tick"
     ACKNOWLEDGE = "acknowledge"
+    CONFIRM_PLAN = "confirm_plan"  # of the migrations that no button goes back over
     CANCEL = "cancel"
     ROLL_BACK = "roll_back"
     PROCEED = "proceed"
@@ -144,6 +145,8 @@ class RollbackOffer:
     """How the target was accepted, if it was never verified; the dialog says so."""
     is_known: bool = True
     """Whether it is known what lies between. Where it is not, nothing goes back by itself."""
+    plan: str = ""
+    """What a confirmed plan is for (``rollback.plan_for``): migrations that would be left behind; empty where there are none."""
 
     @property
     def is_possible(self) -> bool:
@@ -351,6 +354,8 @@ def _gate_actions(review: Review) -> list[Action]:
         actions.append(Action.TICK)
     if "on-call" in open_keys:
         actions.append(Action.ACKNOWLEDGE)
+    if any(gate.plan for gate in review.gates if gate.key in open_keys):
+        actions.append(Action.CONFIRM_PLAN)
     if any(gate.again and not gate.startable for gate in review.gates):
         actions.append(Action.RETEST)
     if any(gate.first for gate in review.gates if gate.key in open_keys):

@@ -242,6 +242,8 @@ class EnvironmentPolicy:
     automatic_rollback: AutomaticRollback = AutomaticRollback.OFF
     countdown: timedelta = timedelta(seconds=60)
     lock_after_rollback: bool = True
+    plan_by: tuple[str, ...] = ()
+    """The roles that confirm that the migrations' own plan is ready, where going back would leave migrations behind (gate ``rollback``)."""
     is_watched: bool = True
     """Whether there are numbers at all. Without, no step waits for a verdict, and what has landed can be accepted, never verified."""
     targets: Mapping[str, Any] = field(default_factory=dict)

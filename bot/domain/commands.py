@@ -225,6 +225,16 @@ class Acknowledge(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class ConfirmPlan(Command):
+    """Somebody confirms, with a reason, that the migrations' own plan for going back is ready."""
+
+    verb: ClassVar[str] = "confirm_plan"
+    deployment: DeploymentId
+    reason: str
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Proceed(Command):
     """The lead lets a degraded rollout go on, with a reason."""
 
@@ -312,8 +322,8 @@ COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
         Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, Quarantine, Unquarantine, SayLive, HandOver, Help, RollBack,
-        Approve, Reject, Tick, Acknowledge, Proceed, StopCountdown, Watch, OpenGate, Retest, DeployFirst, GoNow, AskLead,
-        TakeOver,
+        Approve, Reject, Tick, Acknowledge, ConfirmPlan, Proceed, StopCountdown, Watch, OpenGate, Retest, DeployFirst, GoNow,
+        AskLead, TakeOver,
     )
 }  # fmt: skip
 

@@ -9,12 +9,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from typing import TYPE_CHECKING
 
 from bot.domain.called import called, is_moved
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
 from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
 from bot.domain.people import Person
+
+if TYPE_CHECKING:  # the card holds a review
+    from bot.domain.card import RollbackOffer
 
 WATCHED = "watched"
 """The key of the gate that is there for as long as an earlier deployment is being watched (``bot.domain.watching``)."""
@@ -56,6 +60,8 @@ class Gate:
     """The environment to which the same commit can be deployed first, so that it opens; empty where that would be for nothing."""
     startable: str = ""
     """The correlation id of the test run that would answer it and that nobody but a deployment starts."""
+    plan: str = ""
+    """The plan that somebody has to confirm, or has confirmed, so that it opens (``rollback.plan_for``)."""
     as_of: datetime | None = field(default=None, compare=False)
     """When the provider said so, where that was a while before the review. An answer that was asked for again says nothing new."""
 
@@ -98,6 +104,15 @@ TITLES = {
     GateKind.UNFROZEN: "not frozen",
     GateKind.ON_CALL: "on-call knows",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class Confirmed:
+    """That somebody has confirmed the migrations' own plan, and in which words."""
+
+    by: Person
+    at: datetime
+    reason: str
 
 
 def quality_gate(state: str, sentence: str, url: str, need: Need, *, startable: str = "") -> Gate:
@@ -182,13 +197,38 @@ def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str,
     return called(*here, beside=[there]), f"{other} ({commits[1][:7]}; the name has moved since)"
 
 
-def rollback_gate(*, target: str, verified_at: datetime | None, accepted: str, refused: str, need: Need) -> Gate:
+def rollback_gate(offer: RollbackOffer, need: Need) -> Gate:
     """Judge whether there is a version to go back to: a verified one, or where none was ever verified an accepted one."""
     title = TITLES[GateKind.ROLLBACK]
-    if refused:
-        return Gate(GateKind.ROLLBACK, title, GateState.OPEN, refused, need)
-    found = "is verified and can" if verified_at or not accepted else f"was accepted without proof ({accepted}) and can"
-    return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{target} {found} be put back", need, at=verified_at)
+    if offer.refused:
+        return Gate(GateKind.ROLLBACK, title, GateState.OPEN, offer.refused, need)
+    if not offer.is_known:
+        sentence = f"whether a database migration lies between this version and {offer.version} is not known"
+        return Gate(GateKind.ROLLBACK, title, GateState.UNKNOWN, sentence, need)
+    if offer.verified_at is None and offer.accepted:
+        found = f"{offer.version} was accepted ({offer.accepted}), never verified; it can be put back"
+        return Gate(GateKind.ROLLBACK, f"{title}, not verified", GateState.GREEN, found, need)
+    return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{offer.version} is verified and can be put back", need, at=offer.verified_at)
+
+
+def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirmed | None) -> Gate:
+    """Judge a way back that no button goes, because migrations would be left behind: somebody says that these have a plan of their own.
+
+    That is no waiver: nothing goes back over a migration, and the card goes on saying so.
+    """
+    title, behind = "way back over migrations", _first_of(offer.undoes.migrations)
+    if confirmed is None:
+        sentence = f"going back to {offer.version} leaves {behind} behind; it takes the migration's own plan, which nobody has confirmed"
+        return Gate(GateKind.ROLLBACK, title, GateState.OPEN, sentence, need, who=who, plan=offer.plan)
+    sentence = f"no button goes back over {behind}; its own plan is confirmed: {confirmed.reason}"
+    return Gate(
+        GateKind.ROLLBACK, title, GateState.GREEN, sentence, need, who=who, by=confirmed.by, at=confirmed.at, plan=offer.plan
+    )  # fmt: skip
+
+
+def _first_of(paths: Sequence[str]) -> str:
+    more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+    return f"{paths[0]}{more}" if paths else "a migration"
 
 
 def unlocked_gate(locks: Sequence[Lock], now: datetime, need: Need) -> Gate:

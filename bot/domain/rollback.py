@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
+from hashlib import sha256
 from statistics import median
 from typing import Protocol
 
@@ -115,8 +116,18 @@ def offer(releases: Sequence[Release], *, way: Way | None, leaving: str, seconds
     refused = there.sentence("this version", found.version) if there.passage is Passage.MIGRATION else ""
     return RollbackOffer(
         found.version, found.commit, found.verified_at, there.undoes, usual, refused,
-        accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN,
+        accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN, plan=plan_for(there),
     )  # fmt: skip
+
+
+def plan_for(way: Way) -> str:
+    """Name what a confirmed plan is for: where it leads back to and the migrations it undoes; empty where it takes none.
+
+    It is another one as soon as the target or a migration is another, and what was confirmed for the older one counts no more.
+    """
+    if way.passage is not Passage.MIGRATION:
+        return ""
+    return sha256("\0".join((way.to, *sorted(way.undoes.migrations or (way.path,)))).encode(errors="replace")).hexdigest()[:16]
 
 
 def migrations_in(changes: Changes, migrations: PathPatterns) -> tuple[str, ...]:

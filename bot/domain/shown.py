@@ -28,6 +28,8 @@ class Seen:
     finding: str = ""
     lock: str = ""
     lead: str = ""
+    plan: str = ""
+    """The migrations' own plan that somebody confirms."""
     gate: str = ""
     """The pipeline's own gate."""
     doubt: str = ""
@@ -41,6 +43,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.REJECT: ("commit",),
     Action.TICK: ("commit",),
     Action.ACKNOWLEDGE: ("commit",),
+    Action.CONFIRM_PLAN: ("commit", "target", "plan"),
     Action.CANCEL: ("commit",),
     Action.ROLL_BACK: ("commit", "target"),
     Action.PROCEED: ("commit", "finding"),
@@ -88,6 +91,7 @@ def seen_on(card: Card) -> Seen:
         finding=finding_of(card.trouble),
         lock=card.lock.mark if card.lock else "",
         lead=str(deployment.lead or ""),
+        plan=card.rollback.plan,
         gate=card.gate,
         watched=card.watched.deployment if card.watched else "",
     )

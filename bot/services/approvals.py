@@ -19,7 +19,7 @@ from bot.services import readiness, starts
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import readable
 from bot.services.shared import afresh
-from bot.services.ways import know_changes
+from bot.services.ways import know_changes, know_way_back
 
 GO, OVER = "go", "over"
 
@@ -147,6 +147,7 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
     transaction that moves it to ROLLING_OUT; nothing is written when nothing has changed. ``over`` when it was ended.
     """
     await know_changes(house, id)
+    await know_way_back(house, id)
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         decisions = await reader.decisions(id)

@@ -6,6 +6,7 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from statistics import quantiles
 
+from bot.domain import rollback
 from bot.domain.called import called
 from bot.domain.card import Card, Changes, LetGo
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
@@ -28,7 +29,7 @@ from bot.services.offers import rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import standstill
 from bot.services.watching import watched_in
-from bot.services.ways import compared
+from bot.services.ways import between, compared
 
 SHOWN = 10
 """How many deployments a history lists."""
@@ -315,10 +316,12 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     )  # fmt: skip
     facts = await readiness.ask_providers(house, imagined)
     changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit)
+    target = rollback.target(releases, leaving=resolved.commit)
+    back = await between(house, command.service, leaving=resolved.commit, to=target.commit) if target else None
     async with house.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)
         looked_at = asked if asked and asked.state in WAITING else imagined
-        review = await readiness.review(house, reader, looked_at, facts, way=way)
+        review = await readiness.review(house, reader, looked_at, facts, way=way, way_back=back)
         quarantined = await reader.quarantine(command.service, resolved.commit)
         took = what_was_taken(resolved, await moved_from(reader, imagined, resolved.version, resolved.commit))
     return Answer(

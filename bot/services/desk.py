@@ -24,6 +24,7 @@ from bot.domain.commands import (
     Cancel,
     Check,
     Command,
+    ConfirmPlan,
     Deploy,
     DeployFirst,
     GoNow,
@@ -60,6 +61,7 @@ from bot.services import (
     deployments,
     leads,
     locks,
+    plans,
     quarantines,
     readiness,
     refusals,
@@ -98,6 +100,7 @@ USE_CASES: dict[type[Command], UseCase] = {
     TakeOver: leads.take_over,
     AskLead: leads.ask_lead,
     Watch: leads.watch,
+    ConfirmPlan: plans.confirm,
     Proceed: leads.proceed,
     StopCountdown: leads.stop_countdown,
     Approve: approvals.approve,
@@ -134,6 +137,7 @@ AT_ONCE = 8
 
 _MAY: dict[Action, Callable[[House, Person, DeploymentId], Awaitable[object]]] = {
     Action.REJECT: approvals.may_reject,
+    Action.CONFIRM_PLAN: plans.may_confirm,
     Action.PROCEED: leads.may_proceed,
     Action.STOP_COUNTDOWN: leads.may_stop_countdown,
     Action.TAKE_OVER: leads.may_take_over,

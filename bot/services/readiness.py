@@ -30,7 +30,7 @@ from bot.domain.readiness import (
 )
 from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
-from bot.services import watching
+from bot.services import plans, watching
 from bot.services.deployments import under_way
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
@@ -47,6 +47,8 @@ class Facts:
     quality: Quality | IntegrationError | None
     freezes: tuple[Freeze, ...] | IntegrationError
     shift: Shift | IntegrationError | None
+    way_back: Way | None = None
+    """What lies between an imagined deployment and what it would be rolled back to."""
 
     def again(self, now: datetime, unsettled: timedelta) -> list[timedelta]:
         """Say when something else may be answered: at a turn, at the end of a shift, and soon where an answer will not stay."""
@@ -85,13 +87,16 @@ async def shift_now(house: House, deployment: Deployment) -> Shift | Integration
         return error
 
 
-async def review(house: House, reader: Reader, deployment: Deployment, facts: Facts, *, way: Way | None = None) -> Review:
+async def review(
+    house: House, reader: Reader, deployment: Deployment, facts: Facts, *, way: Way | None = None, way_back: Way | None = None
+) -> Review:
     """Judge every gate of a pinned deployment with what the store holds now. What a provider did not answer is unknown, never green.
 
     What keeps a deployment from going forward whatever is configured has a gate here too, as long as it does. ``way`` is what lies
-    between what is live and a deployment that is only imagined.
+    between what is live and a deployment that is only imagined, ``way_back`` between that one and what it would be rolled back to.
     """
     policy = house.policy(deployment.service, deployment.environment)
+    facts = replace(facts, way_back=way_back)
     gates = [await _automatic(house, reader, deployment, facts, gate) for gate in policy.gates]
     configured = {gate.kind for gate in policy.gates}
     gates += [
@@ -168,9 +173,9 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
     )  # fmt: skip
 
 
-async def _rollback(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
-    offer = await rollback_offer(house, reader, deployment)
-    return rollback_gate(target=offer.version, verified_at=offer.verified_at, accepted=offer.accepted, refused=offer.refused, need=need)
+async def _rollback(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
+    offer = await rollback_offer(house, reader, deployment, way=facts.way_back)
+    return await plans.gate(house, reader, deployment, offer, need) if offer.plan else rollback_gate(offer, need)
 
 
 async def _unlocked(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:

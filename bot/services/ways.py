@@ -70,7 +70,7 @@ async def know_way_back(house: House, id: DeploymentId) -> None:
     """See to it that the way back of a deployment that can be rolled back is known and stored, as far as the provider tells."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-        if deployment.state not in CAN_ROLL_BACK or not deployment.commit:
+        if deployment.state not in CAN_ROLL_BACK | WAITING or not deployment.commit:
             return
         target = rollback.target(await reader.releases(deployment.service, deployment.environment), leaving=deployment.commit)
         if not isinstance(target, Live):

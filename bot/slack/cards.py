@@ -213,6 +213,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.ACKNOWLEDGE: "Acknowledge as on-call",
         Action.CANCEL: "Cancel",
         Action.ROLL_BACK: f"Roll back to {target} now" if deployment.countdown_until else f"Roll back to {target}",
+        Action.CONFIRM_PLAN: "Confirm the way back…",
         Action.PROCEED: "Let it go on…",
         Action.STOP_COUNTDOWN: "Stop the countdown…",
         Action.WATCH: "I am watching",

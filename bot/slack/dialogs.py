@@ -35,6 +35,7 @@ NOTHING_CARRIED = ids.Carried()
 
 _REASONS = {
     Action.REJECT: ("Reject", "Reject", "dialogs/reject", "Why not?"),
+    Action.CONFIRM_PLAN: ("Confirm the way back", "Confirm", "dialogs/confirm_plan", "What is the plan?"),
     Action.PROCEED: ("Let it go on", "Go on", "dialogs/proceed", "Why may it go on?"),
     Action.STOP_COUNTDOWN: ("Stop the countdown", "Stop it", "dialogs/stop_countdown", "Why should it not roll back?"),
     Action.TAKE_OVER: ("Take over the lead", "Take over", "dialogs/take_over", "Why do you take over?"),

@@ -23,12 +23,14 @@ ANY_ACTION = re.compile(r"^gonogo\.[a-z_]+$")
 DEPLOY_FORM = "gonogo.deploy_form"
 TICK_FORM = "gonogo.tick_form"
 REJECT_FORM = "gonogo.reject_form"
+CONFIRM_PLAN_FORM = "gonogo.confirm_plan_form"
 PROCEED_FORM = "gonogo.proceed_form"
 STOP_COUNTDOWN_FORM = "gonogo.stop_countdown_form"
 TAKE_OVER_FORM = "gonogo.take_over_form"
 
 REASON_FORMS: Mapping[Action, str] = {
     Action.REJECT: REJECT_FORM,
+    Action.CONFIRM_PLAN: CONFIRM_PLAN_FORM,
     Action.PROCEED: PROCEED_FORM,
     Action.STOP_COUNTDOWN: STOP_COUNTDOWN_FORM,
     Action.TAKE_OVER: TAKE_OVER_FORM,

@@ -17,6 +17,7 @@ from bot.domain.commands import (
     AskLead,
     Cancel,
     Command,
+    ConfirmPlan,
     DeployFirst,
     GoNow,
     OpenGate,
@@ -81,6 +82,7 @@ SHOWS = frozenset({Action.SHOW_CHANGES, Action.SHOW_TIMELINE})
 
 WITH_REASON: Mapping[str, Callable[[str, str, str], Command]] = {
     ids.REJECT_FORM: Reject,
+    ids.CONFIRM_PLAN_FORM: ConfirmPlan,
     ids.PROCEED_FORM: Proceed,
     ids.STOP_COUNTDOWN_FORM: StopCountdown,
     ids.TAKE_OVER_FORM: TakeOver,

@@ -223,6 +223,25 @@ def test_what_could_never_happen_without_metrics_is_refused(write: Write) -> Non
     assert "watch: is of no use: there are no metrics (metrics: none)." in found
 
 
+NEVER_READY = "a version that adds a migration is never ready: nobody can confirm how one goes back from it. Name a role (plan_by)."
+
+
+def test_who_says_how_one_goes_back_over_migrations_is_whoever_may_hand_over_a_lead_or_a_role_of_its_own(write: Write) -> None:
+    def migrating(says: str = GUARDED) -> str:
+        return file(says).replace("    watch:", "    migrations: [db/]\n    watch:")
+
+    assert policy(write(file())).plan_by == ()
+    assert NEVER_READY in said(write(migrating()))
+    assert NEVER_READY not in said(write(file()))
+    assert NEVER_READY not in said(write(migrating(f"{GUARDED}, gates: {{rollback: optional}}")))
+    of_its_own = write(migrating(f"{GUARDED}, plan_by: lead"))
+    assert policy(of_its_own).plan_by == ("lead",)
+    assert NEVER_READY not in said(of_its_own)
+    handing_over = write(file().replace("view: [developer]", "view: [developer], hand_over: [lead]"))
+    assert policy(handing_over).plan_by == ("lead",)
+    assert "plan_by: " in problems(write(file(f"{GUARDED}, plan_by: nobody")))
+
+
 @pytest.mark.case("adoption-3")
 @pytest.mark.parametrize("none", ["none", "{provider: none}"])
 def test_without_a_schedule_nobody_is_waited_for(write: Write, none: str) -> None:

@@ -34,6 +34,11 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     Action.ACKNOWLEDGE: ("Acknowledge", "the person on call", "says that they know about the deployment"),
     Action.CANCEL: ("Cancel", "the requester, the lead, a release manager", "takes back a deployment that has touched nothing"),
     Action.ROLL_BACK: ("Roll back", "the deployment lead", "after a dialog that says what it undoes; a second click does nothing"),
+    Action.CONFIRM_PLAN: (
+        "Confirm the way back",
+        "a holder of the role that the environment's `plan_by` names, or who may hand over a lead",
+        "asks how one goes back over the migrations, which no button does; asked again when they change",
+    ),
     Action.PROCEED: ("Let it go on", "the deployment lead", "asks for a reason; a rollout that stands still goes on"),
     Action.STOP_COUNTDOWN: (
         "Stop the countdown",

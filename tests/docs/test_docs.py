@@ -60,6 +60,7 @@ def test_every_verb_that_can_be_asked_for_is_typed_or_clicked() -> None:
         "reject",
         "tick",
         "acknowledge",
+        "confirm_plan",
         "proceed",
         "stop_countdown",
         "watch",

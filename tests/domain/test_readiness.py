@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from bot.domain.card import Changes, RollbackOffer
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
 from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import (
+    Confirmed,
     Gate,
     GateState,
     Review,
     frozen_by,
     item_gate,
     on_call_gate,
+    plan_gate,
     quality_gate,
     rollback_gate,
     staged_gate,
@@ -82,9 +86,44 @@ def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> No
     assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is bringing v1.1.0 there")
 
 
-def test_without_a_way_back_there_is_no_way_forward() -> None:
-    assert rollback_gate(target="", verified_at=None, accepted="", refused="nothing to go back to", need=Need.REQUIRED).blocks
-    assert not rollback_gate(target="v1", verified_at=NOW, accepted="", refused="", need=Need.REQUIRED).blocks
+WAY_BACK = RollbackOffer("v1", "a" * 40, NOW)
+PLAN = replace(WAY_BACK, plan="0123", refused="not by a button", undoes=Changes(migrations=("migrations/7.sql", "migrations/8.sql")))
+
+
+@pytest.mark.parametrize(
+    ("offer", "state", "says"),
+    [
+        (RollbackOffer(refused="nothing to go back to"), GateState.OPEN, "nothing to go back to"),
+        (WAY_BACK, GateState.GREEN, "v1 is verified and can be put back"),
+        (
+            replace(WAY_BACK, is_known=False),
+            GateState.UNKNOWN,
+            "whether a database migration lies between this version and v1 is not known",
+        ),
+        (
+            replace(WAY_BACK, verified_at=None, accepted="no metrics"),
+            GateState.GREEN,
+            "v1 was accepted (no metrics), never verified; it can be put back",
+        ),
+    ],
+)
+def test_without_a_way_back_there_is_no_way_forward_and_what_is_not_known_is_none(
+    offer: RollbackOffer, state: GateState, says: str
+) -> None:
+    gate = rollback_gate(offer, Need.REQUIRED)
+    assert (gate.state, gate.sentence) == (state, says)
+    assert gate.blocks == (state is not GateState.GREEN)
+    assert ("not verified" in gate.title) == bool(offer.accepted)
+
+
+def test_a_way_back_over_migrations_waits_for_a_word_and_is_never_called_a_rollback_that_is_ready() -> None:
+    asked = plan_gate(PLAN, Need.REQUIRED, who="release_manager", confirmed=None)
+    assert (asked.blocks, asked.who, asked.plan) == (True, "release_manager", "0123")
+    assert "leaves migrations/7.sql and 1 more behind" in asked.sentence
+    given = plan_gate(PLAN, Need.REQUIRED, who="release_manager", confirmed=Confirmed(BO, NOW, "expand only"))
+    assert (given.state, given.by, given.at) == (GateState.GREEN, BO, NOW)
+    assert given.sentence == "no button goes back over migrations/7.sql and 1 more; its own plan is confirmed: expand only"
+    assert "ready" not in asked.title + given.title
 
 
 def test_a_lock_blocks_until_it_ends_and_says_who_set_it() -> None:

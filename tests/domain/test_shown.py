@@ -15,6 +15,7 @@ ABOUT = {
     Action.REJECT: "commit",
     Action.TICK: "commit",
     Action.ACKNOWLEDGE: "commit",
+    Action.CONFIRM_PLAN: "commit target plan",
     Action.CANCEL: "commit",
     Action.ROLL_BACK: "commit target",
     Action.PROCEED: "commit finding",

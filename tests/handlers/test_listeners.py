@@ -21,7 +21,16 @@ from tests.handlers.conftest import TEAM, click, slash, submission
 if TYPE_CHECKING:
     from tests.handlers.conftest import Door
 
-ASKS = {Action.REJECT, Action.PROCEED, Action.STOP_COUNTDOWN, Action.TAKE_OVER, Action.TICK, Action.SHOW_CHANGES, Action.SHOW_TIMELINE}
+ASKS = {
+    Action.REJECT,
+    Action.CONFIRM_PLAN,
+    Action.PROCEED,
+    Action.STOP_COUNTDOWN,
+    Action.TAKE_OVER,
+    Action.TICK,
+    Action.SHOW_CHANGES,
+    Action.SHOW_TIMELINE,
+}
 
 
 async def test_a_command_is_stored_before_it_is_acknowledged_and_taken_up_at_once(door: Door) -> None:

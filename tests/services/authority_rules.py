@@ -47,6 +47,7 @@ RULES: Mapping[str, Rule] = {
     "cancel": Rule(MAY_HAND_OVER | ITS_LEAD | {Who.REQUESTER}, WAITING),
     "tick": Rule(frozenset({Who.OWNER}), WAITING),
     "acknowledge": Rule(ON_CALL, WAITING),
+    "confirm_plan": Rule(frozenset({Who.RELEASE_MANAGER}), WAITING),
     "approve": Rule(APPROVER, frozenset({State.AWAITING_APPROVAL})),
     "reject": Rule(APPROVER, frozenset({State.AWAITING_APPROVAL})),
     "open_gate": Rule((MAY_DEPLOY | ITS_LEAD) - {Who.REQUESTER}, frozenset({State.ROLLING_OUT})),

@@ -23,7 +23,7 @@ from bot.domain.catalog import (
     Role,
     Service,
 )
-from bot.domain.deployment import TRANSITIONS, Deployment, Kind, State
+from bot.domain.deployment import TRANSITIONS, WAITING, Deployment, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Doubt, Unclear
@@ -132,7 +132,7 @@ def _catalog() -> Catalog:
     production = EnvironmentPolicy(
         "production", "canary", gates=(AutomaticGate(GateKind.ON_CALL), AutomaticGate(GateKind.STAGED)),
         checklist=(ChecklistItem("support", "support briefed", "support"),), approvals=(ApprovalRule("approver"),), after="staging",
-        automatic_rollback=AutomaticRollback.COUNTDOWN, countdown=timedelta(minutes=5),
+        automatic_rollback=AutomaticRollback.COUNTDOWN, countdown=timedelta(minutes=5), plan_by=("release_manager",),
     )  # fmt: skip
     places = {"staging": EnvironmentPolicy("staging", "rolling"), "production": production}
     services = {service_of(state): Service(service_of(state), none, none, none, places, channel="C1") for state in State}
@@ -263,7 +263,9 @@ async def _furnish(tx: Transaction, deployment: Deployment, state: State, house:
     stage = Stage("approve", RunState.WAITING, passable=True)
     await tx.save_steps(it, [Step(0, "canary-5", 5, timedelta(minutes=5), StepState.RUNNING, "run", stages=(stage,), started_at=now)])
     await tx.save_trouble(it, Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 9.0),)))
-    await tx.save_way_back(it, Way(COMMITS["v2"], COMMITS["v1"], Passage.FREE))
+    over = state in WAITING  # what waits comes with a migration; what can be rolled back does not
+    way = Way(COMMITS["v2"], COMMITS["v1"], Passage.MIGRATION if over else Passage.FREE, "migrations/7.sql" if over else "")
+    await tx.save_way_back(it, way)
     await tx.add_lock(Lock(service, "production", "v2 was rolled back", PEOPLE[Who.LEAD], now, deployment=it))
     if state is State.FAILED:  # there alone nobody knows what is live
         await tx.cast_doubt(service, "production", Doubt(Unclear.FAILED, "shop-1 failed", now, it))

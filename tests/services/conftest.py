@@ -92,6 +92,7 @@ PRODUCTION = EnvironmentPolicy(
     after="staging",
     automatic_rollback=AutomaticRollback.COUNTDOWN,
     countdown=5 * MINUTE,
+    plan_by=("release_manager",),
 )
 SHOP = Service(
     "shop", ProviderChoice("scripted"), ProviderChoice("told"), ProviderChoice("told"), {"staging": STAGING, "production": PRODUCTION},

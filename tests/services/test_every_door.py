@@ -33,7 +33,8 @@ Team = Any
 MIGRATES = Changes(total=1, files=("migrations/7.sql",), migrations=("migrations/7.sql",))
 
 VERB: dict[Action, str] = {
-    Action.REJECT: "reject", Action.PROCEED: "proceed", Action.STOP_COUNTDOWN: "stop_countdown", Action.TAKE_OVER: "take_over",
+    Action.REJECT: "reject", Action.CONFIRM_PLAN: "confirm_plan",
+    Action.PROCEED: "proceed", Action.STOP_COUNTDOWN: "stop_countdown", Action.TAKE_OVER: "take_over",
 }  # fmt: skip
 NO_COMMANDS: dict[str, frozenset[str]] = {
     "terminal": frozenset(
@@ -98,7 +99,7 @@ async def test_a_form_opens_for_those_who_may_and_for_nobody_else(every: World, 
 @pytest.mark.case("trust-4")
 @pytest.mark.parametrize("action", VERB)
 async def test_a_dialog_asks_why_only_those_who_may_give_a_reason(every: World, action: Action) -> None:
-    state = State.AWAITING_APPROVAL if action is Action.REJECT else State.ROLLING_OUT
+    state = State.AWAITING_APPROVAL if action in {Action.REJECT, Action.CONFIRM_PLAN} else State.ROLLING_OUT
     doors, about = Doors(every.house), every.deployments[state].id
     opened = {who for who in Who if await _opens(doors.may_ask(action, about, PEOPLE[who]))}
     may = {who for who in Who if RULES[VERB[action]].allows(who, state)}

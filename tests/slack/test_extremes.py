@@ -38,8 +38,8 @@ def finding(text: str) -> dict[str, Any]:
 
 
 ACTIONS = (
-    "deploy", "pinned", "lead", "tick", "approve", "step done", "open_gate", "gate_not_opened", "verified", "degraded", "proceed",
-    "step failed", "stuck",
+    "deploy", "pinned", "lead", "tick", "approve", "confirm_plan", "step done", "open_gate", "gate_not_opened", "verified", "degraded",
+    "proceed", "step failed", "stuck",
 )  # fmt: skip
 """Of the audit log, those that tell what somebody wrote."""
 
@@ -88,7 +88,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
     happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text], "took": took}
     told = {
-        "took": took, "commit": text, "ref": text, "name": text, "kind": "tag",
+        "took": took, "migrations": [text] * max(times, 1), "commit": text, "ref": text, "name": text, "kind": "tag",
         "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,

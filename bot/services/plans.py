@@ -1,0 +1,79 @@
+"""The way back over migrations: no button goes it, so people say that the migrations have a plan of their own.
+
+A word counts for one plan: the version that it leads back to and the migrations that it undoes. When either is another, it is asked again.
+"""
+
+from __future__ import annotations
+
+from bot.domain.card import Action, RollbackOffer
+from bot.domain.catalog import Need
+from bot.domain.commands import ConfirmPlan
+from bot.domain.deployment import WAITING, Deployment, DeploymentId
+from bot.domain.errors import NotAllowed, NotPossible
+from bot.domain.people import Person
+from bot.domain.readiness import Confirmed, Gate, plan_gate
+from bot.domain.shown import Seen
+from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
+from bot.services.house import House, act, as_shown, existing, facts_of, note
+from bot.services.offers import rollback_offer
+from bot.services.people import readable
+
+
+async def gate(house: House, reader: Reader, deployment: Deployment, offer: RollbackOffer, need: Need) -> Gate:
+    """Judge whether the plan that going back takes has been confirmed by somebody who may."""
+    roles = house.of(deployment)[1].plan_by
+    marks = {mark.key: mark for mark in await reader.marks(deployment.id)}
+    mark = marks.get(_key(offer))
+    confirmed = Confirmed(mark.by, mark.at, mark.reason) if mark else None
+    return plan_gate(offer, need, who=" or ".join(roles), confirmed=confirmed)
+
+
+def _key(offer: RollbackOffer) -> str:
+    return f"plan:{offer.plan}"
+
+
+async def may_confirm(house: House, by: Person, id: DeploymentId) -> None:
+    """Look whether somebody may confirm a plan, and whether there is one. Raises Refusal."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+    await _authorise(house, by, deployment)
+    async with house.store.reading() as reader:
+        await _to_confirm(house, reader, id)
+
+
+async def _authorise(house: House, by: Person, deployment: Deployment) -> None:
+    roles = house.of(deployment)[1].plan_by
+    if not any([await house.people.holds(by, role) for role in roles]):
+        named = " or ".join(readable(role) for role in roles)
+        who = f"People with the role {named} can." if named else "No role can; name one in gonogo.yaml (plan_by)."
+        raise NotAllowed(f"You cannot confirm how one goes back from {deployment.title}. {who}", roles=roles)
+
+
+async def _to_confirm(house: House, reader: Reader, id: DeploymentId) -> tuple[Deployment, RollbackOffer]:
+    """Give what is to be confirmed. Raises NotPossible."""
+    deployment = await existing(reader, id)
+    if deployment.state not in WAITING:
+        raise NotPossible(f"{deployment.title} is {deployment.state} already; its gates are closed.")
+    offer = await rollback_offer(house, reader, deployment)
+    if not offer.plan:
+        raise NotPossible(f"Going back from {deployment.title} takes no plan of a migration's own, so there is nothing to confirm.")
+    return deployment, offer
+
+
+async def confirm(house: House, intent: Intent, command: ConfirmPlan) -> Answer | None:
+    """Store that the migrations have a plan of their own, and in which words."""
+    await may_confirm(house, intent.by, command.deployment)
+    return await act(house, intent, lambda tx: _confirm(house, intent, tx, command))
+
+
+async def _confirm(house: House, intent: Intent, tx: Transaction, command: ConfirmPlan) -> Answer:
+    deployment, offer = await _to_confirm(house, tx, command.deployment)
+    as_shown(Action.CONFIRM_PLAN, command.shown, Seen(commit=deployment.commit, target=offer.commit, plan=offer.plan))
+    if not await tx.mark(Mark(deployment.id, _key(offer), intent.by, house.now(), command.reason)):
+        raise NotPossible(f"How one goes back from {deployment.title} is confirmed already.")
+    facts: dict[str, Json] = {"reason": command.reason, "migrations": list(offer.undoes.migrations), "target": offer.version}
+    await note(tx, house.now(), "confirm_plan", deployment, intent.by, **(facts | {"to": offer.commit}))
+    about = {**facts_of(deployment), **facts, "by": str(intent.by)}
+    await tx.say(Message(f"{deployment.id}:plan:{offer.plan}", "plan_confirmed", about, deployment.id))
+    await tx.wake(deployment.id)
+    return Answer("plan_confirmed", {**facts_of(deployment), **facts})
