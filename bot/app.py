@@ -19,6 +19,7 @@ from bot import audit, outgoing, secrecy
 from bot.catalog import Loaded, load_catalog
 from bot.domain.audit import Entry
 from bot.domain.declared import Declared, Origin
+from bot.domain.deployment import Acceptance
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.limits import SLACK
 from bot.domain.people import Person
@@ -358,7 +359,7 @@ async def draw(house: House, message: Message) -> tuple[bytes, str] | None:
 
 
 async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
-    """Record what is live already and known to be good, before the bot has deployed anything there."""
+    """Record what is live already, before the bot has deployed anything there: it can be gone back to, and is never called verified."""
     kinds = known_kinds()
     loaded = load_catalog(settings.gonogo_config, kinds.options)
     found = loaded.catalog.services.get(service)
@@ -382,7 +383,12 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
             if quarantine:
                 return f"{service} {resolved.version} is quarantined ({quarantine}), so it is not recorded as good; nothing was changed."
             adopted = Declared(service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now)
-            await tx.set_live(Live(service, environment, resolved.commit, resolved.version, now, "", by, now, declared=adopted))
+            word = str(Acceptance.ADOPTED)  # nobody here has seen it prove itself
+            live = Live(service, environment, resolved.commit, resolved.version, now, "", by, None, word, declared=adopted)
+            await tx.set_live(live)
             facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
             await tx.audit(Entry(now, by, "adopt", facts=facts))
-    return f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live and verified in {environment}."
+    return (
+        f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live in {environment}, on your word: "
+        "nothing has verified it."
+    )

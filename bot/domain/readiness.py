@@ -150,7 +150,8 @@ def staged_gate(
     ``commits`` are the deployment's and the one that is live there: a tag that was moved since makes one version of two commits.
     ``said_by`` is on whose word it counts as live there; ``unclear`` says why it is not known what runs there.
 
-    A version that nobody could judge there (too little traffic, no metrics) passes and says so; one that was let go on does not.
+    A version that nobody could judge there (too little traffic, no metrics, live before the bot came) passes and says so; one that was let
+    go on does not.
     """
     title = f"live and verified on {before}"
     if leaving:
@@ -170,7 +171,7 @@ def staged_gate(
 
 def _proof_gate(title: str, before: str, version: str, accepted: str, verified_at: datetime | None, need: Need) -> Gate:
     """Judge how what is live there ended its watch."""
-    if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED}:
+    if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED, Acceptance.ADOPTED}:
         return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live on {before}, accepted without proof: {accepted}", need)
     if verified_at is None and accepted:
         how = "let go on" if accepted == Acceptance.ON_WORD else "accepted"

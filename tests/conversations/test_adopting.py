@@ -28,4 +28,16 @@ async def test_what_is_quarantined_is_not_adopted_as_good(tmp_path: Path) -> Non
         await database.close()
         said = await adopt(world.settings, service="storefront", ref="v1.1.0", environment="staging")
         assert said == "storefront v1.1.0 is quarantined (it forgets carts), so it is not recorded as good; nothing was changed."
-        assert "is recorded as live" in await adopt(world.settings, service="storefront", ref="v1.0.0", environment="staging")
+        said = await adopt(world.settings, service="storefront", ref="v1.0.0", environment="staging")
+        assert said.endswith("is recorded as live in staging, on your word: nothing has verified it.")
+
+
+async def test_what_was_adopted_can_be_gone_back_to_and_is_never_called_verified(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        world = await build_world(stack, tmp_path)
+        await adopt(world.settings, service="storefront", ref="v1.0.0", environment="production")
+        database = await open_database(world.settings.gonogo_database_url)
+        stack.push_async_callback(database.close)
+        async with database.store.reading() as reader:
+            (release,) = await reader.releases("storefront", "production")
+        assert (release.version, release.verified_at, release.accepted) == ("v1.0.0", None, "on an operator's word")
