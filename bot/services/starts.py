@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from enum import Enum
 
 import structlog
@@ -17,16 +16,13 @@ import structlog
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Hindrance, Permit, obstacles
-from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, StartRequest, Transaction
+from bot.services import freezes
 from bot.services.house import House, existing, facts_of, note
 from bot.services.strays import give_up
 
 log = structlog.get_logger(__name__)
-
-STALE = timedelta(hours=1)
-"""A rollout that has stood for longer than this does not go on into a freeze."""
 
 
 class Begun(Enum):
@@ -47,6 +43,7 @@ class Found:
 
 async def intend(house: House, id: DeploymentId, index: int, state: StepState) -> Step | Begun:
     """Store what is about to be started, if everything that decides says yes at this moment."""
+    theirs = await _frozen(house, id) if state is StepState.RUNNING else ()
     async with house.store.transaction() as tx:
         deployment = await existing(tx, id)
         step = (await tx.steps(id))[index]
@@ -54,7 +51,7 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
             return Begun.OVER
         if step.state is state and step.run:
             return step
-        if state is StepState.RUNNING and await _stands_still(house, tx, deployment, step):
+        if state is StepState.RUNNING and await _stands_still(house, tx, deployment, step, theirs):
             return Begun.STANDS
         deploying = step.stages if step.state is StepState.RUNNING and state is StepState.SMOKE else step.deploying_stages
         intended = replace(
@@ -63,6 +60,12 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
         )  # fmt: skip
         await tx.save_steps(id, [intended])
         return intended
+
+
+async def _frozen(house: House, id: DeploymentId) -> freezes.Theirs:
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+    return await freezes.of_the_provider(house, deployment)
 
 
 async def standstill(house: House, reader: Reader, deployment: Deployment) -> tuple[Hindrance, ...]:
@@ -97,14 +100,14 @@ def facts_of_freed(deployments: Sequence[Deployment], percents: Mapping[Deployme
     return [{"title": each.title, "percent": percents[each.id], "lead": str(each.lead or "")} for each in going]
 
 
-async def _stands_still(house: House, tx: Transaction, deployment: Deployment, step: Step) -> bool:
+async def _stands_still(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:
     """Tell whether something keeps a step from being started; the lead is told once for each reason."""
     if deployment.kind is Kind.ROLLBACK:
         return False
     if await tx.holder(deployment.service, deployment.environment) != deployment.id:
         return True
     found = await standstill(house, tx, deployment)
-    sentences = [each.sentence for each in found] or await _into_a_freeze(house, tx, deployment)
+    sentences = [each.sentence for each in found] or await freezes.why_not_on(house, tx, deployment, theirs)
     for sentence in sentences[:1]:
         facts = {**facts_of(deployment), "why": sentence, "step": step.key, "percent": step.percent}
         key = f"{deployment.id}:stands:{step.key}:{sentence}"[:190]
@@ -113,28 +116,16 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
     return bool(sentences)
 
 
-async def _into_a_freeze(house: House, tx: Transaction, deployment: Deployment) -> list[str]:
-    """Say that a rollout which has stood for long would go on into a freeze; one that is under way is finished.
-
-    It stands from the end of its last hold on, whenever that is noticed: after hours without the bot, a step is done only now.
-    """
-    freeze = frozen_by(house.catalog.freezes, deployment.environment, house.now())
-    steps = await tx.steps(deployment.id)
-    moved = [at for step in steps for at in (step.hold_until, step.started_at) if at] or [deployment.state_since]
-    if freeze is None or house.now() - max(moved) < STALE:
-        return []
-    return [f"{deployment.environment} is frozen: {freeze.reason}"]
-
-
 async def launch(house: House, deployment: Deployment, step: Step) -> Found | Begun:
     """Find the run of a step, or start it under a permit. Raises IntegrationError."""
     ci, smoke = house.providers[deployment.service].ci, step.state is StepState.SMOKE
     name = correlation(deployment.id, deployment.requested_at, step, smoke=smoke)
     found = await ci.find(name)
+    theirs = await freezes.of_the_provider(house, deployment) if found is None and not smoke else ()
     async with house.store.transaction() as tx:
         now = await existing(tx, deployment.id)
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
-        if permit is None or (found is None and not smoke and await _stands_still(house, tx, now, step)):
+        if permit is None or (found is None and not smoke and await _stands_still(house, tx, now, step, theirs)):
             return await _not_permitted(house, tx, now, step, found)
     if found is not None:
         return Found(found, permit)

@@ -35,13 +35,22 @@ async def frozen(team: Team) -> None:
     object.__setattr__(team.house, "catalog", replace(team.house.catalog, freezes=(freeze,)))
 
 
+async def frozen_at_the_provider(team: Team) -> None:
+    now = team.house.now()
+    team.ci.frozen = (Freeze("production", now - MINUTE, now + HOUR, "deploy freeze at the CI"),)
+
+
+async def perhaps_frozen(team: Team) -> None:
+    team.ci.unreadable = "freeze 7 cannot be read"
+
+
 async def is_put_aside(team: Team, id: str, time: timedelta = 4 * HOUR) -> None:
     """Have a runbook blocked, and the bot stand for hours."""
     await team.database.journal.block(id, "a fault")
     await team.passes(time)
 
 
-FORBID = [locked, quarantined, frozen]
+FORBID = [locked, quarantined, frozen, frozen_at_the_provider, perhaps_frozen]
 
 
 @pytest.mark.case("races-28")
@@ -74,6 +83,26 @@ async def test_one_that_was_put_aside_before_it_went_does_not_go_when_it_may_not
     await team.passes(30 * MINUTE)
     assert set(team.ci.runs) == runs
     assert (await team.deployment(v2)).state in {State.GATED, State.EXPIRED}
+
+
+@pytest.mark.case("races-28")
+async def test_after_a_freeze_that_the_provider_keeps_it_goes_on_by_itself(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await is_put_aside(team, v2)
+    await frozen_at_the_provider(team)
+    await team.engine.open()
+    await team.passes(30 * MINUTE)
+    assert "production is frozen: deploy freeze at the CI" in (await team.said("stands_still"))[0]
+    await team.passes(HOUR)
+    assert f"{v2}:canary-100" in team.ci.runs
+
+
+@pytest.mark.case("races-28")
+async def test_a_freeze_of_the_provider_does_not_keep_what_is_under_way_and_nobody_asks_for_it(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await perhaps_frozen(team)
+    await team.passes(30 * MINUTE)
+    assert f"{v2}:canary-100" in team.ci.runs
 
 
 @pytest.mark.case("races-28")
