@@ -1293,7 +1293,17 @@ class CardDue:
 
 CardsDue = Callable[[Collection[DeploymentId]], Awaitable[Mapping[DeploymentId, CardDue]]]
 """Look which cards show these deployments, and how urgent each is; one that does not exist is missing from the answer."""
-Ended = Callable[[Message], Awaitable[str]]
-"""Say how what a message asks for has ended, in one sentence; empty while it still asks."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """How what a message asks for has ended, in a sentence; where that is not the last word, it is looked at again."""
+
+    sentence: str
+    is_final: bool = True
+
+
+Ended = Callable[[Message], Awaitable[Ending | None]]
+"""Say how what a message asks for has ended, in one sentence; None while it still asks."""
 StillTrue = Callable[[Message], Awaitable[Message | None]]
 """Give a message as it may be said at this moment: as it is, in other words, or None when it has been overtaken."""

@@ -39,7 +39,7 @@ class Action(StrEnum):
     WATCH = "watch"
     UNLOCK = "unlock"
     ASK_LEAD = "ask_lead"  # only offered in a refusal
-    TAKE_OVER = "take_over"  # only offered in a refusal
+    TAKE_OVER = "take_over"  # only offered in a refusal, and on an alarm where somebody else than the lead is on call
     OPEN_GATE = "open_gate"  # of the pipeline's own
     RETEST = "retest"  # the tests of the pinned commit
     DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
@@ -193,6 +193,8 @@ class Card:
     rollback: RollbackOffer = field(default_factory=lambda: RollbackOffer(refused="Nothing has been deployed yet."))
     on_call_until: datetime | None = None
     """When the lead's on-call shift ends, if the lead is on call."""
+    can_be_taken_over: bool = False
+    """Whether somebody else than the lead is on call now."""
     waits_for: str = ""
     """The deployment that has the environment, while this one is queued."""
     watched: Watched | None = None
@@ -306,6 +308,16 @@ class Card:
     def actions(self) -> tuple[Action, ...]:
         """The buttons that make sense now, in the order in which they are shown."""
         return tuple(_actions(self))
+
+    @property
+    def decisions(self) -> tuple[Action, ...]:
+        """The buttons of an alarm about this deployment, as things are now."""
+        mine = [action for action in self.actions if action in DECISIONS]
+        return (*mine, Action.TAKE_OVER) if mine and self.can_be_taken_over else tuple(mine)
+
+
+DECISIONS = frozenset({Action.ROLL_BACK, Action.STOP_COUNTDOWN, Action.PROCEED, Action.WATCH})
+"""What an alarm asks for: its buttons are the card's, as far as the card has them now."""
 
 
 def _actions(card: Card) -> list[Action]:

@@ -50,8 +50,10 @@ async def card_of(house: House, id: DeploymentId) -> Card | None:
     shift = await readiness.shift_now(house, deployment) if deployment.state in OPEN else None
     async with house.store.reading() as reader:
         card = await _card(house, reader, await existing(reader, id))
-    is_lead = isinstance(shift, Shift) and shift.person == card.deployment.lead
-    return replace(card, on_call_until=shift.until if isinstance(shift, Shift) and is_lead else None)
+    if not isinstance(shift, Shift):
+        return card
+    is_lead = shift.person == card.deployment.lead
+    return replace(card, on_call_until=shift.until if is_lead else None, can_be_taken_over=not is_lead)
 
 
 async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:

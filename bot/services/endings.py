@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.health import Verdict
 from bot.domain.rollout import StepState
-from bot.ports import Message, Reader
+from bot.ports import Ending, Message, Reader
 from bot.services.board import newest_numbers
 from bot.services.house import House
 from bot.services.starts import standstill
@@ -23,20 +23,24 @@ _BY_STATE: Mapping[State, str] = {
 }  # fmt: skip
 
 
-async def ended(house: House, message: Message) -> str:
-    """Say how it ended, in one sentence; empty while it still asks."""
+async def ended(house: House, message: Message) -> Ending | None:
+    """Say how it ended, in one sentence; None while it still asks. What is being rolled back has its end, and another one soon."""
     rule = _RULES.get(message.template)
     if rule is None:
-        return ""
+        return None
     async with house.store.reading() as reader:
         deployment = await reader.deployment(message.deployment)
-        return await rule(house, reader, deployment, message) if deployment is not None else ""
+        sentence = await rule(house, reader, deployment, message) if deployment is not None else ""
+    return Ending(sentence, deployment is None or deployment.state is not State.ROLLING_BACK) if sentence else None
 
 
-async def _trial(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
+async def _trial(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
     """End an alarm about numbers, and a countdown, when the lead has spoken, when they are fine again, or when the trial is over."""
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
         return await _after_all(reader, deployment)
+    trouble = await reader.trouble(deployment.id)
+    if trouble is not None and trouble.number != message.facts.get("finding", trouble.number):
+        return "Something else was found since; it is said anew."
     told = await reader.timeline(deployment.id)
     turns = [entry for entry in (*told.begin, *told.end) if entry.action in {"degraded", "countdown", "recovered", "proceed"}]
     if turns and turns[-1].action == "proceed":

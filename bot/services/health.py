@@ -224,7 +224,7 @@ async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot:
         await tx.change(deployment.id, countdown_until=None)  # the way back is gone meanwhile; it is said
         facts = {**facts_of(deployment), "why": held}
         await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
-    about = {"where": trouble.where, "until": until.isoformat() if until else "", "held": held}
+    about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
     return True
@@ -253,7 +253,8 @@ def _why(shot: Snapshot) -> str:
 
 async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
     """Ask the lead what to do where the numbers say nothing."""
-    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "where": trouble.where, "until": "", "held": ""}
+    about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": ""}
+    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
     key = f"{deployment.id}:{trouble.sort}:{trouble.number}"
     await tx.say(Message(key, "degraded", facts, deployment.id, to="channel"))
 

@@ -46,6 +46,8 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
     async with house.store.reading() as reader:
         deployment = await _what(house, reader, command)
         _authorise(intent, deployment)
+        if command.deployment and await _is_theirs(reader, deployment, intent.by):
+            return None  # a second click is quiet: they were answered at the first, and the card shows how it goes
         target = await _target(reader, deployment, command.ref)
         way = await stored_way_back(house, reader, deployment, target)
     if way is None:
@@ -55,9 +57,17 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
     return await act(house, intent, lambda tx: _decide(house, intent, tx, command, way))
 
 
-async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBack, way: Way) -> Answer:
+async def _is_theirs(reader: Reader, deployment: Deployment, by: Person) -> bool:
+    """Tell whether somebody has begun the rollback themselves that is under way."""
+    back = await reader.rollback_of(deployment.id) if deployment.state is State.ROLLING_BACK else None
+    return back is not None and back.requested_by == by
+
+
+async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBack, way: Way) -> Answer | None:
     deployment = await _what(house, tx, command)
     _authorise(intent, deployment)
+    if command.deployment and await _is_theirs(tx, deployment, intent.by):
+        return None
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
         raise NotPossible(await _not_now(tx, deployment))
     target = await _target(tx, deployment, command.ref)

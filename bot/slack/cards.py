@@ -46,7 +46,7 @@ def deployment_card(card: Card, words: Words) -> Drawn:
         blocks.append(section(body, "gonogo.card.body"))
     if outlook:
         blocks.append(context(outlook, "gonogo.card.outlook"))
-    elements = _buttons(card, words)
+    elements = card_buttons(card, words, card.actions)
     if elements:
         blocks.append(buttons(elements, ids.CARD_ACTIONS))
     return drawn(headline, blocks)
@@ -191,8 +191,8 @@ def _outlook(card: Card, words: Words) -> str:
 # Buttons --------------------------------------------------------------------------------------------------------------------------------
 
 
-def _buttons(card: Card, words: Words) -> list[ButtonElement]:
-    possible = card.actions
+def card_buttons(card: Card, words: Words, possible: Sequence[Action]) -> list[ButtonElement]:
+    """Draw buttons of a card, wherever they stand: each is bound to what the card shows now."""
     primary = next((action for action in _PRIMARY if action in possible), None)
     made: list[ButtonElement] = []
     for action in possible:

@@ -97,7 +97,7 @@ class Outbox:
             self._work.clear()
             try:
                 pause = await self._empty()
-                await self._end_what_asked()
+                pause = min(pause, await self._end_what_asked())
             except Exception:
                 log.exception("the outbox could not be emptied")
                 pause = FAULT
@@ -117,30 +117,53 @@ class Outbox:
         except Exception:
             log.exception("what still asks could not be read; it is at the next start")
 
-    async def _end_what_asked(self) -> None:
-        """Edit what asked for something to how it ended; what cannot be edited now is tried again with the next change."""
+    async def _end_what_asked(self) -> float:
+        """Edit what asked for something to how it ended; returns after how many seconds to try again what could not be edited now."""
         stirred, self._stirred = self._stirred, set()
-        for message in await self._postings.asking(stirred) if stirred and self._ended else ():
-            end = await self._ended(message) if self._ended else ""
-            try:
-                if end:
-                    await self._end(message, end)
-            except NotYet:
+        pause = POLL
+        for message in await self._postings.asking(stirred) if stirred else ():
+            wait = await self._try_to_end(message)
+            if wait:
                 self._stirred.add(message.deployment)
-            except SlackError as error:
-                if error.retry:
-                    self._stirred.add(message.deployment)
-                else:
-                    await self._postings.sent(message.key)
+                pause = min(pause, wait)
+        return pause
 
-    async def _end(self, message: Message, end: str) -> None:
-        posting = await self._postman.posting(message.key)
-        if posting is not None and posting.ts:
-            over = replace(message, facts={**message.facts, "end": end})
-            card = await self._postman.posting(card_key(message.deployment))
-            drawn = speech.message(over, self._words, **await self._references.of(over, card))
-            await self._postman.edit(posting, drawn)
-        await self._postings.sent(message.key)
+    async def _try_to_end(self, message: Message) -> float:
+        """Show how one that asked has ended, or what it asks now; returns how long it has to wait otherwise."""
+        try:
+            await self._end(message)
+        except NotYet as reason:
+            return reason.seconds
+        except SlackError as error:
+            if error.retry:
+                return max(self._pacing.away(), PAUSE)
+            await self._postings.sent(message.key)
+        except Exception:
+            log.exception("what asks could not be shown as it is", key=message.key)
+            return FAULT
+        return 0.0
+
+    async def _end(self, message: Message) -> None:
+        end = await self._ended(message) if self._ended else None
+        if end is not None:
+            await self._edit(replace(message, facts={**message.facts, "end": end.sentence}))
+            if end.is_final:
+                await self._postings.sent(message.key)
+        elif message.template in speech.ALARMS and (now := await self._still_true(message)):
+            await self._edit(now)
+
+    async def _edit(self, message: Message) -> None:
+        """Show a message that was posted as it reads now, wherever it stands."""
+        postings = [await self._postman.posting(key) for key in (message.key, copy_key(message))]
+        drawn = await self._drawn(message, await self._postman.posting(card_key(message.deployment)))
+        for posting in postings:
+            if posting is not None and posting.ts:
+                await self._postman.edit(posting, drawn)
+
+    async def _drawn(self, message: Message, card: Posting | None) -> Drawn:
+        asks = message.template in speech.ALARMS and "end" not in message.facts
+        decided_on = await self._card_of(message.deployment) if asks and message.deployment else None
+        return speech.message(message, self._words, **await self._references.of(message, card), card=decided_on)
 
     async def _empty(self) -> float:
         """Post what can be posted; returns after how many seconds to look again."""
@@ -215,7 +238,7 @@ class Outbox:
         self._postman.ready(POST, where.channel)
 
     async def _say(self, message: Message, where: _Where) -> Drawn:
-        drawn = speech.message(message, self._words, **await self._references.of(message, where.card))
+        drawn = await self._drawn(message, where.card)
         try:
             await self._postman.post(message.key, where.channel, drawn, thread=where.thread, oldest=where.oldest)
         except SlackError as error:
@@ -265,7 +288,7 @@ class Outbox:
         lead = card.deployment.lead if card else None
         if card is None or lead is None or lead == card.deployment.requested_by or not is_in_slack(lead):
             return
-        await self._postman.post(f"{message.key}:lead", await self._postman.direct(lead.user), drawn)
+        await self._postman.post(copy_key(message), await self._postman.direct(lead.user), drawn)
 
     async def _attach(self, message: Message, card: Posting | None) -> None:
         if not message.chart or card is None or self._draw_picture is None:
@@ -286,3 +309,8 @@ class Outbox:
             return
         await self._postman.picture(f"{message.key}:picture", card, picture, title=f"Metrics of {message.deployment}", alt=alt)
         await self._postings.save(Posting(mark, card.channel, digest=digest))
+
+
+def copy_key(message: Message) -> str:
+    """Name the posting of an alarm's copy for the lead."""
+    return f"{message.key}:lead"

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from slack_sdk.models.blocks import Block, ButtonElement
 
-from bot.domain.card import Action
+from bot.domain.card import Action, Card
 from bot.domain.errors import Offer
 from bot.ports import LATE_ANSWER, Answer, Message
 from bot.slack import ids
 from bot.slack.blocks import Drawn, button, buttons, drawn, paged
+from bot.slack.cards import card_buttons
 from bot.slack.render import Words
 
 MOST_OFFERS = 5
@@ -28,20 +29,40 @@ ASKS = frozenset(
 """Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
 
 
+ALARMS = frozenset({"degraded", "failed", "not_by_itself", "quarantined", "refused", "smoke_failed", "stands_still"})
+"""Those of them that somebody decides about where they are read: their buttons are the card's, as it is now."""
+
+
 def answer(said: Answer, words: Words) -> Drawn:
     """Draw an answer, with its offers as buttons."""
     offers = [button(offer.action, offer.label, f"{offer.deployment} {offer.carries}".strip()) for offer in said.offers[:MOST_OFFERS]]
     return _said(words.text(f"answers/{said.name}", said.facts), offers)
 
 
-def message(said: Message, words: Words, *, card_channel: str = "", card_url: str = "", names: Mapping[str, str] | None = None) -> Drawn:
-    """Draw a message; ``card_channel`` and ``card_url`` are where its deployment's card is, ``names`` are what people are called."""
+def message(
+    said: Message, words: Words, *, card_channel: str = "", card_url: str = "", names: Mapping[str, str] | None = None,
+    card: Card | None = None,
+) -> Drawn:  # fmt: skip
+    """Draw a message; ``card_channel`` and ``card_url`` are where its deployment's card is, ``names`` are what people are called.
+
+    ``card`` is that card as it is now: an alarm has its buttons.
+    """
     if said.template == LATE_ANSWER:
         offers_of = tuple(Offer(*offer) for offer in said.facts["offers"])
         return answer(Answer(said.facts["name"], said.facts["facts"], offers_of), words)
     offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ()) if "end" not in said.facts]
+    offers += _decisions(said, words, card)
     text = words.text(f"messages/{said.template}", {"card_channel": card_channel, "card_url": card_url, "names": names or {}, **said.facts})
     return _said(text, offers if said.deployment else [])
+
+
+def _decisions(said: Message, words: Words, card: Card | None) -> list[ButtonElement]:
+    """Draw the buttons of an alarm that still asks, unless something else was found since."""
+    if card is None or said.template not in ALARMS or "end" in said.facts:
+        return []
+    finding = said.facts.get("finding")
+    is_another = finding is not None and (card.trouble is None or card.trouble.number != finding)
+    return [] if is_another else card_buttons(card, words, card.decisions)
 
 
 def _said(text: str, offers: Sequence[ButtonElement]) -> Drawn:

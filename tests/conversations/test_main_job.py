@@ -36,12 +36,19 @@ async def test_errors_in_the_canary_stop_the_rollout_and_the_lead_alone_rolls_ba
     await world.clicks(ANA, card, "roll_back")
     refusal = await world.reply(ANA, "Only <@U0BO>, the deployment lead, can roll this back.")
     assert "gonogo.ask_lead" in str(refusal["blocks"])
+    alarm = await world.card("storefront v1.2.0 → production*: *degraded*", "please look")
+    await world.clicks(CY, alarm, "roll_back")
+    await world.reply(CY, "Only <@U0BO>, the deployment lead, can roll this back.")
 
-    await world.clicks(BO, card, "roll_back")
+    await world.clicks(BO, alarm, "roll_back")
     await world.clicks(BO, card, "roll_back")  # a second click is quiet
     await world.card("storefront v1.2.0 → production", "rolled back to v1.1.0")
     assert world.started()[-1].startswith(world.commits["v1.1.0"])
     assert sum(line.startswith(world.commits["v1.1.0"]) for line in world.started()) == 3, "v1.1.0: canary 5, canary 100, one rollback"
+
+    over = await world.card("storefront v1.2.0 → production", "It was rolled back to v1.1.0 by <@U0BO>.", "*degraded*")
+    assert over["ts"] == alarm["ts"]
+    assert "gonogo." not in str(over["blocks"])
 
     await world.says(ANA, "/deploy storefront v1.2.0 to production")
     await world.reply(ANA, "v1.2.0 is quarantined: it was rolled back from production")

@@ -7,12 +7,14 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Acknowledge, AskLead, Cancel, HandOver, Proceed, RollBack
+from bot.domain.card import Action
+from bot.domain.commands import Acknowledge, AskLead, Cancel, HandOver, Proceed, RollBack, StopCountdown
 from bot.domain.health import Observed
+from bot.domain.shown import seen_on, token
 from bot.ports import Message
 from bot.services import endings
 from bot.slack import speech
-from tests.services.conftest import text_of
+from tests.services.conftest import PEOPLE, text_of
 
 Team = Any
 """The fixture ``team``."""
@@ -26,7 +28,12 @@ async def said(team: Team, template: str) -> Message:
 
 
 async def end_of(team: Team, template: str) -> str:
-    return await endings.ended(team.house, await said(team, template))
+    return await end(team, await said(team, template))
+
+
+async def end(team: Team, message: Message) -> str:
+    found = await endings.ended(team.house, message)
+    return found.sentence if found is not None else ""
 
 
 async def degraded(team: Team) -> str:
@@ -51,6 +58,34 @@ async def test_an_alarm_ends_with_the_rollback_and_says_who_did_it(team: Team) -
     await team.passes(MINUTE)
     for template in ("degraded", "rolling_back"):
         assert await end_of(team, template) == "It was rolled back to v1 by <@UBO>."
+
+
+@pytest.mark.case("card-and-people-11", "card-and-people-1")
+async def test_an_alarm_offers_what_its_lead_can_decide_bound_to_what_it_shows(team: Team) -> None:
+    v2 = await degraded(team)
+    alarm, card = await said(team, "degraded"), await team.card(v2)
+    assert alarm.facts["finding"] == card.trouble.number
+    assert card.decisions == (Action.ROLL_BACK, Action.STOP_COUNTDOWN)
+    await team.says("bo", StopCountdown(v2, "I look"))
+    card = await team.card(v2)
+    assert card.decisions == (Action.ROLL_BACK, Action.PROCEED)
+    shown = token(Action.PROCEED, seen_on(card))
+    team.numbers.new = GOOD
+    await team.passes(MINUTE)
+    assert Action.PROCEED not in (await team.card(v2)).decisions
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    assert "has changed since it was shown to you" in await team.says("bo", Proceed(v2, "I look", shown))
+    assert await end(team, alarm) == "Something else was found since; it is said anew."
+
+
+@pytest.mark.case("card-and-people-11", "card-and-people-13")
+@pytest.mark.parametrize(("on_call", "offered"), [("bo", False), ("cy", True), (None, False)])
+async def test_an_alarm_offers_to_take_over_only_where_somebody_else_is_on_call(team: Team, on_call: str | None, *, offered: bool) -> None:
+    v2 = await degraded(team)
+    team.rota.person = PEOPLE[on_call] if on_call else None
+    assert (Action.TAKE_OVER in (await team.card(v2)).decisions) == offered
+    assert Action.TAKE_OVER not in (await team.card(v2)).actions
 
 
 @pytest.mark.case("card-and-people-11")
@@ -100,7 +135,7 @@ async def test_one_rollback_is_one_post_in_the_channel_and_the_rest_is_in_the_th
 
 
 @pytest.mark.case("card-and-people-11")
-@pytest.mark.parametrize("template", sorted(speech.ASKS))
+@pytest.mark.parametrize("template", sorted(speech.ASKS | speech.ALARMS))
 def test_everything_that_asks_can_end(template: str) -> None:
     assert template in endings._RULES
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from datetime import timedelta
 from typing import Any
 
@@ -10,8 +11,7 @@ import pytest
 from bot.domain.commands import AskLead, History, Lock, Proceed, Quarantine, RollBack, Status, Unlock, Unquarantine
 from bot.domain.health import Observed
 from bot.domain.people import GONOGO, Person
-from bot.services import endings
-from tests.services.test_endings import said
+from tests.services.test_endings import end, said
 
 Team = Any
 """The fixture ``team``."""
@@ -66,11 +66,11 @@ async def test_a_standstill_is_told_in_the_channel_and_the_thread_and_ends_when_
     await team.passes(15 * MINUTE)
     assert await thread(team, "standstill") == ["It stands still before 100 %: shop production is locked: fire."]
     post = await said(team, "stands_still")
-    assert await endings.ended(team.house, post) == ""
+    assert await end(team, post) == ""
     answer = await team.says("bo", Unlock("shop", "production"))
     assert "*shop v2 → production* is kept no more: it goes on to 100 % by itself as soon as its numbers allow. <@UBO> leads it." in answer
     await team.passes(MINUTE)
-    assert await endings.ended(team.house, post) == "It has gone on."
+    assert await end(team, post) == "It has gone on."
 
 
 @pytest.mark.case("card-and-people-11")
@@ -82,10 +82,10 @@ async def test_a_standstill_for_another_reason_ends_the_word_about_the_first(tea
     await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
     answer = await team.says("bo", Unlock("shop", "production"))
     assert "goes on" not in answer, "the quarantine keeps it"
-    assert await endings.ended(team.house, post) == "That is over; something else keeps it now."
+    assert await end(team, post) == "That is over; something else keeps it now."
     await team.says("bo", RollBack(deployment=v2, reason="enough"))
     await team.passes(MINUTE)
-    assert await endings.ended(team.house, post) == "It was rolled back to v1 by <@UBO>."
+    assert await end(team, post) == "It was rolled back to v1 by <@UBO>."
 
 
 @pytest.mark.case("card-and-people-5")
@@ -172,3 +172,13 @@ async def test_the_thread_says_of_a_rollback_only_what_it_did(team: Team, *, bad
     assert says in line
     assert "production is locked until somebody unlocks it." in line
     assert "no reason was given" in await team.says("ana", History("shop", "production"))
+
+
+@pytest.mark.case("races-27")
+async def test_three_clicks_on_roll_back_at_once_are_answered_once(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    click = RollBack(deployment=v2)
+    said_to_bo = await asyncio.gather(*(team.says("bo", click) for _ in range(3)))
+    assert sorted(said_to_bo) == ["", "", "Rolling shop in production back to *v1*. The card shows how it goes."]
+    async with team.database.store.reading() as reader:
+        assert [each.undoes for each in await reader.history("shop", "production") if each.undoes] == [v2]

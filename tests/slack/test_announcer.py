@@ -5,16 +5,20 @@ from __future__ import annotations
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
+from bot.domain.card import RollbackOffer
 from bot.domain.commands import Status
 from bot.domain.deployment import State
 from bot.domain.errors import Offer
 from bot.domain.people import Person
-from bot.ports import Answer, Intent, Message, Place, Posting
+from bot.domain.rollout import Step, StepState
+from bot.domain.trouble import Sort, Trouble
+from bot.ports import Answer, Ending, Intent, Message, Place, Posting
 from bot.slack.announcer import SlackAnnouncer
 from bot.slack.client import SlackClient
 from bot.slack.pacing import Pacing
@@ -259,10 +263,10 @@ async def test_a_picture_says_what_it_shows_and_the_last_one_is_not_posted_twice
 
 @pytest.mark.case("card-and-people-11")
 async def test_what_asked_is_edited_to_its_end_and_loses_its_button(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
-    ends: dict[str, str] = {}
+    ends: dict[str, Ending] = {}
 
-    async def ended(message: Message) -> str:
-        return ends.get(message.key, "")
+    async def ended(message: Message) -> Ending | None:
+        return ends.get(message.key)
 
     world.deployment()
     postings.put(Message("ask", "acknowledge_request", {**FACTS, "until": ""}, "storefront-42", to=str(BO)))
@@ -270,7 +274,8 @@ async def test_what_asked_is_edited_to_its_end_and_loses_its_button(bot: Bot, sl
         await until(lambda: postings.asks)
         [asks] = slack.channels["DBO"]
         assert "actions" in str(asks["blocks"])
-        ends["ask"] = "You have acknowledged it."
+        slack.faults["chat.update"].append("429 1")  # it is edited all the same, and not only at the next change
+        ends["ask"] = Ending("You have acknowledged it.")
         announcer.card_changed("storefront-42")
         await until(lambda: not postings.asks)
     [asks] = slack.channels["DBO"]
@@ -287,12 +292,57 @@ async def test_what_ended_while_the_bot_was_away_is_edited_at_the_start(
     async with bot():
         await until(lambda: postings.asks)
 
-    async def ended(_: Message) -> str:
-        return "It is rolled back."
+    async def ended(_: Message) -> Ending:
+        return Ending("It is rolled back.")
 
     async with bot(ended=ended):
         await until(lambda: not postings.asks)
     assert "It is rolled back." in slack.channels["DBO"][0]["text"]
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_an_alarm_has_the_buttons_of_its_card_and_loses_them_at_its_end(
+    bot: Bot, slack: Any, world: Any, postings: Any, until: Until
+) -> None:
+    ends: dict[str, Ending] = {}
+
+    async def ended(message: Message) -> Ending | None:
+        return ends.get(message.key)
+
+    def offered(message: dict[str, Any]) -> list[tuple[str, str]]:
+        rows = [block["elements"] for block in message["blocks"] if block["type"] == "actions"]
+        return [(button["action_id"], button["value"]) for row in rows for button in row]
+
+    held = Step(0, "canary-5", 5, timedelta(minutes=10), StepState.HOLDING, deployed_at=NOW)
+    card = replace(
+        world.deployment(state=State.ROLLING_OUT, lead=BO),
+        rollback=RollbackOffer("v1.1.0", "b" * 40),
+        steps=(held,),
+        trouble=Trouble(1, Sort.DEGRADED, held.key),
+    )
+    world.cards["storefront-42"] = card
+    snapshot = {"label": "canary 5 %", "verdict": "degraded", "compared_with": "", "at": NOW.isoformat(), "findings": []}
+    facts = {**FACTS, "snapshot": snapshot, "where": held.key, "finding": 1, "until": "", "held": ""}
+    postings.put(Message("alarm", "degraded", facts, "storefront-42", to="channel"))
+    async with bot(ended=ended) as announcer:
+        await until(lambda: postings.asks)
+        shown, alarm = slack.channels["C1"]
+        of_card = dict(offered(shown))
+        assert offered(alarm) == [(name, of_card[name]) for name in ("gonogo.roll_back", "gonogo.proceed")]
+        world.cards["storefront-42"] = replace(card, can_be_taken_over=True)
+        announcer.card_changed("storefront-42")
+        await until(lambda: "gonogo.take_over" in str(alarm["blocks"]))
+        world.cards["storefront-42"] = replace(card, trouble=Trouble(2, Sort.DEGRADED, held.key))
+        announcer.card_changed("storefront-42")
+        await until(lambda: not offered(alarm))
+        ends["alarm"] = Ending("It is being rolled back.", is_final=False)
+        announcer.card_changed("storefront-42")
+        await until(lambda: "It is being rolled back." in alarm["text"])
+        ends["alarm"] = Ending("It was rolled back to v1.1.0.")
+        announcer.card_changed("storefront-42")
+        await until(lambda: not postings.asks)
+    assert "It was rolled back to v1.1.0." in alarm["text"]
+    assert offered(alarm) == []
 
 
 async def test_a_picture_that_cannot_be_drawn_costs_only_the_picture(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
