@@ -15,6 +15,7 @@ import argparse
 import difflib
 import hashlib
 import importlib
+import itertools
 import json
 import os
 import random
@@ -28,10 +29,11 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from mutations import Mutant, know, mutants
+from mutations import Mutant, know, mutants, source
+from warm import COLD, LATE, SURVIVED, Asked, is_warm, tried
 
 ROOT = Path(__file__).resolve().parent.parent
 GIT = shutil.which("git") or "git"
@@ -45,9 +47,10 @@ ROOMS: Mapping[str, tuple[str, ...]] = {
 }
 KILLED_SHARE = 0.9
 PYTEST = ("-q", "-x", "-p", "no:randomly", "-p", "no:cacheprovider", "--assert=plain", "--hypothesis-seed=0")
+WITHOUT = ("-p", "no:xdist", "-p", "no:cov", "-p", "no:playwright")
 PROCESSOR, CLOCK = 90, 900
 """Seconds for one mutant: whatever works as long goes round in circles, whatever takes as long waits for something that never comes."""
-SURVIVED, NOT_RUN, LATE = "survived", "no test runs it", "never ended"
+NOT_RUN = "no test runs it"
 
 
 # Which tests run which line ---------------------------------------------------------------------------------------------------------------
@@ -59,15 +62,33 @@ class Runs:
 
     lines: Mapping[str, Mapping[int, Sequence[str]]]
     seconds: Mapping[str, float]
+    files: Mapping[str, str] = field(default_factory=dict)
+    """What each file of tests has in it: what a table says may be read by tests that run no line of its file."""
 
     def of(self, mutant: Mutant, cap: int) -> list[str]:
-        """Choose the tests for a mutant, up to ``cap``: half of them the fastest of all, the others the fastest of each file in turn."""
+        """Choose tests for a mutant, ``cap`` seconds of them: half are the fastest of all, the others the fastest of each file in turn."""
         lines = self.lines.get(mutant.path, {})
         wanted = range(mutant.lines[0], mutant.lines[1] + 1) if mutant.scope else lines
         tests = {test for line in wanted for test in lines.get(line, ()) if test in self.seconds}
+        if not mutant.scope:
+            tests |= self._of_files_that_import(mutant.path)
         fastest = sorted(tests, key=lambda test: (self.seconds[test], test))
-        chosen = dict.fromkeys([*fastest[: cap // 2], *self._spread(fastest)])
-        return sorted(list(chosen)[:cap], key=lambda test: self.seconds[test])
+        chosen = dict.fromkeys([*self._within(cap / 2, fastest), *self._within(cap, self._spread(fastest))])
+        return sorted(self._within(cap, chosen), key=lambda test: self.seconds[test])
+
+    def _of_files_that_import(self, path: str) -> set[str]:
+        package, _, name = path.removesuffix(".py").replace("/", ".").rpartition(".")
+        imports = re.compile(rf"from {package}\.{name} import|from {package} import .*\b{name}\b")
+        near = {file for file, text in self.files.items() if imports.search(text)}
+        return {test for test in self.seconds if test.partition("::")[0] in near}
+
+    def _within(self, seconds: float, tests: Iterable[str]) -> list[str]:
+        ends = itertools.accumulate(self.seconds[test] for test in tests)
+        return [test for test, end in zip(tests, ends, strict=True) if end <= seconds]
+
+    def together(self, tests: Iterable[str]) -> float:
+        """Add up how long tests take, in seconds."""
+        return sum(self.seconds.get(test, 30) for test in tests)
 
     def _spread(self, fastest: Sequence[str]) -> list[str]:
         seen: Counter[str] = Counter()
@@ -89,7 +110,8 @@ def measured(*, anew: bool) -> Runs:
         known = {"mark": mark, **_measure()}
         kept.write_text(json.dumps(known))
     lines = {path: {int(line): tests for line, tests in of.items()} for path, of in known["lines"].items()}
-    return Runs(lines, known["seconds"])
+    tests = {path: (ROOT / path).read_text() for path in _files() if path.startswith("tests/") and path.endswith(".py")}
+    return Runs(lines, known["seconds"], tests)
 
 
 def _is_tested(path: str) -> bool:
@@ -111,7 +133,7 @@ def _measure() -> dict[str, object]:
     passed = set(re.findall(r"^PASSED (.+)$", told, re.MULTILINE))
     if not passed:
         raise SystemExit(told[-3000:])
-    seconds = dict.fromkeys(passed, 0.0)
+    seconds = dict.fromkeys(passed, 0.005)
     for took, test in re.findall(r"^([\d.]+)s (?:setup|call|teardown) +(.+)$", told, re.MULTILINE):
         if test in seconds:
             seconds[test] += float(took)
@@ -157,7 +179,7 @@ class Trial:
 
 def start(mutant: Mutant, copy: Path, tests: Sequence[str]) -> Trial:
     """Try a mutant with the given tests, in a process that finds everything but the product imported already."""
-    (copy / mutant.path).write_bytes(mutant.of((ROOT / mutant.path).read_bytes()))
+    (copy / mutant.path).write_bytes(mutant.of(source(ROOT / mutant.path)))
     process = os.fork()
     if process == 0:
         _try(copy, tests)
@@ -176,7 +198,7 @@ def _try(copy: Path, tests: Sequence[str]) -> None:
     try:
         import pytest  # noqa: PLC0415 - the copy is where it starts
 
-        code = int(pytest.main([*PYTEST, "-p", "no:xdist", "-p", "no:cov", "-p", "no:playwright", *tests]))
+        code = int(pytest.main([*PYTEST, *WITHOUT, *tests]))
     finally:
         sys.stdout.flush()
         os._exit(code)
@@ -190,8 +212,7 @@ def ended(trial: Trial) -> str | None:
     _end(trial.process)
     if process == 0:
         os.waitpid(trial.process, 0)
-    original = ROOT / trial.mutant.path
-    shutil.copy2(original, trial.copy / trial.mutant.path)
+    (trial.copy / trial.mutant.path).write_bytes(source(ROOT / trial.mutant.path))
     if process == 0 or os.WIFSIGNALED(status):
         return LATE
     return SURVIVED if os.waitstatus_to_exitcode(status) == 0 else _first_failure(trial.copy / "var" / "told")
@@ -243,13 +264,34 @@ def import_others() -> None:
                 continue
 
 
-def run(chosen: Sequence[Mutant], tests_of: Callable[[Mutant], Sequence[str]], free: list[Path]) -> Iterator[Verdict]:
-    """Try every mutant, as many at a time as there are copies."""
-    waiting, trials = list(reversed(chosen)), list[Trial]()
+@dataclass(frozen=True, slots=True)
+class Means:
+    """What a room's mutants are tried with."""
+
+    tests_of: Callable[[Mutant], list[str]]
+    seconds: Callable[[list[str]], float]
+    suites: Sequence[str]
+    free: list[Path]
+    """The copies of the tree, one for each mutant that is tried at the same time."""
+
+
+def run(chosen: Sequence[Mutant], means: Means) -> Iterator[Verdict]:
+    """Try every mutant: those of functions in forks of one process, the others each in a process that imports the product anew."""
+    asked = [(mutant, means.tests_of(mutant)) for mutant in chosen]
+    warm = [(mutant, tests) for mutant, tests in asked if tests and is_warm(mutant, source(ROOT / mutant.path))]
+    done = set[Mutant]()
+    for mutant, outcome in tried(Asked(warm, means.suites, means.seconds, len(means.free), ROOT, [*PYTEST, *WITHOUT])) if warm else ():
+        if outcome != COLD:
+            done.add(mutant)
+            yield verdict(mutant, outcome)
+    yield from _run_cold([(mutant, tests) for mutant, tests in asked if mutant not in done], list(means.free))
+
+
+def _run_cold(asked: Sequence[tuple[Mutant, list[str]]], free: list[Path]) -> Iterator[Verdict]:
+    waiting, trials = list(reversed(asked)), list[Trial]()
     while waiting or trials:
         while waiting and free:
-            mutant = waiting.pop()
-            tests = tests_of(mutant)
+            mutant, tests = waiting.pop()
             if not tests:
                 yield verdict(mutant, NOT_RUN)
                 continue
@@ -264,7 +306,7 @@ def run(chosen: Sequence[Mutant], tests_of: Callable[[Mutant], Sequence[str]], f
 
 def verdict(mutant: Mutant, outcome: str) -> Verdict:
     """Give the outcome with the lines that differ."""
-    before = (ROOT / mutant.path).read_bytes()
+    before = source(ROOT / mutant.path)
     pairs = difflib.unified_diff(before.decode().splitlines(), mutant.of(before).decode().splitlines(), n=0, lineterm="")
     return Verdict(mutant, outcome, "\n".join(line for line in pairs if not line.startswith(("---", "+++", "@@"))))
 
@@ -281,7 +323,7 @@ def room(name: str, *, count: int, seed: int, only: str) -> list[Mutant]:
     chance = random.Random(f"{seed} {name}")  # noqa: S311 - a choice that can be repeated
     paths = [path.relative_to(ROOT).as_posix() for pattern in ROOMS[name] for path in sorted(ROOT.glob(pattern))]
     known = know([path.read_bytes() for path in sorted((ROOT / "bot").rglob("*.py"))])
-    made = [mutant for path in paths for mutant in mutants(path, (ROOT / path).read_bytes(), known, chance)]
+    made = [mutant for path in paths for mutant in mutants(path, source(ROOT / path), known, chance)]
     chosen = made if count >= len(made) else chance.sample(made, count)
     return [mutant for mutant in chosen if only in mutant.path]
 
@@ -296,12 +338,12 @@ def _told(of: Verdict) -> str:
     return f"{of.mutant.path}, {of.mutant.kind}\n{of.diff}\n"
 
 
-def try_room(name: str, chosen: Sequence[Mutant], tests_of: Callable[[Mutant], Sequence[str]], free: list[Path]) -> bool:
+def try_room(name: str, chosen: Sequence[Mutant], means: Means) -> bool:
     """Try a room's mutants, tell each that lives and the figures; answer whether enough were killed."""
     told = EXPLAINED.read_text() if EXPLAINED.exists() else ""
     counted: Counter[str] = Counter()
     with (KEPT / f"{name}.txt").open("w") as log:
-        for number, each in enumerate(run(chosen, tests_of, free), 1):
+        for number, each in enumerate(run(chosen, means), 1):
             outcome = "killed" if each.is_killed else "explained" if explained(each, told) else "survived"
             counted[outcome] += 1
             counted["late"] += each.outcome == LATE
@@ -332,30 +374,30 @@ def main() -> int:
     reading.add_argument("--skip", type=int, default=0, help="leave out the first, which were tried before")
     reading.add_argument("--also", nargs="+", default=[], metavar="TESTS", help="run these for every mutant; nothing is measured anew")
     reading.add_argument("-n", type=int, default=2, help="how many at a time")
-    reading.add_argument("--cap", type=int, default=150, help="how many tests for one mutant")
+    reading.add_argument("--cap", type=int, default=30, help="how many seconds of tests for one mutant")
     wanted = reading.parse_args()
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     os.nice(5)
-    tests_of = _always(wanted.again) if wanted.again else _measured(wanted.cap, wanted.also)
+    runs = None if wanted.again else measured(anew=not wanted.also)
     import_others()
     say(f"Seed {wanted.seed}.")
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         free = copies(Path(folder), wanted.n)
+        means = _measured(runs, wanted.cap, wanted.also, free) if runs else _always(wanted.again, free)
         enough = []
         for name in wanted.rooms:
             chosen = room(name, count=wanted.count, seed=wanted.seed, only=wanted.only)[wanted.skip :]
-            enough.append(try_room(name, lived(name, chosen) if wanted.again else chosen, tests_of, free))
+            enough.append(try_room(name, lived(name, chosen) if wanted.again else chosen, means))
     return 0 if all(enough) else 1
 
 
-def _always(tests: list[str]) -> Callable[[Mutant], Sequence[str]]:
-    return lambda _: tests
+def _always(tests: list[str], free: list[Path]) -> Means:
+    return Means(lambda _: tests, lambda _: CLOCK / 10, tests, free)
 
 
-def _measured(cap: int, also: list[str]) -> Callable[[Mutant], Sequence[str]]:
-    runs = measured(anew=not also)
-    return lambda mutant: [*runs.of(mutant, cap), *also]
+def _measured(runs: Runs, cap: int, also: list[str], free: list[Path]) -> Means:
+    return Means(lambda mutant: [*runs.of(mutant, cap), *also], runs.together, [*SUITES, *also], free)
 
 
 if __name__ == "__main__":

@@ -9,6 +9,8 @@ import ast
 import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
 
 COMPARISONS: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
     ast.Eq: ast.NotEq, ast.NotEq: ast.Eq, ast.Lt: ast.LtE, ast.LtE: ast.Lt, ast.Gt: ast.GtE, ast.GtE: ast.Gt,
@@ -17,6 +19,12 @@ COMPARISONS: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
 OPERATORS: Mapping[type[ast.operator], type[ast.operator]] = {ast.Add: ast.Sub, ast.Sub: ast.Add, ast.Mult: ast.Div, ast.Div: ast.Mult}
 LOGS = frozenset({"log", "logger"})
 FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+
+
+@cache
+def source(path: Path) -> bytes:
+    """Read a file, once: a run is about the tree as it was when it began."""
+    return path.read_bytes()
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,8 +116,9 @@ class _Sentence:
         for word in _WORD.finditer(line):
             if word[0].strip(_QUOTES + _PUNCTUATION).lower() == "because":
                 return cls(found, _reason(line[word.end() :]))
-            found.append(_bare(word[0]))
-        return cls([word for word in found if word], "")
+            if bare := _bare(word[0]):
+                found.append(bare)
+        return cls(found, "")
 
     def peek(self) -> str:
         return self._words[self._at].lower() if self._at < len(self._words) else ""

@@ -16,7 +16,7 @@ from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
 
 SHORTEST = 7
-"""With so many characters a commit can be named."""
+"""With so many characters or more a commit can be named."""
 NAMED = 5
 """How many versions a refusal lists."""
 
@@ -154,9 +154,10 @@ def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
     if any(_is_named(release, ref) for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
     names = ", ".join(release.version for release in candidates[:NAMED]) or "none"
-    more = f" and {len(candidates) - NAMED} older ones" if len(candidates) > NAMED else ""
+    older = len(candidates) - NAMED
+    more = f" and {older} older {'one' if older == 1 else 'ones'}" if older > 0 else ""
     raise NotPossible(f"{ref} is not among the versions verified or accepted here. Those are: {names}{more}.")
 
 
 def _is_named(release: Release, ref: str) -> bool:
-    return ref == release.version or (len(ref) >= 7 and release.commit.startswith(ref.lower()))  # noqa: PLR2004 - a short commit
+    return ref == release.version or (len(ref) >= SHORTEST and release.commit.startswith(ref.lower()))

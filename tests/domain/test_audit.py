@@ -191,6 +191,15 @@ def test_a_verification_goes_on_from_a_head_that_was_verified() -> None:
     assert verified([], since=since).verdict is Verdict.BROKEN
 
 
+def test_a_verification_that_goes_on_compares_every_kept_head_from_there_on() -> None:
+    links = chain(NEW)
+    since = head_of(links[1], key=NEW)
+    other = sign(Head(2, "0" * 64), NOW, NEW)
+    assert verified(links[1:], since=since, heads=[since]).verdict is Verdict.PROVED
+    assert verified(links[1:], since=since, heads=[other]).verdict is Verdict.BROKEN
+    assert verified(links[1:], since=since, heads=[sign(Head(1, "0" * 64), NOW, NEW)]).verdict is Verdict.PROVED
+
+
 def test_an_entry_comes_back_as_it_was_and_the_order_of_its_facts_does_not_matter() -> None:
     there = NOW.astimezone(datetime.strptime("+0530", "%z").tzinfo)
     one = seal(Entry(there, ANA, "x", "shop-1", facts={"a": 1, "b": 2.5}), None, NEW)

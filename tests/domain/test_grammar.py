@@ -27,6 +27,13 @@ READ = {
     ),
     "storefront v1 to production lead <@W1> with canary": Deploy("storefront", "production", "v1", "canary", "W1"),
     "storefront v1 to production because “hot fix”": Deploy("storefront", "production", "v1", reason="hot fix"),
+    "storefront v1 to production because we call it “hot fix”": Deploy("storefront", "production", "v1", reason="we call it “hot fix”"),
+    "storefront v1 to production because 'hot' it is": Deploy("storefront", "production", "v1", reason="'hot' it is"),
+    "storefront v1 to production because x": Deploy("storefront", "production", "v1", reason="x"),
+    "storefront “” v1 to production": Deploy("storefront", "production", "v1"),
+    "storefront “” v1 to production because x “” y": Deploy("storefront", "production", "v1", reason="x “” y"),
+    "storefront <http://v1.io|> v1 to production": Deploy("storefront", "production", "v1"),
+    "storefront <http://v1.io> to production": None,
     "storefront v1 to production because: a because b to staging": Deploy(
         "storefront", "production", "v1", reason="a because b to staging"
     ),
@@ -75,6 +82,7 @@ REFUSED = {
     "storefront v1 to production with rolling with canary": 'I did not expect "with" here.',
     "storefront v1 to production because": 'The reason after "because" is missing.',
     "storefront v1 to production because  “ ”": 'The reason after "because" is missing.',
+    "storefront v1 to production because “”": 'The reason after "because" is missing.',
     "storefront v1 to production lead @bo": 'I cannot tell who "@bo" is.',
     "storefront v1 to production lead": "The person is missing.",
     "storefront v1 to to": '"to" cannot be an environment.',
@@ -290,6 +298,11 @@ def test_what_is_planned_and_not_there_yet_is_known_by_name() -> None:
 )
 def test_a_reason_is_written_in_quotes_only_where_it_would_be_read_otherwise(reason: str, written: str) -> None:
     assert words(Deploy("storefront", "production", "v1", reason=reason)).endswith(written)
+
+
+def test_who_was_mentioned_is_mentioned_again_in_what_is_written_and_nobody_else() -> None:
+    said = words(Deploy("storefront", "production", "v1", reason="@UANA and @UBO said so"), people={"UANA"})
+    assert said.endswith("because <@UANA> and @UBO said so")
 
 
 def test_a_foreign_word_is_shown_up_to_forty_signs() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from math import inf, nan
 from random import Random
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from bot.domain import health
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
-from bot.domain.health import Finding, Observed, Verdict, judge, overall, shown, snapshot
+from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall, shown, snapshot, worst
 
 ERRORS = MetricSpec("errors", "errors", MetricKind.RATIO, unit="%")
 CONVERSION = MetricSpec("conversion", "conversion", MetricKind.RATIO, Direction.DOWN_IS_WORSE, "%", min_ratio=1.2)
@@ -100,6 +101,25 @@ def test_latency_is_judged_by_ranks(baseline: Observed | None, current: Observed
 def test_a_level_can_be_worse_when_it_falls() -> None:
     assert judge(HIT_RATE, level(*range(90, 102)), level(*range(60, 66))).verdict is DEGRADED
     assert judge(HIT_RATE, level(*range(60, 72)), level(*range(90, 96))).verdict is HEALTHY
+
+
+def test_one_wild_slice_does_not_make_a_level_worse_that_falls() -> None:
+    normal = level(*[10 + number / 100 for number in range(12)])
+    assert judge(HIT_RATE, normal, level(9.31, 9.32, 9.33, 9.34, 0.01)).verdict is HEALTHY
+    assert judge(HIT_RATE, normal, level(8.31, 8.32, 8.33, 8.34, 0.01)).verdict is DEGRADED
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+def test_the_worst_is_what_the_newest_snapshot_that_was_degraded_found(verdict: Verdict) -> None:
+    def shot(verdict: Verdict, *findings: Finding) -> Snapshot:
+        return Snapshot("shop-2", "canary 5 %", datetime(2026, 11, 21, tzinfo=UTC), verdict, findings)
+
+    fine = replace(finding(HEALTHY), sentence="latency as ever")
+    older, newer = (replace(finding(DEGRADED), sentence=sentence) for sentence in ("errors rise", "errors soar"))
+    shots = [shot(DEGRADED, fine, older), shot(DEGRADED, fine, newer), shot(verdict, fine, replace(finding(DEGRADED), sentence="the last"))]
+    assert worst(shots) == ("the last" if verdict is DEGRADED else "errors soar")
+    assert worst([shot(DEGRADED, fine)]) == ""
+    assert worst([]) == ""
 
 
 def test_many_requests_in_a_few_slices_are_enough_for_a_level() -> None:

@@ -72,6 +72,11 @@ def test_json_that_is_too_much_or_none_is_refused_with_the_reason(body: bytes, w
     assert fault(body) is why
 
 
+def test_as_many_bytes_as_allowed_are_read_and_not_one_more() -> None:
+    assert read_json(b"1".rjust(2000), SMALL) == 1
+    assert fault(b"1".rjust(2001)) is Fault.SIZE
+
+
 def test_as_many_values_as_allowed_are_read_and_not_one_more() -> None:
     assert read_json(b"[" + b"[]," * 9 + b"[]]", SMALL) == [[]] * 10  # nine commas and eleven pairs
     assert fault(b"[" + b"[]," * 10 + b"1]") is Fault.ITEMS

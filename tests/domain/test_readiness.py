@@ -86,6 +86,27 @@ def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> No
     assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is bringing v1.1.0 there")
 
 
+@pytest.mark.parametrize(("said", "again"), [("green", False), ("running", False), ("red", True), ("none", True), ("", False)])
+def test_tests_that_failed_or_of_which_nothing_is_heard_can_be_run_again(said: str, *, again: bool) -> None:
+    gate = quality_gate(said, "41 passed", "https://ci.example.com/7", Need.OPTIONAL, startable="test:b")
+    assert (gate.again, gate.url, gate.need, gate.startable) == (again, "https://ci.example.com/7", Need.OPTIONAL, "test:b")
+
+
+def test_a_release_that_is_being_taken_back_before_opens_nothing_and_offers_nothing() -> None:
+    gate = staged_gate(
+        before="staging", version="v2", live_version="v2", is_same=True, verified_at=NOW, accepted="", need=Need.REQUIRED, leaving=True
+    )
+    assert (gate.state, gate.sentence, gate.first) == (GateState.OPEN, "v2 is being rolled back on staging", "")
+
+
+@pytest.mark.parametrize(("live", "first"), [("", "staging"), ("v1", "staging")])
+def test_what_is_not_live_before_can_be_deployed_there_first(live: str, first: str) -> None:
+    gate = staged_gate(
+        before="staging", version="v2", live_version=live, is_same=False, verified_at=None, accepted="", need=Need.REQUIRED
+    )  # fmt: skip
+    assert gate.first == first
+
+
 WAY_BACK = RollbackOffer("v1", "a" * 40, NOW)
 PLAN = replace(WAY_BACK, plan="0123", refused="not by a button", undoes=Changes(migrations=("migrations/7.sql", "migrations/8.sql")))
 

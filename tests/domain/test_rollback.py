@@ -108,6 +108,20 @@ def test_the_version_that_is_left_is_refused_as_what_is_there_already() -> None:
         chosen([V3, V2, V1], ref="v3", leaving=V3.commit)
 
 
+@pytest.mark.parametrize(
+    ("older", "told"), [(4, "v2, o1, o2, o3, o4"), (5, "v2, o1, o2, o3, o4 and 1 older one"), (6, "v2, o1, o2, o3, o4 and 2 older ones")]
+)
+def test_a_refusal_lists_five_versions_and_says_how_many_more_there_are(older: int, told: str) -> None:
+    releases = [V3, V2, *(Release(f"{number}0" * 20, f"o{number}") for number in range(1, older + 1))]
+    with pytest.raises(NotPossible, match=rf"Those are: .*{told}\.$"):
+        chosen(releases, ref="v9", leaving=V3.commit)
+
+
+def test_with_nothing_to_choose_from_none_is_listed() -> None:
+    with pytest.raises(NotPossible, match=r"Those are: none\.$"):
+        chosen([V3], ref="v9", leaving=V3.commit)
+
+
 @given(st.lists(st.sampled_from([V1, V2, V3])), st.sampled_from([V1, V2, V3]))
 def test_the_version_that_is_left_is_never_the_target(verified: list[Release], leaving: Release) -> None:
     assert offer(verified, leaving=leaving.commit, way=None, seconds=()).commit != leaving.commit

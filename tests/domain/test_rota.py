@@ -214,6 +214,17 @@ def test_hours_that_cannot_be_read_are_refused_with_their_text(text: str) -> Non
         parse_hours(text)
 
 
+def test_an_hour_is_the_shortest_shift() -> None:
+    assert duty_at(replace(DAILY, length=HOUR), berlin("2026-03-28 12:30")) is not None
+    with pytest.raises(ConfigurationError, match="too short"):
+        replace(DAILY, length=HOUR - timedelta(microseconds=1))
+
+
+@pytest.mark.parametrize(("days", "numbers"), [("Mon-Fri", {0, 1, 2, 3, 4}), ("Sat-Mon", {5, 6, 0}), ("Sun-Sun", {6}), ("Tue", {1})])
+def test_days_run_over_the_end_of_the_week(days: str, numbers: set[int]) -> None:
+    assert parse_hours(f"{days} 08:00-18:00").weekdays == numbers
+
+
 def test_a_later_override_cuts_an_earlier_one_and_is_not_cut_by_it() -> None:
     long = Override(CY, berlin("2026-01-06 12:00"), berlin("2026-01-06 22:00"))
     short = Override(BO, berlin("2026-01-06 13:00"), berlin("2026-01-06 14:00"))

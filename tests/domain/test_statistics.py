@@ -92,6 +92,16 @@ def test_large_samples_without_ties_are_approximated() -> None:
     assert rank_p_value([n + 100 for n in sample], baseline) < 1e-10
 
 
+def test_two_hundred_pairs_are_still_counted_and_more_are_approximated() -> None:
+    assert rank_p_value(range(20, 30), range(20)) == pytest.approx(1 / comb(30, 10))
+    assert rank_p_value(range(67, 70), range(67)) > 1.5 / comb(70, 3)
+
+
+def test_as_few_events_here_as_there_can_be_are_no_rise() -> None:
+    assert count_p_value(2, 3, 1, 1) == 1.0
+    assert count_p_value(3, 3, 1, 1) == pytest.approx(1.0)
+
+
 def test_no_values_say_nothing() -> None:
     assert rank_p_value([], [1.0]) == 1.0
     assert rank_p_value([1.0], []) == 1.0

@@ -1,0 +1,203 @@
+"""What a card derives from what is stored: what is judged, what is silent, and which buttons make sense."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Action, Card, Changes, RollbackOffer, Taken
+from bot.domain.catalog import Need
+from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.readiness import Gate, GateState, Review
+from bot.domain.rollout import RunState, Stage, Step, StepState
+from bot.domain.trouble import Sort, Trouble
+
+NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
+DONE, HOLDING, RUNNING, PENDING = StepState.DONE, StepState.HOLDING, StepState.RUNNING, StepState.PENDING
+SMOKE, SKIPPED, FAILED = StepState.SMOKE, StepState.SKIPPED, StepState.FAILED
+BACK = RollbackOffer("v1", "a" * 40)
+
+
+def card(state: State, **more: Any) -> Card:
+    deployment = Deployment("shop-2", Kind.FORWARD, "shop", "production", "v2", "v2", "b" * 40, "canary", ANA, BO, state, NOW, NOW)
+    return Card(deployment, NOW, **more)
+
+
+def steps(*states: StepState, **more: Any) -> tuple[Step, ...]:
+    """Make steps of 5, 10, … per cent; what is given besides is of the last one that is under way."""
+    made = [Step(index, f"canary-{index}", 5 * index, MINUTE, state) for index, state in enumerate(states, start=1)]
+    return tuple(replace(step, **more) if step.is_under_way else step for step in made)
+
+
+def shot(verdict: Verdict, where: str) -> Snapshot:
+    return Snapshot("shop-2", "canary", NOW, verdict, (Finding("errors", "errors", "%", verdict, None, None),), where=where)
+
+
+@pytest.mark.parametrize(
+    ("state", "done", "where"),
+    [
+        (State.ROLLING_OUT, (DONE, HOLDING, PENDING), "canary-2"),
+        (State.ROLLING_OUT, (SKIPPED, HOLDING), "canary-2"),
+        (State.ROLLING_OUT, (HOLDING, PENDING), "canary-1"),
+        (State.ROLLING_OUT, (DONE, RUNNING), ""),
+        (State.ROLLING_OUT, (DONE, SMOKE, PENDING), ""),
+        (State.ROLLING_OUT, (DONE, PENDING), ""),
+        (State.ROLLING_OUT, (DONE, DONE), ""),
+        (State.ROLLING_OUT, (), ""),
+        (State.WATCHING, (DONE, DONE), "watch"),
+        (State.ROLLING_BACK, (DONE, HOLDING), ""),
+        (State.FAILED, (DONE, HOLDING), ""),
+    ],
+)
+def test_what_is_under_observation_is_the_first_step_that_is_not_over_while_it_holds(
+    state: State, done: tuple[StepState, ...], where: str
+) -> None:
+    assert card(state, steps=steps(*done)).where == where
+
+
+@pytest.mark.parametrize("verdict", Verdict)
+@pytest.mark.parametrize("where", ["canary-2", "canary-1", ""])
+def test_numbers_of_another_step_say_nothing_about_this_one(verdict: Verdict, where: str) -> None:
+    shown = card(State.ROLLING_OUT, steps=steps(DONE, HOLDING), snapshot=shot(verdict, where))
+    is_mine = where == "canary-2"
+    assert shown.is_degraded == (is_mine and verdict is Verdict.DEGRADED)
+    assert shown.is_blind == (is_mine and verdict is Verdict.NO_DATA)
+    assert (shown.judged is not None) == is_mine
+
+
+def test_where_no_metric_is_configured_nothing_is_missing() -> None:
+    assert not card(
+        State.ROLLING_OUT, steps=steps(DONE, HOLDING), snapshot=replace(shot(Verdict.NO_DATA, "canary-2"), findings=())
+    ).is_blind
+
+
+def test_without_numbers_or_with_nothing_under_observation_nothing_is_judged() -> None:
+    assert card(State.ROLLING_OUT, steps=steps(DONE, HOLDING)).judged is None
+    assert card(State.ROLLING_OUT, steps=steps(DONE, RUNNING), snapshot=shot(Verdict.DEGRADED, "")).judged is None
+
+
+@pytest.mark.parametrize(
+    ("run", "silent", "told"),
+    [("run 7", NOW, (NOW, "no", False)), ("", NOW, (NOW, "no", True)), ("run 7", None, (None, "", False)), ("", None, (None, "", False))],
+)
+def test_a_provider_that_is_silent_about_a_start_leaves_it_unknown_whether_anything_runs(
+    run: str, silent: datetime | None, told: tuple[object, ...]
+) -> None:
+    refusal = "no" if silent else ""
+    asked = steps(DONE, RUNNING, run=run, silent_since=silent, refusal=refusal)
+    for shown in (card(State.ROLLING_OUT, steps=asked), card(State.ROLLING_BACK, way_back=asked)):
+        assert (shown.ci_silent_since, shown.ci_refusal, shown.is_start_unknown) == told
+
+
+def test_silence_about_what_is_over_or_of_another_way_is_not_shown() -> None:
+    over = tuple(replace(step, silent_since=NOW) for step in steps(DONE, HOLDING, FAILED))
+    assert card(State.ROLLING_OUT, steps=over).ci_silent_since is None
+    asked = steps(RUNNING, silent_since=NOW)
+    assert card(State.ROLLING_OUT, way_back=asked).ci_silent_since is None
+    assert card(State.ROLLING_BACK, steps=asked).ci_silent_since is None
+    assert card(State.FAILED, steps=asked).ci_silent_since is None
+
+
+def test_the_gate_of_the_pipeline_is_that_of_the_step_that_waits_there() -> None:
+    stage = Stage("release", RunState.WAITING, passable=True)
+    waits = card(State.ROLLING_OUT, steps=steps(DONE, RUNNING, PENDING, stages=(stage,)))
+    assert (waits.waits_at, waits.gate) == ("release", waits.steps[1].gate)
+    assert waits.gate
+    assert Action.OPEN_GATE in waits.actions
+    closed = card(State.ROLLING_OUT, steps=steps(DONE, RUNNING, stages=(replace(stage, passable=False),)))
+    assert (closed.waits_at, closed.gate) == ("", "")
+    assert Action.OPEN_GATE not in closed.actions
+
+
+@pytest.mark.parametrize(
+    ("where", "is_over", "waits"), [("canary-2", False, True), ("canary-2", True, False), ("canary-1", False, False), ("", False, False)]
+)
+def test_the_leads_word_is_asked_for_while_the_finding_of_this_very_step_is_open(where: str, *, is_over: bool, waits: bool) -> None:
+    found = Trouble(1, Sort.BLIND, where, is_over=is_over)
+    assert card(State.ROLLING_OUT, steps=steps(DONE, HOLDING), trouble=found).waits_for_word == waits
+    assert not card(State.ROLLING_OUT, steps=steps(DONE, RUNNING), trouble=replace(found, where="")).waits_for_word
+
+
+A, CANCEL, CHANGES = Action, Action.CANCEL, Action.SHOW_CHANGES
+ALONE: dict[State, list[Action]] = {
+    State.REQUESTED: [CANCEL],
+    State.QUEUED: [CANCEL],
+    State.GATED: [CHANGES, CANCEL],
+    State.AWAITING_APPROVAL: [A.APPROVE, A.REJECT, CHANGES, CANCEL],
+    State.ROLLING_OUT: [A.ROLL_BACK],
+    State.WATCHING: [A.ROLL_BACK, A.WATCH],
+    State.VERIFIED: [A.ROLL_BACK],
+    State.ACCEPTED: [A.ROLL_BACK],
+    State.SUPERSEDED: [],
+    State.ROLLING_BACK: [],
+    State.ROLLED_BACK: [A.SHOW_TIMELINE],
+    State.FAILED: [A.ROLL_BACK],
+    State.CANCELLED: [],
+    State.REJECTED: [],
+    State.EXPIRED: [],
+    State.IMPOSSIBLE: [],
+}
+"""What each state offers where there is a way back and something changes."""
+
+
+@pytest.mark.parametrize("state", State)
+def test_each_state_offers_what_can_be_done_in_it_and_nothing_else(state: State) -> None:
+    some = Changes(total=1)
+    assert list(card(state, rollback=BACK, changes=some).actions) == ALONE[state]
+    without_a_way_back = [action for action in ALONE[state] if action is not Action.ROLL_BACK]
+    assert list(card(state, rollback=RollbackOffer(refused="no"), changes=some).actions) == without_a_way_back
+    with_nothing_to_show = [action for action in ALONE[state] if action is not Action.SHOW_CHANGES]
+    assert list(card(state, rollback=BACK, changes=Changes(taken=Taken(total=1))).actions) == ALONE[state]
+    for nothing in (Changes(), Changes(total=1, known=False)):
+        assert list(card(state, rollback=BACK, changes=nothing).actions) == with_nothing_to_show
+
+
+def test_the_lead_who_watches_is_not_asked_to_watch_and_somebody_else_is_not_counted() -> None:
+    assert Action.WATCH not in card(State.WATCHING, watched_by=(ANA, BO)).actions
+    assert Action.WATCH in card(State.WATCHING, watched_by=(ANA,)).actions
+
+
+@pytest.mark.parametrize("state", State)
+def test_a_lock_is_taken_away_where_the_rollback_that_set_it_is_over(state: State) -> None:
+    lock = Lock("shop", "production", "v2 was rolled back", BO, NOW, deployment="shop-2")
+    assert (Action.UNLOCK in card(state, lock=lock).actions) == (state is State.ROLLED_BACK)
+    assert Action.UNLOCK not in card(state).actions
+
+
+def test_a_countdown_can_be_stopped_and_until_then_nothing_is_let_go_on() -> None:
+    found = Trouble(1, Sort.DEGRADED, "canary-2")
+    stands = card(State.ROLLING_OUT, steps=steps(DONE, HOLDING), trouble=found)
+    counts = replace(stands, deployment=replace(stands.deployment, countdown_until=NOW + MINUTE))
+    assert (Action.PROCEED in stands.actions, Action.STOP_COUNTDOWN in stands.actions) == (True, False)
+    assert (Action.PROCEED in counts.actions, Action.STOP_COUNTDOWN in counts.actions) == (False, True)
+
+
+TESTS = Gate("tests", "tests green", GateState.OPEN, "2 failed", again=True)
+STAGED = Gate("staged", "live before", GateState.OPEN, "not there", first="staging")
+ITEM = Gate("item:support", "support briefed", GateState.OPEN, "not ticked")
+ON_CALL = Gate("on-call", "on-call knows", GateState.OPEN, "not acknowledged")
+
+
+@pytest.mark.parametrize(
+    ("gate", "offered"),
+    [(TESTS, Action.RETEST), (STAGED, Action.DEPLOY_FIRST), (ITEM, Action.TICK), (ON_CALL, Action.ACKNOWLEDGE)],
+    ids=["tests", "staged", "item", "on-call"],
+)
+@pytest.mark.parametrize("state", GateState)
+def test_a_gate_that_is_not_green_offers_what_would_clear_it(gate: Gate, offered: Action, state: GateState) -> None:
+    green = Gate("unlocked", "not locked", GateState.GREEN, "no lock")
+    found = card(State.GATED, review=Review(NOW, (green, replace(gate, state=state, need=Need.OPTIONAL)))).actions
+    assert (offered in found) == (state not in {GateState.GREEN, GateState.WAIVED} or gate is TESTS)
+
+
+def test_tests_that_only_a_deployment_starts_are_not_offered_to_be_run_again() -> None:
+    offers = card(State.GATED, review=Review(NOW, (replace(TESTS, startable="test:b"),))).actions
+    assert Action.RETEST not in offers
