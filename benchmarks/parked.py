@@ -75,15 +75,16 @@ class Counted:
         """Name who is on call; the rota is a file."""
         return Shift(BO, at.replace(hour=23, minute=59), f'rota "{service.name}"')
 
-    async def profile(self, person: Person) -> Profile:
+    async def profile(self, person: Person, **_: bool) -> Profile:
         """Know everybody."""
         return Profile(person, person.user, is_member=True)
 
     def remembered(self, _person: Person) -> None:
         """Remember nobody."""
 
-    async def members(self, _group: str) -> frozenset[Person]:
+    async def members(self, group: str, **_: bool) -> frozenset[Person]:
         """Know no group."""
+        del group
         return frozenset()
 
     def card_changed(self, _deployment: str) -> None:

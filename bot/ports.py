@@ -344,16 +344,19 @@ class Profile:
 class Directory(Protocol):
     """The workspace's people and groups."""
 
-    async def profile(self, person: Person) -> Profile:
-        """Look a person up, as they are now (at most a minute ago). Raises IntegrationError when that cannot be known."""
+    async def profile(self, person: Person, *, fresh: bool = False) -> Profile:
+        """Look a person up, as they were a minute ago at most; ``fresh``: as they are now.
+
+        Raises IntegrationError when that cannot be known.
+        """
         ...
 
     def remembered(self, person: Person) -> Profile | None:
         """Give what was last known about a person, however long ago; asks nobody. None when nothing is known."""
         ...
 
-    async def members(self, group: str) -> frozenset[Person]:
-        """List a user group's members. Raises IntegrationError when that cannot be known."""
+    async def members(self, group: str, *, fresh: bool = False) -> frozenset[Person]:
+        """List a user group's members, of a minute ago at most; ``fresh``: of now. Raises IntegrationError when that cannot be known."""
         ...
 
 

@@ -46,6 +46,11 @@ class Document:
             loc = loc[:-1]
         return self._lines.get(loc, 1)
 
+    @property
+    def count(self) -> int:
+        """Say how many problems have been found so far."""
+        return len(self._problems)
+
     def knows(self, loc: Loc) -> bool:
         """Tell whether something stands there."""
         return loc in self._lines

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from bot.catalog.protection import asking
+from bot.domain.approvals import could_be_met
 from bot.domain.catalog import ApprovalRule, Catalog, EnvironmentPolicy, GateKind, Need, Permission, Service, Tier
+from bot.domain.people import Person
 from bot.domain.rota import Rota, duty_at
 
 AHEAD = timedelta(weeks=4)
@@ -41,6 +43,7 @@ def _environment(catalog: Catalog, policy: EnvironmentPolicy) -> Iterator[str]:
         yield from _open(policy)
     for rule in policy.approvals:
         yield from _same_people(catalog, rule)
+    yield from _too_few_together(catalog, policy.approvals)
 
 
 def _open(policy: EnvironmentPolicy) -> Iterator[str]:
@@ -74,6 +77,18 @@ def _same_people(catalog: Catalog, rule: ApprovalRule) -> Iterator[str]:
             yield f"a request of {', '.join(stuck)} could not be approved: too few others hold {rule.role}."
     if roles and role.people == people and role.groups == groups:
         yield f"the people who may ask and those of {rule.role} are the same; any two of them put anything here."
+
+
+def _too_few_together(catalog: Catalog, rules: Sequence[ApprovalRule]) -> Iterator[str]:
+    """Say whose request could get each approval and never all of them: one person counts once."""
+    named = [rule for rule in rules if not catalog.roles[rule.role].groups]
+    roles = {rule.role: catalog.roles[rule.role].people for rule in named}
+    held = {person: [role for role in roles if person in roles[role]] for person in frozenset[Person]().union(*roles.values())}
+    askers = {person for role in asking(catalog) for person in role.people}
+    alone = {asker for asker in askers if all(len(roles[rule.role] - {asker}) >= rule.count for rule in named)}
+    stuck = sorted(asker.user for asker in alone if not could_be_met(named, held, asker=asker))
+    if stuck:
+        yield f"a request of {', '.join(stuck)} could not be approved: one person counts once, and too few others hold {', '.join(roles)}."
 
 
 def _needed(catalog: Catalog) -> set[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import timedelta
 from typing import Any
@@ -12,6 +12,7 @@ from bot.catalog.document import Document, Loc
 from bot.catalog.names import Names
 from bot.catalog.shape import ApprovalShape, EnvironmentShape, GatesShape, GonogoShape, ItemShape, ServiceShape, is_none
 from bot.catalog.values import write_duration
+from bot.domain.approvals import could_be_met
 from bot.domain.catalog import (
     ApprovalRule,
     AutomaticGate,
@@ -23,6 +24,7 @@ from bot.domain.catalog import (
     Strategy,
     Tier,
 )
+from bot.domain.people import Person
 
 NONE = "none"
 """A visible choice to do without."""
@@ -142,7 +144,11 @@ class Environments:
                 "approvals are missing, and an environment is production unless it says otherwise. Name at least one role, "
                 "write approvals: none if one person alone may deploy here, or say its tier: staging, testing or development.",
             )
-        return tuple(self._approval(rule, (*loc, "approvals", index)) for index, rule in enumerate(rules))
+        noted = self.document.count
+        built = tuple(self._approval(rule, (*loc, "approvals", index)) for index, rule in enumerate(rules))
+        if self.document.count == noted:
+            self._together(built, (*loc, "approvals"))
+        return built
 
     def _approval(self, rule: ApprovalShape, loc: Loc) -> ApprovalRule:
         if self.names.role(rule.role, (*loc, "role")) and self.names.held(rule.role, (*loc, "role")):
@@ -154,12 +160,28 @@ class Environments:
                 self._reachable(rule, loc)
         return ApprovalRule(rule.role, rule.count)
 
+    def _askers(self) -> set[str]:
+        """Name who may ask; nobody where a group may, whose members the file does not tell."""
+        roles = [self.shape.roles[role] for role in self.shape.permissions.deploy if role in self.shape.roles]
+        return set() if any(role.groups for role in roles) else {user for role in roles for user in role.people}
+
+    def _together(self, rules: Sequence[ApprovalRule], loc: Loc) -> None:
+        """Note rules that could each be met and never all of them: one person counts once, for one of them."""
+        named = [rule for rule in rules if not self.shape.roles[rule.role].groups]
+        held: dict[Person, list[str]] = {}
+        for role in dict.fromkeys(rule.role for rule in named):
+            for user in self.shape.roles[role].people:
+                held.setdefault(Person("", user), []).append(role)
+        if not any(could_be_met(named, held, asker=Person("", asker)) for asker in self._askers() or {""}):
+            roles = ", ".join(dict.fromkeys(rule.role for rule in named))
+            self.document.problem(
+                loc, f"could never be met: one person counts once, and too few people besides whoever asks hold {roles}. Add people."
+            )
+
     def _reachable(self, rule: ApprovalShape, loc: Loc) -> None:
         """Note a rule that nobody's request could ever meet: the requester never approves."""
-        held = self.shape.roles[rule.role]
-        roles = [self.shape.roles[role] for role in self.shape.permissions.deploy if role in self.shape.roles]
-        askers = {user for role in roles for user in role.people}
-        if held.groups or any(role.groups for role in roles) or not askers:
+        held, askers = self.shape.roles[rule.role], self._askers()
+        if held.groups or not askers:
             return
         if all(len(set(held.people) - {asker}) < rule.count for asker in askers):
             who = f"{', '.join(sorted(askers))} may ask" if len(askers) == 1 else "whoever may ask"

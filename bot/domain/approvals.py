@@ -21,6 +21,12 @@ def needs(rules: Sequence[ApprovalRule], given: Mapping[Person, Collection[str]]
     return tuple(ApprovalNeed(rule.role, rule.count, tuple(people)) for rule, people in zip(rules, counted, strict=True))
 
 
+def could_be_met(rules: Sequence[ApprovalRule], held: Mapping[Person, Collection[str]], *, asker: Person | None) -> bool:
+    """Tell whether everybody who holds a role, without the asker, would be enough for all the rules together."""
+    others = {person: roles for person, roles in held.items() if person != asker}
+    return not any(need.missing for need in needs(rules, others))
+
+
 def _place(
     person: Person, rules: Sequence[ApprovalRule], given: Mapping[Person, Collection[str]], counted: list[list[Person]], tried: set[int]
 ) -> bool:

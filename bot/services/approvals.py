@@ -164,13 +164,13 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
         may_go = await _may_go(house, reader, deployment, looked)
     if may_go:
         with afresh():
-            looked = await _look(house, deployment, decisions)
+            looked = await _look(house, deployment, decisions, fresh=True)
     async with house.store.transaction() as tx:
         return await _settle(house, tx, id, looked) or await _later(house, tx, id, looked.facts)
 
 
-async def _look(house: House, deployment: Deployment, decisions: Sequence[Decision]) -> Looked:
-    return Looked(await readiness.ask_providers(house, deployment), await _roles_now(house, deployment, decisions))
+async def _look(house: House, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool = False) -> Looked:
+    return Looked(await readiness.ask_providers(house, deployment), await _roles_now(house, deployment, decisions, fresh=fresh))
 
 
 async def _may_go(house: House, reader: Reader, deployment: Deployment, looked: Looked) -> bool:
@@ -190,10 +190,10 @@ async def _later(house: House, reader: Reader, id: DeploymentId, facts: readines
     return Later(min([house.pace.while_waiting(now - since), *moments, *facts.again(now, house.pace.slowest)]))
 
 
-async def _roles_now(house: House, deployment: Deployment, decisions: Sequence[Decision]) -> dict[Person, frozenset[str]]:
+async def _roles_now(house: House, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool) -> dict[Person, frozenset[str]]:
     """Ask which approving roles the approvers hold now; whoever cannot be looked up holds none."""
     roles = {rule.role for rule in house.of(deployment)[1].approvals}
-    return {each.by: await house.people.held_now(each.by, roles) for each in decisions if each.approved}
+    return {each.by: await house.people.held_now(each.by, roles, fresh=fresh) for each in decisions if each.approved}
 
 
 async def _nothing_new(house: House, reader: Reader, before: Deployment, looked: Looked) -> bool:

@@ -51,7 +51,7 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
 
 async def require_lead(house: House, service: str, person: Person) -> None:
     """Refuse to make somebody the lead who has no say in deployments: the lead alone decides about a rollout. Raises NotAllowed."""
-    await house.people.admit(person)
+    await house.people.admit(person, fresh=True)
     if await house.people.may_lead(person):
         return
     shift = await house.providers[service].on_call.who(house.service(service), house.now())

@@ -207,7 +207,7 @@ async def _let_in(house: House, intent: Intent) -> None:
     if isinstance(intent.command, RollBack):
         house.people.remembered(intent.by)
     else:
-        await house.people.admit(intent.by)
+        await house.people.admit(intent.by, fresh=not isinstance(intent.command, QUESTIONS))
 
 
 async def _with_names(house: House, command: Command) -> Command:

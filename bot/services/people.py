@@ -26,13 +26,13 @@ class People:
         self._catalog = catalog
         self._directory = directory
 
-    async def admit(self, person: Person) -> None:
-        """Let in members of the workspace only, as they are known now: everything that gives a right asks this.
+    async def admit(self, person: Person, *, fresh: bool = False) -> None:
+        """Let in members of the workspace only. Whatever gives a right asks ``fresh``: no look-up of a minute ago is believed then.
 
         Raises NotAllowed for guests, bots, the deactivated and people of other companies, and IntegrationError when it cannot be known.
         """
         if self._is_ours(person):
-            self._admit(await self._directory.profile(person))
+            self._admit(await self._directory.profile(person, fresh=fresh))
 
     def remembered(self, person: Person) -> None:
         """Let in whoever is not known to be nobody here; asks no directory, so that no outage holds up a lead's rollback, and nothing else.
@@ -61,13 +61,13 @@ class People:
         """
         return await self._hold_any(person, (role,))
 
-    async def held_now(self, person: Person, roles: Collection[str]) -> frozenset[str]:
+    async def held_now(self, person: Person, roles: Collection[str], *, fresh: bool = False) -> frozenset[str]:
         """Name which of these roles a person holds at this moment; whoever cannot be looked up, or has left, holds none."""
         try:
-            await self.admit(person)
+            await self.admit(person, fresh=fresh)
         except (NotAllowed, IntegrationError):
             return frozenset()
-        return frozenset([role for role in sorted(roles) if await self.holds(person, role)])
+        return frozenset([role for role in sorted(roles) if await self._hold_any(person, (role,), fresh=fresh)])
 
     async def may(self, person: Person, permission: Permission) -> bool:
         """Tell whether a person has a permission through any of their roles."""
@@ -75,14 +75,14 @@ class People:
             return True
         return await self._hold_any(person, sorted(self._catalog.permissions.get(permission, frozenset())))
 
-    async def _hold_any(self, person: Person, roles: Iterable[str]) -> bool:
+    async def _hold_any(self, person: Person, roles: Iterable[str], *, fresh: bool = False) -> bool:
         found = [self._catalog.roles[role] for role in roles if role in self._catalog.roles]
         if any(person in role.people for role in found):
             return True
         away: IntegrationError | None = None
         for group in sorted(frozenset[str]().union(*(role.groups for role in found))):
             try:
-                if person in await self._directory.members(group):
+                if person in await self._directory.members(group, fresh=fresh):
                     return True
             except IntegrationError as error:
                 away = error if error.retry else away

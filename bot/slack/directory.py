@@ -1,4 +1,4 @@
-"""The workspace's people and groups, looked up when needed and remembered for a minute: what gives a right rests on nothing older."""
+"""The workspace's people and groups, looked up when needed and remembered for a minute; what gives a right is asked past that."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class SlackDirectory:
         self._profiles: dict[str, _Known[Profile]] = {}
         self._groups: dict[str, _Known[frozenset[Person]]] = {}
 
-    async def profile(self, person: Person) -> Profile:
-        """Look a person up, as they are now. Raises IntegrationError when that cannot be known."""
+    async def profile(self, person: Person, *, fresh: bool = False) -> Profile:
+        """Look a person up, past what is remembered when ``fresh``. Raises IntegrationError when that cannot be known."""
         if person.team != self._team:
             return Profile(person, person.user, is_member=False, why_not="belongs to another workspace")
         known = self._profiles.get(person.user)
-        if known is not None and self._age(known) < FRESH:
+        if known is not None and not fresh and self._age(known) < FRESH:
             return known.value
         try:
             profile = profile_of(person, await self._client.user(person.user))
@@ -56,10 +56,10 @@ class SlackDirectory:
         known = self._profiles.get(person.user) if person.team == self._team else None
         return known.value if known else None
 
-    async def members(self, group: str) -> frozenset[Person]:
-        """List a user group's members. Raises IntegrationError when that cannot be known."""
+    async def members(self, group: str, *, fresh: bool = False) -> frozenset[Person]:
+        """List a user group's members, past what is remembered when ``fresh``. Raises IntegrationError when that cannot be known."""
         known = self._groups.get(group)
-        if known is not None and self._age(known) < FRESH:
+        if known is not None and not fresh and self._age(known) < FRESH:
             return known.value
         people = frozenset(Person(self._team, user) for user in await self._client.members(group))
         self._remember(self._groups, group, people)

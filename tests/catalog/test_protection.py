@@ -155,6 +155,18 @@ def test_approvals_that_nobodys_request_could_get_are_refused(write: Write) -> N
 
 
 @pytest.mark.case("trust-10")
+def test_approvals_that_one_person_would_have_to_give_twice_are_refused(write: Write) -> None:
+    both = file("approvals: [{role: lead}, {role: second}]")
+    both = both.replace("lead: {people: [U3]}", "lead: {people: [U3]}\n  second: {people: [U3]}")
+    found = "approvals: could never be met: one person counts once, and too few people besides whoever asks hold lead, second. Add people."
+    assert found in problems(write(both))
+    assert policy(write(both.replace("second: {people: [U3]}", "second: {people: [U3, U4]}"))).approvals
+    assert policy(write(both.replace("second: {people: [U3]}", "second: {groups: [S1]}"))).approvals
+    by_one = both.replace("second: {people: [U3]}", "second: {people: [U3, U1]}")
+    assert "a request of U1 could not be approved: one person counts once, and too few others hold lead, second." in said(write(by_one))
+
+
+@pytest.mark.case("trust-10")
 def test_a_requester_whom_nobody_could_approve_is_named(write: Write) -> None:
     found = said(write(file().replace("lead: {people: [U3]}", "lead: {people: [U1]}")))
     assert "Warning: api → production-eu: a request of U1 could not be approved: too few others hold lead." in found

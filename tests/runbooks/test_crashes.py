@@ -136,13 +136,13 @@ class OnCall:
 
 
 class Members:
-    async def profile(self, person: Person) -> Profile:
+    async def profile(self, person: Person, **_: bool) -> Profile:
         return Profile(person, person.user, is_member=True)
 
     def remembered(self, _person: Person) -> Profile | None:
         return None
 
-    async def members(self, group: str) -> frozenset[Person]:
+    async def members(self, group: str, **_: bool) -> frozenset[Person]:
         raise AssertionError(group)
 
 

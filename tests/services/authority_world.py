@@ -103,7 +103,7 @@ PERMISSIONS = {
 class Members:
     """The workspace's people, as Slack describes them."""
 
-    async def profile(self, person: Person) -> Profile:
+    async def profile(self, person: Person, **_: bool) -> Profile:
         who = next((each for each, known in PEOPLE.items() if known == person), None)
         account = {"id": person.user, "team_id": person.team, **_ACCOUNTS.get(who or Who.GUEST, {})}
         return profile_of(person, account)
@@ -111,7 +111,8 @@ class Members:
     def remembered(self, _person: Person) -> Profile | None:
         return None
 
-    async def members(self, _group: str) -> frozenset[Person]:
+    async def members(self, group: str, **_: bool) -> frozenset[Person]:
+        del group
         return frozenset()
 
 

@@ -323,7 +323,7 @@ class Workspace:
     def remembered(self, person: Person) -> Profile | None:
         return self.known.get(person)
 
-    async def profile(self, person: Person) -> Profile:
+    async def profile(self, person: Person, **_: bool) -> Profile:
         if self.during is not None and person == PEOPLE["ana"]:
             happens, self.during = self.during, None
             await happens()
@@ -333,7 +333,7 @@ class Workspace:
         name = person.user if guest else person.user.removeprefix("U").lower()
         return Profile(person, name, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
 
-    async def members(self, group: str) -> frozenset[Person]:
+    async def members(self, group: str, **_: bool) -> frozenset[Person]:
         if not self.readable:
             raise IntegrationError(f"{group} cannot be read", vendor="Slack", retry=not self.gone)
         return frozenset({PEOPLE["di"]})

@@ -192,7 +192,7 @@ class HeldDirectory:
 
     process: Process
 
-    async def profile(self, person: Person) -> Profile:
+    async def profile(self, person: Person, **_: bool) -> Profile:
         if await self.process.hold("directory", person.user) in {How.NO, How.LOST}:
             raise away("Slack")
         return Profile(person, person.user.removeprefix("U").lower(), is_member=True)
@@ -200,7 +200,7 @@ class HeldDirectory:
     def remembered(self, person: Person) -> Profile | None:
         return Profile(person, person.user.removeprefix("U").lower(), is_member=True)
 
-    async def members(self, group: str) -> frozenset[Person]:
+    async def members(self, group: str, **_: bool) -> frozenset[Person]:
         if await self.process.hold("directory", group) in {How.NO, How.LOST}:
             raise away("Slack")
         return frozenset({PEOPLE["di"]})

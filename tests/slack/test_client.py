@@ -135,6 +135,18 @@ async def test_while_slack_is_away_nothing_older_than_a_minute_counts(directory:
         await directory.members("S1")
 
 
+@pytest.mark.case("trust-2")
+async def test_what_gives_a_right_is_asked_past_what_is_remembered(directory: SlackDirectory, slack: Any) -> None:
+    assert (await directory.profile(ANA)).is_member
+    slack.users["UANA"]["deleted"] = True
+    assert (await directory.profile(ANA)).is_member, "for a question, what was said a moment ago does"
+    assert not (await directory.profile(ANA, fresh=True)).is_member
+    assert not (await directory.profile(ANA)).is_member
+    assert await directory.members("S1")
+    slack.groups["S1"].clear()
+    assert not await directory.members("S1", fresh=True)
+
+
 async def test_what_was_last_known_is_remembered_and_asks_nobody(directory: SlackDirectory, slack: Any, clock: Clock) -> None:
     assert directory.remembered(ANA) is None
     await directory.profile(ANA)
