@@ -1,20 +1,23 @@
 """What providers say about a commit, an environment or a schedule, shared by all that wait for it.
 
-One look serves everybody: while a question is under way nobody asks it again, and what was answered counts for a time. An answer that has
-settled counts for as long as it has stood before, but at least 15 seconds and at most 15 minutes; tests that are under way count for 30
-seconds; a vendor that does not answer is asked again after a minute at the latest, by one for all.
+One look serves everybody: while a question is under way nobody asks it again, and what was answered counts for a time: for as long as it
+has stood before. An answer that has settled counts for at least 15 seconds and at most 15 minutes; one that will soon be another (tests
+that run) for at least 5 and at most 30 seconds; a vendor that does not answer is asked again after a minute at the latest, by one for
+all.
 
 Each provider is asked a limited number of requests a minute. Beyond it an older answer is given, with the time at which it was asked for;
 what was never asked gets a turn in a line, and is told when it is. What a provider answers by itself costs nobody anything: it is asked
 each time, and no limit applies.
 
-An answer is forgotten when it may have changed: by a notice about its commit, by a start of its tests. A shift that is over is asked for
-anew, and so is everything by whoever is about to act on it. All this is remembered in memory alone: a restart asks anew.
+An answer is forgotten when it may have changed: by a notice about its commit, by a start of its tests, by the end of a run of ours for
+it. A shift that is over is asked for anew, and so is everything by whoever is about to act on it. All this is remembered in memory alone:
+a restart asks anew.
 """
 
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -28,8 +31,8 @@ from bot.domain.errors import IntegrationError, NotAskedYet
 from bot.ports import TEST, CIProvider, CIRun, Clock, Costs, OnCallSchedule, Providers, Quality, QualityState, Question, Shift, StartRequest
 
 FRESH, LONGEST = timedelta(seconds=15), timedelta(minutes=15)
-UNDER_WAY = timedelta(seconds=5)
-"""For so long at most an answer counts that will soon be another one: tests that run, or are about to be started."""
+SOON, UNDER_WAY = timedelta(seconds=5), timedelta(seconds=30)
+"""For so long, at least and at most, an answer counts that will soon be another one: tests that run, or are about to be started."""
 SILENT = timedelta(minutes=1)
 """For so long at most nobody else asks a vendor that has not answered."""
 OLDER = timedelta(minutes=1)
@@ -39,6 +42,7 @@ A_MINUTE = 60
 SPARE = A_MINUTE // 3
 """So many of them are left for what was never asked, or has changed for certain."""
 MOST_REMEMBERED = 20_000
+MOST_RUNS = 1_000
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -69,8 +73,8 @@ class Told:
 
     def is_fresh(self, now: datetime) -> bool:
         """Tell whether it still counts: for as long again as it has stood."""
-        longest = SILENT if self.error else LONGEST if self.settled else UNDER_WAY
-        return not self.forgotten and now - self.at < min(max(FRESH, self.at - self.changed), longest)
+        shortest, longest = (FRESH, SILENT) if self.error else (FRESH, LONGEST) if self.settled else (SOON, UNDER_WAY)
+        return not self.forgotten and now - self.at < min(max(shortest, self.at - self.changed), longest)
 
     def is_like(self, other: Told) -> bool:
         """Tell whether two answers say the same."""
@@ -232,6 +236,11 @@ class _Shared:
 class _SharedCI(_Shared):
     _provider: CIProvider
 
+    def __init__(self, provider: object, answers: SharedAnswers, clock: Clock, costs: Costs, *, name: str, service: str) -> None:
+        super().__init__(provider, answers, clock, costs, name=name, service=service)
+        self._commits: OrderedDict[str, str] = OrderedDict()
+        """Of the runs that were started here and have not been seen to end."""
+
     async def quality(self, commit: str) -> Quality:
         told = await self._ask(Question.TESTS, commit, lambda: self._provider.quality(commit), is_settled=_is_settled)
         return replace(cast("Quality", told.value), as_of=told.as_of(self._clock.now()))
@@ -248,10 +257,20 @@ class _SharedCI(_Shared):
 
     async def start(self, request: StartRequest) -> CIRun:
         try:
-            return await self._provider.start(request)
+            run = await self._provider.start(request)
         finally:
             if request.action == TEST:
                 self._answers.forget(request.commit)
+        self._commits[run.id] = request.commit
+        while len(self._commits) > MOST_RUNS:
+            self._commits.popitem(last=False)
+        return run
+
+    async def look(self, run: str) -> CIRun:
+        seen = await self._provider.look(run)
+        if seen.state.is_final and run in self._commits:
+            self._answers.forget(self._commits.pop(run))
+        return seen
 
 
 def _is_settled(quality: Quality) -> bool:

@@ -198,6 +198,17 @@ class TestTestingAgain:
         assert (await lab.ci.test_again(commit)).id == again.id, "what is under way is left to go on"
         assert (await lab.ci.quality(commit)).state is not QualityState.NONE
 
+    async def test_a_run_of_ours_is_no_word_about_the_tests_while_it_goes_nor_when_it_has_failed(self, lab: Lab) -> None:
+        held, failing = lab.commit("held", held=True, tests=""), lab.commit("failing", failing=0, tests="")
+        run = await lab.ci.start(deploy(held))
+        await holds(lab.ci, run)
+        assert (await lab.ci.quality(held)).state is QualityState.NONE
+        await lab.ci.cancel(run.id)
+        await ends(lab.ci, run)
+        assert (await lab.ci.quality(held)).state is QualityState.NONE
+        await ends(lab.ci, await lab.ci.start(deploy(failing, "shop-2:deploy")))
+        assert (await lab.ci.quality(failing)).state is QualityState.NONE
+
     async def test_where_nothing_tests_a_commit_nothing_is_started_and_that_is_said(self, lab: Lab) -> None:
         commit = lab.commit("first", tests="")
         with pytest.raises(IntegrationError) as refused:

@@ -13,11 +13,11 @@ from bot.domain.commands import Retest
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError, NotAskedYet
 from bot.engine.simulated import VirtualClock
-from bot.ports import CIProvider, Providers, Quality, QualityState, Question, RunHint
+from bot.ports import CIProvider, Providers, Quality, QualityState, Question, RunHint, RunState, StartRequest
 from bot.services import notices
 from bot.services.shared import A_MINUTE, SharedAnswers, afresh, shared
 from bot.wiring import known_kinds
-from tests.services.conftest import COMMITS, SHOP
+from tests.services.conftest import COMMITS, SHOP, ToldCI
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 C1 = ("github", "tests", "shop", "c1")
@@ -109,9 +109,25 @@ async def test_what_stays_the_same_is_asked_ever_more_rarely(room: Room) -> None
 
 
 @pytest.mark.case("reliability-4")
-async def test_tests_that_run_are_asked_about_every_five_seconds_however_long_they_run(room: Room) -> None:
+async def test_tests_that_run_are_asked_about_within_seconds_at_first_and_every_half_minute_later(room: Room) -> None:
+    assert await room.asked_within(15 * SECOND, is_settled=False) == 3
     await room.asked_within(30 * MINUTE, is_settled=False)
-    assert await room.asked_within(10 * MINUTE, is_settled=False) == 120
+    assert await room.asked_within(10 * MINUTE, is_settled=False) == 20
+
+
+@pytest.mark.case("reliability-4")
+async def test_the_end_of_a_run_of_ours_has_its_commits_tests_asked_for_anew() -> None:
+    ci, clock = ToldCI(), VirtualClock()
+    answers = SharedAnswers(clock)
+    it = shared(Providers(ci, cast("Any", None), cast("Any", None)), SHOP, answers, clock, {}).ci
+    assert (await it.quality(COMMITS["v2"])).state is QualityState.GREEN
+    run = await it.start(StartRequest("shop-2:deploy:1", COMMITS["v2"], "production", "deploy"))
+    ci.quality_state, ci.ends["deploy"] = QualityState.RED, RunState.RUNNING
+    await it.look(run.id)
+    assert (await it.quality(COMMITS["v2"])).state is QualityState.GREEN, "what was said counts while the run goes"
+    ci.ends["deploy"] = RunState.FAILED
+    await it.look(run.id)
+    assert (await it.quality(COMMITS["v2"])).state is QualityState.RED
 
 
 @pytest.mark.case("reliability-4")
