@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from bot.domain.card import Changes
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.ports import Json, Message, Reader
 from bot.services.board import newest_numbers
@@ -47,8 +48,14 @@ async def _facts(reader: Reader, deployment: Deployment) -> dict[str, Json]:
         **facts_of(deployment), "state": str(deployment.state), "seconds": took, "note": deployment.note,
         "landed_at": deployment.landed_at.isoformat() if deployment.landed_at else "",
         "snapshot": facts_of_snapshot(shot) if shot else None,
-        "commits": changes.total if changes else 0, "authors": list(changes.authors) if changes else [],
+        "changes": _facts_of_changes(changes or Changes(known=False)),
     }  # fmt: skip
+
+
+def _facts_of_changes(changes: Changes) -> dict[str, Json]:
+    """Give how much was changed, without every commit and file."""
+    taken = {"known": changes.taken.known, "total": changes.taken.total, "authors": list(changes.taken.authors)}
+    return {"backwards": changes.backwards, "total": changes.total, "authors": list(changes.authors), "taken": taken}
 
 
 async def morning(house: House, slot: datetime) -> str:

@@ -8,6 +8,7 @@ import pytest
 
 from bot.domain.card import Change, Changes
 from bot.domain.commands import Check, Deploy, RollBack
+from bot.services import summaries
 from bot.services.doors import Doors
 from tests.services.conftest import MINUTE, PEOPLE, Team
 
@@ -64,3 +65,11 @@ async def test_a_rollback_of_versions_that_have_parted_says_what_comes_back(swif
 async def test_where_the_other_way_cannot_be_compared_nothing_is_called_kept(swift: Team) -> None:
     await parted(swift, back=Changes(known=False))
     assert "whether commits are taken away is not known" in await swift.says("ana", Check("shop", "production", "v3"))
+
+
+async def test_the_summary_of_one_that_has_parted_says_what_it_took_away(swift: Team) -> None:
+    await parted(swift, there=Changes(HOTFIX.commits, 1, ("dora",)))
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(10 * MINUTE)
+    await summaries.after_deployment(swift.house, "shop-2")
+    assert "1 new commit by dora; and 6 commits by ana and cy are taken away." in (await swift.said("summary"))[-1]

@@ -94,8 +94,13 @@ SUMMARY = {
     "note": "",
     "landed_at": AT,
     "snapshot": SNAPSHOT,
-    "commits": 7,
-    "authors": ["ana", "cy"],
+    "changes": {
+        "known": True,
+        "backwards": False,
+        "total": 7,
+        "authors": ["ana", "cy"],
+        "taken": {"known": True, "total": 0, "authors": []},
+    },
 }
 
 HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": "canary-5", "verdict": "healthy"}}
