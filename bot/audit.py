@@ -55,6 +55,22 @@ def export(settings: Settings, out: TextIO, *, form: Form, wanted: Wanted) -> in
         log.close()
 
 
+def nothing_about(settings: Settings, wanted: Wanted) -> tuple[str, int]:
+    """Say that no entry is what was asked for. A service or deployment that the log has never heard of is a mistake: exit code 1."""
+    named = [f"the service {wanted.service}"] * bool(wanted.service) + [f"the deployment {wanted.deployment}"] * bool(wanted.deployment)
+    about = " and ".join(named)
+    if not named:
+        return "The audit log has no entry of that time.", 0
+    log = SqlAuditLog(existing(settings.gonogo_database_url), settings.audit_keys)
+    try:
+        is_known = next(iter(log.links(Wanted(wanted.service, wanted.deployment))), None) is not None
+    finally:
+        log.close()
+    if is_known:
+        return f"The audit log has no entry about {about} of that time.", 0
+    return f"The audit log has never had an entry about {about}. Look whether it is written as in gonogo.yaml.", 1
+
+
 def watch(settings: Settings, house: House, found: Callable[[bool], None]) -> tuple[AuditWatch, SqlAuditLog]:
     """Build what watches over the log of a bot that runs, and the log, which is to be closed after it."""
     log = SqlAuditLog(settings.gonogo_database_url, settings.audit_keys)

@@ -94,7 +94,11 @@ def _audit(verbs: Verbs) -> None:
 
 
 def _moment(text: str) -> datetime:
-    found = datetime.fromisoformat(text)
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        sentence = f'"{text}" is no time. Write 2026-11-21, 2026-11-21T10:00 or 2026-11-21T10:00:00+01:00; without a zone it is UTC.'
+        raise argparse.ArgumentTypeError(sentence) from None
     return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
@@ -191,13 +195,18 @@ def _verify_audit(options: argparse.Namespace) -> int:
 
 
 def _export_audit(options: argparse.Namespace) -> int:
-    from bot.audit import Form, export  # noqa: PLC0415
+    from bot.audit import Form, export, nothing_about  # noqa: PLC0415
     from bot.domain.audit import Wanted  # noqa: PLC0415
 
     wanted = Wanted(options.service, options.deployment, options.since, options.until)
+    settings = _settings()
     try:
-        export(_settings(), sys.stdout, form=Form(options.format), wanted=wanted)
+        count = export(settings, sys.stdout, form=Form(options.format), wanted=wanted)
         sys.stdout.flush()
+        if not count:
+            sentence, code = nothing_about(settings, wanted)
+            sys.stderr.write(f"{sentence}\n")
+            return code
     except BrokenPipeError:  # whoever read it has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

@@ -695,8 +695,11 @@ class Transaction(Reader, Protocol):
         """Store a deployment under the service's next number."""
         ...
 
-    async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "") -> bool:
-        """Move a deployment to a state, only if TRANSITIONS allows it from where it is now; False when it does not."""
+    async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "", by: Person | None = None) -> bool:
+        """Move a deployment to a state, only if TRANSITIONS allows it from where it is now; False when it does not.
+
+        ``by`` is the person who ended it, where one did.
+        """
         ...
 
     async def redraw(self, id: DeploymentId) -> None:

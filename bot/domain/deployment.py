@@ -109,7 +109,9 @@ class Deployment:
     requested_at: datetime
     reason: str = ""
     note: str = ""
-    """One sentence on the state: why it is impossible, what it waits for, who ended it."""
+    """One sentence on the state: why it is impossible, what it waits for, the reason of whoever ended it."""
+    ended_by: Person | None = None
+    """Who cancelled or rejected it."""
     channel: str = ""
     """Where its card lives."""
     base_commit: str = ""

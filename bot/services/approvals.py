@@ -79,7 +79,7 @@ async def reject(house: House, intent: Intent, command: Reject) -> Answer | None
 
 async def _reject(house: House, intent: Intent, tx: Transaction, command: Reject, roles: tuple[str, ...]) -> Answer:
     deployment = await existing(tx, command.deployment)
-    if not await tx.move(deployment.id, State.REJECTED, at=house.now(), note=f"rejected by {intent.by.mention}: {command.reason}"):
+    if not await tx.move(deployment.id, State.REJECTED, at=house.now(), note=command.reason, by=intent.by):
         raise NotPossible(f"{deployment.title} is {deployment.state}; it does not wait for approval.")
     as_shown(Action.REJECT, command.shown, await seen(tx, deployment))
     await tx.decide(

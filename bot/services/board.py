@@ -271,12 +271,20 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
         found = await reader.history(command.service, command.environment, limit=SHOWN + 1)
         shots = {each.id: await newest_numbers(reader, each.id) for each in found[:SHOWN]}
         declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
+        named = [command.environment] if command.environment else house.service(command.service).environments
+        doubts = {name: await unclear(reader, command.service, name) for name in named}
     backs = {back.undoes: back for back in found if back.undoes}  # a rollback is newer than what it undoes, so it is among them
     past = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
     past += [_facts_of_word(each) for each in declared]
     past.sort(key=lambda each: str(each["at"]), reverse=True)
     older = len(found) > SHOWN or len(past) > SHOWN
-    return Answer("history", {"service": command.service, "environment": command.environment, "deployments": past[:SHOWN], "older": older})
+    return Answer(
+        "history",
+        {
+            "service": command.service, "environment": command.environment, "deployments": past[:SHOWN], "older": older,
+            "doubts": [{"environment": name, "why": why} for name, why in doubts.items() if why],
+        },
+    )  # fmt: skip
 
 
 def _facts_of_word(declared: Declared) -> dict[str, Json]:
@@ -292,7 +300,7 @@ def _facts_of_past(d: Deployment, back: Deployment | None, shot: Snapshot | None
     return {
         "id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
         "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note, "reason": d.reason,
-        "undoes": d.undoes, "undone_by": str(back.requested_by) if back else "",
+        "undoes": d.undoes, "undone_by": str(back.requested_by) if back else "", "ended_by": _key(d.ended_by),
         "snapshot": facts_of_snapshot(shot) if shot else None,
     }  # fmt: skip
 
@@ -325,6 +333,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         looked_at = asked if asked and asked.state in WAITING else imagined
         review = await readiness.review(house, reader, looked_at, facts, way=way, way_back=back)
         quarantined = await reader.quarantine(command.service, resolved.commit)
+        doubt = await unclear(reader, command.service, command.environment)
         took = what_was_taken(resolved, await moved_from(reader, imagined, resolved.version, resolved.commit))
     return Answer(
         "check",
@@ -332,7 +341,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
             **facts_of(imagined), "title": imagined.title, "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
             "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
             "commit": resolved.commit, "took": took,
-            "ready": review.is_ready and not quarantined, "quarantined": quarantined, "changes": asdict(changes),
+            "ready": review.is_ready and not quarantined, "quarantined": quarantined, "unclear": doubt, "changes": asdict(changes),
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },
     )  # fmt: skip

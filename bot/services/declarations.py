@@ -18,6 +18,7 @@ from bot.domain.places import Doubt, Ground, Unclear
 from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
+from bot.services.deployments import require_still
 from bot.services.health import observe
 from bot.services.house import House, act, as_shown, note
 from bot.services.quarantines import resolved_ref
@@ -58,7 +59,9 @@ async def say_live(house: House, intent: Intent, command: SayLive) -> Answer | N
     house.policy(command.service, command.environment)
     may = await house.people.may(intent.by, Permission.HAND_OVER)
     async with house.store.reading() as reader:
-        await _authorise(house, reader, intent, command, may=may)
+        standing = await _authorise(house, reader, intent, command, may=may)
+    if standing is not None and not may:
+        await require_still(house, standing, intent.by)
     if command.shown:
         said = Resolved(command.ref, command.version or command.ref)
         return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, may=may))
@@ -76,12 +79,12 @@ async def _said(answer: Answer) -> Answer:
     return answer
 
 
-async def _authorise(house: House, reader: Reader, intent: Intent, command: SayLive, *, may: bool) -> None:
-    """Let whoever may hand over any lead say it, and the lead of what stands there. Raises NotAllowed."""
+async def _authorise(house: House, reader: Reader, intent: Intent, command: SayLive, *, may: bool) -> Deployment | None:
+    """Let whoever may hand over any lead say it, and the lead of what stands there, which is given. Raises NotAllowed."""
     service, environment = command.service, command.environment
     standing = await reader.standing(service, environment)
     if may or (standing is not None and intent.by == standing.lead):
-        return
+        return standing
     named = [f"{standing.lead.mention}, its lead,"] if standing and standing.lead else []
     named += house.people.named_by_role(Permission.HAND_OVER) or ["whoever keeps gonogo.yaml"]
     who = " or ".join(named)

@@ -52,12 +52,30 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
 async def require_lead(house: House, service: str, person: Person) -> None:
     """Refuse to make somebody the lead who has no say in deployments: the lead alone decides about a rollout. Raises NotAllowed."""
     await house.people.admit(person, fresh=True)
-    if await house.people.may_lead(person):
-        return
-    shift = await house.providers[service].on_call.who(house.service(service), house.now())
-    if shift is None or shift.person != person:
+    if not await _may_lead(house, service, person):
         sentence = f"{person.mention} cannot lead: that takes somebody who may deploy, or who is on call for {service}."
         raise NotAllowed(sentence, roles=house.catalog.permissions.get(Permission.DEPLOY, ()))
+
+
+async def _may_lead(house: House, service: str, person: Person) -> bool:
+    """Tell whether somebody can be a lead at this moment: by a role, or by being on call."""
+    if await house.people.may_lead(person):
+        return True
+    shift = await house.providers[service].on_call.who(house.service(service), house.now())
+    return shift is not None and shift.person == person
+
+
+async def require_still(house: House, deployment: Deployment, by: Person) -> None:
+    """Refuse what goes forward, or decides for others, to a lead who could not be made the lead now. Raises NotAllowed.
+
+    Going back and cancelling ask the lead's id alone: no lost role and no vendor's outage holds up what makes things safe.
+    """
+    if by == deployment.lead and not await _may_lead(house, deployment.service, by):
+        raise NotAllowed(
+            f"You lead {deployment.title}, but no role of yours may deploy any more, and you are not on call for {deployment.service}. "
+            f"You can still roll it back. Whoever is on call can take over, or it is handed over: /deploy lead {deployment.id} @user.",
+            roles=house.catalog.permissions.get(Permission.HAND_OVER, ()),
+        )
 
 
 async def _resolved(house: House, command: Deploy) -> Resolved | None:
@@ -171,7 +189,7 @@ async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel
     if not may and intent.by not in {deployment.requested_by, deployment.lead}:
         raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
     as_shown(Action.CANCEL, command.shown, await seen(tx, deployment))
-    await tx.move(deployment.id, State.CANCELLED, at=house.now(), note=f"cancelled by {intent.by.mention}")
+    await tx.move(deployment.id, State.CANCELLED, at=house.now(), by=intent.by)
     await note(tx, house.now(), "cancel", deployment, intent.by)
     await tx.release(deployment.id)
     await tx.wake(deployment.id)

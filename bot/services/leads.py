@@ -12,7 +12,7 @@ from bot.domain.shown import Seen, token
 from bot.domain.trouble import Trouble
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
-from bot.services.deployments import require_lead
+from bot.services.deployments import require_lead, require_still
 from bot.services.health import stopped_for, word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
@@ -25,6 +25,8 @@ async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer |
         deployment = await _still_open(reader, command.deployment)
     if not may and intent.by != deployment.lead:
         raise NotAllowed(_not_yours(house, deployment))
+    if not may:
+        await require_still(house, deployment, intent.by)
     await require_lead(house, deployment.service, to)
     return await act(house, intent, lambda tx: _hand_over(house, intent, tx, command, to, may=may))
 
@@ -69,14 +71,12 @@ async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deploymen
 
 async def may_proceed(house: House, by: Person, id: DeploymentId) -> None:
     """Look whether somebody may let a rollout go on. Raises Refusal."""
-    async with house.store.reading() as reader:
-        await _led(reader, by, id, "let it go on")
+    await _still_led(house, by, id, "let it go on")
 
 
 async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None:
     """Look whether somebody may stop the countdown. Raises Refusal."""
-    async with house.store.reading() as reader:
-        await _led(reader, by, id, "stop the countdown")
+    await _still_led(house, by, id, "stop the countdown")
 
 
 async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
@@ -117,6 +117,7 @@ async def _ask_lead(house: House, intent: Intent, tx: Transaction, command: AskL
 
 async def watch(house: House, intent: Intent, command: Watch) -> Answer | None:
     """Store that the lead watches."""
+    await _still_led(house, intent.by, command.deployment, "say that it is being watched")
     return await act(house, intent, lambda tx: _watch(house, intent, tx, command))
 
 
@@ -130,6 +131,7 @@ async def _watch(house: House, intent: Intent, tx: Transaction, command: Watch) 
 
 async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | None:
     """Let a rollout that stands still because of one finding go on, on the lead's word and with a reason."""
+    await _still_led(house, intent.by, command.deployment, "let it go on")
     return await act(house, intent, lambda tx: _proceed(house, intent, tx, command))
 
 
@@ -158,6 +160,7 @@ async def _open_trouble(tx: Transaction, deployment: Deployment) -> Trouble:
 
 async def stop_countdown(house: House, intent: Intent, command: StopCountdown) -> Answer | None:
     """Stop the automatic rollback for one finding, with a reason. The rollout stands still until the lead decides."""
+    await _still_led(house, intent.by, command.deployment, "stop the countdown")
     return await act(house, intent, lambda tx: _stop_countdown(house, intent, tx, command))
 
 
@@ -176,6 +179,13 @@ async def _stop_countdown(house: House, intent: Intent, tx: Transaction, command
     await tx.say(Message(f"{deployment.id}:countdown-stopped:{trouble.number}", "countdown_stopped", about, deployment.id))
     await tx.wake(deployment.id)
     return Answer("countdown_stopped", {**facts_of(deployment), "reason": command.reason})
+
+
+async def _still_led(house: House, by: Person, id: DeploymentId, what: str) -> None:
+    """Look whether somebody leads a rollout, and could be made its lead now. This may wait for a directory or a schedule."""
+    async with house.store.reading() as reader:
+        deployment = await _led(reader, by, id, what)
+    await require_still(house, deployment, by)
 
 
 async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deployment:

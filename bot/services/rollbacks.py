@@ -23,7 +23,7 @@ from bot.domain.rollout import Step, StepState, correlation
 from bot.domain.shown import Seen, token
 from bot.domain.trouble import Sort
 from bot.ports import Answer, CIRun, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
-from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note
+from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.obstacles import say_locked
 from bot.services.offers import rollback_offer
 from bot.services.quarantines import tell_where_live
@@ -100,12 +100,13 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
     async with house.store.reading() as reader:
         seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
         locks = house.of(deployment)[1].lock_after_rollback and not await _has_own_lock(reader, deployment)
+        doubt = await unclear(reader, deployment.service, deployment.environment)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
     names = {"version": called(*here, beside=[there]), "target": called(*there, beside=[here])}
     button = Offer(Action.ROLL_BACK, f"Roll back to {names['target']}", deployment.id, carries=carries)
-    facts = {**facts_of(deployment), **facts_of_offer(offer), **names, "locks": locks, "reason": command.reason}
+    facts = {**facts_of(deployment), **facts_of_offer(offer), **names, "locks": locks, "reason": command.reason, "unclear": doubt}
     return await act(house, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,))))
 
 

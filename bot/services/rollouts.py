@@ -16,6 +16,7 @@ from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
 from bot.ports import Answer, CIRun, GateAnswer, Intent, Json, Later, Live, Mark, Message, RunState, Transaction
 from bot.services import health, starts
+from bot.services.deployments import require_still
 from bot.services.house import House, act, existing, facts_of, note
 from bot.services.rollbacks import by_rule, clear
 from bot.services.starts import Begun
@@ -292,6 +293,10 @@ BECAME = "gate-became:"
 async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer | None:
     """Open the pipeline's own gate that a step waits at. Stored first; the rollout's own runbook opens it, while it may."""
     may = await house.people.may(intent.by, Permission.DEPLOY)
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, command.deployment)
+    if not may:
+        await require_still(house, deployment, intent.by)
     return await act(house, intent, lambda tx: _open_gate(house, intent, tx, command, may=may))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
 from bot.domain.card import Changes
@@ -9,7 +10,7 @@ from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.ports import Json, Message, Reader
 from bot.services.board import newest_numbers
 from bot.services.health import facts_of_snapshot
-from bot.services.house import House, existing, facts_of
+from bot.services.house import House, existing, facts_of, unclear
 
 LATEST = timedelta(days=1)
 """A summary that could not be posted for longer than this is not posted any more."""
@@ -49,6 +50,7 @@ async def _facts(reader: Reader, deployment: Deployment) -> dict[str, Json]:
         "landed_at": deployment.landed_at.isoformat() if deployment.landed_at else "",
         "snapshot": facts_of_snapshot(shot) if shot else None,
         "changes": _facts_of_changes(changes or Changes(known=False)),
+        "unclear": await unclear(reader, deployment.service, deployment.environment),
     }  # fmt: skip
 
 
@@ -68,6 +70,14 @@ async def morning(house: House, slot: datetime) -> str:
     async with house.store.transaction() as tx:
         for channel, deployments in by_channel.items():
             rolled_back = sum(1 for facts in deployments if facts["state"] == State.ROLLED_BACK)
-            facts = {"deployments": deployments, "rolled_back": rolled_back, "at": slot.isoformat()}
+            facts = {
+                "deployments": deployments, "rolled_back": rolled_back, "doubts": _doubtful(deployments), "at": slot.isoformat(),
+            }  # fmt: skip
             await tx.say(Message(f"morning:{slot.isoformat()}:{channel}", "morning_summary", facts, to="channel", channel=channel))
     return f"{len(landed)} deployments"
+
+
+def _doubtful(deployments: Sequence[Mapping[str, Json]]) -> list[dict[str, Json]]:
+    """Name the places of these deployments of which it is not known what runs there, each once."""
+    found = dict.fromkeys((each["service"], each["environment"]) for each in deployments if each["unclear"])
+    return [{"service": service, "environment": environment} for service, environment in found]

@@ -39,7 +39,6 @@ _RIGHT_TO_LEFT = frozenset({"R", "AL"})
 _SPACES = re.compile(r"\s+")
 _FORMATTING = re.compile(r"(?<!\w)([*_~])(?=\S)|(?<=\S)([*_~])(?!\w)")
 _USER = re.compile(r"&lt;@([UW][A-Z0-9]{1,20})&gt;")
-_BY_USER = re.compile(r"^(\w+ by )&lt;@([UW][A-Z0-9]{1,20})&gt;")
 _ID = re.compile(r"[A-Z0-9]{1,20}")
 
 
@@ -229,8 +228,8 @@ def sentence(value: object) -> Markup:
 
 
 def note(value: object) -> Markup:
-    """Print a deployment's note: only who did it, at its beginning, stays a mention."""
-    return Markup(_BY_USER.sub(r"\1<@\2>", _unformatted(value)))  # noqa: S704 - escaped first
+    """Print what may be a few sentences long, such as a deployment's note. Nobody is mentioned by it."""
+    return Markup(_unformatted(value))  # noqa: S704 - escaped
 
 
 def _unformatted(value: object) -> str:

@@ -68,6 +68,7 @@ def deployment_of(row: RowMapping) -> Deployment:
             "state": State(row["state"]),
             "requested_by": Person.parse(row["requested_by"]),
             "lead": Person.parse(row["lead"]) if row["lead"] else None,
+            "ended_by": Person.parse(row["ended_by"]) if row["ended_by"] else None,
         }
     )
 

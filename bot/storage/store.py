@@ -121,10 +121,12 @@ class SqlTransaction(SqlReader):
         if id:
             self.cards[id] = None
 
-    async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "") -> bool:
+    async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "", by: Person | None = None) -> bool:
         """Move a deployment to a state, only if TRANSITIONS allows it from where it is now."""
         row = table(DeploymentRow)
-        values: dict[str, Any] = {"state": str(to), "state_since": at, "note": note, "countdown_until": None}
+        values: dict[str, Any] = {
+            "state": str(to), "state_since": at, "note": note, "ended_by": str(by) if by else None, "countdown_until": None,
+        }  # fmt: skip
         if to is State.ROLLING_OUT:
             values["started_at"] = func.coalesce(row.c.started_at, at)
         if to is State.WATCHING:

@@ -64,6 +64,7 @@ class DeploymentRow(SQLModel, table=True):
     requested_at: datetime = Field(sa_type=UtcDateTime)
     reason: str = ""
     note: str = ""
+    ended_by: str | None = None
     channel: str = ""
     base_commit: str = ""
     base_version: str = ""

@@ -118,12 +118,14 @@ class Service:
     bad: set[str] = field(default_factory=set)
     counts: dict[tuple[str, str, str], float] = field(default_factory=dict)
     is_down: bool = False
+    idle: set[str] = field(default_factory=set)
+    """The addresses at which nothing serves."""
     scrapes: int = 0
     scraped: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Serve the exposition."""
-        if self.is_down:
+        if self.is_down or request.match_info["environment"] in self.idle:
             return web.Response(status=503)
         self.scrapes += 1
         if self.scrapes >= ENOUGH_SCRAPES:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import SecretStr
@@ -87,6 +88,25 @@ async def test_an_endpoint_that_is_dead_is_wrong(world: World) -> None:
     assert not good
     assert "/not/there: It answers 404.\n    → Correct the address: it has to answer with Prometheus text." in report
     assert "✗ staging http://127.0.0.1:9/metrics: does not answer (ClientConnectorError).\n    → Look whether the service runs" in report
+
+
+@pytest.mark.case("adoption-7", "adoption-11")
+async def test_the_idle_slot_of_two_is_nothing_wrong_and_a_service_that_is_down_is(world: World) -> None:
+    world.service.idle = {"idle"}
+    rewrite(world, '/staging"', '/staging", "' + _metrics_of(world) + '/idle"')
+    report, good = await examine(world.settings)
+    assert good
+    assert "/idle: answers 503: nothing serves there now. Another endpoint of the environment answers, so it may be an idle slot." in report
+    world.service.is_down = True
+    report, good = await examine(world.settings)
+    assert not good
+    assert "/staging: answers 503: nothing serves there now.\n    → Look whether the service runs there; no endpoint" in report
+    assert "Correct the address" not in report
+
+
+def _metrics_of(world: World) -> str:
+    written = Path(world.settings.gonogo_config).read_text(encoding="utf-8")
+    return written.partition('endpoints: ["')[2].partition("/staging")[0]
 
 
 @pytest.mark.case("adoption-7")

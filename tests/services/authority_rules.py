@@ -9,8 +9,8 @@ from bot.domain.deployment import CAN_ROLL_BACK, OVER, WAITING, State
 from tests.services.authority_world import OUTSIDERS, Who
 
 MEMBERS = frozenset(Who) - OUTSIDERS
-MAY_DEPLOY = frozenset({Who.DEVELOPER, Who.REQUESTER, Who.OPERATOR})
-MAY_LOOK = frozenset({Who.DEVELOPER, Who.REQUESTER, Who.VIEWER, Who.OPERATOR})
+MAY_DEPLOY = frozenset({Who.DEVELOPER, Who.REQUESTER, Who.LEAD, Who.OPERATOR})
+MAY_LOOK = MAY_DEPLOY | {Who.VIEWER}
 MAY_LOCK = frozenset({Who.RELEASE_MANAGER, Who.OPERATOR})
 MAY_HAND_OVER = MAY_LOCK
 ITS_LEAD, ON_CALL, APPROVER = frozenset({Who.LEAD}), frozenset({Who.ON_CALL}), frozenset({Who.APPROVER})

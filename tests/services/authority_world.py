@@ -51,7 +51,7 @@ LOG = {"audit", "audit_head"}
 
 
 class Who(StrEnum):
-    """Each has one thing that could give a right, and nothing else."""
+    """Each has one thing that could give a right, and nothing else; but whoever asks, and whoever leads, may deploy."""
 
     REQUESTER = "who asked for it"
     LEAD = "its lead"
@@ -89,7 +89,7 @@ def _everywhere(*who: Who) -> frozenset[Person]:
 
 ROLES = {
     "approver": Role("approver", _everywhere(Who.APPROVER, Who.REQUESTER)),
-    "developer": Role("developer", _everywhere(Who.DEVELOPER, Who.REQUESTER)),
+    "developer": Role("developer", _everywhere(Who.DEVELOPER, Who.REQUESTER, Who.LEAD)),
     "viewer": Role("viewer", _everywhere(Who.VIEWER)),
     "release_manager": Role("release_manager", _everywhere(Who.RELEASE_MANAGER)),
     "support": Role("support", _everywhere(Who.OWNER)),

@@ -218,12 +218,12 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         [],
     ),
     "cancelled": (
-        card(State.CANCELLED, {"note": "cancelled by <@UCY>"}),
+        card(State.CANCELLED, {"ended_by": Person("T1", "UCY")}),
         "storefront v1.2.0 → production · cancelled, nothing was touched",
         [],
     ),
     "rejected": (
-        card(State.REJECTED, {"note": "rejected by <@UCY>: not today"}),
+        card(State.REJECTED, {"note": "not today", "ended_by": Person("T1", "UCY")}),
         "storefront v1.2.0 → production · rejected, nothing was touched",
         [],
     ),

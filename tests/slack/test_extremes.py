@@ -77,6 +77,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "note": text,
         "undoes": text,
         "undone_by": "T1/UBO",
+        "ended_by": "T1/UBO",
         "snapshot": snapshot,
     }
     taken = {"known": True, "total": times, "authors": [text] * times}
@@ -108,6 +109,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "became": text, "held": text, "live_in": [{"environment": text, "deployment": text, "lead": "T1/UBO"}] * times,
         "lifted": times > 2,
         "accepted": text, "run": text, "doubtful": True, "strays": times,
+        "doubts": [{"service": text, "environment": text, "why": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0}] * min(times, 3),
         "older": times > 1, "still": [lock] * times, "is_first": times > 1,

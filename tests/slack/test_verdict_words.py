@@ -53,12 +53,22 @@ def test_the_home_says_how_what_is_live_does(verdict: str, says: str) -> None:
     assert f"(storefront-42) · {says}" in say("home/row", {"row": BoardRow("storefront", "production", LIVE, snapshot=shot)})
 
 
+@pytest.mark.case("structure-2")
+@pytest.mark.parametrize(
+    ("note", "because"), [("not today", " · because not today"), ("<@UEVIL> agreed", " · because &lt;@UEVIL&gt; agreed"), ("", "")]
+)
+def test_who_ended_it_is_known_by_a_field_and_never_read_out_of_a_note(note: str, because: str) -> None:
+    past = {**PAST, "kind": "forward", "state": "rejected", "undone_by": "", "ended_by": "T1/UCY", "undoes": "", "reason": "", "note": note}
+    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False, "doubts": []})
+    assert f"· rejected by <@UCY>{because} · asked for by" in said
+
+
 @pytest.mark.case("card-and-people-7")
 @pytest.mark.parametrize(("state", "undone_by"), [("verified", ""), ("rolled back", "T1/UBO"), ("watching", "")])
 @each_verdict
 def test_the_history_says_what_the_numbers_said(verdict: str, says: str, state: str, undone_by: str) -> None:
     past = {**PAST, "kind": "forward", "state": state, "undone_by": undone_by, "undoes": "", "snapshot": numbers(verdict)}
-    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False})
+    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False, "doubts": []})
     who = " by <@UBO>" if undone_by else ""
     before = "before that " if undone_by else ""
     assert f"· {state}{who}{', ' + before + says if verdict else ''} · asked" in said
@@ -84,7 +94,7 @@ def test_the_first_line_of_a_summary_says_the_verdict(verdict: str, says: str) -
     ],
 )
 def test_the_first_line_of_the_morning_says_what_is_worse(verdict: str, state: str, says: str) -> None:
-    facts = {"deployments": [{**SUMMARY, "state": state, "snapshot": numbers(verdict)}], "rolled_back": 0, "at": AT}
+    facts = {"deployments": [{**SUMMARY, "state": state, "snapshot": numbers(verdict)}], "rolled_back": 0, "doubts": [], "at": AT}
     drawn = speech.message(Message("k", "morning_summary", facts), WORDS)
     assert drawn.text.endswith(says)
 

@@ -71,7 +71,7 @@ CLAIM = {
 LIVE_IN = {"environment": "production", "deployment": "storefront-41", "lead": "T1/UBO"}
 PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
-    "lead": "", "at": AT, "reason": "errors", "note": "", "undoes": "storefront-41", "undone_by": "", "snapshot": None,
+    "lead": "", "at": AT, "reason": "errors", "note": "", "undoes": "storefront-41", "undone_by": "", "ended_by": "", "snapshot": None,
 }  # fmt: skip
 CHANGES = {
     "known": True,
@@ -83,13 +83,15 @@ CHANGES = {
     "url": "https://git.example.com/x",
 }
 CHECK: dict[str, Any] = {
-    **FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "changes": CHANGES,
+    **FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "unclear": "",
+    "changes": CHANGES,
     "ref": "v1.2.0", "kind": "tag", "name": "v1.2.0", "commit": "c" * 40, "took": {},
 }  # fmt: skip
 ROLLED = {"by": "T1/UBO", "target": "v1.1.0", "reason": "errors", "seconds": 41.2, "authors": ["ana"], "quarantined": True, "locked": True}
 SUMMARY = {
     **FACTS,
     "state": "verified",
+    "unclear": "",
     "seconds": 1440.0,
     "note": "",
     "landed_at": AT,
@@ -108,7 +110,7 @@ ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
-    "is_known": True, "locks": True, "reason": "errors",
+    "is_known": True, "locks": True, "reason": "errors", "unclear": "",
 }  # fmt: skip
 FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "lead": "T1/UBO"}
 SAID_OF_LOCK = {
@@ -152,7 +154,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "unlocked": {**LOCK, "still": [LOCK], "goes_on": [FREED]},
     "locks": {"locks": [LOCK]},
     "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
-    "history": {"service": "storefront", "environment": "", "deployments": [PAST], "older": False},
+    "history": {"service": "storefront", "environment": "", "deployments": [PAST], "older": False, "doubts": []},
     "check": {**CHECK, "approvals": [{"role": "release_manager", "count": 2}]},
 }
 MESSAGES: dict[str, dict[str, Any]] = {
@@ -196,7 +198,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "left_out": 0,
         "left_out_after": 1,
     },
-    "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
+    "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "doubts": [], "at": AT},
     "unsayable": {"what": "rolling_back"},
     "stuck": {**FACTS, "why": "CI is away", "since": AT},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
@@ -250,20 +252,20 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ),
         (
             "answers/history",
-            {"service": "api", "environment": "", "deployments": [], "older": False},
+            {"service": "api", "environment": "", "deployments": [], "older": False, "doubts": []},
             "*api*\nNothing has been deployed here yet.",
         ),
         (
             "answers/history",
-            {"service": "api", "environment": "", "deployments": [PAST, PAST], "older": True},
+            {"service": "api", "environment": "", "deployments": [PAST, PAST], "older": True, "doubts": []},
             "These are the newest 2; older ones are not shown. Name an environment to see more of it.",
         ),
         ("answers/ticked", {**FACTS, "items": []}, "None of your items is ticked for *storefront v1.2.0 → production*."),
         ("answers/ticked", {**FACTS, "items": ["a", "b"]}, "2 items of yours are ticked for *storefront v1.2.0 → production*."),
-        ("messages/morning_summary", {"deployments": [], "rolled_back": 0, "at": AT}, "Nothing went live."),
+        ("messages/morning_summary", {"deployments": [], "rolled_back": 0, "doubts": [], "at": AT}, "Nothing went live."),
         (
             "messages/morning_summary",
-            {"deployments": [SUMMARY], "rolled_back": 0, "at": AT},
+            {"deployments": [SUMMARY], "rolled_back": 0, "doubts": [], "at": AT},
             "1 deployment went live, none rolled back, storefront v1.2.0 is *DEGRADED* in production.",
         ),
         ("messages/summary", {**SUMMARY, "snapshot": None}, "No numbers were taken."),
@@ -609,4 +611,5 @@ def test_lists_read_as_sentences() -> None:
 
 def test_a_refusal_may_name_people_but_never_a_channel() -> None:
     assert render.sentence("Only <@U1> can. <!channel> <@U2|x>") == "Only <@U1> can. &lt;!channel&gt; &lt;@U2|x&gt;"
-    assert render.note("rejected by <@U1>: ask <@U2>") == "rejected by <@U1>: ask &lt;@U2&gt;"
+    long = render.note("ask <@U2>" + " why" * 100)
+    assert long == "ask &lt;@U2&gt;" + " why" * 100, "it is longer than a value, and calls nobody"

@@ -266,6 +266,35 @@ async def test_the_export_as_a_table_has_no_formulas_and_only_what_was_asked_for
     assert rows[0]["at"] == "2026-11-22T09:30:15.123456+00:00"
 
 
+@pytest.mark.case("trust-8")
+@pytest.mark.parametrize(
+    ("words", "code", "says"),
+    [
+        (["--since", "yesterday"], 2, '"yesterday" is no time. Write 2026-11-21, 2026-11-21T10:00 or 2026-11-21T10:00:00+01:00;'),
+        (["--service", "nosuch"], 1, "The audit log has never had an entry about the service nosuch."),
+        (["--deployment", "shop-9"], 1, "The audit log has never had an entry about the deployment shop-9."),
+        (["--service", "shop", "--since", "2030-01-01"], 0, "The audit log has no entry about the service shop of that time."),
+        (["--since", "2030-01-01"], 0, "The audit log has no entry of that time."),
+        (["--service", "shop"], 0, ""),
+    ],
+)
+async def test_an_export_that_finds_nothing_says_why(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], words: list[str], code: int, says: str
+) -> None:
+    database = await open_database(url_of(tmp_path))
+    async with database.store.transaction() as tx:
+        await tx.audit(Entry(NOW, ANA, "lock", facts={"service": "shop", "environment": "production"}))
+    await database.close()
+    monkeypatch.setenv("GONOGO_DATABASE_URL", url_of(tmp_path))
+    with pytest.raises(SystemExit) as left:
+        await asyncio.to_thread(main, ["audit", "export", *words])
+    said = capsys.readouterr()
+    assert left.value.code == code
+    assert says in said.err
+    assert bool(said.out) is not bool(says)
+    assert "_moment" not in said.err
+
+
 @pytest.mark.case("reliability-8")
 async def test_verification_holds_a_page_of_the_chain_and_never_the_whole(tmp_path: Path) -> None:
     database = await open_database(url_of(tmp_path))

@@ -251,14 +251,18 @@ class LocalCI:
 
     def _whose(self) -> Finding:
         """Say as whom stages run, and what they could read."""
-        remedy = "Run the bot as root with the option user, or use a CI of its own."
+        is_root = os.geteuid() == 0
+        how = "Set the option user to an account that has nothing else" if is_root else "Run the bot as root with the option user"
+        remedy = f"{how}, or use a CI of its own."
         try:
             account = self._account()
         except IntegrationError as error:
             return Finding("stages", ok=False, sentence=str(error), remedy=remedy)
         if account is not None and account.user != os.geteuid():
             return Finding("stages", ok=True, sentence=f"Stages run as {account.name}.")
-        can = "everything, the bot's memory too" if os.geteuid() == 0 else "the bot's files, though not its environment and memory"
+        can = (
+            "everything, the bot's memory too, because it is root" if is_root else "the bot's files, though not its environment and memory"
+        )
         return Finding("stages", ok=None, sentence=f"Stages run as the bot's own user, and can read {can}.", remedy=remedy)
 
     def _account(self) -> Account | None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from urllib.parse import urlsplit
@@ -34,6 +35,8 @@ MOST_SAMPLES = 100_000
 PRUNE_EVERY = timedelta(minutes=1)
 _DURATION = re.compile(r"(\d+(?:\.\d+)?)(s|m)")
 _SUCCESS = 200
+_NOBODY_THERE = {502, 503, 504}
+"""What a proxy answers for what nothing serves."""
 _LONGEST = 3600.0
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -118,14 +121,22 @@ class ScrapeMetrics:
 
     async def examine(self, service: Service) -> Sequence[Finding]:
         """Ask each endpoint once, and look whether it has what the metrics need."""
-        return await asyncio.gather(*(self._examined(service, environment, url) for environment, url in self._endpoints[service.name]))
+        places = self._endpoints[service.name]
+        found = await asyncio.gather(*(self._examined(service, environment, url) for environment, url in places))
+        served = {environment for (environment, _), each in zip(places, found, strict=True) if isinstance(each, Finding) and each.ok}
+        return [
+            each.finding(is_served=environment in served) if isinstance(each, _Idle) else each
+            for (environment, _), each in zip(places, found, strict=True)
+        ]
 
-    async def _examined(self, service: Service, environment: str, url: str) -> Finding:
+    async def _examined(self, service: Service, environment: str, url: str) -> Finding | _Idle:
         subject, label, queries = f"{environment} {url}", commit_label(service), self._queries[service.name]
         try:
             body = await self._fetch(url, PATIENCE)
             values = await asyncio.to_thread(read, body.decode("utf-8", "replace"), queries, label)
         except IntegrationError as error:
+            if error.status in _NOBODY_THERE:
+                return _Idle(subject, error.status)
             return Finding(subject, ok=False, sentence=str(error), remedy="Correct the address: it has to answer with Prometheus text.")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             remedy = "Look whether the service runs there and this machine may reach it; correct targets.endpoints."
@@ -159,6 +170,24 @@ class ScrapeMetrics:
         reach = 3 * every  # growth needs the scrapes on both sides of a window's edge, and one may have been missed
         samples = await self._samples.between(service.name, environment.name, window.start - reach, window.end + reach)
         return observe(samples, self._queries[service.name], window, cohort, every)
+
+
+@dataclass(frozen=True, slots=True)
+class _Idle:
+    """An endpoint that is there and that nothing serves: the idle slot of two, or a service that is down."""
+
+    subject: str
+    status: int
+
+    def finding(self, *, is_served: bool) -> Finding:
+        """Judge it by whether another endpoint of its environment answers."""
+        says = f"answers {self.status}: nothing serves there now."
+        if is_served:
+            return Finding(
+                self.subject, ok=True, sentence=f"{says} Another endpoint of the environment answers, so it may be an idle slot."
+            )
+        remedy = "Look whether the service runs there; no endpoint of the environment answers."
+        return Finding(self.subject, ok=False, sentence=says, remedy=remedy)
 
 
 def lacking(subject: str, values: Counters, queries: Sequence[Query], label: str) -> Finding:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
@@ -11,11 +12,13 @@ from typing import TYPE_CHECKING, Any
 from aiohttp import WSMsgType, web
 
 from bot.sandbox.workspace.delivery import COMMANDS, Outcome
-from bot.sandbox.workspace.state import COLOURS, Json
+from bot.sandbox.workspace.state import COLOURS, Json, State
 
 if TYPE_CHECKING:
     from bot.sandbox.workspace.server import Workspace
 
+BOT_NAME = "gonogo"
+"""What the manifest calls the bot user."""
 LOCAL = ("127.0.0.1", "localhost", "[::1]")
 
 
@@ -107,6 +110,14 @@ def _filled(element: Json) -> bool:
     return any(element.get(key) for key in ("value", "selected_option", "selected_user", "selected_options"))
 
 
+def mentioning(text: str, state: State) -> str:
+    """Make the names that were typed behind an @ mentions, as Slack's own editor does; the bot is called by either of its names."""
+    names = {user.name: user.id for user in state.users.values()} | {BOT_NAME: state.bot}
+    for name in sorted(names, key=len, reverse=True):
+        text = re.sub(rf"(?<![<\w])@{re.escape(name)}(?!\w)", f"<@{names[name]}>", text, flags=re.IGNORECASE)
+    return text
+
+
 def routes(workspace: Workspace) -> list[web.RouteDef]:
     """Give the control routes."""
     doors = _Doors(workspace)
@@ -194,10 +205,14 @@ class _Doors:
 
     async def message(self, request: web.Request) -> web.Response:
         body = await self._body(request, "channel")
-        message: Json = {"user": body["user"], "text": str(body.get("text", ""))[:4000], "blocks": []}
+        message: Json = {"user": body["user"], "text": mentioning(str(body.get("text", ""))[:4000], self._state), "blocks": []}
         if body.get("thread_ts"):
             message["thread_ts"] = body["thread_ts"]
-        return web.json_response(self._state.post(self._state.channels[body["channel"]], message))
+        posted = self._state.post(self._state.channels[body["channel"]], message)
+        if f"<@{self._state.bot}>" in message["text"]:
+            said: Json = {key: posted[key] for key in ("user", "text", "ts", "thread_ts") if key in posted}
+            await self._workspace.delivery.event({"type": "app_mention", **said, "channel": body["channel"]})
+        return web.json_response(posted)
 
     async def action(self, request: web.Request) -> web.Response:
         body = await self._body(request)

@@ -168,6 +168,15 @@ async def test_the_doctor_sees_the_repository_whose_stages_run_and_the_pipeline(
     assert [(finding.subject, finding.ok) for finding in found] == [("repository", True), ("stages", None), ("pipeline", True)]
 
 
+@pytest.mark.case("adoption-11")
+async def test_the_remedy_for_stages_of_the_bots_own_user_can_be_followed(local: LocalLab) -> None:
+    local.commit("first")
+    stages = next(finding for finding in await local.ci.examine() if finding.subject == "stages")
+    is_root = os.geteuid() == 0
+    assert stages.remedy.startswith("Set the option user" if is_root else "Run the bot as root with the option user")
+    assert ("because it is root" in stages.sentence) is is_root
+
+
 def test_the_embedded_ci_takes_no_webhooks(local: LocalLab) -> None:
     with pytest.raises(IntegrationError, match="no webhooks"):
         local.ci.parse_webhook({}, b"{}")

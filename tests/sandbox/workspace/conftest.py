@@ -121,6 +121,7 @@ def _listen(tiny: TinyBot, client: AsyncWebClient) -> None:
         else:
             await ack()
 
+    @tiny.app.event("app_mention")
     @tiny.app.event("app_home_opened")
     async def opened(body: dict[str, Any]) -> None:
         tiny.heard.append(body)

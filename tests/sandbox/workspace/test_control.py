@@ -62,6 +62,25 @@ async def test_a_message_of_a_person_stands_in_the_channel(slack: Workspace, ses
     assert slack.message("hello") is not None
 
 
+@pytest.mark.parametrize("typed", ["@Go/No-Go what is up?", "hello @gonogo", "@GONOGO, help", "<@UGONOGO> hm"])
+async def test_a_mention_of_the_bot_reaches_it(slack: Workspace, bot: TinyBot, session: aiohttp.ClientSession, typed: str) -> None:
+    said = {"user": ANA, "channel": CHANNEL, "text": typed}
+    async with session.post(f"{slack.url}/sandbox/message", json=said) as answer:
+        posted = await answer.json()
+    assert "<@UGONOGO>" in posted["text"]
+    heard = bot.heard[-1]["event"]
+    assert (heard["type"], heard["user"], heard["channel"], heard["text"]) == ("app_mention", ANA, CHANNEL, posted["text"])
+
+
+@pytest.mark.parametrize("typed", ["hello", "@bo look", "mail to ana@gonogo.example", "@gonogoer"])
+async def test_what_mentions_somebody_else_does_not_reach_the_bot(
+    slack: Workspace, bot: TinyBot, session: aiohttp.ClientSession, typed: str
+) -> None:
+    async with session.post(f"{slack.url}/sandbox/message", json={"user": ANA, "channel": CHANNEL, "text": typed}) as answer:
+        assert answer.status == 200
+    assert bot.heard == []
+
+
 @pytest.mark.parametrize("headers", [{"Host": "gonogo.example.com"}, {"Origin": "https://example.com"}, {"Origin": "null"}])
 async def test_pages_of_other_places_are_refused(slack: Workspace, session: aiohttp.ClientSession, headers: dict[str, str]) -> None:
     async with session.get(f"{slack.url}/sandbox/state", params={"user": ANA}, headers=headers) as answer:

@@ -81,6 +81,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("requested_at", UtcDateTime(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
+        sa.Column("ended_by", sa.String(), nullable=True),
         sa.Column("channel", sa.String(), nullable=False),
         sa.Column("base_commit", sa.String(), nullable=False),
         sa.Column("base_version", sa.String(), nullable=False),
