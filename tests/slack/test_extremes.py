@@ -104,7 +104,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
     return {
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
-        "deployments": [{**past, "landed_at": AT, "changes": changes, "snapshot": snapshot}] * times,
+        "deployments": [{**past, "unclear": text, "landed_at": AT, "changes": changes, "snapshot": snapshot}] * times,
         "verified_at": AT, "brings_back": times, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
         "became": text, "held": text, "live_in": [{"environment": text, "deployment": text, "lead": "T1/UBO"}] * times,
         "lifted": times > 2,

@@ -55,7 +55,7 @@ def test_the_home_says_how_what_is_live_does(verdict: str, says: str) -> None:
 
 @pytest.mark.case("structure-2")
 @pytest.mark.parametrize(
-    ("note", "because"), [("not today", " · because not today"), ("<@UEVIL> agreed", " · because &lt;@UEVIL&gt; agreed"), ("", "")]
+    ("note", "because"), [("not today", " because not today"), ("<@UEVIL> agreed", " because &lt;@UEVIL&gt; agreed"), ("", "")]
 )
 def test_who_ended_it_is_known_by_a_field_and_never_read_out_of_a_note(note: str, because: str) -> None:
     past = {**PAST, "kind": "forward", "state": "rejected", "undone_by": "", "ended_by": "T1/UCY", "undoes": "", "reason": "", "note": note}
@@ -106,7 +106,7 @@ def test_where_no_metric_is_configured_nothing_is_said_to_be_missing() -> None:
     assert "(storefront-42) · no metric judges it" in say("answers/status", {"service": "", "rows": [row]})
     drawn = speech.message(Message("k", "summary", {**SUMMARY, "snapshot": none}, "storefront-42"), WORDS)
     assert drawn.text.endswith("verified, no metric judges it")
-    morning = {"deployments": [{**SUMMARY, "state": "verified", "snapshot": none}], "rolled_back": 0, "at": AT}
+    morning = {"deployments": [{**SUMMARY, "state": "verified", "snapshot": none}], "rolled_back": 0, "doubts": [], "at": AT}
     assert "NO DATA" not in say("messages/morning_summary", morning)
 
 
