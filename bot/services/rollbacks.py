@@ -101,12 +101,21 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
         locks = house.of(deployment)[1].lock_after_rollback and not await _has_own_lock(reader, deployment)
         doubt = await unclear(reader, deployment.service, deployment.environment)
+        live = await reader.live(deployment.service, deployment.environment)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
     names = {"version": called(*here, beside=[there]), "target": called(*there, beside=[here])}
     button = Offer(Action.ROLL_BACK, f"Roll back to {names['target']}", deployment.id, carries=carries)
-    facts = {**facts_of(deployment), **facts_of_offer(offer), **names, "locks": locks, "reason": command.reason, "unclear": doubt}
+    facts = {
+        **facts_of(deployment),
+        **facts_of_offer(offer),
+        **names,
+        "locks": locks,
+        "reason": command.reason,
+        "unclear": doubt,
+        "recorded": live.version if live else "",
+    }
     return await act(house, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,))))
 
 

@@ -46,7 +46,7 @@ async def test_the_typed_rollback_says_it_before_it_offers_anything(swift: Team)
     await restored(swift)
     said = await swift.says("bo", RollBack("shop", "production", reason="y"))
     assert said.startswith(f"*It is unclear what runs* in shop production: {WHY}")
-    assert "v2 is what was recorded last; rolling back puts v1 there whatever runs." in said
+    assert "Recorded last: v2. Rolling back puts v1 there whatever runs." in said
 
 
 async def test_what_was_rolled_back_to_is_not_live_again_then(swift: Team) -> None:
