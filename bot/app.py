@@ -296,6 +296,9 @@ class _Rooms:
         async def audit_holds() -> str:
             return watch.problem
 
+        async def own_words() -> str:
+            return self.words.problem
+
         async def wake(provider: str, hint: RunHint) -> bool:
             return await notices.wake(house.store, house.catalog, hint, provider=provider, forget=answers.forget)
 
@@ -305,7 +308,7 @@ class _Rooms:
             health_routes(
                 checks,
                 alive={"engine": engine_works},
-                worrying={"audit log": audit_holds, "blocked runs": blocked, "database": condition.damage},
+                worrying={"audit log": audit_holds, "blocked runs": blocked, "database": condition.damage, "templates": own_words},
             )
         )
         application.add_routes([metrics_route(figures, condition.workload), ci_route(lambda name: _of_name(house, name), wake, figures)])

@@ -16,6 +16,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import structlog
 from jinja2 import BaseLoader, ChoiceLoader, FileSystemLoader, PackageLoader, StrictUndefined, TemplateSyntaxError, Undefined, pass_context
 from jinja2.meta import find_referenced_templates
 from jinja2.runtime import Context
@@ -24,6 +25,8 @@ from markupsafe import Markup
 
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import GONOGO, Person
+
+log = structlog.get_logger(__name__)
 
 LONGEST = 300
 """A printed value is cut here."""
@@ -298,12 +301,36 @@ class Words:
         self._folder = folder
         self._environment = _environment(folder)
         self._now = now
+        self._unusable: dict[str, str] = {}
+
+    @property
+    def problem(self) -> str:
+        """Say which of the team's templates could not be filled and stand back behind ours; empty when none does."""
+        return "; ".join(f"{name}.md.j2 of GONOGO_TEMPLATES: {why}. Ours is used." for name, why in sorted(self._unusable.items()))
 
     def text(self, template: str, facts: Mapping[str, Any]) -> str:
-        """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its ends and never two together."""
-        filled = self._environment.get_template(f"{template}.md.j2").render({"now": self._now(), **facts})
-        lines = [line.rstrip() for line in str(filled).strip().split("\n")]
+        """Fill ``templates/slack/TEMPLATE.md.j2``: mrkdwn, no empty lines at its ends and never two together.
+
+        A team's template that fails keeps no message back: ours takes its place.
+        """
+        filled = self._filled(template, {"now": self._now(), **facts})
+        lines = [line.rstrip() for line in filled.strip().split("\n")]
         return "\n".join(line for at, line in enumerate(lines) if line or (at and lines[at - 1]))
+
+    def _filled(self, template: str, facts: Mapping[str, Any]) -> str:
+        name = f"{template}.md.j2"
+        if self._folder is None:
+            return self._environment.get_template(name).render(facts)
+        try:
+            filled = self._environment.get_template(name).render(facts)
+        except Exception as error:  # noqa: BLE001 - it may do anything, and the message has to be said
+            why = f"{type(error).__name__}: {plain(error)}"
+            if self._unusable.get(template) != why:
+                log.warning("a template of the team's own cannot be filled; ours is used", template=name, why=why)
+            self._unusable[template] = why
+            return _environment(None).get_template(name).render(facts)
+        self._unusable.pop(template, None)
+        return filled
 
     def line(self, template: str, facts: Mapping[str, Any]) -> str:
         """Fill a template that makes one line; line breaks in it are only for whoever writes the template."""

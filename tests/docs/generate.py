@@ -274,8 +274,10 @@ changes: a gate that a later version of Go/No-Go brings is off until a team turn
 
 TEMPLATES_INTRODUCTION = """\
 Words live in `templates/slack`, shape in `bot/slack`. To change a message, put a file of the same name and folder
-into a folder of your own and name it in `GONOGO_TEMPLATES`. Every printed value is escaped; only filters such as
-`mention`, `link` and `when` make markup, and a missing value is an error at once. Templates run in Jinja2's immutable
+into a folder of your own and name it in `GONOGO_TEMPLATES`. One that cannot be read is refused at the start and by check-config;
+one that cannot be filled (a fact that does not exist) keeps no message back: ours is used, the log says so, and `/readyz` names
+it. Every printed value is escaped; only filters such as `mention`, `link` and `when` make markup, and a missing value is an
+error at once. Templates run in Jinja2's immutable
 sandbox.
 
 *deployment* stands for `id`, `service`, `environment`, `version`, `lead` and `requested_by`.

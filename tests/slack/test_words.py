@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 from jinja2 import UndefinedError
-from jinja2.exceptions import SecurityError, TemplateAssertionError
 
 from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
@@ -501,26 +500,39 @@ def test_what_is_missing_is_an_error_and_never_an_empty_word() -> None:
 
 def own(folder: Path, text: str) -> Words:
     (folder / "answers").mkdir()
-    (folder / "answers" / "duplicate.md.j2").write_text(text)
+    (folder / "answers" / "refusal.md.j2").write_text(text)
     return Words(folder, now=lambda: NOW)
 
 
 def test_a_team_can_say_it_in_its_own_words(tmp_path: Path) -> None:
-    words = own(tmp_path, "Schon geschehen: {{ what }}")
-    assert words.text("answers/duplicate", {"what": "<!channel>"}) == "Schon geschehen: &lt;!channel&gt;"
-    assert words.text("answers/refusal", {"sentence": "No."}) == "No."
+    words = own(tmp_path, "Leider nein: {{ sentence }}")
+    assert words.text("answers/refusal", {"sentence": "<!channel>"}) == "Leider nein: &lt;!channel&gt;"
+    assert words.text("answers/locks", {"locks": []}) == WORDS.text("answers/locks", {"locks": []})
+    assert words.problem == ""
 
 
-@pytest.mark.parametrize("escape", ["{{ what | safe }}", "{{ what | e }}", "{{ what | tojson }}"])
+@pytest.mark.parametrize("escape", ["{{ sentence | safe }}", "{{ sentence | e }}", "{{ sentence | tojson }}"])
 def test_no_template_can_leave_the_escaping(tmp_path: Path, escape: str) -> None:
-    with pytest.raises(TemplateAssertionError):
-        own(tmp_path, escape).text("answers/duplicate", {"what": "<!channel>"})
+    words = own(tmp_path, escape)
+    assert words.text("answers/refusal", {"sentence": "<!channel>"}) == "&lt;!channel&gt;"
+    assert words.problem.startswith("answers/refusal.md.j2 of GONOGO_TEMPLATES: TemplateAssertionError: ")
 
 
 @pytest.mark.parametrize("attack", ["{{ ''.__class__.__mro__ }}", "{{ facts.clear() }}", "{{ facts.__init__.__globals__ }}"])
 def test_templates_run_in_the_sandbox(tmp_path: Path, attack: str) -> None:
-    with pytest.raises((SecurityError, UndefinedError)):
-        own(tmp_path, attack).text("answers/duplicate", {"facts": {"a": 1}})
+    words = own(tmp_path, attack)
+    assert words.text("answers/refusal", {"facts": {"a": 1}, "sentence": "No."}) == "No."
+    assert "SecurityError" in words.problem or "UndefinedError" in words.problem
+
+
+@pytest.mark.case("adoption-8")
+def test_a_template_of_the_teams_own_that_cannot_be_filled_keeps_no_message_back(tmp_path: Path) -> None:
+    words = own(tmp_path, "{{ facts.sentnce.upper() }}")
+    words.examine()
+    assert words.text("answers/refusal", {"facts": {}, "sentence": "No."}) == "No."
+    assert words.problem.endswith("has no attribute 'sentnce'. Ours is used.")
+    assert words.text("answers/refusal", {"facts": {"sentnce": "no"}, "sentence": "No."}) == "NO"
+    assert words.problem == ""
 
 
 # Filters --------------------------------------------------------------------------------------------------------------------------------
