@@ -221,7 +221,7 @@ def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirme
     if confirmed is None:
         sentence = f"going back to {offer.version} leaves {behind} behind; it takes the migration's own plan, which nobody has confirmed"
         return Gate(GateKind.ROLLBACK, title, GateState.OPEN, sentence, need, who=who, plan=offer.plan)
-    sentence = f"no button goes back over {behind}; its own plan is confirmed: {confirmed.reason}"
+    sentence = f"going back over {behind} takes its own plan, confirmed: {confirmed.reason}"
     return Gate(
         GateKind.ROLLBACK, title, GateState.GREEN, sentence, need, who=who, by=confirmed.by, at=confirmed.at, plan=offer.plan
     )  # fmt: skip

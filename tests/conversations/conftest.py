@@ -49,6 +49,7 @@ services:
     ci: {ci}
     metrics: {{provider: scrape, every: 1s, commit_label: commit}}
     on_call: {{provider: rota, schedule: storefront}}
+    migrations: [migrations/]
     watch:
       - key: errors
         title: errors

@@ -143,7 +143,7 @@ def test_a_way_back_over_migrations_waits_for_a_word_and_is_never_called_a_rollb
     assert "leaves migrations/7.sql and 1 more behind" in asked.sentence
     given = plan_gate(PLAN, Need.REQUIRED, who="release_manager", confirmed=Confirmed(BO, NOW, "expand only"))
     assert (given.state, given.by, given.at) == (GateState.GREEN, BO, NOW)
-    assert given.sentence == "no button goes back over migrations/7.sql and 1 more; its own plan is confirmed: expand only"
+    assert given.sentence == "going back over migrations/7.sql and 1 more takes its own plan, confirmed: expand only"
     assert "ready" not in asked.title + given.title
 
 

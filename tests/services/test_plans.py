@@ -40,7 +40,7 @@ async def test_a_version_that_adds_a_migration_goes_to_production_once_somebody_
         await team.passes()
         assert (await team.deployment(v2)).state is State.AWAITING_APPROVAL
         card = await team.shown(v2)
-        assert "No rollback by button: no button goes back over migrations/7.sql; its own plan is confirmed: the column is nullable" in card
+        assert "No rollback by button: going back over migrations/7.sql takes its own plan, confirmed: the column is nullable" in card
         assert "confirms the way back" in (await team.said("plan_confirmed"))[0]
         await team.says("bo", Approve(v2))
         await team.passes(MINUTE)
