@@ -183,7 +183,7 @@ class _Rooms:
             still_true=lambda message: timely.still_true(house, message),
             ended=lambda message: endings.ended(house, message),
         )
-        answers = SharedAnswers(self.clock)
+        answers = SharedAnswers(self.clock, lambda commit: self.beside.do(self._tests_changed(house, commit)))
         stack.push_async_callback(answers.close)
         providers = await self._providers(stack, answers, wake=lambda run: self.beside.do(self._has_changed(house, run)))
         house = House(catalog, store, self.clock, providers, people, announcer, pace_of(self.settings))
@@ -232,6 +232,10 @@ class _Rooms:
         carried_out = await self.database.runs.get(run)
         is_test = carried_out is not None and carried_out.request.action == TEST
         await notices.wake(house.store, house.catalog, RunHint(run, commit=carried_out.request.commit if carried_out and is_test else ""))
+
+    async def _tests_changed(self, house: House, commit: str) -> None:
+        """Wake whoever waits with a commit of whose tests a vendor says something else than before: no two cards say different things."""
+        await notices.wake(house.store, house.catalog, RunHint("", commit=commit))
 
     async def _providers(self, stack: AsyncExitStack, answers: SharedAnswers, *, wake: Callable[[str], None]) -> dict[str, Providers]:
         providers = replace(self.workshop, wake=wake, hosts=Hosts(observer=self.figures)).providers()

@@ -73,10 +73,13 @@ class CIRun:
     finished_at: datetime | None = None
     sentence: str = ""
     """Why it failed, or what it is doing, for a person."""
+    unread: str = ""
+    """Which evidence it was to leave and that could not be read, and why; then a run that succeeded has proved nothing."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", plain.link(self.url))
         object.__setattr__(self, "sentence", plain.line(self.sentence))
+        object.__setattr__(self, "unread", plain.line(self.unread))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +137,7 @@ class QualityState(StrEnum):
     RED = "red"
     RUNNING = "running"
     NONE = "none"  # no tests have run: never green
+    UNKNOWN = "unknown"  # they ended well, and what they were to leave as evidence cannot be read: never green
 
 
 class Question(StrEnum):
@@ -163,10 +167,19 @@ class Quality:
     """The correlation id of a ``test`` run that a deployment may start (``CIProvider.start``), where nobody else would start the tests."""
     as_of: datetime | None = None
     """When the provider said so, where that is a while ago."""
+    since: datetime | None = None
+    """Since when they run, where that is known."""
+    has_run: bool = False
+    """In the state NONE: whether there was a run, which said nothing, so that it can be run again."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "sentence", plain.line(self.sentence))
         object.__setattr__(self, "url", plain.link(self.url))
+
+    @property
+    def is_repeatable(self) -> bool:
+        """Tell whether there is something that could be run again, and that would be asked for in vain while it runs or is green."""
+        return self.state in {QualityState.RED, QualityState.UNKNOWN} or (self.state is QualityState.NONE and self.has_run)
 
 
 @dataclass(frozen=True, slots=True)

@@ -115,8 +115,13 @@ class Confirmed:
     reason: str
 
 
-def quality_gate(state: str, sentence: str, url: str, need: Need, *, startable: str = "") -> Gate:
-    """Judge a commit's tests; only a provider that says ``green`` makes it green."""
+def quality_gate(
+    state: str, sentence: str, url: str, need: Need, *, startable: str = "", again: bool = False, since: datetime | None = None
+) -> Gate:
+    """Judge a commit's tests; only a provider that says ``green`` makes it green.
+
+    ``again`` tells whether there was a run that can be run again, ``since`` when they began.
+    """
     verdict = {"green": GateState.GREEN, "red": GateState.OPEN, "running": GateState.OPEN, "none": GateState.OPEN}
     return Gate(
         GateKind.TESTS,
@@ -125,8 +130,9 @@ def quality_gate(state: str, sentence: str, url: str, need: Need, *, startable: 
         sentence,
         need,
         url=url,
-        again=state in {"red", "none"},
+        again=again,
         startable=startable,
+        at=since,
     )
 
 

@@ -150,7 +150,7 @@ async def _tests(_house: House, _reader: Reader, deployment: Deployment, facts: 
     if facts.quality is None or facts.commit != deployment.commit:
         return unknown_gate(GateKind.TESTS, "not asked yet", need)
     said = facts.quality
-    gate = quality_gate(said.state, said.sentence, said.url, need, startable=said.startable)
+    gate = quality_gate(said.state, said.sentence, said.url, need, startable=said.startable, again=said.is_repeatable, since=said.since)
     return replace(gate, as_of=said.as_of)
 
 

@@ -120,8 +120,10 @@ def _always(_value: object) -> bool:
 class SharedAnswers:
     """The shared answers, by provider and question."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, tests_changed: Callable[[str], None] = lambda _commit: None) -> None:
+        """``tests_changed`` is told of a commit of whose tests something else is said than before: whoever waits with it looks again."""
         self._clock = clock
+        self.on_tests_changed = tests_changed
         self._told: dict[Key, Told] = {}
         self._asking: dict[Key, asyncio.Task[Told]] = {}
         self._lines: dict[str, _Line] = {}
@@ -202,6 +204,8 @@ class SharedAnswers:
             self._told.clear()
             self._turns.clear()
         self._told[key] = told
+        if key[1] == Question.TESTS and before is not None and told.value != before.value:
+            self.on_tests_changed(key[-1])
 
 
 async def _learn(question: Callable[[], Awaitable[T]], is_settled: Callable[[T], bool], now: datetime) -> Told:

@@ -12,7 +12,7 @@ import shutil
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,7 @@ from handlers.slack.buttons import AT_ONCE
 COMMITS = {"v1": "a" * 40, "v2": "b" * 40, "v3": "c" * 40}
 PEOPLE = {name: Person("T1", f"U{name.upper()}") for name in ("ana", "bo", "cy", "di")}
 MINUTE = timedelta(minutes=1)
+BEGAN = datetime(2026, 11, 21, 1, 59, tzinfo=UTC)
 GOOD = Observed(2, 1000, requests=1000)
 BAD = Observed(60, 1000, requests=1000)
 
@@ -157,6 +158,10 @@ class ToldCI:
     deaf: bool = False
     """Whether it takes a request to stop and goes on all the same."""
     tested_again: list[str] = field(default_factory=list)
+    has_run: bool = False
+    """Whether there was a test run, which said nothing."""
+    once_started: QualityState | None = None
+    """What is said of the tests once they were started."""
     startable: bool = False
     """Whether its tests have not run and only we start them."""
     meanwhile: Callable[[], Awaitable[None]] | None = None
@@ -199,7 +204,10 @@ class ToldCI:
         self._answers()
         mine = unmarked(f"test:{commit}")
         startable = f"test:{commit}" if self.startable and mine not in self.runs else ""
-        return Quality(self.quality_state, f"212 tests of {commit[:7]}", "https://ci.example.com/7", startable)
+        state = self.once_started if self.once_started and mine in self.runs else self.quality_state
+        since = BEGAN if state is QualityState.RUNNING else None
+        url = "https://ci.example.com/7"
+        return Quality(state, f"212 tests of {commit[:7]}", url, startable, since=since, has_run=self.has_run)
 
     async def test_again(self, commit: str) -> CIRun:
         self._answers()

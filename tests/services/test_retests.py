@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -27,6 +28,30 @@ async def test_red_tests_are_run_again_by_whoever_may_deploy_and_the_newest_run_
     assert "retest" in await team.audited(v2)
     team.ci.quality_state = QualityState.GREEN
     await team.passes(timedelta(minutes=2))
+    assert Action.RETEST not in (await team.card(v2)).actions
+
+
+@pytest.mark.parametrize("has_run", [False, True])
+async def test_tests_that_never_ran_are_not_run_again_and_those_that_were_stopped_are(team: Team, has_run: bool) -> None:
+    team.ci.quality_state, team.ci.has_run = QualityState.NONE, has_run
+    v2 = await team.asks_for_v2()
+    await team.passes(timedelta(minutes=2))
+    assert (Action.RETEST in (await team.card(v2)).actions) is has_run
+
+
+async def test_tests_that_left_nothing_to_read_are_unknown_and_can_be_run_again(team: Team) -> None:
+    team.ci.quality_state = QualityState.UNKNOWN
+    v2 = await team.asks_for_v2()
+    await team.passes(timedelta(minutes=2))
+    assert re.search(r"\? [^ ]*tests green>: 212 tests", await team.shown(v2))
+    assert Action.RETEST in (await team.card(v2)).actions
+
+
+async def test_tests_that_a_deployment_has_started_are_said_to_run_and_since_when(team: Team) -> None:
+    team.ci.startable, team.ci.quality_state, team.ci.once_started = True, QualityState.NONE, QualityState.RUNNING
+    v2 = await team.asks_for_v2()
+    shown = await team.shown(v2)
+    assert "212 tests of bbbbbbb · it began " in shown
     assert Action.RETEST not in (await team.card(v2)).actions
 
 

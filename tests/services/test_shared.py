@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import pytest
 
-from bot.domain.commands import Retest
+from bot.domain.commands import Check, Retest
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError, NotAskedYet
 from bot.engine.simulated import VirtualClock
@@ -271,6 +271,41 @@ async def test_a_notice_about_a_commit_wakes_whoever_waits_with_it(team: Team) -
     assert await said_of_tests(team) == "green"
     nobodys = replace(hint, commit=COMMITS["v3"])
     assert not await notices.wake(team.house.store, team.house.catalog, nobodys, provider="scripted", forget=answers.forget)
+
+
+async def test_what_one_hears_anew_of_a_commits_tests_is_told_to_all_that_wait_with_it() -> None:
+    told: list[str] = []
+    clock, vendor = VirtualClock(), Vendor()
+    answers = SharedAnswers(clock, told.append)
+    for says in ("running", "running", "green", "green"):
+        vendor.says = says
+        await answers.ask(C1, vendor.answer, is_settled=lambda _: False)
+        clock.advance(20 * SECOND)
+    assert told == ["c1"]
+    vendor.says = "a shift"
+    for _ in range(2):
+        await answers.ask(("rota", "shift", "shop", ""), vendor.answer, is_settled=lambda _: False)
+        vendor.says = "another"
+        clock.advance(20 * SECOND)
+    assert told == ["c1"]
+
+
+async def test_two_cards_of_one_commit_do_not_contradict_each_other(team: Team) -> None:
+    answers = with_shared_answers(team)
+    woken: list[str] = []
+    answers.on_tests_changed = woken.append
+    v2 = await team.asks_for_v2()
+    team.ci.quality_state = QualityState.RUNNING
+    answers.forget(COMMITS["v2"])
+    await team.passes(20 * MINUTE)
+    team.ci.quality_state = QualityState.GREEN
+    woken.clear()
+    team.engine.clock.advance(6 * SECOND)
+    await team.says("ana", Check("shop", "production", "v2"))  # somebody else hears it first
+    assert woken == [COMMITS["v2"]]
+    await notices.wake(team.house.store, team.house.catalog, RunHint("", commit=COMMITS["v2"]))
+    await team.passes()
+    assert await said_of_tests(team) == "green", v2
 
 
 @pytest.mark.case("reliability-4")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from xml.etree import ElementTree as ET
 
@@ -19,16 +20,25 @@ class _RefusedError(Exception):
     """A report that is not read; the text says why."""
 
 
-async def summarise(tree: Path, report: str) -> str:
-    """Say how many tests passed and which failed, or why the report is not read; empty when there is none."""
+@dataclass(frozen=True, slots=True)
+class Report:
+    """What a report says in one sentence; of one that could not be read, why."""
+
+    sentence: str
+    was_read: bool = True
+
+
+async def summarise(tree: Path, report: str) -> Report:
+    """Say how many tests passed and which failed, or why the report is not read."""
     try:
-        return _sentence(await beside(JUNIT, _read, tree, report))
+        return Report(_sentence(await beside(JUNIT, _read, tree, report)))
     except FileNotFoundError:
-        return ""
+        why = "it is not there."
     except (_RefusedError, Unreadable) as refused:
-        return f"the report {plain.line(report, 100)} was not read: {refused}"
+        why = str(refused)
     except OSError as error:
-        return f"the report {plain.line(report, 100)} was not read: {error.strerror}"
+        why = error.strerror or type(error).__name__
+    return Report(f"the report {plain.line(report, 100)} was not read: {why}", was_read=False)
 
 
 def _read(tree: Path, report: str) -> ET.Element:

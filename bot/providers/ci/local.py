@@ -137,7 +137,7 @@ class LocalCI:
         if TEST not in (await self._pipeline(commit)).pipelines:
             return Quality(QualityState.NONE, f"{pipeline.FILE} has no tests; add pipelines.test")
         if tried and tried[-1].state is not RunState.LOST:
-            return Quality(QualityState.NONE, "the tests were stopped before they said anything; ask for them again")
+            return Quality(QualityState.NONE, "the tests were stopped before they said anything; ask for them again", has_run=True)
         why = "the test run was lost" if tried else "its tests have not run"
         return Quality(QualityState.NONE, f"{why}; a deployment that is asked for starts them", startable=_named(commit, len(tried) + 1))
 
@@ -349,6 +349,8 @@ def _named(commit: str, attempt: int) -> str:
 
 
 def _said(run: CIRun) -> Quality:
+    if run.state is RunState.SUCCEEDED and run.unread:
+        return Quality(QualityState.UNKNOWN, run.unread)
     if run.state is RunState.SUCCEEDED:
         return Quality(QualityState.GREEN, run.sentence or "the tests passed")
     return Quality(QualityState.RED, run.sentence or "the tests failed")
@@ -356,8 +358,8 @@ def _said(run: CIRun) -> Quality:
 
 def _under_way(run: CIRun) -> Quality:
     if run.state is not RunState.QUEUED:
-        return Quality(QualityState.RUNNING, "the tests are running")
-    return Quality(QualityState.RUNNING, f"the test run {run.sentence or 'begins'}")
+        return Quality(QualityState.RUNNING, "the tests are running", since=run.started_at)
+    return Quality(QualityState.RUNNING, f"the test run {run.sentence or 'begins'}", since=run.started_at)
 
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@[^/]*:|[^/]{2,}:")

@@ -52,19 +52,21 @@ class Work:
 
     async def go_through(self, specs: tuple[StageSpec, ...], account: Account | None = None) -> None:
         """Run the stages, as the user of an account where one is given. Raises EndedMeanwhileError when it was ended between two."""
-        facts: list[str] = []
+        read: list[str] = []
+        unread: list[str] = []
         for index, spec in enumerate(specs):
             if spec.gate == "manual":
                 await self._wait_at_gate(index)
             done = await self._run_stage(index, spec, account)
-            report = await junit.summarise(self._tree, spec.junit) if spec.junit else ""
-            facts += [report] if report else []
+            report = await junit.summarise(self._tree, spec.junit) if spec.junit else None
+            if report is not None:
+                (read if report.was_read else unread).append(report.sentence)
             why = _why_failed(spec, done, report)
-            await self._stage(index, RunState.FAILED if why else RunState.SUCCEEDED, why or report)
+            await self._stage(index, RunState.FAILED if why else RunState.SUCCEEDED, why or (report.sentence if report else ""))
             if why and not spec.allow_failure:
                 await self.end(RunState.FAILED, why)
                 return
-        await self.end(RunState.SUCCEEDED, ", ".join(facts))
+        await self.end(RunState.SUCCEEDED, ", ".join(read + unread), unread=", ".join(unread))
 
     async def _wait_at_gate(self, index: int) -> None:
         run = self._run.run.id
@@ -113,9 +115,9 @@ class Work:
         whole = RunState.WAITING if state is RunState.WAITING else RunState.RUNNING
         await self._save(replace(self._run.run, state=whole, stages=tuple(stages)))
 
-    async def end(self, state: RunState, sentence: str) -> None:
+    async def end(self, state: RunState, sentence: str, *, unread: str = "") -> None:
         """Close the run; stages that were not reached are skipped. One that has ended already stays as it is."""
-        self._run = replace(self._run, run=ended(self._run.run, state, self._keeper.now(), sentence))
+        self._run = replace(self._run, run=replace(ended(self._run.run, state, self._keeper.now(), sentence), unread=unread))
         await self._keeper.save(self._run)
 
     async def _save(self, run: CIRun) -> None:
@@ -138,10 +140,11 @@ def _closed(stage: Stage, state: RunState, now: datetime) -> Stage:
     return replace(stage, state=state, finished_at=now)
 
 
-def _why_failed(spec: StageSpec, done: Ended, report: str) -> str:
+def _why_failed(spec: StageSpec, done: Ended, report: junit.Report | None) -> str:
     if done.timed_out:
         return f"{spec.name} took longer than {spec.timeout:g} s"
     if done.code == 0:
         return ""
     said = plain.line(done.tail.rpartition("\n")[2], 200)
-    return f"{spec.name} failed: {report or said or f'exit code {done.code}'}"
+    read = report.sentence if report and report.was_read else ""
+    return f"{spec.name} failed: {read or said or f'exit code {done.code}'}"

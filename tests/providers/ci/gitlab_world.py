@@ -69,6 +69,8 @@ class Pipeline:
     name: str | None = None
     jobs: list[Job] = field(default_factory=list)
     tests: dict[str, int] | None = None
+    unread: str = ""
+    """The job whose test report GitLab could not parse."""
     status_is: str = ""
     """Overrides the state that follows from the jobs."""
     stubborn: bool = False

@@ -86,6 +86,22 @@ class TestFacts:
             gitlab.break_next(fault, path="test_report_summary")
         assert words in (await gitlab.ci.quality(commit)).sentence
 
+    async def test_a_report_that_gitlab_could_not_read_makes_a_pipeline_that_passed_unknown(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        pipeline = next(iter(gitlab.world.pipelines.values()))
+        pipeline.status_is, pipeline.unread = "success", "rspec"
+        said = await gitlab.ci.quality(commit)
+        assert said.state is QualityState.UNKNOWN
+        assert said.sentence.endswith("passed, and GitLab could not read the test report of rspec")
+
+    async def test_a_report_that_is_not_answered_for_now_leaves_the_tests_unknown(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        next(iter(gitlab.world.pipelines.values())).status_is = "success"
+        for _ in range(5):
+            gitlab.break_next("503", path="test_report_summary")
+        with pytest.raises(IntegrationError):
+            await gitlab.ci.quality(commit)
+
     @pytest.mark.case("ci-and-refs-4")
     @pytest.mark.parametrize(("other", "state"), [("success", QualityState.RED), ("failed", QualityState.RED)])
     async def test_the_pipeline_of_a_tag_does_not_replace_that_of_a_branch(

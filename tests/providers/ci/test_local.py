@@ -15,7 +15,7 @@ import pytest
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunState, StartRequest
 from bot.providers.ci import process
-from bot.providers.ci.junit import summarise
+from bot.providers.ci.junit import Report, summarise
 from bot.providers.ci.local import LocalCI
 from bot.providers.ci.pipeline import parse
 
@@ -209,18 +209,45 @@ CASES = '<testsuite><testcase name="a"/><testcase name="b"><skipped/></testcase>
 
 
 @pytest.mark.parametrize(
-    ("report", "sentence"),
+    ("report", "sentence", "was_read"),
     [
-        (CASES.format(""), "1 passed, 1 skipped"),
-        (CASES.format('<testcase name="c"><failure/></testcase><testcase name="d"><error/></testcase>'), "1 passed, 2 failed: c, d"),
-        ("<testsuite>", "the report junit.xml was not read: The report is not XML."),
-        ('<!DOCTYPE x [<!ENTITY e "e">]><testsuite/>', "the report junit.xml was not read: The report is not XML without a DOCTYPE."),
+        (CASES.format(""), "1 passed, 1 skipped", True),
+        (CASES.format('<testcase name="c"><failure/></testcase><testcase name="d"><error/></testcase>'), "1 passed, 2 failed: c, d", True),
+        ("<testsuite>", "the report junit.xml was not read: The report is not XML.", False),
+        (
+            '<!DOCTYPE x [<!ENTITY e "e">]><testsuite/>',
+            "the report junit.xml was not read: The report is not XML without a DOCTYPE.",
+            False,
+        ),
     ],
 )
-async def test_a_report_becomes_one_sentence(tmp_path: Path, report: str, sentence: str) -> None:
+async def test_a_report_becomes_one_sentence(tmp_path: Path, report: str, sentence: str, was_read: bool) -> None:
     (tmp_path / "junit.xml").write_text(report)
-    assert await summarise(tmp_path, "junit.xml") == sentence
-    assert await summarise(tmp_path, "missing.xml") == ""
+    assert await summarise(tmp_path, "junit.xml") == Report(sentence, was_read=was_read)
+    assert await summarise(tmp_path, "missing.xml") == Report("the report missing.xml was not read: it is not there.", was_read=False)
+
+
+LEAVES = {
+    "nothing": "true", "a pipe": "mkfifo r.xml", "a folder": "mkdir r.xml", "too much": "head -c 40000000 /dev/zero > r.xml",
+    "half of it": "printf '<testsuite><testcase/>' > r.xml", "no XML": "echo well > r.xml", "a link out": "ln -s /etc/hostname r.xml",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("leaves", LEAVES)
+async def test_tests_whose_named_report_cannot_be_read_are_unknown_and_never_green(local: LocalLab, leaves: str) -> None:
+    stage = f'{{name: unit, run: "{LEAVES[leaves]}", junit: r.xml}}'
+    commit = local.commit_file(leaves, f"pipelines:\n  test:\n    stages:\n      - {stage}\n")
+    run = await local.ci.test_again(commit)
+    assert (await ended(local, run)).state is RunState.SUCCEEDED
+    said = await local.ci.quality(commit)
+    assert said.state is QualityState.UNKNOWN
+    assert said.sentence.startswith("the report r.xml was not read: ")
+    assert said.is_repeatable
+
+
+async def test_a_stage_that_fails_before_its_report_says_why_itself(local: LocalLab) -> None:
+    run = await deployed(local, '{name: unit, run: "echo no database; exit 1", junit: r.xml}')
+    assert (await ended(local, run)).sentence == "unit failed: no database"
 
 
 async def test_a_stages_report_is_what_the_run_says(local: LocalLab) -> None:

@@ -313,7 +313,7 @@ async def test_a_report_that_is_no_plain_file_of_the_tree_is_refused_at_once(tmp
     tree = tmp_path / "tree"
     tree.mkdir()
     async with asyncio.timeout(5):
-        said = await summarise(tree, made(tree))
+        said = (await summarise(tree, made(tree))).sentence
     assert said.startswith("the report ")
     assert "was not read: " in said
 
@@ -322,7 +322,7 @@ async def test_a_report_that_is_no_plain_file_of_the_tree_is_refused_at_once(tmp
 async def test_a_report_in_a_folder_of_the_tree_is_read(tmp_path: Path) -> None:
     (tmp_path / "a" / "a").mkdir(parents=True)
     (tmp_path / "a" / "a" / "a").write_text(ONE)
-    assert await summarise(tmp_path, "a/a/a") == "1 passed"
+    assert (await summarise(tmp_path, "a/a/a")).sentence == "1 passed"
 
 
 @pytest.mark.case("trust-11")

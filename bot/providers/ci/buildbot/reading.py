@@ -197,12 +197,12 @@ def quality_of(builder: str, build: Mapping[str, Any], url: str) -> Quality:
     """Tell what a build of the tests says about its commit."""
     said = " ".join(str(build.get("state_string") or "").split())
     if not build.get("complete") or build.get("results") == RETRY:
-        return Quality(QualityState.RUNNING, f"{builder} is testing it", url)
+        return Quality(QualityState.RUNNING, f"{builder} is testing it", url, since=when(build.get("started_at")))
     state = STATES.get(build.get("results", -1), RunState.FAILED)
     if state is RunState.SUCCEEDED:
         return Quality(QualityState.GREEN, f"{builder}: {said}", url)
     if state is RunState.SKIPPED:
-        return Quality(QualityState.NONE, f"{builder} skipped its tests", url)
+        return Quality(QualityState.NONE, f"{builder} skipped its tests", url, has_run=True)
     if state is RunState.CANCELLED:
-        return Quality(QualityState.NONE, f"{builder} was cancelled, so nothing has been tested", url)
+        return Quality(QualityState.NONE, f"{builder} was cancelled, so nothing has been tested", url, has_run=True)
     return Quality(QualityState.RED, f"{builder}: {said}"[:300], url)

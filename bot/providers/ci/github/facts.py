@@ -149,7 +149,8 @@ def statuses(given: Iterable[Mapping[str, Any]]) -> list[Outcome]:
 def quality(weighed: Weighed, outcomes: Iterable[Outcome] = (), *, note: str = "", url: str = "") -> Quality:
     """Put what was weighed into words."""
     beside = f"; {listed(_names(weighed.beside))} failed, which does not count here" if weighed.beside else ""
-    return Quality(weighed.state, _sentence(weighed, list(outcomes)) + beside + note, url)
+    has_run = any(each.said is Said.STOPPED for each in weighed.deciding)
+    return Quality(weighed.state, _sentence(weighed, list(outcomes)) + beside + note, url, has_run=has_run)
 
 
 def _sentence(weighed: Weighed, outcomes: Sequence[Outcome]) -> str:

@@ -131,10 +131,12 @@ class GitLabCI:
         return pipeline.get("source") in _BY_HAND and bool(await self._carries(pipeline))
 
     async def _summary(self, pipeline: str) -> Object | None:
-        """Read the test report's figures; a project may have none, and they only decorate."""
+        """Read the test report's figures; a project may have none, or the token no right. Raises IntegrationError when it may pass."""
         try:
             return await self._project.one("pipelines", pipeline, "test_report_summary")
         except RestError as error:
+            if error.retry:
+                raise
             log.info("no test report", pipeline=pipeline, status=error.status)
             return None
 

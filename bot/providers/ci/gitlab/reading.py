@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from bot.domain import plain
 from bot.domain.card import Change, Changes
 from bot.ports import CIRun, Quality, QualityState, RunState, Stage, StartRequest
 from bot.providers.ci.verdicts import Outcome, Said
@@ -280,17 +281,29 @@ def quality(pipeline: Mapping[str, Any], summary: Mapping[str, Any] | None) -> Q
     status, url = _text(pipeline.get("status")), _text(pipeline.get("web_url"))
     what, figures = f"pipeline {pipeline.get('id')}", _figures(summary)
     state = _STATES.get(status, RunState.RUNNING)
+    if state is RunState.SUCCEEDED and (unread := _unread(summary)):
+        return Quality(QualityState.UNKNOWN, f"{what} passed, and GitLab could not read the test report of {unread}", url)
     if state is RunState.SUCCEEDED:
         return Quality(QualityState.GREEN, f"{what} passed{figures or '; it reports no test results'}", url)
     if state is RunState.SKIPPED:
-        return Quality(QualityState.NONE, f"{what} was skipped: nothing has been tested", url)
+        return Quality(QualityState.NONE, f"{what} was skipped: nothing has been tested", url, has_run=True)
     if state is RunState.WAITING:
         return Quality(QualityState.RUNNING, f"{what} has not ended: it waits for a manual job at GitLab{figures}", url)
     if not state.is_final:
-        return Quality(QualityState.RUNNING, f"{what} is running", url)
+        return Quality(QualityState.RUNNING, f"{what} is running", url, since=moment(pipeline.get("started_at")))
     if state is RunState.CANCELLED:
-        return Quality(QualityState.NONE, f"{what} was cancelled, so nothing has been tested", url)
+        return Quality(QualityState.NONE, f"{what} was cancelled, so nothing has been tested", url, has_run=True)
     return Quality(QualityState.RED, f"{what} failed{figures}", url)
+
+
+def _unread(summary: Mapping[str, Any] | None) -> str:
+    """Name the jobs whose test report GitLab could not read: it says so in ``suite_error``, and the job passes all the same.
+
+    https://docs.gitlab.com/api/pipelines/#get-a-test-report-summary-for-a-pipeline
+    """
+    suites = (summary or {}).get("test_suites")
+    bad = [each for each in suites if isinstance(each, Mapping) and each.get("suite_error")] if isinstance(suites, list) else []
+    return ", ".join(plain.line(str(each.get("name")), plain.LONGEST_NAME) for each in bad[:3])
 
 
 def _figures(summary: Mapping[str, Any] | None) -> str:

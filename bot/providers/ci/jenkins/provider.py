@@ -373,5 +373,5 @@ def _quality(found: reading.Tested, job: Server) -> Quality:
     if found.state is RunState.SUCCEEDED:
         return Quality(QualityState.GREEN, f"{counted or 'the tests passed'} in {name}", url)
     if found.state is RunState.CANCELLED:
-        return Quality(QualityState.NONE, f"{name} ended with {found.result}, so nothing has been tested", url)
+        return Quality(QualityState.NONE, f"{name} ended with {found.result}, so nothing has been tested", url, has_run=True)
     return Quality(QualityState.RED, f"{name} ended with {found.result}{f', {counted}' if counted else ''}", url)
