@@ -107,6 +107,8 @@ class _Compared:
     """Where the baseline stood at its end, when it can be told."""
     moved: float | None = None
     """How far a level has shifted for the worse (one wild slice moves the mean, not this)."""
+    lacking: str = ""
+    """How much of what is counted there is, and how much is needed, on the side that has too little: ``12 of 20 points``."""
 
 
 def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None, looks: int = 1) -> Finding:
@@ -121,7 +123,7 @@ def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None,
         return _no_data(spec, now, before)
     compared = _compare_counts(spec, now, before) if spec.kind is MetricKind.RATIO else _compare_levels(spec, now, before)
     verdict, remark = _weigh(spec, compared, _alpha(looks))
-    suspect = verdict is Verdict.HEALTHY and not remark and _matters(spec, compared.value, compared.normal)
+    suspect = verdict is not Verdict.DEGRADED and not remark and _matters(spec, compared.value, compared.normal)
     sentence = f"{_named(spec, compared.value)} ({', '.join(_details(spec, compared, verdict, remark))})"
     return Finding(
         spec.key, spec.title, spec.unit, verdict, compared.value, compared.normal,
@@ -209,7 +211,10 @@ def _compare_counts(spec: MetricSpec, now: Observed, before: Observed) -> _Compa
     mine, theirs = (now.numerator, now.denominator), (before.numerator, before.denominator)
     p_value = count_p_value(*mine, *theirs) if spec.direction is Direction.UP_IS_WORSE else count_p_value(*theirs, *mine)
     enough = min(now.denominator, before.denominator) >= spec.min_samples
-    return _Compared(_value(spec, now), _value(spec, before), now.denominator, enough, p_value, _ending(before.points))
+    lacking = _lacking(*(_so_many(side.denominator, spec.min_samples, "requests") for side in (now, before)))
+    return _Compared(
+        _value(spec, now), _value(spec, before), now.denominator, enough, p_value, _ending(before.points), lacking=lacking
+    )  # fmt: skip
 
 
 def _compare_levels(spec: MetricSpec, now: Observed, before: Observed) -> _Compared:
@@ -219,7 +224,23 @@ def _compare_levels(spec: MetricSpec, now: Observed, before: Observed) -> _Compa
     enough = _enough_points(spec, now) and _enough_points(spec, before)
     p_value = None if constant and enough else rank_p_value(mine, theirs)
     ending, moved = _ending(before.points), shift(mine, theirs)
-    return _Compared(fmean(now.points), fmean(before.points), now.requests, enough, p_value, ending, moved)
+    lacking = _lacking(*("" if _enough_points(spec, side) else _points(spec, side) for side in (now, before)))
+    return _Compared(fmean(now.points), fmean(before.points), now.requests, enough, p_value, ending, moved, lacking)
+
+
+def _points(spec: MetricSpec, observed: Observed) -> str:
+    """Count a level's points, against as many as are needed with its traffic."""
+    needed = min(LEAST_POINTS, spec.min_samples) if observed.requests >= spec.min_samples else spec.min_samples
+    return _so_many(len(observed.points), needed, "points")
+
+
+def _so_many(there: float, needed: float, what: str) -> str:
+    return f"{there:,.0f} of {needed:,.0f} {what}" if there < needed else ""
+
+
+def _lacking(now: str, before: str) -> str:
+    """Say what is missing: of the new version first, because that is what time brings."""
+    return now or (f"{before} in the baseline" if before else "")
 
 
 def _enough_points(spec: MetricSpec, observed: Observed) -> bool:
@@ -268,7 +289,7 @@ def _details(spec: MetricSpec, compared: _Compared, verdict: Verdict, remark: st
     details = [f"baseline {shown(compared.normal, spec.unit)}", *([remark] if remark else [])]
     requests = f"{compared.requests:,.0f} requests" if compared.requests != 1 else "1 request"
     if verdict is Verdict.NOT_ENOUGH_TRAFFIC:
-        return [*details, f"{requests} so far"]
+        return [*details, f"{compared.lacking} so far"]
     if verdict is not Verdict.DEGRADED:
         return details
     details += _times(compared.value, compared.normal)

@@ -111,6 +111,15 @@ def test_where_no_metric_is_configured_nothing_is_said_to_be_missing() -> None:
 
 
 @pytest.mark.case("card-and-people-3")
+def test_a_number_that_is_much_worse_with_too_little_traffic_is_said_to_look_worse() -> None:
+    spec = MetricSpec("p95", "p95", MetricKind.LEVEL, unit="ms", min_samples=20)
+    found = judge(spec, Observed(points=(40.0,) * 30), Observed(points=(40.0, 41.0, 180.0)))
+    shot = {**SNAPSHOT, "verdict": "not enough traffic", "findings": [asdict(found)]}
+    said = say("messages/snapshot", {**SUMMARY, "step": "c", "percent": 5, "snapshot": shot})
+    assert "p95 87 ms (baseline 40 ms, 3 of 20 points so far), looks worse, too little traffic to tell" in said
+
+
+@pytest.mark.case("card-and-people-3")
 def test_a_number_that_is_much_worse_and_not_certainly_so_is_said_to_look_worse() -> None:
     spec = MetricSpec("p95", "p95", MetricKind.LEVEL, unit="ms", min_samples=4)
     found = judge(spec, Observed(points=(40.0, 41.0, 41.5, 42.0)), Observed(points=(40.0, 41.0, 180.0, 190.0)))

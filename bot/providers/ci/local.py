@@ -408,6 +408,7 @@ KIND = CIKind(
         "Without the option `user`, repository code runs as the bot's own user and can read its files: trust it as you trust the bot.",
         f"{TESTS_AT_ONCE} test runs go on at once, over all services; the others wait.",
         "A run ends with the bot's process; it is marked lost and started again.",
+        "A report that a stage names (`junit`) and that cannot be read makes the tests unknown, never green.",
         "It takes no webhooks: it runs in the bot's own process.",
     ),
     costs={Question.TESTS: 0, Question.FREEZES: 0},
