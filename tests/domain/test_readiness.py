@@ -28,6 +28,7 @@ from bot.domain.readiness import (
     unknown_gate,
     unlocked_gate,
 )
+from bot.ports import Quality, QualityState
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -86,10 +87,23 @@ def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> No
     assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is bringing v1.1.0 there")
 
 
-@pytest.mark.parametrize(("said", "again"), [("green", False), ("running", False), ("red", True), ("none", True), ("", False)])
-def test_tests_that_failed_or_of_which_nothing_is_heard_can_be_run_again(said: str, *, again: bool) -> None:
-    gate = quality_gate(said, "41 passed", "https://ci.example.com/7", Need.OPTIONAL, startable="test:b")
+@pytest.mark.parametrize("again", [False, True])
+@pytest.mark.parametrize("said", ["green", "running", "red", "none", "unknown", ""])
+def test_a_gate_says_whether_its_tests_can_be_run_again(said: str, *, again: bool) -> None:
+    gate = quality_gate(said, "41 passed", "https://ci.example.com/7", Need.OPTIONAL, startable="test:b", again=again, since=NOW)
     assert (gate.again, gate.url, gate.need, gate.startable) == (again, "https://ci.example.com/7", Need.OPTIONAL, "test:b")
+    assert gate.at == NOW
+
+
+@pytest.mark.parametrize(
+    ("said", "has_run", "again"),
+    [("green", True, False), ("running", True, False), ("red", False, True), ("unknown", False, True), ("none", False, False),
+     ("none", True, True)],
+)  # fmt: skip
+def test_tests_are_run_again_that_failed_or_of_which_nothing_is_heard_and_never_those_that_did_not_run(
+    said: str, *, has_run: bool, again: bool
+) -> None:
+    assert Quality(QualityState(said), "41 passed", has_run=has_run).is_repeatable is again
 
 
 def test_a_release_that_is_being_taken_back_before_opens_nothing_and_offers_nothing() -> None:
