@@ -122,8 +122,9 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
             standing = await reader.standing(deployment.service, deployment.environment)
             if standing is None or standing.id != deployment.id:
-                offer = replace(offer, refused="Another version has been deployed since.")
-                card = _replaced(card, await reader.live(deployment.service, deployment.environment))
+                live = await reader.live(deployment.service, deployment.environment)
+                offer = replace(offer, refused=_why_gone(live))
+                card = _replaced(card, live)
         return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
@@ -141,6 +142,13 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
     )  # fmt: skip
+
+
+def _why_gone(live: Live | None) -> str:
+    """Say why a deployment that nothing stands on any more has no button."""
+    if live is None or live.declared is None:
+        return "Another version has been deployed since."
+    return f"{live.version} is live on somebody's word, and no deployment brought it: deploy what should be there."
 
 
 def _replaced(card: Card, live: Live | None) -> Card:

@@ -62,10 +62,13 @@ async def _after_all(reader: Reader, deployment: Deployment) -> str:
 
 
 async def _failure(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
-    """End a failure when it is rolled back, or when something else was deployed over it."""
+    """End a failure when it is rolled back, when something else was deployed over it, or when somebody has said what is live."""
     if deployment.state is State.ROLLED_BACK:
         return await _after_all(reader, deployment)
     standing = await reader.standing(deployment.service, deployment.environment)
+    live = await reader.live(deployment.service, deployment.environment)
+    if standing is None and live is not None and live.declared is not None and deployment.state is State.FAILED:
+        return f"{live.declared.by.mention} has said that {live.version} is live there."
     is_replaced = deployment.state is State.FAILED and standing is not None and standing.id != deployment.id
     return "Another version has been deployed since." if is_replaced else ""
 

@@ -12,6 +12,7 @@ from bot.domain import rollback
 from bot.domain.called import called
 from bot.domain.card import Action, Changes, RollbackOffer
 from bot.domain.commands import RollBack
+from bot.domain.declared import Origin
 from bot.domain.deployment import CAN_ROLL_BACK, Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.health import worst
@@ -147,9 +148,19 @@ async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     if undone is not None and (standing is None or not command.ref):
         raise NotPossible(_no_further(undone, standing))
     if standing is None:
-        place = f"{command.service} {command.environment}"
-        raise NotPossible(f"No deployment of ours brought what is live in {place}, so there is nothing to roll back.")
+        raise NotPossible(await _nothing_to_undo(reader, command.service, command.environment))
     return standing
+
+
+async def _nothing_to_undo(reader: Reader, service: str, environment: str) -> str:
+    """Say why nothing can be rolled back where no deployment brought what is live, and what to do instead."""
+    sentence = f"No deployment of ours brought what is live in {service} {environment}, so there is nothing to roll back."
+    live = await reader.live(service, environment)
+    if live is None or live.declared is None:
+        return sentence
+    was_said = live.declared.origin is Origin.SAID
+    how = f"is live there on the word of {live.declared.by.mention}" if was_said else "was live there before Go/No-Go came"
+    return f"{sentence} {live.version} {how}. To put another version there: /deploy {service} REF to {environment}."
 
 
 async def _named(reader: Reader, id: DeploymentId) -> Deployment:
@@ -159,6 +170,9 @@ async def _named(reader: Reader, id: DeploymentId) -> Deployment:
     if deployment.state in CAN_ROLL_BACK and (standing is None or standing.id != id):
         if standing is not None and standing.state is State.ROLLING_OUT:
             raise NotPossible(f"{standing.title} is on its way there now; roll back {standing.id} instead.")
+        live = await reader.live(deployment.service, deployment.environment)
+        if standing is None and live is not None and live.declared is not None:
+            raise NotPossible(await _nothing_to_undo(reader, deployment.service, deployment.environment))
         instead = f" {standing.title} is there now; roll back {standing.id} instead." if standing else ""
         raise NotPossible(f"{deployment.title} was replaced and is not live any more.{instead}")
     return deployment

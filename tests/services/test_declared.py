@@ -12,7 +12,8 @@ from bot.domain.commands import Check, Deploy, History, Quarantine, RollBack, Sa
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
-from bot.ports import Live, RunState
+from bot.ports import Live, Message, RunState
+from bot.services.endings import ended
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import COMMITS, PEOPLE
 
@@ -188,3 +189,40 @@ async def test_the_providers_may_say_nothing(swift: Team) -> None:
     assert "v1 none seen" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
     swift.ci.ends = dict.fromkeys(("deploy", "smoke"), RunState.LOST)
     assert "is lost at the CI provider" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
+
+
+@pytest.mark.case("reliability-7")
+async def test_a_rollback_of_what_was_only_said_to_be_live_says_whose_word_it_is_and_what_to_do(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    await unclear(swift)
+    await swift.says_live("bo", SayLive("shop", "production", "v3", HOSTS))
+    instead = "v3 is live there on the word of <@UBO>. To put another version there: /deploy shop REF to production."
+    for command in (RollBack("shop", "production", reason="x"), RollBack(deployment="shop-1", reason="x")):
+        assert (await swift.says("bo", command)).endswith(f"so there is nothing to roll back. {instead}")
+
+
+@pytest.mark.case("reliability-7")
+async def test_the_card_of_what_failed_says_who_said_that_it_is_live_all_the_same(swift: Team) -> None:
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.FAILED
+    await swift.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
+    alarm = Message("shop-1:failed", "failed", {}, "shop-1")
+    end = await ended(swift.house, alarm)
+    assert end is not None
+    assert end.sentence == "<@UBO> has said that v2 is live there.", "nobody is asked to roll it back any more"
+    shown = await swift.shown("shop-1")
+    assert "FAILED* at 100 % · <@UBO> said 2026-11-21 02:" in shown.splitlines()[0]
+    assert "that v2 is live all the same" in shown.splitlines()[0]
+    assert "v2 is live on somebody's word, and no deployment brought it: deploy what should be there." in shown
+
+
+async def test_a_rollback_of_what_was_adopted_says_that_it_was_there_before(team: Team) -> None:
+    now = team.house.now()
+    adopted = Declared("shop", "production", COMMITS["v1"], "v1", Origin.ADOPTED, PEOPLE["bo"], now)
+    async with team.database.store.transaction() as tx:
+        await tx.set_live(Live("shop", "production", COMMITS["v1"], "v1", now, "", PEOPLE["bo"], declared=adopted))
+    said = await team.says("bo", RollBack("shop", "production", reason="x"))
+    assert said.endswith("v1 was live there before Go/No-Go came. To put another version there: /deploy shop REF to production.")
