@@ -17,7 +17,7 @@ from bot.domain.declared import Declared
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
-from bot.domain.people import Person
+from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import WATCHED, GateState, Review
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Trouble
@@ -34,6 +34,7 @@ class Action(StrEnum):
     CONFIRM_PLAN = "confirm_plan"  # of the migrations that no button goes back over
     CANCEL = "cancel"
     ROLL_BACK = "roll_back"
+    SAY_WHY = "say_why"  # it was rolled back
     PROCEED = "proceed"
     STOP_COUNTDOWN = "stop_countdown"
     WATCH = "watch"
@@ -333,6 +334,8 @@ def _actions(card: Card) -> list[Action]:
         actions.append(Action.PROCEED)
     if state is State.WATCHING and card.deployment.lead not in card.watched_by:
         actions.append(Action.WATCH)
+    if state in {State.ROLLING_BACK, State.ROLLED_BACK} and card.rolled_back_by not in {None, GONOGO} and not card.deployment.note:
+        actions.append(Action.SAY_WHY)
     if state is State.ROLLED_BACK and card.lock is not None:
         actions.append(Action.UNLOCK)
     actions += _to_read(card)

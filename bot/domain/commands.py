@@ -255,6 +255,16 @@ class StopCountdown(Command):
 
 
 @dataclass(frozen=True, slots=True)
+class SayWhy(Command):
+    """Whoever rolled back without a reason gives it."""
+
+    verb: ClassVar[str] = "say_why"
+    deployment: DeploymentId
+    reason: str
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Watch(Command):
     """The lead says "watching"."""
 
@@ -322,7 +332,7 @@ COMMANDS: dict[str, type[Command]] = {
     command.verb: command
     for command in (
         Deploy, Check, Status, History, Cancel, Lock, Unlock, Locks, Quarantine, Unquarantine, SayLive, HandOver, Help, RollBack,
-        Approve, Reject, Tick, Acknowledge, ConfirmPlan, Proceed, StopCountdown, Watch, OpenGate, Retest, DeployFirst, GoNow,
+        Approve, Reject, Tick, Acknowledge, ConfirmPlan, Proceed, StopCountdown, SayWhy, Watch, OpenGate, Retest, DeployFirst, GoNow,
         AskLead, TakeOver,
     )
 }  # fmt: skip

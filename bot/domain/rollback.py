@@ -135,6 +135,11 @@ def migrations_in(changes: Changes, migrations: PathPatterns) -> tuple[str, ...]
     return tuple(path for path in changes.files if migrations.matches(path))
 
 
+def why_locked(version: str, because: str) -> str:
+    """Say why an environment is locked after a rollback."""
+    return f"{version} was rolled back" + (f": {because}" if because else "")
+
+
 def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
     """Say why a commit that was rolled back is kept out: ``it was rolled back from production on 2026-11-21: errors 17.9 %``."""
     when = f"it was rolled back from {environment} on {at:%Y-%m-%d}"

@@ -46,6 +46,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.CONFIRM_PLAN: ("commit", "target", "plan"),
     Action.CANCEL: ("commit",),
     Action.ROLL_BACK: ("commit", "target"),
+    Action.SAY_WHY: ("commit",),
     Action.PROCEED: ("commit", "finding"),
     Action.STOP_COUNTDOWN: ("commit", "finding"),
     Action.WATCH: ("commit",),

@@ -40,6 +40,7 @@ from bot.domain.commands import (
     Retest,
     RollBack,
     SayLive,
+    SayWhy,
     Status,
     StopCountdown,
     TakeOver,
@@ -69,6 +70,7 @@ from bot.services import (
     rollbacks,
     rollouts,
     watching,
+    whys,
 )
 from bot.services.house import House
 from bot.services.turns import Turns
@@ -103,6 +105,7 @@ USE_CASES: dict[type[Command], UseCase] = {
     ConfirmPlan: plans.confirm,
     Proceed: leads.proceed,
     StopCountdown: leads.stop_countdown,
+    SayWhy: whys.say_why,
     Approve: approvals.approve,
     Reject: approvals.reject,
     Tick: readiness.tick,
@@ -140,6 +143,7 @@ _MAY: dict[Action, Callable[[House, Person, DeploymentId], Awaitable[object]]] =
     Action.CONFIRM_PLAN: plans.may_confirm,
     Action.PROCEED: leads.may_proceed,
     Action.STOP_COUNTDOWN: leads.may_stop_countdown,
+    Action.SAY_WHY: whys.may_say_why,
     Action.TAKE_OVER: leads.may_take_over,
 }
 

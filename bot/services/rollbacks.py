@@ -78,7 +78,9 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
     _refuse(deployment, target, way, although_unknown=command.although_unknown)
     await tx.save_way_back(deployment.id, way)
     await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
-    return Answer("rolling_back", {**facts_of(deployment), "target": target.version, "by": str(intent.by)})
+    why = token(Action.SAY_WHY, Seen(commit=deployment.commit))
+    offers = () if command.reason else (Offer(Action.SAY_WHY, "Say why…", deployment.id, carries=why),)
+    return Answer("rolling_back", {**facts_of(deployment), "target": target.version, "by": str(intent.by)}, offers)
 
 
 def _seen(deployment: Deployment, target: Live) -> Seen:
@@ -421,7 +423,7 @@ async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, wh
 
 async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
     if house.of(undone)[1].lock_after_rollback:
-        reason = f"{undone.version} was rolled back" + (f": {back.reason}" if back.reason else "")
+        reason = rollback.why_locked(undone.version, back.reason)
         lock = Lock(undone.service, undone.environment, reason, back.requested_by, house.now(), deployment=undone.id)
         if await tx.add_lock(lock):
             await say_locked(tx, lock, back.id)

@@ -216,6 +216,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.CONFIRM_PLAN: "Confirm the way back…",
         Action.PROCEED: "Let it go on…",
         Action.STOP_COUNTDOWN: "Stop the countdown…",
+        Action.SAY_WHY: "Say why…",
         Action.WATCH: "I am watching",
         Action.UNLOCK: f"Unlock {plain(deployment.environment, 40)}",
         Action.ASK_LEAD: "Ask the lead",

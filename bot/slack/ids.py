@@ -26,6 +26,7 @@ REJECT_FORM = "gonogo.reject_form"
 CONFIRM_PLAN_FORM = "gonogo.confirm_plan_form"
 PROCEED_FORM = "gonogo.proceed_form"
 STOP_COUNTDOWN_FORM = "gonogo.stop_countdown_form"
+SAY_WHY_FORM = "gonogo.say_why_form"
 TAKE_OVER_FORM = "gonogo.take_over_form"
 
 REASON_FORMS: Mapping[Action, str] = {
@@ -33,6 +34,7 @@ REASON_FORMS: Mapping[Action, str] = {
     Action.CONFIRM_PLAN: CONFIRM_PLAN_FORM,
     Action.PROCEED: PROCEED_FORM,
     Action.STOP_COUNTDOWN: STOP_COUNTDOWN_FORM,
+    Action.SAY_WHY: SAY_WHY_FORM,
     Action.TAKE_OVER: TAKE_OVER_FORM,
 }
 """The actions that ask for a reason first, and their dialogs."""

@@ -26,6 +26,7 @@ from bot.domain.commands import (
     Retest,
     RollBack,
     SayLive,
+    SayWhy,
     Status,
     StopCountdown,
     TakeOver,
@@ -85,6 +86,7 @@ WITH_REASON: Mapping[str, Callable[[str, str, str], Command]] = {
     ids.CONFIRM_PLAN_FORM: ConfirmPlan,
     ids.PROCEED_FORM: Proceed,
     ids.STOP_COUNTDOWN_FORM: StopCountdown,
+    ids.SAY_WHY_FORM: SayWhy,
     ids.TAKE_OVER_FORM: TakeOver,
 }
 """Dialogs that ask why, and the command that they end in."""

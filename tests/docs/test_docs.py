@@ -63,6 +63,7 @@ def test_every_verb_that_can_be_asked_for_is_typed_or_clicked() -> None:
         "confirm_plan",
         "proceed",
         "stop_countdown",
+        "say_why",
         "watch",
         "deploy_first",
         "go_now",

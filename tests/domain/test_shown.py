@@ -28,6 +28,7 @@ ABOUT = {
     Action.ROLL_BACK: "commit target",
     Action.PROCEED: "commit finding",
     Action.STOP_COUNTDOWN: "commit finding",
+    Action.SAY_WHY: "commit",
     Action.WATCH: "commit",
     Action.UNLOCK: "lock",
     Action.ASK_LEAD: "lead",

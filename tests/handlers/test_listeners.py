@@ -26,6 +26,7 @@ ASKS = {
     Action.CONFIRM_PLAN,
     Action.PROCEED,
     Action.STOP_COUNTDOWN,
+    Action.SAY_WHY,
     Action.TAKE_OVER,
     Action.TICK,
     Action.SHOW_CHANGES,

@@ -54,6 +54,7 @@ RULES: Mapping[str, Rule] = {
     "rollback": Rule(ITS_LEAD, CAN_ROLL_BACK),
     "proceed": Rule(ITS_LEAD, MOVING),
     "stop_countdown": Rule(ITS_LEAD, MOVING),
+    "say_why": Rule(ITS_LEAD, frozenset({State.ROLLING_BACK, State.ROLLED_BACK})),
     "watch": Rule(ITS_LEAD, MOVING),
     "lead": Rule(ITS_LEAD | MAY_HAND_OVER, LED),
     "take_over": Rule(ON_CALL, LED),

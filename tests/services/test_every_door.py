@@ -35,6 +35,7 @@ MIGRATES = Changes(total=1, files=("migrations/7.sql",), migrations=("migrations
 VERB: dict[Action, str] = {
     Action.REJECT: "reject", Action.CONFIRM_PLAN: "confirm_plan",
     Action.PROCEED: "proceed", Action.STOP_COUNTDOWN: "stop_countdown", Action.TAKE_OVER: "take_over",
+    Action.SAY_WHY: "say_why",
 }  # fmt: skip
 NO_COMMANDS: dict[str, frozenset[str]] = {
     "terminal": frozenset(
@@ -99,7 +100,8 @@ async def test_a_form_opens_for_those_who_may_and_for_nobody_else(every: World, 
 @pytest.mark.case("trust-4")
 @pytest.mark.parametrize("action", VERB)
 async def test_a_dialog_asks_why_only_those_who_may_give_a_reason(every: World, action: Action) -> None:
-    state = State.AWAITING_APPROVAL if action in {Action.REJECT, Action.CONFIRM_PLAN} else State.ROLLING_OUT
+    states = {Action.SAY_WHY: State.ROLLED_BACK} | dict.fromkeys((Action.REJECT, Action.CONFIRM_PLAN), State.AWAITING_APPROVAL)
+    state = states.get(action, State.ROLLING_OUT)
     doors, about = Doors(every.house), every.deployments[state].id
     opened = {who for who in Who if await _opens(doors.may_ask(action, about, PEOPLE[who]))}
     may = {who for who in Who if RULES[VERB[action]].allows(who, state)}

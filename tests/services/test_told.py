@@ -8,9 +8,11 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import AskLead, History, Lock, Proceed, Quarantine, RollBack, Status, Unlock, Unquarantine
+from bot.domain.card import Action
+from bot.domain.commands import AskLead, History, Lock, Proceed, Quarantine, RollBack, SayWhy, Status, Unlock, Unquarantine
 from bot.domain.health import Observed
 from bot.domain.people import GONOGO, Person
+from bot.domain.shown import seen_on, token
 from tests.services.test_endings import end, said
 
 Team = Any
@@ -182,3 +184,38 @@ async def test_three_clicks_on_roll_back_at_once_are_answered_once(team: Team) -
     assert sorted(said_to_bo) == ["", "", "Rolling shop in production back to *v1*. The card shows how it goes."]
     async with team.database.store.reading() as reader:
         assert [each.undoes for each in await reader.history("shop", "production") if each.undoes] == [v2]
+
+
+@pytest.mark.case("card-and-people-9")
+@pytest.mark.parametrize("is_back", [True, False])
+async def test_whoever_rolls_back_with_one_click_is_asked_why_and_every_place_says_it(team: Team, *, is_back: bool) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2), key="click")
+    async with team.database.store.reading() as reader:
+        answer = await reader.kept("click")
+    assert [(offer.action, offer.label) for offer in answer.offers] == [(Action.SAY_WHY, "Say why…")]
+    if is_back:
+        await team.passes(MINUTE)
+    assert Action.SAY_WHY in (await team.card(v2)).actions
+    shown = answer.offers[0].carries
+    assert shown == token(Action.SAY_WHY, seen_on(await team.card(v2)))
+    assert (await team.says("cy", SayWhy(v2, "I know why", shown))).startswith("Only <@UBO>, who led it, can say why")
+    said = await team.says("bo", SayWhy(v2, "carts are lost", shown))
+    assert said == "Noted: *shop v2 → production* was rolled back because carts are lost. The history, the lock and the thread say so."
+    await team.passes(MINUTE)
+    assert "because carts are lost" in (await team.says("ana", History("shop", "production"))).split("\n")[1]
+    assert "production is locked: v2 was rolled back: carts are lost" in await team.shown(v2)
+    assert await thread(team, "rollback_why") == ["Why it was rolled back, says <@UBO>: carts are lost"]
+    assert Action.SAY_WHY not in (await team.card(v2)).actions
+    again = await team.says("bo", SayWhy(v2, "no, the errors", shown))
+    assert again == "Why shop v2 → production was rolled back is said already: carts are lost"
+
+
+@pytest.mark.case("card-and-people-9")
+async def test_whoever_gave_a_reason_is_not_asked_for_one(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"), key="click")
+    async with team.database.store.reading() as reader:
+        answer = await reader.kept("click")
+    assert answer.offers == ()
+    assert Action.SAY_WHY not in (await team.card(v2)).actions

@@ -202,6 +202,11 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO after 24 min",
         ["Unlock production", "Timeline…"],
     ),
+    "rolled back without a reason": (
+        card(State.ROLLED_BACK, {**RUNS, "note": ""}, lock=LOCK, **BACK),
+        "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO after 24 min",
+        ["Say why…", "Unlock production", "Timeline…"],
+    ),
     "rolled back by rule": (
         card(State.ROLLED_BACK, RUNS, rolled_back_by=GONOGO, rolled_back_version="v1.1.0"),
         "storefront v1.2.0 → production · rolled back to v1.1.0 by Go/No-Go after 24 min",

@@ -146,6 +146,8 @@ NEVER_EMPTY = {
     "messages/quarantine_said": ("reason", "version"),
     "messages/not_by_itself": ("why",),
     "messages/proceeds": ("reason",),
+    "messages/rollback_why": ("reason",),
+    "answers/why_said": ("reason",),
     "messages/lock_said": ("reason",),
     "messages/standstill": ("why",),
     "messages/countdown_stopped": ("reason",),

@@ -134,6 +134,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "watching": FACTS,
     "proceeding": {**FACTS, "reason": "known"},
     "countdown_stopped": {**FACTS, "reason": "known"},
+    "why_said": {**FACTS, "by": "T1/UBO", "reason": "carts are lost"},
     "asked_lead": {**FACTS, "is_first": True},
     "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": ""},
     "gate_opened": {**FACTS, "stage": "release"},
@@ -185,6 +186,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25},
     "countdown_stopped": {**FACTS, "by": "T1/UBO", "reason": "known"},
+    "rollback_why": {**FACTS, "by": "T1/UBO", "reason": "carts are lost"},
     "summary": SUMMARY,
     "retrospective": {
         **FACTS,
@@ -426,6 +428,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("countdown", "/gonogo", {"where": "watch"}, "countdown to the rollback began"),
         ("recovered", "/gonogo", {}, "the numbers recovered, the countdown was called off"),
         ("stop_countdown", "T1/UBO", {"reason": "known"}, "countdown stopped by bo: known"),
+        ("say_why", "T1/UBO", {"reason": "carts are lost"}, "why it was rolled back, by bo: carts are lost"),
         ("proceed", "T1/UBO", {"reason": "known"}, "let go on by bo: known"),
         ("watch", "T1/UBO", {}, "watched by bo"),
         ("ask_lead", "T1/UCY", {}, "the lead asked to look by cy"),

@@ -1,0 +1,61 @@
+"""Why it was rolled back, said afterwards: a rollback waits for no reason, and whoever began it gives theirs when it runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.domain import rollback
+from bot.domain.card import Action
+from bot.domain.commands import SayWhy
+from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.errors import NotAllowed, NotPossible
+from bot.domain.people import Person
+from bot.ports import Answer, Intent, Message, Reader, Transaction
+from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+
+
+async def may_say_why(house: House, by: Person, id: DeploymentId) -> None:
+    """Look whether somebody may give the reason of a rollback. Raises Refusal."""
+    async with house.store.reading() as reader:
+        await _without_reason(reader, by, id)
+
+
+async def say_why(house: House, intent: Intent, command: SayWhy) -> Answer | None:
+    """Store the reason of a rollback that was begun without one, and tell it where the rollback is told."""
+    return await act(house, intent, lambda tx: _say_why(house, intent, tx, command))
+
+
+async def _say_why(house: House, intent: Intent, tx: Transaction, command: SayWhy) -> Answer:
+    undone = await _without_reason(tx, intent.by, command.deployment)
+    as_shown(Action.SAY_WHY, command.shown, await seen(tx, undone))
+    await tx.change(undone.id, note=command.reason)
+    back = await tx.rollback_of(undone.id)
+    if back is not None:
+        await tx.change(back.id, reason=command.reason)
+    await _on_its_lock(tx, undone, command.reason)
+    await note(tx, house.now(), "say_why", undone, intent.by, reason=command.reason)
+    facts = {**facts_of(undone), "by": str(intent.by), "reason": command.reason}
+    await tx.say(Message(f"{undone.id}:why", "rollback_why", facts, undone.id))
+    return Answer("why_said", facts)
+
+
+async def _on_its_lock(tx: Transaction, undone: Deployment, reason: str) -> None:
+    """Write the reason on the lock that the rollback has set."""
+    for lock in await tx.locks(undone.service, undone.environment):
+        if lock.deployment == undone.id:
+            await tx.remove_lock(lock)
+            await tx.add_lock(replace(lock, reason=rollback.why_locked(undone.version, reason)))
+
+
+async def _without_reason(reader: Reader, by: Person, id: DeploymentId) -> Deployment:
+    """Read what was rolled back without a reason. Raises NotAllowed and NotPossible."""
+    undone = await existing(reader, id)
+    if undone.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
+        raise NotPossible(f"{undone.title} is {undone.state}; it was not rolled back.")
+    back = await reader.rollback_of(id)
+    if by not in {undone.lead, back.requested_by if back else None}:
+        lead = undone.lead.mention if undone.lead else "its lead"
+        raise NotAllowed(f"Only {lead}, who led it, can say why {undone.title} was rolled back.")
+    if undone.note:
+        raise NotPossible(f"Why {undone.title} was rolled back is said already: {undone.note}")
+    return undone
