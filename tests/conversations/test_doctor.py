@@ -141,7 +141,7 @@ async def test_a_channel_that_is_not_there_is_wrong(world: World) -> None:
     ],
 )
 async def test_the_doctor_says_what_a_pattern_matches_now(world: World, migrations: str, sentence: str) -> None:
-    rewrite(world, "    watch:\n", f'    migrations: ["{migrations}"]\n    watch:\n')
+    rewrite(world, "    migrations: [migrations/]\n", f'    migrations: ["{migrations}"]\n')
     report, _ = await examine(world.settings)
     assert sentence in report
 
