@@ -23,6 +23,7 @@ from tests.slack.test_cards import (
     BLIND,
     BO,
     CASES,
+    CHANGES,
     DEGRADED,
     FOUND,
     HEALTHY,
@@ -200,3 +201,21 @@ def test_deploying_to_the_environment_before_is_offered_only_where_it_helps(
     assert (Action.DEPLOY_FIRST in waits.actions) == offered
     labels = [button["text"]["text"] for button in buttons(deployment_card(waits, WORDS).blocks)]
     assert ("Deploy to staging first" in labels) == offered
+
+
+@pytest.mark.case("card-and-people-14", "ci-and-refs-8")
+@pytest.mark.parametrize(
+    ("ref", "version", "says"),
+    [
+        ("main", "ccccccc", " · main at ccccccc · "),
+        ("heads/hot", "ccccccc", " · heads/hot at ccccccc · "),
+        ("v1.2.0", "v1.2.0", ""),
+        ("latest", "v1.2.0", ""),
+        ("ccccccccc", "ccccccc", ""),
+    ],
+)
+def test_a_branch_is_shown_by_its_name_and_the_commit_that_it_meant_with_how_much_changes(ref: str, version: str, says: str) -> None:
+    changes = replace(CHANGES, files=("cart.py", "migrations/7.sql"))
+    text = shown(card(State.GATED, {"ref": ref, "version": version}, changes=changes))
+    assert "7 commits by 3 people in 2 files" in text
+    assert (says in text) if says else (" at ccccccc" not in text)
