@@ -7,7 +7,7 @@ whether a service or an environment exists is decided later, here only whether t
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -35,18 +35,17 @@ from bot.domain.usage import NOT_YET, USAGE, VERBS, Usage, nearest
 
 __all__ = [
     "KEYWORDS", "NAME", "NOT_YET", "RESERVED_NAMES", "USAGE", "VERBS", "OpenForm", "Usage",
-    "check_reason", "check_ref", "duration", "mentioned", "nearest", "parse_deploy", "parse_rollback", "shown", "words",
+    "check_reason", "check_ref", "duration", "mentioned", "nearest", "parse_deploy", "parse_rollback", "shown",
 ]  # fmt: skip
 
 LONGEST_TEXT = 3000
 _WITH_REASON = frozenset({"deploy", "lock", "rollback", "quarantine", "unquarantine", "live"})
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}-[0-9]{1,9}")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]*)?>")
-_AT = re.compile(r"(?<!<)@([UW][A-Z0-9]{1,20})\b")
 _WORD = re.compile(r"<@[^<>]*>|\S+")
 _LINK = re.compile(r"<(?:https?|mailto|tel):[^|<>]*\|([^<>]*)>|<((?:https?|mailto|tel):[^|<>]*)>")
 _LABELLED = re.compile(r"<([@#!])([^|<>]*)(?:\|([^<>]*))?>")
-_QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"
+QUOTES = "\"'`\u00ab\u00bb\u2018\u2019\u201a\u201b\u201c\u201d\u201e\u201f"
 _PUNCTUATION = ".,;:!?…"
 
 
@@ -82,15 +81,6 @@ def parse_rollback(text: str) -> Command:
     return _rollback(sentence)
 
 
-def words(command: Command, *, people: Collection[str] = ()) -> str:
-    """Write a typed command as the text that reads back as itself (without the slash command), in Slack's markup.
-
-    ``people`` are the user ids that were mentioned in it: also in the reason they are mentions.
-    """
-    written = " ".join(part for part in _WRITERS[type(command)](command) if part)
-    return _AT.sub(lambda at: f"<@{at[1]}>" if at[1] in people else at[0], written)
-
-
 def mentioned(text: str) -> frozenset[str]:
     """List the user ids that are mentioned in what was typed."""
     return frozenset(_MENTION.findall(text))
@@ -114,7 +104,7 @@ class _Sentence:
         line = " ".join(_LINK.sub(lambda link: link[1] or link[2] or "", text).split())
         found: list[str] = []
         for word in _WORD.finditer(line):
-            if word[0].strip(_QUOTES + _PUNCTUATION).lower() == "because":
+            if word[0].strip(QUOTES + _PUNCTUATION).lower() == "because":
                 return cls(found, _reason(line[word.end() :]))
             if bare := _bare(word[0]):
                 found.append(bare)
@@ -151,7 +141,7 @@ class _Sentence:
 
 def _bare(word: str) -> str:
     """Take quotes and the punctuation at the end off a word."""
-    bare = word.strip(_QUOTES).rstrip(_PUNCTUATION).strip(_QUOTES)
+    bare = word.strip(QUOTES).rstrip(_PUNCTUATION).strip(QUOTES)
     return _unescaped(bare) if not bare.startswith("<@") else bare
 
 
@@ -161,7 +151,7 @@ def _unescaped(text: str) -> str:
 
 def _reason(text: str) -> str:
     said = text.strip().removeprefix(":").strip()
-    if len(said) > 1 and said[0] in _QUOTES and said[-1] in _QUOTES:
+    if len(said) > 1 and said[0] in QUOTES and said[-1] in QUOTES:
         said = said[1:-1].strip()
     plain = _LABELLED.sub(_as_read, said)
     if not plain:
@@ -384,49 +374,3 @@ def _unknown(sentence: _Sentence) -> NotUnderstood:
         how = "" if near else f"To deploy a service, write {USAGE['deploy'].syntax}. "
         return NotUnderstood(f'I don\'t know the command "{shown(first)}". {near}{how}/deploy help lists all.')
     return NotUnderstood(f"To which environment? {_how('deploy')} /deploy help lists all commands.")
-
-
-# Writing --------------------------------------------------------------------------------------------------------------------------------
-
-
-def _because(reason: str) -> str:
-    if not reason:
-        return ""
-    quoted = f'"{reason}"' if reason[0] in _QUOTES + ":" else reason
-    return "because " + quoted.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-
-
-def _of_deploy(it: Deploy) -> list[str]:
-    explicit = "deploy" if it.service in VERBS | NOT_YET else ""
-    lead = f"lead <@{it.lead}>" if it.lead else ""
-    strategy = f"with {it.strategy}" if it.strategy else ""
-    return [explicit, it.service, it.ref, "to", it.environment, strategy, lead, _because(it.reason)]
-
-
-def _of_lock(it: Lock) -> list[str]:
-    for_long = f"for {it.seconds // 60}m" if it.seconds else ""
-    return ["lock", it.service or "all", it.environment, for_long, _because(it.reason)]
-
-
-def _of_rollback(it: RollBack) -> list[str]:
-    return [it.service, f"in {it.environment}" if it.environment else "", f"to {it.ref}" if it.ref else "", _because(it.reason)]
-
-
-_WRITERS: Mapping[type[Command], Callable[..., list[str]]] = {
-    OpenForm: lambda _: [],
-    Deploy: _of_deploy,
-    Check: lambda it: ["check", it.service, it.ref, "to", it.environment],
-    Status: lambda it: ["status", it.service],
-    History: lambda it: ["history", it.service, it.environment],
-    Cancel: lambda it: ["cancel", it.deployment],
-    Retest: lambda it: ["retest", it.deployment],
-    Lock: _of_lock,
-    Unlock: lambda it: ["unlock", it.service or "all", it.environment],
-    Locks: lambda _: ["locks"],
-    HandOver: lambda it: ["lead", it.deployment, f"<@{it.to}>"],
-    Quarantine: lambda it: ["quarantine", it.service, it.ref, _because(it.reason)],
-    Unquarantine: lambda it: ["unquarantine", it.service, it.ref, _because(it.reason)],
-    SayLive: lambda it: ["live", it.service, it.environment, "is", it.ref, _because(it.reason)],
-    Help: lambda it: ["help", it.topic],
-    RollBack: _of_rollback,
-}

@@ -12,7 +12,7 @@ from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
 from bot.ports import BoardRow, Intent, Json, Place
-from bot.services import board, desk, readiness, refusals
+from bot.services import board, readiness, refusals, use_cases
 from bot.services.house import House, existing, facts_of
 
 
@@ -28,7 +28,7 @@ class Doors:
 
     async def may_ask(self, action: Action, id: DeploymentId, by: Person) -> Deployment:
         """Ask before a dialog asks why."""
-        await desk.may_ask(self.house, action, id, by)
+        await use_cases.may_ask(self.house, action, id, by)
         return await self._deployment(id)
 
     async def tickable(self, id: DeploymentId, by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:

@@ -2,39 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import rollback
 from bot.domain.called import called
-from bot.domain.card import Action, Changes, RollbackOffer
+from bot.domain.card import Action, RollbackOffer
 from bot.domain.commands import RollBack
 from bot.domain.declared import Origin
-from bot.domain.deployment import CAN_ROLL_BACK, Acceptance, Deployment, DeploymentId, Kind, State
-from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
-from bot.domain.health import worst
-from bot.domain.locks import Lock
+from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
+from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import GONOGO, Person
-from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import Passage, Way
-from bot.domain.rollout import Step, StepState, correlation
+from bot.domain.rollout import Step
 from bot.domain.shown import Seen, token
-from bot.domain.trouble import Sort
-from bot.ports import Answer, CIRun, Intent, Later, Live, Message, NewDeployment, Reader, Transaction
+from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
-from bot.services.obstacles import say_locked
 from bot.services.offers import rollback_offer
-from bot.services.quarantines import tell_where_live
-from bot.services.strays import give_up
 from bot.services.ways import between, stored_way_back
-
-STAND_DOWN = timedelta(seconds=15)
-"""How long a rollback waits for the stopped run to end before it starts all the same."""
-
-SOON = timedelta(seconds=0.5)
 
 
 async def roll_back(house: House, intent: Intent, command: RollBack) -> Answer | None:
@@ -281,189 +265,3 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
     await tx.say(Message(f"{back.id}:rolling-back", "rolling_back", facts, deployment.id, to="channel" if by != GONOGO else "thread"))
     await tx.start("roll_back", back.id, back.id)
     await tx.wake(deployment.id)
-
-
-# What the runbook does --------------------------------------------------------------------------------------------------------------------
-
-
-async def stand_down(house: House, id: DeploymentId) -> bool | Later:
-    """Stop what the undone deployment runs at the CI provider; says when to look again while it may run and there is time to wait.
-
-    Whatever the provider answers, the way back begins after ``STAND_DOWN``: a run that cannot be stopped is said to be there.
-    """
-    async with house.store.reading() as reader:
-        back = await existing(reader, id)
-        undone = await existing(reader, back.undoes)
-        steps = await reader.steps(undone.id)
-    left = STAND_DOWN - (house.now() - back.requested_at)
-    await _stop_again(house, undone, steps)
-    reasons = [(step, await _why_not_stopped(house, undone, step, left)) for step in steps if step.is_under_way]
-    running = {step.index: why for step, why in reasons if why}
-    if running and left > timedelta(0):
-        return Later(min(max(SOON, (STAND_DOWN - left) / 2), left + SOON))
-    await _say_not_stopped(house, undone, back, running)
-    return True
-
-
-async def _stop_again(house: House, undone: Deployment, steps: Sequence[Step]) -> None:
-    """Stop a run that has failed, too: a person may have run it again at the CI provider. One that has ended is left as it is."""
-    for step in steps:
-        if step.state is StepState.FAILED and step.run:
-            with suppress(IntegrationError, TimeoutError):  # a courtesy, which must not hold up the way back
-                async with asyncio.timeout(1.0):
-                    await house.providers[undone.service].ci.cancel(step.run)
-
-
-async def _why_not_stopped(house: House, undone: Deployment, step: Step, left: timedelta) -> str:
-    """Try to stop a step's run; say why it may still be running, nothing when it is not."""
-    try:
-        async with asyncio.timeout(max(left.total_seconds(), 1.0)):
-            return "" if await _is_stopped(house, undone, step) else "it has not ended"
-    except IntegrationError as error:
-        return str(error)[:300]
-    except TimeoutError:
-        return "the CI provider does not answer"
-
-
-async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, running: Mapping[int, str]) -> None:
-    """Say which steps' runs may still be going, and have them looked for, also one whose start nobody has answered."""
-    async with house.store.transaction() as tx:
-        steps = await tx.steps(undone.id)
-        for step, why in [(steps[index], why) for index, why in running.items() if steps[index].is_under_way]:
-            await note(tx, house.now(), "not stopped", undone, outcome="failed", step=step.key, why=why)
-            await give_up(house, tx, undone, step)
-            facts = {**facts_of(undone), "step": step.key, "why": why, "url": step.run_url, "target": back.version}
-            await tx.say(Message(f"{back.id}:not-stopped:{step.key}", "not_stopped", facts, undone.id, to="channel"))
-
-
-async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
-    ci = house.providers[undone.service].ci
-    if not step.run:  # its start is under way; the deploy runbook stops it too, when it comes back
-        found = await ci.find(correlation(undone.id, undone.requested_at, step, smoke=step.state is StepState.SMOKE))
-        if found is None:
-            return False
-        step = await _keep_found(house, undone, step, found)
-    await ci.cancel(step.run)  # before anything else: to look at a run of ours may open the gate that it waits at
-    run = await ci.look(step.run)
-    if run.state.is_final:
-        async with house.store.transaction() as tx:
-            await tx.save_steps(undone.id, [replace(step, state=StepState.SKIPPED, finished_at=house.now(), sentence="stopped")])
-    return run.state.is_final
-
-
-async def _keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -> Step:
-    """Store the run of a start that nobody has answered: what has been seen is not looked for again, and is not forgotten."""
-    async with house.store.transaction() as tx:
-        stored = (await tx.steps(undone.id))[step.index]
-        if stored.run or not stored.is_under_way:  # its own runbook was first
-            return stored if stored.run else replace(step, run=run.id, run_url=run.url)
-        found = replace(stored, run=run.id, run_url=run.url)
-        await tx.save_steps(undone.id, [found])
-        return found
-
-
-async def close(house: House, id: DeploymentId) -> str:
-    """Record that the old version is back: lock the environment, draft the retrospective, quarantine what was shown to be bad."""
-    now = house.now()
-    async with house.store.transaction() as tx:
-        back = await existing(tx, id)
-        undone = await existing(tx, back.undoes)
-        if not await tx.move(undone.id, State.ROLLED_BACK, at=now, note=back.reason):
-            return "over"
-        before = next((each for each in await tx.releases(back.service, back.environment, limit=None) if each.commit == back.commit), None)
-        accepted = before.accepted if before else str(Acceptance.ON_WORD)
-        await tx.move(id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
-        steps = [replace(step, state=StepState.DONE, finished_at=now) for step in await tx.steps(id)]
-        await tx.save_steps(id, steps)
-        await tx.set_live(
-            Live(
-                back.service, back.environment, back.commit, back.version, now, id, back.requested_by,
-                before.verified_at if before else None, accepted,
-            )
-        )  # fmt: skip
-        await clear(tx, back, steps)
-        await _quarantine(house, tx, undone, back)
-        await _lock(house, tx, undone, back)
-        await note(tx, now, "rolled back", undone, back.requested_by, to=back.commit)
-        await _tell(house, tx, undone, back)
-        await tx.release(id)
-        await tx.wake(undone.id)
-    return "rolled back"
-
-
-async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> None:
-    """End the doubt about a place that a whole deployment or rollback has just filled, if its last run began after the doubt did."""
-    doubt = await tx.doubt(deployment.service, deployment.environment)
-    began = [step.started_at for step in steps if step.started_at]
-    if doubt is not None and (doubt.kind is Unclear.FAILED or (began and max(began) >= doubt.since)):
-        await tx.cast_doubt(deployment.service, deployment.environment, None)
-
-
-async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
-    """Keep a commit out that was shown to be bad. One whose numbers were good is not judged by the wish to have it away."""
-    trouble = await tx.trouble(undone.id)
-    was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
-    has_failed = any(step.state is StepState.FAILED for step in await tx.steps(undone.id))
-    if was_degraded or has_failed or back.requested_by == GONOGO:
-        why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
-        await tx.put_in_quarantine(back.service, undone.commit, by=back.requested_by, at=house.now(), reason=why)
-        await _say_quarantined(house, tx, undone, why)
-        await tell_where_live(house, tx, undone, by=back.requested_by, why=why)
-
-
-async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:
-    """Tell the leads of the same commit elsewhere: what is under way there stands still, and is theirs to decide."""
-    for other in await tx.open_deployments(undone.service):
-        if other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD:
-            await note(tx, house.now(), "quarantined", other, why=why)
-            facts = {**facts_of(other), "why": why}
-            await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))
-            await tx.wake(other.id)
-
-
-async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
-    if house.of(undone)[1].lock_after_rollback:
-        reason = rollback.why_locked(undone.version, back.reason)
-        lock = Lock(undone.service, undone.environment, reason, back.requested_by, house.now(), deployment=undone.id)
-        if await tx.add_lock(lock):
-            await say_locked(tx, lock, back.id)
-
-
-async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
-    changes = await tx.changes(undone.id) or Changes(known=False)
-    facts = {
-        **facts_of(undone), "by": str(back.requested_by), "target": back.version, "reason": back.reason,
-        "seconds": (house.now() - back.requested_at).total_seconds(), "authors": list(changes.authors),
-        "quarantined": bool(await tx.quarantine(undone.service, undone.commit)), "locked": house.of(undone)[1].lock_after_rollback,
-    }  # fmt: skip
-    await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id))
-    await tx.say(Message(f"{undone.id}:retrospective", "retrospective", await _retrospective(house, tx, undone, facts), undone.id))
-
-
-async def _retrospective(house: House, tx: Transaction, undone: Deployment, facts: dict[str, object]) -> dict[str, object]:
-    told = await tx.timeline(undone.id)
-    happened = [*told.begin, *told.end]
-    timeline = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in happened]
-    people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
-    return {
-        **facts, "timeline": timeline, "left_out": told.left_out, "left_out_after": len(told.begin), "people": sorted(people),
-        "item_titles": house.items_of(undone), "owner": str(undone.requested_by),
-        "due": (house.now() + timedelta(days=3)).isoformat(),
-    }  # fmt: skip
-
-
-async def could_not(house: House, id: DeploymentId) -> str:
-    """Say that the rollback itself failed: the environment is unknown, a person has to act now."""
-    async with house.store.transaction() as tx:
-        back = await existing(tx, id)
-        undone = await existing(tx, back.undoes)
-        why = next((step.sentence for step in await tx.steps(id) if step.sentence), "the run failed")
-        await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}")
-        await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
-        doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} failed", house.now(), undone.id)
-        await tx.cast_doubt(undone.service, undone.environment, doubt)
-        facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": ""}
-        await tx.say(Message(f"{undone.id}:rollback-failed:{id}", "failed", facts, undone.id, to="channel"))
-        await tx.release(id)
-        await tx.wake(undone.id)
-    return "failed"

@@ -18,7 +18,8 @@ from bot.ports import Answer, CIRun, GateAnswer, Intent, Json, Later, Live, Mark
 from bot.services import health, starts
 from bot.services.deployments import require_still
 from bot.services.house import House, act, existing, facts_of, note
-from bot.services.rollbacks import by_rule, clear
+from bot.services.rollback_steps import clear
+from bot.services.rollbacks import by_rule
 from bot.services.starts import Begun
 from bot.services.ways import know_way_back
 

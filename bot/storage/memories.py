@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.ports import LocalRun, Message, Posting, Sample, StoredStart
 from bot.storage import codec
 from bot.storage.reader import table
-from bot.storage.store import add, put
 from bot.storage.tables import LocalRunRow, OutboxRow, PostingRow, SampleRow, StartRow
+from bot.storage.transaction import add, put
 
 
 class SqlPostings:

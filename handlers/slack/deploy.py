@@ -8,6 +8,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from bot.domain import grammar
 from bot.domain.commands import Command, Deploy, Help
 from bot.domain.errors import Refusal
+from bot.domain.phrasing import words
 from bot.domain.usage import USAGE, nearest
 from bot.ports import Place
 from bot.slack import ids
@@ -82,7 +83,7 @@ def understood(command: Command, typed: str = "") -> str:
     if isinstance(command, Deploy):
         said = f"Understood: {command.service} {command.ref} to {command.environment}."
         return escaped(f"{said} The card follows, or the reason why there is none.")
-    return f"Understood: {grammar.words(command, people=grammar.mentioned(typed))}."
+    return f"Understood: {words(command, people=grammar.mentioned(typed))}."
 
 
 def help_text(topic: str = "") -> str:

@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 
 from bot.domain.commands import COMMANDS, Cancel, Check, Command, Deploy, HandOver, Help, History, Lock, Locks, RollBack, Status, Unlock
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
-from bot.domain.grammar import KEYWORDS, NOT_YET, RESERVED_NAMES, USAGE, VERBS, OpenForm, nearest, parse_deploy, parse_rollback, words
+from bot.domain.grammar import KEYWORDS, NOT_YET, RESERVED_NAMES, USAGE, VERBS, OpenForm, nearest, parse_deploy, parse_rollback
+from bot.domain.phrasing import words
 from bot.domain.spelling import shown
 
 READ = {

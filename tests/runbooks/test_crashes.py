@@ -52,7 +52,7 @@ from bot.ports import (
     Window,
 )
 from bot.runbooks import deploy, roll_back, summary
-from bot.services import deployments, desk
+from bot.services import deployments, use_cases
 from bot.services.house import House, Pace
 from bot.services.people import People
 from bot.storage.database import Database, open_database
@@ -189,7 +189,7 @@ class Simulation:
     ci: ScriptedCI
 
     async def asks(self, key: str, command: Command) -> None:
-        await desk.carry_out(self.house, Intent(key, command, ANA, Place("C1"), self.house.now()))
+        await use_cases.carry_out(self.house, Intent(key, command, ANA, Place("C1"), self.house.now()))
 
     async def plays(self) -> None:
         """Play until nothing is due, over a crash if there is one."""

@@ -65,7 +65,7 @@ from bot.ports import (
     StartRequest,
     Window,
 )
-from bot.services import board, desk
+from bot.services import board, use_cases
 from bot.services.house import House, Pace
 from bot.services.outside import all_outside
 from bot.services.people import People
@@ -374,7 +374,7 @@ class Team:
         """Have somebody say something; returns what they alone read, empty for nothing."""
         who = person or PEOPLE[name]
         intent = Intent(key or f"key {next(self.keys)}", command, who, Place("C2"), self.house.now())
-        answer = await desk.carry_out(self.house, intent)
+        answer = await use_cases.carry_out(self.house, intent)
         return readable("\n".join(text_of(speech.answer(answer, self.words).blocks))) if answer else ""
 
     async def rolls_back(self, name: str, command: RollBack) -> str:

@@ -20,7 +20,7 @@ from bot.domain.places import Ground
 from bot.domain.shown import BINDS, Seen, seen_on, token
 from bot.domain.usage import USAGE
 from bot.ports import Answer, Intent, Place, Resolved
-from bot.services import board, desk
+from bot.services import board, use_cases
 from bot.services.declarations import Claim
 from bot.slack import ids
 from handlers.slack.buttons import AT_ONCE, SHOWS, WITH_REASON
@@ -103,7 +103,7 @@ KEYS = itertools.count()
 
 
 async def says(house: House, who: Who, command: Command) -> Answer | None:
-    return await desk.carry_out(house, Intent(f"key {next(KEYS)}", command, PEOPLE[who], Place("C2"), house.now()))
+    return await use_cases.carry_out(house, Intent(f"key {next(KEYS)}", command, PEOPLE[who], Place("C2"), house.now()))
 
 
 async def is_refused(house: House, who: Who, command: Command) -> bool:
@@ -118,7 +118,7 @@ async def is_refused(house: House, who: Who, command: Command) -> bool:
 def test_every_verb_has_a_rule_and_every_command_a_line() -> None:
     assert set(RULES) == set(COMMANDS)
     assert set(TYPED) == set(USAGE)
-    assert {kind.verb for kind in desk.USE_CASES} == set(COMMANDS)
+    assert {kind.verb for kind in use_cases.USE_CASES} == set(COMMANDS)
 
 
 def test_every_action_is_a_command_a_dialog_or_only_shows() -> None:

@@ -15,7 +15,8 @@ from bot.domain.commands import Approve, Command, Lock, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.ports import LATE_ANSWER, Answer, Intent, Place, Profile
-from bot.services.desk import MEANT_FOR, Desk
+from bot.services.desk import Desk
+from bot.services.use_cases import MEANT_FOR
 from tests.services.conftest import PEOPLE
 
 Team = Any

@@ -16,7 +16,7 @@ from bot.domain.rollout import Step, StepState
 from bot.ports import CIRun, GateAnswer, Later, RunState, Stage
 from bot.services import rollouts
 from bot.services.house import House, Pace
-from bot.services.rollbacks import stand_down
+from bot.services.rollback_steps import stand_down
 from bot.services.rollouts import look, odd
 from bot.settings import Settings
 

@@ -37,7 +37,7 @@ from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import BINDS, Seen, seen_on, token
 from bot.ports import Intent, Place
-from bot.services import desk
+from bot.services import use_cases
 from bot.services.turns import Turns
 from tests.services.conftest import BAD, COMMITS, GOOD, PEOPLE
 
@@ -551,7 +551,7 @@ async def test_a_command_that_is_replayed_after_a_crash_is_answered_as_it_was(sw
 async def test_what_was_said_long_ago_is_not_done_any_more(team: Team, minutes: int, is_done: bool) -> None:
     intent = Intent("old", Deploy("shop", "staging", "v2"), PEOPLE["ana"], Place("C1"), team.house.now())
     team.engine.clock.at += timedelta(minutes=minutes)
-    answer = await desk.carry_out(team.house, intent)
+    answer = await use_cases.carry_out(team.house, intent)
     assert (answer is None) is is_done
 
 

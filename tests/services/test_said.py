@@ -15,7 +15,7 @@ from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, 
 from bot.domain.errors import NotAllowed
 from bot.domain.health import Observed
 from bot.domain.people import Person
-from bot.services import desk
+from bot.services import use_cases
 
 Team = Any
 """The fixture ``team``."""
@@ -147,7 +147,7 @@ async def test_a_quarantine_names_the_numbers_that_were_known(team: Team) -> Non
 async def test_who_is_not_on_call_is_told_so_before_a_dialog_asks_why(team: Team) -> None:
     v2 = await team.rolls_out_v2()
     with pytest.raises(NotAllowed) as refused:
-        await desk.may_ask(team.house, Action.TAKE_OVER, v2, CY)
+        await use_cases.may_ask(team.house, Action.TAKE_OVER, v2, CY)
     assert str(refused.value) == (
         "Only the person on call for shop can take over. <@UBO> is on call now. "
         "The lead or people with the role release manager can hand it over: /deploy lead shop-2 @user."
@@ -166,17 +166,17 @@ async def test_who_is_not_on_call_is_told_so_before_a_dialog_asks_why(team: Team
 async def test_who_may_not_is_told_so_before_a_reason_is_typed_for_nothing(team: Team, action: Action, sentence: str) -> None:
     v2 = await team.rolls_out_v2()
     with pytest.raises(NotAllowed) as refused:
-        await desk.may_ask(team.house, action, v2, CY)
+        await use_cases.may_ask(team.house, action, v2, CY)
     assert str(refused.value) == sentence
 
 
 async def test_a_dialog_is_opened_for_who_is_on_call_for_other_questions_and_where_that_cannot_be_known(team: Team) -> None:
     v2 = await team.rolls_out_v2()
-    await desk.may_ask(team.house, Action.PROCEED, v2, BO)
+    await use_cases.may_ask(team.house, Action.PROCEED, v2, BO)
     team.rota.person = CY
-    await desk.may_ask(team.house, Action.TAKE_OVER, v2, CY)
+    await use_cases.may_ask(team.house, Action.TAKE_OVER, v2, CY)
     team.rota.away = True
-    await desk.may_ask(team.house, Action.TAKE_OVER, v2, Person("T1", "UDI"))
+    await use_cases.may_ask(team.house, Action.TAKE_OVER, v2, Person("T1", "UDI"))
 
 
 async def test_the_status_says_what_the_card_says(team: Team) -> None:

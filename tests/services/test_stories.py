@@ -47,7 +47,7 @@ from bot.domain.commands import (
 )
 from bot.domain.rollout import RunState, Stage
 from bot.ports import Intent, Place, QualityState
-from bot.services import desk, summaries
+from bot.services import summaries, use_cases
 from bot.slack import speech
 from tests.services.conftest import BAD, GOOD, MINUTE, PEOPLE, readable, text_of
 
@@ -73,7 +73,7 @@ class Story:
         asked = " ".join(f"{key}={value}" for key, value in asdict(command).items() if value and key != "shown")
         self.lines.append(f"\n{name}: {command.verb} {asked}".rstrip())
         intent = Intent(f"word {len(self.lines)}", command, PEOPLE[name], Place("C2"), self.team.house.now())
-        answer = await desk.carry_out(self.team.house, intent)
+        answer = await use_cases.carry_out(self.team.house, intent)
         if answer is not None:
             self._note("  | ", readable("\n".join(text_of(speech.answer(answer, self.team.words).blocks))))
             self.lines += [f"  | [{each.label}] {each.action} {each.deployment} {each.carries}".rstrip() for each in answer.offers]

@@ -28,7 +28,7 @@ from bot.domain.commands import Approve, Command, Deploy, Tick
 from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
 from bot.ports import Answer, Intent, Live, Place, Providers
-from bot.services import board, desk
+from bot.services import board, use_cases
 from bot.services.house import House, Pace
 from bot.services.people import People
 from bot.storage.database import open_database
@@ -112,7 +112,7 @@ class World:
         self.house = House(catalog, Store(process), self.clock, providers, people, Quiet(), Pace(MINUTE, MINUTE, MINUTE))
         process.registry = released(lambda: self.house)
         process.database.store.newest_version = process.registry.newest
-        process.carry_out_command = lambda intent: desk.carry_out(self.house, intent)
+        process.carry_out_command = lambda intent: use_cases.carry_out(self.house, intent)
 
     def _catalog(self) -> Catalog:
         rule = AutomaticRollback.COUNTDOWN if self.setting.counts_down else AutomaticRollback.OFF

@@ -1,0 +1,213 @@
+"""Who carries out which command, and what is asked before: who is it, may they, is it still meant. A refusal is an answer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from bot.domain.audit import Entry
+from bot.domain.card import Action
+from bot.domain.commands import (
+    Acknowledge,
+    Approve,
+    AskLead,
+    Cancel,
+    Check,
+    Command,
+    ConfirmPlan,
+    Deploy,
+    DeployFirst,
+    GoNow,
+    HandOver,
+    Help,
+    History,
+    Lock,
+    Locks,
+    OpenGate,
+    Proceed,
+    Quarantine,
+    Reject,
+    Retest,
+    RollBack,
+    SayLive,
+    SayWhy,
+    Status,
+    StopCountdown,
+    TakeOver,
+    Tick,
+    Unlock,
+    Unquarantine,
+    Watch,
+    to_json,
+)
+from bot.domain.deployment import DeploymentId
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
+from bot.domain.people import Person
+from bot.ports import Answer, Intent
+from bot.services import (
+    approvals,
+    board,
+    declarations,
+    deployments,
+    leads,
+    locks,
+    plans,
+    quarantines,
+    readiness,
+    refusals,
+    retests,
+    rollbacks,
+    rollouts,
+    watching,
+    whys,
+)
+from bot.services.house import House
+
+UseCase = Callable[[House, Intent, Any], Awaitable[Answer | None]]
+
+
+async def _greeted() -> Answer:
+    return Answer("mentioned")
+
+
+USE_CASES: dict[type[Command], UseCase] = {
+    Deploy: deployments.request,
+    DeployFirst: deployments.deploy_first,
+    GoNow: watching.go_now,
+    Cancel: deployments.cancel,
+    Check: board.check,
+    Status: board.status,
+    History: board.history,
+    Lock: locks.lock,
+    Unlock: locks.unlock,
+    Locks: locks.locks,
+    Quarantine: quarantines.quarantine,
+    Unquarantine: quarantines.unquarantine,
+    SayLive: declarations.say_live,
+    HandOver: leads.hand_over,
+    TakeOver: leads.take_over,
+    AskLead: leads.ask_lead,
+    Watch: leads.watch,
+    ConfirmPlan: plans.confirm,
+    Proceed: leads.proceed,
+    StopCountdown: leads.stop_countdown,
+    SayWhy: whys.say_why,
+    Approve: approvals.approve,
+    Reject: approvals.reject,
+    Tick: readiness.tick,
+    Acknowledge: readiness.acknowledge,
+    RollBack: rollbacks.roll_back,
+    OpenGate: rollouts.open_gate,
+    Retest: retests.retest,
+    Help: lambda _house, _intent, _command: _greeted(),
+}
+"""Who carries out what. A typed ``Help`` is answered at the door; the one that comes here is a mention of the bot."""
+
+MEANT_FOR = timedelta(minutes=15)
+"""How old a command may be that lets something go forward, or changes who decides."""
+STOPS_FOR = timedelta(hours=1)
+"""The same for one that stops something or goes back."""
+_STOPS = (RollBack, Cancel, Reject, Lock, Quarantine)
+
+PATIENCE = 1.0
+"""Seconds that a schedule has before a dialog is opened without its answer; Slack opens none after three."""
+QUESTIONS = (Check, Status, History, Locks)
+"""Commands that only ask. They do not wait for a vendor, and nobody minds their age."""
+
+
+_MAY: dict[Action, Callable[[House, Person, DeploymentId], Awaitable[object]]] = {
+    Action.REJECT: approvals.may_reject,
+    Action.CONFIRM_PLAN: plans.may_confirm,
+    Action.PROCEED: leads.may_proceed,
+    Action.STOP_COUNTDOWN: leads.may_stop_countdown,
+    Action.SAY_WHY: whys.may_say_why,
+    Action.TAKE_OVER: leads.may_take_over,
+}
+
+
+async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) -> None:
+    """Look before a dialog asks why: a reason that is typed for nothing is lost. Raises Refusal where the answer is known to be no.
+
+    Nobody waits for a schedule or a directory that is slow: then the dialog opens, and the answer follows what was typed.
+    """
+    with suppress(IntegrationError, TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            await house.people.admit(by)
+            await _MAY[action](house, by, id)
+
+
+async def carry_out(house: House, intent: Intent) -> Answer | None:
+    """Carry out one command: who is it, may they, do it, and say what happened. A refusal is an answer and is audited."""
+    async with house.store.reading() as reader:
+        if await reader.taken(intent.key):  # carried out before a crash: answered as it was, whatever is so by now
+            return await reader.kept(intent.key)
+    try:
+        refuse_stale(intent, house.now())
+        await _let_in(house, intent)
+        command = await _with_names(house, intent.command)
+        return await USE_CASES[type(command)](house, intent, command)
+    except Refusal as refused:
+        refusal = await _to_whom(house, intent, refused)
+        await _audit_refusal(house, intent, str(refusal))
+        return await refusals.told(house, intent.by, refusal)
+
+
+async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
+    """Tell outsiders no more than that they are: a rollback is looked at before the directory has said who asks."""
+    if not isinstance(intent.command, RollBack):
+        return refusal
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await house.people.admit(intent.by)
+    except NotAllowed as stranger:
+        return stranger
+    except (IntegrationError, TimeoutError):
+        return refusal
+    return refusal
+
+
+def meant_for(command: Command) -> timedelta:
+    """Say how old a command may be that is still carried out."""
+    return STOPS_FOR if isinstance(command, _STOPS) else MEANT_FOR
+
+
+def refuse_stale(intent: Intent, now: datetime) -> None:
+    """Refuse what was said so long ago that it may not be meant any more: the bot was away. Raises NotPossible."""
+    age = now - intent.at
+    if age > meant_for(intent.command) and not isinstance(intent.command, QUESTIONS):
+        minutes = int(age.total_seconds() // 60)
+        raise NotPossible(
+            f"You said this {minutes} minutes ago, and it could not be done until now; nothing was done. Look again, and say it anew."
+        )
+
+
+async def _let_in(house: House, intent: Intent) -> None:
+    """Ask who it is. What gives a right waits until the person is known now.
+
+    The lead's id alone is enough to roll back: no directory holds that up.
+    """
+    if isinstance(intent.command, RollBack):
+        house.people.remembered(intent.by)
+    else:
+        await house.people.admit(intent.by, fresh=not isinstance(intent.command, QUESTIONS))
+
+
+async def _with_names(house: House, command: Command) -> Command:
+    """Call people in a reason by their names: many will read it, and it notifies nobody. Nobody waits for a slow directory."""
+    if not isinstance(command, Deploy | Lock | RollBack | Quarantine | Unquarantine | SayLive) or "@" not in command.reason:
+        return command
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE):
+            return replace(command, reason=await house.people.named(command.reason))
+    return command
+
+
+async def _audit_refusal(house: House, intent: Intent, sentence: str) -> None:
+    about = getattr(intent.command, "deployment", "")
+    facts = {"why": sentence, "command": to_json(intent.command)}
+    async with house.store.transaction() as tx:
+        await tx.audit(Entry(house.now(), intent.by, intent.command.verb, about, "refused", facts))

@@ -1,0 +1,395 @@
+"""What a transaction stores: rows, and who is to be told once it is committed. It decides nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy.dialects.sqlite import insert as sqlite_insert
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.audit import Entry, Head, Keys, seal
+from bot.domain.card import Changes
+from bot.domain.declared import Declared
+from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
+from bot.domain.health import Snapshot
+from bot.domain.locks import Lock
+from bot.domain.people import Person
+from bot.domain.places import Doubt, Permit, Stray
+from bot.domain.readiness import Review
+from bot.domain.rollback import Way
+from bot.domain.rollout import Step
+from bot.domain.trouble import Trouble
+from bot.ports import Answer, Decision, Json, Live, Mark, Message, NewDeployment
+from bot.storage import codec
+from bot.storage.marker import Marker
+from bot.storage.reader import CHANGES, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader, table
+from bot.storage.tables import (
+    AT_ONCE,
+    AuditHeadRow,
+    AuditRow,
+    ClaimRow,
+    DecisionRow,
+    DeclaredRow,
+    DeploymentRow,
+    LiveRow,
+    LockRow,
+    MarkRow,
+    OutboxRow,
+    PageRow,
+    PlaceRow,
+    QuarantineRow,
+    RunbookRow,
+    SnapshotRow,
+    StepRow,
+    StrayRow,
+    TakenRow,
+    VerifiedRow,
+)
+
+_MOVES_THE_PLACE = frozenset({State.ROLLING_OUT, State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
+_BEFORE_TURN = OPEN - {State.WATCHING}
+"""An older deployment in one of these states comes first in the queue."""
+
+
+async def add(connection: AsyncConnection, row: type[Any], values: dict[str, Any]) -> bool:
+    """Insert a row unless its key is taken; tell whether it was inserted."""
+    result = await connection.execute(sqlite_insert(table(row)).values(**values).on_conflict_do_nothing())
+    return result.rowcount > 0
+
+
+async def put(connection: AsyncConnection, row: type[Any], values: dict[str, Any]) -> None:
+    """Insert a row, or replace the one with its primary key."""
+    target = table(row)
+    keys = [column.name for column in target.primary_key]
+    statement = sqlite_insert(target).values(**values)
+    rest = {name: statement.excluded[name] for name in values if name not in keys}
+    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+
+
+class SqlTransaction(SqlReader):
+    """``ports.Transaction``: collects what the others have to be told after the commit."""
+
+    def __init__(self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int], marker: Marker) -> None:
+        super().__init__(connection)
+        self._audit_keys = audit_keys
+        self._marker = marker
+        self.audited: Head | None = None
+        self.numbers: dict[str, int] = {}
+        self._newest_version = newest_version
+        self.cards: dict[DeploymentId, None] = {}
+        self.has_said = False
+        self.has_woken = False
+
+    async def once(self, key: str) -> bool:
+        """Take a key; False when it was taken before."""
+        return await add(self._connection, TakenRow, {"key": key, "at": datetime.now(UTC)})
+
+    async def keep(self, key: str, answer: Answer | None) -> None:
+        """Keep what a command was answered, for when it comes again."""
+        row = table(TakenRow)
+        if answer is not None:
+            await self._connection.execute(update(row).where(row.c.key == key).values(answer=codec.write(answer)))
+
+    async def add_deployment(self, new: NewDeployment) -> Deployment:
+        """Store a deployment under the service's next number."""
+        row = table(DeploymentRow)
+        last = (await self._connection.execute(select(func.max(row.c.number)).where(row.c.service == new.service))).scalar()
+        number = max(last or 0, self._marker.number(new.service)) + 1  # never given twice, also by a database of an hour ago
+        self.numbers[new.service] = number
+        state = State.ROLLING_OUT if new.kind is Kind.ROLLBACK else State.REQUESTED
+        values = {
+            "id": f"{new.service}-{number}", "number": number, "kind": str(new.kind), "service": new.service,
+            "environment": new.environment, "ref": new.ref, "version": new.version or new.ref, "commit": new.commit,
+            "strategy": new.strategy, "requested_by": str(new.requested_by), "lead": str(new.lead) if new.lead else None,
+            "state": str(state), "state_since": new.at, "requested_at": new.at, "reason": new.reason, "note": "",
+            "channel": new.channel, "base_commit": new.base_commit, "base_version": new.base_version, "undoes": new.undoes,
+            "started_at": new.at if state is State.ROLLING_OUT else None,
+        }  # fmt: skip
+        await self._connection.execute(insert(row).values(**values))
+        self._changed(str(values["id"]))
+        found = await self.deployment(str(values["id"]))
+        assert found is not None  # noqa: S101 - inserted in this transaction
+        return found
+
+    def _changed(self, id: DeploymentId) -> None:
+        if id:
+            self.cards[id] = None
+
+    async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "", by: Person | None = None) -> bool:
+        """Move a deployment to a state, only if TRANSITIONS allows it from where it is now."""
+        row = table(DeploymentRow)
+        values: dict[str, Any] = {
+            "state": str(to), "state_since": at, "note": note, "ended_by": str(by) if by else None, "countdown_until": None,
+        }  # fmt: skip
+        if to is State.ROLLING_OUT:
+            values["started_at"] = func.coalesce(row.c.started_at, at)
+        if to is State.WATCHING:
+            values["landed_at"] = func.coalesce(row.c.landed_at, at)
+        values["finished_at"] = at if to in OVER else None
+        origins = [str(state) for state in sources(to)]
+        moved = await self._connection.execute(update(row).where(row.c.id == id, row.c.state.in_(origins)).values(**values))
+        self._changed(id)
+        if to in _MOVES_THE_PLACE:
+            await self._redraw_live(id)
+        return moved.rowcount == 1
+
+    async def _redraw_live(self, id: DeploymentId) -> None:
+        """Have the card of what is live drawn again: whether it can be rolled back hangs on what else moves there."""
+        deployment = await self.deployment(id)
+        live = await self.live(deployment.service, deployment.environment) if deployment else None
+        self._changed(live.deployment if live else "")
+
+    async def redraw(self, id: DeploymentId) -> None:
+        """Have a card drawn again."""
+        self._changed(id)
+
+    async def change(self, id: DeploymentId, **fields: Any) -> None:
+        """Change fields of a deployment other than its state."""
+        if "state" in fields:
+            raise ValueError("the state is changed by move() alone")
+        values = {key: str(value) if isinstance(value, Person) else value for key, value in fields.items()}
+        row = table(DeploymentRow)
+        await self._connection.execute(update(row).where(row.c.id == id).values(**values))
+        self._changed(id)
+
+    async def claim(self, service: str, environment: str, id: DeploymentId) -> bool:
+        """Take an environment's claim if it is free (or already ours) and nobody older waits for it."""
+        holder = await self.holder(service, environment)
+        if holder == id:
+            return True
+        queue = await self.open_deployments(service, environment)
+        for other in queue:
+            comes_first = other.id == holder or (other.kind is Kind.FORWARD and _number(other.id) < _number(id))
+            if comes_first and other.state in _BEFORE_TURN:
+                return False
+        await self.seize(service, environment, id)
+        return True
+
+    async def seize(self, service: str, environment: str, id: DeploymentId) -> None:
+        """Give an environment's claim to a rollback, whoever holds it."""
+        await put(self._connection, ClaimRow, {"service": service, "environment": environment, "deployment": id})
+        await self._next_epoch(service, environment)
+        for waiting in await self.open_deployments(service, environment):
+            self._changed(waiting.id)
+
+    async def permit(self, deployment: Deployment, step: str) -> Permit | None:
+        """Permit one start of a run to whoever has the claim; every earlier permit of the place ends."""
+        service, environment = deployment.service, deployment.environment
+        if await self.holder(service, environment) != deployment.id:
+            return None
+        return Permit(service, environment, await self._next_epoch(service, environment), deployment.id, step)
+
+    async def is_newest(self, permit: Permit) -> bool:
+        """Tell whether a permit still holds."""
+        row = await self._place(permit.service, permit.environment)
+        return bool(row["epoch"] == permit.epoch)
+
+    async def _place(self, service: str, environment: str) -> Any:
+        place = table(PlaceRow)
+        values = {"service": service, "environment": environment, "epoch": 0, "unclear": "", "why": "", "deployment": ""}
+        await add(self._connection, PlaceRow, values)
+        row = await self._one(select(place).where(place.c.service == service, place.c.environment == environment))
+        assert row is not None  # noqa: S101 - just inserted, or there already
+        return row
+
+    async def _next_epoch(self, service: str, environment: str) -> int:
+        place = table(PlaceRow)
+        epoch: int = (await self._place(service, environment))["epoch"] + 1
+        there = (place.c.service == service, place.c.environment == environment)
+        await self._connection.execute(update(place).where(*there).values(epoch=epoch))
+        return epoch
+
+    async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
+        """Record that it is not clear what runs in a place; None when it is clear again."""
+        await self._place(service, environment)
+        place = table(PlaceRow)
+        there = (place.c.service == service, place.c.environment == environment)
+        values = (
+            {"unclear": str(doubt.kind), "why": doubt.why, "deployment": doubt.deployment, "since": doubt.since}
+            if doubt
+            else {"unclear": "", "why": "", "deployment": "", "since": None}
+        )
+        await self._connection.execute(update(place).where(*there).values(**values))
+        await self._wake_place(service)
+
+    async def give_up(self, stray: Stray) -> None:
+        """Record a run that was given up, and start to look for its end: each time anew, since it may be given up twice."""
+        if await add(self._connection, StrayRow, _plain(stray)):
+            self._changed(stray.deployment)
+            await self.start("chase", f"{stray.service} {stray.run} {stray.since.isoformat()}", stray.service, stray.run)
+
+    async def found_ended(self, stray: Stray) -> None:
+        """Forget a run that was given up and has ended; one that is not there is forgotten already."""
+        row = table(StrayRow)
+        gone = await self._connection.execute(delete(row).where(row.c.service == stray.service, row.c.run == stray.run))
+        if gone.rowcount:
+            self._changed(stray.deployment)
+            await self._wake_place(stray.service)
+
+    async def release(self, id: DeploymentId) -> None:
+        """Let go of the claim that a deployment holds, and wake whoever waits for the environment."""
+        claim = table(ClaimRow)
+        await self._connection.execute(delete(claim).where(claim.c.deployment == id))
+        deployment = await self.deployment(id)
+        if deployment is None:
+            return
+        for waiting in await self.open_deployments(deployment.service, deployment.environment):
+            self._changed(waiting.id)
+            if waiting.id != id and waiting.state not in ACTING:
+                await self.wake(waiting.id)
+
+    async def decide(self, decision: Decision) -> bool:
+        """Store an approval or rejection; False when this person has decided about this commit before."""
+        self._changed(decision.deployment)
+        return await add(self._connection, DecisionRow, {**_plain(decision), "by": str(decision.by), "roles": list(decision.roles)})
+
+    async def mark(self, mark: Mark) -> bool:
+        """Store a mark; False when the key is marked already."""
+        self._changed(mark.deployment)
+        return await add(self._connection, MarkRow, {**_plain(mark), "by": str(mark.by)})
+
+    async def unmark(self, id: DeploymentId, key: str) -> None:
+        """Take a mark back."""
+        row = table(MarkRow)
+        await self._connection.execute(delete(row).where(row.c.deployment == id, row.c.key == key))
+        self._changed(id)
+
+    async def save_steps(self, id: DeploymentId, steps: Sequence[Step]) -> None:
+        """Insert or update steps by index."""
+        deployment = await self.deployment(id)
+        if deployment is None:
+            return
+        for step in steps:
+            seconds = (step.deployed_at - step.started_at).total_seconds() if step.deployed_at and step.started_at else None
+            values = {
+                "deployment": id, "index": step.index, "service": deployment.service, "environment": deployment.environment,
+                "key": step.key, "run": step.run, "seconds": seconds, "deployed_at": step.deployed_at, "body": codec.write(step),
+            }  # fmt: skip
+            await put(self._connection, StepRow, values)
+        self._changed(id)
+
+    async def save_review(self, id: DeploymentId, review: Review) -> None:
+        """Store the newest review."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": REVIEW, "body": codec.write(review)})
+        self._changed(id)
+
+    async def save_trouble(self, id: DeploymentId, trouble: Trouble) -> None:
+        """Store the newest finding."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": TROUBLE, "body": codec.write(trouble)})
+        self._changed(id)
+
+    async def save_way_back(self, id: DeploymentId, way: Way) -> None:
+        """Store what lies between a deployment and what it would be rolled back to."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": WAY_BACK, "body": codec.write(way)})
+        self._changed(id)
+
+    async def save_way_there(self, id: DeploymentId, way: Way) -> None:
+        """Store what lies between what is live and a deployment that waits."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": WAY_THERE, "body": codec.write(way)})
+
+    async def save_changes(self, id: DeploymentId, changes: Changes) -> None:
+        """Store what the deployment changes."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": CHANGES, "body": codec.write(changes)})
+        self._changed(id)
+
+    async def add_snapshot(self, snapshot: Snapshot) -> None:
+        """Store a snapshot; the newer one under a label replaces the older."""
+        values = {"deployment": snapshot.deployment, "label": snapshot.label, "at": snapshot.at, "body": codec.write(snapshot)}
+        await put(self._connection, SnapshotRow, values)
+        self._changed(snapshot.deployment)
+
+    async def set_live(self, live: Live) -> None:
+        """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to."""
+        values = {**_plain(live), "by": str(live.by)}
+        values.pop("declared")
+        await put(self._connection, LiveRow, {**values, "declared": await self._declare(live.declared)})
+        for deployment in await self.history(live.service, live.environment):
+            self._changed(deployment.id if deployment.kind is Kind.FORWARD else "")  # it is what is live, or is it no more
+        if live.verified_at is not None or live.accepted:
+            await put(self._connection, VerifiedRow, {**values, "ended_at": live.verified_at or live.since})
+        await self._wake_place(live.service)
+
+    async def _declare(self, declared: Declared | None) -> int | None:
+        if declared is None:
+            return None
+        values = {**_plain(declared), "by": str(declared.by), "origin": str(declared.origin)}
+        result = await self._connection.execute(insert(table(DeclaredRow)).values(**values))
+        return int(result.lastrowid)
+
+    async def _wake_place(self, service: str) -> None:
+        for deployment in await self.open_deployments(service):
+            if deployment.state not in ACTING:
+                await self.wake(deployment.id)
+
+    async def put_in_quarantine(self, service: str, commit: str, *, reason: str, by: Person, at: datetime) -> None:
+        """Keep a commit from being deployed, or chosen as a rollback target, again."""
+        await add(self._connection, QuarantineRow, {"service": service, "commit": commit, "reason": reason, "by": str(by), "at": at})
+
+    async def lift_quarantine(self, service: str, commit: str) -> bool:
+        """Let a commit be deployed again; False when it was not quarantined."""
+        row = table(QuarantineRow)
+        gone = await self._connection.execute(delete(row).where(row.c.service == service, row.c["commit"] == commit))
+        await self._wake_place(service)
+        return gone.rowcount == 1
+
+    async def add_lock(self, lock: Lock) -> bool:
+        """Lock; False when a person has locked the same already. A lock that is over makes room, a rollback's stands beside."""
+        row = table(LockRow)
+        over = delete(row).where(row.c.service == lock.service, row.c.environment == lock.environment, row.c.until <= lock.at)
+        await self._connection.execute(over)
+        self._changed(lock.deployment)
+        return await add(self._connection, LockRow, {**_plain(lock), "by": str(lock.by)})
+
+    async def remove_lock(self, lock: Lock) -> bool:
+        """Remove this very lock; False when it is gone already."""
+        row = table(LockRow)
+        this = (row.c.service == lock.service, row.c.environment == lock.environment, row.c.deployment == lock.deployment)
+        gone = await self._connection.execute(delete(row).where(*this, row.c.at == lock.at))
+        self._changed(lock.deployment)
+        return gone.rowcount == 1
+
+    async def audit(self, entry: Entry) -> None:
+        """Append to the hash-chained audit log."""
+        row = table(AuditRow)
+        last = await self._one(select(row.c.n, row.c.hash).order_by(row.c.n.desc()).limit(1))
+        link = seal(entry, Head(last["n"], last["hash"]) if last else None, self._audit_keys.newest)
+        await self._connection.execute(insert(row).values(**_plain(link)))
+        self.audited = Head(link.n, link.hash)
+
+    async def keep_head(self, head: Head) -> None:
+        """Store a signed head of the audit log."""
+        values = {name: value for name, value in _plain(head).items() if name != "is_given"}
+        await add(self._connection, AuditHeadRow, values)
+
+    async def say(self, message: Message) -> None:
+        """Put a message into the outbox; the same key twice is one message."""
+        values = {"key": message.key, "lane": message.lane, "state": "waiting", "why": "", "body": codec.write(message)}
+        if await add(self._connection, OutboxRow, values):
+            self.has_said = True
+
+    async def start(self, runbook: str, id: str, *args: Json) -> None:
+        """Start a runbook under an id; a second start with the same id is nothing."""
+        values = {
+            "id": id, "name": runbook, "version": self._newest_version(runbook), "args": list(args), "state": "waiting",
+            "wake_at": AT_ONCE, "signals": 0, "attempts": 0, "faults": 0, "error": "",
+        }  # fmt: skip
+        if await add(self._connection, RunbookRow, values):
+            self.has_woken = True
+
+    async def wake(self, id: str) -> None:
+        """Have a parked runbook look at the stored facts again, now."""
+        row = table(RunbookRow)
+        woken = update(row).where(row.c.id == id, row.c.state == "waiting")
+        await self._connection.execute(woken.values(signals=row.c.signals + 1, wake_at=AT_ONCE))
+        self.has_woken = True
+
+
+def _number(id: DeploymentId) -> int:
+    return int(id.rpartition("-")[2])
+
+
+def _plain(value: Any) -> dict[str, Any]:
+    return {name: getattr(value, name) for name in value.__dataclass_fields__}
