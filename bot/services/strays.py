@@ -29,7 +29,7 @@ async def give_up(house: House, tx: Transaction, deployment: Deployment, step: S
     name = correlation(deployment.id, deployment.requested_at, step, smoke=step.state is StepState.SMOKE)
     stray = Stray(deployment.service, deployment.environment, step.run or name, deployment.id, step.key, house.now(), step.run_url)
     if step.run:
-        await tx.found_ended(replace(stray, run=name))
+        await tx.found_ended(replace(stray, run=name, unanswered=True))
         await tx.give_up(stray)
     elif step.is_under_way:
         await tx.give_up(replace(stray, unanswered=True))

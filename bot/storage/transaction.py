@@ -222,9 +222,10 @@ class SqlTransaction(SqlReader):
             await self.start("chase", f"{stray.service} {stray.run} {stray.since.isoformat()}", stray.service, stray.run)
 
     async def found_ended(self, stray: Stray) -> None:
-        """Forget a run that was given up and has ended; one that is not there is forgotten already."""
+        """Forget a run that was given up and has ended, or a start that has been answered; one that is not there is forgotten already."""
         row = table(StrayRow)
-        gone = await self._connection.execute(delete(row).where(row.c.service == stray.service, row.c.run == stray.run))
+        this = (row.c.service == stray.service, row.c.run == stray.run, row.c.unanswered == stray.unanswered)
+        gone = await self._connection.execute(delete(row).where(*this))
         if gone.rowcount:
             self._changed(stray.deployment)
             await self._wake_place(stray.service)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -35,6 +36,10 @@ KINDS = ("find", "start", "look", "cancel", "compare", "quality", "who", "direct
 """Every kind of call that can be held."""
 
 
+BEHIND = timedelta(seconds=30)
+"""How far a provider's list is behind."""
+
+
 def away(vendor: str) -> IntegrationError:
     """Say that a vendor does not answer."""
     return IntegrationError("no answer", vendor=vendor)
@@ -45,13 +50,19 @@ class Truth:
     """A run at the provider, as it is."""
 
     request: StartRequest
+    run: str = ""
     state: RunState = RunState.QUEUED
     has_begun: bool = False
+    shows_at: datetime | None = None
+    """From when on the provider's list shows it; a moment behind where its start was not answered."""
+    was_seen: bool = False
+    """Whether the process that lives now has seen it."""
 
     def seen(self, at: datetime) -> CIRun:
         """Give it as the provider shows it."""
+        self.was_seen = True
         stages = (Stage("deploy", self.state, started_at=at),) if self.has_begun else ()
-        return CIRun(self.request.correlation, self.state, stages=stages)
+        return CIRun(self.run, self.state, stages=stages)
 
     def moves(self, to: RunState) -> None:
         """Move on; what has ended stays as it is."""
@@ -72,6 +83,8 @@ class HeldCI:
     """The version that came with a database migration; empty for none."""
     is_deaf: bool = False
     """Whether it takes a request to stop and goes on all the same."""
+    is_behind: bool = False
+    """Whether its list does not show at once what it has started."""
     runs: dict[str, Truth] = field(default_factory=dict)
 
     async def open(self) -> None: ...
@@ -98,7 +111,7 @@ class HeldCI:
         if base == head:
             return Changes()
         files = ("migrations/7.sql",) if self.lies_between(base, head) else ("basket.py",)
-        return Changes((Change(head, "faster basket", "cy"),), 1, ("cy",), files, backwards=head < base)
+        return Changes((Change(head, "faster basket", "cy"),), 1, ("cy",), files=files, backwards=head < base)
 
     async def quality(self, commit: str) -> Quality:
         how = await self._ask("quality", commit[0])
@@ -116,16 +129,35 @@ class HeldCI:
     async def find(self, correlation: str) -> CIRun | None:
         if await self._ask("find", correlation) is How.LOST:
             raise away("the CI")
-        found = self.runs.get(correlation)
-        return found.seen(self.process.clock.now()) if found else None
+        found = [run for run in self.runs.values() if run.request.correlation == correlation]
+        now = self.process.clock.now()
+        if any(run.shows_at and run.shows_at > now for run in found):
+            raise away("the CI")  # its list is behind: that there is none is not certain
+        going = [run for run in found if not run.state.is_final]
+        if len(going) > 1:
+            raise away("the CI")  # which one is ours cannot be told
+        return [*found, *going][-1].seen(now) if found else None
 
     async def start(self, request: StartRequest) -> CIRun:
         self.starting(request)
-        how = await self._ask("start", request.correlation)
-        run = self.runs.setdefault(request.correlation, Truth(request))
+        try:
+            how = await self._ask("start", request.correlation)
+        except asyncio.CancelledError:
+            if self.process.arrives:
+                self._begins(request)
+            raise
+        run = self._begins(request)
         if how is How.LOST:
+            run.shows_at = self.process.clock.now() + BEHIND if self.is_behind else None
             raise away("the CI")
         return run.seen(self.process.clock.now())
+
+    def _begins(self, request: StartRequest) -> Truth:
+        """Begin a run. A provider that is asked twice begins two."""
+        name, twins = request.correlation, [run for run in self.runs if run.partition("#")[0] == request.correlation]
+        run = Truth(request, f"{name}#{len(twins) + 1}" if twins else name)
+        self.runs[run.run] = run
+        return run
 
     async def look(self, run: str) -> CIRun:
         how = await self._ask("look", run)

@@ -25,6 +25,8 @@ from bot.storage.database import Database
 TICK = timedelta(milliseconds=1)
 RESTLESS = 500
 """After so many rounds something goes in circles."""
+HANGS = timedelta(seconds=100)
+"""After so long nobody waits for a provider any more."""
 
 
 class Died(BaseException):
@@ -91,6 +93,16 @@ class Process:
     life: int = 0
     dies_after: int | None = None
     """At which of the next borders between two acts it dies."""
+    arrives: bool = False
+    """Whether a start that was on its way when the process died, or that nobody waited for any more, has been carried out."""
+    frozen: set[asyncio.Task[Any]] = field(default_factory=set)
+    """Runbooks of an earlier process that is not dead: another has taken over while a start of theirs was on its way."""
+    due_runs: Callable[[], set[str]] = set
+    """Names the runs that are due, as the file says: cheaper than to ask the journal."""
+    checked: Callable[[], None] = lambda: None
+    """Is called after every commit."""
+    reborn: Callable[[], None] = lambda: None
+    """Is called when the next life begins: it knows what is stored and nothing else."""
     faults: list[BaseException] = field(default_factory=list)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -100,7 +112,7 @@ class Process:
         """Pass from one act to the next, or die. A task of an earlier life dies at its next border."""
         task = asyncio.current_task()
         life = self.tasks.get(task, None) if task else None
-        if life is None:
+        if life is None or task in self.frozen:
             return
         if life == self.life and self.dies_after is not None:
             self.dies_after -= 1
@@ -122,14 +134,18 @@ class Process:
         self.border()
         if kind not in self.holds:
             return self.at_once
+        if task in self.frozen:
+            raise Died
         call = Call(kind, about, task, self.loop.create_future())
         self.calls.append(call)
         self.changed.set()
         try:
-            how = await call.answer
+            async with asyncio.timeout(HANGS.total_seconds()):
+                return await call.answer
+        except TimeoutError:
+            return How.LOST if self.arrives and task not in self.frozen else How.NO
         finally:
             self.calls.remove(call)
-        return how
 
     def answer(self, call: Call, how: How) -> None:
         """Answer a call."""
@@ -163,10 +179,11 @@ class Process:
 
     def _ended(self, task: asyncio.Task[Any]) -> None:
         life = self.tasks.pop(task)
+        self.frozen.discard(task)
         for run in [run for run, other in self.runs.items() if other is task]:
             del self.runs[run]
         error = None if task.cancelled() else task.exception()
-        if error is not None and not isinstance(error, Died) and life == self.life:
+        if error is not None and not isinstance(error, Died) and (life == self.life or isinstance(error, AssertionError)):
             self.faults.append(error)
         self.changed.set()
 
@@ -175,6 +192,8 @@ class Process:
         assert not why, f"{record.id} is stuck: {why}"
 
     async def _begin_due(self) -> None:
+        if not self.due_runs() - set(self.runs):
+            return
         for record in await self.database.journal.due(self.clock.now(), excluding=tuple(self.runs)):
             if record.id not in self.runs:
                 self.runs[record.id] = self._begin(self._run(record))
@@ -190,7 +209,7 @@ class Process:
             for _ in range(6):  # timers that are due fire, and who was woken comes to its next wait
                 await asyncio.sleep(0)
             self.changed.clear()
-            if any(life != self.life for life in self.tasks.values()):
+            if any(life != self.life and task not in self.frozen for task, life in self.tasks.items()):
                 await self._bury()
                 await self._begin_anew()
             if self.faults:
@@ -202,12 +221,13 @@ class Process:
 
     async def _bury(self) -> None:
         """Let what is left of an earlier life end: what it waits for is never answered, and it writes nothing any more."""
-        old = [task for task, life in self.tasks.items() if life != self.life]
+        old = [task for task, life in self.tasks.items() if life != self.life and task not in self.frozen]
         for call in [call for call in self.calls if call.task in old]:
             call.task.cancel()
         await asyncio.wait(old)
 
     async def _begin_anew(self) -> None:
+        self.reborn()
         await self.database.journal.unblock()
         for intent in list(self.inbox.values()):
             self._begin(self._command(intent))
@@ -215,6 +235,17 @@ class Process:
     async def crash(self) -> None:
         """Die now, and begin anew."""
         self.life += 1
+        await self.settle()
+
+    async def is_taken_over(self) -> None:
+        """Have another process take over. What this one was starting is recorded when it is answered, and nothing after it."""
+        starting = {call.task for call in self.calls if call.kind == "start"}
+        for run in [run for run, task in self.runs.items() if task in starting]:
+            self.frozen.add(self.runs.pop(run))
+        self.life += 1
+        if any(life != self.life and task not in self.frozen for task, life in self.tasks.items()):
+            await self._bury()
+        await self._begin_anew()
         await self.settle()
 
     async def passes(self, time: timedelta) -> None:
@@ -231,27 +262,34 @@ class Process:
     async def end(self) -> None:
         """Die for good."""
         self.life += 1
+        self.frozen.clear()
         if self.tasks:
             await self._bury()
 
 
 @dataclass(eq=False)
 class Journal:
-    """The journal of a process that may die before and after every entry."""
+    """The journal of a process that may die before and after every entry; one that was taken over finds the entry of another."""
 
     process: Process
+
+    def _is_its_own(self) -> None:
+        if asyncio.current_task() in self.process.frozen:
+            raise Died
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self.process.database.journal, name)
 
     async def record(self, run: str, name: str, value: Any) -> None:
         """Write an entry, or die before or after it."""
+        self._is_its_own()
         self.process.border()
         await self.process.database.journal.record(run, name, value)
         self.process.border()
 
     async def park(self, record: RunRecord, *args: Any, **kwargs: Any) -> None:
         """Put a run to sleep. What failed for a reason that waiting does not cure is a fault of ours."""
+        self._is_its_own()
         self.process.border()
         assert not kwargs.get("faults"), f"{record.id}: {kwargs.get('error')}"
         await self.process.database.journal.park(record, *args, **kwargs)
@@ -270,6 +308,10 @@ class Store:
         async with self.process.database.store.transaction() as tx:
             yield tx
             self.process.border()
+        try:
+            self.process.checked()
+        except AssertionError as broken:
+            self.process.faults.append(broken)
         self.process.border()
 
     @asynccontextmanager

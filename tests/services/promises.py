@@ -6,11 +6,13 @@ import json
 import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from bot.domain.commands import Command, RollBack
 from bot.ports import Answer, Intent, StartRequest
 from tests.services.held import COMMITS, HeldCI
+from tests.services.told import Told
 
 ENDED_BY = {
     "rollback": {"started", "smoke", "step done", "landed", "verified", "accepted", "go"},
@@ -44,6 +46,14 @@ class Promises:
     """Who was rolled back on a lead's word, although nobody knew what lay between."""
     begun_at: dict[str, int] = field(default_factory=dict)
     """The newest audit entry when each command was said."""
+    approvals: int = 1
+    """How many approvals a deployment needs."""
+    states: dict[str, str] = field(default_factory=dict)
+    """Where every deployment stood at the last commit."""
+    told: Told = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.told = Told(self.rows)
 
     def rows(self, question: str, *about: object) -> list[Any]:
         """Ask the file."""
@@ -53,6 +63,12 @@ class Promises:
         """Ask the file for one row, or None."""
         found = self.rows(question, *about)
         return found[0] if found else None
+
+    def due_runs(self, now: datetime) -> set[str]:
+        """Name the runs that are due."""
+        return {
+            row["id"] for row in self.rows("select id from runbook where state = 'waiting' and wake_at <= ?", f"{now:%Y-%m-%d %H:%M:%S.%f}")
+        }
 
     def newest_entry(self) -> int:
         """Give the number of the newest audit entry."""
@@ -93,17 +109,63 @@ class Promises:
         subject, base = found["id"], found["base_commit"]
         live = self.one("select * from live where environment = ?", found["environment"])
         assert live["commit"] == base, f"{subject} was approved over {base[0]}, and {live['commit'][0]} is live"
-        assert self.rows("select * from mark where deployment = ? and key = 'item:support'", subject), f"{subject} goes unticked"
-        approved = self.rows(
-            'select "by" from decision where deployment = ? and approved and "commit" = ? and base = ? and "by" != ?',
-            subject, found["commit"], base, found["requested_by"],
-        )  # fmt: skip
-        assert approved, f"{subject} goes unapproved"
         if found["commit"] < base:
             assert not self.ci.lies_between(found["commit"], base), f"{subject} goes forward to before the migration"
         assert self.rows("select n from audit where action = 'go' and deployment = ?", subject), (
             f"{subject} starts before it is written that it goes"
         )
+
+    # The moment of a commit ---------------------------------------------------------------------------------------------------------------
+
+    def committed(self) -> None:
+        """Something has been decided: at this very moment everything that it needs was so."""
+        known = self.states
+        self.states = {row["id"]: row["state"] for row in self.rows("select id, state from deployment")}
+        for row in self.rows("select * from deployment"):
+            before = known.get(row["id"])
+            if row["kind"] == "forward" and before not in {None, row["state"]}:
+                if row["state"] == "rolling out":
+                    self._goes(row)
+                    self._waits_for_watches(row["id"], [other for other, state in known.items() if state == "watching"])
+                if row["state"] in {"verified", "accepted"}:
+                    self._ends_well(row)
+
+    def _goes(self, found: Any) -> None:
+        subject, base, where = found["id"], found["base_commit"], found["environment"]
+        assert not self.rows("select * from lock where environment = ?", where), f"{subject} goes while locked"
+        assert not self.rows('select * from quarantine where "commit" = ?', found["commit"]), f"{subject} goes in quarantine"
+        assert not self.rows("select * from stray"), f"{subject} goes while it is unclear what runs"
+        assert not self._doubts(found), f"{subject} goes while it is unclear what runs"
+        assert self.rows("select * from claim where deployment = ?", subject), f"{subject} goes without the claim"
+        assert self.one("select * from live")["commit"] == base, f"{subject} goes over something else than was compared"
+        assert self.rows("select * from mark where deployment = ? and key = 'item:support'", subject), f"{subject} goes unticked"
+        approved = self.rows(
+            'select distinct "by" from decision where deployment = ? and approved and "commit" = ? and base = ? and "by" != ?',
+            subject, found["commit"], base, found["requested_by"],
+        )  # fmt: skip
+        assert len(approved) >= self.approvals, f"{subject} goes over {base[0]} with {len(approved)} approvals of {self.approvals}"
+        assert found["commit"] >= base or not self.ci.lies_between(found["commit"], base), f"{subject} goes back over the migration"
+
+    def _waits_for_watches(self, subject: str, watched: Sequence[str]) -> None:
+        for other in watched:
+            word = self.rows("select * from mark where deployment = ? and key = ?", subject, f"go now:{other}")
+            assert word, f"{subject} goes while {other} is watched, and nobody has said so"
+
+    def _doubts(self, found: Any) -> list[Any]:
+        """Give the doubts about a place that a deployment is no answer to."""
+        about = "select * from place where unclear != '' and not (unclear = 'failed' and (deployment = ? or since < ?))"
+        return self.rows(about, found["id"], found["requested_at"])
+
+    def _ends_well(self, found: Any) -> None:
+        subject = found["id"]
+        by_word = self.rows("select * from mark where deployment = ? and key like 'proceed:%'", subject)
+        bad = self.rows('select * from quarantine where "commit" = ?', found["commit"]) or self.rows("select * from stray")
+        assert not bad or by_word, f"{subject} is {found['state']}, in quarantine or while it is unclear what runs"
+
+    def lives_again(self) -> None:
+        """A process knows what is stored, and nothing that an earlier one has seen."""
+        for truth in self.ci.runs.values():
+            truth.was_seen = False
 
     def cancelling(self, run: str) -> None:
         """A run is being stopped: that somebody wished it is written down already."""
@@ -119,9 +181,16 @@ class Promises:
         """Somebody has read an answer: it is so."""
         if answer is None:
             return
+        self.told.hears(intent, answer, self._entry_of(intent))
         holds = getattr(self, f"_{answer.name}", None)
         if holds is not None:
             holds(intent, answer, intent.command)
+
+    def _entry_of(self, intent: Intent) -> int:
+        """Give the number of the entry that a command wrote last; the newest before it where it wrote none."""
+        since = self.begun_at[intent.key]
+        found = self.one("select max(n) n from audit where n > ? and actor = ?", since, f"{intent.by.team}/{intent.by.user}")
+        return int(found["n"] or since)
 
     def _did(self, intent: Intent, action: str, subject: str = "") -> bool:
         since = self.begun_at[intent.key]
@@ -143,28 +212,18 @@ class Promises:
         shown = self.shown.get(intent.key)
         subject = answer.facts["id"]
         bases = [row["base"] for row in self.rows('select base from decision where deployment = ? and "by" = ?', subject, str(intent.by))]
-        assert bases, f"{intent.by} was told that {subject} is approved"
         assert shown is None or shown.base in bases, f"{intent.by} saw what {subject} changes over {shown and shown.base}"
 
     def _locked(self, intent: Intent, _answer: Answer, _command: Command) -> None:
-        assert self._did(intent, "lock")
-        undone = self.rows("select n from audit where n > ? and action = 'unlock'", self.begun_at[intent.key])
-        assert undone or self.rows("select * from lock where deployment = ''"), "it was told that it is locked"
-
-    def _cancelled(self, _intent: Intent, answer: Answer, _command: Command) -> None:
-        assert self._state(answer.facts["id"]) == "cancelled"
-
-    def _rejected(self, _intent: Intent, answer: Answer, _command: Command) -> None:
-        assert self._state(answer.facts["id"]) == "rejected"
-
-    def _state(self, subject: str) -> str:
-        return str(self.one("select state from deployment where id = ?", subject)["state"])
+        assert self._did(intent, "lock"), f"{intent.by} was told that it is locked"
 
     # After every step ---------------------------------------------------------------------------------------------------------------------
 
     def all_hold(self) -> None:
         """Ask everything that must hold whenever the process has come to rest."""
         self._one_run_or_unclear()
+        self._nothing_seen_is_forgotten()
+        self.told.all_hold()
         self._leads_as_told()
         self._worse_is_said()
         self._written_in_order()
@@ -178,6 +237,13 @@ class Promises:
             run for run in going if self.ci.runs[run].request.action == "rollback"
         ]
         assert unclear or stands_down, f"{' and '.join(going)} run at once, and it is shown as clear"
+
+    def _nothing_seen_is_forgotten(self) -> None:
+        """A run that somebody of us has seen belongs to a step, or is looked for until its end."""
+        known = {row["run"] for row in self.rows("select run from step where run != '' union select run from stray")}
+        for run, truth in self.ci.runs.items():
+            ours = truth.was_seen and not truth.state.is_final and truth.request.action != "test"
+            assert not ours or known & {run, truth.request.correlation}, f"{run} was seen to run, and nobody knows of it any more"
 
     def _leads_as_told(self) -> None:
         told: dict[str, str] = {}

@@ -12,10 +12,11 @@ from bot.domain.commands import Deploy, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Stray
-from bot.domain.rollout import StepState
+from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import CIRun, RunState
 from bot.services import starts
 from bot.services.starts import Begun, Found
+from bot.services.strays import give_up
 
 Team = Any
 """The fixture ``team``."""
@@ -89,7 +90,7 @@ async def test_a_run_that_a_provider_does_not_tell_about_is_for_people_to_look_a
     (told,) = await team.said("given_up_ended")
     assert "may still be going; the CI provider does not tell: There is no such run." in told
     assert "It is unclear what runs in production: what became of shop-2 (canary-5)" in await team.shown(v2)
-    await team.says("bo", SayLive("shop", "production", "v1", "I looked"))
+    await team.says_live("bo", SayLive("shop", "production", "v1", "I looked"))
     assert "It is unclear" not in await team.shown(v2)
 
 
@@ -142,3 +143,15 @@ async def test_nothing_goes_forward_while_it_is_not_known_whether_something_was_
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes()
     assert "it is unclear what runs: whether shop-2 (canary-5) was started" in await team.shown("shop-4")
+
+
+@pytest.mark.case("races-6")
+async def test_a_second_run_that_is_given_up_does_not_make_the_first_one_forgotten(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    deployment = await team.deployment(v2)
+    step = Step(0, "canary-5", 5, timedelta(0), StepState.RUNNING)
+    named = correlation(v2, deployment.requested_at, step)
+    async with team.database.store.transaction() as tx:
+        for run in (named, "another"):
+            await give_up(team.house, tx, deployment, replace(step, run=run))
+        assert {stray.run for stray in await tx.strays("shop")} == {named, "another"}

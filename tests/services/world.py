@@ -34,7 +34,7 @@ from bot.services.people import People
 from bot.storage.database import open_database
 from bot.wiring import released
 from tests.services.conftest import CATALOG, PEOPLE, SHOP, Quiet
-from tests.services.held import COMMITS, HeldCI, HeldDirectory, HeldRota, Truth, TurningNumbers
+from tests.services.held import COMMITS, KINDS, HeldCI, HeldDirectory, HeldRota, Truth, TurningNumbers
 from tests.services.process import How, Process, Store, VirtualLoop
 from tests.services.promises import Promises, Shown, opened
 
@@ -53,8 +53,10 @@ class Setting:
     holds: frozenset[str] = frozenset()
     migration: str = ""
     is_deaf: bool = False
+    is_behind: bool = False
     locks: bool = False
     counts_down: bool = False
+    approvals: int = 1
     at_once: How = How.DONE
 
 
@@ -98,6 +100,10 @@ class World:
         self.promises = Promises(opened(str(self.folder / "team.db")), self.ci)
         self.ci.starting, self.ci.cancelling = self.promises.starting, self.promises.cancelling
         self.process.answered = self._answered
+        self.process.due_runs = lambda: self.promises.due_runs(self.clock.now())
+        self.process.checked, self.process.reborn = self.promises.committed, self.promises.lives_again
+        self.promises.approvals = self.setting.approvals
+        self.promises.committed()
 
     async def _open(self) -> None:
         process = self.process
@@ -106,7 +112,7 @@ class World:
         writer._thread.shutdown()
         writer._thread = Inline()
         catalog = self._catalog()
-        self.ci = HeldCI(process, _unheard, _unheard, self.setting.migration, self.setting.is_deaf, self.runs)
+        self.ci = HeldCI(process, _unheard, _unheard, self.setting.migration, self.setting.is_deaf, self.setting.is_behind, self.runs)
         providers = {"shop": Providers(self.ci, self.numbers, HeldRota(process))}
         people = People(catalog, HeldDirectory(process))
         self.house = House(catalog, Store(process), self.clock, providers, people, Quiet(), Pace(MINUTE, MINUTE, MINUTE))
@@ -117,6 +123,7 @@ class World:
     def _catalog(self) -> Catalog:
         rule = AutomaticRollback.COUNTDOWN if self.setting.counts_down else AutomaticRollback.OFF
         production = replace(PRODUCTION, automatic_rollback=rule, lock_after_rollback=self.setting.locks)
+        production = replace(production, approvals=(ApprovalRule("release_manager", self.setting.approvals),))
         shop = replace(SHOP, environments={"production": production}, migrations=path_patterns(["migrations/*"]))
         return replace(CATALOG, services={"shop": shop}, strategies={"canary": CANARY})
 
@@ -162,6 +169,13 @@ class World:
         """Name the forward deployments, newest first."""
         return [row["id"] for row in self.promises.rows("select id from deployment where kind = 'forward' order by number desc")]
 
+    def stands_on(self) -> str:
+        """Name the deployment that can be rolled back, as far as the file tells: the newest that has touched the place."""
+        found = self.promises.one(
+            "select id from deployment where kind = 'forward' and started_at is not null order by number desc limit 1"
+        )
+        return str(found["id"]) if found else ""
+
     def lead_of(self, subject: str) -> str:
         """Name a deployment's lead; bo where there is none."""
         lead = self.promises.one("select lead from deployment where id = ?", subject)["lead"]
@@ -183,7 +197,7 @@ def _unheard(_: object) -> None: ...
 # What examples begin with -----------------------------------------------------------------------------------------------------------------
 
 
-def _fresh(_world: World) -> None: ...
+def _nothing(_world: World) -> None: ...
 
 
 def _waiting(world: World) -> None:
@@ -191,33 +205,62 @@ def _waiting(world: World) -> None:
     world.passes(MINUTE)
 
 
-def _approved(world: World) -> None:
+def _ready(world: World) -> None:
     _waiting(world)
     world.says("cy", Tick(world.deployments()[0], ("support",)))
     world.passes(MINUTE)
+
+
+def _approved(world: World) -> None:
     world.says("bo", Approve(world.deployments()[0]))
 
 
 def _holding(world: World) -> None:
+    _ready(world)
     _approved(world)
     world.passes(MINUTE)
 
 
 def _watched(world: World) -> None:
-    _approved(world)
+    _ready(world)
+    for name in ("bo", "di")[: world.setting.approvals]:
+        world.says(name, Approve(world.deployments()[0]))
     world.passes(4 * MINUTE)
     world.says("cy", Deploy("shop", "production", "v3"))
     world.passes(MINUTE)
 
 
-SCENES: dict[str, tuple[Callable[[World], None], How]] = {
-    "fresh": (_fresh, How.DONE),
-    "waiting": (_waiting, How.DONE),
-    "rolling out": (_approved, How.OK),
-    "holding": (_holding, How.DONE),
-    "watched": (_watched, How.DONE),
+def _half_approved(world: World) -> None:
+    _watched(world)
+    world.says("cy", Tick(world.deployments()[0], ("support",)))
+    world.passes(MINUTE)
+    world.says("bo", Approve(world.deployments()[0]))
+    world.passes(MINUTE)
+
+
+@dataclass(frozen=True, slots=True)
+class Plot:
+    """What an example can begin with: what has happened, what happens first in the example itself, and what is held then."""
+
+    before: Callable[[World], None]
+    first: Callable[[World], None] = _nothing
+    holds: tuple[tuple[str, ...], ...] = ((),)
+    at_once: How = How.DONE
+    approvals: int = 1
+
+
+STARTS = (("start",), ("find", "start", "cancel"), ("find", "start", "look", "cancel"), ("start", "look", "cancel"))
+LOOKS = ((), ("quality",), ("quality", "who", "compare"), ("directory", "quality"), ("compare", "start"), KINDS)
+SCENES: dict[str, Plot] = {
+    "fresh": Plot(_nothing, holds=LOOKS),
+    "waiting": Plot(_waiting, holds=LOOKS),
+    "starting": Plot(_ready, _approved, STARTS),
+    "holding": Plot(_holding, holds=((), ("compare", "start"), ("look", "cancel"), ("who", "directory", "start"), KINDS)),
+    "watched": Plot(_watched, holds=((), ("start", "cancel"), *LOOKS)),
+    "half approved": Plot(_half_approved, holds=((), (), ("quality",), ("compare", "start")), approvals=2),
 }
-"""What an example can begin with, and how looks at runs were answered until then."""
+OFTEN = ("starting", "starting", "starting", "half approved", "half approved", "holding", *SCENES)
+"""How often an example begins with each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -225,27 +268,30 @@ class Scene:
     """A world that has been prepared once, to be copied for every example."""
 
     folder: Path
+    plot: Plot
     at: datetime
     runs: dict[str, Truth]
 
     def copied(self, to: Path, setting: Setting) -> World:
         """Begin an example."""
         shutil.copytree(self.folder, to)
-        world = World(to, setting, VirtualClock(self.at), {run: replace(truth) for run, truth in self.runs.items()})
+        runs = {run: replace(truth) for run, truth in self.runs.items()}
+        world = World(to, setting, VirtualClock(self.at), runs, keys=itertools.count(1000))  # none that the scene has used
         world.open()
+        self.plot.first(world)
         return world
 
 
 def prepared(name: str, migration: str, folder: Path) -> Scene:
     """Play what an example begins with, and keep the file."""
     folder.mkdir()
-    play, at_once = SCENES[name]
-    world = World(folder, Setting(migration=migration, at_once=at_once), VirtualClock())
+    plot = SCENES[name]
+    world = World(folder, Setting(migration=migration, at_once=plot.at_once, approvals=plot.approvals), VirtualClock())
     world.open()
     world.loop.run_until_complete(_settled(world))
-    play(world)
+    plot.before(world)
     world.close()
-    return Scene(folder, world.clock.at, world.runs)
+    return Scene(folder, plot, world.clock.at, world.runs)
 
 
 async def _settled(world: World) -> None:
