@@ -491,6 +491,8 @@ class Decision:
     """What was live: an approval is of what changes."""
     at: datetime
     reason: str = ""
+    why_not: str = ""
+    """Why an approval does not count now (its giver has left, or lost the role); empty while it does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -761,6 +763,10 @@ class Transaction(Reader, Protocol):
 
     async def decide(self, decision: Decision) -> bool:
         """Store an approval or rejection; False when this person has decided about this commit before."""
+        ...
+
+    async def recount(self, decision: Decision) -> None:
+        """Store with which roles a decision counts now, or why it does not."""
         ...
 
     async def mark(self, mark: Mark) -> bool:

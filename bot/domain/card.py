@@ -131,6 +131,14 @@ class ApprovalNeed:
 
 
 @dataclass(frozen=True, slots=True)
+class Uncounted:
+    """An approval that does not count now, and why."""
+
+    by: Person
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class RollbackOffer:
     """What the rollback button would do, in full; or why it cannot (``refused`` is then a sentence)."""
 
@@ -175,6 +183,7 @@ class Card:
     now: datetime
     review: Review | None = None
     approvals: tuple[ApprovalNeed, ...] = ()
+    uncounted: tuple[Uncounted, ...] = ()
     approval_expires_at: datetime | None = None
     steps: tuple[Step, ...] = ()
     way_back: tuple[Step, ...] = ()

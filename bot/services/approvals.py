@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain import approvals as rules_of_approval
-from bot.domain.card import Action, ApprovalNeed
+from bot.domain.card import Action, ApprovalNeed, Uncounted
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
@@ -17,7 +17,7 @@ from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
 from bot.services import readiness, starts
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
-from bot.services.people import readable
+from bot.services.people import Held, readable
 from bot.services.shared import afresh
 from bot.services.ways import know_changes, know_way_back
 
@@ -29,18 +29,28 @@ def needs(
     decisions: Sequence[Decision],
     deployment: Deployment,
     *,
-    now: Mapping[Person, Collection[str]] | None = None,
+    now: Mapping[Person, Held] | None = None,
 ) -> tuple[ApprovalNeed, ...]:
     """Match the approvals of what is being deployed, over what is live, with the rules.
 
     ``now`` says which roles the approvers hold at this moment; without it they are taken to hold what they held when they approved.
     """
     given = {
-        each.by: each.roles if now is None else now.get(each.by, ())
+        each.by: _counting(each) if now is None else now.get(each.by, Held()).roles
         for each in decisions
         if each.approved and (each.commit, each.base) == (deployment.commit, deployment.base_commit) and each.by != deployment.requested_by
     }
     return rules_of_approval.needs(rules, given)
+
+
+def _counting(decision: Decision) -> Collection[str]:
+    return () if decision.why_not else decision.roles
+
+
+def uncounted(decisions: Sequence[Decision], deployment: Deployment) -> tuple[Uncounted, ...]:
+    """Name who approved what is being deployed, and does not count now."""
+    same = [each for each in decisions if (each.commit, each.base) == (deployment.commit, deployment.base_commit)]
+    return tuple(Uncounted(each.by, each.why_not) for each in same if each.approved and each.why_not)
 
 
 def expires_at(deployment: Deployment, policy: EnvironmentPolicy) -> datetime:
@@ -137,7 +147,7 @@ class Looked:
     """What was asked outside before the decision: the providers' facts, and which roles the approvers hold now."""
 
     facts: readiness.Facts
-    approvers: Mapping[Person, frozenset[str]]
+    approvers: Mapping[Person, Held]
 
 
 async def cleared(house: House, id: DeploymentId) -> str | Later:
@@ -160,13 +170,13 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
             looked = await _look(house, deployment, decisions)
     async with house.store.reading() as reader:
         if await _nothing_new(house, reader, deployment, looked):
-            return await _later(house, reader, id, looked.facts)
+            return await _later(house, reader, id, looked)
         may_go = await _may_go(house, reader, deployment, looked)
     if may_go:
         with afresh():
             looked = await _look(house, deployment, decisions, fresh=True)
     async with house.store.transaction() as tx:
-        return await _settle(house, tx, id, looked) or await _later(house, tx, id, looked.facts)
+        return await _settle(house, tx, id, looked) or await _later(house, tx, id, looked)
 
 
 async def _look(house: House, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool = False) -> Looked:
@@ -180,17 +190,18 @@ async def _may_go(house: House, reader: Reader, deployment: Deployment, looked: 
     return review.is_ready and not any(need.missing for need in given)
 
 
-async def _later(house: House, reader: Reader, id: DeploymentId, facts: readiness.Facts) -> Later:
+async def _later(house: House, reader: Reader, id: DeploymentId, looked: Looked) -> Later:
     """Say when to look again: ever more rarely, but soon while an answer will not stay, and at every moment that is known."""
     deployment, review, now = await existing(reader, id), await reader.review(id), house.now()
     since = max(deployment.state_since, review.at) if review else deployment.state_since
     ends = [gate.clears_at for gate in review.gates if gate.clears_at] if review else []
     begins = [freeze.start for freeze in house.catalog.freezes if freeze.environment == deployment.environment]
     moments = [moment - now for moment in (*ends, *begins, expires_at(deployment, house.of(deployment)[1])) if moment > now]
-    return Later(min([house.pace.while_waiting(now - since), *moments, *facts.again(now, house.pace.slowest)]))
+    unknown = [house.pace.slowest for held in looked.approvers.values() if not held.is_known]
+    return Later(min([house.pace.while_waiting(now - since), *moments, *unknown, *looked.facts.again(now, house.pace.slowest)]))
 
 
-async def _roles_now(house: House, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool) -> dict[Person, frozenset[str]]:
+async def _roles_now(house: House, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool) -> dict[Person, Held]:
     """Ask which approving roles the approvers hold now; whoever cannot be looked up holds none."""
     roles = {rule.role for rule in house.of(deployment)[1].approvals}
     return {each.by: await house.people.held_now(each.by, roles, fresh=fresh) for each in decisions if each.approved}
@@ -206,6 +217,7 @@ async def _nothing_new(house: House, reader: Reader, before: Deployment, looked:
         deployment.state is State.GATED
         and is_held
         and waits
+        and not any(_differs(each, looked.approvers[each.by]) for each in await reader.decisions(before.id) if each.by in looked.approvers)
         and known is not None
         and known.gates == review.gates
         and house.now() < expires_at(deployment, house.of(deployment)[1])
@@ -220,6 +232,7 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looke
     if deployment.state not in WAITING:
         return GO if deployment.state is State.ROLLING_OUT else OVER
     review = await readiness.review(house, tx, deployment, looked.facts)
+    await _recount(house, tx, deployment, looked)
     if not review.is_ready or deployment.lead is None:
         deployment = await readiness.ask_on_call(house, tx, deployment, looked.facts)
     before = await tx.review(id)
@@ -241,6 +254,24 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looke
         await _stand(house, tx, deployment, State.GATED if is_approved else State.AWAITING_APPROVAL)
         return None
     return await _go(house, tx, deployment, review)
+
+
+async def _recount(house: House, tx: Transaction, deployment: Deployment, looked: Looked) -> None:
+    """Store which approvals count now, so that the card shows no other; who does not count any more is said in the thread."""
+    for decision in await tx.decisions(deployment.id):
+        held = looked.approvers.get(decision.by)
+        if held is None or not decision.approved or not _differs(decision, held):
+            continue
+        await tx.recount(replace(decision, roles=tuple(sorted(held.roles)) or decision.roles, why_not=held.why_not))
+        if decision.why_not != held.why_not:
+            await note(tx, house.now(), "recounted", deployment, of=str(decision.by), why=held.why_not)
+            about = {**facts_of(deployment), "by": str(decision.by), "why": held.why_not}
+            key = f"{deployment.id}:recounted:{decision.by}:{house.now().isoformat()}"
+            await tx.say(Message(key, "recounted", about, deployment.id))
+
+
+def _differs(decision: Decision, held: Held) -> bool:
+    return decision.why_not != held.why_not or (bool(held.roles) and frozenset(decision.roles) != held.roles)
 
 
 async def _stand(house: House, tx: Transaction, deployment: Deployment, state: State) -> None:

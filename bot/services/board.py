@@ -67,6 +67,7 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
         snapshot=snapshots[-1] if len(snapshots) > 1 else None, automatic_rollback=policy.automatic_rollback,
         rollback_locks=policy.lock_after_rollback and not await _is_locked(reader, deployment),
         approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment),
+        uncounted=approvals.uncounted(await reader.decisions(deployment.id), deployment),
         approval_expires_at=approvals.expires_at(deployment, policy),
     )  # fmt: skip
     card = await _with_people(house, reader, card, policy)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 
 from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import IntegrationError, NotAllowed
@@ -17,6 +18,22 @@ TERMINAL = "terminal"
 MOST_NAMED = 5
 """So many people are looked up for one text."""
 _MENTIONED = re.compile(r"@([UW][A-Z0-9]{1,20})\b")
+
+
+UNKNOWN = "which roles they hold cannot be looked up now"
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Which of some roles a person holds now, or why none."""
+
+    roles: frozenset[str] = frozenset()
+    why_not: str = ""
+
+    @property
+    def is_known(self) -> bool:
+        """Tell whether it could be looked up."""
+        return self.why_not != UNKNOWN
 
 
 class People:
@@ -61,13 +78,17 @@ class People:
         """
         return await self._hold_any(person, (role,))
 
-    async def held_now(self, person: Person, roles: Collection[str], *, fresh: bool = False) -> frozenset[str]:
+    async def held_now(self, person: Person, roles: Collection[str], *, fresh: bool = False) -> Held:
         """Name which of these roles a person holds at this moment; whoever cannot be looked up, or has left, holds none."""
         try:
             await self.admit(person, fresh=fresh)
-        except (NotAllowed, IntegrationError):
-            return frozenset()
-        return frozenset([role for role in sorted(roles) if await self._hold_any(person, (role,), fresh=fresh)])
+            held = frozenset([role for role in sorted(roles) if await self._hold_any(person, (role,), fresh=fresh)])
+        except NotAllowed:
+            return Held(why_not="this account is no member of the workspace any more")
+        except IntegrationError:
+            return Held(why_not=UNKNOWN)
+        wanted = " or ".join(readable(role) for role in sorted(roles))
+        return Held(held, "" if held else f"who gave it is not {wanted} any more")
 
     async def may(self, person: Person, permission: Permission) -> bool:
         """Tell whether a person has a permission through any of their roles."""

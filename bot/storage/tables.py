@@ -124,6 +124,7 @@ class DecisionRow(SQLModel, table=True):
     approved: bool
     at: datetime = Field(sa_type=UtcDateTime)
     reason: str = ""
+    why_not: str = ""
 
 
 class MarkRow(SQLModel, table=True):

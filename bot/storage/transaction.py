@@ -247,6 +247,16 @@ class SqlTransaction(SqlReader):
         self._changed(decision.deployment)
         return await add(self._connection, DecisionRow, {**_plain(decision), "by": str(decision.by), "roles": list(decision.roles)})
 
+    async def recount(self, decision: Decision) -> None:
+        """Store with which roles a decision counts now, or why it does not."""
+        row = table(DecisionRow)
+        same = (
+            row.c.deployment == decision.deployment, row.c.by == str(decision.by), row.c.commit == decision.commit,
+            row.c.base == decision.base,
+        )  # fmt: skip
+        await self._connection.execute(update(row).where(*same).values(roles=list(decision.roles), why_not=decision.why_not))
+        self._changed(decision.deployment)
+
     async def mark(self, mark: Mark) -> bool:
         """Store a mark; False when the key is marked already."""
         self._changed(mark.deployment)

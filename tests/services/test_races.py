@@ -655,9 +655,14 @@ async def test_an_approval_counts_by_who_may_approve_when_the_deployment_goes(te
     team.workspace.readable = False
     await team.passes(5 * MINUTE)
     assert runs_of(team, v2) == [], "who approves cannot be looked up now"
+    card = await team.card(v2)
+    assert [need.missing for need in card.approvals] == [1], "the card counts as the deployment does"
+    assert "cannot be looked up now" in card.uncounted[0].why
+    assert len(await team.said("recounted")) == 1
     team.workspace.readable = True
     await team.passes(2 * MINUTE)
     assert runs_of(team, v2) != []
+    assert not (await team.card(v2)).uncounted
 
 
 @pytest.mark.case("races-26")
@@ -737,9 +742,10 @@ async def test_a_quarantine_and_its_end_are_said_to_all_deployments_of_the_versi
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     said = await swift.says("bo", Quarantine("shop", "v2", "it loses carts"))
-    assert "It is live in production and stays there until its lead rolls it back." in said
+    stays = "It is live in production and stays there until <@UBO> rolls it back: /rollback shop production because TEXT."
+    assert stays in said
     await swift.says("bo", Unquarantine("shop", "v2", "the database was the cause"))
     assert await swift.said("quarantine_said") == [
-        "<@UBO> put *v2* in quarantine: it loses carts. It goes no further by itself, and nothing goes back to it.",
+        f"<@UBO> put *v2* in quarantine: it loses carts. It goes no further by itself, and nothing goes back to it. {stays}",
         "<@UBO> lifted the quarantine of *v2*: the database was the cause. It can be deployed again.",
     ]

@@ -160,6 +160,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 MESSAGES: dict[str, dict[str, Any]] = {
     "gates": {**FACTS, "gates": [GATE]},
     "approved": {**FACTS, "by": "T1/UCY"},
+    "recounted": {**FACTS, "by": "T1/UCY", "why": "who gave it is not release manager any more"},
     "not_waited": {**FACTS, **WATCHED, "by": "T1/UANA"},
     "step_done": {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
     "gate_opened": {**FACTS, "step": "canary-5", "percent": 5, "by": "T1/UBO", "stage": "release"},
@@ -445,6 +446,8 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
             "accepted (too little traffic), not verified: not enough traffic",
         ),
         ("quarantined", "/gonogo", {"why": "it was rolled back"}, "the version was quarantined elsewhere: it was rolled back"),
+        ("recounted", "/gonogo", {"of": "T1/UCY", "why": "gone"}, "the approval of cy does not count any more: gone"),
+        ("recounted", "/gonogo", {"of": "T1/UCY", "why": ""}, "the approval of cy counts again"),
         ("given up", "/gonogo", {"step": "canary-5", "run": "7"}, "the run of canary 5 % was started, and given up at once"),
         ("given up run ended", "/gonogo", {"run": "7", "state": "cancelled"}, "the run 7 that was given up has ended: cancelled"),
         ("given up run untold", "/gonogo", {"run": "7", "why": "401"}, "what became of the run 7 that was given up is not told: 401"),

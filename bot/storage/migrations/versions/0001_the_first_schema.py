@@ -61,6 +61,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("approved", sa.Boolean(), nullable=False),
         sa.Column("at", UtcDateTime(), nullable=False),
         sa.Column("reason", sa.String(), nullable=False),
+        sa.Column("why_not", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("deployment", "by", "commit", "base"),
     )
     op.create_table(
