@@ -128,7 +128,7 @@ def _measure() -> dict[str, object]:
     told = subprocess.run(
         [sys.executable, "-m", "pytest", *PYTEST, "--maxfail=1000", "--cov", "--cov-context=test", "--cov-report=", "-n", "2", "-rp", "-vv",
          "--durations=0", "--durations-min=0", *SUITES],
-        cwd=ROOT, env={**os.environ, "COVERAGE_FILE": str(file)}, capture_output=True, text=True, check=False,
+        cwd=ROOT, env={**os.environ, "COVERAGE_FILE": str(file), "GONOGO_MACHINE_EXAMPLES": "2"}, capture_output=True, text=True, check=False,
     ).stdout  # fmt: skip
     passed = set(re.findall(r"^PASSED (.+)$", told, re.MULTILINE))
     if not passed:
@@ -371,7 +371,6 @@ def main() -> int:
     reading.add_argument("--seed", type=int, default=8)
     reading.add_argument("--only", default="", help="of these, the mutants whose file's path has this in it")
     reading.add_argument("--again", nargs="+", metavar="TESTS", help="only what lived last time, with these tests alone")
-    reading.add_argument("--skip", type=int, default=0, help="leave out the first, which were tried before")
     reading.add_argument("--also", nargs="+", default=[], metavar="TESTS", help="run these for every mutant; nothing is measured anew")
     reading.add_argument("-n", type=int, default=2, help="how many at a time")
     reading.add_argument("--cap", type=int, default=30, help="how many seconds of tests for one mutant")
@@ -384,20 +383,18 @@ def main() -> int:
     say(f"Seed {wanted.seed}.")
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         free = copies(Path(folder), wanted.n)
-        means = _measured(runs, wanted.cap, wanted.also, free) if runs else _always(wanted.again, free)
+        means = _means(runs, wanted, free)
         enough = []
         for name in wanted.rooms:
-            chosen = room(name, count=wanted.count, seed=wanted.seed, only=wanted.only)[wanted.skip :]
+            chosen = room(name, count=wanted.count, seed=wanted.seed, only=wanted.only)
             enough.append(try_room(name, lived(name, chosen) if wanted.again else chosen, means))
     return 0 if all(enough) else 1
 
 
-def _always(tests: list[str], free: list[Path]) -> Means:
-    return Means(lambda _: tests, lambda _: CLOCK / 10, tests, free)
-
-
-def _measured(runs: Runs, cap: int, also: list[str], free: list[Path]) -> Means:
-    return Means(lambda mutant: [*runs.of(mutant, cap), *also], runs.together, [*SUITES, *also], free)
+def _means(runs: Runs | None, wanted: argparse.Namespace, free: list[Path]) -> Means:
+    if runs is None:
+        return Means(lambda _: wanted.again, lambda _: CLOCK / 10, wanted.again, free)
+    return Means(lambda mutant: [*runs.of(mutant, wanted.cap), *wanted.also], runs.together, [*SUITES, *wanted.also], free)
 
 
 if __name__ == "__main__":
