@@ -99,7 +99,7 @@ async def _quarantine(_house: House, reader: Reader, deployment: Deployment, _me
 
 async def _refusal(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
     """End what a CI provider refuses when no step waits for it any more."""
-    if any(step.refusal for step in await reader.steps(deployment.id)) and deployment.state in {State.ROLLING_OUT, State.ROLLING_BACK}:
+    if any(step.silent_since for step in await reader.steps(deployment.id)) and deployment.state in {State.ROLLING_OUT, State.ROLLING_BACK}:
         return ""
     return "The CI provider answers again." if deployment.state is State.ROLLING_OUT else await _after_all(reader, deployment)
 

@@ -206,7 +206,7 @@ async def could_not(house: House, id: DeploymentId) -> str:
         await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
         doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} failed", house.now(), undone.id)
         await tx.cast_doubt(undone.service, undone.environment, doubt)
-        facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": ""}
+        facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": ""}
         await tx.say(Message(f"{undone.id}:rollback-failed:{id}", "failed", facts, undone.id, to="channel"))
         await tx.release(id)
         await tx.wake(undone.id)

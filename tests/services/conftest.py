@@ -75,6 +75,7 @@ from bot.slack.render import Words
 from bot.storage.database import Database, open_database
 from bot.wiring import released
 from handlers.slack.buttons import AT_ONCE
+from tests.services.promised import missing
 
 COMMITS = {"v1": "a" * 40, "v2": "b" * 40, "v3": "c" * 40}
 PEOPLE = {name: Person("T1", f"U{name.upper()}") for name in ("ana", "bo", "cy", "di")}
@@ -375,6 +376,7 @@ class Team:
         who = person or PEOPLE[name]
         intent = Intent(key or f"key {next(self.keys)}", command, who, Place("C2"), self.house.now())
         answer = await use_cases.carry_out(self.house, intent)
+        assert answer is None or not missing(answer)
         return readable("\n".join(text_of(speech.answer(answer, self.words).blocks))) if answer else ""
 
     async def rolls_back(self, name: str, command: RollBack) -> str:
@@ -442,12 +444,12 @@ class Team:
 
     async def said(self, template: str = "") -> list[str]:
         """Read what was said in threads, in channels and to people."""
-        return [self._read(message) for message in await self._outbox() if template in {"", message.template}]
+        return [self._read(message) for message in await self.outbox() if template in {"", message.template}]
 
     async def said_to(self, to: str) -> list[str]:
-        return [message.template for message in await self._outbox() if message.to == to]
+        return [message.template for message in await self.outbox() if message.to == to]
 
-    async def _outbox(self) -> tuple[Message, ...]:
+    async def outbox(self) -> tuple[Message, ...]:
         return await self.database.postings.outbox(500)
 
     def _read(self, message: Message) -> str:
@@ -497,6 +499,7 @@ async def working(folder: Path, **production: Any) -> AsyncIterator[Team]:
     try:
         yield team
         assert all(await team.said()), "everything that was said can be drawn"
+        assert not [name for message in await team.outbox() for name in missing(message)], "what templates promise is there"
     finally:
         await database.close()
 

@@ -18,6 +18,7 @@ from bot.services import endings, timely, use_cases
 from bot.slack import speech
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import PEOPLE, readable, text_of
+from tests.services.promised import missing
 
 Team = Any
 """The fixture ``team``."""
@@ -43,6 +44,7 @@ class Story:
         answer = await use_cases.carry_out(self.team.house, intent)
         self.offers = answer.offers if answer is not None else ()
         if answer is not None:
+            assert not missing(answer)
             self._note("  | ", readable("\n".join(text_of(speech.answer(answer, self.team.words).blocks))))
             self.lines += [f"  | [{each.label}] {each.action} {each.deployment} {each.carries}".rstrip() for each in answer.offers]
         await self.goes_on()

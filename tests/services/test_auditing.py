@@ -214,6 +214,15 @@ async def test_that_another_key_signs_from_here_on_is_in_the_log_itself(machine:
     assert changes == [{"before": "", "now": KEY.id}, {"before": KEY.id, "now": LATER.id}]
 
 
+async def test_a_log_that_does_not_hold_is_not_said_to_be_signed_with_another_key(machine: Machine) -> None:
+    async with machine.bot(KEY) as bot:
+        await bot.writes("deploy", "approve", "started")
+    await machine.tampers("UPDATE audit SET deployment = 'shop-2' WHERE n = 2")
+    async with machine.bot(LATER, KEY) as bot:
+        await bot.watch.look()
+        assert "audit key" not in [link.action for link in bot.log.links()]
+
+
 async def test_a_watch_begins_by_itself_and_ends_in_the_middle_of_a_verification(machine: Machine) -> None:
     async with machine.bot(KEY) as bot:
         await bot.writes(*["deploy"] * 2000)

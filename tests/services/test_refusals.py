@@ -82,6 +82,16 @@ async def test_a_start_that_was_not_seen_to_its_end_and_cannot_be_told_does_not_
     assert "which one is ours cannot be told" in (await team.said("not_stopped"))[0]
 
 
+@pytest.mark.parametrize("run", ["shop-2:canary-5", "shop-2:canary-5:smoke"])
+async def test_a_run_whose_start_was_not_answered_is_found_and_stopped_by_the_rollback(team: Team, run: str) -> None:
+    team.ci.unanswered = {run}
+    v2 = await team.rolls_out_v2(timedelta(0))
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(10 * SECOND)
+    assert run in team.ci.cancelled
+    assert await team.said("not_stopped") == []
+
+
 @pytest.mark.parametrize("question", ["find shop-3:rollback", "look shop-3:rollback"])
 async def test_a_rollback_asks_a_provider_that_refuses_again_until_it_does_not(team: Team, question: str) -> None:
     v2 = await team.rolls_out_v2(5 * MINUTE)

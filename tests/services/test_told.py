@@ -12,6 +12,7 @@ from bot.domain.card import Action
 from bot.domain.commands import AskLead, History, Lock, Proceed, Quarantine, RollBack, SayWhy, Status, Unlock, Unquarantine
 from bot.domain.health import Observed
 from bot.domain.people import GONOGO, Person
+from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
 from tests.services.test_endings import end, said
 
@@ -23,7 +24,7 @@ BAD = Observed(60, 1000, requests=1000)
 
 async def thread(team: Team, template: str) -> list[str]:
     """Read what was said in threads; messages of this template are nowhere else."""
-    assert {message.to for message in await team._outbox() if message.template == template} <= {"thread"}
+    assert {message.to for message in await team.outbox() if message.template == template} <= {"thread"}
     found: list[str] = await team.said(template)
     return found
 
@@ -59,6 +60,15 @@ async def test_the_lock_of_a_rollback_and_its_end_stand_in_the_thread_of_what_wa
     (locked, unlocked) = await thread(team, "lock_said")
     assert locked == "<@UBO> locked *production*: v2 was rolled back: carts are lost."
     assert unlocked == "<@UBO> unlocked *production*; the reason was: v2 was rolled back: carts are lost."
+
+
+async def test_a_lock_during_a_rollback_is_told_in_the_thread_of_what_is_rolled_back_and_once(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    team.ci.ends["rollback"] = RunState.RUNNING
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(MINUTE)
+    await team.says("bo", Lock("shop", "production", "fire"))
+    assert [message.deployment for message in await team.outbox() if message.template == "lock_said"] == [v2]
 
 
 @pytest.mark.case("card-and-people-5", "card-and-people-11")
