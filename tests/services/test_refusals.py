@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from bot.domain.card import Action, Changes
-from bot.domain.commands import RollBack
+from bot.domain.commands import HandOver, RollBack
 from bot.domain.deployment import State
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import IntegrationError, NotAllowed
 from bot.domain.rollback import Passage, Way
+from bot.domain.shown import Seen, token
 from bot.ports import RunHint, RunState, Stage
-from bot.services import notices, ways
+from bot.services import leads, notices, ways
+from tests.services.conftest import PEOPLE
 
 Team = Any
 """The fixture ``team``."""
@@ -90,6 +92,23 @@ async def test_a_run_whose_start_was_not_answered_is_found_and_stopped_by_the_ro
     await team.passes(10 * SECOND)
     assert run in team.ci.cancelled
     assert await team.said("not_stopped") == []
+
+
+async def test_a_new_lead_who_clicks_during_a_rollback_is_told_that_it_goes_on_already(team: Team) -> None:
+    v2 = await team.rolls_out_v2(5 * MINUTE)
+    team.ci.ends["rollback"] = RunState.RUNNING
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(10 * SECOND)
+    await team.says("bo", HandOver(v2, "UANA"))
+    assert "is rolling back to v1 already, as shop-3." in await team.says("ana", RollBack(deployment=v2))
+
+
+async def test_taking_over_after_a_refusal_is_about_the_lead_who_was_named_in_it(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", HandOver(v2, "UANA"))
+    with pytest.raises(NotAllowed) as refused:
+        await leads.may_proceed(team.house, PEOPLE["bo"], v2)
+    assert [offer.carries for offer in refused.value.offers] == ["", token(Action.TAKE_OVER, Seen(lead="T1/UANA"))]
 
 
 @pytest.mark.parametrize("question", ["find shop-3:rollback", "look shop-3:rollback"])
