@@ -17,7 +17,7 @@ from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.readiness import frozen_by
-from bot.domain.rollout import Step, StepState
+from bot.domain.rollout import RunState, Step, StepState
 from bot.domain.watching import CAN_GO
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness
@@ -167,8 +167,9 @@ def words_of(strategy: Strategy) -> str:
 
 
 async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime) -> timedelta | None:
-    """Estimate from what the steps took before (90th percentile) and the holds that are still to come; not while CI is silent."""
-    if any(step.silent_since for step in steps):
+    """Estimate from what the steps took before (90th percentile) and the holds that are still to come; not while CI is silent or waits."""
+    waits = any(stage.state is RunState.WAITING for step in steps if step.is_under_way for stage in step.stages)
+    if waits or any(step.silent_since for step in steps):
         return None
     left = timedelta(0)
     for step in steps:

@@ -134,7 +134,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "at a gate": (
         card(State.ROLLING_OUT, RUNS, steps=(replace(RUNNING, stages=STAGES), *steps(D, P, P)[1:]), about_left=11 * MINUTE),
-        "storefront v1.2.0 → production · canary 5 % · step 1 of 3 · about 11 min left",
+        "storefront v1.2.0 → production · canary 5 % · step 1 of 3 · stands still at the pipeline's own gate before release",
         ["Go on with release*", "Roll back to v1.1.0!"],
     ),
     "degraded": (

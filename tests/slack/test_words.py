@@ -308,12 +308,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "messages/degraded",
             {**MESSAGES["degraded"], "until": "", "card_url": "https://t1.slack.com/archives/C1/p1"},
-            "The lead decides, here or on <https://t1.slack.com/archives/C1/p1|the card>: roll it back, or let it go on.",
+            "The lead decides, here or on <https://t1.slack.com/archives/C1/p1|the card>.",
         ),
         (
             "messages/degraded",
             {**MESSAGES["degraded"], "until": ""},
-            "The lead decides, here or on the card: roll it back, or let it go on.",
+            "The lead decides, here or on the card.",
         ),
         ("answers/incident", {"incident": "abc", "verb": "stop_countdown"}, '"stop countdown" was not carried out'),
         (

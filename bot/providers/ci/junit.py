@@ -26,12 +26,19 @@ class Report:
 
     sentence: str
     was_read: bool = True
+    passed: int = 0
+    failed: int = 0
+
+    @property
+    def is_proof(self) -> bool:
+        """Tell whether it says that something was tested."""
+        return self.was_read and self.passed > 0
 
 
 async def summarise(tree: Path, report: str) -> Report:
     """Say how many tests passed and which failed, or why the report is not read."""
     try:
-        return Report(_sentence(await beside(JUNIT, _read, tree, report)))
+        return _report(await beside(JUNIT, _read, tree, report))
     except FileNotFoundError:
         why = "it is not there."
     except (_RefusedError, Unreadable) as refused:
@@ -82,12 +89,12 @@ def _upto(file: int, most: int) -> bytes:
     return bytes(read)
 
 
-def _sentence(root: ET.Element) -> str:
+def _report(root: ET.Element) -> Report:
     cases = list(root.iter("testcase"))
     failed = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
     skipped = [case for case in cases if case.find("skipped") is not None]
     passed = len(cases) - len(failed) - len(skipped)
     if not failed:
-        return f"{passed} passed" + (f", {len(skipped)} skipped" if skipped else "")
+        return Report(f"{passed} passed" + (f", {len(skipped)} skipped" if skipped else ""), passed=passed)
     names = ", ".join(plain.line(str(case.get("name")), plain.LONGEST_NAME) for case in failed[:NAMED])
-    return f"{passed} passed, {len(failed)} failed: {names}"
+    return Report(f"{passed} passed, {len(failed)} failed: {names}", passed=passed, failed=len(failed))

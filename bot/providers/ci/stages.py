@@ -60,7 +60,7 @@ class Work:
             done = await self._run_stage(index, spec, account)
             report = await junit.summarise(self._tree, spec.junit) if spec.junit else None
             if report is not None:
-                (read if report.was_read else unread).append(report.sentence)
+                (read if report.is_proof else unread).append(report.sentence)
             why = _why_failed(spec, done, report)
             await self._stage(index, RunState.FAILED if why else RunState.SUCCEEDED, why or (report.sentence if report else ""))
             if why and not spec.allow_failure:
@@ -144,7 +144,7 @@ def _why_failed(spec: StageSpec, done: Ended, report: junit.Report | None) -> st
     if done.timed_out:
         return f"{spec.name} took longer than {spec.timeout:g} s"
     if done.code == 0:
-        return ""
+        return f"{spec.name} failed by its report: {report.sentence}" if report and report.failed else ""
     said = plain.line(done.tail.rpartition("\n")[2], 200)
     read = report.sentence if report and report.was_read else ""
     return f"{spec.name} failed: {read or said or f'exit code {done.code}'}"

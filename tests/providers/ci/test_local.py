@@ -209,21 +209,23 @@ CASES = '<testsuite><testcase name="a"/><testcase name="b"><skipped/></testcase>
 
 
 @pytest.mark.parametrize(
-    ("report", "sentence", "was_read"),
+    ("report", "said"),
     [
-        (CASES.format(""), "1 passed, 1 skipped", True),
-        (CASES.format('<testcase name="c"><failure/></testcase><testcase name="d"><error/></testcase>'), "1 passed, 2 failed: c, d", True),
-        ("<testsuite>", "the report junit.xml was not read: The report is not XML.", False),
+        (CASES.format(""), Report("1 passed, 1 skipped", passed=1)),
+        (
+            CASES.format('<testcase name="c"><failure/></testcase><testcase name="d"><error/></testcase>'),
+            Report("1 passed, 2 failed: c, d", passed=1, failed=2),
+        ),
+        ("<testsuite>", Report("the report junit.xml was not read: The report is not XML.", was_read=False)),
         (
             '<!DOCTYPE x [<!ENTITY e "e">]><testsuite/>',
-            "the report junit.xml was not read: The report is not XML without a DOCTYPE.",
-            False,
+            Report("the report junit.xml was not read: The report is not XML without a DOCTYPE.", was_read=False),
         ),
     ],
 )
-async def test_a_report_becomes_one_sentence(tmp_path: Path, report: str, sentence: str, was_read: bool) -> None:
+async def test_a_report_becomes_one_sentence(tmp_path: Path, report: str, said: Report) -> None:
     (tmp_path / "junit.xml").write_text(report)
-    assert await summarise(tmp_path, "junit.xml") == Report(sentence, was_read=was_read)
+    assert await summarise(tmp_path, "junit.xml") == said
     assert await summarise(tmp_path, "missing.xml") == Report("the report missing.xml was not read: it is not there.", was_read=False)
 
 
@@ -243,6 +245,30 @@ async def test_tests_whose_named_report_cannot_be_read_are_unknown_and_never_gre
     assert said.state is QualityState.UNKNOWN
     assert said.sentence.startswith("the report r.xml was not read: ")
     assert said.is_repeatable
+
+
+@pytest.mark.parametrize(
+    ("cases", "state", "sentence"),
+    [
+        (
+            "<testcase name='a'/><testcase name='b'><failure/></testcase>",
+            QualityState.RED,
+            "unit failed by its report: 1 passed, 1 failed: b",
+        ),
+        ("<testcase name='b'><error/></testcase>", QualityState.RED, "unit failed by its report: 0 passed, 1 failed: b"),
+        ("<testcase name='b'><skipped/></testcase>", QualityState.UNKNOWN, "0 passed, 1 skipped"),
+        ("", QualityState.UNKNOWN, "0 passed"),
+        ("<testcase name='a'/>", QualityState.GREEN, "1 passed"),
+    ],
+)
+async def test_a_report_that_tells_of_a_failure_or_of_nothing_is_not_green(
+    local: LocalLab, cases: str, state: QualityState, sentence: str
+) -> None:
+    stage = f'{{name: unit, run: "printf %s \\"<testsuite>{cases}</testsuite>\\" > r.xml", junit: r.xml}}'
+    commit = local.commit_file(sentence, f"pipelines:\n  test:\n    stages:\n      - {stage}\n")
+    await ended(local, await local.ci.test_again(commit))
+    said = await local.ci.quality(commit)
+    assert (said.state, said.sentence) == (state, sentence)
 
 
 async def test_a_stage_that_fails_before_its_report_says_why_itself(local: LocalLab) -> None:
