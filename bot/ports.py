@@ -525,8 +525,10 @@ class Live:
 
     @property
     def is_only_said(self) -> bool:
-        """Tell whether nothing but somebody's word says that it is live, and no numbers ever verified it here."""
-        return self.declared is not None and self.declared.origin is Origin.SAID and self.verified_at is None
+        """Tell whether nothing but somebody's word says that it is live: no numbers have verified it here since."""
+        if self.declared is None or self.declared.origin is not Origin.SAID:
+            return False
+        return self.verified_at is None or self.verified_at <= self.declared.at
 
 
 @dataclass(frozen=True, slots=True)
@@ -657,6 +659,10 @@ class Reader(Protocol):
 
     async def way_back(self, id: DeploymentId) -> Way | None:
         """Read what lies between a deployment and what it would be rolled back to, as it was compared last."""
+        ...
+
+    async def failed_since(self, service: str, environment: str) -> tuple[str, ...]:
+        """Name the commits whose rollouts failed in a place since it was last known what is live there; they may be there in part."""
         ...
 
     async def way_there(self, id: DeploymentId) -> Way | None:

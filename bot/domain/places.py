@@ -156,7 +156,7 @@ def _quarantined(deployment: Deployment, ground: Ground) -> Hindrance | None:
 
 
 def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance | None:
-    if way is None or way.passage is Passage.FREE or not ground.live_commit:
+    if way is None or way.passage is Passage.FREE or not (ground.live_commit or way.beside):
         return None
     kind = Obstacle.BACKWARDS if way.passage is Passage.MIGRATION else Obstacle.UNKNOWN_WAY
-    return Hindrance(kind, way.sentence(ground.live_version, deployment.version))
+    return Hindrance(kind, way.sentence(ground.live_version or "what failed here", deployment.version))

@@ -64,6 +64,8 @@ class Way:
     """The first migration that would be left behind."""
     undoes: Changes = field(default_factory=lambda: Changes(known=False))
     """The commits that ``leaving`` has and ``to`` has not."""
+    beside: tuple[str, ...] = ()
+    """Other commits that may be there as well, because their deployments failed; the passage is the worst of all."""
 
     def sentence(self, leaving: str, to: str) -> str:
         """Say why it cannot be gone by itself; the arguments are versions."""
@@ -91,6 +93,16 @@ def way(*, leaving: str, to: str, undoes: Changes | None, migrations: PathPatter
         return Way(leaving, to, Passage.UNKNOWN)
     behind = migrations_in(known, migrations)
     return Way(leaving, to, Passage.MIGRATION if behind else Passage.FREE, behind[0] if behind else "", replace(known, migrations=behind))
+
+
+def together(first: Way, others: Sequence[Way]) -> Way:
+    """Judge leaving several commits at once: what is there, and what failed on top of it. The worst passage counts."""
+    ways = [first, *others]
+    behind = [each for each in ways if each.passage is Passage.MIGRATION]
+    worst = next(iter(behind), next((each for each in ways if each.passage is Passage.UNKNOWN), first))
+    migrations = dict.fromkeys(path for each in behind for path in each.undoes.migrations or (each.path,))
+    undoes = replace(first.undoes, migrations=tuple(migrations)) if behind else first.undoes
+    return replace(first, passage=worst.passage, path=worst.path, undoes=undoes, beside=tuple(each.leaving for each in others))
 
 
 def target(releases: Sequence[Release], *, leaving: str) -> Release | None:

@@ -325,6 +325,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     async with house.store.reading() as reader:
         live = await reader.live(command.service, command.environment)
         releases = await reader.releases(command.service, command.environment)
+        failed = await reader.failed_since(command.service, command.environment)
     try:
         resolved = await resolve(house.providers[command.service].ci, command.ref, live, releases)
     except IntegrationError as error:
@@ -335,9 +336,9 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
     )  # fmt: skip
     facts = await readiness.ask_providers(house, imagined)
-    changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit)
+    changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed)
     target = rollback.target(releases, leaving=resolved.commit)
-    back = await between(house, command.service, leaving=resolved.commit, to=target.commit) if target else None
+    back = await between(house, command.service, leaving=resolved.commit, to=target.commit, beside=failed) if target else None
     async with house.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)
         looked_at = asked if asked and asked.state in WAITING else imagined

@@ -35,6 +35,7 @@ from bot.services.deployments import under_way
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.people import readable
+from bot.services.ways import way_there
 
 ON_CALL = "on-call"
 
@@ -113,7 +114,7 @@ async def review(
 
 async def hindrances(house: House, reader: Reader, deployment: Deployment, way: Way | None = None) -> tuple[Hindrance, ...]:
     """Name what keeps a deployment that waits from going forward, whatever its environment's gates are."""
-    return obstacles(deployment, await reader.ground(deployment), way or await reader.way_there(deployment.id), house.now())
+    return obstacles(deployment, await reader.ground(deployment), way or await way_there(house, reader, deployment), house.now())
 
 
 _OWN_GATE = {Obstacle.LOCKED: GateKind.UNLOCKED}

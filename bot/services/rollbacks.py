@@ -18,7 +18,7 @@ from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import rollback_offer
-from bot.services.ways import between, stored_way_back
+from bot.services.ways import between, left_behind, stored_way_back
 
 
 async def roll_back(house: House, intent: Intent, command: RollBack) -> Answer | None:
@@ -35,8 +35,9 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
             return None  # a second click is quiet: they were answered at the first, and the card shows how it goes
         target = await _target(reader, deployment, command.ref)
         way = await stored_way_back(house, reader, deployment, target)
+        beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
     if way is None:
-        way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit)
+        way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside)
     if not command.deployment:
         return await _dialog(house, intent, command, deployment, target, way)
     return await act(house, intent, lambda tx: _decide(house, intent, tx, command, way))
@@ -57,7 +58,9 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
         raise NotPossible(await _not_now(tx, deployment))
     target = await _target(tx, deployment, command.ref)
     as_shown(Action.ROLL_BACK, command.shown, _seen(deployment, target))
-    if (way.leaving, way.to) != (deployment.commit, target.commit):
+    beside = await left_behind(tx, deployment.service, deployment.environment, leaving=deployment.commit)
+    same_beside = way.beside == beside or not house.service(deployment.service).migrations
+    if (way.leaving, way.to) != (deployment.commit, target.commit) or not same_beside:
         raise MovedError
     _refuse(deployment, target, way, although_unknown=command.although_unknown)
     await tx.save_way_back(deployment.id, way)

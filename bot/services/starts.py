@@ -21,6 +21,7 @@ from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, Sta
 from bot.services import freezes
 from bot.services.house import House, existing, facts_of, note
 from bot.services.strays import give_up
+from bot.services.ways import way_there
 
 log = structlog.get_logger(__name__)
 
@@ -74,7 +75,7 @@ async def standstill(house: House, reader: Reader, deployment: Deployment) -> tu
         return ()
     steps = await reader.steps(deployment.id)
     has_begun = any(step.state is not StepState.PENDING for step in steps)
-    way = None if has_begun else await reader.way_there(deployment.id)
+    way = None if has_begun else await way_there(house, reader, deployment)
     return obstacles(deployment, await reader.ground(deployment), way, house.now())
 
 

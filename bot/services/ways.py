@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -43,22 +44,43 @@ def _migrations(house: House, service: str, changes: Changes) -> tuple[str, ...]
     return rollback.migrations_in(changes, house.service(service).migrations)
 
 
-async def between(house: House, service: str, *, leaving: str, to: str) -> Way:
+async def between(house: House, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()) -> Way:
     """Judge going from one commit to another, by asking the provider what would be undone."""
-    return (await compared(house, service, leaving=leaving, to=to))[1]
+    return (await compared(house, service, leaving=leaving, to=to, beside=beside))[1]
 
 
-async def compared(house: House, service: str, *, leaving: str, to: str) -> tuple[Changes, Way]:
-    """Say what going from one commit to another changes, and judge the way."""
-    changes, undoes = await both_ways(house, service, leaving, to)
-    return changes, rollback.way(leaving=leaving, to=to, undoes=undoes, migrations=house.service(service).migrations)
+async def compared(house: House, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()) -> tuple[Changes, Way]:
+    """Say what going from one commit to another changes, and judge the way; ``beside`` are commits that may be there as well."""
+    migrations = house.service(service).migrations
+    (changes, undoes), *others = await asyncio.gather(*(both_ways(house, service, each, to) for each in (leaving, *beside)))
+    first = rollback.way(leaving=leaving, to=to, undoes=undoes, migrations=migrations)
+    along = [rollback.way(leaving=each, to=to, undoes=back, migrations=migrations) for each, (_, back) in zip(beside, others, strict=True)]
+    return changes, rollback.together(first, along)
+
+
+async def left_behind(reader: Reader, service: str, environment: str, *, leaving: str) -> tuple[str, ...]:
+    """Name the commits beside ``leaving`` that may be in a place, with their migrations: what failed there since it was last known."""
+    return tuple(each for each in await reader.failed_since(service, environment) if each != leaving)
+
+
+async def way_there(house: House, reader: Reader, deployment: Deployment) -> Way | None:
+    """Give what is stored of the way to a deployment that waits; what has failed there since it was compared makes it unknown."""
+    stored = await reader.way_there(deployment.id)
+    beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.base_commit)
+    if not beside or (stored is not None and stored.beside == beside) or not house.service(deployment.service).migrations:
+        return stored
+    return Way(deployment.base_commit, deployment.commit, Passage.UNKNOWN, beside=beside)
 
 
 async def stored_way_back(house: House, reader: Reader, deployment: Deployment, target: Live) -> Way | None:
     """Give what is known of the way from a deployment back to a release: as compared for it, or as its own changes tell."""
     known = await reader.way_back(deployment.id)
-    if known is not None and (known.leaving, known.to) == (deployment.commit, target.commit) and known.passage is not Passage.UNKNOWN:
+    beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
+    same = known is not None and (known.leaving, known.to, known.beside) == (deployment.commit, target.commit, beside)
+    if known is not None and same and known.passage is not Passage.UNKNOWN:
         return known
+    if beside and house.service(deployment.service).migrations:
+        return None
     changes = await reader.changes(deployment.id)
     undoes = changes if changes is not None and changes.base == target.commit else None
     migrations = house.service(deployment.service).migrations
@@ -78,7 +100,8 @@ async def know_way_back(house: House, id: DeploymentId) -> None:
         known = await stored_way_back(house, reader, deployment, target)
         if known is not None and known.undoes.known:
             return
-    way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit)
+        beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
+    way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside)
     async with house.store.transaction() as tx:
         await tx.save_way_back(id, way)
 
@@ -89,12 +112,14 @@ async def know_changes(house: House, id: DeploymentId) -> None:
         deployment = await existing(reader, id)
         live = await reader.live(deployment.service, deployment.environment)
         changes, there = await reader.changes(id), await reader.way_there(id)
-    base = live.commit if live else ""
+        base = live.commit if live else ""
+        beside = await left_behind(reader, deployment.service, deployment.environment, leaving=base)
     knows_changes = changes is not None and changes.base == base and (not base or (changes.known and changes.taken.known))
-    knows_way = there is not None and (there.leaving, there.to) == (base, deployment.commit) and there.passage is not Passage.UNKNOWN
+    there = there if there and (there.leaving, there.to, there.beside) == (base, deployment.commit, beside) else None
+    knows_way = there is not None and there.passage is not Passage.UNKNOWN
     if deployment.state not in WAITING or not deployment.commit or (knows_changes and knows_way and deployment.base_commit == base):
         return
-    changes, way = await compared(house, deployment.service, leaving=base, to=deployment.commit)
+    changes, way = await compared(house, deployment.service, leaving=base, to=deployment.commit, beside=beside)
     async with house.store.transaction() as tx:
         now = await tx.live(deployment.service, deployment.environment)
         if (await existing(tx, id)).state in WAITING and (now.commit if now else "") == base:

@@ -309,6 +309,21 @@ class SqlReader:
         body = await self._page(id, WAY_BACK)
         return codec.read(Way, body) if body is not None else None
 
+    async def failed_since(self, service: str, environment: str) -> tuple[str, ...]:
+        """Name the commits whose rollouts failed in a place since it was last known what is live there."""
+        live = await self.live(service, environment)
+        known = [at for at in (live.since, live.declared.at if live.declared else None) if at] if live else []
+        row = table(DeploymentRow)
+        statement = select(row.c.commit).where(
+            row.c.service == service, row.c.environment == environment, row.c.state == State.FAILED.value,
+            row.c.kind == Kind.FORWARD.value, row.c.commit != "",
+        )  # fmt: skip
+        if known:
+            statement = statement.where(row.c.state_since >= max(known))
+        found = await self._connection.execute(statement.order_by(row.c.number))
+        commits = dict.fromkeys(found.scalars())
+        return tuple(each for each in commits if live is None or each != live.commit)
+
     async def way_there(self, id: DeploymentId) -> Way | None:
         """Read what lies between what is live and a deployment that waits."""
         body = await self._page(id, WAY_THERE)

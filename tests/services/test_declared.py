@@ -139,10 +139,11 @@ async def test_no_old_card_is_live_and_healthy_again_because_somebody_said_so(sw
     assert said.startswith("No deployment of ours brought what is live in shop production"), "there is no deployment to undo"
 
 
-async def test_deploying_what_was_only_said_to_be_live_proves_it(swift: Team) -> None:
+@pytest.mark.parametrize("version", ["v1", "v2"])
+async def test_deploying_what_was_only_said_to_be_live_proves_it(swift: Team, version: str) -> None:
     await unclear(swift)
-    await swift.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
-    assert "already, so there is nothing to deploy" not in await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.says_live("bo", SayLive("shop", "production", version, HOSTS))
+    assert "already, so there is nothing to deploy" not in await swift.says("ana", Deploy("shop", "production", version))
     await swift.passes(4 * MINUTE)
     found = await live(swift)
     assert (found.deployment, found.declared) == ("shop-1", None)

@@ -25,6 +25,7 @@ from bot.domain.commands import (
     Proceed,
     Quarantine,
     RollBack,
+    SayLive,
     StopCountdown,
     TakeOver,
     Tick,
@@ -45,6 +46,7 @@ Team = Any
 """The fixtures ``team`` and ``swift``."""
 MINUTE = timedelta(minutes=1)
 NOW = datetime(2026, 11, 21, tzinfo=UTC)
+AHEAD = Changes(total=1, files=("shop.py",))
 MIGRATES = Changes(total=1, files=("migrations/7.sql",), migrations=("migrations/7.sql",))
 NO_RUN_FORWARD = "no run of it has been started"
 
@@ -135,6 +137,43 @@ async def test_the_forward_door_does_not_go_back_over_a_migration_either(swift: 
     await swift.passes(4 * MINUTE)
     assert runs_of(swift, "shop-2") == [], NO_RUN_FORWARD
     assert "A database migration lies between (migrations/7.sql)." in await swift.shown("shop-2")
+
+
+@pytest.mark.case("races-3")
+async def test_the_forward_door_does_not_go_back_over_what_a_failed_deployment_may_have_left(swift: Team) -> None:
+    swift.ci.changes = MIGRATES
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.FAILED
+    swift.ci.ends["deploy"] = RunState.SUCCEEDED
+    await swift.says("ana", Deploy("shop", "production", "v1"))
+    await swift.passes(4 * MINUTE)
+    assert runs_of(swift, "shop-2") == [], NO_RUN_FORWARD
+    assert "A database migration lies between (migrations/7.sql)." in await swift.shown("shop-2")
+    await swift.says("ana", Cancel("shop-2"))
+    await swift.says_live("bo", SayLive("shop", "production", "v1", "the migration was undone by hand"))
+    await swift.says("ana", Deploy("shop", "production", "v1"))
+    await swift.passes(4 * MINUTE)
+    assert runs_of(swift, "shop-3") != [], "what somebody says is live ends the doubt"
+
+
+@pytest.mark.case("races-2")
+async def test_a_rollback_does_not_go_back_over_what_an_earlier_failure_may_have_left(swift: Team) -> None:
+    swift.ci.changes = MIGRATES
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    swift.ci.changes = AHEAD
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(4 * MINUTE)
+    assert (await swift.deployment("shop-2")).state is State.FAILED
+    async with swift.database.store.transaction() as tx:
+        await tx.save_way_back("shop-2", Way(COMMITS["v3"], COMMITS["v1"], Passage.FREE))
+    swift.ci.changes = MIGRATES
+    said = await swift.says("bo", RollBack("shop", "production", reason="x"))
+    assert "A database migration lies between (migrations/7.sql)." in said
+    assert (await swift.deployment("shop-2")).state is State.FAILED, "no rollback has begun"
 
 
 @pytest.mark.case("races-4")
