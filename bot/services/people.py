@@ -111,6 +111,10 @@ class People:
             raise away
         return False
 
+    async def has_a_role(self, person: Person) -> bool:
+        """Tell whether somebody holds any role, or works at the terminal."""
+        return person.team == TERMINAL or await self._hold_any(person, sorted(self._catalog.roles))
+
     async def require(self, person: Person, permission: Permission, what: str) -> None:
         """Refuse somebody without a permission; ``what`` completes "You cannot …"."""
         if not await self.may(person, permission):

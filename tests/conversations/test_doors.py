@@ -179,6 +179,6 @@ async def _everything_is_answered(world: World) -> None:
 
 
 def _without_echoes(told: str) -> str:
-    """Leave out what Slack adds, and what the person has sent or pressed: ids, and the title of the very card."""
+    """Leave out what Slack adds, what the person has sent or pressed (ids), and the card that they asked its lead to look at."""
     without = re.sub(r"'(?:value|_user|id|private_metadata|hash|ts)': '[^']*'", "", told)
-    return re.sub(r"storefront-\d+|storefront v1\.2\.0 → production", "", without)
+    return re.sub(r"storefront-\d+|asked to look at \*storefront v1\.2\.0 → production\*", "", without)
