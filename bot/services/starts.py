@@ -50,7 +50,7 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
         step = (await tx.steps(id))[index]
         if deployment.state is not State.ROLLING_OUT:
             return Begun.OVER
-        if step.state is state and step.run:
+        if step.state is state:  # it may have been started already: it is looked for, whatever keeps a new start
             return step
         if state is StepState.RUNNING and await _stands_still(house, tx, deployment, step, theirs):
             return Begun.STANDS

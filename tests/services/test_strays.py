@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, RollBack, SayLive
+from bot.domain.commands import Deploy, Lock, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Stray
@@ -155,3 +155,20 @@ async def test_a_second_run_that_is_given_up_does_not_make_the_first_one_forgott
         for run in (named, "another"):
             await give_up(team.house, tx, deployment, replace(step, run=run))
         assert {stray.run for stray in await tx.strays("shop")} == {named, "another"}
+
+
+@pytest.mark.case("races-6")
+async def test_a_start_whose_answer_was_lost_is_followed_although_the_place_was_locked_meanwhile(team: Team) -> None:
+    team.ci.unanswered.add(FIRST)
+    v2 = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.FAILED
+    team.ci.during[f"start {FIRST}"] = lambda: _lock(team)
+    await team.clears(v2)
+    await team.passes(5 * MINUTE)
+    assert (await team.deployment(v2)).state is State.FAILED
+    assert len(await team.said("failed")) == 1
+    assert await team.said("stands_still") == [], "it was started"
+
+
+async def _lock(team: Team) -> None:
+    await team.says("bo", Lock("shop", "production", "fire"))
