@@ -75,6 +75,8 @@ class CIRun:
     """Why it failed, or what it is doing, for a person."""
     unread: str = ""
     """Which evidence it was to leave and that could not be read, and why; then a run that succeeded has proved nothing."""
+    asks_back: bool = False
+    """Whether it waits for the approval that it was started with: no person has to give that again, and ``open_gate`` gives it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "url", plain.link(self.url))
@@ -248,7 +250,10 @@ class CIProvider(Protocol):
         ...
 
     async def find(self, correlation: str) -> CIRun | None:
-        """Find the run that carries a correlation id; None is certain."""
+        """Find the run that carries a correlation id; None is certain.
+
+        A question: it lets nothing go on, also because whoever stops a run has to find it first.
+        """
         ...
 
     async def start(self, request: StartRequest) -> CIRun:
@@ -256,7 +261,7 @@ class CIProvider(Protocol):
         ...
 
     async def look(self, run: str) -> CIRun:
-        """See where a run stands."""
+        """See where a run stands. A question: it lets nothing go on."""
         ...
 
     async def cancel(self, run: str) -> None:
@@ -264,7 +269,7 @@ class CIProvider(Protocol):
         ...
 
     async def open_gate(self, run: str, environment: str) -> GateAnswer:
-        """Let a run go on that waits at a ``passable`` stage, and say what became of it.
+        """Let a run go on that waits at a ``passable`` stage or ``asks_back``, and say what became of it.
 
         Only the gate of this environment is opened: whatever else a run waits for is another's, and is left as it is.
         Raises IntegrationError where the vendor does not let us.

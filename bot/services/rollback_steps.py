@@ -87,7 +87,7 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
         if found is None:
             return False
         step = await _keep_found(house, undone, step, found)
-    await ci.cancel(step.run)  # before anything else: to look at a run of ours may open the gate that it waits at
+    await ci.cancel(step.run)
     run = await ci.look(step.run)
     if run.state.is_final:
         async with house.store.transaction() as tx:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
@@ -151,7 +151,7 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
         return OVER if await _find_or_start(house, id, step) is Begun.OVER else None
     try:
         async with _asking(house, deployment, step):
-            run = await house.providers[deployment.service].ci.look(step.run)
+            run = await _seen(house, deployment, step)
     except _GivenUpError as refusal:
         return await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
     before, step = step, replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
@@ -166,6 +166,17 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
     if run.state.is_final:
         return await _failed(house, deployment, step, run)
     return _next_look(house, deployment, await _progress(house, deployment, step, run), run)
+
+
+async def _seen(house: House, deployment: Deployment, step: Step) -> CIRun:
+    """Look at a step's run; one that waits for the approval it was started with is given it, if it may go on at this moment."""
+    ci = house.providers[deployment.service].ci
+    run = await ci.look(step.run)
+    if not run.asks_back or not await starts.may_go_on(house, deployment, step):
+        return run
+    with suppress(IntegrationError):  # what is refused for good does not ask back again, and says why; else the next look tries again
+        await ci.open_gate(step.run, deployment.environment)
+    return await ci.look(step.run)
 
 
 def _is_lost(run: CIRun, deployment: Deployment) -> bool:
@@ -235,6 +246,8 @@ def odd(run: CIRun, step: Step, now: datetime, usual: Sequence[float]) -> str:
     if run.state is RunState.WAITING:
         at = next((stage.name for stage in run.stages if stage.state is RunState.WAITING), "")
         where = f" before {at}" if at else ""
+        if run.asks_back:
+            return run.sentence
         return "" if step.passable_stage else f"it waits{where} at a gate of the CI provider's own; open it there"
     if run.state is RunState.QUEUED and waited > BEGINS_WITHIN:
         return f"the run has not begun within {BEGINS_WITHIN.seconds} s; see whether the CI provider has a free runner"

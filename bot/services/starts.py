@@ -155,6 +155,17 @@ async def _skip(tx: Transaction, id: DeploymentId, step: Step) -> None:
         await tx.save_steps(id, [replace(stored, state=StepState.SKIPPED)])
 
 
+async def may_go_on(house: House, deployment: Deployment, step: Step) -> bool:
+    """Tell whether a run may be given the approval that it was started with: what keeps a step from being started keeps it, too."""
+    theirs = await freezes.of_the_provider(house, deployment)
+    async with house.store.transaction() as tx:
+        now = await existing(tx, deployment.id)
+        holds = now.state is State.ROLLING_OUT and await tx.holder(now.service, now.environment) == now.id
+        if not holds or (await tx.steps(now.id))[step.index].run != step.run:
+            return False
+        return step.state is StepState.SMOKE or not await _stands_still(house, tx, now, step, theirs)
+
+
 async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Begun:
     """Store what was started. If its permit has ended meanwhile, the run is given up: stopped, and looked for until it has ended."""
     run = found.run

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from bot.domain.card import Action
+from bot.domain.limits import SLACK, Unreadable, mended, read_json
 
 PREFIX = "gonogo."
 ANY_ACTION = re.compile(r"^gonogo\.[a-z_]+$")
@@ -91,12 +92,13 @@ def carry(carried: Carried) -> str:
 def carried(private_metadata: str) -> Carried:
     """Read ``private_metadata``; what is not ours is read as nothing."""
     try:
-        value = json.loads(private_metadata or "{}")
-    except ValueError:
+        value = read_json(mended(private_metadata or "{}").encode(), SLACK)
+    except Unreadable:
         return Carried()
     if not isinstance(value, dict):
         return Carried()
-    return Carried(*(str(value.get(key, "")) for key in ("deployment", "channel", "thread", "shown")))
+    found = (value.get(key) for key in ("deployment", "channel", "thread", "shown"))
+    return Carried(*(each if isinstance(each, str) else "" for each in found))
 
 
 def entered(view: Mapping[str, Any], field: str) -> str:
@@ -115,8 +117,7 @@ def ticked(view: Mapping[str, Any]) -> tuple[str, ...]:
     found: list[str] = []
     for field in _values(view):
         if field.startswith(ITEMS):
-            options = _element(view, field).get("selected_options") or []
-            found += [str(option.get("value", "")) for option in options if isinstance(option, dict)]
+            found += _options(_element(view, field), "selected_options")
     return tuple(found)
 
 
@@ -126,9 +127,14 @@ def ticked_before(view: Mapping[str, Any]) -> tuple[str, ...]:
     found: list[str] = []
     for block in blocks if isinstance(blocks, list) else []:
         element = block.get("element") if isinstance(block, dict) and str(block.get("block_id", "")).startswith(ITEMS) else None
-        options = element.get("initial_options") if isinstance(element, dict) else None
-        found += [str(option.get("value", "")) for option in options or [] if isinstance(option, dict)]
+        found += _options(element, "initial_options")
     return tuple(found)
+
+
+def _options(element: Any, which: str) -> list[str]:
+    """Read the values of a checkbox's options; what is not ours is read as none."""
+    options = element.get(which) if isinstance(element, dict) else None
+    return [str(option.get("value", "")) for option in (options if isinstance(options, list) else ()) if isinstance(option, dict)]
 
 
 def _values(view: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -156,6 +156,7 @@ class ToldCI:
     means: Resolved = field(default_factory=lambda: Resolved("", ""))
     """What the provider says of a ref, but for the commit and the version."""
     may_open: bool = True
+    asks_back: bool = False
     deaf: bool = False
     """Whether it takes a request to stop and goes on all the same."""
     tested_again: list[str] = field(default_factory=list)
@@ -257,8 +258,8 @@ class ToldCI:
         if run in self.lost:
             return CIRun(run, RunState.LOST)
         if self.stages and self.runs[run].environment == "production" and run not in self.opened + self.cancelled:
-            waits = any(stage.passable for stage in self.stages)
-            return CIRun(run, RunState.WAITING if waits else RunState.RUNNING, stages=self.stages)
+            waits = self.asks_back or any(stage.passable for stage in self.stages)
+            return CIRun(run, RunState.WAITING if waits else RunState.RUNNING, stages=self.stages, asks_back=self.asks_back)
         state = self.ends.get(self.runs[run].action, RunState.SUCCEEDED)
         return CIRun(run, RunState.CANCELLED if run in self.cancelled else state, sentence="" if state.is_final else "smoke stage")
 

@@ -139,9 +139,25 @@ def test_strange_action_ids_are_none_of_ours(strange: str) -> None:
     assert ids.action_of(strange) is None
 
 
-@pytest.mark.parametrize("strange", ["", "[]", "{", "null", '{"deployment": null}', '"x"'])
+@pytest.mark.parametrize(
+    "strange", ["", "[]", "{", "null", '{"deployment": null}', '"x"', 2990 * "[", '{"deployment":' + 40 * "[" + 40 * "]" + "}"]
+)
 def test_strange_private_metadata_is_read_as_nothing(strange: str) -> None:
-    assert ids.carried(strange).deployment in {"", "None"}
+    assert ids.carried(strange) == ids.Carried()
+
+
+@pytest.mark.parametrize("half", [r'{"deployment": "shop-\ud800"}', '{"deployment": "shop-\ud800"}'])
+def test_half_a_character_in_private_metadata_becomes_one_that_can_be_stored(half: str) -> None:
+    assert ids.carried(half).deployment == "shop-\ufffd"
+
+
+@pytest.mark.parametrize("strange", [7, "x", {"a": 1}, [7], None])
+def test_strange_options_are_read_as_none(strange: Any) -> None:
+    view = {
+        "blocks": [{"block_id": ids.ITEMS, "element": {"initial_options": strange}}],
+        "state": {"values": {ids.ITEMS: {"x": {"selected_options": strange}}}},
+    }
+    assert (ids.ticked_before(view), ids.ticked(view)) == ((), ())
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -31,6 +32,17 @@ def deploy(commit: str, correlation: str = "shop-1:canary-25") -> StartRequest:
     return StartRequest(correlation, commit, "production", "deploy", {"deployment": "shop-1", "percent": "25"})
 
 
+async def goes_on(ci: GitHubCI, run: CIRun) -> CIRun:
+    """Follow a run as a rollout does: what it asks back for is given."""
+    async with asyncio.timeout(10):
+        while not (seen := await ci.look(run.id)).state.is_final:
+            if seen.asks_back:
+                with suppress(IntegrationError):
+                    await ci.open_gate(run.id, "production")
+            await asyncio.sleep(0.001)
+    return seen
+
+
 async def reaches(ci: GitHubCI, run: CIRun, state: RunState) -> CIRun:
     async with asyncio.timeout(10):
         while (seen := await ci.look(run.id)).state is not state:  # noqa: ASYNC110 - a run is polled
@@ -42,12 +54,38 @@ def answers(lab: GitHubLab) -> int:
     return sum(line.startswith("POST") and line.endswith(RULE) for line in lab.github.requests)
 
 
-class TestOurOwnStarts:
-    async def test_it_is_approved_at_once_with_our_deployment_as_comment(self, guarded: GitHubLab) -> None:
-        run = await guarded.ci.start(deploy(guarded.commit("first")))
+class TestQuestionsOpenNothing:
+    """Whoever stops a run finds it and looks at it first."""
+
+    async def test_a_run_whose_start_was_not_answered_is_found_without_being_let_go_on(self, guarded: GitHubLab) -> None:
+        guarded.break_next("lost", path="/dispatches")
+        with suppress(IntegrationError):
+            await guarded.ci.start(deploy(guarded.commit("first")))
+        run = CIRun(str(guarded.world.deploy_runs()[0].id), RunState.QUEUED)
+        await reaches(guarded.ci, run, RunState.WAITING)
+        found = await guarded.ci.find("shop-1:canary-25")
+        assert found is not None
+        assert (found.state, found.asks_back, answers(guarded)) == (RunState.WAITING, True, 0)
+        await guarded.ci.cancel(run.id)
+        assert (await reaches(guarded.ci, run, RunState.CANCELLED), answers(guarded)) == (await guarded.ci.look(run.id), 0)
+
+    async def test_to_look_and_to_start_once_more_open_nothing(self, guarded: GitHubLab) -> None:
+        request = deploy(guarded.commit("first"))
+        run = await guarded.ci.start(request)
         waits = await reaches(guarded.ci, run, RunState.WAITING)
-        assert waits.sentence.endswith("its protection rules; the approval from Slack has been given to GitHub")
-        assert not any(stage.passable for stage in waits.stages)
+        assert waits.sentence == "production waits at GitHub for its protection rules"
+        assert (waits.asks_back, any(stage.passable for stage in waits.stages)) == (True, False)
+        again = await guarded.provider().start(request)
+        assert (again.state, answers(guarded)) == (RunState.WAITING, 0)
+        assert await guarded.ci.open_gate(run.id, "staging") is GateAnswer.NOT_THERE
+        assert answers(guarded) == 0
+
+
+class TestOurOwnStarts:
+    async def test_it_asks_back_and_is_approved_with_our_deployment_as_comment(self, guarded: GitHubLab) -> None:
+        run = await guarded.ci.start(deploy(guarded.commit("first")))
+        await reaches(guarded.ci, run, RunState.WAITING)
+        assert await guarded.ci.open_gate(run.id, "production") is GateAnswer.OPENED
         await reaches(guarded.ci, run, RunState.SUCCEEDED)
         assert await guarded.ci.open_gate(run.id, "production") is GateAnswer.WAS_OPEN
         assert guarded.world.deploy_runs()[0].rule_answers == [
@@ -57,24 +95,25 @@ class TestOurOwnStarts:
     async def test_the_environments_name_has_no_case(self, guarded: GitHubLab) -> None:
         guarded.world.rules["production"] = "Production"
         run = await guarded.ci.start(deploy(guarded.commit("first")))
-        await reaches(guarded.ci, run, RunState.SUCCEEDED)
+        assert (await goes_on(guarded.ci, run)).state is RunState.SUCCEEDED
 
     async def test_a_restart_knows_its_starts(self, guarded: GitHubLab) -> None:
         run = await guarded.ci.start(deploy(guarded.commit("first")))
-        await reaches(guarded.provider(), run, RunState.SUCCEEDED)
+        assert (await goes_on(guarded.provider(), run)).state is RunState.SUCCEEDED
 
     async def test_a_lost_answer_is_given_again(self, guarded: GitHubLab) -> None:
         run = await guarded.ci.start(deploy(guarded.commit("first")))
         guarded.break_next("500", path=RULE, times=5)
-        await reaches(guarded.ci, run, RunState.SUCCEEDED)
+        assert (await goes_on(guarded.ci, run)).state is RunState.SUCCEEDED
         assert len(guarded.world.deploy_runs()[0].rule_answers) == 1
 
     async def test_githubs_reviewers_are_waited_for_all_the_same_and_the_rule_is_answered_once(self, guarded: GitHubLab) -> None:
         guarded.world.also_reviewed = True
         run = await guarded.ci.start(deploy(guarded.commit("first")))
         await reaches(guarded.ci, run, RunState.WAITING)
+        assert await guarded.ci.open_gate(run.id, "production") is GateAnswer.OPENED
         seen = await guarded.ci.look(run.id)
-        assert (seen.state, answers(guarded)) == (RunState.WAITING, 1)
+        assert (seen.state, seen.asks_back, answers(guarded)) == (RunState.WAITING, False, 1)
         assert "a review by cy; the approval from Slack has been given" in seen.sentence
         with pytest.raises(IntegrationError, match="GitHub keeps this gate itself"):
             await guarded.ci.open_gate(run.id, "production")
@@ -111,16 +150,18 @@ class TestWhatIsNotOurs:
         inputs = {"action": "deploy", "environment": "production", "commit": commit, "correlation": claimed}
         foreign = CIRun(str(guarded.world.dispatch("deploy.yml", "main", inputs).id), RunState.QUEUED)
         waits = await reaches(guarded.ci, foreign, RunState.WAITING)
-        assert (waits.stages[2].passable, answers(guarded)) == (True, 0)
+        assert (waits.stages[2].passable, waits.asks_back, answers(guarded)) == (True, False, 0)
         await guarded.ci.open_gate(foreign.id, "production")
         assert guarded.world.deploy_runs()[1].rule_answers[0]["comment"] == "Go/No-Go: opened in Slack"
 
     async def test_a_rule_that_is_not_the_bots_is_asked_once_and_said(self, guarded: GitHubLab) -> None:
         guarded.github.app.permissions["deployments"] = "read"
         run = await guarded.ci.start(deploy(guarded.commit("first")))
-        waits = await reaches(guarded.ci, run, RunState.WAITING)
-        await guarded.ci.look(run.id)
-        assert answers(guarded) == 1
+        await reaches(guarded.ci, run, RunState.WAITING)
+        with pytest.raises(IntegrationError):
+            await guarded.ci.open_gate(run.id, "production")
+        waits = await guarded.ci.look(run.id)
+        assert (waits.asks_back, answers(guarded)) == (False, 1)
         assert "GitHub does not take the approval from Slack (" in waits.sentence
         assert waits.stages[2].passable
         with pytest.raises(IntegrationError) as refused:

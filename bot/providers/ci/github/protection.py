@@ -1,15 +1,14 @@
 """A custom deployment protection rule: the approvals that were given in Slack become the ones that GitHub enforces.
 
 https://docs.github.com/rest/actions/workflow-runs, "Review custom deployment protection rules for a workflow run". Our approvals are given
-before a start. So a run that waits is approved at once where it became of a start of ours for that very environment; whatever else waits
-is left to a person. Reviewers and timers of GitHub's own are not touched by this.
+before a start. So a run that waits asks back where it became of a start of ours for that very environment, and the rollout lets it go on
+while it may; whatever else waits is left to a person. To look opens nothing. Reviewers and timers of GitHub's own are not touched by this.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from http import HTTPStatus
 from typing import Any, NamedTuple
 
@@ -32,6 +31,8 @@ class Gate(NamedTuple):
 
     sentence: str = ""
     passable: bool = False
+    asks_back: bool = False
+    """It waits for the approval that was given before its start."""
 
 
 class Protection:
@@ -46,7 +47,7 @@ class Protection:
         """By run and environment: "" for an approval that GitHub has taken, else why it has not."""
 
     async def meet(self, run: Mapping[str, Any]) -> Gate:
-        """Look what a run waits for, and approve at once what was approved before its start."""
+        """Look what a run waits for. Nothing is approved."""
         try:
             with reading.understood():
                 pending = await self._pending(str(run["id"]))
@@ -56,19 +57,22 @@ class Protection:
             self._seen.waits(str(run["id"]), environment(each))
         if not self._on:
             return Gate(reading.gate(pending))
-        request = await self._start_of(run)
-        await self._approve_ours(run, pending, request)
-        return self._gate(str(run["id"]), pending, request)
+        return self._gate(str(run["id"]), pending, await self._start_of(run))
 
     async def open(self, run: Mapping[str, Any], wanted: str, seen: str) -> GateAnswer:
-        """Approve one environment that a run waits for, because a person said so. Raises IntegrationError where that is not ours."""
+        """Approve one environment that a run waits for: a person said so, here or before the start.
+
+        Raises IntegrationError where that is not ours.
+        """
         number, pending = str(run["id"]), await self._pending(str(run["id"]))
         found = next((each for each in pending if _is_same(environment(each), wanted)), None)
         if found is None:
             return self.past(number, wanted)
         name = environment(found)
         if self._on and name in self._unanswered(number, pending):
-            await self._approve(number, name, comment(await self._start_of(run), "opened in Slack"))
+            request = await self._start_of(run)
+            is_for = request is not None and _is_same(name, request.environment)
+            await self._approve(number, name, comment(request, "approved in Slack before the start" if is_for else "opened in Slack"))
             return GateAnswer.OPENED
         if self._answers.get((number, name)) == "" and not _has_more(found):  # GitHub is a moment behind
             return GateAnswer.WAS_OPEN
@@ -84,13 +88,6 @@ class Protection:
         if not isinstance(found, list):
             raise TypeError(type(found))
         return found
-
-    async def _approve_ours(self, run: Mapping[str, Any], pending: Iterable[Mapping[str, Any]], request: StartRequest | None) -> None:
-        number = str(run["id"])
-        for each in self._unanswered(number, pending):
-            if request and (number, each) not in self._answers and _is_same(each, request.environment):
-                with suppress(IntegrationError):  # what is clear is remembered and said; else the next look tries again
-                    await self._approve(number, each, comment(request, "approved in Slack before the start"))
 
     async def _approve(self, run: str, environment: str, words: str) -> None:
         """Answer GitHub. The address is made of the configured repository and the run's number, never of a payload."""
@@ -123,7 +120,8 @@ class Protection:
         if any(self._answers.get((run, environment(each))) == "" for each in pending):
             said.append("the approval from Slack has been given to GitHub")
         ours = [name for name in waiting if request is None or _is_same(name, request.environment)]
-        return Gate("; ".join(filter(None, said)), passable=len(ours) == 1)
+        asks_back = any(request and (run, name) not in self._answers for name in ours)
+        return Gate("; ".join(filter(None, said)), passable=len(ours) == 1 and not asks_back, asks_back=asks_back)
 
     def _remember(self, run: str, environment: str, why: str) -> None:
         self._answers[run, environment] = why

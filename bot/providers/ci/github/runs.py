@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import OrderedDict
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
@@ -194,7 +195,7 @@ class Runs:
         data = (await self._repository.get(f"/actions/runs/{_checked(run)}")).data
         jobs = await self._repository.all(f"/actions/runs/{run}/jobs", {"filter": "latest"}, key="jobs", limit=JOBS)
         gate = await self._protection.meet(data) if data.get("status") == "waiting" else Gate()
-        seen = reading.run(data, jobs, waits_for=gate.sentence, passable=gate.passable)
+        seen = replace(reading.run(data, jobs, waits_for=gate.sentence, passable=gate.passable), asks_back=gate.asks_back)
         if seen.state.is_final:
             self._final[run] = seen
             while len(self._final) > REMEMBERED:
@@ -211,7 +212,7 @@ class Runs:
     async def cancel(self, run: str) -> None:
         """Ask a run to stop. GitHub answers before it has stopped; 409 says that it had ended already.
 
-        GitHub is asked afresh: a run that had ended may have been run again by a person. Nothing is approved on the way.
+        GitHub is asked afresh: a run that had ended may have been run again by a person.
         """
         if await self._has_ended(run):
             return
