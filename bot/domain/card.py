@@ -196,6 +196,8 @@ class Card:
     """What keeps the rollout where it is, by the numbers."""
     standstill: str = ""
     """What keeps it from its next step, by the rules: a lock, a quarantine, an unclear environment."""
+    besides: str = ""
+    """What keeps it whatever its numbers say, so that a word about them would let nothing go on."""
     let_go: LetGo | None = None
     doubt: str = ""
     """Why it is not clear what runs in the environment."""
@@ -339,7 +341,7 @@ def _actions(card: Card) -> list[Action]:
         actions.append(Action.ROLL_BACK)
     if card.deployment.countdown_until is not None:
         actions.append(Action.STOP_COUNTDOWN)
-    elif card.waits_for_word:
+    elif card.waits_for_word and not card.besides:
         actions.append(Action.PROCEED)
     if state is State.WATCHING and card.deployment.lead not in card.watched_by:
         actions.append(Action.WATCH)

@@ -101,6 +101,11 @@ class Step:
         return self.state in {StepState.RUNNING, StepState.SMOKE}
 
     @property
+    def is_to_start(self) -> bool:
+        """Tell whether no run of it has been started yet."""
+        return self.state is StepState.PENDING or (self.state is StepState.RUNNING and not self.run)
+
+    @property
     def passable_stage(self) -> str:
         """Name the stage that waits at a gate that can be opened from here."""
         return next((stage.name for stage in self.stages if stage.passable and self.is_under_way), "")

@@ -20,9 +20,9 @@ from bot.domain.readiness import frozen_by
 from bot.domain.rollout import RunState, Step, StepState
 from bot.domain.watching import CAN_GO
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
-from bot.services import approvals, readiness
+from bot.services import approvals, readiness, word
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
-from bot.services.health import WORD, facts_of_snapshot, place_of_word
+from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, facts_of, unclear
 from bot.services.locks import facts_of_lock
 from bot.services.offers import rollback_offer
@@ -98,6 +98,8 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     ground = await reader.ground(deployment)
     card = replace(card, trouble=await reader.trouble(deployment.id), doubt=ground.in_words, let_go=await _let_go(reader, card))
+    if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
+        card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):
         return card
     return replace(card, standstill=next((each.sentence for each in await standstill(house, reader, deployment)), ""))
@@ -107,11 +109,11 @@ async def _let_go(reader: Reader, card: Card) -> LetGo | None:
     """Find the newest word that let it go on although its numbers did not, while that matters."""
     if card.deployment.state not in {State.ROLLING_OUT, State.WATCHING, State.ACCEPTED}:
         return None
-    words = [mark for mark in await reader.marks(card.deployment.id) if mark.key.startswith(WORD)]
+    words = await word.counting(reader, card.deployment)
     if not words:
         return None
     mark = max(words, key=lambda mark: mark.at)
-    where = place_of_word(mark)
+    where = word.place_of(mark)
     percent = next((step.percent for step in card.steps if step.key == where), None)
     return LetGo(mark.by, mark.reason, where, percent)
 

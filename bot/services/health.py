@@ -12,11 +12,12 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble, found, over
-from bot.ports import Cohort, Json, Live, Mark, Message, Transaction, Window
+from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 from bot.services.rollbacks import by_rule, why_not_by_rule
 from bot.services.ways import know_way_back
+from bot.services.word import asked_anew, has_answer, has_word, is_outlasted, stopped_for
 
 GO, OVER = "go", "over"
 TREND = 12
@@ -129,7 +130,8 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     if sort is None:
         await _calm(house, tx, deployment, known)
         return False
-    is_answered = known is not None and await _has_answer(tx, deployment, known)
+    known = await asked_anew(house, tx, deployment, known)
+    is_answered = known is not None and await has_answer(tx, deployment, known)
     trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot, is_answered=is_answered)
     if trouble != known:
         await tx.save_trouble(deployment.id, trouble)
@@ -144,9 +146,9 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
             why=why,
             finding=trouble.number,
         )
-    if await _has_word(tx, deployment, trouble):
+    if await has_word(tx, deployment, trouble):
         await tx.change(deployment.id, countdown_until=None)
-        return False
+        return await is_outlasted(house, tx, deployment, trouble)
     if trouble.sort is Sort.DEGRADED:
         return await _degraded(house, tx, deployment, shot, trouble)
     await _ask(tx, deployment, shot, trouble)
@@ -179,31 +181,11 @@ def _is_shown(deployment: Deployment, shot: Snapshot, *, is_over: bool) -> bool:
     return shot.verdict is not Verdict.NO_DATA or (is_over and deployment.countdown_until is None)
 
 
-WORD = "proceed:"
-"""How the mark of the lead's word begins that one finding may be gone on over."""
-
-
-def word_for(trouble: Trouble) -> str:
-    """Name the mark of the lead's word that one finding may be gone on over."""
-    return f"{WORD}{trouble.number}:{trouble.where}"
-
-
-def place_of_word(mark: Mark) -> str:
-    """Say at which step (or in the watch) such a word was given."""
-    return mark.key.removeprefix(WORD).partition(":")[2]
-
-
-def stopped_for(trouble: Trouble) -> str:
-    """Name the mark that the countdown of one finding was stopped."""
-    return f"countdown stopped:{trouble.number}"
-
-
-async def _has_word(tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:
-    return any(mark.key == word_for(trouble) for mark in await tx.marks(deployment.id))
-
-
-async def _has_answer(tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:
-    return any(mark.key in {word_for(trouble), stopped_for(trouble)} for mark in await tx.marks(deployment.id))
+async def look_again(house: House, id: DeploymentId, index: int) -> str | None:
+    """Look at the step before one that stood still, where its numbers were gone on over: they are to be answered for again."""
+    async with house.store.reading() as reader:
+        before = (await reader.steps(id))[index - 1] if index else None
+    return GO if before is None or before.state is not StepState.HOLDING else await hold(house, id, index - 1)
 
 
 async def _step_done(house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot) -> str:
@@ -307,11 +289,11 @@ def _moment(policy: EnvironmentPolicy, gone: timedelta) -> str:
 
 
 async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot) -> str | None:
-    """End the watch. A commit that is quarantined meanwhile, or a place that is unclear, is the lead's to decide about first."""
+    """End the watch. A commit that is quarantined meanwhile, or a place that is unclear, keeps it, whatever word was given."""
     ground = await tx.ground(deployment)
     trouble = await tx.trouble(deployment.id)
     by_word = trouble is not None and trouble.is_open
-    if (ground.quarantine or not ground.is_clear) and not by_word:
+    if ground.quarantine or not ground.is_clear:
         return None
     accepted = _acceptance(house, deployment, shot, by_word=by_word)
     now = house.now()

@@ -13,8 +13,8 @@ from bot.domain.trouble import Trouble
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
 from bot.services.deployments import require_lead, require_still
-from bot.services.health import stopped_for, word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+from bot.services.word import besides, stopped_for, word_for
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
@@ -72,6 +72,8 @@ async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deploymen
 async def may_proceed(house: House, by: Person, id: DeploymentId) -> None:
     """Look whether somebody may let a rollout go on. Raises Refusal."""
     await _still_led(house, by, id, "let it go on")
+    async with house.store.reading() as reader:
+        await _kept_by_numbers_alone(house, reader, await existing(reader, id))
 
 
 async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None:
@@ -138,6 +140,7 @@ async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | No
 async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proceed) -> Answer:
     deployment = await _led(tx, intent.by, command.deployment, "let it go on")
     trouble = await _open_trouble(tx, deployment)
+    await _kept_by_numbers_alone(house, tx, deployment)
     as_shown(Action.PROCEED, command.shown, await seen(tx, deployment))
     await tx.mark(Mark(deployment.id, word_for(trouble), intent.by, house.now(), command.reason))
     await tx.change(deployment.id, countdown_until=None)
@@ -149,6 +152,16 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
     await tx.say(Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id))
     await tx.wake(deployment.id)
     return Answer("proceeding", {**facts_of(deployment), "reason": command.reason})
+
+
+async def _kept_by_numbers_alone(house: House, reader: Reader, deployment: Deployment) -> None:
+    """Refuse a word about numbers where it would let nothing go on. Raises NotPossible."""
+    why = await besides(house, reader, deployment)
+    if why:
+        raise NotPossible(
+            f"More than its numbers keeps {deployment.title}: {why}. A word about its numbers would let nothing go on now; "
+            "you are asked about them when that has ended."
+        )
 
 
 async def _open_trouble(tx: Transaction, deployment: Deployment) -> Trouble:

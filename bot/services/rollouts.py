@@ -62,7 +62,8 @@ async def start(house: House, id: DeploymentId, index: int) -> str | None:
 
     None while something keeps it from its next step: a lock, a quarantine, an unclear environment. Then it is asked again.
     """
-    return await _begin(house, id, index, StepState.RUNNING)
+    looked = await health.look_again(house, id, index)
+    return await _begin(house, id, index, StepState.RUNNING) if looked == GO else looked
 
 
 async def start_smoke(house: House, id: DeploymentId, index: int) -> str | None:

@@ -108,6 +108,8 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
     if await tx.holder(deployment.service, deployment.environment) != deployment.id:
         return True
     found = await standstill(house, tx, deployment)
+    if found:
+        await _observe_again(tx, deployment, step)
     sentences = [each.sentence for each in found] or await freezes.why_not_on(house, tx, deployment, theirs)
     for sentence in sentences[:1]:
         facts = {**facts_of(deployment), "why": sentence, "step": step.key, "percent": step.percent}
@@ -115,6 +117,14 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
         await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
         await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))
     return bool(sentences)
+
+
+async def _observe_again(tx: Transaction, deployment: Deployment, step: Step) -> None:
+    """Go back to observing the step before, where its numbers were gone on over: a word is not kept for when the way is free."""
+    before = next((each for each in await tx.steps(deployment.id) if each.index == step.index - 1), None)
+    trouble = await tx.trouble(deployment.id)
+    if before is not None and trouble is not None and trouble.is_open and trouble.where == before.key:
+        await tx.save_steps(deployment.id, [replace(before, state=StepState.HOLDING, finished_at=None)])
 
 
 async def launch(house: House, deployment: Deployment, step: Step) -> Found | Begun:
