@@ -23,8 +23,8 @@ class Lock:
 
     @property
     def mark(self) -> str:
-        """Tell this lock from every other one of the place."""
-        return f"{self.service} {self.environment} {self.deployment} {self.by} {self.at.isoformat()} {self.reason}"
+        """Tell this lock from every other one of the place; its reason may be written anew."""
+        return f"{self.service} {self.environment} {self.deployment} {self.by} {self.at.isoformat()}"
 
     def holds(self, now: datetime) -> bool:
         """Tell whether it still holds."""

@@ -35,7 +35,7 @@ class Seen:
     doubt: str = ""
     """Why it is not known what is live."""
     watched: str = ""
-    """The deployment whose watch would be cut short."""
+    """The deployment whose watch would be cut short, and what is the matter with it."""
 
 
 BINDS: dict[Action, tuple[str, ...]] = {
@@ -94,5 +94,5 @@ def seen_on(card: Card) -> Seen:
         lead=str(deployment.lead or ""),
         plan=card.rollback.plan,
         gate=card.gate,
-        watched=card.watched.deployment if card.watched else "",
+        watched=card.watched.mark if card.watched else "",
     )

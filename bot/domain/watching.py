@@ -13,6 +13,7 @@ from bot.domain.catalog import Need
 from bot.domain.deployment import DeploymentId, State
 from bot.domain.people import Person
 from bot.domain.readiness import WATCHED, Gate, GateState
+from bot.domain.trouble import Trouble
 
 CAN_GO = frozenset({State.GATED, State.AWAITING_APPROVAL})
 """Where a deployment has its turn, and nothing but gates and approvals before it."""
@@ -29,14 +30,31 @@ class Watched:
     lead: Person | None = None
     is_in_trouble: bool = False
     """Whether its numbers keep the watch from its end until its lead decides."""
+    finding: int = 0
+    """The number of that trouble; 0 for none."""
     waiting: tuple[DeploymentId, ...] = ()
     """The deployments that wait for it to be verified here."""
+
+    @property
+    def mark(self) -> str:
+        """Name what would be cut short: the watch of a healthy version is another thing than one in trouble."""
+        return mark_of(self.deployment, self.finding)
 
     @property
     def sentence(self) -> str:
         """Say what is waited for."""
         named = f"{self.deployment} ({self.version})"
         return f"{named} is worse or unclear, and its lead decides first" if self.is_in_trouble else f"{named} is being watched"
+
+
+def mark_of(deployment: DeploymentId, finding: int) -> str:
+    """Name the watch of a deployment as it stands."""
+    return f"{deployment}:{finding}"
+
+
+def finding_in(trouble: Trouble | None) -> int:
+    """Give the number of what is the matter now; 0 for nothing."""
+    return trouble.number if trouble is not None and trouble.is_open else 0
 
 
 def watched_gate(watched: Watched, *, by: Person | None, at: datetime | None) -> Gate:

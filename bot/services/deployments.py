@@ -9,7 +9,7 @@ import structlog
 
 from bot.domain.called import is_moved
 from bot.domain.card import Action, RollbackOffer
-from bot.domain.catalog import EnvironmentPolicy, Permission
+from bot.domain.catalog import EnvironmentPolicy, Permission, Service
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
@@ -35,11 +35,9 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
     if strategy not in house.catalog.strategies:
         raise NotPossible(f'I don\'t know the strategy "{strategy}". Known: {", ".join(sorted(house.catalog.strategies))}.')
     await house.people.require(intent.by, Permission.DEPLOY, "ask for a deployment")
-    lead = Person(house.catalog.team, command.lead) if command.lead else None
-    if lead is not None:
+    lead = Person(house.catalog.team, command.lead) if command.lead else _lead_by_asking(service, intent.by)
+    if lead is not None and command.lead:
         await require_lead(house, service.name, lead)
-    elif not service.has_on_call:  # nobody would ever become the lead, and nobody could roll back
-        lead = intent.by
     resolved = await _resolved(house, command)
     wanted = NewDeployment(
         kind=Kind.FORWARD, service=service.name, environment=policy.name, ref=command.ref, strategy=strategy, requested_by=intent.by,
@@ -47,6 +45,11 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
         version=resolved.version if resolved else command.ref, commit=resolved.commit if resolved else "",
     )  # fmt: skip
     return await act(house, intent, lambda tx: _ask(house, tx, wanted, resolved))
+
+
+def _lead_by_asking(service: Service, by: Person) -> Person | None:
+    """Say who leads what they ask for where no lead is named: without a schedule nobody would ever become it, or could roll back."""
+    return None if service.has_on_call else by
 
 
 async def require_lead(house: House, service: str, person: Person) -> None:
@@ -160,8 +163,8 @@ async def _ask_first(
         house, tx,
         NewDeployment(
             kind=Kind.FORWARD, service=later.service, environment=policy.name, ref=later.ref, strategy=policy.strategy,
-            requested_by=intent.by, at=house.now(), reason=f"first step of {later.id}", channel=service.channel or intent.place.channel,
-            version=later.version, commit=later.commit,
+            requested_by=intent.by, at=house.now(), lead=_lead_by_asking(service, intent.by), reason=f"first step of {later.id}",
+            channel=service.channel or intent.place.channel, version=later.version, commit=later.commit,
         ),
     )  # fmt: skip
 

@@ -8,7 +8,7 @@ from bot.domain.commands import GoNow
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.readiness import Gate
-from bot.domain.watching import CAN_GO, Watched, watched_gate
+from bot.domain.watching import CAN_GO, Watched, finding_in, watched_gate
 from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
@@ -18,11 +18,10 @@ async def watched_in(house: House, reader: Reader, service: str, environment: st
     found = await reader.watched(service, environment)
     if found is None:
         return None
-    policy, trouble = house.policy(service, environment), await reader.trouble(found.id)
+    policy, finding = house.policy(service, environment), finding_in(await reader.trouble(found.id))
     until = found.landed_at + policy.watch if found.landed_at else None
-    is_in_trouble = trouble is not None and trouble.is_open
     waiting = await _waiting_for(house, reader, found)
-    return Watched(found.id, found.version, found.landed_at, until, found.lead, is_in_trouble=is_in_trouble, waiting=waiting)
+    return Watched(found.id, found.version, found.landed_at, until, found.lead, is_in_trouble=finding > 0, finding=finding, waiting=waiting)
 
 
 async def _waiting_for(house: House, reader: Reader, watched: Deployment) -> tuple[DeploymentId, ...]:
@@ -40,13 +39,18 @@ async def gate(house: House, reader: Reader, deployment: Deployment) -> Gate | N
     watched = await watched_in(house, reader, deployment.service, deployment.environment)
     if watched is None:
         return None
-    word = next((mark for mark in await reader.marks(deployment.id) if mark.key == word_against(watched.deployment)), None)
+    word = await _word_against(reader, deployment, watched)
     return watched_gate(watched, by=word.by if word else None, at=word.at if word else None)
 
 
-def word_against(watched: DeploymentId) -> str:
-    """Name the mark that somebody lets a deployment go before the watch of another has ended."""
-    return f"go now:{watched}"
+WORD = "go now:"
+"""How the mark begins that somebody lets a deployment go before the watch of another has ended."""
+
+
+async def _word_against(reader: Reader, deployment: Deployment, watched: Watched) -> Mark | None:
+    """Find the word that lets a deployment go. One that was given before the other was in its present trouble does not count."""
+    words = [mark for mark in await reader.marks(deployment.id) if mark.key.startswith(f"{WORD}{watched.deployment}:")]
+    return next((mark for mark in words if not watched.is_in_trouble or mark.key == f"{WORD}{watched.mark}"), None)
 
 
 async def go_now(house: House, intent: Intent, command: GoNow) -> Answer | None:
@@ -61,12 +65,13 @@ async def _go_now(house: House, intent: Intent, tx: Transaction, command: GoNow)
     if deployment.state not in CAN_GO or watched is None:
         raise NotPossible(f"{deployment.title} is {deployment.state} and waits for no watch.")
     as_shown(Action.GO_NOW, command.shown, await seen(tx, deployment))
-    if not await tx.mark(Mark(deployment.id, word_against(watched.deployment), intent.by, house.now())):
+    if await _word_against(tx, deployment, watched) is not None:
         raise NotPossible(f"Somebody has let {deployment.title} go already; it does not wait for {watched.deployment}.")
+    await tx.mark(Mark(deployment.id, f"{WORD}{watched.mark}", intent.by, house.now()))
     await note(tx, house.now(), "go_now", deployment, intent.by, watched=watched.deployment)
     facts = {**facts_of(deployment), **facts_of_watched(watched), "by": str(intent.by)}
     for thread in (deployment.id, watched.deployment, *watched.waiting):
-        await tx.say(Message(f"{thread}:not-waited:{deployment.id}:{watched.deployment}", "not_waited", facts, thread))
+        await tx.say(Message(f"{thread}:not-waited:{deployment.id}:{watched.mark}", "not_waited", facts, thread))
     await tx.wake(deployment.id)
     return Answer("going_now", {**facts_of(deployment), **facts_of_watched(watched)})
 

@@ -35,7 +35,7 @@ async def _say_why(house: House, intent: Intent, tx: Transaction, command: SayWh
     await _on_its_lock(tx, undone, command.reason)
     await note(tx, house.now(), "say_why", undone, intent.by, reason=command.reason)
     facts = {**facts_of(undone), "by": str(intent.by), "reason": command.reason}
-    await tx.say(Message(f"{undone.id}:why", "rollback_why", facts, undone.id))
+    await tx.say(Message(f"{back.id if back else undone.id}:why", "rollback_why", facts, undone.id))
     return Answer("why_said", facts)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.card import Changes
 from bot.domain.catalog import ProviderChoice
-from bot.domain.commands import AskLead, Cancel, Deploy, HandOver, RollBack, TakeOver, Unlock
+from bot.domain.commands import AskLead, Cancel, Deploy, DeployFirst, HandOver, RollBack, Status, TakeOver, Unlock
 from bot.domain.deployment import State
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
@@ -230,3 +230,27 @@ async def test_a_landed_deployment_is_summed_up_once_and_the_next_morning(team: 
     assert await summaries.morning(team.house, team.house.now()) == "2 deployments"
     (morning,) = await team.said("morning_summary")
     assert morning.startswith("*The last 24 hours*: 2 deployments went live, none rolled back.")
+
+
+async def test_whoever_deploys_to_staging_first_leads_that_where_there_is_no_schedule(team: Team) -> None:
+    team.house.catalog.services["shop"] = replace(team.house.catalog.services["shop"], on_call=ProviderChoice("none"))
+    team.rota.person = None
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(MINUTE)
+    await team.says("cy", DeployFirst("shop-1"))
+    assert (await team.deployment("shop-2")).lead == CY
+    await team.passes(10 * MINUTE)
+    assert (await team.deployment("shop-2")).state is State.VERIFIED
+
+
+async def test_what_is_ready_and_has_no_lead_says_that_and_how_it_gets_one(swift: Team) -> None:
+    swift.rota.person = None
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(5 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.GATED
+    said = "ready, but nobody leads it, and nobody was found on call: /deploy lead shop-1 @user names somebody"
+    assert said in await swift.shown("shop-1")
+    assert "ready, but nobody leads it: /deploy lead shop-1 @user" in await swift.says("ana", Status("shop"))
+    await swift.says("bo", HandOver("shop-1", "UCY"))
+    await swift.passes(10 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.VERIFIED

@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.card import Action
 from bot.domain.commands import AskLead, History, Lock, Proceed, Quarantine, RollBack, SayWhy, Status, Unlock, Unquarantine
+from bot.domain.deployment import State
 from bot.domain.health import Observed
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollout import RunState
@@ -229,3 +230,28 @@ async def test_whoever_gave_a_reason_is_not_asked_for_one(team: Team) -> None:
         answer = await reader.kept("click")
     assert answer.offers == ()
     assert Action.SAY_WHY not in (await team.card(v2)).actions
+
+
+async def test_why_the_second_rollback_was_begun_is_told_too(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    team.ci.ends["rollback"] = RunState.FAILED
+    await team.says("bo", RollBack(deployment=v2))
+    await team.says("bo", SayWhy(v2, "carts are lost"))
+    await team.passes(5 * MINUTE)
+    assert (await team.deployment(v2)).state is State.FAILED
+    team.ci.ends.clear()
+    await team.says("bo", RollBack(deployment=v2))
+    said = await team.says("bo", SayWhy(v2, "carts are still lost"))
+    assert said.startswith("Noted: ")
+    assert [each.partition(": ")[2] for each in await thread(team, "rollback_why")] == ["carts are lost", "carts are still lost"]
+
+
+async def test_a_button_to_unlock_works_after_the_reason_of_its_lock_was_said(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(5 * MINUTE)
+    shown = token(Action.UNLOCK, seen_on(await team.card(v2)))
+    await team.says("bo", SayWhy(v2, "carts are lost"))
+    said = await team.says("bo", Unlock(deployment=v2, shown=shown))
+    assert "is unlocked" in said or "unlocked" in said
+    assert "gone already" not in said

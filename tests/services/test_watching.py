@@ -147,3 +147,27 @@ async def v2_is_watched_with_approval(team: Team) -> None:
     await team.says("bo", Approve("shop-1"))
     while (await team.deployment("shop-1")).state is not State.WATCHING:
         await team.passes(HALF)
+
+
+async def test_a_word_on_a_healthy_watch_is_asked_for_again_once_that_version_is_in_trouble(team_with: Any) -> None:
+    rules = (ApprovalRule("release_manager"),)
+    async with team_with(**{**FREE, "approvals": rules, "watch": 10 * MINUTE}, countdown=30 * MINUTE) as team:
+        await v2_is_watched_with_approval(team)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes()
+        shown = token(Action.GO_NOW, seen_on(await team.card("shop-2")))
+        assert "does not wait" in await team.says("cy", GoNow("shop-2", shown))
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        assert "Approved, it waits until the lead of shop-1 (v2) has decided" in await team.shown("shop-2")
+        await team.says("bo", Approve("shop-2"))
+        await team.passes(MINUTE)
+        assert (await team.deployment("shop-1")).state is State.WATCHING, "it is in trouble, and its countdown runs"
+        assert (await team.deployment("shop-1")).countdown_until is not None
+        assert (await team.deployment("shop-2")).state is State.GATED
+        assert "has changed since it was shown" in await team.says("cy", GoNow("shop-2", shown))
+        again = token(Action.GO_NOW, seen_on(await team.card("shop-2")))
+        assert "does not wait" in await team.says("cy", GoNow("shop-2", again))
+        assert len(await team.said("not_waited")) == 4, "in both threads, each time"
+        await team.passes(MINUTE)
+        assert (await team.deployment("shop-1")).state is State.SUPERSEDED
