@@ -6,15 +6,13 @@ A command is stored before it is acknowledged and forgotten after it was carried
 from __future__ import annotations
 
 import asyncio
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, nullcontext, suppress
 from dataclasses import dataclass
 from itertools import count
 
 import structlog
 
-from bot.domain.commands import (
-    RollBack,
-)
+from bot.domain.commands import Command, RollBack
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.ports import LATE_ANSWER, URGENT, Answer, Inbox, Intent, Message
 from bot.services import (
@@ -23,7 +21,7 @@ from bot.services import (
 )
 from bot.services.house import House
 from bot.services.turns import Turns
-from bot.services.use_cases import QUESTIONS, carry_out, meant_for
+from bot.services.use_cases import QUESTIONS, STOPPING, carry_out, meant_for
 
 log = structlog.get_logger(__name__)
 
@@ -35,7 +33,9 @@ LONGEST_PAUSE = 15.0
 LATER = 5.0
 """Seconds after which the inbox is read again when it could not be read."""
 AT_ONCE = 8
-"""How many commands are carried out at a time; a rollback waits for no other."""
+"""How many commands are carried out at a time; what stops something waits for no other."""
+ASKED_AT_ONCE = 4
+"""The same for questions: however many of them hang, they take no slot from what does something."""
 
 
 def _sorry(error: IntegrationError) -> str:
@@ -54,6 +54,7 @@ class Desk:
         self._under_way: dict[str, asyncio.Task[None]] = {}
         self._wake = asyncio.Event()
         self._slots = asyncio.Semaphore(AT_ONCE)
+        self._asked = asyncio.Semaphore(ASKED_AT_ONCE)
         self._turns = Turns()
         self._loop: asyncio.Task[None] | None = None
         self._closing = asyncio.Event()
@@ -179,15 +180,19 @@ class Desk:
             return None
 
     async def _once(self, intent: Intent) -> Answer | None:
-        """Carry a command out in one of the slots, which it gives back while it waits. A rollback waits for no other command."""
+        """Carry a command out in one of the slots, which it gives back before the next try."""
         if isinstance(intent.command, RollBack):
             URGENT.set(True)  # of this command's task alone
         if intent.key in self._suspects:
             return await self._with_nothing_beside(intent)
-        if isinstance(intent.command, RollBack):
+        async with self._slot(intent.command):
             return await carry_out(self._house, intent)
-        async with self._slots:
-            return await carry_out(self._house, intent)
+
+    def _slot(self, command: Command) -> AbstractAsyncContextManager[None]:
+        """Give the slots in which a command waits for others; what stops something waits for none."""
+        if isinstance(command, STOPPING):
+            return nullcontext()
+        return self._asked if isinstance(command, QUESTIONS) else self._slots
 
     async def _with_nothing_beside(self, intent: Intent) -> Answer | None:
         """Carry out what was left over again and again, noting that it begins: when the process ends, it is known by what."""

@@ -1,27 +1,71 @@
-"""One person's commands about one service are carried out in the order in which they were said: who locks and unlocks means the unlock."""
+"""One person's commands about one service are carried out in the order in which they were said: who locks and unlocks means the unlock.
+
+What stops something waits only a moment for an earlier command that waits for a vendor, unless that one would take it back.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from weakref import WeakValueDictionary
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
 
+from bot.domain.commands import Command
 from bot.domain.people import Person
 from bot.ports import Intent
+from bot.services.use_cases import STOPPING, UNDOES
+
+PATIENCE = 2.0
+"""Seconds that a command which stops something waits for the earlier ones of the same person about other things."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Turn:
+    """One command in the line of its person and service."""
+
+    kind: type[Command]
+    ended: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def about(self) -> type[Command]:
+        """Name what it sets or takes back: a lock and an unlock are about the same."""
+        return UNDOES.get(self.kind, self.kind)
 
 
 class Turns:
     """Who waits for whom. Commands of different people, or about different services, wait for none."""
 
     def __init__(self) -> None:
-        self._locks: WeakValueDictionary[tuple[Person, str], asyncio.Lock] = WeakValueDictionary()
+        self._lines: dict[tuple[Person, str], list[_Turn]] = {}
 
-    def of(self, intent: Intent) -> asyncio.Lock:
-        """Give the lock under which a command is carried out. Whoever waits for it first gets it first."""
+    @asynccontextmanager
+    async def of(self, intent: Intent) -> AsyncIterator[None]:
+        """Wait for the turn of a command, and keep it until the command has been carried out."""
         key = (intent.by, _service(intent))
-        lock = self._locks.get(key)
-        if lock is None:
-            lock = self._locks[key] = asyncio.Lock()
-        return lock
+        line = self._lines.setdefault(key, [])
+        earlier, turn = tuple(line), _Turn(type(intent.command))
+        line.append(turn)
+        try:
+            await _wait(turn, earlier)
+            yield
+        finally:
+            turn.ended.set()
+            line.remove(turn)
+            if not line:
+                del self._lines[key]
+
+
+async def _wait(turn: _Turn, earlier: tuple[_Turn, ...]) -> None:
+    """Wait for what was said earlier: for all of it, or only for what is about the same where something is to be stopped."""
+    with suppress(TimeoutError):
+        async with asyncio.timeout(PATIENCE if turn.kind in STOPPING else None):
+            await _ended(earlier)
+    await _ended(each for each in earlier if each.about is turn.about)
+
+
+async def _ended(turns: Iterable[_Turn]) -> None:
+    for turn in turns:
+        await turn.ended.wait()
 
 
 def _service(intent: Intent) -> str:

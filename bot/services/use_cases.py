@@ -113,11 +113,15 @@ MEANT_FOR = timedelta(minutes=15)
 STOPS_FOR = timedelta(hours=1)
 """The same for one that stops something or goes back."""
 _STOPS = (RollBack, Cancel, Reject, Lock, Quarantine)
+STOPPING = (*_STOPS, StopCountdown, TakeOver)
+"""Commands that stop something, or that somebody needs in order to stop it. They wait for no slot, and not long for anything else."""
+UNDOES: dict[type[Command], type[Command]] = {Unlock: Lock, Unquarantine: Quarantine, HandOver: TakeOver}
+"""What takes back which of them: these two keep their order, however long it takes."""
 
 PATIENCE = 1.0
 """Seconds that a schedule has before a dialog is opened without its answer; Slack opens none after three."""
 QUESTIONS = (Check, Status, History, Locks)
-"""Commands that only ask. They do not wait for a vendor, and nobody minds their age."""
+"""Commands that only ask. They are not kept for a vendor, have slots of their own, and nobody minds their age."""
 
 
 _MAY: dict[Action, Callable[[House, Person, DeploymentId], Awaitable[object]]] = {

@@ -12,7 +12,7 @@ KINDS: Mapping[str, Sequence[str]] = {
         "a quarantine counts at every moment of a deployment, not only when its commit is pinned",
         "a start that was on its way does not outlive the rollback that took its place",
         "a run that could not be stopped is followed to its end, and the environment is unclear so long",
-        "questions that hang hold no connection and no slot that a rollback needs",
+        "questions that hang hold no connection and no slot that is needed to stop something",
         "a click means the version that its dialog named",
         "a rollback that comes twice goes one step back, however much happened in between",
         "a rollback's lock stands beside anybody else's",
