@@ -12,7 +12,7 @@ from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import SayLive
 from bot.domain.declared import Declared, Origin
-from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
+from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.places import Doubt, Ground, Unclear
 from bot.domain.rollout import StepState
@@ -21,6 +21,7 @@ from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resol
 from bot.services.deployments import require_still
 from bot.services.health import observe
 from bot.services.house import House, act, as_shown, note
+from bot.services.offers import rollback_offer
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
 
@@ -67,8 +68,8 @@ async def say_live(house: House, intent: Intent, command: SayLive) -> Answer | N
         return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, may=may))
     said = await resolved_ref(house, command.service, command.ref)
     async with house.store.reading() as reader:
-        await _leaving(reader, command, said)
-        claim = await _claimed(reader, command, said)
+        await _leaving(house, reader, command, said)
+        claim = await _claimed(house, reader, command, said)
     facts = {**facts_of_claim(claim), **await _evidence(house, claim), "reason": command.reason}
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
@@ -94,11 +95,24 @@ async def _authorise(house: House, reader: Reader, intent: Intent, command: SayL
     )
 
 
-async def _claimed(reader: Reader, command: SayLive, said: Resolved) -> Claim:
+async def _by_hand(house: House, reader: Reader, service: str, environment: str) -> Doubt | None:
+    """Say that what stands there is gone back from by hand alone, so that nobody but a person can tell when that has been done."""
+    standing = await reader.deployment(await reader.holder(service, environment)) or await reader.standing(service, environment)
+    if standing is None or standing.kind is not Kind.FORWARD or standing.state not in CAN_ROLL_BACK:
+        return None
+    offer = await rollback_offer(house, reader, standing)
+    if not offer.plan or (standing.state is State.ROLLING_OUT and await reader.trouble(standing.id) is None):
+        return None
+    why = f"no button goes back from {standing.version}, which adds a migration: whoever has gone back by its own plan says so"
+    return Doubt(Unclear.FAILED, why, standing.state_since, standing.id)
+
+
+async def _claimed(house: House, reader: Reader, command: SayLive, said: Resolved) -> Claim:
     """Read what the store knows about the place. Raises NotPossible where that is what is live there."""
     place = (command.service, command.environment)
     live = await reader.live(*place)
-    ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
+    doubt = await reader.doubt(*place) or await _by_hand(house, reader, *place)
+    ground = Ground("", "", "", doubt=doubt, strays=await reader.strays(*place))
     if live is not None and ground.is_clear:
         raise NotPossible(_known(live))
     return Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit))
@@ -114,10 +128,10 @@ def _known(live: Live) -> str:
     )
 
 
-async def _leaving(reader: Reader, command: SayLive, said: Resolved) -> tuple[Deployment, ...]:
+async def _leaving(house: House, reader: Reader, command: SayLive, said: Resolved) -> tuple[Deployment, ...]:
     """Name the deployments that are let go of when this is live instead. Raises NotPossible while one is under way."""
     place = (command.service, command.environment)
-    doubt = await reader.doubt(*place)
+    doubt = await reader.doubt(*place) or await _by_hand(house, reader, *place)
     leaving = tuple(each for each in await reader.open_deployments(*place) if _is_left(each, doubt, said.commit))
     holder = await reader.deployment(await reader.holder(*place))
     if holder is not None and holder.state not in WAITING and holder not in leaving:
@@ -130,20 +144,20 @@ def _is_left(shown: Deployment, doubt: Doubt | None, commit: str) -> bool:
     """Tell whether a deployment ends when this commit is what is live instead.
 
     One that is watched ends, because it is not there. One that rolls out ends where it is under way only because the database was put
-    back from a copy. A rollback goes on, and ends by itself.
+    back from a copy, or where its numbers are bad and no button goes back. A rollback goes on, and ends by itself.
     """
     if shown.kind is not Kind.FORWARD or shown.state not in {State.ROLLING_OUT, State.WATCHING}:
         return False
     if shown.state is State.WATCHING:
         return shown.commit != commit
-    return doubt is not None and doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since
+    return doubt is not None and (doubt.deployment == shown.id or (doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since))
 
 
 async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, *, may: bool) -> Answer:
     await _authorise(house, tx, intent, command, may=may)
-    claim = await _claimed(tx, command, said)
+    claim = await _claimed(house, tx, command, said)
     as_shown(Action.SAY_LIVE, command.shown, claim.seen)
-    for deployment in await _leaving(tx, command, said):
+    for deployment in await _leaving(house, tx, command, said):
         await _leave(house, tx, deployment, intent)
     await tx.set_live(await _live(house, tx, claim, intent, command.reason))
     await tx.cast_doubt(claim.service, claim.environment, None)

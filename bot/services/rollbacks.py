@@ -77,7 +77,9 @@ def _seen(deployment: Deployment, target: Live) -> Seen:
 def _refuse(deployment: Deployment, target: Live, way: Way, *, although_unknown: bool) -> None:
     """Refuse to go back over a migration, and over what nobody knows unless the lead says so. Raises NotPossible."""
     if way.passage is Passage.MIGRATION:
-        raise NotPossible(way.sentence(deployment.version, target.version))
+        place = f"{deployment.service} {deployment.environment}"
+        told = f"Whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
+        raise NotPossible(f"{way.sentence(deployment.version, target.version)} {told}")
     if way.passage is Passage.UNKNOWN and not although_unknown:
         shown = token(Action.ROLL_BACK, _seen(deployment, target))
         anyway = Offer(Action.ROLL_BACK, "Roll back all the same", deployment.id, carries=f"{shown} ?{target.commit}")

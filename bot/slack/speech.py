@@ -65,8 +65,19 @@ def _decisions(said: Message, words: Words, card: Card | None) -> list[ButtonEle
     return [] if is_another else card_buttons(card, words, card.decisions)
 
 
+def _rows(offers: Sequence[ButtonElement]) -> list[list[ButtonElement]]:
+    """Put buttons into rows; Slack takes no action twice in one row, as for two locks that can be taken away."""
+    rows: list[list[ButtonElement]] = []
+    for offer in offers:
+        row = next((row for row in rows if all(each.action_id != offer.action_id for each in row)), None)
+        if row is None:
+            rows.append([offer])
+        else:
+            row.append(offer)
+    return rows
+
+
 def _said(text: str, offers: Sequence[ButtonElement]) -> Drawn:
     blocks: list[Block] = [*paged(text)]
-    if offers:
-        blocks.append(buttons(offers, ids.OFFERS))
+    blocks += [buttons(row, f"{ids.OFFERS}{at or ''}") for at, row in enumerate(_rows(offers))]
     return drawn(text.split("\n", 1)[0], blocks)

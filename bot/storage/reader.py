@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, exists, func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import SQLModel, col
@@ -195,17 +195,18 @@ class SqlReader:
         return deployment_of(found) if found else None
 
     async def releases(self, service: str, environment: str, limit: int | None = 5) -> tuple[Live, ...]:
-        """List the commits that ended their watch here: verified ones first, newest first; never a quarantined or rolled-back one."""
+        """List the commits that ended their watch here: verified ones first, newest first; none quarantined, or rolled back since."""
         good, bad, deployment = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow)
         quarantined = select(bad.c["commit"]).where(bad.c.service == service)
-        rolled_back = select(deployment.c["commit"]).where(
-            deployment.c.service == service, deployment.c.environment == environment, deployment.c.state.in_(_TAKEN_BACK)
-        )
+        rolled_back_since = exists().where(
+            deployment.c["commit"] == good.c["commit"], deployment.c.service == service, deployment.c.environment == environment,
+            deployment.c.state.in_(_TAKEN_BACK), deployment.c.state_since > good.c.ended_at,
+        )  # fmt: skip
         statement = select(good).where(
             good.c.service == service,
             good.c.environment == environment,
             good.c["commit"].not_in(quarantined),
-            good.c["commit"].not_in(rolled_back),
+            ~rolled_back_since,
         )
         rows = await self._all(statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit))
         return tuple(Live(**{key: value for key, value in _with_person(row).items() if key != "ended_at"}) for row in rows)
@@ -319,7 +320,7 @@ class SqlReader:
             row.c.kind == Kind.FORWARD.value, row.c.commit != "",
         )  # fmt: skip
         if known:
-            statement = statement.where(row.c.state_since >= max(known))
+            statement = statement.where(row.c.state_since > max(known))
         found = await self._connection.execute(statement.order_by(row.c.number))
         commits = dict.fromkeys(found.scalars())
         return tuple(each for each in commits if live is None or each != live.commit)

@@ -7,15 +7,16 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.card import Action, Changes
 from bot.domain.commands import Check, Deploy, History, Quarantine, RollBack, SayLive, Status
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
+from bot.domain.rollback import Passage, Way
 from bot.ports import Live, Message, RunState
 from bot.services.endings import ended
 from handlers.slack.buttons import AT_ONCE
-from tests.services.conftest import COMMITS, PEOPLE
+from tests.services.conftest import BAD, COMMITS, PEOPLE
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
@@ -227,3 +228,35 @@ async def test_a_rollback_of_what_was_adopted_says_that_it_was_there_before(team
         await tx.set_live(Live("shop", "production", COMMITS["v1"], "v1", now, "", PEOPLE["bo"], declared=adopted))
     said = await team.says("bo", RollBack("shop", "production", reason="x"))
     assert said.endswith("v1 was live there before Go/No-Go came. To put another version there: /deploy shop REF to production.")
+
+
+@pytest.mark.case("races-2")
+async def test_whoever_has_gone_back_by_the_migrations_own_plan_says_so_and_the_rollout_ends(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    async with team.database.store.transaction() as tx:
+        await tx.save_way_back(v2, Way(COMMITS["v2"], COMMITS["v1"], Passage.MIGRATION, "migrations/7.sql", Changes(total=1)))
+    assert "is under way" in await team.says("bo", SayLive("shop", "production", "v1", HOSTS)), "its numbers are good"
+    team.numbers.new = BAD
+    await team.passes(5 * MINUTE)
+    assert Action.ROLL_BACK not in (await team.card(v2)).actions
+    shown, _ = await team.says_live("bo", SayLive("shop", "production", "v1", "the column is dropped"))
+    assert "no button goes back from v2, which adds a migration" in shown
+    assert (await team.deployment(v2)).state is State.FAILED
+    assert (await live(team)).version == "v1"
+
+
+async def test_a_version_that_was_rolled_back_once_and_verified_since_can_be_gone_back_to(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(10 * MINUTE)
+    await swift.says("bo", RollBack(deployment="shop-1"))
+    await swift.passes(10 * MINUTE)
+    async with swift.database.store.reading() as reader:
+        assert "v2" not in [each.version for each in await reader.releases("shop", "production")]
+        locks = await reader.locks("shop", "production")
+    async with swift.database.store.transaction() as tx:
+        for lock in locks:
+            await tx.remove_lock(lock)
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(10 * MINUTE)
+    async with swift.database.store.reading() as reader:
+        assert "v2" in [each.version for each in await reader.releases("shop", "production")]

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
+from bot.domain.card import Action
 from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
 from bot.ports import Answer, BoardRow, Message, Standing
@@ -631,3 +632,11 @@ def test_a_refusal_may_name_people_but_never_a_channel() -> None:
     assert render.sentence("Only <@U1> can. <!channel> <@U2|x>") == "Only <@U1> can. &lt;!channel&gt; &lt;@U2|x&gt;"
     long = render.note("ask <@U2>" + " why" * 100)
     assert long == "ask &lt;@U2&gt;" + " why" * 100, "it is longer than a value, and calls nobody"
+
+
+def test_no_row_of_buttons_has_an_action_twice() -> None:
+    locks = tuple(Offer(Action.UNLOCK, f"Take away the lock of shop-{number}", f"shop-{number}") for number in (1, 2))
+    blocks = speech.answer(Answer("refusal", {"sentence": "It has 2 locks."}, locks), WORDS).blocks
+    rows = [block["elements"] for block in blocks if block["type"] == "actions"]
+    assert [len({each["action_id"] for each in row}) == len(row) for row in rows] == [True, True]
+    assert len({block["block_id"] for block in blocks if block["type"] == "actions"}) == 2
