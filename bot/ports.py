@@ -749,7 +749,7 @@ class Transaction(Reader, Protocol):
         ...
 
     async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
-        """Record that it is not clear what runs in a place; None when it is clear again."""
+        """Record that it is not clear what runs in a place; a graver doubt stays (``places.graver``). None when it is clear again."""
         ...
 
     async def give_up(self, stray: Stray) -> None:

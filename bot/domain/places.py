@@ -6,7 +6,7 @@ that moment, inside the transaction that acts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -32,6 +32,17 @@ class Doubt:
     why: str
     since: datetime
     deployment: DeploymentId = ""
+
+
+_GRAVITY = (Unclear.FAILED, Unclear.STRAY, Unclear.RESTORED)
+"""The doubts by what ends them: somebody's next deployment is an answer to the first, and to none of the others."""
+
+
+def graver(old: Doubt | None, new: Doubt) -> Doubt:
+    """Give what is in doubt where something more has come to make it so: the graver of the two, since the later of both."""
+    if old is None or _GRAVITY.index(new.kind) >= _GRAVITY.index(old.kind):
+        return new
+    return replace(old, since=max(old.since, new.since))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -15,14 +15,14 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import worst
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO
-from bot.domain.places import Doubt, Unclear
+from bot.domain.places import Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
 from bot.domain.trouble import Sort
 from bot.ports import CIRun, Later, Live, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.obstacles import say_locked
 from bot.services.quarantines import tell_where_live
-from bot.services.strays import give_up
+from bot.services.strays import give_up, is_over
 
 STAND_DOWN = timedelta(seconds=15)
 """How long a rollback waits for the stopped run to end before it starts all the same."""
@@ -31,22 +31,31 @@ SOON = timedelta(seconds=0.5)
 
 
 async def stand_down(house: House, id: DeploymentId) -> bool | Later:
-    """Stop what the undone deployment runs at the CI provider; says when to look again while it may run and there is time to wait.
+    """Stop what the undone deployment runs at the CI provider, and what was given up there before, as a rollback of which nobody told.
 
-    Whatever the provider answers, the way back begins after ``STAND_DOWN``: a run that cannot be stopped is said to be there.
+    Says when to look again while it may run and there is time to wait. Whatever the provider answers, the way back begins after
+    ``STAND_DOWN``: a run that cannot be stopped is said to be there.
     """
     async with house.store.reading() as reader:
         back = await existing(reader, id)
         undone = await existing(reader, back.undoes)
         steps = await reader.steps(undone.id)
-    left = STAND_DOWN - (house.now() - back.requested_at)
+        strays = await reader.strays(undone.service, undone.environment)
     await _stop_again(house, undone, steps)
-    reasons = [(step, await _why_not_stopped(house, undone, step, left)) for step in steps if step.is_under_way]
-    running = {step.index: why for step, why in reasons if why}
-    if running and left > timedelta(0):
+    reasons = [(step, await _why_not(house, back, _is_stopped(house, undone, step))) for step in steps if step.is_under_way]
+    runs = {step.run for step in steps if step.is_under_way}
+    loose = [(stray, await _why_not(house, back, is_over(house, stray))) for stray in strays if stray.run not in runs]
+    running, going = {step.index: why for step, why in reasons if why}, {stray: why for stray, why in loose if why}
+    left = _left(house, back)
+    if (running or going) and left > timedelta(0):
         return Later(min(max(SOON, (STAND_DOWN - left) / 2), left + SOON))
+    await _say_still_going(house, undone, back, going)
     await _say_not_stopped(house, undone, back, running)
     return True
+
+
+def _left(house: House, back: Deployment) -> timedelta:
+    return STAND_DOWN - (house.now() - back.requested_at)
 
 
 async def _stop_again(house: House, undone: Deployment, steps: Sequence[Step]) -> None:
@@ -58,11 +67,11 @@ async def _stop_again(house: House, undone: Deployment, steps: Sequence[Step]) -
                     await house.providers[undone.service].ci.cancel(step.run)
 
 
-async def _why_not_stopped(house: House, undone: Deployment, step: Step, left: timedelta) -> str:
-    """Try to stop a step's run; say why it may still be running, nothing when it is not."""
+async def _why_not(house: House, back: Deployment, stopping: Awaitable[bool]) -> str:
+    """Try to stop a run; say why it may still be running, nothing when it is not."""
     try:
-        async with asyncio.timeout(max(left.total_seconds(), 1.0)):
-            return "" if await _is_stopped(house, undone, step) else "it has not ended"
+        async with asyncio.timeout(max(_left(house, back).total_seconds(), 1.0)):
+            return "" if await stopping else "it has not ended"
     except IntegrationError as error:
         return str(error)[:300]
     except TimeoutError:
@@ -78,6 +87,18 @@ async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, r
             await give_up(house, tx, undone, step)
             facts = {**facts_of(undone), "step": step.key, "why": why, "url": step.run_url, "target": back.version}
             await tx.say(Message(f"{back.id}:not-stopped:{step.key}", "not_stopped", facts, undone.id, to="channel"))
+
+
+async def _say_still_going(house: House, undone: Deployment, back: Deployment, going: Mapping[Stray, str]) -> None:
+    """Say which runs that were given up before may still be going; they are looked for already."""
+    async with house.store.transaction() as tx:
+        there = await tx.strays(undone.service, undone.environment)
+        for stray, why in going.items():
+            if stray in there:
+                of = await existing(tx, stray.deployment)
+                await note(tx, house.now(), "not stopped", of, outcome="failed", step=stray.step, why=why)
+                facts = {**facts_of(of), "step": stray.step, "why": why, "url": stray.url, "target": back.version}
+                await tx.say(Message(f"{back.id}:not-stopped:{stray.run}", "not_stopped", facts, undone.id, to="channel"))
 
 
 async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
@@ -204,8 +225,6 @@ async def could_not(house: House, id: DeploymentId) -> str:
         why = next((step.sentence for step in await tx.steps(id) if step.sentence), "the run failed")
         await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}")
         await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
-        doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} failed", house.now(), undone.id)
-        await tx.cast_doubt(undone.service, undone.environment, doubt)
         facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": ""}
         await tx.say(Message(f"{undone.id}:rollback-failed:{id}", "failed", facts, undone.id, to="channel"))
         await tx.release(id)

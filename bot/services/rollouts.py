@@ -21,6 +21,7 @@ from bot.services.house import House, act, existing, facts_of, note
 from bot.services.rollback_steps import clear
 from bot.services.rollbacks import by_rule
 from bot.services.starts import Begun
+from bot.services.strays import give_up
 from bot.services.ways import know_way_back
 
 ATTEMPTS = 3
@@ -98,7 +99,7 @@ async def _find_or_start(house: House, id: DeploymentId, step: Step) -> Begun:
         async with _asking(house, deployment, step):
             found = await starts.launch(house, deployment, step)
     except _GivenUpError as refusal:
-        await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
+        await _gives_up(house, deployment, step, str(refusal))
         return Begun.OVER
     return found if isinstance(found, Begun) else await starts.record(house, id, step, found)
 
@@ -154,7 +155,7 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
         async with _asking(house, deployment, step):
             run = await _seen(house, deployment, step)
     except _GivenUpError as refusal:
-        return await _failed(house, deployment, step, CIRun(step.run, RunState.FAILED, sentence=str(refusal)))
+        return await _gives_up(house, deployment, step, str(refusal))
     before, step = step, replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
     if before.gate and before.gate != step.gate:
         await _open_stored_gate(house, deployment, before, waits=False)
@@ -268,13 +269,25 @@ async def _again(house: House, deployment: Deployment, step: Step) -> str | None
     return OVER if await _find_or_start(house, deployment.id, again) is Begun.OVER else None
 
 
+async def _gives_up(house: House, deployment: Deployment, step: Step, refusal: str) -> str:
+    """End a step whose run nobody has seen to end: it, or a start of it that was not answered, is stopped and looked for from now on."""
+    why = f"{'its run may still be going' if step.run else 'whether it was started is not known'}; the CI provider says: {refusal}"
+    return await _failed(house, deployment, step, CIRun(step.run, RunState.RUNNING, sentence=why))
+
+
 async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) -> str:
-    """Stop at a failed run. A failed smoke test goes back by itself where it may; whatever else leaves the environment unclear."""
+    """Stop at a failed run. A failed smoke test goes back by itself where it may; whatever else leaves the environment unclear.
+
+    A run that has not been seen to end is given up in the same moment.
+    """
     smoke = step.state is StepState.SMOKE
     why = run.sentence or f"the run was {run.state}"
     async with house.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
             return OVER  # it was stopped on purpose while we looked
+        if not run.state.is_final:
+            await note(tx, house.now(), "given up", deployment, step=step.key, run=step.run)
+            await give_up(house, tx, deployment, step)
         await tx.save_steps(deployment.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=house.now())])
         await note(tx, house.now(), "smoke failed" if smoke else "step failed", deployment, step=step.key, run=run.id, why=why)
         held = ""
@@ -284,11 +297,18 @@ async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) 
             await _alarm(tx, deployment, step, run, why, held=held)
             if smoke and not held:
                 return OVER
-            doubt = Doubt(Unclear.FAILED, f"{deployment.id} failed at {step.percent} %", house.now(), deployment.id)
-            await tx.cast_doubt(deployment.service, deployment.environment, doubt)
+        await _doubt(house, tx, deployment, step)
         await tx.move(deployment.id, State.FAILED, at=house.now(), note=why)
         await tx.release(deployment.id)
     return OVER
+
+
+async def _doubt(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
+    """Make the place unclear in the moment in which its claim is let go."""
+    back = deployment.undoes
+    what = f"the rollback of {back} to {deployment.version} failed" if back else f"{deployment.id} failed at {step.percent} %"
+    doubt = Doubt(Unclear.FAILED, what, house.now(), back or deployment.id)
+    await tx.cast_doubt(deployment.service, deployment.environment, doubt)
 
 
 async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str, *, held: str) -> None:

@@ -51,6 +51,11 @@ async def chase(house: House, service: str, run: str) -> str | Later | None:
         return await _untold(house, stray, str(error)[:300])
 
 
+async def is_over(house: House, stray: Stray) -> bool:
+    """Stop a run that was given up, and tell whether it has ended, or was never started. Raises IntegrationError."""
+    return not isinstance(await (_seek if stray.unanswered else _stop)(house, stray), Later)
+
+
 def _later(house: House, stray: Stray) -> Later:
     return Later(house.pace.after(house.now() - stray.since))
 
@@ -92,7 +97,7 @@ async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> Non
     """Take a run off the list. One that did something after it was replaced leaves the place unclear until somebody says what is there."""
     await tx.found_ended(stray)
     harmless = run.state in {RunState.CANCELLED, RunState.LOST} and not any(stage.started_at for stage in run.stages)
-    doubtful = not harmless and not await _is_ahead(tx, stray)
+    doubtful = not harmless and not await _is_ahead(tx, stray) and not await _is_the_failure(tx, stray)
     if doubtful:
         await _doubt(
             house,
@@ -126,7 +131,7 @@ async def _tell(tx: Transaction, deployment: Deployment, stray: Stray, *, state:
         **facts_of(deployment), "run": stray.run, "step": stray.step, "state": state, "untold": untold, "url": stray.url,
         "doubtful": doubtful,
     }  # fmt: skip
-    message = Message(f"{stray.deployment}:given-up:{stray.run}", "given_up_ended", facts, stray.deployment)
+    message = Message(f"{stray.deployment}:given-up:{stray.run}", "given_up_ended", facts, deployment.undoes or deployment.id)
     await tx.say(replace(message, to="channel") if doubtful else message)
 
 
@@ -135,3 +140,12 @@ async def _is_ahead(tx: Transaction, stray: Stray) -> bool:
     holder = await tx.holder(stray.service, stray.environment)
     steps = await tx.steps(holder) if holder else ()
     return bool(steps) and holder != stray.deployment and all(not step.run for step in steps)
+
+
+async def _is_the_failure(tx: Transaction, stray: Stray) -> bool:
+    """Tell whether the place is unclear because of what this run belongs to, and nothing has been started there since."""
+    doubt = await tx.doubt(stray.service, stray.environment)
+    if doubt is None or doubt.kind is not Unclear.FAILED:
+        return False
+    back = await tx.rollback_of(doubt.deployment)
+    return stray.deployment == (back.id if back else doubt.deployment)

@@ -17,7 +17,7 @@ from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, 
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
 from bot.domain.people import Person
-from bot.domain.places import Doubt, Permit, Stray
+from bot.domain.places import Doubt, Permit, Stray, graver
 from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import Step
@@ -203,8 +203,10 @@ class SqlTransaction(SqlReader):
         return epoch
 
     async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
-        """Record that it is not clear what runs in a place; None when it is clear again."""
+        """Record that it is not clear what runs in a place; a graver doubt stays. None when it is clear again."""
         await self._place(service, environment)
+        if doubt is not None:
+            doubt = graver(await self.doubt(service, environment), doubt)
         place = table(PlaceRow)
         there = (place.c.service == service, place.c.environment == environment)
         values = (

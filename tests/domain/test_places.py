@@ -10,7 +10,7 @@ import pytest
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import Person
-from bot.domain.places import Doubt, Ground, Hindrance, Obstacle, Stray, Unclear, is_answer_to, obstacles
+from bot.domain.places import Doubt, Ground, Hindrance, Obstacle, Stray, Unclear, graver, is_answer_to, obstacles
 from bot.domain.rollback import Passage, Way
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
@@ -95,3 +95,24 @@ def test_a_place_is_clear_without_doubts_and_strays_only() -> None:
 )
 def test_only_what_was_asked_for_after_a_failure_is_an_answer_to_it(kind: Unclear, since: datetime, *, is_answer: bool) -> None:
     assert is_answer_to(V2, doubt(kind, since)) is is_answer
+
+
+FAILED, STRAYED, RESTORED = doubt(), doubt(Unclear.STRAY, NOW), doubt(Unclear.RESTORED, NOW)
+
+
+@pytest.mark.case("races-15")
+@pytest.mark.parametrize(
+    ("old", "new", "stays"),
+    [
+        (None, FAILED, FAILED),
+        (FAILED, replace(FAILED, why="shop-2 failed"), replace(FAILED, why="shop-2 failed")),
+        (FAILED, STRAYED, STRAYED),
+        (FAILED, RESTORED, RESTORED),
+        (STRAYED, RESTORED, RESTORED),
+        (STRAYED, FAILED, replace(STRAYED, since=FAILED.since)),
+        (RESTORED, FAILED, replace(RESTORED, since=FAILED.since)),
+        (RESTORED, replace(STRAYED, since=NOW - HOUR), RESTORED),
+    ],
+)
+def test_the_graver_doubt_stays_and_what_began_before_the_later_one_does_not_end_it(old: Doubt | None, new: Doubt, stays: Doubt) -> None:
+    assert graver(old, new) == stays

@@ -135,7 +135,7 @@ async def test_a_rollback_that_is_refused_for_ten_minutes_has_failed_and_may_be_
     await team.passes(12 * MINUTE)
     assert (await team.deployment(v2)).state is State.FAILED
     (told,) = await team.said("failed")
-    assert "failed: GitHub answered 401: the token has expired." in told
+    assert "failed: whether it was started is not known; the CI provider says: GitHub answered 401: the token has expired." in told
     assert Action.ROLL_BACK in (await team.card(v2)).actions
     await team.says("bo", RollBack(deployment=v2))
     await team.passes(5 * MINUTE)

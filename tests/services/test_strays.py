@@ -11,10 +11,10 @@ import pytest
 from bot.domain.commands import Deploy, Lock, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
-from bot.domain.places import Stray
+from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import CIRun, RunState
-from bot.services import starts
+from bot.ports import CIRun, RunState, StartRequest
+from bot.services import rollouts, starts
 from bot.services.starts import Begun, Found
 from bot.services.strays import give_up
 
@@ -23,6 +23,7 @@ Team = Any
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 CANNOT_TELL = IntegrationError("GitHub gave no answer to the start and does not show the run yet.", vendor="GitHub")
 GONE = IntegrationError("There is no such run.", vendor="GitHub", status=404, retry=False)
+REFUSES = IntegrationError("401 bad credentials", vendor="the CI", status=401, retry=False)
 FIRST = "shop-2:canary-5"
 
 
@@ -172,3 +173,141 @@ async def test_a_start_whose_answer_was_lost_is_followed_although_the_place_was_
 
 async def _lock(team: Team) -> None:
     await team.says("bo", Lock("shop", "production", "fire"))
+
+
+async def rollback_of_which_nobody_tells(swift: Team, question: str, after: str) -> str:
+    """Have v2 verified and rolled back, and the provider refuse to tell about the rollback until it is given up."""
+
+    async def refuses() -> None:
+        swift.ci.refuses[question] = REFUSES
+
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(10 * MINUTE)
+    swift.ci.ends["rollback"] = RunState.RUNNING
+    if after:
+        swift.ci.unanswered.add("shop-2:rollback")
+        swift.ci.during[after] = refuses
+    await swift.says("bo", RollBack(deployment="shop-1"))
+    await swift.passes(MINUTE)
+    await refuses()
+    await swift.passes(12 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.FAILED
+    assert "shop-2:rollback" in swift.ci.runs
+    return "shop-1"
+
+
+LOOK, FIND = ("look shop-2", ""), ("find shop-2", "start shop-2:rollback")
+"""What the provider refuses about a rollback: how its run goes, or whether its start, whose answer was lost, was carried out."""
+
+
+@pytest.mark.case("races-6")
+@pytest.mark.parametrize(("refused", "after"), [LOOK, FIND], ids=["its run", "its start"])
+async def test_the_run_of_a_rollback_that_was_given_up_is_not_forgotten(swift: Team, refused: str, after: str) -> None:
+    v2 = await rollback_of_which_nobody_tells(swift, refused, after)
+    (stray,) = await strays(swift)
+    assert (stray.deployment, stray.unanswered) == ("shop-2", bool(after))
+    assert "It is unclear what runs in production" in await swift.shown(v2)
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(5 * MINUTE)
+    assert not [run for run in swift.ci.runs if run.startswith("shop-3")], "nothing goes forward beside it"
+    swift.ci.refuses.clear()
+    await swift.passes(10 * MINUTE)
+    assert "shop-2:rollback" in swift.ci.cancelled
+    assert await strays(swift) == ()
+    assert (await swift.deployment("shop-3")).state is State.VERIFIED, "it answers the failure, once nothing runs there any more"
+
+
+@pytest.mark.case("races-6", "reliability-7")
+@pytest.mark.parametrize(("refused", "after"), [LOOK, FIND], ids=["its run", "its start"])
+async def test_a_second_rollback_stops_the_run_of_the_first_before_it_begins(swift: Team, refused: str, after: str) -> None:
+    v2 = await rollback_of_which_nobody_tells(swift, refused, after)
+    swift.ci.refuses.clear()
+    swift.ci.during["start shop-3:rollback"] = lambda: _was_stopped(swift)
+    await swift.says("bo", RollBack(deployment=v2))
+    await swift.passes(timedelta(seconds=5))
+    assert "shop-3:rollback" in swift.ci.runs
+    assert (await strays(swift), await swift.said("not_stopped")) == ((), [])
+    swift.ci.ends["rollback"] = RunState.SUCCEEDED
+    await swift.passes(2 * MINUTE)
+    assert (await swift.deployment(v2)).state is State.ROLLED_BACK
+    assert "It is unclear" not in await swift.shown(v2)
+
+
+async def _was_stopped(swift: Team) -> None:
+    assert "shop-2:rollback" in swift.ci.cancelled
+
+
+@pytest.mark.case("races-6", "reliability-7")
+async def test_a_second_rollback_waits_no_longer_than_the_first_for_a_provider_that_refuses_and_says_so(swift: Team) -> None:
+    v2 = await rollback_of_which_nobody_tells(swift, *LOOK)
+    await swift.says("bo", RollBack(deployment=v2))
+    await swift.passes(10 * SECOND)
+    assert "shop-3:rollback" not in swift.ci.runs
+    swift.ci.ends["rollback"] = RunState.SUCCEEDED
+    await swift.passes(10 * SECOND)
+    assert "shop-3:rollback" in swift.ci.runs
+    (told,) = await swift.said("not_stopped")
+    assert "(rollback) could not be stopped: 401 bad credentials." in told
+    await swift.passes(MINUTE)
+    assert (await swift.deployment(v2)).state is State.ROLLED_BACK
+    assert "It is unclear what runs in production: the run shop-2:rollback" in await swift.shown(v2)
+    await swift.passes(15 * MINUTE)
+    assert "It is unclear what runs in production: what became of shop-2 (rollback)" in await swift.shown(v2)
+
+
+@pytest.mark.case("races-6")
+async def test_a_rollback_that_was_given_up_and_did_something_after_the_second_had_begun_makes_its_place_unclear(swift: Team) -> None:
+    swift.ci.deaf = True
+    v2 = await rollback_of_which_nobody_tells(swift, *LOOK)
+    await swift.says("bo", RollBack(deployment=v2))
+    await swift.passes(MINUTE)
+    swift.ci.refuses.clear()
+    swift.ci.ends["rollback"] = RunState.SUCCEEDED
+    await swift.passes(3 * MINUTE)
+    assert "the run shop-2:rollback of shop-2 (rollback), which was given up, has ended only now: succeeded" in await swift.shown(v2)
+
+
+@pytest.mark.case("races-6")
+async def test_a_provider_that_never_tells_about_a_rollback_leaves_its_place_to_peoples_word(swift: Team) -> None:
+    v2 = await rollback_of_which_nobody_tells(swift, *LOOK)
+    await swift.passes(12 * MINUTE)
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(MINUTE)
+    assert "it is unclear what runs: what became of shop-2 (rollback)" in await swift.shown("shop-3")
+    await swift.says_live("bo", SayLive("shop", "production", "v1", "I looked"))
+    assert "It is unclear" not in await swift.shown(v2)
+
+
+@pytest.mark.case("races-15")
+@pytest.mark.parametrize("kind", [Unclear.RESTORED, Unclear.STRAY])
+async def test_a_failure_in_a_place_that_only_people_can_make_clear_opens_it_to_nobody(swift: Team, kind: Unclear) -> None:
+    swift.ci.ends["deploy"] = RunState.RUNNING
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(2 * MINUTE)
+    async with swift.database.store.transaction() as tx:
+        await tx.cast_doubt("shop", "production", Doubt(kind, "nobody knows", swift.house.now()))
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await swift.passes(2 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.FAILED
+    swift.ci.ends |= {"deploy": RunState.SUCCEEDED, "rollback": RunState.FAILED}
+    await swift.says("bo", RollBack(deployment="shop-1"))
+    await swift.passes(2 * MINUTE)
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(2 * MINUTE)
+    assert not [run for run in swift.ci.runs if run.startswith("shop-3")]
+    assert "it is unclear what runs: nobody knows" in await swift.shown("shop-3")
+
+
+@pytest.mark.case("races-15")
+async def test_the_claim_of_a_failed_rollback_is_let_go_in_the_moment_in_which_its_place_is_unclear(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(10 * MINUTE)
+    swift.ci.ends["rollback"] = RunState.FAILED
+    await swift.says("bo", RollBack(deployment="shop-1"))
+    async with swift.database.store.transaction() as tx:
+        back, step = await tx.deployment("shop-2"), replace((await tx.steps("shop-2"))[0], state=StepState.RUNNING, run="shop-2:rollback")
+        await tx.save_steps("shop-2", [step])
+    swift.ci.runs["shop-2:rollback"] = StartRequest("shop-2:rollback", back.commit, "production", "rollback", {})
+    assert await rollouts.look(swift.house, "shop-2", 0) == rollouts.OVER
+    async with swift.database.store.reading() as reader:
+        assert (await reader.holder("shop", "production"), (await reader.doubt("shop", "production")).kind) == ("", Unclear.FAILED)
