@@ -175,7 +175,10 @@ async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
         except (IntegrationError, TimeoutError):
             return refusal
     about = intent.command
-    return await _as_told(house, intent.by, refusal, getattr(about, "deployment", ""), getattr(about, "service", ""))
+    named, service, environment = (str(getattr(about, each, "")) for each in ("deployment", "service", "environment"))
+    async with house.store.reading() as reader:
+        meant = await reader.standing(service, environment) if not named and service and environment else None
+    return await _as_told(house, intent.by, refusal, meant.id if meant else named, service)
 
 
 async def _as_told(house: House, by: Person, refusal: Refusal, id: DeploymentId, service: str = "") -> Refusal:

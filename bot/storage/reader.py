@@ -319,8 +319,10 @@ class SqlReader:
             row.c.service == service, row.c.environment == environment, row.c.state == State.FAILED.value,
             row.c.kind == Kind.FORWARD.value, row.c.commit != "",
         )  # fmt: skip
-        if known:
-            statement = statement.where(row.c.state_since > max(known))
+        if live is not None and live.declared is not None and live.declared.origin is Origin.SAID:
+            statement = statement.where(row.c.state_since > max(known))  # what ended with the word is what the word was about
+        elif known:
+            statement = statement.where(row.c.state_since >= max(known))
         found = await self._connection.execute(statement.order_by(row.c.number))
         commits = dict.fromkeys(found.scalars())
         return tuple(each for each in commits if live is None or each != live.commit)
