@@ -166,14 +166,13 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
 
 async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
     """Tell outsiders no more than that they are: a rollback is looked at before the directory has said who asks."""
-    if isinstance(intent.command, RollBack):
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await house.people.admit(intent.by)
-        except NotAllowed as stranger:
-            return stranger
-        except (IntegrationError, TimeoutError):
-            return refusal
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await house.people.admit(intent.by)
+    except NotAllowed as stranger:
+        return stranger
+    except (IntegrationError, TimeoutError):
+        return refusal
     about = intent.command
     named, service, environment = (str(getattr(about, each, "")) for each in ("deployment", "service", "environment"))
     async with house.store.reading() as reader:
