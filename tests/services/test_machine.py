@@ -26,7 +26,7 @@ from tests.services.world import OFTEN, SCENES, Scene, Setting, World, prepared
 EXAMPLES = int(os.environ.get("GONOGO_MACHINE_EXAMPLES", "0"))
 """How many examples ``make machine`` plays; 0 in the ordinary suite, which plays a few, always the same."""
 STEPS = 25
-FEW = 30
+FEW = 8
 STAND_DOWN = (timedelta(seconds=5.2), timedelta(seconds=8), timedelta(seconds=8), timedelta(seconds=3))
 """A comparison that nobody answers, and the run that does not stop; then the way back begins."""
 HOWS = (How.OK, How.OK, How.DONE, How.DONE, How.LOST, How.LOST, How.NO, How.FAILED)
