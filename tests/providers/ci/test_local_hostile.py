@@ -211,7 +211,7 @@ async def test_a_hostile_pipeline_is_refused_with_a_sentence_and_holds_nobody_up
         await pipeline.read(text)
     assert said in str(refused.value)
     assert not refused.value.retry
-    assert min([await _seconds(text) for _ in range(5)]) < 0.05, name
+    assert min([await _seconds(text) for _ in range(5)]) < 0.5, name
 
 
 async def _seconds(text: str) -> float:
