@@ -18,10 +18,10 @@ from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
-from bot.domain.readiness import WATCHED, GateState, Review
+from bot.domain.readiness import GateState, Review
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Trouble
-from bot.domain.watching import CAN_GO, Watched
+from bot.domain.watching import Watched, is_all_that_keeps
 
 
 class Action(StrEnum):
@@ -307,14 +307,18 @@ class Card:
     @property
     def waits_for_watch(self) -> bool:
         """Tell whether it would go but for the watch of the deployment before."""
-        blocking = self.review.blocking if self.review else ()
-        return self.deployment.state is State.GATED and [gate.key for gate in blocking] == [WATCHED]
+        return is_all_that_keeps(self.deployment.state, self.review)
 
     @property
     def can_go_now(self) -> bool:
         """Tell whether somebody can let it go without waiting for that watch."""
-        blocking = self.review.blocking if self.review else ()
-        return self.deployment.state in CAN_GO and self.watched is not None and any(gate.key == WATCHED for gate in blocking)
+        return self.watched is not None and self.waits_for_watch
+
+    @property
+    def watch_comes_after(self) -> bool:
+        """Tell whether it will wait for that watch once it is approved."""
+        is_watched = self.watched is not None and self.review is not None and not self.review.is_ready
+        return self.deployment.state is State.AWAITING_APPROVAL and is_watched
 
     @property
     def actions(self) -> tuple[Action, ...]:
@@ -362,6 +366,8 @@ def _before_it_goes(card: Card) -> list[Action]:
         actions += [Action.APPROVE, Action.REJECT]
     if card.deployment.state is State.GATED and card.review is not None:
         actions += _gate_actions(card.review)
+    elif card.deployment.state is State.AWAITING_APPROVAL and card.review is not None:
+        actions += _ticks(card.review)
     return [*actions, Action.GO_NOW] if card.can_go_now else actions
 
 
@@ -373,11 +379,14 @@ def _to_read(card: Card) -> list[Action]:
     return [Action.SHOW_CHANGES] if waits and card.changes.known and (card.changes.total or card.changes.taken.total) else []
 
 
+def _ticks(review: Review) -> list[Action]:
+    """Offer the checklist as long as nothing has begun: what was ticked can turn out not to be so."""
+    return [Action.TICK] if any(gate.key.startswith("item:") for gate in review.gates) else []
+
+
 def _gate_actions(review: Review) -> list[Action]:
     open_keys = {gate.key for gate in review.gates if gate.state in {GateState.OPEN, GateState.UNKNOWN}}
-    actions: list[Action] = []
-    if any(key.startswith("item:") for key in open_keys):
-        actions.append(Action.TICK)
+    actions = _ticks(review)
     if "on-call" in open_keys:
         actions.append(Action.ACKNOWLEDGE)
     if any(gate.plan for gate in review.gates if gate.key in open_keys):

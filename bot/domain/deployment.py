@@ -70,6 +70,26 @@ TRANSITIONS: dict[State, frozenset[State]] = {
 }
 """Every move that is allowed; any other is refused by the database's conditional update, whoever asks."""
 
+STANDS: dict[State, str] = {
+    State.REQUESTED: "is being looked up",
+    State.QUEUED: "waits in the queue",
+    State.GATED: "waits for its gates",
+    State.AWAITING_APPROVAL: "waits for approval",
+    State.ROLLING_OUT: "is rolling out",
+    State.WATCHING: "is live and being watched",
+    State.VERIFIED: "has been verified",
+    State.ACCEPTED: "has been accepted",
+    State.SUPERSEDED: "was replaced before it was verified",
+    State.ROLLING_BACK: "is rolling back",
+    State.ROLLED_BACK: "is rolled back",
+    State.FAILED: "has failed",
+    State.CANCELLED: "was cancelled",
+    State.REJECTED: "was rejected",
+    State.EXPIRED: "has expired",
+    State.IMPOSSIBLE: "was not possible",
+}
+"""How a sentence about a deployment says its state."""
+
 WAITING = frozenset({State.REQUESTED, State.QUEUED, State.GATED, State.AWAITING_APPROVAL})
 """Nothing has been touched yet: cancelling costs nothing."""
 ACTING = frozenset({State.ROLLING_OUT, State.ROLLING_BACK})
@@ -131,3 +151,8 @@ class Deployment:
     def title(self) -> str:
         """Name it for a person: ``storefront v1.2.0 → production``."""
         return f"{self.service} {self.version} → {self.environment}"
+
+    @property
+    def stands(self) -> str:
+        """Begin a sentence with it and where it stands: ``storefront v1.2.0 → production waits for its gates``."""
+        return f"{self.title} {STANDS[self.state]}"

@@ -22,6 +22,11 @@ class Lock:
     """The deployment whose rollback set it, if one did."""
 
     @property
+    def place(self) -> str:
+        """Name what is locked: one service, or everything in the environment."""
+        return f"{self.service or 'everything'} in {self.environment}"
+
+    @property
     def mark(self) -> str:
         """Tell this lock from every other one of the place; its reason may be written anew."""
         return f"{self.service} {self.environment} {self.deployment} {self.by} {self.at.isoformat()}"

@@ -156,8 +156,7 @@ def _locked(ground: Ground, now: datetime) -> Hindrance | None:
     lock = next((lock for lock in ground.locks if lock.holds(now)), None)
     if lock is None:
         return None
-    place = f"{lock.service} {lock.environment}".strip() if lock.service else f"everything in {lock.environment}"
-    return Hindrance(Obstacle.LOCKED, f"{place} is locked: {lock.reason}", by=lock.by, at=lock.at, clears_at=lock.until)
+    return Hindrance(Obstacle.LOCKED, f"{lock.place} is locked: {lock.reason}", by=lock.by, at=lock.at, clears_at=lock.until)
 
 
 def _quarantined(deployment: Deployment, ground: Ground) -> Hindrance | None:

@@ -136,6 +136,19 @@ def quality_gate(
     )
 
 
+class Staged(StrEnum):
+    """How a version that passes is live in the environment before; the gate's title says no more than that."""
+
+    VERIFIED = "live and verified on {}"
+    ACCEPTED = "live on {}, not verified"
+    SAID = "verified on {}, said to be live"
+
+
+def staged_title(before: str, how: Staged = Staged.VERIFIED) -> str:
+    """Name the gate by what is true where it holds, and by what it asks for where it does not."""
+    return how.format(before)
+
+
 def staged_gate(
     *,
     before: str,
@@ -159,7 +172,7 @@ def staged_gate(
     A version that nobody could judge there (too little traffic, no metrics, live before the bot came) passes and says so; one that was let
     go on does not.
     """
-    title = f"live and verified on {before}"
+    title = staged_title(before)
     if leaving:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is being rolled back on {before}", need)
     if unclear:
@@ -178,7 +191,8 @@ def staged_gate(
 def _proof_gate(title: str, before: str, version: str, accepted: str, verified_at: datetime | None, need: Need) -> Gate:
     """Judge how what is live there ended its watch."""
     if verified_at is None and accepted in {Acceptance.LITTLE, Acceptance.UNWATCHED, Acceptance.ADOPTED}:
-        return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live on {before}, accepted without proof: {accepted}", need)
+        found = f"{version} is live on {before}, accepted without proof: {accepted}"
+        return Gate(GateKind.STAGED, staged_title(before, Staged.ACCEPTED), GateState.GREEN, found, need)
     if verified_at is None and accepted:
         how = "let go on" if accepted == Acceptance.ON_WORD else "accepted"
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before}, {how} there {accepted}: not verified", need)
@@ -193,7 +207,7 @@ def _said_gate(title: str, before: str, version: str, said_by: Person, verified_
         found = f"{version} was never verified on {before}, only said to be live there"
         return Gate(GateKind.STAGED, title, GateState.OPEN, found, need, by=said_by, first=before)
     found = f"{version} was verified on {before}, and said to be live there"
-    return Gate(GateKind.STAGED, title, GateState.GREEN, found, need, by=said_by, at=verified_at)
+    return Gate(GateKind.STAGED, staged_title(before, Staged.SAID), GateState.GREEN, found, need, by=said_by, at=verified_at)
 
 
 def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str, str]:
@@ -245,9 +259,8 @@ def unlocked_gate(locks: Sequence[Lock], now: datetime, need: Need) -> Gate:
     if not holding:
         return Gate(GateKind.UNLOCKED, title, GateState.GREEN, "no lock", need)
     lock = holding[0]
-    place = f"{lock.service} {lock.environment}".strip()
     return Gate(
-        GateKind.UNLOCKED, title, GateState.OPEN, f"{place} is locked: {lock.reason}", need,
+        GateKind.UNLOCKED, title, GateState.OPEN, f"{lock.place} is locked: {lock.reason}", need,
         who=str(lock.by), clears_at=lock.until, by=lock.by, at=lock.at,
     )  # fmt: skip
 

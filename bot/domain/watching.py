@@ -12,7 +12,7 @@ from datetime import datetime
 from bot.domain.catalog import Need
 from bot.domain.deployment import DeploymentId, State
 from bot.domain.people import Person
-from bot.domain.readiness import WATCHED, Gate, GateState
+from bot.domain.readiness import WATCHED, Gate, GateState, Review
 from bot.domain.trouble import Trouble
 
 CAN_GO = frozenset({State.GATED, State.AWAITING_APPROVAL})
@@ -55,6 +55,11 @@ def mark_of(deployment: DeploymentId, finding: int) -> str:
 def finding_in(trouble: Trouble | None) -> int:
     """Give the number of what is the matter now; 0 for nothing."""
     return trouble.number if trouble is not None and trouble.is_open else 0
+
+
+def is_all_that_keeps(state: State, review: Review | None) -> bool:
+    """Tell whether a deployment would go but for the watch of the one before: only then is it for somebody to let it go now."""
+    return state is State.GATED and review is not None and [gate.key for gate in review.blocking] == [WATCHED]
 
 
 def watched_gate(watched: Watched, *, by: Person | None, at: datetime | None) -> Gate:

@@ -10,7 +10,7 @@ from bot.domain import approvals as rules_of_approval
 from bot.domain.card import Action, ApprovalNeed, Uncounted
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
-from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
+from bot.domain.deployment import STANDS, WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import Review
@@ -67,7 +67,7 @@ async def approve(house: House, intent: Intent, command: Approve) -> Answer | No
 async def _approve(house: House, intent: Intent, tx: Transaction, command: Approve, roles: tuple[str, ...]) -> Answer:
     deployment = await existing(tx, command.deployment)
     if deployment.state is not State.AWAITING_APPROVAL:
-        raise NotPossible(f"{deployment.title} is {deployment.state}; it does not wait for approval.")
+        raise NotPossible(await _not_waiting(tx, deployment))
     as_shown(Action.APPROVE, command.shown, await seen(tx, deployment))
     decision = Decision(
         deployment.id, intent.by, roles, approved=True, commit=deployment.commit, base=deployment.base_commit, at=house.now()
@@ -90,7 +90,7 @@ async def reject(house: House, intent: Intent, command: Reject) -> Answer | None
 async def _reject(house: House, intent: Intent, tx: Transaction, command: Reject, roles: tuple[str, ...]) -> Answer:
     deployment = await existing(tx, command.deployment)
     if not await tx.move(deployment.id, State.REJECTED, at=house.now(), note=command.reason, by=intent.by):
-        raise NotPossible(f"{deployment.title} is {deployment.state}; it does not wait for approval.")
+        raise NotPossible(await _not_waiting(tx, deployment))
     as_shown(Action.REJECT, command.shown, await seen(tx, deployment))
     await tx.decide(
         Decision(
@@ -102,6 +102,16 @@ async def _reject(house: House, intent: Intent, tx: Transaction, command: Reject
     await tx.release(deployment.id)
     await tx.wake(deployment.id)
     return Answer("rejected", {**facts_of(deployment), "reason": command.reason})
+
+
+async def _not_waiting(reader: Reader, deployment: Deployment) -> str:
+    """Say where a deployment stands that does not wait for approval; of one that waits for its gates, which those are."""
+    review = await reader.review(deployment.id) if deployment.state is State.GATED else None
+    first, *others = review.blocking if review and review.blocking else (None,)
+    if first is None:
+        return f"{deployment.stands}; it does not wait for approval."
+    more = f" and {len(others)} more" if others else ""
+    return f"{deployment.stands}, not for approval now. Open: {first.title} ({first.sentence}){more}."
 
 
 async def may_reject(house: House, by: Person, id: DeploymentId) -> None:
@@ -280,7 +290,7 @@ async def _stand(house: House, tx: Transaction, deployment: Deployment, state: S
 
 
 async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
-    await tx.move(deployment.id, State.EXPIRED, at=house.now(), note=f"it was {deployment.state} for too long")
+    await tx.move(deployment.id, State.EXPIRED, at=house.now(), note=f"for too long it {STANDS[deployment.state]}")
     await note(tx, house.now(), "expired", deployment)
     await tx.release(deployment.id)
     return OVER

@@ -151,7 +151,7 @@ async def _ask_first(
 ) -> Answer | None:
     later = await existing(tx, later.id)
     if policy is None or later.state not in WAITING or not later.commit:
-        raise NotPossible(f"{later.title} is {later.state} and waits for no other environment.")
+        raise NotPossible(f"{later.stands} and waits for no other environment.")
     as_shown(Action.DEPLOY_FIRST, shown, await seen(tx, later))
     first = await under_way(tx, later.service, policy.name, later.commit)
     if first is not None:
@@ -208,14 +208,14 @@ def _who(house: House, deployment: Deployment) -> str:
 def _too_late(deployment: Deployment, standing: Deployment | None, offer: RollbackOffer) -> str:
     """Say where it stands instead of waiting, and what can be done there."""
     if deployment.state not in CAN_ROLL_BACK:
-        return f"{deployment.title} is {deployment.state} already; there is nothing to cancel."
+        return f"{deployment.stands} already; there is nothing to cancel."
     if standing is None or standing.id != deployment.id:
         return f"{deployment.title} was replaced already; there is nothing to cancel."
     if not offer.is_possible:
-        return f"{deployment.title} is {deployment.state} already, and it cannot be rolled back from here: {offer.refused}"
+        return f"{deployment.stands} already, and it cannot be rolled back from here: {offer.refused}"
     lead = f"{deployment.lead.mention}, its lead," if deployment.lead else "Its lead"
     how = f"/rollback {deployment.service} {deployment.environment} because TEXT"
-    return f"{deployment.title} is {deployment.state} already. {lead} can roll it back: on its card, or with {how}."
+    return f"{deployment.stands} already. {lead} can roll it back: on its card, or with {how}."
 
 
 # What the runbook does --------------------------------------------------------------------------------------------------------------------

@@ -84,7 +84,7 @@ async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None
 async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
     if deployment.state in OVER - {State.VERIFIED, State.ACCEPTED, State.FAILED}:
-        raise NotPossible(f"{deployment.title} is {deployment.state}; its lead has nothing left to decide.")
+        raise NotPossible(f"{deployment.stands}; its lead has nothing left to decide.")
     return deployment
 
 
@@ -204,7 +204,7 @@ async def _still_led(house: House, by: Person, id: DeploymentId, what: str) -> N
 async def _led(reader: Reader, by: Person, id: DeploymentId, what: str) -> Deployment:
     deployment = await existing(reader, id)
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
-        raise NotPossible(f"{deployment.title} is {deployment.state}; that is not possible any more.")
+        raise NotPossible(f"{deployment.stands}; that is not possible any more.")
     if by != deployment.lead:
         lead = f"{deployment.lead.mention}, the deployment lead," if deployment.lead else "the deployment lead"
         take = Offer(Action.TAKE_OVER, "Take over as on-call…", id, carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead or ""))))

@@ -33,7 +33,7 @@ async def _lock(intent: Intent, tx: Transaction, new: Lock) -> Answer:
     if not await tx.add_lock(new):
         same = (old for old in await tx.locks(new.service, new.environment) if old.service == new.service and not old.deployment)
         held = next(same)
-        raise NotPossible(f"{_place(held)} is locked already, by {held.by.mention}: {held.reason}")
+        raise NotPossible(f"{_begun(held.place)} is locked already, by {held.by.mention}: {held.reason}")
     await _written(tx, intent, "lock", new)
     await say_locked(tx, new, intent.key)
     await _look_again(tx, new)
@@ -70,7 +70,7 @@ async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock
     await tx.remove_lock(gone)
     await _written(tx, intent, "unlock", gone)
     going = await starts.freed(house, tx, stood)
-    await say_unlocked(tx, gone, intent.key, intent.by, going)
+    await say_unlocked(tx, gone, intent.key, intent.by, going, still=[lock for lock in holding if lock != gone])
     await _look_again(tx, gone)
     still = [facts_of_lock(lock) for lock in holding if lock != gone]
     return Answer("unlocked", {**facts_of_lock(gone), "still": still, "goes_on": starts.facts_of_freed(stood, going)})
@@ -78,21 +78,20 @@ async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock
 
 def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_rollback: bool) -> str:
     """Say that there is no lock of just this place, and which other one holds it all the same."""
-    place = f"{service} in {environment}" if service else f"Everything in {environment}"
-    first = "The lock of this rollback is gone already." if of_rollback else f"{place} has no lock of its own."
+    first = "The lock of this rollback is gone already." if of_rollback else _none_there(service, environment)
     held = [lock for lock in still if lock.service in {service, ""}] or list(still)
     if not held:
         return f"{first} Nothing is locked there now." if of_rollback else f"{first} /deploy locks lists what is locked."
     lock = held[0]
-    where = f"{lock.service} in {environment}" if lock.service else f"Every service in {environment}"
     how = f"/deploy unlock {lock.service or 'all'} {environment}"
-    return f"{first} {where} is locked, by {lock.by.mention}: {lock.reason}. {how} takes that away."
+    return f"{first} {_begun(lock.place)} is locked, by {lock.by.mention}: {lock.reason}. {how} takes that away."
 
 
 def _which(own: Sequence[Lock]) -> str:
     listed = "; ".join(f"by {lock.by.mention}: {lock.reason}" for lock in own)
     return (
-        f"{_place(own[0])} has {len(own)} locks ({listed}). Take away the rollback's on its card or here, then say it again for the other."
+        f"{_begun(own[0].place)} has {len(own)} locks ({listed}). "
+        "Take away the rollback's on its card or here, then say it again for the other."
     )
 
 
@@ -116,8 +115,13 @@ def facts_of_lock(lock: Lock) -> dict[str, Json]:
     }  # fmt: skip
 
 
-def _place(lock: Lock) -> str:
-    return f"{lock.service or 'every service'} in {lock.environment}"
+def _none_there(service: str, environment: str) -> str:
+    return f"There is no lock on {service} in {environment} alone." if service else f"There is no lock on everything in {environment}."
+
+
+def _begun(place: str) -> str:
+    """Begin a sentence with a place; a service is written as it is."""
+    return place.replace("everything in ", "Everything in ", 1) if place.startswith("everything in ") else place
 
 
 def _known(house: House, service: str, environment: str) -> None:

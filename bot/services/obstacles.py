@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind
 from bot.domain.locks import Lock
@@ -16,13 +16,27 @@ NOTHING: Mapping[DeploymentId, int] = {}
 async def say_locked(tx: Transaction, lock: Lock, key: str) -> None:
     """Say that a place is locked now; ``key`` names the occasion."""
     for deployment in await _concerned(tx, lock):
-        await _say(tx, lock, deployment, key, by=lock.by, lifted=False)
+        keeps = {"keeps": deployment.id != lock.deployment, "percent": None, **_other(None)}
+        await _say(tx, lock, deployment, key, {"by": str(lock.by), "lifted": False, **keeps})
 
 
-async def say_unlocked(tx: Transaction, lock: Lock, key: str, by: Person, freed: Mapping[DeploymentId, int] = NOTHING) -> None:
-    """Say that a lock is gone, also in the thread of the rollback that set it; ``freed`` says what goes on to which percentage."""
+async def say_unlocked(
+    tx: Transaction, lock: Lock, key: str, by: Person, freed: Mapping[DeploymentId, int] = NOTHING, *, still: Sequence[Lock] = ()
+) -> None:
+    """Say that a lock is gone, also in the thread of the rollback that set it.
+
+    ``freed`` says what goes on to which percentage, ``still`` which other locks hold there.
+    """
     for deployment in await _concerned(tx, lock):
-        await _say(tx, lock, deployment, key, by=by, lifted=True, percent=freed.get(deployment.id))
+        other = next((each for each in still if each.service in {"", deployment.service}), None)
+        then = {"keeps": False, "percent": freed.get(deployment.id), **_other(other)}
+        await _say(tx, lock, deployment, key, {"by": str(by), "lifted": True, **then})
+
+
+def _other(lock: Lock | None) -> dict[str, Json]:
+    if lock is None:
+        return {"other": "", "other_by": "", "other_reason": ""}
+    return {"other": lock.place, "other_by": str(lock.by), "other_reason": lock.reason}
 
 
 async def _concerned(tx: Transaction, lock: Lock) -> list[Deployment]:
@@ -31,12 +45,9 @@ async def _concerned(tx: Transaction, lock: Lock) -> list[Deployment]:
     return [*coming, undone] if undone is not None and undone not in coming else coming
 
 
-async def _say(
-    tx: Transaction, lock: Lock, deployment: Deployment, key: str, *, by: Person, lifted: bool, percent: int | None = None
-) -> None:
+async def _say(tx: Transaction, lock: Lock, deployment: Deployment, key: str, what: Mapping[str, Json]) -> None:
     facts: dict[str, Json] = {
-        **facts_of(deployment), "by": str(by), "lifted": lifted, "place": lock.service, "reason": lock.reason, "locked_by": str(lock.by),
-        "until": lock.until.isoformat() if lock.until else "", "waits": deployment.state in WAITING, "percent": percent,
-        "keeps": not lifted and deployment.id != lock.deployment,
+        **facts_of(deployment), **what, "place": lock.place, "reason": lock.reason, "locked_by": str(lock.by),
+        "until": lock.until.isoformat() if lock.until else "", "waits": deployment.state in WAITING,
     }  # fmt: skip
     await tx.say(Message(f"{deployment.id}:lock:{key}", "lock_said", facts, deployment.id))

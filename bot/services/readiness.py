@@ -313,7 +313,7 @@ async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick) ->
 async def _with_open_checklist(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
     if deployment.state not in WAITING:
-        raise NotPossible(f"{deployment.title} is {deployment.state} already; its checklist is closed.")
+        raise NotPossible(f"{deployment.stands} already; its checklist is closed.")
     return deployment
 
 

@@ -213,8 +213,8 @@ async def _not_now(reader: Reader, deployment: Deployment) -> str:
     if back is not None:
         return f"{deployment.title} is rolling back to {back.version} already, as {back.id}."
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        return f"{deployment.title} is {deployment.state} already."
-    return f"{deployment.title} is {deployment.state}; there is nothing to roll back."
+        return f"{deployment.stands} already."
+    return f"{deployment.stands}; there is nothing to roll back."
 
 
 async def why_not_by_rule(house: House, reader: Reader, deployment: Deployment) -> str:

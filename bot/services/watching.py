@@ -8,7 +8,7 @@ from bot.domain.commands import GoNow
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.readiness import Gate
-from bot.domain.watching import CAN_GO, Watched, finding_in, watched_gate
+from bot.domain.watching import CAN_GO, Watched, finding_in, is_all_that_keeps, watched_gate
 from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
@@ -63,8 +63,10 @@ async def _go_now(house: House, intent: Intent, tx: Transaction, command: GoNow)
     deployment = await existing(tx, command.deployment)
     watched = await watched_in(house, tx, deployment.service, deployment.environment)
     if deployment.state not in CAN_GO or watched is None:
-        raise NotPossible(f"{deployment.title} is {deployment.state} and waits for no watch.")
+        raise NotPossible(f"{deployment.stands}; it waits for no watch.")
     as_shown(Action.GO_NOW, command.shown, await seen(tx, deployment))
+    if not is_all_that_keeps(deployment.state, await tx.review(deployment.id)):
+        raise NotPossible(f"{deployment.stands}, not only for the end of that watch. Once nothing else keeps it, it can go now.")
     if await _word_against(tx, deployment, watched) is not None:
         raise NotPossible(f"Somebody has let {deployment.title} go already; it does not wait for {watched.deployment}.")
     await tx.mark(Mark(deployment.id, f"{WORD}{watched.mark}", intent.by, house.now()))

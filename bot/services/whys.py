@@ -51,7 +51,7 @@ async def _without_reason(reader: Reader, by: Person, id: DeploymentId) -> Deplo
     """Read what was rolled back without a reason. Raises NotAllowed and NotPossible."""
     undone = await existing(reader, id)
     if undone.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        raise NotPossible(f"{undone.title} is {undone.state}; it was not rolled back.")
+        raise NotPossible(f"{undone.stands}; it was not rolled back.")
     back = await reader.rollback_of(id)
     if by not in {undone.lead, back.requested_by if back else None}:
         lead = undone.lead.mention if undone.lead else "its lead"

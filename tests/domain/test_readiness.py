@@ -73,6 +73,28 @@ def test_only_the_same_commit_verified_on_staging_opens_production(
     assert "staging" in gate.sentence
 
 
+@pytest.mark.parametrize(
+    ("verified_at", "accepted", "said_by", "title"),
+    [
+        (NOW, "", None, "live and verified on staging"),
+        (None, Acceptance.LITTLE, None, "live on staging, not verified"),
+        (None, Acceptance.UNWATCHED, None, "live on staging, not verified"),
+        (None, Acceptance.ADOPTED, None, "live on staging, not verified"),
+        (NOW, "", BO, "verified on staging, said to be live"),
+        (None, Acceptance.ON_WORD, None, "live and verified on staging"),
+    ],
+)
+def test_the_title_of_the_environment_before_says_no_more_than_is_true(
+    verified_at: datetime | None, accepted: str, said_by: Person | None, title: str
+) -> None:
+    gate = staged_gate(
+        before="staging", version="v1.1.0", live_version="v1.1.0", is_same=True, verified_at=verified_at, accepted=accepted,
+        need=Need.REQUIRED, said_by=said_by,
+    )  # fmt: skip
+    assert gate.title == title
+    assert ("verified on" in title) == (gate.state is GateState.OPEN or verified_at is not None)
+
+
 def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> None:
     gate = staged_gate(
         before="staging",

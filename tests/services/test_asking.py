@@ -178,7 +178,7 @@ async def test_the_second_waits_for_the_first_and_a_cancelled_one_makes_room(tea
     assert "Only <@UANA> or <@UBO> or people with the role release manager can cancel shop-2." in await team.says("cy", Cancel(v2))
     assert "(shop-2) is cancelled. Nothing was touched." in await team.says("ana", Cancel(v2), key="click")
     assert "(shop-2) is cancelled. Nothing was touched." in await team.says("ana", Cancel(v2), key="click")
-    assert "is cancelled already; there is nothing to cancel." in await team.says("ana", Cancel(v2))
+    assert "was cancelled already; there is nothing to cancel." in await team.says("ana", Cancel(v2))
     await team.passes(2 * MINUTE)
     assert (await team.deployment("shop-3")).state is State.GATED
 
@@ -209,8 +209,8 @@ async def test_locks_keep_out_and_name_who_holds_them(team: Team) -> None:
     assert await team.says("ana", Locks()) == "Nothing is locked."
     assert "shop in production is locked until" in await team.says("bo", Lock("shop", "production", "a sale", 7200), key="a")
     assert "shop in production is locked already, by <@UBO>: a sale" in await team.says("di", Lock("shop", "production", "another"))
-    assert "Every service in production is locked: an incident" in await team.says("bo", Lock("", "production", "an incident"))
-    assert "every service in production*: an incident" in await team.says("ana", Locks())
+    assert "Everything in production is locked: an incident" in await team.says("bo", Lock("", "production", "an incident"))
+    assert "everything in production*: an incident" in await team.says("ana", Locks())
     v2 = await team.asks_for_v2()
     assert "is locked: " in await team.shown(v2)
     assert "locked by <@UBO>" in await team.says("ana", Status("shop"))
@@ -218,7 +218,7 @@ async def test_locks_keep_out_and_name_who_holds_them(team: Team) -> None:
     assert "is unlocked. It was locked by <@UBO>" in await team.says("di", Unlock("", "production"))
     assert (
         await team.says("bo", Unlock("", "production"))
-        == "Everything in production has no lock of its own. /deploy locks lists what is locked."
+        == "There is no lock on everything in production. /deploy locks lists what is locked."
     )
     await team.passes()
     assert "not locked" in await team.shown(v2)

@@ -298,7 +298,7 @@ async def test_a_lock_keeps_deployments_out_where_no_gate_asks_for_it(swift: Tea
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(5 * MINUTE)
     assert runs_of(swift, "shop-1") == [], NO_RUN_FORWARD
-    assert "shop production is locked: fire" in await swift.shown("shop-1")
+    assert "shop in production is locked: fire" in await swift.shown("shop-1")
     await swift.says("bo", Unlock("shop", "production"))
     await swift.passes(5 * MINUTE)
     assert (await swift.deployment("shop-1")).state is State.VERIFIED
@@ -307,10 +307,10 @@ async def test_a_lock_keeps_deployments_out_where_no_gate_asks_for_it(swift: Tea
 @pytest.mark.case("races-11")
 async def test_a_lock_during_a_rollout_keeps_the_next_step_and_says_so_to_both(team: Team) -> None:
     v2 = await team.rolls_out_v2(5 * MINUTE)
-    assert "shop v2 → production goes no further until it is taken away." in await team.says("bo", Lock("shop", "production", "fire"))
+    assert "shop v2 → production goes no further before that is over." in await team.says("bo", Lock("shop", "production", "fire"))
     await team.passes(30 * MINUTE)
     assert runs_of(team, v2) == [f"{v2}:canary-5", f"{v2}:canary-5:smoke"]
-    assert "stands still before 100 %: shop production is locked: fire." in (await team.said("stands_still"))[0]
+    assert "stands still before 100 %: shop in production is locked: fire." in (await team.said("stands_still"))[0]
     await team.says("bo", Unlock("shop", "production"))
     await team.passes(10 * MINUTE)
     assert f"{v2}:canary-100" in team.ci.runs

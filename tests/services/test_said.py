@@ -56,14 +56,14 @@ async def test_where_a_deployment_stands_is_said_before_who_may_cancel_it(team: 
     v2 = await team.asks_for_v2()
     assert "Only <@UANA> or <@UBO> or people with the role release manager can cancel" in await team.says("cy", Cancel(v2))
     await team.says("ana", Cancel(v2))
-    assert await team.says("cy", Cancel(v2)) == "shop v2 → production is cancelled already; there is nothing to cancel."
+    assert await team.says("cy", Cancel(v2)) == "shop v2 → production was cancelled already; there is nothing to cancel."
 
 
 async def test_what_is_live_is_rolled_back_and_not_cancelled(swift: Team) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     says = (
-        "shop v2 → production is verified already. <@UBO>, its lead, can roll it back: "
+        "shop v2 → production has been verified already. <@UBO>, its lead, can roll it back: "
         "on its card, or with /rollback shop production because TEXT."
     )
     assert await swift.says("ana", Cancel("shop-1")) == says

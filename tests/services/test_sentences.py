@@ -21,29 +21,29 @@ BAD = Observed(60, 1000, requests=1000)
 @pytest.mark.parametrize(
     ("locked", "unlocked", "says"),
     [
-        ([], "shop", "shop in production has no lock of its own. /deploy locks lists what is locked."),
-        ([], "", "Everything in production has no lock of its own. /deploy locks lists what is locked."),
+        ([], "shop", "There is no lock on shop in production alone. /deploy locks lists what is locked."),
+        ([], "", "There is no lock on everything in production. /deploy locks lists what is locked."),
         (
             [""], "shop",
-            ("shop in production has no lock of its own. Every service in production is locked, by <@UBO>: reason of all. "
+            ("There is no lock on shop in production alone. Everything in production is locked, by <@UBO>: reason of all. "
              "/deploy unlock all production takes that away."),
         ),
         (
             ["shop"], "",
-            ("Everything in production has no lock of its own. shop in production is locked, by <@UBO>: reason of shop. "
+            ("There is no lock on everything in production. shop in production is locked, by <@UBO>: reason of shop. "
              "/deploy unlock shop production takes that away."),
         ),
         (["shop"], "shop", "shop in production is unlocked. It was locked by <@UBO> just now: reason of shop"),
-        ([""], "", "Every service in production is unlocked. It was locked by <@UBO> just now: reason of all"),
+        ([""], "", "Everything in production is unlocked. It was locked by <@UBO> just now: reason of all"),
         (
             ["shop", ""], "shop",
             ("shop in production has one lock less. It was locked by <@UBO> just now: reason of shop\n"
-             "*every service in production* stays locked by <@UBO>: reason of all"),
+             "<@UBO> keeps *everything in production* locked: reason of all"),
         ),
         (
             ["shop", ""], "",
-            ("Every service in production is unlocked. It was locked by <@UBO> just now: reason of all\n"
-             "*shop in production* stays locked by <@UBO>: reason of shop"),
+            ("Everything in production is unlocked. It was locked by <@UBO> just now: reason of all\n"
+             "<@UBO> keeps *shop in production* locked: reason of shop"),
         ),
     ],
 )  # fmt: skip
@@ -59,9 +59,9 @@ async def test_the_button_of_a_card_does_not_say_unlocked_while_a_wider_lock_hol
     await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
     await team.passes(MINUTE)
     await team.says("bo", Lock("", "production", "incident 7"))
-    assert "*every service in production* stays locked by <@UBO>: incident 7" in await team.says("bo", Unlock(deployment=v2))
+    assert "<@UBO> keeps *everything in production* locked: incident 7" in await team.says("bo", Unlock(deployment=v2))
     again = await team.says("bo", Unlock(deployment=v2))
-    assert again.startswith("The lock of this rollback is gone already. Every service in production is locked, by <@UBO>: incident 7.")
+    assert again.startswith("The lock of this rollback is gone already. Everything in production is locked, by <@UBO>: incident 7.")
 
 
 @pytest.mark.case("races-24")
@@ -94,7 +94,7 @@ async def test_cancelling_advises_a_rollback_only_where_one_is_possible(team_wit
         async with team.database.store.transaction() as tx:
             await tx.put_in_quarantine("shop", "a" * 40, reason="leaks", by=PEOPLE["bo"], at=team.house.now())
         assert await team.says("ana", Cancel("shop-1")) == (
-            "shop v2 → production is verified already, and it cannot be rolled back from here: "
+            "shop v2 → production has been verified already, and it cannot be rolled back from here: "
             "No other version has been verified here, so there is nothing to go back to."
         )
 

@@ -31,14 +31,14 @@ async def thread(team: Team, template: str) -> list[str]:
 
 
 @pytest.mark.case("card-and-people-5")
-@pytest.mark.parametrize(("service", "place"), [("shop", "*production*"), ("", "every service in *production*")])
+@pytest.mark.parametrize(("service", "place"), [("shop", "*shop in production*"), ("", "*everything in production*")])
 async def test_a_lock_and_its_end_are_lines_in_the_thread_of_what_is_under_way(team: Team, service: str, place: str) -> None:
     await team.rolls_out_v2()
     await team.says("bo", Lock(service, "production", "fire at 5 %"))
     await team.says("bo", Unlock(service, "production"))
     assert await thread(team, "lock_said") == [
         f"<@UBO> locked {place}: fire at 5 %. This goes no further before that is over.",
-        (f"<@UBO> unlocked {place}; the reason was: fire at 5 %. "
+        (f"<@UBO> took away the lock on {place}; the reason was: fire at 5 %. "
          "Nothing keeps this any more: it goes on to 100 % by itself as soon as its numbers allow."),
     ]  # fmt: skip
 
@@ -48,7 +48,7 @@ async def test_a_deployment_that_waits_is_told_of_a_lock_in_its_thread(team: Tea
     await team.asks_for_v2()
     await team.says("bo", Lock("shop", "production", "fire", 7200))
     (line,) = await thread(team, "lock_said")
-    assert line.startswith("<@UBO> locked *production* until ")
+    assert line.startswith("<@UBO> locked *shop in production* until ")
     assert line.endswith(": fire. This does not begin before that is over.")
 
 
@@ -59,8 +59,8 @@ async def test_the_lock_of_a_rollback_and_its_end_stand_in_the_thread_of_what_wa
     await team.passes(MINUTE)
     await team.says("bo", Unlock(deployment=v2))
     (locked, unlocked) = await thread(team, "lock_said")
-    assert locked == "<@UBO> locked *production*: v2 was rolled back: carts are lost."
-    assert unlocked == "<@UBO> unlocked *production*; the reason was: v2 was rolled back: carts are lost."
+    assert locked == "<@UBO> locked *shop in production*: v2 was rolled back: carts are lost."
+    assert unlocked == "<@UBO> took away the lock on *shop in production*; the reason was: v2 was rolled back: carts are lost."
 
 
 async def test_a_lock_during_a_rollback_is_told_in_the_thread_of_what_is_rolled_back_and_once(team: Team) -> None:
@@ -77,7 +77,7 @@ async def test_a_standstill_is_told_in_the_channel_and_the_thread_and_ends_when_
     await team.rolls_out_v2()
     await team.says("bo", Lock("shop", "production", "fire"))
     await team.passes(15 * MINUTE)
-    assert await thread(team, "standstill") == ["It stands still before 100 %: shop production is locked: fire."]
+    assert await thread(team, "standstill") == ["It stands still before 100 %: shop in production is locked: fire."]
     post = await said(team, "stands_still")
     assert await end(team, post) == ""
     answer = await team.says("bo", Unlock("shop", "production"))
@@ -118,10 +118,10 @@ async def test_while_a_step_is_observed_the_card_says_what_will_keep_it_from_the
     v2 = await team.rolls_out_v2(2 * MINUTE)
     await team.says("bo", Lock("shop", "production", "fire"))
     shown = await team.shown(v2)
-    assert "It goes no further than this step: shop production is locked: fire." in shown
+    assert "It goes no further than this step: shop in production is locked: fire." in shown
     assert "stands still before" not in shown
     await team.passes(15 * MINUTE)
-    assert "stands still before canary 100 % · step 2 of 2: shop production is locked: fire" in await team.shown(v2)
+    assert "stands still before canary 100 % · step 2 of 2: shop in production is locked: fire" in await team.shown(v2)
 
 
 @pytest.mark.case("card-and-people-1", "card-and-people-5")

@@ -57,11 +57,11 @@ def metric(verdict: Verdict, current: float | None, baseline: float | None, *, c
 @pytest.mark.parametrize(
     ("finding", "says"),
     [
-        (metric(Verdict.HEALTHY, 0.26, 0.26), "orders 26 % (baseline 26 %)"),
-        (metric(Verdict.HEALTHY, 0.255, 0.26), "orders 25.5 % (baseline 26 %)"),
+        (metric(Verdict.HEALTHY, 0.26, 0.26), "orders 26 % (baseline 26 %), not shown to be worse"),
+        (metric(Verdict.HEALTHY, 0.255, 0.26), "orders 25.5 % (baseline 26 %), not shown to be worse"),
         (metric(Verdict.HEALTHY, 0.128, 0.26), "orders 12.8 % (baseline 26 %), not shown to be worse"),
         (metric(Verdict.HEALTHY, 0.02, 0.0), "orders 2 % (baseline 0 %), not shown to be worse"),
-        (metric(Verdict.HEALTHY, 0.0, 0.0), "orders 0 % (baseline 0 %)"),
+        (metric(Verdict.HEALTHY, 0.0, 0.0), "orders 0 % (baseline 0 %), not shown to be worse"),
         (metric(Verdict.NOT_ENOUGH_TRAFFIC, 0.128, 0.26), "orders 12.8 % (baseline 26 %), too little traffic to tell"),
         (metric(Verdict.NO_DATA, None, 0.26), "orders: no data"),
         (metric(Verdict.NO_DATA, 0.128, None), "orders 12.8 %, nothing to compare it with"),
@@ -123,7 +123,7 @@ def test_a_step_is_observed_until_a_time_that_is_still_to_come(snapshot: Snapsho
     assert says in shown(card(State.ROLLING_OUT, RUNS, steps=held, snapshot=snapshot, trouble=trouble), at=at)
 
 
-LOCKED = Gate("unlocked", "not locked", GateState.OPEN, "storefront production is locked: load test", who=str(BO), by=BO, at=NOW)
+LOCKED = Gate("unlocked", "not locked", GateState.OPEN, "storefront in production is locked: load test", who=str(BO), by=BO, at=NOW)
 FROZEN = Gate("unfrozen", "not frozen", GateState.OPEN, "production is frozen: quarter end", at=NOW, clears_at=NOW + 90 * MINUTE)
 
 

@@ -114,8 +114,8 @@ DIALOG = {
 }  # fmt: skip
 FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "lead": "T1/UBO"}
 SAID_OF_LOCK = {
-    "by": "T1/UANA", "lifted": False, "place": "storefront", "reason": "fire", "locked_by": "T1/UANA", "until": "", "waits": False,
-    "keeps": True, "percent": None,
+    "by": "T1/UANA", "lifted": False, "place": "storefront in production", "reason": "fire", "locked_by": "T1/UANA", "until": "",
+    "waits": False, "keeps": True, "percent": None, "other": "", "other_by": "", "other_reason": "",
 }  # fmt: skip
 WATCHED = {"watched": "storefront-1", "watched_version": "v1.1.0", "watched_until": AT, "waiting": ["storefront-3"]}
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -320,7 +320,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "messages/acknowledge_request",
             {**FACTS, "until": AT},
-            "You are on call for storefront until 2026-11-21 10:02 UTC. <@UANA> wants",
+            "You are on call for storefront until 2026-11-21 10:02 UTC. <@UANA> asked",
         ),
         (
             "answers/check",
