@@ -89,6 +89,13 @@ STANDS: dict[State, str] = {
     State.IMPOSSIBLE: "was not possible",
 }
 """How a sentence about a deployment says its state."""
+OUT_OF_TIME: dict[State, str] = {
+    State.REQUESTED: "it was looked up for too long",
+    State.QUEUED: "its turn did not come in time",
+    State.GATED: "its gates did not open in time",
+    State.AWAITING_APPROVAL: "it was not approved in time",
+}
+"""Why what has waited for too long is over, for each state that waits."""
 
 WAITING = frozenset({State.REQUESTED, State.QUEUED, State.GATED, State.AWAITING_APPROVAL})
 """Nothing has been touched yet: cancelling costs nothing."""

@@ -10,7 +10,7 @@ from bot.domain import approvals as rules_of_approval
 from bot.domain.card import Action, ApprovalNeed, Uncounted
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
-from bot.domain.deployment import STANDS, WAITING, Deployment, DeploymentId, State
+from bot.domain.deployment import OUT_OF_TIME, WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import Review
@@ -290,7 +290,7 @@ async def _stand(house: House, tx: Transaction, deployment: Deployment, state: S
 
 
 async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
-    await tx.move(deployment.id, State.EXPIRED, at=house.now(), note=f"for too long it {STANDS[deployment.state]}")
+    await tx.move(deployment.id, State.EXPIRED, at=house.now(), note=OUT_OF_TIME[deployment.state])
     await note(tx, house.now(), "expired", deployment)
     await tx.release(deployment.id)
     return OVER

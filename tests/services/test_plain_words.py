@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.card import Action
 from bot.domain.commands import Acknowledge, Approve, Deploy, GoNow, Lock, Tick, Unlock
-from bot.domain.deployment import STANDS, State
+from bot.domain.deployment import OUT_OF_TIME, STANDS, WAITING, State
 from tests.services.test_watching import FREE, HALF
 
 Team = Any
@@ -21,6 +21,10 @@ MINUTE = timedelta(minutes=1)
 def test_every_state_has_its_words_for_a_sentence(state: State) -> None:
     assert STANDS[state].split()[0] in {"is", "waits", "has", "was"}
     assert "gated" not in STANDS[state]
+
+
+def test_whatever_waits_for_too_long_has_a_reason_in_words() -> None:
+    assert set(OUT_OF_TIME) == WAITING
 
 
 async def test_a_lock_that_is_taken_away_while_another_holds_is_told_with_the_other(team: Team) -> None:

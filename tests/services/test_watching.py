@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.card import Action
 from bot.domain.catalog import ApprovalRule, AutomaticRollback
-from bot.domain.commands import Approve, Check, Deploy, GoNow, RollBack, Status
+from bot.domain.commands import Approve, Check, Deploy, GoNow, Lock, RollBack, Status, Unlock
 from bot.domain.deployment import State
 from bot.domain.shown import seen_on, token
 from tests.services.conftest import BAD, MINUTE
@@ -155,12 +155,14 @@ async def test_a_word_on_a_healthy_watch_is_asked_for_again_once_that_version_is
         await v2_is_watched_with_approval(team)
         await team.says("ana", Deploy("shop", "production", "v3"))
         await team.passes()
+        await team.says("bo", Approve("shop-2"))
+        await team.passes(HALF)
         shown = token(Action.GO_NOW, seen_on(await team.card("shop-2")))
         assert "does not wait" in await team.says("cy", GoNow("shop-2", shown))
+        await team.says("bo", Lock("shop", "production", "load test"))
         team.numbers.new = BAD
         await team.passes(2 * MINUTE)
-        assert "Approved, it waits until the lead of shop-1 (v2) has decided" in await team.shown("shop-2")
-        await team.says("bo", Approve("shop-2"))
+        await team.says("bo", Unlock("shop", "production"))
         await team.passes(MINUTE)
         assert (await team.deployment("shop-1")).state is State.WATCHING, "it is in trouble, and its countdown runs"
         assert (await team.deployment("shop-1")).countdown_until is not None
@@ -171,3 +173,14 @@ async def test_a_word_on_a_healthy_watch_is_asked_for_again_once_that_version_is
         assert len(await team.said("not_waited")) == 4, "in both threads, each time"
         await team.passes(MINUTE)
         assert (await team.deployment("shop-1")).state is State.SUPERSEDED
+
+
+async def test_an_approval_of_what_waits_for_a_version_in_trouble_is_asked_for_with_that(team_with: Any) -> None:
+    rules = (ApprovalRule("release_manager"),)
+    async with team_with(**{**FREE, "approvals": rules, "watch": 10 * MINUTE}, countdown=30 * MINUTE) as team:
+        await v2_is_watched_with_approval(team)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        assert Action.GO_NOW not in (await team.card("shop-2")).actions
+        assert "Approved, it waits until the lead of shop-1 (v2) has decided" in await team.shown("shop-2")

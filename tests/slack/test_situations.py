@@ -57,11 +57,11 @@ def metric(verdict: Verdict, current: float | None, baseline: float | None, *, c
 @pytest.mark.parametrize(
     ("finding", "says"),
     [
-        (metric(Verdict.HEALTHY, 0.26, 0.26), "orders 26 % (baseline 26 %), not shown to be worse"),
-        (metric(Verdict.HEALTHY, 0.255, 0.26), "orders 25.5 % (baseline 26 %), not shown to be worse"),
+        (metric(Verdict.HEALTHY, 0.26, 0.26), "orders 26 % (baseline 26 %)"),
+        (metric(Verdict.HEALTHY, 0.255, 0.26), "orders 25.5 % (baseline 26 %)"),
         (metric(Verdict.HEALTHY, 0.128, 0.26), "orders 12.8 % (baseline 26 %), not shown to be worse"),
         (metric(Verdict.HEALTHY, 0.02, 0.0), "orders 2 % (baseline 0 %), not shown to be worse"),
-        (metric(Verdict.HEALTHY, 0.0, 0.0), "orders 0 % (baseline 0 %), not shown to be worse"),
+        (metric(Verdict.HEALTHY, 0.0, 0.0), "orders 0 % (baseline 0 %)"),
         (metric(Verdict.NOT_ENOUGH_TRAFFIC, 0.128, 0.26), "orders 12.8 % (baseline 26 %), too little traffic to tell"),
         (metric(Verdict.NO_DATA, None, 0.26), "orders: no data"),
         (metric(Verdict.NO_DATA, 0.128, None), "orders 12.8 %, nothing to compare it with"),
