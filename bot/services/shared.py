@@ -3,7 +3,7 @@
 One look serves everybody: while a question is under way nobody asks it again, and what was answered counts for a time: for as long as it
 has stood before. An answer that has settled counts for at least 15 seconds and at most 15 minutes; one that will soon be another (tests
 that run) for at least 5 and at most 30 seconds; a vendor that does not answer is asked again after a minute at the latest, by one for
-all.
+all. Once it answers anything, whatever it did not answer is asked for anew.
 
 Each provider is asked a limited number of requests a minute. Beyond it an older answer is given, with the time at which it was asked for;
 what was never asked gets a turn in a line, and is told when it is. What a provider answers by itself costs nobody anything: it is asked
@@ -128,6 +128,8 @@ class SharedAnswers:
         self._asking: dict[Key, asyncio.Task[Told]] = {}
         self._lines: dict[str, _Line] = {}
         self._turns: dict[Key, datetime] = {}
+        self._unanswered: dict[str, set[Key]] = {}
+        """Of each provider, what it did not answer and may answer later."""
 
     async def close(self) -> None:
         """Let go of the questions that are under way."""
@@ -161,6 +163,12 @@ class SharedAnswers:
         for key, told in self._told.items():
             if not set(words).isdisjoint(key):
                 self._told[key] = replace(told, forgotten=True)
+
+    def heard(self, provider: str) -> None:
+        """Have everything asked anew that a provider did not answer: it answers again."""
+        for key in self._unanswered.pop(provider, ()):
+            if key in self._told:
+                self._told[key] = replace(self._told[key], forgotten=True)
 
     def _line(self, key: Key) -> _Line:
         return self._lines.setdefault(key[0], _Line())
@@ -204,6 +212,10 @@ class SharedAnswers:
             self._told.clear()
             self._turns.clear()
         self._told[key] = told
+        if told.error is None:
+            self.heard(key[0])
+        elif told.error.retry:
+            self._unanswered.setdefault(key[0], set()).add(key)
         if key[1] == Question.TESTS and before is not None and told.value != before.value:
             self.on_tests_changed(key[-1])
 
@@ -272,6 +284,7 @@ class _SharedCI(_Shared):
 
     async def look(self, run: str) -> CIRun:
         seen = await self._provider.look(run)
+        self._answers.heard(self._name)
         if seen.state.is_final and run in self._commits:
             self._answers.forget(self._commits.pop(run))
         return seen

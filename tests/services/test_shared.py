@@ -103,6 +103,29 @@ async def test_a_vendor_that_is_away_is_asked_once_a_minute_and_its_return_is_se
 
 
 @pytest.mark.case("reliability-4")
+async def test_once_a_vendor_answers_anything_what_it_did_not_answer_is_asked_for_anew(room: Room) -> None:
+    room.vendor.away = True
+    for commit in ("c1", "c2"):
+        with pytest.raises(IntegrationError, match="no answer"):
+            await room.ask("github", "tests", "shop", commit)
+    room.vendor.away = False
+    with pytest.raises(IntegrationError, match="no answer"):  # one question in a while, for all
+        await room.ask("github", "tests", "shop", "c1")
+    assert room.vendor.asked == 2
+    assert await room.ask("github", "tests", "shop", "c3") == "green"
+    assert [await room.ask("github", "tests", "shop", commit) for commit in ("c1", "c2")] == ["green", "green"]
+
+
+async def test_what_another_vendor_answers_says_nothing_of_one_that_is_away(room: Room) -> None:
+    room.vendor.away = True
+    with pytest.raises(IntegrationError, match="no answer"):
+        await room.ask()
+    room.vendor.away = False
+    assert await room.ask("gitlab", "tests", "shop", "c1") == "green"
+    with pytest.raises(IntegrationError, match="no answer"):
+        await room.ask()
+
+
 async def test_what_stays_the_same_is_asked_ever_more_rarely(room: Room) -> None:
     assert await room.asked_within(60 * MINUTE) <= 12
     assert await room.asked_within(60 * MINUTE) <= 4
