@@ -18,6 +18,7 @@ from bot.sandbox.page import page_routes
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.settings import Settings
 from tests.conversations.vendors import VENDORS, Vendor
+from tests.patience import PATIENCE
 
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 CHANNEL = "C0DEPLOYS"
@@ -183,7 +184,7 @@ class World:
         outcome = await self.slack.says(user, text, channel=CHANNEL)
         assert outcome.status == 200, outcome
 
-    async def card(self, *words: str, seconds: float = 30) -> dict[str, Any]:
+    async def card(self, *words: str, seconds: float = PATIENCE) -> dict[str, Any]:
         """Wait for a card with these words."""
         found = await self.slack.until(lambda: self.slack.message(*words), seconds=seconds)
         assert isinstance(found, dict)
@@ -191,7 +192,7 @@ class World:
 
     async def reply(self, user: str, *words: str) -> dict[str, Any]:
         """Wait for an answer to one person."""
-        found = await self.slack.until(lambda: self.slack.whisper(user, *words))
+        found = await self.slack.until(lambda: self.slack.whisper(user, *words), seconds=PATIENCE)
         assert isinstance(found, dict)
         return found
 
@@ -212,7 +213,7 @@ class World:
         await self.says(ANA, f"/deploy storefront {version} to {environment}")
         if environment == "production":
             await self.clear(version)
-        return await self.card(f"storefront {version}", environment, "live and healthy", seconds=60)
+        return await self.card(f"storefront {version}", environment, "live and healthy")
 
     async def clear(self, version: str) -> None:
         """Clear the gates and approve."""

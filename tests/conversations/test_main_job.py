@@ -20,7 +20,7 @@ async def test_a_release_walks_through_gates_approval_and_canary_and_is_verified
     await world.says(ANA, "/deploy storefront v1.1.0 to production")
     await world.reply(ANA, "Understood: storefront v1.1.0 to production")
     await world.clear("v1.1.0")
-    await world.card("storefront v1.1.0 → production", "live and healthy", seconds=60)
+    await world.card("storefront v1.1.0 → production", "live and healthy")
     assert world.started() == [f"{world.commits['v1.1.0']} 5", f"{world.commits['v1.1.0']} 100"]
     await world.card("Summary", "storefront v1.1.0")
 
@@ -64,7 +64,7 @@ async def test_a_failed_smoke_test_rolls_back_without_asking(world: World) -> No
     await world.deploy("v1.4.0", "staging")
     await world.says(ANA, "/deploy storefront v1.4.0 to production")
     await world.clear("v1.4.0")
-    await world.card("storefront v1.4.0 → production", "rolled back to v1.1.0", seconds=60)
+    await world.card("storefront v1.4.0 → production", "rolled back to v1.1.0")
     assert world.started()[-2:] == [f"{world.commits['v1.4.0']} 5", f"{world.commits['v1.1.0']} 100"]
 
 
@@ -89,7 +89,7 @@ async def test_production_waits_for_staging_and_goes_on_by_itself(world: World) 
     await world.clicks(ANA, card, "deploy_first")
     await world.card("storefront v1.2.0 → staging", "live and healthy")
     await world.clear("v1.2.0")
-    await world.card("storefront v1.2.0 → production", "live and healthy", seconds=60)
+    await world.card("storefront v1.2.0 → production", "live and healthy")
 
 
 async def test_whatever_comes_twice_is_done_once(world: World) -> None:
@@ -108,7 +108,7 @@ async def test_a_restart_in_the_middle_goes_on_and_starts_nothing_twice(world: W
     await world.card("storefront v1.1.0 → production", "canary 5 %")
     await world.stop_bot()
     await world.start_bot()
-    await world.card("storefront v1.1.0 → production", "live and healthy", seconds=60)
+    await world.card("storefront v1.1.0 → production", "live and healthy")
     assert world.started()[-1] == f"{world.commits['v1.1.0']} 100"
     assert len(world.started()) in {2, 3}, "a run that was cut off may be started again, never beside itself"
 
@@ -120,7 +120,7 @@ async def test_slack_being_away_delays_the_view_and_nothing_else(world: World) -
     while not world.started():
         await world.slack.delivery.session.get(f"{world.slack.url}/sandbox/state")
     world.slack.faults.away_until = 0.0
-    await world.card("storefront v1.2.0 → staging", "live and healthy", seconds=60)
+    await world.card("storefront v1.2.0 → staging", "live and healthy")
 
 
 async def test_ci_being_away_delays_what_was_asked_for_and_nothing_is_lost(world: World) -> None:
@@ -131,8 +131,8 @@ async def test_ci_being_away_delays_what_was_asked_for_and_nothing_is_lost(world
     await world.card("storefront v1.2.0 → staging", "looking up v1.2.0")
     world.vendor.come_back()
     await world.clear("v1.1.0")
-    await world.card("storefront v1.1.0 → production", "live and healthy", seconds=60)
-    await world.card("storefront v1.2.0 → staging", "live and healthy", seconds=60)
+    await world.card("storefront v1.1.0 → production", "live and healthy")
+    await world.card("storefront v1.2.0 → staging", "live and healthy")
 
 
 async def test_a_lock_holds_deployments_until_it_is_taken_away(world: World) -> None:

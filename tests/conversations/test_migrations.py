@@ -33,6 +33,6 @@ async def test_it_goes_to_production_once_a_release_manager_says_how_one_goes_ba
     await world.slack.until(lambda: [view for view in world.slack.state.views.values() if view["_user"] == CY])
     await world.slack.submits(CY, "gonogo.confirm_plan_form", {"gonogo.field.reason": "v1.2.0 ignores the column"})
     await world.clear("v1.5.0")
-    card = await world.card("storefront v1.5.0 → production", "live and healthy", seconds=60)
+    card = await world.card("storefront v1.5.0 → production", "live and healthy")
     assert "No rollback by button" in str(card["blocks"])
     assert "roll_back" not in str(card["blocks"])

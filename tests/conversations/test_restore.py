@@ -37,6 +37,6 @@ async def test_after_a_restore_nothing_goes_forward_until_somebody_says_what_is_
     dialog = await world.says_live(CY, "/deploy live storefront staging is v1.1.0 because I looked at it")
     assert "Recorded last: v1.2.0 since" in dialog
     await world.card("says that *v1.1.0* is live in storefront staging: I looked at it.", "Recorded before: v1.2.0 (storefront-1)")
-    await world.card("storefront v1.0.0 → staging", "live and healthy", seconds=60)
+    await world.card("storefront v1.0.0 → staging", "live and healthy")
     await world.says(ANA, "/deploy history storefront")
     await world.reply(ANA, "storefront-3")

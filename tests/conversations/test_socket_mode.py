@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from pydantic import SecretStr
 
 from tests.conversations.conftest import CHANNEL
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.conversations.conftest import World
@@ -24,7 +25,7 @@ async def test_a_deployment_and_its_rollback_work_through_socket_mode(world: Wor
     card = await world.deploy("v1.1.0", "production")
     await world.slack.sockets.disconnect()
     await world.slack.until(lambda: world.slack.sockets.opened > 1)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         # The client connects twice when it is told to and closed at once: a click in between is lost, and Slack says so to whoever pressed.
         while (await world.slack.clicks(BO, card, "gonogo.roll_back", channel=CHANNEL)).status != 200:
             await world.slack.until(lambda: world.slack.sockets.is_connected)

@@ -32,6 +32,7 @@ from bot.domain.card import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import QualityState, Resolved, RunHint
 from tests.emulate.conftest import INSTALLATION, PEOPLES_TOKEN, SHOP, VAULT, ShiftedClock
+from tests.patience import PATIENCE
 from tests.providers.ci.github_app import PERMISSIONS
 
 if TYPE_CHECKING:
@@ -208,7 +209,7 @@ class TestTests:
 class TestItsWebhook:
     async def test_what_emulate_signs_is_authentic_with_our_secret_alone_and_a_check_names_no_run(self, place: Place) -> None:
         await place.check(await place.tip(), "unit", "success")
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             headers, body = await place.letterbox.deliveries.get()
         named = {name.lower(): value for name, value in headers.items()}
         assert named["x-github-event"] == "check_run"

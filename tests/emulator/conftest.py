@@ -20,7 +20,8 @@ from bot.settings import Settings
 from tests.conversations.conftest import ANA, BO, CHANNEL, CONFIG, CY, DI, Service, environment_of, make_repository, serve_metrics
 from tests.conversations.vendors import Local
 from tests.emulator.alone import is_alone
-from tests.emulator.process import PATIENCE, free_port, start
+from tests.emulator.process import free_port, start
+from tests.patience import PATIENCE
 
 SILENCE = 5.0
 EVE = "U0EVE"

@@ -16,8 +16,8 @@ from bot.engine.registry import Registry
 from bot.engine.simulated import MemoryJournal, SimulatedEngine, VirtualClock
 from bot.ports import JournalStore, RunRecord
 from bot.storage.database import Database, open_database
+from tests.patience import PATIENCE
 
-PATIENCE = 20.0
 """Seconds after which a condition that does not come true is a failure."""
 
 

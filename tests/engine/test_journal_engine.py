@@ -17,6 +17,7 @@ from bot.ports import Json, Run
 from bot.storage.database import Database, open_database
 from bot.storage.tables import RunbookRow
 from tests.engine.conftest import eventually
+from tests.patience import PATIENCE
 
 
 class WallClock:
@@ -55,7 +56,7 @@ async def test_a_long_step_does_not_hold_back_the_timers_of_others(database: Dat
     await engine.open()
     await engine.start("long", "shop-1")
     await engine.start("timer", "shop-2")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await done.wait()
     assert engine.running[0] == "shop-1"
     gate.set()
@@ -208,7 +209,7 @@ async def test_sixty_four_looks_that_hang_do_not_hold_a_rollback_up(database: Da
 
     await eventually(is_full)
     await engine.start("roll_back", "shop-99")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await began.wait()
     hang.set()
     await engine.close()

@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 from bot.storage.database import open_database
+from tests.patience import PATIENCE
 
 KILLS = 6
 BOT = Path(__file__).with_name("bot_that_dies.py")
@@ -23,7 +24,7 @@ async def start(folder: Path) -> asyncio.subprocess.Process:
 
 async def line(process: asyncio.subprocess.Process) -> str:
     assert process.stdout is not None
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         return (await process.stdout.readline()).decode().strip()
 
 

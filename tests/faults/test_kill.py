@@ -14,6 +14,7 @@ import pytest
 
 from bot.app import adopt
 from tests.conversations.conftest import ANA, BO, CHANNEL, World, build_world, environment_of
+from tests.patience import PATIENCE
 
 SOON = 0.3
 
@@ -33,7 +34,7 @@ class Process:
             sys.executable, "-m", "bot", "run", env=self._environment, stderr=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.DEVNULL
         )
         assert self._process.stderr is not None
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(PATIENCE):
             while line := (await self._process.stderr.readline()).decode():
                 if '"url": "' in line and "is up" in line:
                     self._world.slack.call_at(line.split('"url": "')[1].split('"')[0] + "/slack/events")

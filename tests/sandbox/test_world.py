@@ -14,6 +14,7 @@ import pytest
 
 from bot.sandbox.world import World
 from bot.sandbox.world.leash import __file__ as leash
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ async def test_customers_come_and_failures_do_not_keep_them_away(tmp_path: Path,
     failures = f'http_requests_total{{code="500",commit="{world.commits["v1.2.0"]}",version="v1.2.0"}}'
     try:
         await world.bootstrap({"production": "v1.2.0"})  # staging is down, and stays down
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while f"{failures} 0.0" in (text := await metrics(world, session)) or failures not in text:
                 continue
     finally:
@@ -157,4 +158,4 @@ async def test_a_program_ends_with_whoever_started_it(tmp_path: Path) -> None:
     assert process.stdout is not None
     await process.stdout.readline()
     process.stdin.close()
-    assert await asyncio.wait_for(process.wait(), 10) < 0
+    assert await asyncio.wait_for(process.wait(), PATIENCE) < 0

@@ -12,6 +12,7 @@ from bot.domain.commands import Cancel, Command, Lock, RollBack
 from bot.domain.people import GONOGO
 from bot.ports import Intent, Place
 from bot.services.aside import DEADLY, SUSPECT
+from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
 from tests.services.test_outages import at_work
 
@@ -108,7 +109,7 @@ async def test_what_was_accepted_and_cannot_be_read_is_written_down_and_gone(tea
     async with at_work(team) as room:
         await room.clicks("bo", Lock("shop", "production", "a test"))
         await room.until_finished()
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not (await stored(team, "b")).finished:  # noqa: ASYNC110 - the inbox tells nobody
                 await asyncio.sleep(0.01)
     assert [entry[0] for entry in await log_of(team) if entry[2] == "incident"] == [str(GONOGO)] * 2

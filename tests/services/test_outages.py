@@ -17,6 +17,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import LATE_ANSWER, Answer, Intent, Place, Profile
 from bot.services.desk import Desk
 from bot.services.use_cases import MEANT_FOR
+from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
 
 Team = Any
@@ -65,12 +66,12 @@ class Room:
         return intent
 
     async def until_finished(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while await self.team.database.inbox.waiting():  # noqa: ASYNC110 - the inbox tells nobody
                 await asyncio.sleep(0.01)
 
     async def until_told(self, name: str) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while name not in self.heard.names():
                 self.heard.told.clear()
                 await self.heard.told.wait()

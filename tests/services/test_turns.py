@@ -15,6 +15,7 @@ from bot.domain.deployment import State
 from bot.ports import Intent, Place, Resolved
 from bot.services import turns
 from bot.services.desk import AT_ONCE
+from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
 from tests.services.test_outages import SILENT, Room, at_work
 
@@ -82,7 +83,7 @@ async def test_questions_that_hang_take_no_slot_from_what_does_something(team: T
                 await says(room, "cy", Check("shop", "production", "v2"))
             await asked.acquire()
             await says(room, "cy", Approve(v2))
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(PATIENCE):
                 while not room.heard.answers:
                     room.heard.told.clear()
                     await room.heard.told.wait()

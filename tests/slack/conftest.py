@@ -22,6 +22,7 @@ from bot.domain.people import Person
 from bot.domain.urgency import urgency
 from bot.ports import CardDue, Message, Posting
 from bot.slack.client import SlackClient
+from tests.patience import PATIENCE
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 ANA, BO = Person("T1", "UANA"), Person("T1", "UBO")
@@ -296,7 +297,7 @@ def until() -> Callable[[Callable[[], object]], Any]:
     """Wait for a condition, with a deadline."""
 
     async def wait(holds: Callable[[], object]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not holds():  # noqa: ASYNC110 - the condition is in the fake, which knows nothing of events
                 await asyncio.sleep(0.01)
 

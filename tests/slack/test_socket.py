@@ -13,6 +13,7 @@ import pytest
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.slack.ours import Ours
 from bot.slack.socket import Socket
+from tests.patience import PATIENCE
 
 ANA = "U0ANA"
 TEAM = "T0SANDBOX"
@@ -42,7 +43,7 @@ class Line:
 
     async def acknowledged(self, kind: str, payload: dict[str, Any]) -> dict[str, Any]:
         """Deliver an envelope until a connection has taken it: one that is being replaced takes none, and Slack would deliver again."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 await self.connected()
                 try:
@@ -51,7 +52,7 @@ class Line:
                     continue
 
     async def _until(self, *, connected: bool, times: int) -> None:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(PATIENCE):
             while self.slack.sockets.opened < times or await self.socket.is_connected() is not connected:  # noqa: ASYNC110 - it tells nobody
                 await asyncio.sleep(0.01)
 

@@ -16,6 +16,7 @@ from sqlmodel import SQLModel
 
 from bot.domain.errors import ConfigurationError
 from bot.storage.database import Database, open_database
+from tests.patience import PATIENCE
 from tests.storage.conftest import deploy
 
 ROOT = Path(__file__).parents[2]
@@ -86,7 +87,7 @@ async def test_readers_do_not_wait_for_the_writer_and_see_one_moment(database: D
         assert await reader.history("shop") == ()
         await deploy(database)
         assert await reader.history("shop") == ()
-    async with asyncio.timeout(5), database.store.transaction(), database.store.reading() as reader:
+    async with asyncio.timeout(PATIENCE), database.store.transaction(), database.store.reading() as reader:
         assert len(await reader.history("shop")) == 1
 
 

@@ -13,6 +13,7 @@ import pytest
 from bot.ports import URGENT, Posting
 from bot.storage.database import READERS, Database
 from bot.storage.direct import DatabaseBusy, Slots
+from tests.patience import PATIENCE
 from tests.storage.conftest import deploy
 
 
@@ -71,7 +72,7 @@ async def test_however_many_views_hang_a_rollback_can_read(database: Database) -
             async with database.store.reading() as reader:
                 return await reader.deployment("shop-1") is None
 
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             assert await asyncio.create_task(rollback())
 
 

@@ -205,7 +205,7 @@ class Workspace:
         view = next(view for view in reversed(self.state.views.values()) if view["_user"] == user and view["callback_id"] == callback)
         return await control.submit(self, user, view, control.state_of(view, values))
 
-    async def until(self, look: Callable[[], Any], *, seconds: float = 20.0) -> Any:
+    async def until(self, look: Callable[[], Any], *, seconds: float = 60.0) -> Any:
         """Wait until a look finds something."""
         try:
             async with asyncio.timeout(seconds):

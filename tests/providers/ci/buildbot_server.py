@@ -21,6 +21,8 @@ from typing import Any
 
 import pytest
 
+from tests.patience import PATIENCE
+
 ROOT = Path(__file__).parents[3]
 TEMPLATE = ROOT / "templates" / "ci" / "buildbot"
 USER, PASSWORD, WEBHOOK_SECRET = "gonogo", "a-password", "a-webhook-secret"
@@ -28,7 +30,6 @@ ENVIRONMENTS = ["staging", "production"]
 LENT = "storefront"
 """A service whose scripts stand outside its repository, for those who bring a repository along."""
 SERVICES = ("shop", "cellar", LENT)
-PATIENCE = 60.0
 ATTEMPTS = 3
 PREFIX = "gonogo-buildbot-"
 PORTS = range(20_000, 32_000)

@@ -20,6 +20,7 @@ from bot.providers.ci.jenkins.reading import PARAMETERS
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
+from tests.patience import PATIENCE
 from tests.providers.ci import jenkins_fake
 from tests.providers.ci.jenkins_fake import FakeJenkins, Fault
 from tests.providers.ci.jenkins_world import STAGES, Job, Plan, World
@@ -151,7 +152,7 @@ def deploy(commit: str, correlation: str = "shop-1:canary-25", action: str = "de
 
 
 async def reaches(ci: Jenkins, run: CIRun, *states: RunState) -> CIRun:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (seen := await ci.look(run.id)).state not in states:  # noqa: ASYNC110 - a run is polled
             await asyncio.sleep(0.01)
     return seen

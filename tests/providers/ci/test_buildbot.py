@@ -17,6 +17,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunHint, RunState, StartRequest
 from bot.providers.ci.buildbot import PASSWORD, USER
 from bot.providers.ci.buildbot.provider import BuildbotCI
+from tests.patience import PATIENCE
 from tests.providers.ci.buildbot_server import TEMPLATE
 
 if TYPE_CHECKING:
@@ -24,7 +25,6 @@ if TYPE_CHECKING:
     from tests.providers.ci.buildbot_lab import BuildbotLab
     from tests.providers.ci.buildbot_server import Server
 
-PATIENCE = 30.0
 CORRELATION = "shop-7:canary-25"
 INPUTS = {"percent": "25", "version": "v1.2.0", "strategy": "canary", "deployment": "shop-7"}
 

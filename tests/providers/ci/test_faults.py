@@ -14,13 +14,13 @@ import pytest
 
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, RunState, StartRequest
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.providers.ci.conftest import FaultyLab, SkewedLab
 
 CORRELATION = "shop-1:canary-5"
 ALWAYS = 50
-PATIENCE = 10.0
 
 
 def deploy(commit: str) -> StartRequest:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import CIRun, GateAnswer, RunState, StartRequest
+from tests.patience import PATIENCE
 from tests.providers.ci import github_shape as shape
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def deploy(commit: str, correlation: str = "shop-1:canary-25") -> StartRequest:
 
 async def goes_on(ci: GitHubCI, run: CIRun) -> CIRun:
     """Follow a run as a rollout does: what it asks back for is given."""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not (seen := await ci.look(run.id)).state.is_final:
             if seen.asks_back:
                 with suppress(IntegrationError):
@@ -44,7 +45,7 @@ async def goes_on(ci: GitHubCI, run: CIRun) -> CIRun:
 
 
 async def reaches(ci: GitHubCI, run: CIRun, state: RunState) -> CIRun:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while (seen := await ci.look(run.id)).state is not state:  # noqa: ASYNC110 - a run is polled
             await asyncio.sleep(0.001)
     return seen

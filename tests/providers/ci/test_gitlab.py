@@ -12,6 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, GateAnswer, RunState, StartRequest
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.starts import EARLIER
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.providers.ci.gitlab_lab import GitLabLab
@@ -25,7 +26,7 @@ def deploy(commit: str, correlation: str = "shop-1:canary-25", action: str = "de
 
 
 async def ended(ci: GitLabCI, run: CIRun) -> CIRun:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         while not (seen := await ci.look(run.id)).state.is_final:  # noqa: ASYNC110 - a run is polled
             await asyncio.sleep(0.001)
     return seen
@@ -34,7 +35,7 @@ async def ended(ci: GitLabCI, run: CIRun) -> CIRun:
 async def waiting(gitlab: GitLabLab, run: CIRun) -> CIRun:
     """Make the last job a manual one, and follow the run until it waits there."""
     gitlab.world.pipelines[int(run.id)].jobs[2].manual = True
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while (seen := await gitlab.ci.look(run.id)).state is not RunState.WAITING:  # noqa: ASYNC110 - a run is polled
             await asyncio.sleep(0.001)
     return seen
@@ -122,7 +123,7 @@ class TestStarting:
         gitlab.break_next("503", path=gitlab.start_path)
         with pytest.raises(IntegrationError):
             await gitlab.ci.start(deploy(commit))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while True:
                 try:
                     run = await gitlab.ci.start(deploy(commit))
@@ -183,7 +184,7 @@ class TestStarting:
         await gitlab.sent(deploy(commit))
         gitlab.break_next("timeout", path="/pipelines$")
         hanging = asyncio.create_task(gitlab.ci.start(deploy(commit)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not gitlab.fake.seen and gitlab.fake.faults:  # noqa: ASYNC110 - until it hangs
                 await asyncio.sleep(0.001)
             await gitlab.ci.start(deploy(commit, f"shop-2:{action}", action))

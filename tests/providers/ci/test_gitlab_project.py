@@ -16,6 +16,7 @@ from bot.ports import Latest, QualityState, RefKind, Resolved, StartRequest
 from bot.providers.ci.gitlab import KIND, build
 from bot.providers.rest import Hosts
 from bot.providers.workbench import Workbench
+from tests.patience import PATIENCE
 from tests.providers.ci.gitlab_fake import TOKEN
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ class TestFacts:
         for named in (True, False):
             gitlab.world.named = named
             await gitlab.ci.start(StartRequest(f"shop-1:{named}", commit, "production", "deploy"))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while (seen := await gitlab.ci.quality(commit)).state is QualityState.RUNNING:  # noqa: ASYNC110 - a run is polled
                 await asyncio.sleep(0.001)
         assert (seen.state, seen.sentence) == (QualityState.GREEN, f"pipeline {again.id} passed: 12 tests, 0 failed")

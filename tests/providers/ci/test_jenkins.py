@@ -12,6 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import QualityState, RunState
 from bot.providers.ci.jenkins.reading import PARAMETERS
 from bot.providers.ci.starts import SETTLES
+from tests.patience import PATIENCE
 from tests.providers.ci.jenkins_lab import deploy, ends, reaches
 
 if TYPE_CHECKING:
@@ -168,7 +169,7 @@ class TestLooking:
     async def test_what_a_run_waits_for_in_the_queue_is_said_without_the_seconds(self, jenkins: JenkinsLab) -> None:
         jenkins.world.executors.clear()
         run = await jenkins.ci.start(deploy(jenkins.commit("first")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not (seen := await jenkins.ci.look(run.id)).sentence:  # noqa: ASYNC110 - the quiet period passes
                 await asyncio.sleep(0.01)
         assert (seen.state, seen.sentence) == (RunState.QUEUED, "waits in Jenkins' queue: Waiting for next available executor")

@@ -11,6 +11,7 @@ import pytest
 from bot.domain.errors import IntegrationError
 from bot.ports import RunState
 from bot.providers.ci.starts import EARLIER
+from tests.patience import PATIENCE
 from tests.providers.ci.jenkins_lab import deploy, ends, reaches
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class TestFinding:
 
     async def test_a_run_is_found_when_jenkins_has_forgotten_its_queue_item(self, jenkins: JenkinsLab) -> None:
         run = await jenkins.ci.start(deploy(jenkins.commit("first")))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not jenkins.job.builds or jenkins.job.builds[0].building:  # noqa: ASYNC110 - the bot does not look meanwhile
                 await asyncio.sleep(0.01)
         jenkins.world.forget_left()
@@ -80,7 +81,7 @@ class TestFinding:
         await jenkins.forget(deploy(commit))
         jenkins.break_next("timeout", path="/queue/api/json", times=1)
         hanging = asyncio.create_task(jenkins.ci.start(deploy(commit)))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not jenkins.fake.requests:  # noqa: ASYNC110 - until it hangs
                 await asyncio.sleep(0.001)
             await jenkins.ci.start(deploy(commit, "shop-2:rollback", "rollback"))

@@ -18,13 +18,14 @@ from bot.providers.ci import process
 from bot.providers.ci.junit import Report, summarise
 from bot.providers.ci.local import LocalCI
 from bot.providers.ci.pipeline import parse
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.providers.ci.conftest import LocalLab
 
 
 async def seen(ci: LocalCI, run: CIRun, holds: Callable[[CIRun], bool]) -> CIRun:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not holds(now := await ci.look(run.id)):  # noqa: ASYNC110 - a run is polled
             await asyncio.sleep(0.02)
     return now

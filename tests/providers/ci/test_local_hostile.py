@@ -18,6 +18,7 @@ from bot.providers.ci import pipeline
 from bot.providers.ci.junit import summarise
 from bot.providers.ci.local import LocalCI
 from bot.providers.workbench import TESTS_AT_ONCE
+from tests.patience import PATIENCE
 from tests.providers.ci.memory_runs import MemoryRuns
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ ONE = "<testsuite><testcase name='a'/></testsuite>"
 
 
 async def ended(lab: LocalLab, run: CIRun) -> CIRun:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while not (now := await lab.ci.look(run.id)).state.is_final:  # noqa: ASYNC110 - a run is polled
             await asyncio.sleep(0.02)
     return now
@@ -60,7 +61,7 @@ async def test_few_test_runs_go_on_at_once_and_the_others_say_that_they_wait(loc
     commits = [local.commit(str(number), tests="sleep 60") for number in range(TESTS_AT_ONCE + 2)]
     runs = [await local.ci.test_again(commit) for commit in commits]
     said = f"the test run waits for its turn: {TESTS_AT_ONCE} test runs go on at once"
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await local.ci.quality(commits[-1])).sentence != said:  # noqa: ASYNC110 - a run is polled
             await asyncio.sleep(0.02)
         while sum(row.process_group > 0 for row in local.runs.rows.values()) < TESTS_AT_ONCE:  # noqa: ASYNC110
@@ -68,7 +69,7 @@ async def test_few_test_runs_go_on_at_once_and_the_others_say_that_they_wait(loc
     assert (await local.ci.look(runs[-1].id)).state is RunState.QUEUED
     await local.ci.cancel(runs[-1].id)
     await local.ci.cancel(runs[0].id)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(PATIENCE):
         while (await local.ci.look(runs[-2].id)).state is not RunState.RUNNING:  # noqa: ASYNC110
             await asyncio.sleep(0.02)
     assert (await local.ci.look(runs[-1].id)).state is RunState.CANCELLED
@@ -312,7 +313,7 @@ def _zero(tree: Path) -> str:
 async def test_a_report_that_is_no_plain_file_of_the_tree_is_refused_at_once(tmp_path: Path, made: Callable[[Path], str]) -> None:
     tree = tmp_path / "tree"
     tree.mkdir()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         said = (await summarise(tree, made(tree))).sentence
     assert said.startswith("the report ")
     assert "was not read: " in said
@@ -332,5 +333,5 @@ async def test_a_stage_that_leaves_a_pipe_for_a_report_holds_up_neither_its_run_
     run = await local.ci.start(StartRequest("shop-1:deploy", commit, "production", "deploy"))
     done = await ended(local, run)
     assert (done.state, "was not read" in done.sentence) == (RunState.SUCCEEDED, True)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await local.ci.close()

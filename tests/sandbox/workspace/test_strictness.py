@@ -14,6 +14,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 
 from bot.sandbox.workspace import Workspace
 from bot.sandbox.workspace.blocks import problems
+from tests.patience import PATIENCE
 
 if TYPE_CHECKING:
     from tests.sandbox.workspace.conftest import TinyBot
@@ -78,7 +79,7 @@ async def test_an_event_that_is_not_taken_comes_again_with_a_number(slack: Works
     slack.call_at(str(server.make_url("/")))
     slack.delivery.retries = (0.0, 0.01, 0.01)
     await slack.delivery.event({"type": "app_home_opened", "user": ANA})
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         await enough.wait()
     await server.close()
     assert heard == [("", ""), ("1", "http_error"), ("2", "http_error"), ("3", "http_error")]
