@@ -91,6 +91,8 @@ class Process:
     inbox: dict[str, Intent] = field(default_factory=dict)
     """What was accepted and has not been carried out: it is taken up again after a crash."""
     life: int = 0
+    born: int = 0
+    """Which life has begun: after a death the next one has to."""
     dies_after: int | None = None
     """At which of the next borders between two acts it dies."""
     arrives: bool = False
@@ -209,7 +211,7 @@ class Process:
             for _ in range(6):  # timers that are due fire, and who was woken comes to its next wait
                 await asyncio.sleep(0)
             self.changed.clear()
-            if any(life != self.life and task not in self.frozen for task, life in self.tasks.items()):
+            if self.born != self.life:
                 await self._bury()
                 await self._begin_anew()
             if self.faults:
@@ -224,9 +226,11 @@ class Process:
         old = [task for task, life in self.tasks.items() if life != self.life and task not in self.frozen]
         for call in [call for call in self.calls if call.task in old]:
             call.task.cancel()
-        await asyncio.wait(old)
+        if old:
+            await asyncio.wait(old)
 
     async def _begin_anew(self) -> None:
+        self.born = self.life
         self.reborn()
         await self.database.journal.unblock()
         for intent in list(self.inbox.values()):
@@ -243,9 +247,6 @@ class Process:
         for run in [run for run, task in self.runs.items() if task in starting]:
             self.frozen.add(self.runs.pop(run))
         self.life += 1
-        if any(life != self.life and task not in self.frozen for task, life in self.tasks.items()):
-            await self._bury()
-        await self._begin_anew()
         await self.settle()
 
     async def passes(self, time: timedelta) -> None:
