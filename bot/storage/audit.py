@@ -15,7 +15,7 @@ from sqlalchemy.engine import Engine, RowMapping, make_url
 from bot.domain.audit import Head, Keys, Link, Wanted, moment
 from bot.domain.proof import Report, Verifier
 from bot.storage.faults import told
-from bot.storage.reader import table
+from bot.storage.rows import table
 from bot.storage.tables import AuditHeadRow, AuditRow
 
 PAGE = 500

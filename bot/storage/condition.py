@@ -17,7 +17,7 @@ from bot.domain.deployment import OPEN
 from bot.domain.workload import Workload
 from bot.storage.direct import apart
 from bot.storage.faults import of_sqlite
-from bot.storage.reader import table
+from bot.storage.rows import table
 from bot.storage.tables import DeploymentRow, InboxRow, OutboxRow, RunbookRow, TakenRow
 
 MARK = "readiness"

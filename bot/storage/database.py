@@ -30,7 +30,7 @@ from bot.storage.journal import SqlJournal
 from bot.storage.marker import Marker
 from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples, SqlStarts
 from bot.storage.migrate import upgrade
-from bot.storage.reader import table
+from bot.storage.rows import table
 from bot.storage.store import SqlStore
 from bot.storage.tables import AuditRow
 

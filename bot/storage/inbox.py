@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.domain.commands import from_json, to_json
 from bot.domain.people import Person
 from bot.ports import Intent, LeftOver, Place
-from bot.storage.reader import table
+from bot.storage.rows import table
 from bot.storage.tables import InboxRow, TakenRow
 
 log = structlog.get_logger(__name__)

@@ -11,9 +11,8 @@ from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.ports import Json, RunRecord
-from bot.storage.reader import table
+from bot.storage.rows import add, table
 from bot.storage.tables import AT_ONCE, JournalRow, RunbookRow, SignalRow, UtcDateTime
-from bot.storage.transaction import add
 
 WAITING, DONE, BLOCKED = "waiting", "done", "blocked"
 

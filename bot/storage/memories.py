@@ -10,9 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.ports import LocalRun, Message, Posting, Sample, StoredStart
 from bot.storage import codec
-from bot.storage.reader import table
+from bot.storage.rows import add, put, table
 from bot.storage.tables import LocalRunRow, OutboxRow, PostingRow, SampleRow, StartRow
-from bot.storage.transaction import add, put
 
 
 class SqlPostings:

@@ -9,15 +9,14 @@ from typing import Any
 from sqlalchemy import Select, exists, func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
-from sqlmodel import SQLModel, col
+from sqlmodel import col
 
-from bot.domain.audit import Entry, Link, entry_of
+from bot.domain.audit import Entry
 from bot.domain.card import Changes
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
-from bot.domain.people import Person
 from bot.domain.places import Doubt, Ground, Stray, Unclear
 from bot.domain.readiness import Review
 from bot.domain.rollback import Way
@@ -25,6 +24,7 @@ from bot.domain.rollout import RunState, Step
 from bot.domain.trouble import Trouble
 from bot.ports import Answer, Decision, Live, Mark, Timeline
 from bot.storage import codec
+from bot.storage.rows import declared_of, deployment_of, entries_of, table, with_person
 from bot.storage.tables import (
     AuditRow,
     ClaimRow,
@@ -51,39 +51,6 @@ _FIRST_OF_MANY, _LAST_OF_MANY = 5, 20
 """Of a long timeline, so many entries of its begin and of its end are told."""
 _AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
-
-
-def table(row: type[SQLModel]) -> Any:
-    """Give a row class's table, for statements that return plain rows."""
-    return row.__table__  # type: ignore[attr-defined]
-
-
-def deployment_of(row: RowMapping) -> Deployment:
-    """Make a domain value of a row."""
-    fields = {key: value for key, value in row.items() if key != "number"}
-    return Deployment(
-        **{
-            **fields,
-            "kind": Kind(row["kind"]),
-            "state": State(row["state"]),
-            "requested_by": Person.parse(row["requested_by"]),
-            "lead": Person.parse(row["lead"]) if row["lead"] else None,
-            "ended_by": Person.parse(row["ended_by"]) if row["ended_by"] else None,
-        }
-    )
-
-
-def _entries(rows: Sequence[RowMapping]) -> tuple[Entry, ...]:
-    return tuple(entry_of(Link(**row)) for row in rows)
-
-
-def _with_person(row: RowMapping) -> dict[str, Any]:
-    return {**row, "by": Person.parse(row["by"])}
-
-
-def _declared(row: RowMapping) -> Declared:
-    known = {key: value for key, value in _with_person(row).items() if key != "n"}
-    return Declared(**{**known, "origin": Origin(row["origin"])})
 
 
 class SqlReader:
@@ -149,7 +116,7 @@ class SqlReader:
         if row is None:
             return None
         declared = await self._one(select(word).where(word.c.n == row["declared"])) if row["declared"] is not None else None
-        return Live(**{**_with_person(row), "declared": _declared(declared) if declared else None})
+        return Live(**{**with_person(row), "declared": declared_of(declared) if declared else None})
 
     async def declared(self, service: str, environment: str = "", limit: int = 10) -> tuple[Declared, ...]:
         """List what was declared live, newest first."""
@@ -157,7 +124,7 @@ class SqlReader:
         statement = select(row).where(row.c.service == service)
         if environment:
             statement = statement.where(row.c.environment == environment)
-        return tuple(_declared(found) for found in await self._all(statement.order_by(row.c.n.desc()).limit(limit)))
+        return tuple(declared_of(found) for found in await self._all(statement.order_by(row.c.n.desc()).limit(limit)))
 
     async def standing(self, service: str, environment: str) -> Deployment | None:
         """Read the deployment that an environment stands on."""
@@ -209,7 +176,7 @@ class SqlReader:
             ~rolled_back_since,
         )
         rows = await self._all(statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit))
-        return tuple(Live(**{key: value for key, value in _with_person(row).items() if key != "ended_at"}) for row in rows)
+        return tuple(Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"}) for row in rows)
 
     async def ground(self, deployment: Deployment) -> Ground:
         """Read what decides, at this moment, whether a deployment may go forward in its place."""
@@ -255,13 +222,13 @@ class SqlReader:
         """List approvals and rejections, oldest first."""
         row = table(DecisionRow)
         rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.at))
-        return tuple(Decision(**{**_with_person(found), "roles": tuple(found["roles"])}) for found in rows)
+        return tuple(Decision(**{**with_person(found), "roles": tuple(found["roles"])}) for found in rows)
 
     async def marks(self, id: DeploymentId) -> tuple[Mark, ...]:
         """List marks, oldest first."""
         row = table(MarkRow)
         rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.at))
-        return tuple(Mark(**_with_person(found)) for found in rows)
+        return tuple(Mark(**with_person(found)) for found in rows)
 
     async def steps(self, id: DeploymentId) -> tuple[Step, ...]:
         """List the rollout's steps in order."""
@@ -345,7 +312,7 @@ class SqlReader:
             statement = statement.where(row.c.service.in_([service, ""]))
         if environment:
             statement = statement.where(row.c.environment == environment)
-        return tuple(Lock(**_with_person(found)) for found in await self._all(statement.order_by(row.c.at)))
+        return tuple(Lock(**with_person(found)) for found in await self._all(statement.order_by(row.c.at)))
 
     async def rollback_seconds(self, service: str, environment: str, limit: int = 20) -> tuple[float, ...]:
         """List how long the newest finished rollbacks took."""
@@ -386,7 +353,7 @@ class SqlReader:
         """List a deployment's audit entries, oldest first."""
         row = table(AuditRow)
         rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.n).limit(limit))
-        return _entries(rows)
+        return entries_of(rows)
 
     async def timeline(self, id: DeploymentId) -> Timeline:
         """Tell what happened to a deployment, from its request to its end, without what was refused."""
@@ -394,12 +361,12 @@ class SqlReader:
         happened = select(row).where(row.c.deployment == id, row.c.outcome.not_in(["refused", "incident"]))
         begin = await self._all(happened.order_by(row.c.n).limit(_FIRST_OF_MANY + _LAST_OF_MANY))
         if len(begin) < _FIRST_OF_MANY + _LAST_OF_MANY:
-            return Timeline(_entries(begin))
+            return Timeline(entries_of(begin))
         begin = begin[:_FIRST_OF_MANY]
         rest = happened.where(row.c.n > begin[-1]["n"])
         end = await self._all(rest.order_by(row.c.n.desc()).limit(_LAST_OF_MANY))
         count = (await self._connection.execute(select(func.count()).select_from(rest.subquery()))).scalar_one()
-        return Timeline(_entries(begin), count - len(end), _entries(end[::-1]))
+        return Timeline(entries_of(begin), count - len(end), entries_of(end[::-1]))
 
     async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
         """List forward deployments that went live in a span of time, oldest first."""

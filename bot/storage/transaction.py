@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import delete, func, insert, select, update
-from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audit import Entry, Head, Keys, seal
@@ -25,7 +24,8 @@ from bot.domain.trouble import Trouble
 from bot.ports import Answer, Decision, Json, Live, Mark, Message, NewDeployment
 from bot.storage import codec
 from bot.storage.marker import Marker
-from bot.storage.reader import CHANGES, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader, table
+from bot.storage.reader import CHANGES, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader
+from bot.storage.rows import add, plain, put, table
 from bot.storage.tables import (
     AT_ONCE,
     AuditHeadRow,
@@ -52,21 +52,6 @@ from bot.storage.tables import (
 _MOVES_THE_PLACE = frozenset({State.ROLLING_OUT, State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
 _BEFORE_TURN = OPEN - {State.WATCHING}
 """An older deployment in one of these states comes first in the queue."""
-
-
-async def add(connection: AsyncConnection, row: type[Any], values: dict[str, Any]) -> bool:
-    """Insert a row unless its key is taken; tell whether it was inserted."""
-    result = await connection.execute(sqlite_insert(table(row)).values(**values).on_conflict_do_nothing())
-    return result.rowcount > 0
-
-
-async def put(connection: AsyncConnection, row: type[Any], values: dict[str, Any]) -> None:
-    """Insert a row, or replace the one with its primary key."""
-    target = table(row)
-    keys = [column.name for column in target.primary_key]
-    statement = sqlite_insert(target).values(**values)
-    rest = {name: statement.excluded[name] for name in values if name not in keys}
-    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
 
 
 class SqlTransaction(SqlReader):
@@ -219,7 +204,7 @@ class SqlTransaction(SqlReader):
 
     async def give_up(self, stray: Stray) -> None:
         """Record a run that was given up, and start to look for its end: each time anew, since it may be given up twice."""
-        if await add(self._connection, StrayRow, _plain(stray)):
+        if await add(self._connection, StrayRow, plain(stray)):
             self._changed(stray.deployment)
             await self.start("chase", f"{stray.service} {stray.run} {stray.since.isoformat()}", stray.service, stray.run)
 
@@ -247,7 +232,7 @@ class SqlTransaction(SqlReader):
     async def decide(self, decision: Decision) -> bool:
         """Store an approval or rejection; False when this person has decided about this commit before."""
         self._changed(decision.deployment)
-        return await add(self._connection, DecisionRow, {**_plain(decision), "by": str(decision.by), "roles": list(decision.roles)})
+        return await add(self._connection, DecisionRow, {**plain(decision), "by": str(decision.by), "roles": list(decision.roles)})
 
     async def recount(self, decision: Decision) -> None:
         """Store with which roles a decision counts now, or why it does not."""
@@ -262,7 +247,7 @@ class SqlTransaction(SqlReader):
     async def mark(self, mark: Mark) -> bool:
         """Store a mark; False when the key is marked already."""
         self._changed(mark.deployment)
-        return await add(self._connection, MarkRow, {**_plain(mark), "by": str(mark.by)})
+        return await add(self._connection, MarkRow, {**plain(mark), "by": str(mark.by)})
 
     async def unmark(self, id: DeploymentId, key: str) -> None:
         """Take a mark back."""
@@ -316,7 +301,7 @@ class SqlTransaction(SqlReader):
 
     async def set_live(self, live: Live) -> None:
         """Record what is live now; with ``verified_at`` or ``accepted`` the commit joins what can be gone back to."""
-        values = {**_plain(live), "by": str(live.by)}
+        values = {**plain(live), "by": str(live.by)}
         values.pop("declared")
         await put(self._connection, LiveRow, {**values, "declared": await self._declare(live.declared)})
         for deployment in await self.history(live.service, live.environment):
@@ -328,7 +313,7 @@ class SqlTransaction(SqlReader):
     async def _declare(self, declared: Declared | None) -> int | None:
         if declared is None:
             return None
-        values = {**_plain(declared), "by": str(declared.by), "origin": str(declared.origin)}
+        values = {**plain(declared), "by": str(declared.by), "origin": str(declared.origin)}
         result = await self._connection.execute(insert(table(DeclaredRow)).values(**values))
         return int(result.lastrowid)
 
@@ -354,7 +339,7 @@ class SqlTransaction(SqlReader):
         over = delete(row).where(row.c.service == lock.service, row.c.environment == lock.environment, row.c.until <= lock.at)
         await self._connection.execute(over)
         self._changed(lock.deployment)
-        return await add(self._connection, LockRow, {**_plain(lock), "by": str(lock.by)})
+        return await add(self._connection, LockRow, {**plain(lock), "by": str(lock.by)})
 
     async def remove_lock(self, lock: Lock) -> bool:
         """Remove this very lock; False when it is gone already."""
@@ -369,12 +354,12 @@ class SqlTransaction(SqlReader):
         row = table(AuditRow)
         last = await self._one(select(row.c.n, row.c.hash).order_by(row.c.n.desc()).limit(1))
         link = seal(entry, Head(last["n"], last["hash"]) if last else None, self._audit_keys.newest)
-        await self._connection.execute(insert(row).values(**_plain(link)))
+        await self._connection.execute(insert(row).values(**plain(link)))
         self.audited = Head(link.n, link.hash)
 
     async def keep_head(self, head: Head) -> None:
         """Store a signed head of the audit log."""
-        values = {name: value for name, value in _plain(head).items() if name != "is_given"}
+        values = {name: value for name, value in plain(head).items() if name != "is_given"}
         await add(self._connection, AuditHeadRow, values)
 
     async def say(self, message: Message) -> None:
@@ -402,7 +387,3 @@ class SqlTransaction(SqlReader):
 
 def _number(id: DeploymentId) -> int:
     return int(id.rpartition("-")[2])
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    return {name: getattr(value, name) for name in value.__dataclass_fields__}

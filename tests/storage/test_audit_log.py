@@ -28,7 +28,7 @@ from bot.settings import Settings
 from bot.storage.audit import SqlAuditLog
 from bot.storage.database import Database, open_database
 from bot.storage.heads import HeadFile
-from bot.storage.reader import table
+from bot.storage.rows import table
 from bot.storage.tables import AuditRow
 from tests.storage.conftest import ANA, NOW
 

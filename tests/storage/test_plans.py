@@ -13,7 +13,7 @@ from sqlalchemy import event, insert, text
 from bot.domain.deployment import State
 from bot.ports import Reader
 from bot.storage.database import Database
-from bot.storage.reader import table
+from bot.storage.rows import table
 from bot.storage.tables import DeploymentRow, StepRow
 from tests.storage.conftest import NOW
 
