@@ -413,6 +413,15 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True)
+class Asked:
+    """What a dialog asks about: the facts that it shows, and what it stands for (``domain.shown``); empty where it shows a name alone."""
+
+    deployment: Deployment
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    shown: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Message:
     """Something to be said once: in the deployment's thread, as a new message in its channel, or to one person.
 

@@ -173,6 +173,8 @@ class LetGo:
     """The step's key, or ``watch``."""
     percent: int | None = None
     """Of that step."""
+    is_outdated: bool = False
+    """Whether it keeps standing there all the same, because it is worse now than what the word was for."""
 
 
 @dataclass(frozen=True, slots=True)

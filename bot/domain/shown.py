@@ -76,8 +76,8 @@ def gates_of(review: Review | None) -> str:
 
 
 def finding_of(trouble: Trouble | None) -> str:
-    """Name a finding."""
-    return f"{trouble.number} {trouble.where}" if trouble else ""
+    """Name a finding as it is shown: what gets worse besides makes it another picture."""
+    return f"{trouble.number} {trouble.where} {len(trouble.bad)}" if trouble else ""
 
 
 def seen_on(card: Card) -> Seen:

@@ -1,20 +1,25 @@
 """Trouble: what the numbers say that keeps a rollout from going on, as one finding with a number of its own.
 
-A person's word is for one finding. Trouble that comes back after it was over, at another step, in another metric or much worse, is
-another finding: it is said again, and an older word does not cover it.
+A person's word is for one finding, and for the picture of it that they were shown. While nobody has answered, what gets worse besides
+joins the finding at once: the alarm and the card show it, and what was shown before is an older picture. Once somebody has answered,
+trouble that comes back after it was over, at another step, in another metric or much worse is another finding: it is said again.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
 from bot.domain.health import Snapshot, Verdict
 
-WORSE_THAN_ANSWERED = 1.5
-"""From how many times as bad on a finding is another one, once a person has given their word about it."""
+WORSE_THAN_SHOWN = 1.5
+"""From how many times as bad on it is another picture, and after somebody's word another finding."""
 WORSE = 3.0
-"""The same while nobody has: the alarm stands, and the card shows the numbers."""
+"""From how many times as bad as its alarm said it is another finding, also while nobody has answered: people are called again."""
+
+Distances = tuple[tuple[str, float], ...]
+"""Metrics, and how far from normal each is: how many times, whichever way is worse."""
 
 
 class Sort(StrEnum):
@@ -27,32 +32,39 @@ class Sort(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Trouble:
-    """One finding. ``bad`` holds the degraded metrics and how far from normal each was when this was said."""
+    """One finding. ``bad`` holds the degraded metrics that decide, in the order in which they got so bad: of one metric the last counts."""
 
     number: int
     sort: Sort
     where: str
     """The step's key, or ``watch``."""
-    bad: tuple[tuple[str, float], ...] = ()
+    bad: Distances = ()
     is_over: bool = False
+    answered: Distances | None = None
+    """How far from normal they were when a person decided about it; None while nobody has."""
 
     @property
     def is_open(self) -> bool:
         """Tell whether it still keeps the rollout."""
         return not self.is_over
 
+    @property
+    def pictures(self) -> Iterator[Trouble]:
+        """Give it as it was shown each time before it got worse, newest first."""
+        return (replace(self, bad=self.bad[:count]) for count in range(len(self.bad) - 1, 0, -1))
 
-def found(known: Trouble | None, sort: Sort, shot: Snapshot, *, is_answered: bool = False) -> Trouble:
-    """Give the finding that a snapshot belongs to: the known one where it is the same, else the next.
 
-    ``is_answered`` says that a person has given their word about the known one: that word is for what they saw.
-    """
+def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
+    """Give the finding that a snapshot belongs to: the known one, perhaps with more that is worse; or the next."""
     bad = distances(shot) if sort is Sort.DEGRADED else ()
-    if known is not None and known.is_open and known.sort is sort and known.where == shot.where:
-        worse = _is_worse(known, bad, is_answered=is_answered)
-        if not worse:
-            return known
-    return Trouble(known.number + 1 if known else 1, sort, shot.where, bad)
+    if known is None or not known.is_open or (known.sort, known.where) != (sort, shot.where):
+        return Trouble(known.number + 1 if known else 1, sort, shot.where, bad)
+    if known.answered is not None:
+        return replace(known, number=known.number + 1, bad=bad, answered=None) if _worse(dict(known.answered), bad) else known
+    if _far_worse(known, bad):
+        return replace(known, number=known.number + 1, bad=bad)
+    more = _worse(dict(known.bad), bad)
+    return replace(known, bad=(*known.bad, *more)) if more else known
 
 
 def over(known: Trouble) -> Trouble:
@@ -60,19 +72,31 @@ def over(known: Trouble) -> Trouble:
     return replace(known, is_over=True)
 
 
-def _is_worse(known: Trouble, bad: tuple[tuple[str, float], ...], *, is_answered: bool) -> bool:
-    before = dict(known.bad)
-    if is_answered and any(key not in before for key, _ in bad):
-        return True
-    limit = WORSE_THAN_ANSWERED if is_answered else WORSE
-    return any(distance >= limit * before[key] for key, distance in bad if key in before)
+def answered(known: Trouble, shot: Snapshot | None) -> Trouble:
+    """Store with a finding what somebody decided about: everything that it was shown for, as bad as it is now."""
+    return replace(known, answered=tuple({**dict(known.bad), **dict(distances(shot) if shot else ())}.items()))
 
 
-def distances(shot: Snapshot) -> tuple[tuple[str, float], ...]:
-    """Say how far each degraded metric is from normal: how many times, whichever way is worse."""
+def worse_since(known: Trouble, shown: Trouble) -> tuple[str, ...]:
+    """Name the metrics that got worse after an older picture (``pictures``) of the same finding."""
+    return tuple(dict.fromkeys(key for key, _ in known.bad[len(shown.bad) :]))
+
+
+def distances(shot: Snapshot) -> Distances:
+    """Say how far each degraded metric that decides is from normal."""
     found: list[tuple[str, float]] = []
     for finding in shot.findings:
-        if finding.verdict is Verdict.DEGRADED and finding.current is not None:
+        if finding.verdict is Verdict.DEGRADED and finding.critical and finding.current is not None:
             high, low = max(finding.current, finding.baseline or 0.0), min(finding.current, finding.baseline or 0.0)
             found.append((finding.key, high / max(low, 1e-4)))
     return tuple(found)
+
+
+def _worse(before: Mapping[str, float], bad: Distances) -> Distances:
+    """Give what is worse now and was not, or was not nearly so."""
+    return tuple((key, distance) for key, distance in bad if key not in before or distance >= WORSE_THAN_SHOWN * before[key])
+
+
+def _far_worse(known: Trouble, bad: Distances) -> bool:
+    said = dict(reversed(known.bad))  # the first of each metric
+    return any(distance >= WORSE * said[key] for key, distance in bad if key in said)

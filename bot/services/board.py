@@ -115,7 +115,9 @@ async def _let_go(reader: Reader, card: Card) -> LetGo | None:
     mark = max(words, key=lambda mark: mark.at)
     where = word.place_of(mark)
     percent = next((step.percent for step in card.steps if step.key == where), None)
-    return LetGo(mark.by, mark.reason, where, percent)
+    trouble = await reader.trouble(card.deployment.id)
+    stands = trouble is not None and trouble.is_open and trouble.where == where and mark.key != word.word_for(trouble)
+    return LetGo(mark.by, mark.reason, where, percent, is_outdated=stands)
 
 
 async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:

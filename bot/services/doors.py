@@ -11,8 +11,9 @@ from bot.domain.commands import Help
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
-from bot.ports import BoardRow, Intent, Json, Place
+from bot.ports import Asked, BoardRow, Intent, Json, Place
 from bot.services import board, readiness, refusals, use_cases
+from bot.services.asked import asked
 from bot.services.house import House, existing, facts_of
 
 
@@ -26,10 +27,10 @@ class Doors:
         """Ask before the form that asks for a deployment is shown, and before it is filled with what a service has."""
         await self.house.people.enter(by, Permission.DEPLOY, "ask for a deployment")
 
-    async def may_ask(self, action: Action, id: DeploymentId, by: Person) -> Deployment:
-        """Ask before a dialog asks why."""
+    async def may_ask(self, action: Action, id: DeploymentId, by: Person) -> Asked:
+        """Ask before a dialog asks why, and give what it shows."""
         await use_cases.may_ask(self.house, action, id, by)
-        return await self._deployment(id)
+        return await asked(self.house, action, id)
 
     async def tickable(self, id: DeploymentId, by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
         """Give the items that somebody may tick."""

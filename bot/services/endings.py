@@ -8,10 +8,11 @@ from datetime import datetime
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.health import Verdict
 from bot.domain.rollout import StepState
-from bot.ports import Ending, Message, Reader
+from bot.ports import Ending, Json, Message, Reader
 from bot.services.board import newest_numbers
 from bot.services.house import House
 from bot.services.starts import standstill
+from bot.services.word import WORD
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
 
@@ -40,7 +41,7 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, message:
         return await _after_all(reader, deployment)
     trouble = await reader.trouble(deployment.id)
     if trouble is not None and trouble.number != message.facts.get("finding", trouble.number):
-        return "Something else was found since; it is said anew."
+        return await _overtaken(reader, deployment, message.facts["finding"])
     told = await reader.timeline(deployment.id)
     turns = [entry for entry in (*told.begin, *told.end) if entry.action in {"degraded", "countdown", "recovered", "proceed"}]
     if turns and turns[-1].action == "proceed":
@@ -48,6 +49,15 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, message:
     shot = await newest_numbers(reader, deployment.id)
     fine = shot is not None and shot.verdict not in {Verdict.DEGRADED, Verdict.NO_DATA}
     return "The numbers are no longer worse." if fine else ""
+
+
+async def _overtaken(reader: Reader, deployment: Deployment, finding: Json) -> str:
+    """Say that another finding has followed, and that a word was given about this one."""
+    given = f"{WORD}{finding}:"
+    word = next((mark for mark in await reader.marks(deployment.id) if mark.key.startswith(given)), None)
+    if word is None:
+        return "Something else was found since; it is said anew."
+    return f"{word.by.mention} let it go on: {word.reason}. Something else was found since; it is said anew."
 
 
 async def _after_all(reader: Reader, deployment: Deployment) -> str:

@@ -17,7 +17,7 @@ from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer
 from bot.services.rollbacks import by_rule, why_not_by_rule
 from bot.services.ways import know_way_back
-from bot.services.word import asked_anew, has_answer, has_word, is_outlasted, stopped_for
+from bot.services.word import asked_anew, has_word, is_outlasted, stopped_for, word_given
 
 GO, OVER = "go", "over"
 TREND = 12
@@ -131,21 +131,9 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
         await _calm(house, tx, deployment, known)
         return False
     known = await asked_anew(house, tx, deployment, known)
-    is_answered = known is not None and await has_answer(tx, deployment, known)
-    trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot, is_answered=is_answered)
+    trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot)
     if trouble != known:
-        await tx.save_trouble(deployment.id, trouble)
-        why = _why(shot)
-        await note(
-            tx,
-            house.now(),
-            "degraded" if sort is Sort.DEGRADED else "blind" if sort is Sort.BLIND else "thin",
-            deployment,
-            where=shot.where,
-            label=shot.label,
-            why=why,
-            finding=trouble.number,
-        )
+        await _is_worse(house, tx, deployment, shot, known, trouble)
     if await has_word(tx, deployment, trouble):
         await tx.change(deployment.id, countdown_until=None)
         return await is_outlasted(house, tx, deployment, trouble)
@@ -153,6 +141,19 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
         return await _degraded(house, tx, deployment, shot, trouble)
     await _ask(tx, deployment, shot, trouble)
     return True
+
+
+async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None, trouble: Trouble) -> None:
+    """Store a finding, or that it has got worse; one that a word was given before for something else is said to be no part of it."""
+    await tx.save_trouble(deployment.id, trouble)
+    about: dict[str, Json] = {"where": shot.where, "label": shot.label, "why": _why(shot), "finding": trouble.number}
+    action = {Sort.DEGRADED: "degraded", Sort.BLIND: "blind", Sort.THIN: "thin"}[trouble.sort]
+    await note(tx, house.now(), action, deployment, **about)
+    is_new = known is not None and known.is_open and known.where == trouble.where and known.number != trouble.number
+    word = await word_given(tx, deployment, known) if known is not None and is_new else None
+    if word is not None:
+        facts = {**facts_of(deployment), "by": str(word.by), "reason": word.reason, "snapshot": facts_of_snapshot(shot)}
+        await tx.say(Message(f"{deployment.id}:outdated:{trouble.number}", "word_outdated", facts, deployment.id))
 
 
 def _sort(house: House, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> Sort | None:

@@ -14,7 +14,7 @@ from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
 from bot.services.deployments import require_lead, require_still
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
-from bot.services.word import besides, stopped_for, word_for
+from bot.services.word import as_found, besides, decide, stopped_for, word_for
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
@@ -141,8 +141,8 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
     deployment = await _led(tx, intent.by, command.deployment, "let it go on")
     trouble = await _open_trouble(tx, deployment)
     await _kept_by_numbers_alone(house, tx, deployment)
-    as_shown(Action.PROCEED, command.shown, await seen(tx, deployment))
-    await tx.mark(Mark(deployment.id, word_for(trouble), intent.by, house.now(), command.reason))
+    await as_found(tx, deployment, trouble, Action.PROCEED, command.shown)
+    await decide(tx, deployment, trouble, Mark(deployment.id, word_for(trouble), intent.by, house.now(), command.reason))
     await tx.change(deployment.id, countdown_until=None)
     await note(
         tx, house.now(), "proceed", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
@@ -182,8 +182,8 @@ async def _stop_countdown(house: House, intent: Intent, tx: Transaction, command
     if deployment.countdown_until is None:
         raise NotPossible(f"No countdown runs for {deployment.title}.")
     trouble = await _open_trouble(tx, deployment)
-    as_shown(Action.STOP_COUNTDOWN, command.shown, await seen(tx, deployment))
-    await tx.mark(Mark(deployment.id, stopped_for(trouble), intent.by, house.now(), command.reason))
+    await as_found(tx, deployment, trouble, Action.STOP_COUNTDOWN, command.shown)
+    await decide(tx, deployment, trouble, Mark(deployment.id, stopped_for(trouble), intent.by, house.now(), command.reason))
     await tx.change(deployment.id, countdown_until=None)
     await note(
         tx, house.now(), "stop_countdown", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number

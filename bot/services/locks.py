@@ -17,6 +17,7 @@ from bot.ports import Answer, Intent, Json, Reader, Transaction
 from bot.services import starts
 from bot.services.house import House, act, existing
 from bot.services.obstacles import say_locked, say_unlocked
+from bot.services.word import end_words
 
 
 async def lock(house: House, intent: Intent, command: LockCommand) -> Answer | None:
@@ -70,6 +71,7 @@ async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock
     await tx.remove_lock(gone)
     await _written(tx, intent, "unlock", gone)
     going = await starts.freed(house, tx, stood)
+    await end_words(house, tx, going)
     await say_unlocked(tx, gone, intent.key, intent.by, going, still=[lock for lock in holding if lock != gone])
     await _look_again(tx, gone)
     still = [facts_of_lock(lock) for lock in holding if lock != gone]

@@ -14,6 +14,7 @@ from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transacti
 from bot.services import starts
 from bot.services.house import House, act, facts_of
 from bot.services.obstacles import NOTHING
+from bot.services.word import end_words
 
 
 async def quarantine(house: House, intent: Intent, command: Quarantine) -> Answer | None:
@@ -92,6 +93,7 @@ async def _unquarantine(house: House, intent: Intent, tx: Transaction, command: 
         raise NotPossible(f"{resolved.version} of {command.service} is not quarantined; nothing was changed.")
     await _written(tx, intent, "unquarantine", command.service, resolved, command.reason)
     going = await starts.freed(house, tx, stood)
+    await end_words(house, tx, going)
     await _tell(house, tx, intent, resolved, command, lifted=True, going=going)
     facts = {"service": command.service, "version": resolved.version, "reason": command.reason}
     return Answer("unquarantined", {**facts, "goes_on": starts.facts_of_freed(stood, going)})

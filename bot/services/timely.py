@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from bot.domain.deployment import WAITING, Deployment, State
-from bot.ports import Message
+from bot.ports import Json, Message, Reader
+from bot.services.health import facts_of_snapshot
 from bot.services.house import House
+from bot.services.word import numbers_of
 
-_Rule = Callable[[House, Deployment, Message], Message | None]
+_Rule = Callable[[House, Reader, Deployment, Message], Awaitable[Message | None]]
 
 _UNDER_TRIAL = frozenset({State.ROLLING_OUT, State.WATCHING})
 """Where numbers are weighed: only here can a degraded one be let go on, or count down."""
@@ -23,29 +26,49 @@ async def still_true(house: House, message: Message) -> Message | None:
         return message
     async with house.store.reading() as reader:
         deployment = await reader.deployment(message.deployment)
-    return rule(house, deployment, message) if deployment is not None else message
+        return await rule(house, reader, deployment, message) if deployment is not None else message
 
 
-def _degraded(_house: House, deployment: Deployment, message: Message) -> Message | None:
-    """Say that numbers are worse only while somebody can act on it, and with the countdown that runs now."""
+async def _degraded(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say that numbers are worse only while somebody can act on it: with the numbers, the lead and the countdown of now, as the card."""
     if deployment.state not in _UNDER_TRIAL:
         return None
-    return replace(message, facts={**message.facts, "until": _until(deployment)})
+    now: dict[str, Json] = {"until": _until(deployment), "lead": str(deployment.lead or "")}
+    trouble = await reader.trouble(deployment.id)
+    if trouble is not None and trouble.is_open and trouble.number == message.facts["finding"]:
+        shot = await numbers_of(reader, deployment, trouble)
+        newest = facts_of_snapshot(shot) if shot is not None else message.facts["snapshot"]
+        now |= {"snapshot": newest} if _findings(newest) != _findings(message.facts["snapshot"]) else {}
+    return replace(message, facts={**message.facts, **now})
 
 
-def _while_it_rolls_out(_house: House, deployment: Deployment, message: Message) -> Message | None:
+def _findings(snapshot: Any) -> list[tuple[Json, Json]]:
+    """Give what a snapshot says of each metric: that time has passed is no news."""
+    return [(each["verdict"], each["sentence"]) for each in snapshot["findings"]]
+
+
+async def _while_it_rolls_out(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Say that a rollout stands still only while it is one."""
-    return message if deployment.state is State.ROLLING_OUT else None
+    return _with_lead(deployment, message) if deployment.state is State.ROLLING_OUT else None
 
 
-def _request(house: House, deployment: Deployment, message: Message) -> Message | None:
+async def _with_its_lead(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Name whoever leads it now."""
+    return _with_lead(deployment, message)
+
+
+def _with_lead(deployment: Deployment, message: Message) -> Message:
+    return replace(message, facts={**message.facts, "lead": str(deployment.lead or "")})
+
+
+async def _request(house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Ask nobody to acknowledge what has begun or is over, or after their shift."""
     until = str(message.facts.get("until") or "")
     is_over = bool(until) and datetime.fromisoformat(until) <= house.now()
     return message if deployment.state in WAITING and not is_over else None
 
 
-def _ask_lead(_house: House, deployment: Deployment, message: Message) -> Message | None:
+async def _ask_lead(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Tell only who leads now that they lead."""
     return message if str(deployment.lead or "") == message.to else None
 
@@ -57,6 +80,7 @@ def _until(deployment: Deployment) -> str:
 _RULES: Mapping[str, _Rule] = {
     "degraded": _degraded,
     "stands_still": _while_it_rolls_out,
+    **dict.fromkeys(("failed", "smoke_failed", "refused", "quarantined", "not_by_itself"), _with_its_lead),
     "acknowledge_request": _request,
     "ask_lead": _ask_lead,
 }

@@ -6,12 +6,19 @@ same; and a word that such a thing has outlasted is not believed afterwards: the
 
 from __future__ import annotations
 
-from bot.domain.deployment import Deployment, State
+from collections.abc import Iterable
+from dataclasses import replace
+
+from bot.domain.card import Action
+from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.errors import NotPossible
+from bot.domain.health import Snapshot
 from bot.domain.people import GONOGO
 from bot.domain.places import Obstacle
-from bot.domain.trouble import Trouble, over
+from bot.domain.shown import finding_of, token
+from bot.domain.trouble import Trouble, answered, over, worse_since
 from bot.ports import Mark, Reader, Transaction
-from bot.services.house import House
+from bot.services.house import House, seen
 from bot.services.starts import standstill
 
 WORD = "proceed:"
@@ -47,14 +54,39 @@ async def counting(reader: Reader, deployment: Deployment) -> list[Mark]:
     return [mark for mark in words if _ended(mark.key.removeprefix(WORD).partition(":")[0]) not in ended]
 
 
+async def word_given(reader: Reader, deployment: Deployment, trouble: Trouble) -> Mark | None:
+    """Find the lead's word that it may go on over this finding."""
+    return next((mark for mark in await reader.marks(deployment.id) if mark.key == word_for(trouble)), None)
+
+
 async def has_word(reader: Reader, deployment: Deployment, trouble: Trouble) -> bool:
     """Tell whether the lead has let it go on over this finding."""
-    return any(mark.key == word_for(trouble) for mark in await reader.marks(deployment.id))
+    return await word_given(reader, deployment, trouble) is not None
 
 
-async def has_answer(reader: Reader, deployment: Deployment, trouble: Trouble) -> bool:
-    """Tell whether somebody has decided anything about this finding."""
-    return any(mark.key in {word_for(trouble), stopped_for(trouble)} for mark in await reader.marks(deployment.id))
+async def numbers_of(reader: Reader, deployment: Deployment, trouble: Trouble) -> Snapshot | None:
+    """Read the newest numbers of what a finding is about: those that the card shows."""
+    return next((shot for shot in reversed(await reader.snapshots(deployment.id)) if shot.where == trouble.where), None)
+
+
+async def decide(tx: Transaction, deployment: Deployment, trouble: Trouble, mark: Mark) -> None:
+    """Store what somebody decided about a finding, and how bad it is at this moment: it is another one only when it gets worse still."""
+    await tx.mark(mark)
+    await tx.save_trouble(deployment.id, answered(trouble, await numbers_of(tx, deployment, trouble)))
+
+
+async def as_found(reader: Reader, deployment: Deployment, trouble: Trouble, action: Action, shown: str) -> None:
+    """Refuse a decision on an older picture of a finding, or on another one; say what is worse since. Raises NotPossible."""
+    now = await seen(reader, deployment)
+    if not shown or shown == token(action, now):
+        return
+    shot = await numbers_of(reader, deployment, trouble)
+    older = (each for each in trouble.pictures if token(action, replace(now, finding=finding_of(each))) == shown)
+    picture = next(older, None)
+    keys = worse_since(trouble, picture) if picture else tuple(dict(trouble.bad))
+    what = "; ".join(each.sentence for each in shot.findings if each.key in keys and each.sentence) if shot else ""
+    since = "It has got worse since that was shown to you" if picture else "What keeps it now is not what was shown to you"
+    raise NotPossible(f"{since}{f': {what}' if what else ''}. Nothing was done. Look at the card as it is now, and decide about that.")
 
 
 async def besides(house: House, reader: Reader, deployment: Deployment) -> str:
@@ -76,6 +108,14 @@ async def is_outlasted(house: House, tx: Transaction, deployment: Deployment, tr
         return False
     await tx.mark(Mark(deployment.id, _ended(trouble.number), GONOGO, house.now()))
     return True
+
+
+async def end_words(house: House, tx: Transaction, freed: Iterable[DeploymentId]) -> None:
+    """End the words about what is free now of something that kept it besides its numbers, however short that was."""
+    for deployment in freed:
+        trouble = await tx.trouble(deployment)
+        if trouble is not None and trouble.is_open:
+            await tx.mark(Mark(deployment, _ended(trouble.number), GONOGO, house.now()))
 
 
 async def asked_anew(house: House, tx: Transaction, deployment: Deployment, known: Trouble | None) -> Trouble | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Any
 
 from slack_sdk.models.blocks import (
@@ -84,10 +85,13 @@ class Dialogs:
         blocks += [_checkboxes(f"{ids.ITEMS}.{at}" if at else ids.ITEMS, items[at : at + AT_ONCE]) for at in groups]
         return _modal(ids.TICK_FORM, "Checklist", "Save", blocks, carried)
 
-    def reason_form(self, action: Action, title: str, carried: ids.Carried) -> dict[str, Any]:
-        """Ask why, for one of ``ids.REASON_FORMS``; ``title`` names the deployment."""
+    def reason_form(
+        self, action: Action, title: str, carried: ids.Carried, about: Mapping[str, Any] = MappingProxyType({})
+    ) -> dict[str, Any]:
+        """Ask why, for one of ``ids.REASON_FORMS``; ``title`` names the deployment, ``about`` is what else there is to see."""
         name, submit, template, question = _REASONS[action]
-        blocks: list[Block] = [section(self._words.text(template, {"title": title})), _line(ids.REASON, question, is_long=True)]
+        text = self._words.text(template, {"title": title, "about": about})
+        blocks: list[Block] = [*paged(text, VIEW_TOTAL), _line(ids.REASON, question, is_long=True)]
         return _modal(ids.REASON_FORMS[action], name, submit, blocks, carried)
 
     def reading(self, template: str, title: str, facts: Mapping[str, Any]) -> dict[str, Any]:

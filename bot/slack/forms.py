@@ -10,7 +10,7 @@ from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, Refusal
 from bot.domain.people import Person
-from bot.ports import BoardRow
+from bot.ports import Asked, BoardRow
 from bot.slack import ids
 from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs, ServiceChoice
@@ -26,8 +26,8 @@ class Doors(Protocol):
         """Ask before the form that asks for a deployment is shown."""
         ...
 
-    async def may_ask(self, action: Action, id: str, by: Person) -> Deployment:
-        """Ask before a dialog asks why."""
+    async def may_ask(self, action: Action, id: str, by: Person) -> Asked:
+        """Ask before a dialog asks why, and give what it shows."""
         ...
 
     async def tickable(self, id: str, by: Person) -> tuple[Deployment, Items]:
@@ -97,13 +97,14 @@ class Forms:
         await self._client.open_view(trigger, self._dialogs.tick_form(found.title, items, ids.Carried(deployment, channel, shown=shown)))
 
     async def reason(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str, shown: str = "") -> None:
-        """Ask why, unless it is known already that it would be for nothing."""
+        """Ask why, unless it is known already that it would be for nothing. What the dialog shows itself is what is decided about."""
         try:
             found = await self._doors.may_ask(action, deployment, person)
         except Refusal as refusal:
             await self._doors.refuse(person, channel, refusal)
             return
-        await self._client.open_view(trigger, self._dialogs.reason_form(action, found.title, ids.Carried(deployment, channel, shown=shown)))
+        carried = ids.Carried(deployment, channel, shown=found.shown or shown)
+        await self._client.open_view(trigger, self._dialogs.reason_form(action, found.deployment.title, carried, found.facts))
 
     async def show(self, trigger: str, action: Action, deployment: str, person: Person, *, channel: str) -> None:
         """Show something to be read, to whoever may see the status."""

@@ -88,7 +88,8 @@ def test_each_gate_that_says_something_else_and_each_new_finding_is_another_thin
         Review(NOW, each) for each in ((gate,), (replace(gate, state=GateState.OPEN),), (replace(gate, key="staged"),), (gate, gate), ())
     ]
     assert len({gates_of(each) for each in gates}) == len(gates)
-    assert len({finding_of(each) for each in (None, found, replace(found, number=2), replace(found, where="watch"))}) == 4
+    findings = (None, found, replace(found, number=2), replace(found, where="watch"), replace(found, bad=(("errors", 2.0),)))
+    assert len({finding_of(each) for each in findings}) == len(findings)
 
 
 def test_without_a_lead_a_card_shows_none() -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.health import Finding, Snapshot, Verdict
-from bot.domain.trouble import Sort, Trouble, distances, found, over
+from bot.domain.trouble import Sort, Trouble, answered, distances, found, over, worse_since
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 ERRORS, P95 = ("errors", 10.0), ("p95", 2.0)
@@ -21,28 +21,50 @@ def shot(*bad: tuple[str, float], where: str = "canary-5") -> Snapshot:
     return Snapshot("shop-2", "canary 5 %", NOW, Verdict.DEGRADED, findings, where=where)
 
 
-@pytest.mark.parametrize(
-    ("times", "is_answered", "is_another"),
-    [
-        (10, False, False),
-        (29.9, False, False),
-        (30, False, True),
-        (10, True, False),
-        (14.9, True, False),
-        (15, True, True),
-        (1, True, False),
-    ],
-)
-def test_three_times_as_bad_is_another_finding_and_half_as_bad_again_once_a_word_was_given(
-    times: float, *, is_answered: bool, is_another: bool
-) -> None:
-    now = found(KNOWN, Sort.DEGRADED, shot(("errors", times)), is_answered=is_answered)
-    assert now == (Trouble(4, Sort.DEGRADED, "canary-5", (("errors", times),)) if is_another else KNOWN)
+@pytest.mark.parametrize(("times", "is_another"), [(10, False), (29.9, False), (30, True), (1, False)])
+def test_three_times_as_bad_as_was_said_is_another_finding(times: float, *, is_another: bool) -> None:
+    now = found(KNOWN, Sort.DEGRADED, shot(("errors", times)))
+    assert now.number == (4 if is_another else 3)
+    assert not is_another or now == Trouble(4, Sort.DEGRADED, "canary-5", (("errors", times),))
 
 
-@pytest.mark.parametrize(("is_answered", "number"), [(False, 3), (True, 4)])
-def test_another_metric_is_another_finding_once_a_word_was_given(*, is_answered: bool, number: int) -> None:
-    assert found(KNOWN, Sort.DEGRADED, shot(ERRORS, P95), is_answered=is_answered).number == number
+@pytest.mark.parametrize(("times", "is_another"), [(15, False), (21.9, False), (22.5, True), (1, False)])
+def test_after_a_word_half_as_bad_again_as_it_was_then_is_another_finding(times: float, *, is_another: bool) -> None:
+    word = answered(KNOWN, shot(("errors", 15.0)))
+    now = found(word, Sort.DEGRADED, shot(("errors", times)))
+    assert now == (Trouble(4, Sort.DEGRADED, "canary-5", (("errors", times),)) if is_another else word)
+
+
+def test_what_gets_worse_besides_joins_the_finding_while_nobody_has_answered() -> None:
+    grown = found(KNOWN, Sort.DEGRADED, shot(ERRORS, P95))
+    assert grown == replace(KNOWN, bad=(ERRORS, P95))
+    assert found(grown, Sort.DEGRADED, shot(P95)) == grown, "what gets better for a moment is no news"
+    worse = found(grown, Sort.DEGRADED, shot(("errors", 15.0), P95))
+    assert worse == replace(KNOWN, bad=(ERRORS, P95, ("errors", 15.0)))
+    assert found(worse, Sort.DEGRADED, shot(("errors", 22.4), P95)) == worse, "it is so much as the last picture"
+    assert found(worse, Sort.DEGRADED, shot(("errors", 30.0), P95)).number == 4, "three times as much as was said first"
+
+
+def test_after_a_word_another_metric_is_another_finding_and_one_that_the_word_was_for_is_not() -> None:
+    word = answered(replace(KNOWN, bad=(ERRORS, P95)), shot(ERRORS))
+    assert word.answered == (ERRORS, P95)
+    assert found(word, Sort.DEGRADED, shot(ERRORS, P95)) == word
+    assert found(word, Sort.DEGRADED, shot(ERRORS, ("orders", 2.0))) == Trouble(4, Sort.DEGRADED, "canary-5", (ERRORS, ("orders", 2.0)))
+    assert answered(KNOWN, None).answered == (ERRORS,)
+
+
+def test_what_does_not_decide_is_no_part_of_a_finding() -> None:
+    slow = replace(shot(P95).findings[0], critical=False)
+    both = replace(shot(ERRORS), findings=(*shot(ERRORS).findings, slow))
+    word = answered(KNOWN, shot(ERRORS))
+    assert found(word, Sort.DEGRADED, both) == word
+
+
+def test_an_older_picture_says_what_has_got_worse_since() -> None:
+    now = replace(KNOWN, bad=(ERRORS, P95, ("errors", 15.0)))
+    pictures = list(now.pictures)
+    assert [each.bad for each in pictures] == [(ERRORS, P95), (ERRORS,)]
+    assert [worse_since(now, each) for each in pictures] == [("errors",), ("p95", "errors")]
 
 
 @pytest.mark.parametrize(

@@ -285,9 +285,13 @@ class ToldCI:
 
 @dataclass
 class ToldNumbers:
-    """Numbers of the new version, as told; of the old one, good."""
+    """Numbers of the new version, as told; of the old one, good, as long as nothing else was told of a time."""
 
     new: Observed | None = GOOD
+    besides: dict[str, Observed] = field(default_factory=dict)
+    """Other metrics of the new version."""
+    since: list[tuple[datetime, Observed | None]] = field(default_factory=list)
+    """What everything else had in windows that ended after a time; the last one that fits counts."""
 
     async def open(self) -> None: ...
 
@@ -297,8 +301,9 @@ class ToldNumbers:
         assert environment.name in service.environments
         assert window.end >= window.start
         if cohort.commit and not cohort.others:
-            return {"errors": self.new} if self.new else {}
-        return {"errors": GOOD}
+            return {"errors": self.new, **self.besides} if self.new else dict(self.besides)
+        then = next((told for at, told in reversed(self.since) if window.end > at), GOOD)
+        return dict.fromkeys(("errors", *self.besides), then) if then else {}
 
 
 @dataclass

@@ -75,7 +75,7 @@ async def test_an_alarm_offers_what_its_lead_can_decide_bound_to_what_it_shows(t
     assert Action.PROCEED not in (await team.card(v2)).decisions
     team.numbers.new = BAD
     await team.passes(MINUTE)
-    assert "has changed since it was shown to you" in await team.says("bo", Proceed(v2, "I look", shown))
+    assert "What keeps it now is not what was shown to you: errors 6.0 %" in await team.says("bo", Proceed(v2, "I look", shown))
     assert await end(team, alarm) == "Something else was found since; it is said anew."
 
 

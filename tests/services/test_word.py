@@ -79,6 +79,17 @@ async def test_a_word_that_an_obstacle_has_outlasted_is_asked_for_again(team_wit
         assert has_gone_to_100(team)
 
 
+@KEPT
+async def test_a_word_is_ended_by_what_keeps_it_however_short_that_is(team_with: Any, keep: Command, free: Command) -> None:
+    async with team_with(**FREE) as team:
+        await is_degraded_at_5(team)
+        await team.says("bo", Proceed("shop-1", "known noise"))
+        await team.says("bo", keep)
+        assert "goes on to 100 % by itself as soon as its numbers allow" in await team.says("bo", free)
+        await team.passes(20 * MINUTE)
+        assert not has_gone_to_100(team)
+
+
 async def test_a_lock_that_comes_after_the_last_look_at_a_step_ends_the_word_too(team_with: Any) -> None:
     async with team_with(**FREE) as team:
         await is_degraded_at_5(team)

@@ -12,7 +12,7 @@ from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Servi
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, NotAllowed, Refusal
 from bot.domain.people import Person
-from bot.ports import BoardRow
+from bot.ports import Asked, BoardRow
 from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs
 from bot.slack.forms import Forms
@@ -29,16 +29,17 @@ class ToldDoors:
     is_open: bool = True
     is_known: bool = True
     refused: list[tuple[Person, str, str]] = field(default_factory=list)
+    about: dict[str, Any] = field(default_factory=dict)
+    shown: str = ""
 
     async def may_deploy(self, by: Person) -> None:
         if not self.is_open:
             raise NotAllowed(f"{by.user} cannot ask for a deployment.")
 
-    async def may_ask(self, action: Action, id: str, _by: Person) -> Deployment:
+    async def may_ask(self, action: Action, id: str, _by: Person) -> Asked:
         if action is Action.TAKE_OVER:
             raise NotAllowed("Only the person on call can take over.")
-        found: Deployment = self.world.deployment(id).deployment
-        return found
+        return Asked(self.world.deployment(id).deployment, self.about, self.shown)
 
     async def tickable(self, _id: str, _by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
         raise NotAllowed("None of the open items is yours.")

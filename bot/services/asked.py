@@ -1,0 +1,39 @@
+"""What a dialog shows beside the question why: the numbers that a decision goes against, at which step, and what it lets happen."""
+
+from __future__ import annotations
+
+from bot.domain.card import Action
+from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.shown import token
+from bot.domain.trouble import Trouble
+from bot.ports import Asked, Json, Reader
+from bot.services.health import facts_of_snapshot
+from bot.services.house import House, existing, seen
+from bot.services.offers import rollback_offer
+from bot.services.word import numbers_of
+
+ABOUT_NUMBERS = frozenset({Action.PROCEED, Action.STOP_COUNTDOWN})
+"""Decisions about a finding: their dialogs show it as it is when they are opened, and so are decided about what they show."""
+
+
+async def asked(house: House, action: Action, id: DeploymentId) -> Asked:
+    """Give what the dialog of an action shows now. Raises NotPossible for an unknown deployment."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        trouble = await reader.trouble(id)
+        if action not in ABOUT_NUMBERS or trouble is None or not trouble.is_open:
+            return Asked(deployment)
+        facts = await _numbers(house, reader, deployment, trouble)
+        return Asked(deployment, facts, token(action, await seen(reader, deployment)))
+
+
+async def _numbers(house: House, reader: Reader, deployment: Deployment, trouble: Trouble) -> dict[str, Json]:
+    steps = await reader.steps(deployment.id)
+    at = next((step for step in steps if step.key == trouble.where), None)
+    following = steps[at.index + 1] if at is not None and at.index + 1 < len(steps) else None
+    shot = await numbers_of(reader, deployment, trouble)
+    offer = await rollback_offer(house, reader, deployment)
+    return {
+        "where": trouble.where, "percent": at.percent if at else None, "following": following.percent if following else None,
+        "snapshot": facts_of_snapshot(shot) if shot else None, "target": offer.version if offer.is_possible else "",
+    }  # fmt: skip
