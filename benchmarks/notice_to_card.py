@@ -24,7 +24,7 @@ from pathlib import Path
 import aiohttp
 
 from benchmarks.rollback import Bench, bot
-from bot.app import adopt
+from bot.adopting import adopt
 from bot.settings import Settings
 from tests.conversations.conftest import ANA, World, build_world, environment_of
 from tests.conversations.notices import Sender, sender_of

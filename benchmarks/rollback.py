@@ -29,7 +29,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-from bot.app import adopt
+from bot.adopting import adopt
 from bot.ports import StartRequest
 from bot.providers.ci.local import LocalCI
 from bot.sandbox.workspace import Channel, User, Workspace

@@ -17,17 +17,13 @@ from aiohttp import web
 
 from bot import audit, outgoing, secrecy
 from bot.catalog import Loaded, load_catalog
-from bot.domain.audit import Entry
-from bot.domain.declared import Declared, Origin
-from bot.domain.deployment import Acceptance
-from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.domain.errors import IntegrationError
 from bot.domain.limits import SLACK
-from bot.domain.people import Person
 from bot.domain.workload import named
 from bot.doors import open_door
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
-from bot.ports import TEST, CIProvider, Live, Message, MetricsSource, Providers, RunHint
+from bot.ports import TEST, CIProvider, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
 from bot.services import board, deployments, endings, notices, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
@@ -35,7 +31,7 @@ from bot.services.desk import Desk
 from bot.services.doors import Doors
 from bot.services.house import House, Pace
 from bot.services.outside import all_outside
-from bot.services.people import TERMINAL, People
+from bot.services.people import People
 from bot.services.shared import SharedAnswers, shared
 from bot.services.standing import cards_due
 from bot.settings import SETTINGS_DOCS, Settings
@@ -360,42 +356,3 @@ async def draw(house: House, message: Message) -> tuple[bytes, str] | None:
         return None
     picture = await asyncio.to_thread(draw_chart, shots, deployment.title, marked_at=None)
     return picture, f"{deployment.title}. {describe(shots)}"
-
-
-# The terminal's other commands ----------------------------------------------------------------------------------------------------------
-
-
-async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
-    """Record what is live already, before the bot has deployed anything there: it can be gone back to, and is never called verified."""
-    kinds = known_kinds()
-    loaded = load_catalog(settings.gonogo_config, kinds.options)
-    found = loaded.catalog.services.get(service)
-    if found is None or environment not in found.environments:
-        raise ConfigurationError(f"gonogo.yaml has no {service} {environment}.")
-    clock = SystemClock()
-    async with AsyncExitStack() as stack:
-        database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
-        stack.push_async_callback(database.close)
-        session = await stack.enter_async_context(outgoing.session(outgoing.trusted(settings.gonogo_ca_file)))
-        workshop = Workshop(settings, loaded, kinds, database, session, clock)
-        ci = kinds.ci[found.ci.provider].build(workshop.bench(found, found.ci))
-        stack.push_async_callback(ci.close)
-        await ci.open()
-        resolved = await ci.resolve(ref)
-        by, now = Person(TERMINAL, "operator"), clock.now()
-        async with database.store.transaction() as tx:
-            if await tx.live(service, environment) is not None:
-                return f"{service} {environment} has a record already; nothing was changed."
-            quarantine = await tx.quarantine(service, resolved.commit)
-            if quarantine:
-                return f"{service} {resolved.version} is quarantined ({quarantine}), so it is not recorded as good; nothing was changed."
-            adopted = Declared(service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now)
-            word = str(Acceptance.ADOPTED)  # nobody here has seen it prove itself
-            live = Live(service, environment, resolved.commit, resolved.version, now, "", by, None, word, declared=adopted)
-            await tx.set_live(live)
-            facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
-            await tx.audit(Entry(now, by, "adopt", facts=facts))
-    return (
-        f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live in {environment}, on your word: "
-        "nothing has verified it."
-    )

@@ -158,7 +158,7 @@ def _schema(_options: argparse.Namespace) -> int:
 
 
 def _adopt(options: argparse.Namespace) -> int:
-    from bot.app import adopt  # noqa: PLC0415
+    from bot.adopting import adopt  # noqa: PLC0415
 
     sentence = asyncio.run(adopt(_settings(), service=options.service, ref=options.ref, environment=options.environment))
     sys.stdout.write(sentence + "\n")

@@ -16,6 +16,7 @@ from bot import outgoing
 from bot.catalog import Loaded
 from bot.domain.catalog import ProviderChoice, Service
 from bot.domain.errors import ConfigurationError, MissingSetting
+from bot.domain.versions import tags_of
 from bot.ports import Clock, Providers
 from bot.providers.hosts import Hosts
 from bot.providers.metrics.scrape import ScrapeMetrics
@@ -96,7 +97,8 @@ class Workshop:
             service=service.name, options=choice.options, secret=self.settings.secret, session=self.session, hosts=self.hosts,
             clock=self.clock, runs=self.database.runs, starts=self.database.starts,
             work=self.settings.gonogo_work_dir / "ci" / service.name, wake=self.wake,
-            embedded=embedded, environments=tuple(service.environments), tags=service.tags, paths=service.paths, turns=self.turns,
+            embedded=embedded, environments=tuple(service.environments),
+            tags=tags_of(self.loaded.catalog, service.name), paths=service.paths, turns=self.turns,
         )  # fmt: skip
 
     def _built(

@@ -154,7 +154,13 @@ class Builder:
                 options["every"] = read_duration(options["every"])
             except ValueError as error:
                 self.document.problem((*loc, "every"), str(error))
-        return ProviderChoice(it.provider, options)
+        return ProviderChoice(it.provider, options, self._repository(job, it.provider, options))
+
+    def _repository(self, job: str, provider: str, options: Mapping[str, Any]) -> tuple[str, ...]:
+        """Say in which repository a service is, whatever its capitals and ending; empty where no option tells."""
+        offer = self.known[job].get(provider, Offer())
+        told = [str(options[name]) for name, option in offer.options.items() if option.is_repository and name in options]
+        return tuple(each.casefold().rstrip("/").removesuffix(".git") for each in told)
 
     def _options(self, provider: str, offer: Offer, options: Mapping[str, Any], loc: Loc) -> dict[str, Any]:
         """Check a provider's options; relative paths are counted from the file's folder."""

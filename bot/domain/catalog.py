@@ -189,6 +189,8 @@ class Option:
     required: bool = False
     is_path: bool = False
     """A relative path, counted from the folder of gonogo.yaml; an address with a scheme or a host stays as it is."""
+    is_repository: bool = False
+    """Whether it says in which repository the service is: services of one repository share its tags."""
 
 
 def _nothing(_path: str) -> bool:
@@ -214,6 +216,12 @@ class ProviderChoice:
 
     provider: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    repository: tuple[str, ...] = ()
+    """In which repository the service is, by the options that say so; empty where none does."""
+
+    def shares_repository(self, other: ProviderChoice) -> bool:
+        """Tell whether another service is in the same repository."""
+        return bool(self.repository) and self.repository == other.repository
 
 
 @dataclass(frozen=True, slots=True)

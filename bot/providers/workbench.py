@@ -20,6 +20,7 @@ from bot.domain.catalog import Option as Option  # noqa: PLC0414 - providers rea
 from bot.domain.catalog import PathPatterns, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.faults import of_system
+from bot.domain.versions import Tags
 from bot.ports import CIProvider, Clock, Costs, MetricsSource, OnCallSchedule, RunStore, StartStore
 from bot.providers.hosts import Hosts
 
@@ -59,8 +60,8 @@ class Workbench:
     embedded: Embedded | None = None
     environments: Sequence[str] = ()
     """The names of the service's environments in gonogo.yaml."""
-    tags: str = ""
-    """How the service's versions are tagged, for ``versions.Tags``; empty for the usual ways."""
+    tags: Tags = field(default_factory=Tags)
+    """Which tags are the service's versions, and which are of the services that share its repository."""
     paths: PathPatterns = field(default_factory=PathPatterns)
     """Which files of the repository are the service's own; none for all."""
     turns: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(TESTS_AT_ONCE))

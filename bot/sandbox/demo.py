@@ -21,7 +21,7 @@ from string import Template
 
 import aiohttp
 
-from bot.app import adopt
+from bot.adopting import adopt
 from bot.domain.errors import GonogoError
 from bot.sandbox.page import page_routes
 from bot.sandbox.story import play_story

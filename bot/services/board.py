@@ -331,7 +331,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         releases = await reader.releases(command.service, command.environment)
         failed = await reader.failed_since(command.service, command.environment)
     try:
-        resolved = await resolve(house.providers[command.service].ci, command.ref, live, releases)
+        resolved = await resolve(house, command.service, command.ref, live, releases)
     except IntegrationError as error:
         raise NotPossible(f"{error}") from error
     now = house.now()

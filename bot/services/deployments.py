@@ -14,9 +14,10 @@ from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
-from bot.ports import Answer, CIProvider, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
+from bot.ports import Answer, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
+from bot.services.refs import meant
 from bot.services.watching import facts_of_watched, watched_in
 from bot.services.ways import know_changes
 
@@ -88,7 +89,7 @@ async def _resolved(house: House, command: Deploy) -> Resolved | None:
         releases = await reader.releases(command.service, command.environment)
     try:
         async with asyncio.timeout(RESOLUTION.total_seconds()):
-            return await resolve(house.providers[command.service].ci, command.ref, live, releases)
+            return await resolve(house, command.service, command.ref, live, releases)
     except TimeoutError:
         return None
     except IntegrationError as error:
@@ -232,7 +233,7 @@ async def pin(house: House, id: DeploymentId) -> bool:
     resolved = Resolved(deployment.commit, deployment.version)
     if not deployment.commit:
         try:
-            resolved = await resolve(house.of(deployment)[2].ci, deployment.ref, live, releases)
+            resolved = await resolve(house, deployment.service, deployment.ref, live, releases)
         except IntegrationError as error:
             if error.retry:
                 raise
@@ -252,10 +253,10 @@ def _quarantined(version: str, why: str) -> str:
     )
 
 
-async def resolve(ci: CIProvider, ref: str, live: Live | None, releases: tuple[Live, ...]) -> Resolved:
+async def resolve(house: House, service: str, ref: str, live: Live | None, releases: tuple[Live, ...]) -> Resolved:
     """Say which commit a ref means now. ``previous`` is the version verified before the one that is live. Raises IntegrationError."""
     if ref != "previous":
-        return await ci.resolve(ref)
+        return await meant(house.catalog, house.providers[service].ci, service, ref)
     others = (release for release in releases if release.verified_at and (live is None or release.commit != live.commit))
     previous = next(others, None)
     if previous is None:

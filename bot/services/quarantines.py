@@ -14,6 +14,7 @@ from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transacti
 from bot.services import starts
 from bot.services.house import House, act, facts_of
 from bot.services.obstacles import NOTHING
+from bot.services.refs import meant
 from bot.services.word import end_words
 
 
@@ -103,7 +104,7 @@ async def resolved_ref(house: House, service: str, ref: str) -> Resolved:
     """Look up what a ref means. Raises NotPossible for one that does not exist, IntegrationError while the provider does not answer."""
     house.service(service)
     try:
-        return await house.providers[service].ci.resolve(ref)
+        return await meant(house.catalog, house.providers[service].ci, service, ref)
     except IntegrationError as error:
         if error.retry:
             raise

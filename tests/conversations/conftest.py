@@ -13,7 +13,8 @@ from typing import Any, Protocol
 import pytest
 from aiohttp import web
 
-from bot.app import Bot, adopt, running
+from bot.adopting import adopt
+from bot.app import Bot, running
 from bot.sandbox.page import page_routes
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.settings import Settings

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import AsyncExitStack
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import pytest
 
-from bot.app import adopt
+from bot.adopting import adopt
+from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
 from bot.storage.database import open_database
-from tests.conversations.conftest import build_world
+from tests.conversations.conftest import build_world, git
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -30,6 +32,22 @@ async def test_what_is_quarantined_is_not_adopted_as_good(tmp_path: Path) -> Non
         assert said == "storefront v1.1.0 is quarantined (it forgets carts), so it is not recorded as good; nothing was changed."
         said = await adopt(world.settings, service="storefront", ref="v1.0.0", environment="staging")
         assert said.endswith("is recorded as live in staging, on your word: nothing has verified it.")
+
+
+@pytest.mark.case("adoption-2")
+async def test_the_tag_of_another_services_version_is_not_adopted(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        world = await build_world(stack, tmp_path)
+        config = world.settings.gonogo_config
+        head, services, rotas = re.split(r"(?<=^services:\n)|^(?=rotas:)", config.read_text(), flags=re.MULTILINE)
+        config.write_text(f"{head}{services}{services.replace('storefront:', 'search:', 1)}{rotas}")
+        git(world.repository, "tag", "search-v0.2.0", "v1.1.0")
+        with pytest.raises(IntegrationError, match=r'^The tag "search-v0\.2\.0" is a version of search, not of storefront\.'):
+            await adopt(world.settings, service="storefront", ref="search-v0.2.0", environment="staging")
+        said = await adopt(world.settings, service="storefront", ref=world.commits["v1.1.0"], environment="staging")
+        assert said.startswith("storefront v1.1.0 (")
+        said = await adopt(world.settings, service="search", ref="search-v0.2.0", environment="staging")
+        assert said.startswith("search search-v0.2.0 (")
 
 
 async def test_what_was_adopted_can_be_gone_back_to_and_is_never_called_verified(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.app import adopt
+from bot.adopting import adopt
 from bot.domain.deployment import State
 from bot.domain.rollout import Step, StepState
 from bot.ports import RunRecord

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import AsyncExitStack
 from typing import TYPE_CHECKING
 
-from bot.app import adopt
+from bot.adopting import adopt
 from tests.conversations.conftest import ANA, build_world
 
 if TYPE_CHECKING:

@@ -15,7 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.app import adopt
+from bot.adopting import adopt
 from bot.settings import Settings
 from tests.conversations.conftest import ANA, BO, CHANNEL, CONFIG, CY, DI, Service, environment_of, make_repository, serve_metrics
 from tests.conversations.vendors import Local

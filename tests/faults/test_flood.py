@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import adopt
+from bot.adopting import adopt
 from tests.conversations.conftest import ANA, BO, World, build_world, environment_of
 
 FLOOD = Path(__file__).with_name("flood.py")

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.app import adopt
+from bot.adopting import adopt
 from tests.conversations.conftest import ANA, BO, CHANNEL, World, build_world, environment_of
 from tests.patience import PATIENCE
 

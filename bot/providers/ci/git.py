@@ -20,10 +20,10 @@ from bot.domain import plain
 from bot.domain.card import Change, Changes
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import IntegrationError
+from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind, Resolved
 from bot.providers.ci import refs
 from bot.providers.ci.refs import Spelling, spellings
-from bot.providers.ci.versions import Tags
 
 VENDOR = "local CI"
 PATIENCE = 30.0

@@ -24,6 +24,7 @@ from bot.domain.card import Changes
 from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import PIPELINE
+from bot.domain.versions import Tags
 from bot.ports import (
     TEST,
     CIRun,
@@ -45,7 +46,6 @@ from bot.providers.ci.gates import Gates
 from bot.providers.ci.git import NO_PATHS, VENDOR, Git, checked
 from bot.providers.ci.process import Account, carries, end_group, environment
 from bot.providers.ci.stages import EndedMeanwhileError, Work, ended
-from bot.providers.ci.versions import Tags
 from bot.providers.workbench import TESTS_AT_ONCE, Finding, work_folder
 
 log = structlog.get_logger(__name__)

@@ -11,7 +11,6 @@ from bot.ports import (
     Question,
 )
 from bot.providers.ci.local import LocalCI
-from bot.providers.ci.versions import Tags
 from bot.providers.workbench import TESTS_AT_ONCE, CIKind, Option, Workbench
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@[^/]*:|[^/]{2,}:")
@@ -40,7 +39,7 @@ def _build(bench: Workbench) -> LocalCI:
     options = bench.options
     return LocalCI(
         bench.service, Path(str(options.get("repository", ""))), runs=bench.runs, clock=bench.clock, work=bench.work,
-        pass_on=options.get("environment") or {}, on_change=bench.wake, tags=Tags(bench.service, bench.tags), paths=bench.paths,
+        pass_on=options.get("environment") or {}, on_change=bench.wake, tags=bench.tags, paths=bench.paths,
         user=str(options.get("user", "")), turns=bench.turns, fetches=bool(options.get("fetch", True)),
     )  # fmt: skip
 
@@ -48,7 +47,7 @@ def _build(bench: Workbench) -> LocalCI:
 KIND = CIKind(
     "local", "Embedded: the repository's own pipeline.yml, as real processes on the bot's machine", _build,
     options={
-        "repository": Option("The path of the git repository.", required=True, is_path=True),
+        "repository": Option("The path of the git repository.", required=True, is_path=True, is_repository=True),
         "environment": Option("Variables that the stages get, beside their own."),
         "user": Option("As whom the stages run; needs a bot that runs as root. Without it they run as the bot's own user."),
         "fetch": Option(

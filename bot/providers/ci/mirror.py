@@ -17,10 +17,10 @@ from urllib.parse import urlsplit
 from bot.domain.card import Changes
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import ConfigurationError, IntegrationError
+from bot.domain.versions import Tags
 from bot.ports import Resolved
 from bot.providers.ci.git import NO_PATHS, Git, checked
 from bot.providers.ci.refs import is_whole
-from bot.providers.ci.versions import Tags
 
 FETCH_PATIENCE = 300.0
 """Seconds for a fetch; the first one brings the whole history."""

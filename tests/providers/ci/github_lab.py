@@ -14,6 +14,7 @@ import aiohttp
 from aiohttp.test_utils import TestServer
 
 from bot.domain.catalog import PathPatterns
+from bot.domain.versions import Tags
 from bot.ports import StartStore
 from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
@@ -55,7 +56,7 @@ class GitHubLab:
         self.options: dict[str, Any] = {"repository": self.world.name, "api": url + github.prefix, "alerts": "off"}
         self.environments = ("staging", "production")
         self.paths = PathPatterns()
-        self.tags = ""
+        self.tags = Tags("shop")
         self._session = session
         self.starts = starts
         self.ci = self.provider()

@@ -20,7 +20,6 @@ from bot.providers.ci.buildbot.provider import BuildbotCI, Setup
 from bot.providers.ci.buildbot.reading import VENDOR
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
-from bot.providers.ci.versions import Tags
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
@@ -58,7 +57,7 @@ def _built(bench: Workbench, budget: Budget | None, settles: timedelta, pause: f
         repository,
         bench.work / "buildbot",
         vendor=VENDOR,
-        tags=Tags(bench.service, bench.tags),
+        tags=bench.tags,
         paths=bench.paths,
         environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN))),
     )
@@ -90,7 +89,9 @@ KIND = CIKind(
         "url": Option("The address of Buildbot's pages.", required=True),
         "builder": Option("The builder that deploys the service.", required=True),
         "scheduler": Option("The force scheduler that starts this builder.", required=True),
-        "repository": Option("The git address or path in which refs are resolved and commits are compared.", required=True),
+        "repository": Option(
+            "The git address or path in which refs are resolved and commits are compared.", required=True, is_repository=True
+        ),
         "tests": Option("The builder whose newest build of a commit decides the gate `tests`; without it, no commit is green."),
     },
     secrets=(

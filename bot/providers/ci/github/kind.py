@@ -23,7 +23,6 @@ from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Policy, Surroundings
 from bot.providers.ci.github.tests import Tests
 from bot.providers.ci.starts import Starts
-from bot.providers.ci.versions import Tags
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
@@ -70,7 +69,7 @@ def build(bench: Workbench, *, budget: Budget | None = None) -> GitHubCI:
     secret = bench.secret("GONOGO_GITHUB_WEBHOOK_SECRET")
     required = Required(repository, options.checks, alone=options.only_required)
     changed = Changed(repository, bench.paths)
-    names = Names(repository, Tags(bench.service, bench.tags), changed)
+    names = Names(repository, bench.tags, changed)
     return GitHubCI(
         repository, options.workflow, names=names, commits=Commits(repository, changed),
         tests=Tests(repository, options.workflow, required, changed), runs=runs, required=required, surroundings=surroundings, guard=guard,
@@ -169,7 +168,7 @@ KIND = CIKind(
     build=build,
     costs={Question.TESTS: 3, Question.FREEZES: 0},  # runs, checks, statuses
     options={
-        "repository": Option("The repository as owner/name.", required=True),
+        "repository": Option("The repository as owner/name.", required=True, is_repository=True),
         "workflow": Option("The workflow file that deploys; deploy.yml by default."),
         "ref": Option("The branch whose workflow file is used; the default branch by default. What is deployed is the pinned commit."),
         "api": Option("The address of the REST interface, for GitHub Enterprise Server: https://github.example.com/api/v3."),

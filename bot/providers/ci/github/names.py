@@ -8,12 +8,12 @@ from http import HTTPStatus
 from typing import Any
 
 from bot.domain.errors import IntegrationError
+from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind, Resolved
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.repository import Repository, entries, escaped
 from bot.providers.ci.refs import Spelling, checked, is_commit, spellings, unknown
-from bot.providers.ci.versions import Tags
 from bot.providers.rest import RestError
 
 TAGS = 50

@@ -16,7 +16,6 @@ from bot.providers.ci.gitlab.api import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.starts import Starts
-from bot.providers.ci.versions import Tags
 from bot.providers.rest import RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
@@ -54,7 +53,7 @@ def build(bench: Workbench) -> GitLabCI:
     )  # fmt: skip
     return GitLabCI(
         bench.service, Project(rest, project), clock=bench.clock, starts=Starts("gitlab", bench.service, bench.starts, bench.clock),
-        ref=ref, signing_key=key, webhook_token=webhook_token, tags=Tags(bench.service, bench.tags), paths=bench.paths,
+        ref=ref, signing_key=key, webhook_token=webhook_token, tags=bench.tags, paths=bench.paths,
     )  # fmt: skip
 
 
@@ -83,7 +82,7 @@ KIND = CIKind(
     build,
     costs={Question.TESTS: 2},  # pipelines, and the report of the one that decides
     options={
-        "project": Option("The project: its path (`group/project`) or its id.", required=True),
+        "project": Option("The project: its path (`group/project`) or its id.", required=True, is_repository=True),
         "ref": Option("The branch whose .gitlab-ci.yml runs; the project's default branch when missing. The commit travels as a variable."),
         "api": Option(f"The address of a GitLab of your own, like `https://gitlab.example.com`; `{API}` when missing."),
     },

@@ -14,6 +14,7 @@ import structlog
 from bot.domain.card import Changes
 from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.errors import IntegrationError
+from bot.domain.versions import Tags
 from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.gitlab import doctor, freezes, reading, webhooks
@@ -23,7 +24,6 @@ from bot.providers.ci.gitlab.repository import Repository
 from bot.providers.ci.refs import checked
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
 from bot.providers.ci.verdicts import Said, standing, weigh
-from bot.providers.ci.versions import Tags
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 

@@ -8,13 +8,13 @@ from dataclasses import replace
 from bot.domain.card import Changes
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import IntegrationError
+from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind, Resolved
 from bot.providers.ci.gitlab import reading
 from bot.providers.ci.gitlab.api import Object, Project
 from bot.providers.ci.gitlab.changed import Changed
 from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.refs import Spelling, checked, is_commit, spellings, unknown
-from bot.providers.ci.versions import Tags
 
 MOST_DIFFS = 100
 """Of how many commits the files are read one by one, where GitLab cuts the list of all."""

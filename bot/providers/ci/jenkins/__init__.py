@@ -17,7 +17,6 @@ from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.server import VENDOR, Server
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
-from bot.providers.ci.versions import Tags
 from bot.providers.rest import Budget, RestClient
 from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
 
@@ -38,7 +37,7 @@ def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
             repository,
             bench.work / "jenkins",
             vendor=VENDOR,
-            tags=Tags(bench.service, bench.tags),
+            tags=bench.tags,
             paths=bench.paths,
             environment=token_for(repository, one_word(GIT_TOKEN, bench.secret(GIT_TOKEN))),
         )
@@ -105,7 +104,8 @@ KIND = CIKind(
         "user": Option("the Jenkins user whose API token the bot has", required=True),
         "job": Option("the pipeline that deploys, as `folder/job`", required=True),
         "repository": Option(
-            "the git repository in which refs are resolved and commits compared: `https://`, `ssh://` or a path", required=True
+            "the git repository in which refs are resolved and commits compared: `https://`, `ssh://` or a path", required=True,
+            is_repository=True,
         ),
         "tests": Option("the job whose builds say whether a commit's tests are green; without it no commit is"),
         "stages": Option("the names of the pipeline's stages in their order, so that those still to come are shown"),

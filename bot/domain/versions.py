@@ -5,6 +5,9 @@ catalog's ``tags``), or, without one, in one of the usual ways: ``web@1.2.0`` (a
 with the service's name; ``v1.2.0`` where no tag has the name. Whatever else a tag says (``stable``, ``before-refactoring``, another
 service's version) is no version.
 
+Where several services share a repository, a tag that is written as another one's versions are (by its pattern, or with its name) is that
+service's, and no version of this one.
+
 Numbers are compared as numbers, and previews as semver.org has it in rule 11. Of several families the first that is there decides:
 releases, releases called by their date, previews, previews called by their date. So ``latest`` means no preview while there is a release,
 and no ``2015.06.01`` while there is a ``v3.4.0``. Build metadata (``+5``) only breaks a tie.
@@ -18,6 +21,8 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
 from typing import Any
+
+from bot.domain.catalog import Catalog
 
 _VERSION = re.compile(r"(v?)(\d+(?:\.\d+){0,3})(?:[-_.]?([A-Za-z][\w.-]*|-[\w.-]+))?(\+[\w.-]*)?", re.IGNORECASE | re.ASCII)
 _DATE = re.compile(
@@ -46,6 +51,14 @@ class Tags:
 
     service: str = ""
     pattern: str = ""
+    others: tuple[Tags, ...] = ()
+    """The tags of the services that share its repository."""
+
+    def owner(self, name: str) -> str:
+        """Name the other service whose version a tag is; "" for one of this service's, and for what is no service's in particular."""
+        if self._own(name) is not None:
+            return ""
+        return next((other.service for other in self.others if other._own(name) is not None), "")  # noqa: SLF001 - of its own kind
 
     def ranked(self, names: Iterable[str]) -> tuple[str, ...]:
         """List the versions among the names of tags, the highest first."""
@@ -54,7 +67,7 @@ class Tags:
         for name in set(names):
             if (rank := self._own(name)) is not None:
                 own.append((rank, name))
-            elif not self.pattern and (rank := _rank(name)) is not None:
+            elif not self.pattern and not self.owner(name) and (rank := _rank(name)) is not None:
                 plain.append((rank, name))
         return tuple(name for _, name in sorted(own or plain, reverse=True))
 
@@ -78,6 +91,13 @@ class Tags:
             before, _, behind = self.pattern.partition("*")
             return re.compile(f"{re.escape(before)}(.+){re.escape(behind)}", re.ASCII)
         return re.compile(rf"(?:@[^/@]+/)?{re.escape(self.service)}[@/-](.+)" if self.service else r"(?!)", re.IGNORECASE | re.ASCII)
+
+
+def tags_of(catalog: Catalog, service: str) -> Tags:
+    """Say which tags are versions of a service, and which are of the services that share its repository."""
+    asked = catalog.services[service]
+    others = (each for each in catalog.services.values() if each.name != service and each.ci.shares_repository(asked.ci))
+    return Tags(service, asked.tags, tuple(Tags(each.name, each.tags) for each in others))
 
 
 def highest(names: Iterable[str]) -> str:

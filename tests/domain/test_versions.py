@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from bot.domain.versions import Tags, highest, nearest
 from bot.providers.ci.git import Git
-from bot.providers.ci.versions import Tags, highest, nearest
 
 
 @pytest.mark.parametrize(
@@ -96,6 +96,33 @@ def test_of_several_services_in_one_repository_each_has_its_own_versions(service
 )
 def test_a_pattern_of_the_team_replaces_the_usual_ways(pattern: str, names: list[str], expected: str) -> None:
     assert {Tags("web", pattern).highest(each) for each in permutations(names)} == {expected}
+
+
+ALL = ("checkout", ""), ("search", "search-v*"), ("board", "v*")
+"""Services of one repository, with their patterns."""
+
+
+@pytest.mark.case("adoption-2")
+@pytest.mark.parametrize(
+    ("service", "tag", "owner"),
+    [
+        ("checkout", "search-v0.2.0", "search"),
+        ("checkout", "v0.2.0", "board"),
+        ("checkout", "checkout-v0.2.0", ""),
+        ("checkout", "checkout/v0.2.0", ""),
+        ("search", "checkout@0.2.0", "checkout"),
+        ("search", "v0.2.0", "board"),
+        ("board", "search-v0.2.0", "search"),
+        ("board", "v0.2.0", ""),
+        ("checkout", "stable", ""),
+        ("checkout", "search-refactoring", ""),
+    ],
+)
+def test_a_tag_is_the_version_of_the_service_in_whose_way_it_is_written(service: str, tag: str, owner: str) -> None:
+    pattern = dict(ALL)[service]
+    tags = Tags(service, pattern, tuple(Tags(*each) for each in ALL if each[0] != service))
+    assert tags.owner(tag) == owner
+    assert not owner or tags.highest([tag]) == "", "what is another's is no version of this one, and never the latest"
 
 
 @pytest.mark.case("ci-and-refs-12")

@@ -1,0 +1,57 @@
+"""What is live already is recorded on an operator's word, before the bot has deployed anything there."""
+
+from __future__ import annotations
+
+from contextlib import AsyncExitStack
+
+from bot import outgoing
+from bot.app import SystemClock
+from bot.catalog import load_catalog
+from bot.domain.audit import Entry
+from bot.domain.declared import Declared, Origin
+from bot.domain.deployment import Acceptance
+from bot.domain.errors import ConfigurationError
+from bot.domain.people import Person
+from bot.ports import Live
+from bot.services.people import TERMINAL
+from bot.services.refs import meant
+from bot.settings import Settings
+from bot.storage.database import open_database
+from bot.wiring import known_kinds
+from bot.workshop import Workshop
+
+
+async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
+    """Record what is live already, before the bot has deployed anything there: it can be gone back to, and is never called verified."""
+    kinds = known_kinds()
+    loaded = load_catalog(settings.gonogo_config, kinds.options)
+    found = loaded.catalog.services.get(service)
+    if found is None or environment not in found.environments:
+        raise ConfigurationError(f"gonogo.yaml has no {service} {environment}.")
+    clock = SystemClock()
+    async with AsyncExitStack() as stack:
+        database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)
+        stack.push_async_callback(database.close)
+        session = await stack.enter_async_context(outgoing.session(outgoing.trusted(settings.gonogo_ca_file)))
+        workshop = Workshop(settings, loaded, kinds, database, session, clock)
+        ci = kinds.ci[found.ci.provider].build(workshop.bench(found, found.ci))
+        stack.push_async_callback(ci.close)
+        await ci.open()
+        resolved = await meant(loaded.catalog, ci, service, ref)
+        by, now = Person(TERMINAL, "operator"), clock.now()
+        async with database.store.transaction() as tx:
+            if await tx.live(service, environment) is not None:
+                return f"{service} {environment} has a record already; nothing was changed."
+            quarantine = await tx.quarantine(service, resolved.commit)
+            if quarantine:
+                return f"{service} {resolved.version} is quarantined ({quarantine}), so it is not recorded as good; nothing was changed."
+            adopted = Declared(service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now)
+            word = str(Acceptance.ADOPTED)  # nobody here has seen it prove itself
+            live = Live(service, environment, resolved.commit, resolved.version, now, "", by, None, word, declared=adopted)
+            await tx.set_live(live)
+            facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version}
+            await tx.audit(Entry(now, by, "adopt", facts=facts))
+    return (
+        f"{service} {resolved.version} ({resolved.commit[:10]}) is recorded as live in {environment}, on your word: "
+        "nothing has verified it."
+    )
