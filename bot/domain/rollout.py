@@ -77,6 +77,8 @@ class Step:
     run_url: str = ""
     started_at: datetime | None = None
     """When the intent to start was stored."""
+    asked_at: datetime | None = None
+    """When the CI provider was last asked to start its run, where it has not told the run since: one may be on its way."""
     deployed_at: datetime | None = None
     """When the CI run (and the smoke run) had succeeded: the hold begins."""
     finished_at: datetime | None = None

@@ -7,17 +7,14 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from bot.domain.catalog import Permission, Tier
-from bot.domain.commands import OpenGate
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
-from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
-from bot.domain.people import Person
+from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
-from bot.ports import Answer, CIRun, GateAnswer, Intent, Json, Later, Live, Mark, Message, RunState, Transaction
+from bot.ports import CIRun, Later, Live, Message, RunState, Transaction
 from bot.services import health, starts
-from bot.services.deployments import require_still
-from bot.services.house import House, act, existing, facts_of, note
+from bot.services.gates import open_stored_gate
+from bot.services.house import House, existing, facts_of, note
 from bot.services.rollback_steps import clear
 from bot.services.rollbacks import by_rule
 from bot.services.starts import Begun
@@ -38,6 +35,7 @@ HANGS = 2.0
 ENOUGH_RUNS = 3
 """From how many earlier runs "usual" is known."""
 GO, OVER = "go", "over"
+LOST = "the run was lost; starting it again"
 
 
 class _GivenUpError(Exception):
@@ -121,16 +119,8 @@ async def _asking(house: House, deployment: Deployment, step: Step) -> AsyncIter
         if refusal and deployment.kind is Kind.ROLLBACK and waited > PATIENCE_BACK:
             raise _GivenUpError(refusal) from error
         if refusal and waited >= REFUSES:
-            await _say_refused(house, deployment, step, refusal)
+            await starts.say_refused(house, deployment, step, refusal)
         raise IntegrationError(str(error), vendor=error.vendor, status=error.status) from error
-
-
-async def _say_refused(house: House, deployment: Deployment, step: Step, why: str) -> None:
-    """Raise the alarm, once per run."""
-    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "back": deployment.kind is Kind.ROLLBACK}
-    key = f"{deployment.id}:refused:{step.key}:{step.attempt}:{step.state}"
-    async with house.store.transaction() as tx:
-        await tx.say(Message(key, "refused", facts, deployment.undoes or deployment.id, to="channel"))
 
 
 async def _save(house: House, id: DeploymentId, step: Step, seen: Step) -> None:
@@ -138,6 +128,7 @@ async def _save(house: House, id: DeploymentId, step: Step, seen: Step) -> None:
     async with house.store.transaction() as tx:
         stored = (await tx.steps(id))[step.index]
         same = (stored.run, stored.attempt, stored.state) == (step.run, step.attempt, step.state)
+        seen = replace(seen, asked_at=stored.asked_at)  # that is only known where it is started
         if same and stored != seen and (await existing(tx, id)).state is State.ROLLING_OUT:
             await tx.save_steps(id, [seen])
 
@@ -158,9 +149,9 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
         return await _gives_up(house, deployment, step, str(refusal))
     before, step = step, replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
     if before.gate and before.gate != step.gate:
-        await _open_stored_gate(house, deployment, before, waits=False)
+        await open_stored_gate(house, deployment, before, waits=False)
     if step.gate and run.state is RunState.WAITING:
-        await _open_stored_gate(house, deployment, step, waits=True)
+        await open_stored_gate(house, deployment, step, waits=True)
     if run.state is RunState.SUCCEEDED:
         return await _succeeded(house, deployment, step)
     if _is_lost(run, deployment) and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):
@@ -263,7 +254,7 @@ async def _again(house: House, deployment: Deployment, step: Step) -> str | None
     async with house.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
             return OVER
-        again = replace(step, attempt=step.attempt + 1, run="", run_url="", sentence="the run was lost; starting it again")
+        again = replace(step, attempt=step.attempt + 1, run="", run_url="", asked_at=None, sentence=LOST)
         await tx.save_steps(deployment.id, [again])
         await note(tx, house.now(), "lost", deployment, step=step.key, run=step.run)
     return OVER if await _find_or_start(house, deployment.id, again) is Begun.OVER else None
@@ -315,91 +306,6 @@ async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun
     facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url, "held": held}
     template = "smoke_failed" if step.state is StepState.SMOKE else "failed"
     await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
-
-
-GATE = "gate:"
-"""How the mark begins that says: open the pipeline's gate of this name."""
-TRIED = "gate-tried:"
-"""The same, that says: the provider is about to be asked."""
-BECAME = "gate-became:"
-"""The same, whose reason says what the provider answered."""
-
-
-async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer | None:
-    """Open the pipeline's own gate that a step waits at. Stored first; the rollout's own runbook opens it, while it may."""
-    may = await house.people.may(intent.by, Permission.DEPLOY)
-    async with house.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
-    if not may:
-        await require_still(house, deployment, intent.by)
-    return await act(house, intent, lambda tx: _open_gate(house, intent, tx, command, may=may))
-
-
-async def _open_gate(house: House, intent: Intent, tx: Transaction, command: OpenGate, *, may: bool) -> Answer:
-    deployment = await existing(tx, command.deployment)
-    step = next((step for step in await tx.steps(deployment.id) if step.gate), None)
-    if not may and intent.by != deployment.lead:
-        raise NotAllowed(f"You cannot let the pipeline of {deployment.id} go on. {house.people.who_can(Permission.DEPLOY)}")
-    if intent.by == deployment.requested_by and house.of(deployment)[1].tier is Tier.PRODUCTION:
-        sentence = f"You asked for {deployment.title} yourself; the pipeline's gate is a second pair of eyes, so somebody else opens it."
-        raise NotAllowed(sentence)
-    if step is None or deployment.state is not State.ROLLING_OUT or command.gate not in {"", step.gate}:
-        raise NotPossible(f"{deployment.title} does not wait at this gate of its pipeline any more.")
-    about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": step.passable_stage}
-    if not await tx.mark(Mark(deployment.id, f"{GATE}{step.gate}", intent.by, house.now())):
-        raise NotPossible(await _pressed_before(tx, deployment, step))
-    await note(tx, house.now(), "open_gate", deployment, intent.by, stage=step.passable_stage, step=step.key)
-    facts = {**facts_of(deployment), **about, "by": str(intent.by)}
-    await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
-    await tx.wake(deployment.id)
-    return Answer("gate_opened", {**facts_of(deployment), **about})
-
-
-async def _pressed_before(tx: Transaction, deployment: Deployment, step: Step) -> str:
-    """Say to the second who opens a gate what became of the first time."""
-    became = {mark.key: mark.reason for mark in await tx.marks(deployment.id)}.get(f"{BECAME}{step.gate}", "")
-    if became == GateAnswer.NOT_THERE:
-        where = f"The pipeline of {deployment.title} waits at no gate of {deployment.environment}"
-        return f"{where}. What it waits for is opened at the CI provider."
-    return f"This gate of {deployment.title} has been opened already. If the pipeline still waits, open it at the CI provider."
-
-
-async def _open_stored_gate(house: House, deployment: Deployment, step: Step, *, waits: bool) -> None:
-    """Open the gate that somebody has opened here, once, if the rollout still goes on; say what became of it where it was not opened.
-
-    Asked again right before the provider is told. A pipeline that does not wait any more has been let go on by somebody there.
-    """
-    async with house.store.transaction() as tx:
-        marks = {mark.key: mark for mark in await tx.marks(deployment.id)}
-        asked = marks.get(f"{GATE}{step.gate}")
-        is_over = (await existing(tx, deployment.id)).state is not State.ROLLING_OUT
-        if asked is None or f"{BECAME}{step.gate}" in marks or is_over:
-            return
-        is_first = await tx.mark(Mark(deployment.id, f"{TRIED}{step.gate}", asked.by, house.now()))
-    answer = GateAnswer.WAS_OPEN
-    try:
-        if waits:
-            answer = await house.providers[deployment.service].ci.open_gate(step.run, deployment.environment)
-    except IntegrationError as error:
-        if not error.retry:
-            await _say_refused(house, deployment, step, str(error))
-        return
-    if answer is GateAnswer.WAS_OPEN and not is_first:
-        answer = GateAnswer.OPENED  # by our own try before, whose answer was lost
-    await _became(house, deployment, step, asked.by, answer)
-
-
-async def _became(house: House, deployment: Deployment, step: Step, by: Person, answer: GateAnswer) -> None:
-    """Store what became of a gate that somebody let us open, and say it where it is not what they were told."""
-    about: dict[str, Json] = {"stage": step.passable_stage, "step": step.key}
-    async with house.store.transaction() as tx:
-        if not await tx.mark(Mark(deployment.id, f"{BECAME}{step.gate}", by, house.now(), answer.value)):
-            return
-        if answer is GateAnswer.OPENED:
-            return
-        await note(tx, house.now(), "gate_not_opened", deployment, why=answer.value, **about)
-        facts = {**facts_of(deployment), **about, "by": str(by), "became": answer.value, "url": step.run_url}
-        await tx.say(Message(f"{deployment.id}:gate:{step.gate}:became", "gate_not_opened", facts, deployment.id))
 
 
 async def land(house: House, id: DeploymentId) -> str:

@@ -20,7 +20,7 @@ from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, StartRequest, Transaction
 from bot.services import freezes
 from bot.services.house import House, existing, facts_of, note
-from bot.services.strays import give_up
+from bot.services.strays import UNANSWERED, give_up
 from bot.services.ways import way_there
 
 log = structlog.get_logger(__name__)
@@ -57,7 +57,7 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
         deploying = step.stages if step.state is StepState.RUNNING and state is StepState.SMOKE else step.deploying_stages
         intended = replace(
             step, state=state, run="", run_url="", sentence="", stages=(), deploying_stages=deploying,
-            started_at=step.started_at or house.now(),
+            started_at=step.started_at or house.now(), asked_at=None,
         )  # fmt: skip
         await tx.save_steps(id, [intended])
         return intended
@@ -107,16 +107,21 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
         return False
     if await tx.holder(deployment.service, deployment.environment) != deployment.id:
         return True
-    found = await standstill(house, tx, deployment)
-    if found:
+    sentences = await why_not_on(house, tx, deployment, theirs)
+    if await standstill(house, tx, deployment):
         await _observe_again(tx, deployment, step)
-    sentences = [each.sentence for each in found] or await freezes.why_not_on(house, tx, deployment, theirs)
     for sentence in sentences[:1]:
         facts = {**facts_of(deployment), "why": sentence, "step": step.key, "percent": step.percent}
         key = f"{deployment.id}:stands:{step.key}:{sentence}"[:190]
         await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
         await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))
     return bool(sentences)
+
+
+async def why_not_on(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs) -> Sequence[str]:
+    """Say what keeps a rollout from going on, whoever wishes it to: from a step's start, and from its pipeline's gate."""
+    found = [each.sentence for each in await standstill(house, reader, deployment)]
+    return found or ([] if deployment.kind is Kind.ROLLBACK else await freezes.why_not_on(house, reader, deployment, theirs))
 
 
 async def _observe_again(tx: Transaction, deployment: Deployment, step: Step) -> None:
@@ -138,14 +143,36 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
         if permit is None or (found is None and not smoke and await _stands_still(house, tx, now, step, theirs)):
             return await _not_permitted(house, tx, now, step, found)
-    if found is not None:
-        return Found(found, permit)
+        if found is not None:
+            return Found(found, permit)
+        await tx.save_steps(now.id, [replace((await tx.steps(now.id))[step.index], asked_at=house.now())])
     action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
     inputs = {
         "percent": str(step.percent), "version": deployment.version, "strategy": deployment.strategy, "deployment": deployment.id,
     }  # fmt: skip
     request = StartRequest(name, deployment.commit, deployment.environment, action, inputs, asked_by=str(deployment.requested_by))
-    return Found(await ci.start(request), permit)
+    try:
+        return Found(await ci.start(request), permit)
+    except IntegrationError as error:
+        if not error.retry:
+            await _nothing_is_on_its_way(house, deployment, step)
+        raise
+
+
+async def _nothing_is_on_its_way(house: House, deployment: Deployment, step: Step) -> None:
+    """Record that the provider has refused to start a run."""
+    async with house.store.transaction() as tx:
+        stored = (await tx.steps(deployment.id))[step.index]
+        if not stored.run:
+            await tx.save_steps(deployment.id, [replace(stored, asked_at=None)])
+
+
+async def say_refused(house: House, deployment: Deployment, step: Step, why: str) -> None:
+    """Raise the alarm, once per run."""
+    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "back": deployment.kind is Kind.ROLLBACK}
+    key = f"{deployment.id}:refused:{step.key}:{step.attempt}:{step.state}"
+    async with house.store.transaction() as tx:
+        await tx.say(Message(key, "refused", facts, deployment.undoes or deployment.id, to="channel"))
 
 
 async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, step: Step, found: CIRun | None) -> Begun:
@@ -154,15 +181,22 @@ async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, 
     if found is not None:
         await give_up(house, tx, deployment, replace(step, run=found.id, run_url=found.url))
     elif is_over:
-        await _skip(tx, deployment.id, step)
+        await _skip(house, tx, deployment, step)
     return Begun.OVER if is_over else Begun.STANDS
 
 
-async def _skip(tx: Transaction, id: DeploymentId, step: Step) -> None:
-    """Record that a step has not been started, unless a run of it is known by now."""
-    stored = (await tx.steps(id))[step.index]
-    if not stored.run and stored.state is step.state:
-        await tx.save_steps(id, [replace(stored, state=StepState.SKIPPED)])
+async def _skip(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
+    """Record that a step has not been started, unless a run of it is known by now.
+
+    What was asked for a moment ago may still be on its way, whatever is found now: it is looked for until it could be no more.
+    """
+    stored = (await tx.steps(deployment.id))[step.index]
+    if stored.run or stored.state is not step.state:
+        return
+    if stored.asked_at is not None and house.now() - stored.asked_at < UNANSWERED:
+        await note(tx, house.now(), "given up", deployment, step=stored.key, run="")
+        await give_up(house, tx, deployment, stored)
+    await tx.save_steps(deployment.id, [replace(stored, state=StepState.SKIPPED)])
 
 
 async def may_go_on(house: House, deployment: Deployment, step: Step) -> bool:
@@ -234,4 +268,4 @@ async def stop(house: House, deployment: Deployment, step: Step) -> None:
         await ci.cancel(run)
         return
     async with house.store.transaction() as tx:
-        await _skip(tx, deployment.id, step)
+        await _skip(house, tx, deployment, step)

@@ -54,6 +54,7 @@ from bot.services import (
     board,
     declarations,
     deployments,
+    gates,
     leads,
     locks,
     plans,
@@ -62,7 +63,6 @@ from bot.services import (
     refusals,
     retests,
     rollbacks,
-    rollouts,
     watching,
     whys,
 )
@@ -102,7 +102,7 @@ USE_CASES: dict[type[Command], UseCase] = {
     Tick: readiness.tick,
     Acknowledge: readiness.acknowledge,
     RollBack: rollbacks.roll_back,
-    OpenGate: rollouts.open_gate,
+    OpenGate: gates.open_gate,
     Retest: retests.retest,
     Help: lambda _house, _intent, _command: _greeted(),
 }

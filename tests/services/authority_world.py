@@ -262,7 +262,8 @@ async def _furnish(tx: Transaction, deployment: Deployment, state: State, house:
     """Put there whatever any verb could be about, so that nothing but a right or a state can refuse it."""
     it, service, now = deployment.id, deployment.service, house.now()
     stage = Stage("approve", RunState.WAITING, passable=True)
-    await tx.save_steps(it, [Step(0, "canary-5", 5, timedelta(minutes=5), StepState.RUNNING, "run", stages=(stage,), started_at=now)])
+    running = StepState.SMOKE if state is State.ROLLING_OUT else StepState.RUNNING  # a lock does not keep the gate of a smoke test
+    await tx.save_steps(it, [Step(0, "canary-5", 5, timedelta(minutes=5), running, "run", stages=(stage,), started_at=now)])
     await tx.save_trouble(it, Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 9.0),)))
     over = state in WAITING  # what waits comes with a migration; what can be rolled back does not
     way = Way(COMMITS["v2"], COMMITS["v1"], Passage.MIGRATION if over else Passage.FREE, "migrations/7.sql" if over else "")

@@ -239,8 +239,10 @@ class Promises:
         assert unclear or stands_down, f"{' and '.join(going)} run at once, and it is shown as clear"
 
     def _nothing_seen_is_forgotten(self) -> None:
-        """A run that somebody of us has seen belongs to a step, or is looked for until its end."""
-        known = {row["run"] for row in self.rows("select run from step where run != '' union select run from stray")}
+        """A run that somebody of us has seen belongs to a step that is under way, is looked for, or is for people to look at."""
+        followed = "select run from step where json_extract(body, '$.state') in ('running', 'smoke') union select run from stray"
+        untold = "select json_extract(facts, '$.run') run from audit where action = 'given up run untold'"
+        known = {row["run"] for row in self.rows(f"{followed} union {untold}")} - {""}
         for run, truth in self.ci.runs.items():
             ours = truth.was_seen and not truth.state.is_final and truth.request.action != "test"
             assert not ours or known & {run, truth.request.correlation}, f"{run} was seen to run, and nobody knows of it any more"

@@ -117,6 +117,48 @@ async def test_what_was_never_started_holds_up_no_rollback_and_nobody_is_told_th
     assert (await strays(team), (await team.card(v2)).steps[0].state) == ((), StepState.SKIPPED)
 
 
+async def stopped_while_its_start_is_on_its_way(team: Team) -> str:
+    """Have v2 rolled back during its first start, the answer to which is lost."""
+    v2: str = await team.asks_for_v2()
+    team.ci.during[f"start {FIRST}"] = lambda: team.says("bo", RollBack(deployment=v2))
+    await team.clears(v2)
+    await team.passes(30 * SECOND)
+    return v2
+
+
+@pytest.mark.case("races-6")
+async def test_a_start_of_which_a_provider_says_too_early_that_there_is_none_is_looked_for_until_it_could_be_no_more(team: Team) -> None:
+    team.ci.unanswered.add(FIRST)
+    team.ci.hidden.add(FIRST)
+    v2 = await stopped_while_its_start_is_on_its_way(team)
+    (stray,) = await strays(team)
+    assert (stray.unanswered, stray.step) == (True, "canary-5")
+    assert "whether shop-2 (canary-5) was started before it was stopped is not known yet" in await team.shown(v2)
+    assert FIRST not in team.ci.cancelled
+    team.ci.hidden.clear()
+    await team.passes(2 * MINUTE)
+    assert FIRST in team.ci.cancelled
+    assert await strays(team) == ()
+
+
+@pytest.mark.case("races-6")
+async def test_a_start_that_was_asked_for_and_never_came_is_forgotten_when_it_could_be_no_more(team: Team) -> None:
+    team.ci.refused.add(FIRST)
+    v2 = await stopped_while_its_start_is_on_its_way(team)
+    assert [stray.step for stray in await strays(team)] == ["canary-5"]
+    await team.passes(4 * MINUTE)
+    assert await strays(team) == ()
+    assert "not started" in await team.audited(v2)
+
+
+@pytest.mark.case("races-6")
+async def test_a_start_that_the_provider_refused_is_on_no_way_and_makes_nothing_unclear(team: Team) -> None:
+    team.ci.refuses[f"start {FIRST}"] = REFUSES
+    v2 = await stopped_while_its_start_is_on_its_way(team)
+    assert (await strays(team), (await team.card(v2)).steps[0].state) == ((), StepState.SKIPPED)
+    assert await team.said("not_stopped") == []
+
+
 @pytest.mark.case("races-5")
 @pytest.mark.parametrize(("run", "followed"), [("another", ["another"]), (FIRST, [])], ids=["another run", "the same run"])
 async def test_a_start_under_an_older_permit_changes_nothing_and_another_run_of_it_is_given_up(

@@ -1,0 +1,110 @@
+"""The pipeline's own gates: somebody lets a run go on that waits there, by the rule that a go obeys, and it is opened once."""
+
+from __future__ import annotations
+
+from bot.domain.catalog import Permission, Tier
+from bot.domain.commands import OpenGate
+from bot.domain.deployment import Deployment, State
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.people import Person
+from bot.domain.rollout import Step, StepState
+from bot.ports import Answer, GateAnswer, Intent, Json, Mark, Message, Transaction
+from bot.services import freezes, starts
+from bot.services.deployments import require_still
+from bot.services.house import House, act, existing, facts_of, note
+
+GATE = "gate:"
+"""How the mark begins that says: open the pipeline's gate of this name."""
+TRIED = "gate-tried:"
+"""The same, that says: the provider is about to be asked."""
+BECAME = "gate-became:"
+"""The same, whose reason says what the provider answered."""
+
+
+async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer | None:
+    """Open the pipeline's own gate that a step waits at. Stored first; the rollout's own runbook opens it, while it may."""
+    may = await house.people.may(intent.by, Permission.DEPLOY)
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, command.deployment)
+    if not may:
+        await require_still(house, deployment, intent.by)
+    theirs = await freezes.of_the_provider(house, deployment)
+    return await act(house, intent, lambda tx: _open_gate(house, intent, tx, command, theirs, may=may))
+
+
+async def _open_gate(house: House, intent: Intent, tx: Transaction, command: OpenGate, theirs: freezes.Theirs, *, may: bool) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    step = next((step for step in await tx.steps(deployment.id) if step.gate), None)
+    if not may and intent.by != deployment.lead:
+        raise NotAllowed(f"You cannot let the pipeline of {deployment.id} go on. {house.people.who_can(Permission.DEPLOY)}")
+    if intent.by == deployment.requested_by and house.of(deployment)[1].tier is Tier.PRODUCTION:
+        sentence = f"You asked for {deployment.title} yourself; the pipeline's gate is a second pair of eyes, so somebody else opens it."
+        raise NotAllowed(sentence)
+    if step is None or deployment.state is not State.ROLLING_OUT or command.gate not in {"", step.gate}:
+        raise NotPossible(f"{deployment.title} does not wait at this gate of its pipeline any more.")
+    await _refuse_kept(house, tx, deployment, step, theirs)
+    about: dict[str, Json] = {"step": step.key, "percent": step.percent, "stage": step.passable_stage}
+    if not await tx.mark(Mark(deployment.id, f"{GATE}{step.gate}", intent.by, house.now())):
+        raise NotPossible(await _pressed_before(tx, deployment, step))
+    await note(tx, house.now(), "open_gate", deployment, intent.by, stage=step.passable_stage, step=step.key)
+    facts = {**facts_of(deployment), **about, "by": str(intent.by)}
+    await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
+    await tx.wake(deployment.id)
+    return Answer("gate_opened", {**facts_of(deployment), **about})
+
+
+async def _refuse_kept(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> None:
+    """Refuse to let a pipeline go on by what keeps a step from being started. Raises NotPossible. A smoke test changes nothing."""
+    kept = await starts.why_not_on(house, tx, deployment, theirs) if step.state is StepState.RUNNING else ()
+    if kept:
+        raise NotPossible(f"The pipeline of {deployment.title} waits before {step.passable_stage}, and is not let go on: {kept[0]}.")
+
+
+async def _pressed_before(tx: Transaction, deployment: Deployment, step: Step) -> str:
+    """Say to the second who opens a gate what became of the first time."""
+    became = {mark.key: mark.reason for mark in await tx.marks(deployment.id)}.get(f"{BECAME}{step.gate}", "")
+    if became == GateAnswer.NOT_THERE:
+        where = f"The pipeline of {deployment.title} waits at no gate of {deployment.environment}"
+        return f"{where}. What it waits for is opened at the CI provider."
+    return f"This gate of {deployment.title} has been opened already. If the pipeline still waits, open it at the CI provider."
+
+
+async def open_stored_gate(house: House, deployment: Deployment, step: Step, *, waits: bool) -> None:
+    """Open the gate that somebody has opened here, once, if the rollout still goes on; say what became of it where it was not opened.
+
+    Asked again right before the provider is told. A pipeline that does not wait any more has been let go on by somebody there.
+    """
+    async with house.store.transaction() as tx:
+        marks = {mark.key: mark for mark in await tx.marks(deployment.id)}
+        asked = marks.get(f"{GATE}{step.gate}")
+        is_over = (await existing(tx, deployment.id)).state is not State.ROLLING_OUT
+        if asked is None or f"{BECAME}{step.gate}" in marks or is_over:
+            return
+    if waits and not await starts.may_go_on(house, deployment, step):
+        return  # what has come since the press keeps it here; it is opened when that is gone
+    async with house.store.transaction() as tx:
+        is_first = await tx.mark(Mark(deployment.id, f"{TRIED}{step.gate}", asked.by, house.now()))
+    answer = GateAnswer.WAS_OPEN
+    try:
+        if waits:
+            answer = await house.providers[deployment.service].ci.open_gate(step.run, deployment.environment)
+    except IntegrationError as error:
+        if not error.retry:
+            await starts.say_refused(house, deployment, step, str(error))
+        return
+    if answer is GateAnswer.WAS_OPEN and not is_first:
+        answer = GateAnswer.OPENED  # by our own try before, whose answer was lost
+    await _became(house, deployment, step, asked.by, answer)
+
+
+async def _became(house: House, deployment: Deployment, step: Step, by: Person, answer: GateAnswer) -> None:
+    """Store what became of a gate that somebody let us open, and say it where it is not what they were told."""
+    about: dict[str, Json] = {"stage": step.passable_stage, "step": step.key}
+    async with house.store.transaction() as tx:
+        if not await tx.mark(Mark(deployment.id, f"{BECAME}{step.gate}", by, house.now(), answer.value)):
+            return
+        if answer is GateAnswer.OPENED:
+            return
+        await note(tx, house.now(), "gate_not_opened", deployment, why=answer.value, **about)
+        facts = {**facts_of(deployment), **about, "by": str(by), "became": answer.value, "url": step.run_url}
+        await tx.say(Message(f"{deployment.id}:gate:{step.gate}:became", "gate_not_opened", facts, deployment.id))
