@@ -104,7 +104,8 @@ KIND = CIKind(
         "user": Option("the Jenkins user whose API token the bot has", required=True),
         "job": Option("the pipeline that deploys, as `folder/job`", required=True),
         "repository": Option(
-            "the git repository in which refs are resolved and commits compared: `https://`, `ssh://` or a path", required=True,
+            "the git repository in which refs are resolved and commits compared: `https://`, `ssh://` or a path",
+            required=True,
             is_repository=True,
         ),
         "tests": Option("the job whose builds say whether a commit's tests are green; without it no commit is"),
