@@ -596,10 +596,10 @@ class Reader(Protocol):
         """
         ...
 
-    async def releases(self, service: str, environment: str, limit: int | None = 5) -> tuple[Live, ...]:
+    async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
         """List the commits that ended their watch here, each once: those verified good first, then those accepted, newest first.
 
-        Never a quarantined or rolled-back one. None for all of them.
+        Never a quarantined or rolled-back one; with ``kept_out`` the quarantined ones alone. None for all of them.
         """
         ...
 
@@ -1300,6 +1300,22 @@ class Standing:
     is_blind: bool = False
     """Whether it stands still because there are no numbers to judge by."""
     countdown_until: str = ""
+    percent: int = 0
+    """How many percent of the traffic the steps that are whole have given it."""
+    keeps: str = ""
+    """Why it stands still before its next step; empty where it does not."""
+
+
+@dataclass(frozen=True, slots=True)
+class WayOut:
+    """How one gets rid of what is live in a place; people as ``T…/U…``."""
+
+    environment: str
+    how: str
+    """``rollback.Leaving``."""
+    deployment: DeploymentId = ""
+    """What is to be rolled back, and by whom; empty where nobody leads it."""
+    lead: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -1318,7 +1334,9 @@ class BoardRow:
     snapshot: Snapshot | None = None
     """The newest numbers of what is live; None when nobody has looked at them."""
     quarantined: str = ""
-    """Why what is live is quarantined; empty when it is not."""
+    """Why what is live is quarantined; empty when it is not. Then"""
+    way_out: WayOut | None = None
+    """how it goes from there."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

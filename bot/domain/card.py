@@ -18,7 +18,7 @@ from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
-from bot.domain.readiness import GateState, Review
+from bot.domain.readiness import Confirmed, GateState, Review
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Trouble
 from bot.domain.watching import Watched, is_all_that_keeps
@@ -156,6 +156,8 @@ class RollbackOffer:
     """Whether it is known what lies between. Where it is not, nothing goes back by itself."""
     plan: str = ""
     """What a confirmed plan is for (``rollback.plan_for``): migrations that would be left behind; empty where there are none."""
+    confirmed: Confirmed | None = None
+    """Who has confirmed that plan, and in which words."""
 
     @property
     def is_possible(self) -> bool:
@@ -178,6 +180,22 @@ class LetGo:
 
 
 @dataclass(frozen=True, slots=True)
+class Kept:
+    """Who keeps a rollout where it is, and how that is taken away."""
+
+    kind: str
+    """``places.Obstacle``."""
+    by: Person | None = None
+    at: datetime | None = None
+    until: datetime | None = None
+    """When it ends by itself."""
+    who: tuple[str, ...] = ()
+    """Who can take it away, in words."""
+    how: str = ""
+    """The command that does."""
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """Everything that a deployment's card shows."""
 
@@ -194,10 +212,14 @@ class Card:
     """For people: ``canary 5 → 25 → 100 %``."""
     snapshot: Snapshot | None = None
     """The newest."""
+    ended_with: Mapping[str, Verdict] = field(default_factory=dict)
+    """What the last numbers said of each step that has been observed."""
     trouble: Trouble | None = None
     """What keeps the rollout where it is, by the numbers."""
     standstill: str = ""
     """What keeps it from its next step, by the rules: a lock, a quarantine, an unclear environment."""
+    kept: Kept | None = None
+    """Who keeps it so, where somebody does, and who can take that away."""
     besides: str = ""
     """What keeps it whatever its numbers say, so that a word about them would let nothing go on."""
     let_go: LetGo | None = None
@@ -252,6 +274,11 @@ class Card:
         return bool(self.standstill) and not self.where and not any(step.is_under_way for step in self.steps)
 
     @property
+    def needs_way_back(self) -> bool:
+        """Tell whether something is the matter with what it brought."""
+        return self.deployment.state is State.FAILED or (self.trouble is not None and self.trouble.is_open)
+
+    @property
     def where(self) -> str:
         """Name what is under observation now: a step's key or ``watch``; empty for nothing."""
         if self.deployment.state is State.WATCHING:
@@ -265,6 +292,16 @@ class Card:
     def judged(self) -> Snapshot | None:
         """The newest numbers, if they are of what is under observation now."""
         return self.snapshot if self.snapshot is not None and self.where and self.snapshot.where == self.where else None
+
+    @property
+    def serving(self) -> int:
+        """How many percent of the traffic the steps that are whole have given it."""
+        return max((step.percent for step in self.steps if step.deployed_at is not None), default=0)
+
+    @property
+    def stood_with(self) -> Snapshot | None:
+        """The last numbers of the step before which it stands still: that one still serves."""
+        return self.snapshot if self.stands_still and self.snapshot is not None and self.snapshot.where in self.ended_with else None
 
     @property
     def ci_silent_since(self) -> datetime | None:

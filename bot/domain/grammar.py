@@ -35,7 +35,7 @@ from bot.domain.usage import NOT_YET, USAGE, VERBS, Usage, nearest
 
 __all__ = [
     "KEYWORDS", "NAME", "NOT_YET", "RESERVED_NAMES", "USAGE", "VERBS", "OpenForm", "Usage",
-    "check_reason", "check_ref", "duration", "mentioned", "nearest", "parse_deploy", "parse_rollback", "shown",
+    "check_reason", "check_ref", "duration", "nearest", "parse_deploy", "parse_rollback", "shown",
 ]  # fmt: skip
 
 LONGEST_TEXT = 3000
@@ -79,11 +79,6 @@ def parse_rollback(text: str) -> Command:
     if sentence.peek() == "help" and not sentence.reason:
         return Help("rollback")
     return _rollback(sentence)
-
-
-def mentioned(text: str) -> frozenset[str]:
-    """List the user ids that are mentioned in what was typed."""
-    return frozenset(_MENTION.findall(text))
 
 
 # Reading --------------------------------------------------------------------------------------------------------------------------------

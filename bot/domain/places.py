@@ -97,6 +97,8 @@ class Hindrance:
     by: Person | None = None
     at: datetime | None = None
     clears_at: datetime | None = None
+    how: str = ""
+    """The command that takes it away, where one does and the sentence does not say it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,17 +158,22 @@ def _locked(ground: Ground, now: datetime) -> Hindrance | None:
     lock = next((lock for lock in ground.locks if lock.holds(now)), None)
     if lock is None:
         return None
-    return Hindrance(Obstacle.LOCKED, f"{lock.place} is locked: {lock.reason}", by=lock.by, at=lock.at, clears_at=lock.until)
+    how = f"/deploy unlock {lock.service or 'all'} {lock.environment}"
+    return Hindrance(Obstacle.LOCKED, f"{lock.place} is locked: {lock.reason}", by=lock.by, at=lock.at, clears_at=lock.until, how=how)
 
 
 def _quarantined(deployment: Deployment, ground: Ground) -> Hindrance | None:
     if not ground.quarantine:
         return None
-    return Hindrance(Obstacle.QUARANTINED, f"{deployment.version} is quarantined: {ground.quarantine}")
+    how = f"/deploy unquarantine {deployment.service} {deployment.version} because TEXT"
+    return Hindrance(Obstacle.QUARANTINED, f"{deployment.version} is quarantined: {ground.quarantine}", how=how)
 
 
 def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance | None:
     if way is None or way.passage is Passage.FREE or not (ground.live_commit or way.beside):
         return None
-    kind = Obstacle.BACKWARDS if way.passage is Passage.MIGRATION else Obstacle.UNKNOWN_WAY
-    return Hindrance(kind, way.sentence(ground.live_version or "what failed here", deployment.version))
+    there = ground.live_version or "what failed here"
+    if way.passage is Passage.UNKNOWN:
+        return Hindrance(Obstacle.UNKNOWN_WAY, way.sentence(there, deployment.version))
+    sentence = f"{there} brought {way.path or 'a migration'}, which {deployment.version} has not: deploy a version that has it"
+    return Hindrance(Obstacle.BACKWARDS, sentence)

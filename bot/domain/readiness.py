@@ -62,6 +62,8 @@ class Gate:
     """The correlation id of the test run that would answer it and that nobody but a deployment starts."""
     plan: str = ""
     """The plan that somebody has to confirm, or has confirmed, so that it opens (``rollback.plan_for``)."""
+    how: str = ""
+    """The command that clears it, for whoever is named."""
     as_of: datetime | None = field(default=None, compare=False)
     """When the provider said so, where that was a while before the review. An answer that was asked for again says nothing new."""
 

@@ -17,6 +17,8 @@ from bot.domain.errors import NotPossible
 
 SHORTEST = 7
 """With so many characters or more a commit can be named."""
+_WHOLE = 40
+"""The signs of a whole commit, which no person reads."""
 NAMED = 5
 """How many versions a refusal lists."""
 
@@ -51,6 +53,14 @@ class Passage(StrEnum):
     FREE = "free"
     MIGRATION = "migration"  # a migration would be left behind: its own plan is needed, not a button
     UNKNOWN = "unknown"  # nobody could compare: never harmless
+
+
+class Leaving(StrEnum):
+    """How one gets rid of what is live in a place."""
+
+    ROLLBACK = "rollback"  # its lead rolls it back
+    PLAN = "plan"  # its lead goes back by its migration's own plan, and says so
+    DEPLOY = "deploy"  # another version is deployed: there is nothing to go back from, or to
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +124,13 @@ def target(releases: Sequence[Release], *, leaving: str) -> Release | None:
 NO_TARGET = "No other version has been verified here, so there is nothing to go back to."
 
 
+def none_left(kept_out: Sequence[Release]) -> str:
+    """Say that there is nothing to go back to, and which version would have been, were it not quarantined."""
+    first = kept_out[0]
+    ended = "verified" if first.verified_at else "accepted"
+    return f"{first.version} was {ended} here and is quarantined, and there is no other version, so there is nothing to go back to."
+
+
 def offer(releases: Sequence[Release], *, way: Way | None, leaving: str, seconds: Sequence[float]) -> RollbackOffer:
     """Describe what rolling back from the commit ``leaving`` would do.
 
@@ -161,20 +178,29 @@ def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
 def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
     """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
     candidates = [release for release in releases if release.commit != leaving]
-    found = [release for release in candidates if _is_named(release, ref)]
+    found = [release for release in candidates if is_named(release, ref)]
     commits = list(dict.fromkeys(release.commit for release in found))
     if len(commits) > 1:
         named = " and ".join(commit[: plain.SHORT] for commit in commits)
         raise NotPossible(f"{ref} was the name of {len(commits)} commits here, {named}: it has moved. Name the commit that you mean.")
     if found:
         return found[0]
-    if any(_is_named(release, ref) for release in releases):
+    if any(is_named(release, ref) for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
-    names = ", ".join(release.version for release in candidates[:NAMED]) or "none"
-    older = len(candidates) - NAMED
+    asked = ref[: plain.SHORT] if len(ref) == _WHOLE else ref
+    raise NotPossible(f"{asked} is not among the versions verified or accepted here. {candidates_of(releases, leaving=leaving)}")
+
+
+def candidates_of(releases: Sequence[Release], *, leaving: str) -> str:
+    """Say what one could go back to."""
+    names = [release.version for release in releases if release.commit != leaving]
+    if not names:
+        return "There is no other that one could go back to."
+    older = len(names) - NAMED
     more = f" and {older} older {'one' if older == 1 else 'ones'}" if older > 0 else ""
-    raise NotPossible(f"{ref} is not among the versions verified or accepted here. Those are: {names}{more}.")
+    return f"Those are: {', '.join(names[:NAMED])}{more}."
 
 
-def _is_named(release: Release, ref: str) -> bool:
+def is_named(release: Release, ref: str) -> bool:
+    """Tell whether a person means a release: by its version, or by its commit."""
     return ref == release.version or (len(ref) >= SHORTEST and release.commit.startswith(ref.lower()))

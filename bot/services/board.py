@@ -24,10 +24,11 @@ from bot.services import approvals, readiness, word
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, facts_of, unclear
+from bot.services.leaving import way_out
 from bot.services.locks import facts_of_lock
-from bot.services.offers import rollback_offer
+from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.standing import standing
-from bot.services.starts import standstill
+from bot.services.starts import kept_by, standstill
 from bot.services.watching import watched_in
 from bot.services.ways import between, compared
 
@@ -64,8 +65,9 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
     card = Card(
         deployment, house.now(), steps=steps, strategy=words_of(strategy) if strategy else deployment.strategy,
         review=await reader.review(deployment.id), changes=await reader.changes(deployment.id) or Changes(known=False),
-        snapshot=snapshots[-1] if len(snapshots) > 1 else None, automatic_rollback=policy.automatic_rollback,
-        rollback_locks=policy.lock_after_rollback and not await _is_locked(reader, deployment),
+        snapshot=snapshots[-1] if len(snapshots) > 1 else None, ended_with={shot.where: shot.verdict for shot in snapshots if shot.where},
+        automatic_rollback=policy.automatic_rollback,
+        rollback_locks=policy.lock_after_rollback and not await has_rollback_lock(reader, deployment),
         approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment),
         uncounted=approvals.uncounted(await reader.decisions(deployment.id), deployment),
         approval_expires_at=approvals.expires_at(deployment, policy),
@@ -75,11 +77,6 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
     card = await _with_standstill(house, reader, card)
     left = await _about_left(reader, deployment, steps, house.now()) if deployment.state is State.ROLLING_OUT else None
     return replace(card, about_left=left, stages_take=await _stages_take(reader, card))
-
-
-async def _is_locked(reader: Reader, deployment: Deployment) -> bool:
-    locks = await reader.locks(deployment.service, deployment.environment)
-    return any(lock.service == deployment.service for lock in locks)
 
 
 async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:
@@ -102,7 +99,8 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
         card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):
         return card
-    return replace(card, standstill=next((each.sentence for each in await standstill(house, reader, deployment)), ""))
+    found = next(iter(await standstill(house, reader, deployment)), None)
+    return replace(card, standstill=found.sentence, kept=kept_by(house, found)) if found else card
 
 
 async def _let_go(reader: Reader, card: Card) -> LetGo | None:
@@ -215,18 +213,20 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                 locks = tuple(lock for lock in await reader.locks(each.name, environment) if lock.holds(now))
                 freeze = frozen_by(house.catalog.freezes, environment, now)
                 live = await reader.live(each.name, environment)
+                quarantined = await reader.quarantine(each.name, live.commit) if live else ""
                 found.append(
                     BoardRow(
                         each.name,
                         environment,
                         replace(live, version=called(live.version, live.commit, beside=names)) if live else None,
-                        tuple([await standing(reader, d, now, names) for d in await reader.open_deployments(each.name, environment)]),
+                        tuple([await standing(house, reader, d, names) for d in await reader.open_deployments(each.name, environment)]),
                         locks,
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
                         await unclear(reader, each.name, environment),
                         await newest_numbers(reader, live.deployment) if live else None,
-                        await reader.quarantine(each.name, live.commit) if live else "",
+                        quarantined,
+                        await way_out(house, reader, live) if live and quarantined else None,
                     )
                 )
     return tuple(found)
@@ -258,6 +258,7 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
         "service": row.service, "environment": row.environment, "version": live.version if live else "",
         "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
         "deployment": live.deployment if live else "", "quarantined": row.quarantined,
+        "way_out": asdict(row.way_out) if row.way_out else None,
         "declared": facts_of_declared(live.declared) if live and live.declared else None,
         "snapshot": facts_of_snapshot(row.snapshot) if row.snapshot else None, "open": [asdict(each) for each in row.open],
         "locks": [facts_of_lock(lock) for lock in row.locks],

@@ -97,7 +97,8 @@ async def _authorise(house: House, reader: Reader, intent: Intent, command: SayL
 
 async def _by_hand(house: House, reader: Reader, service: str, environment: str) -> Doubt | None:
     """Say that what stands there is gone back from by hand alone, so that nobody but a person can tell when that has been done."""
-    standing = await reader.deployment(await reader.holder(service, environment)) or await reader.standing(service, environment)
+    holder = await reader.deployment(await reader.holder(service, environment))
+    standing = holder if holder is not None and holder.state not in WAITING else await reader.standing(service, environment)
     if standing is None or standing.kind is not Kind.FORWARD or standing.state not in CAN_ROLL_BACK:
         return None
     offer = await rollback_offer(house, reader, standing)
@@ -124,7 +125,8 @@ def _known(live: Live) -> str:
     how = f"brought there by {live.deployment}" if live.deployment else "as it was declared"
     return (
         f"{live.version} is live in {place}, {how}, and nothing has made that unclear, so nobody's word is needed; nothing was changed. "
-        f"If something else was put there past Go/No-Go, deploy what should be there: /deploy {live.service} REF to {live.environment}."
+        f"If something else was put there past Go/No-Go, put {live.version} back by hand, or deploy another version: "
+        f"/deploy {live.service} REF to {live.environment}."
     )
 
 

@@ -98,10 +98,10 @@ async def _resolved(house: House, command: Deploy) -> Resolved | None:
         raise NotPossible(str(error)) from error
 
 
-async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: Resolved | None = None) -> Answer | None:
+async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: Resolved | None = None) -> Answer:
     """Store a request and start its runbook. Raises NotPossible for what is needless or quarantined; nothing is touched yet.
 
-    The answer says what was taken, where the ref could have meant something else, and what is being watched there; the card says the rest.
+    The answer says that it is asked for, what was taken where the ref could have meant something else, and what is being watched there.
     """
     if wanted.commit:
         needless = await _needless(tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
@@ -114,8 +114,6 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     await note(tx, house.now(), "deploy", deployment, wanted.requested_by, **about)
     await tx.start("deploy", deployment.id, deployment.id)
     watched = await watched_in(house, tx, deployment.service, deployment.environment)
-    if not took and watched is None:
-        return None
     return Answer("asked", {**facts_of(deployment), "commit": deployment.commit, "took": took, **facts_of_watched(watched)})
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from bot.domain import rollback
 from bot.domain.card import RollbackOffer
 from bot.domain.deployment import Deployment
+from bot.domain.readiness import Confirmed
 from bot.domain.rollback import Way
 from bot.ports import Live, Reader
 from bot.services.house import House
@@ -21,4 +24,26 @@ async def rollback_offer(house: House, reader: Reader, deployment: Deployment, *
     if way is None and isinstance(target, Live):
         way = await stored_way_back(house, reader, deployment, target)
     seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
-    return rollback.offer(releases, way=way, leaving=deployment.commit, seconds=seconds)
+    offer = rollback.offer(releases, way=way, leaving=deployment.commit, seconds=seconds)
+    if target is not None:
+        return replace(offer, confirmed=await confirmed_plan(reader, deployment, offer.plan))
+    kept_out = await reader.releases(deployment.service, deployment.environment, kept_out=True)
+    others = [release for release in kept_out if release.commit != deployment.commit]
+    return replace(offer, refused=rollback.none_left(others)) if others else offer
+
+
+async def has_rollback_lock(reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether a rollback of this deployment has locked its place already; locks of people are other ones."""
+    return any(lock.deployment == deployment.id for lock in await reader.locks(deployment.service, deployment.environment))
+
+
+def plan_mark(plan: str) -> str:
+    """Name the mark of a confirmed plan."""
+    return f"plan:{plan}"
+
+
+async def confirmed_plan(reader: Reader, deployment: Deployment, plan: str) -> Confirmed | None:
+    """Read who has confirmed the plan that going back from a deployment takes, if it takes one and somebody has."""
+    marks = await reader.marks(deployment.id) if plan else ()
+    mark = next((mark for mark in marks if mark.key == plan_mark(plan)), None)
+    return Confirmed(mark.by, mark.at, mark.reason) if mark else None

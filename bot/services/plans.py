@@ -11,25 +11,18 @@ from bot.domain.commands import ConfirmPlan
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
-from bot.domain.readiness import Confirmed, Gate, plan_gate
+from bot.domain.readiness import Gate, plan_gate
 from bot.domain.shown import Seen
 from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note
-from bot.services.offers import rollback_offer
+from bot.services.offers import plan_mark, rollback_offer
 from bot.services.people import readable
 
 
-async def gate(house: House, reader: Reader, deployment: Deployment, offer: RollbackOffer, need: Need) -> Gate:
+def gate(house: House, deployment: Deployment, offer: RollbackOffer, need: Need) -> Gate:
     """Judge whether the plan that going back takes has been confirmed by somebody who may."""
     roles = house.of(deployment)[1].plan_by
-    marks = {mark.key: mark for mark in await reader.marks(deployment.id)}
-    mark = marks.get(_key(offer))
-    confirmed = Confirmed(mark.by, mark.at, mark.reason) if mark else None
-    return plan_gate(offer, need, who=" or ".join(roles), confirmed=confirmed)
-
-
-def _key(offer: RollbackOffer) -> str:
-    return f"plan:{offer.plan}"
+    return plan_gate(offer, need, who=" or ".join(roles), confirmed=offer.confirmed)
 
 
 async def may_confirm(house: House, by: Person, id: DeploymentId) -> None:
@@ -69,7 +62,7 @@ async def confirm(house: House, intent: Intent, command: ConfirmPlan) -> Answer 
 async def _confirm(house: House, intent: Intent, tx: Transaction, command: ConfirmPlan) -> Answer:
     deployment, offer = await _to_confirm(house, tx, command.deployment)
     as_shown(Action.CONFIRM_PLAN, command.shown, Seen(commit=deployment.commit, target=offer.commit, plan=offer.plan))
-    if not await tx.mark(Mark(deployment.id, _key(offer), intent.by, house.now(), command.reason)):
+    if not await tx.mark(Mark(deployment.id, plan_mark(offer.plan), intent.by, house.now(), command.reason)):
         raise NotPossible(f"How one goes back from {deployment.title} is confirmed already.")
     facts: dict[str, Json] = {"reason": command.reason, "migrations": list(offer.undoes.migrations), "target": offer.version}
     await note(tx, house.now(), "confirm_plan", deployment, intent.by, **(facts | {"to": offer.commit}))

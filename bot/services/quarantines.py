@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import asdict
 
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
@@ -13,6 +14,7 @@ from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
 from bot.services import starts
 from bot.services.house import House, act, facts_of
+from bot.services.leaving import way_out
 from bot.services.obstacles import NOTHING
 from bot.services.refs import meant
 from bot.services.word import end_words
@@ -38,16 +40,9 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
 
 
 async def _live_in(house: House, reader: Reader, service: str, commit: str) -> list[dict[str, Json]]:
-    """Name the environments where a commit is live, each with the deployment that can be rolled back there and its lead, if any."""
-    found: list[dict[str, Json]] = []
-    for environment in house.service(service).environments:
-        live = await reader.live(service, environment)
-        if live is not None and live.commit == commit:
-            standing = await reader.standing(service, environment)
-            ours = standing if standing is not None and standing.commit == commit else None
-            lead = str(ours.lead) if ours and ours.lead else ""
-            found.append({"environment": environment, "deployment": ours.id if ours else "", "lead": lead})
-    return found
+    """Name the environments where a commit is live, each with how it goes from there."""
+    places = [await reader.live(service, environment) for environment in house.service(service).environments]
+    return [asdict(await way_out(house, reader, live)) for live in places if live is not None and live.commit == commit]
 
 
 async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, by: Person, why: str) -> None:

@@ -28,11 +28,12 @@ from bot.domain.readiness import (
     unknown_gate,
     unlocked_gate,
 )
-from bot.domain.rollback import Way
+from bot.domain.rollback import Leaving, Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
 from bot.services import plans, watching
 from bot.services.deployments import under_way
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
+from bot.services.leaving import way_out
 from bot.services.offers import rollback_offer
 from bot.services.people import readable
 from bot.services.ways import way_there
@@ -101,7 +102,9 @@ async def review(
     gates = [await _automatic(house, reader, deployment, facts, gate) for gate in policy.gates]
     configured = {gate.kind for gate in policy.gates}
     gates += [
-        _hindrance_gate(each) for each in await hindrances(house, reader, deployment, way) if _OWN_GATE.get(each.kind) not in configured
+        await _hindrance_gate(house, reader, deployment, each)
+        for each in await hindrances(house, reader, deployment, way)
+        if _OWN_GATE.get(each.kind) not in configured
     ]
     watch = await watching.gate(house, reader, deployment)
     gates += [watch] if watch else []
@@ -127,12 +130,17 @@ _TITLES = {
 }
 
 
-def _hindrance_gate(found: Hindrance) -> Gate:
+async def _hindrance_gate(house: House, reader: Reader, deployment: Deployment, found: Hindrance) -> Gate:
     state = GateState.UNKNOWN if found.kind is Obstacle.UNKNOWN_WAY else GateState.OPEN
-    return Gate(
+    gate = Gate(
         str(found.kind), _TITLES[found.kind], state, found.sentence, who=str(found.by or ""), clears_at=found.clears_at, by=found.by,
         at=found.at,
     )  # fmt: skip
+    live = await reader.live(deployment.service, deployment.environment) if found.kind is Obstacle.BACKWARDS else None
+    out = await way_out(house, reader, live) if live else None
+    if out is None or out.how != Leaving.PLAN:
+        return gate
+    return replace(gate, who=out.lead, how=f"/deploy live {deployment.service} {deployment.environment} is REF because TEXT")
 
 
 _Gate = Callable[[House, Reader, Deployment, Facts, Need], Awaitable[Gate]]
@@ -176,7 +184,7 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
 
 async def _rollback(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
     offer = await rollback_offer(house, reader, deployment, way=facts.way_back)
-    return await plans.gate(house, reader, deployment, offer, need) if offer.plan else rollback_gate(offer, need)
+    return plans.gate(house, deployment, offer, need) if offer.plan else rollback_gate(offer, need)
 
 
 async def _unlocked(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
@@ -322,7 +330,7 @@ def facts_of_gate(gate: Gate) -> dict[str, Json]:
     return {
         "key": gate.key, "title": gate.title, "state": str(gate.state), "sentence": gate.sentence, "who": gate.who,
         "by": str(gate.by or ""), "need": str(gate.need), "clears_at": gate.clears_at.isoformat() if gate.clears_at else "",
-        "at": gate.at.isoformat() if gate.at else "", "as_of": gate.as_of.isoformat() if gate.as_of else "",
+        "at": gate.at.isoformat() if gate.at else "", "how": gate.how, "as_of": gate.as_of.isoformat() if gate.as_of else "",
     }  # fmt: skip
 
 

@@ -17,7 +17,7 @@ from bot.domain.rollout import Step
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
-from bot.services.offers import rollback_offer
+from bot.services.offers import confirmed_plan, has_rollback_lock, rollback_offer
 from bot.services.ways import between, left_behind, stored_way_back
 
 
@@ -33,7 +33,7 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
         _authorise(intent, deployment)
         if command.deployment and await _is_theirs(reader, deployment, intent.by):
             return None  # a second click is quiet: they were answered at the first, and the card shows how it goes
-        target = await _target(reader, deployment, command.ref)
+        target = await _target(house, reader, deployment, command.ref)
         way = await stored_way_back(house, reader, deployment, target)
         beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
     if way is None:
@@ -56,13 +56,13 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
         return None
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
         raise NotPossible(await _not_now(tx, deployment))
-    target = await _target(tx, deployment, command.ref)
+    target = await _target(house, tx, deployment, command.ref)
     as_shown(Action.ROLL_BACK, command.shown, _seen(deployment, target))
     beside = await left_behind(tx, deployment.service, deployment.environment, leaving=deployment.commit)
     same_beside = way.beside == beside or not house.service(deployment.service).migrations
     if (way.leaving, way.to) != (deployment.commit, target.commit) or not same_beside:
         raise MovedError
-    _refuse(deployment, target, way, although_unknown=command.although_unknown)
+    await _refuse(tx, deployment, target, way, although_unknown=command.although_unknown)
     await tx.save_way_back(deployment.id, way)
     await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
     why = token(Action.SAY_WHY, Seen(commit=deployment.commit))
@@ -74,12 +74,16 @@ def _seen(deployment: Deployment, target: Live) -> Seen:
     return Seen(commit=deployment.commit, target=target.commit)
 
 
-def _refuse(deployment: Deployment, target: Live, way: Way, *, although_unknown: bool) -> None:
+async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way, *, although_unknown: bool) -> None:
     """Refuse to go back over a migration, and over what nobody knows unless the lead says so. Raises NotPossible."""
     if way.passage is Passage.MIGRATION:
+        confirmed = await confirmed_plan(reader, deployment, rollback.plan_for(way))
+        plan = f" Its plan, confirmed by {confirmed.by.mention}: {confirmed.reason}." if confirmed else ""
         place = f"{deployment.service} {deployment.environment}"
         told = f"Whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
-        raise NotPossible(f"{way.sentence(deployment.version, target.version)} {told}")
+        if deployment.state is State.ROLLING_OUT and await reader.trouble(deployment.id) is None:  # nobody's word is taken yet
+            told = f"A lock keeps it from its next step: /deploy lock {place} because TEXT."
+        raise NotPossible(f"{way.sentence(deployment.version, target.version)}{plan} {told}")
     if way.passage is Passage.UNKNOWN and not although_unknown:
         shown = token(Action.ROLL_BACK, _seen(deployment, target))
         anyway = Offer(Action.ROLL_BACK, "Roll back all the same", deployment.id, carries=f"{shown} ?{target.commit}")
@@ -88,10 +92,10 @@ def _refuse(deployment: Deployment, target: Live, way: Way, *, although_unknown:
 
 async def _dialog(house: House, intent: Intent, command: RollBack, deployment: Deployment, target: Live, way: Way) -> Answer | None:
     """Answer a typed rollback with what it would do, and the button that does it: the same as on the card."""
-    _refuse(deployment, target, way, although_unknown=command.although_unknown)
     async with house.store.reading() as reader:
+        await _refuse(reader, deployment, target, way, although_unknown=command.although_unknown)
         seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
-        locks = house.of(deployment)[1].lock_after_rollback and not await _has_own_lock(reader, deployment)
+        locks = house.of(deployment)[1].lock_after_rollback and not await has_rollback_lock(reader, deployment)
         doubt = await unclear(reader, deployment.service, deployment.environment)
         live = await reader.live(deployment.service, deployment.environment)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
@@ -115,10 +119,6 @@ async def _said(answer: Answer) -> Answer:
     return answer
 
 
-async def _has_own_lock(reader: Reader, deployment: Deployment) -> bool:
-    return any(lock.deployment for lock in await reader.locks(deployment.service, deployment.environment))
-
-
 def facts_of_offer(offer: RollbackOffer) -> dict[str, object]:
     """Give what a rollback would do as JSON values."""
     return {
@@ -136,8 +136,8 @@ async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     house.policy(command.service, command.environment)
     standing = await reader.standing(command.service, command.environment)
     undone = await _just_undone(reader, command.service, command.environment)
-    if undone is not None and (standing is None or not command.ref):
-        raise NotPossible(_no_further(undone, standing))
+    if undone is not None and (standing is None or not command.ref) and not await _has_to_go(reader, standing):
+        raise NotPossible(await _no_further(house, reader, undone, standing))
     if standing is None:
         raise NotPossible(await _nothing_to_undo(reader, command.service, command.environment))
     return standing
@@ -175,13 +175,20 @@ async def _just_undone(reader: Reader, service: str, environment: str) -> Deploy
     return newest if newest is not None and newest.state is State.ROLLED_BACK else None
 
 
-def _no_further(undone: Deployment, standing: Deployment | None) -> str:
+async def _has_to_go(reader: Reader, standing: Deployment | None) -> bool:
+    """Tell whether what is live now is quarantined: then going back from it is no second reading of the same command."""
+    return standing is not None and bool(await reader.quarantine(standing.service, standing.commit))
+
+
+async def _no_further(house: House, reader: Reader, undone: Deployment, standing: Deployment | None) -> str:
     """Say that the newest deployment is rolled back; a command that comes a second time must not take the next one back too."""
-    sentence = f"{undone.title} is rolled back already."
-    if standing is None:
-        return sentence
-    place = f"{undone.service} {undone.environment}"
-    return f"{sentence} {standing.version} is live. To go back further: /rollback {place} to VERSION, or the card of {standing.id}."
+    live = await reader.live(undone.service, undone.environment)
+    sentence = f"{undone.title} is rolled back already.{f' {live.version} is live.' if live else ''}"
+    offer = await rollback_offer(house, reader, standing) if standing else RollbackOffer(refused=rollback.NO_TARGET)
+    if standing is None or not offer.is_possible:
+        return f"{sentence} To put another version there: /deploy {undone.service} REF to {undone.environment}."
+    how = f"/rollback {undone.service} {undone.environment} to {offer.version} because TEXT"
+    return f"{sentence} To go back further: {how}, or the card of {standing.id}."
 
 
 def _authorise(intent: Intent, deployment: Deployment) -> None:
@@ -196,14 +203,26 @@ def _authorise(intent: Intent, deployment: Deployment) -> None:
     )
 
 
-async def _target(reader: Reader, deployment: Deployment, ref: str) -> Live:
+async def _target(house: House, reader: Reader, deployment: Deployment, ref: str) -> Live:
     if deployment.state not in CAN_ROLL_BACK:
         raise NotPossible(await _not_now(reader, deployment))
-    releases = await reader.releases(deployment.service, deployment.environment, limit=None if ref else 5)
+    place = (deployment.service, deployment.environment)
+    releases = await reader.releases(*place, limit=None if ref else 5)
+    if ref and not any(rollback.is_named(each, ref) for each in releases):
+        await _refuse_kept_out(reader, deployment, ref, rollback.candidates_of(releases, leaving=deployment.commit))
     found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else rollback.target(releases, leaving=deployment.commit)
     if not isinstance(found, Live):
-        raise NotPossible(rollback.NO_TARGET)
+        raise NotPossible((await rollback_offer(house, reader, deployment)).refused)
     return found
+
+
+async def _refuse_kept_out(reader: Reader, deployment: Deployment, ref: str, others: str) -> None:
+    """Refuse to go back to what is quarantined, by its version, and say why it is. Raises NotPossible."""
+    kept_out = await reader.releases(deployment.service, deployment.environment, limit=None, kept_out=True)
+    meant = next((each for each in kept_out if rollback.is_named(each, ref)), None)
+    if meant is not None:
+        why = await reader.quarantine(deployment.service, meant.commit)
+        raise NotPossible(f"{meant.version} is quarantined, so nothing goes back to it: {why}. {others}")
 
 
 async def _not_now(reader: Reader, deployment: Deployment) -> str:
@@ -234,7 +253,7 @@ async def by_rule(house: House, tx: Transaction, deployment: Deployment, why: st
     held = await why_not_by_rule(house, tx, deployment)
     if held:
         return held
-    target = await _target(tx, deployment, "")
+    target = await _target(house, tx, deployment, "")
     await _start(house, tx, deployment, target, by=GONOGO, reason=why)
     return ""
 

@@ -3,27 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
 
 from bot.domain.called import called
 from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.rollout import StepState
 from bot.domain.urgency import urgency
 from bot.ports import CardDue, Reader, Standing
 from bot.services.house import House
+from bot.services.starts import standstill
 
 _JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})
 """Where numbers are weighed."""
 
 
-async def standing(reader: Reader, deployment: Deployment, now: datetime, beside: Collection[tuple[str, str]] = ()) -> Standing:
+async def standing(house: House, reader: Reader, deployment: Deployment, beside: Collection[tuple[str, str]] = ()) -> Standing:
     """Look where a deployment stands: its gates while it waits, its numbers while it runs. ``beside`` are the names around it."""
     snapshots = await reader.snapshots(deployment.id)
     review = await reader.review(deployment.id) if deployment.state is State.GATED else None
     steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
     shot = snapshots[-1] if len(snapshots) > 1 else None
-    card = Card(deployment, now, review=review, snapshot=shot, steps=steps, trouble=trouble)
+    keeping = await standstill(house, reader, deployment) if deployment.state is State.ROLLING_OUT else ()
+    card = Card(
+        deployment, house.now(), review=review, snapshot=shot, steps=steps, trouble=trouble,
+        standstill=keeping[0].sentence if keeping and any(step.state is StepState.PENDING for step in steps) else "",
+    )  # fmt: skip
     watched = await reader.watched(deployment.service, deployment.environment) if card.waits_for_watch else None
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     return Standing(
@@ -39,6 +44,8 @@ async def standing(reader: Reader, deployment: Deployment, now: datetime, beside
         after=watched.id if watched and card.waits_for_watch else "",
         is_degraded=card.is_degraded,
         is_blind=card.is_blind,
+        percent=card.serving,
+        keeps=card.standstill if card.stands_still else "",
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
     )
 
@@ -52,6 +59,6 @@ async def cards_due(house: House, deployments: Collection[DeploymentId]) -> dict
             if deployment is not None and deployment.undoes:
                 deployment = await reader.deployment(deployment.undoes)
             if deployment is not None:
-                is_degraded = deployment.state in _JUDGED and (await standing(reader, deployment, house.now())).is_degraded
+                is_degraded = deployment.state in _JUDGED and (await standing(house, reader, deployment)).is_degraded
                 found[each] = CardDue(deployment.id, urgency(deployment.state, is_degraded=is_degraded), deployment.channel)
     return found

@@ -13,6 +13,8 @@ from enum import Enum
 
 import structlog
 
+from bot.domain.card import Kept
+from bot.domain.catalog import Permission
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Hindrance, Permit, obstacles
@@ -79,6 +81,22 @@ async def standstill(house: House, reader: Reader, deployment: Deployment) -> tu
     return obstacles(deployment, await reader.ground(deployment), way, house.now())
 
 
+def kept_by(house: House, found: Hindrance) -> Kept | None:
+    """Say who keeps a rollout where it is, and who can take that away; None where nobody's word does."""
+    if not found.how:
+        return None
+    who = tuple(house.people.named_by_role(Permission.LOCK))
+    return Kept(str(found.kind), found.by, found.at, found.clears_at, who, found.how)
+
+
+def facts_of_kept(kept: Kept | None) -> dict[str, Json] | None:
+    """Give who keeps a rollout as JSON values."""
+    if kept is None:
+        return None
+    times = {"at": kept.at.isoformat() if kept.at else "", "until": kept.until.isoformat() if kept.until else ""}
+    return {"kind": kept.kind, "by": str(kept.by) if kept.by else "", "who": list(kept.who), "how": kept.how, **times}
+
+
 async def kept(house: House, reader: Reader, deployments: Sequence[Deployment]) -> Sequence[Deployment]:
     """Name those whose next step something keeps now."""
     rolling = [each for each in deployments if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD]
@@ -108,10 +126,12 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
     if await tx.holder(deployment.service, deployment.environment) != deployment.id:
         return True
     sentences = await why_not_on(house, tx, deployment, theirs)
-    if await standstill(house, tx, deployment):
+    found = await standstill(house, tx, deployment)
+    if found:
         await _observe_again(tx, deployment, step)
+    by = facts_of_kept(kept_by(house, found[0]) if found else None)
     for sentence in sentences[:1]:
-        facts = {**facts_of(deployment), "why": sentence, "step": step.key, "percent": step.percent}
+        facts = {**facts_of(deployment), "why": sentence, "step": step.key, "percent": step.percent, "kept": by}
         key = f"{deployment.id}:stands:{step.key}:{sentence}"[:190]
         await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
         await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))

@@ -52,6 +52,12 @@ def deployment_card(card: Card, words: Words) -> Drawn:
     return drawn(headline, blocks)
 
 
+def in_brief(card: Card, words: Words) -> str:
+    """Write how a deployment stands and its numbers: what a person needs who is asked to look at its card."""
+    first = words.line("card/headline", {"now": card.now, **_headline(card)})
+    return f"{first}\n{_numbers(card, words)}".strip()
+
+
 def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
     """Mention everybody once on a card; afterwards they are who they are."""
     seen: set[str] = set()
@@ -135,7 +141,8 @@ def _rollout(card: Card, words: Words) -> str:
 
 
 def _numbers(card: Card, words: Words) -> str:
-    if card.snapshot is None or (card.deployment.state is State.ROLLING_OUT and card.judged is None):
+    is_of_now = card.judged is not None or card.stood_with is not None
+    if card.snapshot is None or (card.deployment.state is State.ROLLING_OUT and not is_of_now):
         return ""  # a step that begins is not judged by the numbers of the one before
     worst = sorted(card.snapshot.findings, key=_weight)[:FINDINGS]
     listed = [finding for finding in card.snapshot.findings if finding in worst]  # each metric keeps its place from edit to edit

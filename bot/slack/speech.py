@@ -7,11 +7,12 @@ from collections.abc import Mapping, Sequence
 from slack_sdk.models.blocks import Block, ButtonElement
 
 from bot.domain.card import Action, Card
+from bot.domain.deployment import CAN_ROLL_BACK
 from bot.domain.errors import Offer
 from bot.ports import LATE_ANSWER, Answer, Message
 from bot.slack import ids
 from bot.slack.blocks import Drawn, button, buttons, drawn, paged
-from bot.slack.cards import card_buttons
+from bot.slack.cards import card_buttons, in_brief
 from bot.slack.render import Words
 
 MOST_OFFERS = 5
@@ -29,7 +30,7 @@ ASKS = frozenset(
 """Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
 
 
-ALARMS = frozenset({"degraded", "failed", "not_by_itself", "quarantined", "refused", "smoke_failed", "stands_still"})
+ALARMS = frozenset({"ask_lead", "degraded", "failed", "not_by_itself", "quarantined", "refused", "smoke_failed", "stands_still"})
 """Those of them that somebody decides about where they are read: their buttons are the card's, as it is now."""
 
 
@@ -52,8 +53,23 @@ def message(
         return answer(Answer(said.facts["name"], said.facts["facts"], offers_of), words)
     offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ()) if "end" not in said.facts]
     offers += _decisions(said, words, card)
-    text = words.text(f"messages/{said.template}", {"card_channel": card_channel, "card_url": card_url, "names": names or {}, **said.facts})
-    return _said(text, offers if said.deployment else [])
+    where = {"card_channel": card_channel, "card_url": card_url, "names": names or {}}
+    can_roll_back = card is None or Action.ROLL_BACK in card.actions
+    text = words.text(f"messages/{said.template}", {**where, "can_roll_back": can_roll_back, **said.facts})
+    beside = _beside(said, words, card)
+    return _said(f"{text}\n{beside}" if beside else text, offers if said.deployment else [])
+
+
+def _beside(said: Message, words: Words, card: Card | None) -> str:
+    """Say on an alarm what its card says: how it stands, for a lead who is asked to look, and how one goes back where no button does."""
+    if card is None or said.template not in ALARMS or "end" in said.facts:
+        return ""
+    if said.template == "ask_lead":
+        return in_brief(card, words)
+    if card.deployment.state not in CAN_ROLL_BACK or not card.rollback.refused:
+        return ""
+    is_said = any(card.rollback.refused in str(said.facts.get(fact, "")) for fact in ("held", "why"))
+    return words.text("card/way_back", {"card": card, "is_said": is_said})
 
 
 def _decisions(said: Message, words: Words, card: Card | None) -> list[ButtonElement]:

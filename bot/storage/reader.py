@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, exists, func, select
+from sqlalchemy import Select, and_, exists, func, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -161,7 +161,7 @@ class SqlReader:
         found = await self._one(select(row).where(row.c.undoes == id).order_by(row.c.number.desc()).limit(1))
         return deployment_of(found) if found else None
 
-    async def releases(self, service: str, environment: str, limit: int | None = 5) -> tuple[Live, ...]:
+    async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
         """List the commits that ended their watch here: verified ones first, newest first; none quarantined, or rolled back since."""
         good, bad, deployment = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow)
         quarantined = select(bad.c["commit"]).where(bad.c.service == service)
@@ -172,8 +172,7 @@ class SqlReader:
         statement = select(good).where(
             good.c.service == service,
             good.c.environment == environment,
-            good.c["commit"].not_in(quarantined),
-            ~rolled_back_since,
+            good.c["commit"].in_(quarantined) if kept_out else and_(good.c["commit"].not_in(quarantined), ~rolled_back_since),
         )
         rows = await self._all(statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit))
         return tuple(Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"}) for row in rows)

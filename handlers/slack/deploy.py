@@ -1,4 +1,7 @@
-"""``/deploy``: the command, and the dialog for the empty one."""
+"""``/deploy``: the command, and the dialog for the empty one.
+
+A command that is taken is acknowledged with nothing: Slack may show an ack after the answer, so the answer alone speaks.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,12 @@ from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.domain import grammar
-from bot.domain.commands import Command, Deploy, Help
+from bot.domain.commands import Deploy, Help
 from bot.domain.errors import Refusal
-from bot.domain.phrasing import words
 from bot.domain.usage import USAGE, nearest
 from bot.ports import Place
 from bot.slack import ids
-from handlers.slack.manners import Body, accept, echo, escaped, explain, identify, place_of, say
+from handlers.slack.manners import Body, accept, explain, identify, place_of, say
 from handlers.slack.reception import Reception
 
 
@@ -22,8 +24,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
     @app.command("/deploy")
     @explain(reception)
     async def deploy(ack: AsyncAck, body: Body) -> None:
-        typed = str(body.get("text", ""))
-        command = grammar.parse_deploy(typed)
+        command = grammar.parse_deploy(str(body.get("text", "")))
         if isinstance(command, grammar.OpenForm):
             channel, person = place_of(body).channel, identify(body)
             opening = reception.forms.deploy(str(body.get("trigger_id", "")), person, channel=channel)
@@ -34,7 +35,7 @@ def register(app: AsyncApp, reception: Reception) -> None:
             await say(ack, help_text(command.topic))
             return
         await accept(reception, body, command)
-        await echo(ack, understood(command, typed))
+        await ack()
 
     @app.action(ids.SERVICE_PICKED)
     @explain(reception)
@@ -76,14 +77,6 @@ def mistakes(reception: Reception, command: Deploy) -> dict[str, str]:
         except Refusal as refusal:
             return {field: str(refusal)}
     return {}
-
-
-def understood(command: Command, typed: str = "") -> str:
-    """Say in one calm sentence, in Slack's markup, which words were understood. It promises nothing: whether it can be is answered next."""
-    if isinstance(command, Deploy):
-        said = f"Understood: {command.service} {command.ref} to {command.environment}."
-        return escaped(f"{said} The card follows, or the reason why there is none.")
-    return f"Understood: {words(command, people=grammar.mentioned(typed))}."
 
 
 def help_text(topic: str = "") -> str:

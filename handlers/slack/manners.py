@@ -71,12 +71,7 @@ def _first_field(body: Body) -> str:
 
 async def say(ack: AsyncAck, sentence: str) -> None:
     """Acknowledge a command with a sentence that only the person sees."""
-    await echo(ack, escaped(sentence))
-
-
-async def echo(ack: AsyncAck, markup: str) -> None:
-    """Acknowledge a command with text that is Slack's own markup already: people in it stay people, and only the person sees it."""
-    await ack(text=markup, response_type="ephemeral")
+    await ack(text=escaped(sentence), response_type="ephemeral")
 
 
 def escaped(sentence: str) -> str:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Sequence
-from contextvars import ContextVar
+from collections.abc import Coroutine
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -27,8 +26,6 @@ PATIENCE = 2.0
 """Seconds that an ack waits for the database; Slack waits three."""
 NOT_READ = 400
 """The status of what has no shape of Slack's."""
-_HELD: ContextVar[list[Intent] | None] = ContextVar("held", default=None)
-"""What was accepted while an ack was being made."""
 LAST_CALL = 5.0
 """Seconds that a shutdown waits for dialogs that are being opened."""
 
@@ -106,16 +103,8 @@ class Reception:
                 "The database is slow, so I cannot say whether this was taken. Look at /deploy status before you try again."
             ) from None
         if accepted:
-            self._take_up(intent)
-        return accepted
-
-    def _take_up(self, intent: Intent) -> None:
-        """Have an intent taken up; while an ack is being made, after it: its words come before the answer."""
-        held = _HELD.get()
-        if held is None:
             self._nudge(intent)
-        else:
-            held.append(intent)
+        return accepted
 
     async def _accept_late(self, intent: Intent) -> None:
         """Wait for what nobody waits for any more; it may be stored already, and carrying out an intent twice does it once."""
@@ -162,26 +151,17 @@ class Reception:
             return 503, ""
         if not is_known(payload):
             return NOT_READ, ""
-        held: list[Intent] = []
-        before = _HELD.set(held)
         try:
             answer = await self._bolt.async_dispatch(AsyncBoltRequest(mode="socket_mode", body=payload))
         except Exception as error:  # noqa: BLE001 - whatever Bolt makes of a strange payload, the sender is told and nothing else happens
             log.warning("a payload could not be dispatched", kind=payload.get("type"), error=type(error).__name__)
             return NOT_READ, ""
-        finally:
-            _HELD.reset(before)
-            asyncio.get_running_loop().call_soon(self._take_up_all, held)
         if answer.status >= 500:  # noqa: PLR2004 - Bolt's own fault with a payload; ours are explained to the person
             log.warning("a payload was not understood", kind=payload.get("type"), status=answer.status)
             return NOT_READ, ""
         if answer.status == 404 and payload.get("type") in {"event_callback", "view_closed", "app_rate_limited"}:  # noqa: PLR2004 - nobody listens
             return 200, ""  # Slack would send it again and again
         return answer.status, answer.body or ""
-
-    def _take_up_all(self, held: Sequence[Intent]) -> None:
-        for intent in held:
-            self._nudge(intent)
 
     async def close(self) -> None:
         """Let what was begun beside an ack come to its end."""

@@ -7,8 +7,8 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.domain import grammar
 from bot.domain.commands import Help
-from handlers.slack.deploy import help_text, understood
-from handlers.slack.manners import Body, accept, echo, explain, say
+from handlers.slack.deploy import help_text
+from handlers.slack.manners import Body, accept, explain, say
 from handlers.slack.reception import Reception
 
 
@@ -18,10 +18,9 @@ def register(app: AsyncApp, reception: Reception) -> None:
     @app.command("/rollback")
     @explain(reception)
     async def rollback(ack: AsyncAck, body: Body) -> None:
-        typed = str(body.get("text", ""))
-        command = grammar.parse_rollback(typed)
+        command = grammar.parse_rollback(str(body.get("text", "")))
         if isinstance(command, Help):
             await say(ack, help_text(command.topic or "rollback"))
             return
         await accept(reception, body, command)
-        await echo(ack, understood(command, typed))
+        await ack()

@@ -18,7 +18,7 @@ ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 
 async def test_a_release_walks_through_gates_approval_and_canary_and_is_verified(world: World) -> None:
     await world.says(ANA, "/deploy storefront v1.1.0 to production")
-    await world.reply(ANA, "Understood: storefront v1.1.0 to production")
+    await world.reply(ANA, "*storefront v1.1.0 → production* is asked for as storefront-")
     await world.clear("v1.1.0")
     await world.card("storefront v1.1.0 → production", "live and healthy")
     assert world.started() == [f"{world.commits['v1.1.0']} 5", f"{world.commits['v1.1.0']} 100"]

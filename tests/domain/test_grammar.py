@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from bot.domain.commands import COMMANDS, Cancel, Check, Command, Deploy, HandOver, Help, History, Lock, Locks, RollBack, Status, Unlock
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
 from bot.domain.grammar import KEYWORDS, NOT_YET, RESERVED_NAMES, USAGE, VERBS, OpenForm, nearest, parse_deploy, parse_rollback
-from bot.domain.phrasing import words
 from bot.domain.spelling import shown
+from tests.domain.phrasing import words
 
 READ = {
     "storefront v1.2.0 to production": Deploy("storefront", "production", "v1.2.0"),
@@ -299,11 +299,6 @@ def test_what_is_planned_and_not_there_yet_is_known_by_name() -> None:
 )
 def test_a_reason_is_written_in_quotes_only_where_it_would_be_read_otherwise(reason: str, written: str) -> None:
     assert words(Deploy("storefront", "production", "v1", reason=reason)).endswith(written)
-
-
-def test_who_was_mentioned_is_mentioned_again_in_what_is_written_and_nobody_else() -> None:
-    said = words(Deploy("storefront", "production", "v1", reason="@UANA and @UBO said so"), people={"UANA"})
-    assert said.endswith("because <@UANA> and @UBO said so")
 
 
 def test_a_foreign_word_is_shown_up_to_forty_signs() -> None:

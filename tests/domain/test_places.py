@@ -65,7 +65,8 @@ def test_what_keeps_a_deployment_from_going_forward(ground: Ground, way: Way | N
 @pytest.mark.parametrize(("service", "place"), [("shop", "shop in production"), ("", "everything in production")])
 def test_a_lock_says_what_is_locked_by_whom_since_when_and_until_when(service: str, place: str) -> None:
     found = obstacles(V2, replace(CLEAR, locks=(replace(LOCK, service=service),)), None, NOW)
-    assert found == (Hindrance(Obstacle.LOCKED, f"{place} is locked: quarter end", BO, NOW - HOUR, NOW + HOUR),)
+    how = f"/deploy unlock {service or 'all'} production"
+    assert found == (Hindrance(Obstacle.LOCKED, f"{place} is locked: quarter end", BO, NOW - HOUR, NOW + HOUR, how),)
 
 
 def test_what_is_unclear_says_why_since_when_and_what_to_do() -> None:

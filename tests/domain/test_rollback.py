@@ -118,7 +118,7 @@ def test_a_refusal_lists_five_versions_and_says_how_many_more_there_are(older: i
 
 
 def test_with_nothing_to_choose_from_none_is_listed() -> None:
-    with pytest.raises(NotPossible, match=r"Those are: none\.$"):
+    with pytest.raises(NotPossible, match=r"There is no other that one could go back to\.$"):
         chosen([V3], ref="v9", leaving=V3.commit)
 
 

@@ -27,7 +27,7 @@ async def test_a_deployment_is_asked_for_approved_and_rolled_back(place: Place) 
     await slack.card("storefront v1.2.0", "staging", "live and healthy")
 
     await slack.says(ANA, "/deploy storefront v1.2.0 to production")
-    await slack.reply(ANA, "Understood: storefront v1.2.0 to production")
+    await slack.reply(ANA, "*storefront v1.2.0 → production* is asked for as storefront-")
     card = await slack.card("storefront v1.2.0 → production", "not ready")
     await slack.clicks(BO, card, "acknowledge")
     await slack.clicks(DI, card, "tick")

@@ -178,11 +178,11 @@ async def test_slacks_look_at_the_certificate_is_answered_with_nothing(door: Doo
 async def test_the_word_payload_is_a_word_like_any_other(door: Door, text: str) -> None:
     reply = await door.command(text)
     assert reply.status == 200
-    assert reply.said
+    assert door.accepted or reply.said
 
 
 async def test_a_service_named_payload_deploys(door: Door) -> None:
-    assert (await door.command("payload-api v1.2.0 to staging")).said.startswith("Understood: payload-api v1.2.0 to staging. The card")
+    assert (await door.command("payload-api v1.2.0 to staging")).said == ""
     assert [intent.command.verb for intent in door.accepted] == ["deploy"]
 
 

@@ -65,7 +65,9 @@ async def test_strangers_ask_for_nothing(team: Team, person: Person, says: str) 
 
 
 async def test_the_terminal_may_ask_without_slack(team: Team) -> None:
-    assert await team.says("", Deploy("shop", "staging", "v2"), person=Person("terminal", "root")) == ""
+    assert await team.says("", Deploy("shop", "staging", "v2"), person=Person("terminal", "root")) == (
+        "*shop v2 → staging* is asked for as shop-1, at commit bbbbbbb."
+    )
     await team.passes(10 * MINUTE)
     assert (await team.deployment("shop-1")).state is State.VERIFIED
 
@@ -83,7 +85,7 @@ async def test_a_ref_that_does_not_exist_or_is_quarantined_is_refused_to_the_per
 
 async def test_a_ref_that_could_not_be_looked_up_at_once_is_impossible_later_and_the_card_says_why(team: Team) -> None:
     team.ci.away = True
-    assert await team.says("ana", Deploy("shop", "staging", "v9")) == ""
+    assert await team.says("ana", Deploy("shop", "staging", "v9")) == "*shop v9 → staging* is asked for as shop-1."
     team.ci.away = False
     await team.passes()
     assert "there is no v9" in await team.shown("shop-1")
@@ -195,7 +197,7 @@ async def test_the_environment_before_is_one_click_away(team: Team) -> None:
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes()
     assert "v2 is not live on staging: v1 is live there" in await team.shown("shop-1")
-    assert await team.says("cy", DeployFirst("shop-1")) == ""
+    assert await team.says("cy", DeployFirst("shop-1")) == "*shop v2 → staging* is asked for as shop-2, at commit bbbbbbb."
     await team.passes(10 * MINUTE)
     first = await team.deployment("shop-2")
     assert (first.environment, first.state, first.reason) == ("staging", State.VERIFIED, "first step of shop-1")

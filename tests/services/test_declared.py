@@ -43,7 +43,7 @@ async def test_nobodys_word_is_taken_while_it_is_known_what_is_live(team: Team) 
     assert said.startswith(
         "v1 is live in shop production, as it was declared, and nothing has made that unclear, so nobody's word is needed"
     )
-    assert "deploy what should be there: /deploy shop REF to production." in said
+    assert "put v1 back by hand, or deploy another version: /deploy shop REF to production." in said
     pressed = SayLive("shop", "production", COMMITS["v3"], HOSTS, "00000000", "v3")
     assert "so nobody's word is needed" in await team.says("bo", pressed), "the button of an older dialog is no way around it"
     assert (await live(team)).version == "v1"

@@ -25,7 +25,7 @@ async def test_quarantining_what_is_live_says_where_that_it_stays_and_how_it_goe
     assert await swift.said("quarantine_said") == [
         f"<@UBO> put *v2* in quarantine: it loses carts. It goes no further by itself, and nothing goes back to it. {stays}"
     ]
-    assert "v2 is *quarantined*: it loses carts. It stays live until it is rolled back: /rollback shop production because TEXT" in (
+    assert "v2 is *quarantined*: it loses carts. It stays live until <@UBO> rolls it back: /rollback shop production because TEXT" in (
         await swift.says("ana", Status())
     )
     assert "v2 is *quarantined*: nothing goes back to it, and it stays live until it is rolled back" in await swift.shown("shop-1")
@@ -33,8 +33,8 @@ async def test_quarantining_what_is_live_says_where_that_it_stays_and_how_it_goe
 
 async def test_what_was_live_before_the_bot_came_stays_until_another_version_is_deployed(swift: Team) -> None:
     said = await swift.says("bo", Quarantine("shop", "v1", "it loses carts"))
-    assert "It is live in staging and stays there until another version is deployed." in said
-    assert "It is live in production and stays there until another version is deployed." in said
+    assert "It is live in staging and stays there until another version is deployed: /deploy shop REF to staging." in said
+    assert "It is live in production and stays there until another version is deployed: /deploy shop REF to production." in said
 
 
 @pytest.mark.case("races-4")

@@ -190,8 +190,8 @@ async def test_the_status_says_what_the_card_says(team: Team) -> None:
     await team.passes()
     team.numbers.new = BAD
     await team.passes(3 * MINUTE)
-    assert "   ▶ v2 (shop-2) *DEGRADED*, rolling back by itself at" in await team.says("ana", Status("shop"))
+    assert "   ▶ v2 (shop-2) *DEGRADED* at 5 %, rolling back by itself at" in await team.says("ana", Status("shop"))
     await team.says("bo", StopCountdown(v2, "known"))
     team.numbers.new = None
     await team.passes(20 * MINUTE)
-    assert "   ▶ v2 (shop-2) *NO DATA*, waiting until the lead decides" in await team.says("ana", Status("shop"))
+    assert "   ▶ v2 (shop-2) *NO DATA* at 5 %, waiting until the lead decides" in await team.says("ana", Status("shop"))

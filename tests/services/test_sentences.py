@@ -95,7 +95,7 @@ async def test_cancelling_advises_a_rollback_only_where_one_is_possible(team_wit
             await tx.put_in_quarantine("shop", "a" * 40, reason="leaks", by=PEOPLE["bo"], at=team.house.now())
         assert await team.says("ana", Cancel("shop-1")) == (
             "shop v2 → production has been verified already, and it cannot be rolled back from here: "
-            "No other version has been verified here, so there is nothing to go back to."
+            "v1 was verified here and is quarantined, and there is no other version, so there is nothing to go back to."
         )
 
 

@@ -45,7 +45,7 @@ async def test_a_rollback_that_is_typed_a_second_time_takes_nothing_more_back(sw
     await v3_is_rolled_back(swift)
     again = await swift.says("bo", RollBack("shop", "production", reason="errors"))
     assert again == (
-        "shop v3 → production is rolled back already. v2 is live. To go back further: /rollback shop production to VERSION, "
+        "shop v3 → production is rolled back already. v2 is live. To go back further: /rollback shop production to v1 because TEXT, "
         "or the card of shop-1."
     )
     assert "Rolling shop in production back to *v1*" in await swift.rolls_back("bo", RollBack("shop", "production", "v1", reason="errors"))
@@ -56,7 +56,9 @@ async def test_a_rollback_to_an_older_version_leaves_the_card_between_without_a_
     assert "replaced by v1" in await swift.shown("shop-1")
     said = await swift.says("bo", RollBack(deployment="shop-1", reason="errors"))
     assert said == "shop v2 → production was replaced and is not live any more."
-    assert await swift.says("bo", RollBack("shop", "production", reason="x")) == "shop v3 → production is rolled back already."
+    assert await swift.says("bo", RollBack("shop", "production", reason="x")) == (
+        "shop v3 → production is rolled back already. v1 is live. To put another version there: /deploy shop REF to production."
+    )
 
 
 async def test_what_is_live_is_not_deployed_again(swift: Team) -> None:
@@ -82,7 +84,9 @@ async def test_the_environment_before_is_deployed_to_once_however_often_the_butt
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes(MINUTE)
     said = await asyncio.gather(*(team.says("ana", DeployFirst("shop-1")) for _ in range(3)))
-    assert sorted(said) == ["", *["shop v2 → staging is under way already, as shop-2."] * 2]
+    assert sorted(said) == [
+        "*shop v2 → staging* is asked for as shop-2, at commit bbbbbbb.", *["shop v2 → staging is under way already, as shop-2."] * 2,
+    ]  # fmt: skip
     await team.passes(MINUTE)
     said_later = await team.says("ana", DeployFirst("shop-1"))
     assert said_later == "v2 is live in staging already. The gate opens when it has been watched and verified."
@@ -124,8 +128,12 @@ async def test_the_card_of_a_rollback_lifts_its_own_lock_and_no_other(swift: Tea
         assert [lock.reason for lock in await reader.locks("shop", "production")] == ["incident"]
 
 
-async def test_the_dialog_promises_no_lock_where_one_holds_already(team: Team) -> None:
+async def test_the_dialog_says_that_a_rollback_locks_also_beside_a_lock_of_somebody(team: Team) -> None:
     v2 = await team.rolls_out_v2()
-    assert (await team.card(v2)).rollback_locks
     await team.says("bo", Lock("shop", "production", "incident"))
-    assert not (await team.card(v2)).rollback_locks
+    assert (await team.card(v2)).rollback_locks
+    assert "The environment will be locked." in await team.says("bo", RollBack("shop", "production", reason="errors"))
+    await team.says("bo", RollBack(deployment=v2, reason="errors"))
+    await team.passes(MINUTE)
+    async with team.database.store.reading() as reader:
+        assert len(await reader.locks("shop", "production")) == 2

@@ -451,4 +451,4 @@ async def test_an_alarm_waits_for_no_address(bot: Bot, slack: Any, world: Any, p
     postings.put(say("a", "failed", "channel", step="canary-5", percent="5", why="exit 1", url=""))
     async with bot():
         await until(lambda: not postings.waiting)
-    assert "can roll it back on the card." in str(slack.channels["C1"][-1]["blocks"])
+    assert "decides on the card." in str(slack.channels["C1"][-1]["blocks"])

@@ -60,10 +60,12 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "at": AT,
         "clears_at": AT,
         "as_of": AT,
+        "how": text,
     }
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
         "frozen_because": text, "unclear": text, "snapshot": snapshot, "quarantined": text,
+        "way_out": {"environment": text, "how": "rollback", "deployment": text, "lead": "T1/UBO"},
         "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
         "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
     }  # fmt: skip
@@ -106,7 +108,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "unclear": text, "landed_at": AT, "changes": changes, "snapshot": snapshot}] * times,
         "verified_at": AT, "brings_back": times, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
-        "became": text, "held": text, "live_in": [{"environment": text, "deployment": text, "lead": "T1/UBO"}] * times,
+        "became": text, "held": text, "live_in": [{"environment": text, "how": "plan", "deployment": text, "lead": "T1/UBO"}] * times,
+        "kept": {"kind": "locked", "by": "T1/UBO", "at": AT, "until": AT, "who": [text], "how": text},
         "lifted": times > 2,
         "accepted": text, "run": text, "doubtful": True, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times,

@@ -45,12 +45,13 @@ GATE = {
     "at": "",
     "clears_at": "",
     "as_of": "",
+    "how": "",
 }
-STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2)
+STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2, percent=25)
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
     "snapshot": None, "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
-    "frozen_because": "quarter end", "unclear": "", "declared": None, "quarantined": "",
+    "frozen_because": "quarter end", "unclear": "", "declared": None, "quarantined": "", "way_out": None,
 }  # fmt: skip
 EMPTY_ROW = {
     **ROW,
@@ -68,7 +69,15 @@ CLAIM = {
     "recorded": "v1.2.0", "recorded_by": "storefront-41", "since": AT, "is_same": False, "unclear": "a rollback failed",
     "quarantined": "it loses carts", "strays": 1,
 }  # fmt: skip
-LIVE_IN = {"environment": "production", "deployment": "storefront-41", "lead": "T1/UBO"}
+LIVE_IN = {"environment": "production", "how": "rollback", "deployment": "storefront-41", "lead": "T1/UBO"}
+KEPT = {
+    "kind": "locked",
+    "by": "T1/UANA",
+    "at": AT,
+    "until": "",
+    "who": ["people with the role qa"],
+    "how": "/deploy unlock storefront production",
+}
 PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
     "lead": "", "at": AT, "reason": "errors", "note": "", "undoes": "storefront-41", "undone_by": "", "ended_by": "", "snapshot": None,
@@ -177,13 +186,13 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "rolled_back": {**FACTS, **ROLLED},
     "live": FACTS,
     "verified": {**FACTS, "snapshot": SNAPSHOT, "accepted": ""},
-    "stands_still": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25},
+    "stands_still": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
     "quarantined": {**FACTS, "why": "it was rolled back from staging"},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
     "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
     "quarantine_said": {**FACTS, "by": "T1/UBO", "reason": "it loses carts", "lifted": False, "percent": None, "live_in": [LIVE_IN]},
     "lock_said": {**FACTS, **SAID_OF_LOCK},
-    "standstill": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25},
+    "standstill": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
     "said_live": CLAIM,
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25},
@@ -345,17 +354,25 @@ def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
         ({"state": "queued"}, "○ v1.2.0 (storefront-42) queued, lead"),
         ({"state": "queued", "behind": "storefront-41"}, "○ v1.2.0 (storefront-42) queued behind storefront-41, lead"),
         ({"state": "awaiting approval"}, "○ v1.2.0 (storefront-42) waiting for approval, lead"),
-        ({"state": "rolling out"}, "▶ v1.2.0 (storefront-42) rolling out, lead"),
-        ({"state": "rolling out", "is_degraded": True}, "▶ v1.2.0 (storefront-42) *DEGRADED*, waiting until the lead decides, lead"),
+        ({"state": "rolling out", "percent": 0}, "▶ v1.2.0 (storefront-42) rolling out, lead"),
+        ({"state": "rolling out"}, "▶ v1.2.0 (storefront-42) rolling out, 25 % so far, lead"),
+        (
+            {"state": "rolling out", "keeps": "shop is locked: fire"},
+            "▶ v1.2.0 (storefront-42) stands still at 25 %: shop is locked: fire, lead",
+        ),
+        (
+            {"state": "rolling out", "is_degraded": True},
+            "▶ v1.2.0 (storefront-42) *DEGRADED* at 25 %, waiting until the lead decides, lead",
+        ),
         (
             {"state": "rolling out", "is_degraded": True, "countdown_until": SOON},
-            "▶ v1.2.0 (storefront-42) *DEGRADED*, rolling back by itself at 10:02:45 UTC, lead",
+            "▶ v1.2.0 (storefront-42) *DEGRADED* at 25 %, rolling back by itself at 10:02:45 UTC, lead",
         ),
         (
             {"state": "rolling out", "is_degraded": True, "countdown_until": AT},
-            "▶ v1.2.0 (storefront-42) *DEGRADED*, rolling back by itself now, lead",
+            "▶ v1.2.0 (storefront-42) *DEGRADED* at 25 %, rolling back by itself now, lead",
         ),
-        ({"state": "rolling out", "is_blind": True}, "▶ v1.2.0 (storefront-42) *NO DATA*, waiting until the lead decides, lead"),
+        ({"state": "rolling out", "is_blind": True}, "▶ v1.2.0 (storefront-42) *NO DATA* at 25 %, waiting until the lead decides, lead"),
         ({"state": "watching"}, "▶ v1.2.0 (storefront-42) live, being watched, lead"),
         ({"state": "watching", "is_degraded": True}, "▶ v1.2.0 (storefront-42) live, but *DEGRADED*, waiting until the lead decides, lead"),
         ({"state": "watching", "is_blind": True}, "▶ v1.2.0 (storefront-42) live, *NO DATA* to judge it by, lead"),

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 
 from bot.domain.commands import (
     Cancel,
@@ -26,16 +25,10 @@ from bot.domain.commands import (
 from bot.domain.grammar import QUOTES, OpenForm
 from bot.domain.usage import NOT_YET, VERBS
 
-_AT = re.compile(r"(?<!<)@([UW][A-Z0-9]{1,20})\b")
 
-
-def words(command: Command, *, people: Collection[str] = ()) -> str:
-    """Write a typed command as the text that reads back as itself (without the slash command), in Slack's markup.
-
-    ``people`` are the user ids that were mentioned in it: also in the reason they are mentions.
-    """
-    written = " ".join(part for part in _WRITERS[type(command)](command) if part)
-    return _AT.sub(lambda at: f"<@{at[1]}>" if at[1] in people else at[0], written)
+def words(command: Command) -> str:
+    """Write a typed command as the text that reads back as itself (without the slash command), in Slack's markup."""
+    return " ".join(part for part in _WRITERS[type(command)](command) if part)
 
 
 def _because(reason: str) -> str:
