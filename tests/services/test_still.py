@@ -1,0 +1,89 @@
+"""What stands still, what is worse and what no button goes back from: the card, the alarm, the status and the answers say one truth."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import AskLead, ConfirmPlan, Deploy, Lock, Proceed, Quarantine, RollBack, Status
+from bot.domain.deployment import State
+from bot.slack import speech
+from tests.services.conftest import BAD, COMMITS, MINUTE, Team, readable, text_of
+from tests.services.test_plans import MIGRATES, ROLLBACK_GATE
+
+LIFTS = "It takes people with the role release manager to lift that: /deploy unlock shop production"
+
+
+async def alarm(team: Team, template: str) -> str:
+    """Read the newest alarm as it is drawn with its card."""
+    message = [message for message in await team.outbox() if message.template == template][-1]
+    drawn = speech.message(message, team.words, card_channel="C1", card=await team.card(message.deployment))
+    return readable("\n".join(text_of(drawn.blocks)))
+
+
+@pytest.mark.case("card-and-people-7")
+async def test_what_stands_still_says_at_what_with_which_numbers_by_whom_and_who_can_lift_it(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", Lock("shop", "production", "fire"))
+    await team.passes(15 * MINUTE)
+    card = await team.shown(v2)
+    assert "stands still before canary 100 % · step 2 of 2: shop in production is locked: fire" in card
+    assert LIFTS in card
+    assert "At canary 5 %, " in card
+    assert "errors 0.2 % (baseline 0.2 %)" in card
+    assert LIFTS in await alarm(team, "stands_still")
+    assert "<@UBO> can roll it back meanwhile" in await alarm(team, "stands_still")
+    status = await team.says("ana", Status())
+    assert "▶ v2 (shop-2) stands still at 5 %: shop in production is locked: fire" in status
+    assert "rolling out" not in status
+
+
+@pytest.mark.case("card-and-people-3")
+async def test_a_step_that_ended_without_proof_does_not_read_as_one_that_was_proved(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    team.numbers.new = None
+    await team.passes(8 * MINUTE)
+    await team.passes(4 * MINUTE)
+    await team.says("bo", Proceed(v2, "we look at the shop ourselves"))
+    await team.passes(2 * MINUTE)
+    assert "5 %> done, no data" in await team.shown(v2)
+
+
+@pytest.mark.case("card-and-people-10")
+async def test_the_confirmed_plan_of_a_migration_is_shown_wherever_somebody_would_go_back(team_with: Any) -> None:
+    async with team_with(**{**ROLLBACK_GATE, "approvals": (), "strategy": "canary"}) as team:
+        team.ci.changes = MIGRATES
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        await team.says("bo", ConfirmPlan("shop-1", "drop the column by hand"))
+        await team.passes(MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
+        team.numbers.new = BAD
+        await team.passes(4 * MINUTE)
+        plan = "drop the column by hand. Whoever has gone back by it says so: /deploy live shop production is REF because TEXT"
+        assert f"Its plan, confirmed by the lead: {plan}" in await team.shown("shop-1")
+        assert f"Its plan, confirmed by <@UBO>: {plan}" in await alarm(team, "degraded")
+        assert f"Its plan, confirmed by <@UBO>: {plan}" in await team.says("bo", RollBack("shop", "production", reason="errors"))
+
+
+@pytest.mark.case("card-and-people-4")
+async def test_a_lead_who_is_asked_to_look_reads_what_there_is_to_see(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    team.numbers.new = BAD
+    await team.passes(4 * MINUTE)
+    await team.says("cy", AskLead(v2))
+    asked = await alarm(team, "ask_lead")
+    assert "*DEGRADED* at 5 %" in asked
+    assert "errors 6.0 % (baseline 0.2 %, 30 times" in asked
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_a_version_that_was_quarantined_meanwhile_is_refused_by_its_name(swift: Team) -> None:
+    for version in ("v2", "v3"):
+        await swift.says("ana", Deploy("shop", "production", version))
+        await swift.passes(4 * MINUTE)
+    await swift.says("bo", RollBack("shop", "production", "v1", reason="errors"))
+    await swift.says("bo", Quarantine("shop", "v1", "old"))
+    said = await swift.says("bo", RollBack(deployment="shop-2", ref=COMMITS["v1"], reason="errors"))
+    assert said == "v1 is quarantined, so nothing goes back to it: old. Those are: v2."
