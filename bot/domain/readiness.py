@@ -20,6 +20,8 @@ from bot.domain.people import Person
 if TYPE_CHECKING:  # the card holds a review
     from bot.domain.card import RollbackOffer
 
+REQUESTER = "requester"
+"""The key of the gate that is there while whoever asked for a deployment could not ask for it now."""
 WATCHED = "watched"
 """The key of the gate that is there for as long as an earlier deployment is being watched (``bot.domain.watching``)."""
 
@@ -234,7 +236,7 @@ def rollback_gate(offer: RollbackOffer, need: Need) -> Gate:
     return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{offer.version} is verified and can be put back", need, at=offer.verified_at)
 
 
-def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirmed | None) -> Gate:
+def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirmed | None, doubt: Doubtful | None = None) -> Gate:
     """Judge a way back that no button goes, because migrations would be left behind: somebody says that these have a plan of their own.
 
     That is no waiver: nothing goes back over a migration, and the card goes on saying so.
@@ -243,6 +245,9 @@ def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirme
     if confirmed is None:
         sentence = f"going back to {offer.version} leaves {behind} behind; it takes the migration's own plan, which nobody has confirmed"
         return Gate(GateKind.ROLLBACK, title, GateState.OPEN, sentence, need, who=who, plan=offer.plan)
+    if doubt is not None:
+        sentence = f"going back over {behind} takes its own plan; what was confirmed does not count: {doubt.why}"
+        return Gate(GateKind.ROLLBACK, title, doubt.state, sentence, need, who=who, by=confirmed.by, at=confirmed.at, plan=offer.plan)
     sentence = f"going back over {behind} takes its own plan, confirmed: {confirmed.reason}"
     return Gate(
         GateKind.ROLLBACK, title, GateState.GREEN, sentence, need, who=who, by=confirmed.by, at=confirmed.at, plan=offer.plan
@@ -298,9 +303,31 @@ def unknown_gate(kind: GateKind, sentence: str, need: Need) -> Gate:
     return Gate(kind, TITLES[kind], GateState.UNKNOWN, sentence, need)
 
 
-def item_gate(item: ChecklistItem, *, by: Person | None, at: datetime | None) -> Gate:
-    """Show a checklist item, ticked or not."""
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """Why somebody's word does not count now, and whether that is known."""
+
+    why: str
+    is_known: bool = True
+
+    @property
+    def state(self) -> GateState:
+        """Give the state of a gate that only this word would open."""
+        return GateState.OPEN if self.is_known else GateState.UNKNOWN
+
+
+def item_gate(item: ChecklistItem, *, by: Person | None, at: datetime | None, doubt: Doubtful | None = None) -> Gate:
+    """Show a checklist item, ticked or not; a tick in doubt does not count, and says why."""
     key = f"item:{item.key}"
     if by is None:
         return Gate(key, item.title, GateState.OPEN, "not ticked", item.need, who=item.role)
+    if doubt is not None:
+        return Gate(key, item.title, doubt.state, f"ticked, and it does not count: {doubt.why}", item.need, who=item.role, by=by, at=at)
     return Gate(key, item.title, GateState.GREEN, "ticked", item.need, who=item.role, by=by, at=at)
+
+
+def requester_gate(by: Person, *, has_left: bool) -> Gate:
+    """Hold a deployment that whoever asked for it could not ask for now."""
+    why = "is no member of the workspace any more" if has_left else "may not deploy any more"
+    sentence = f"whoever asked for it {why}; cancel it, and have it asked for by somebody who may"
+    return Gate(REQUESTER, "asked for by who may", GateState.OPEN, sentence, by=by)

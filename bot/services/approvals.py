@@ -190,7 +190,8 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
 
 
 async def _look(house: House, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool = False) -> Looked:
-    return Looked(await readiness.ask_providers(house, deployment), await _roles_now(house, deployment, decisions, fresh=fresh))
+    facts = await readiness.ask_providers(house, deployment, fresh=fresh)
+    return Looked(facts, await _roles_now(house, deployment, decisions, fresh=fresh))
 
 
 async def _may_go(house: House, reader: Reader, deployment: Deployment, looked: Looked) -> bool:
@@ -207,7 +208,8 @@ async def _later(house: House, reader: Reader, id: DeploymentId, looked: Looked)
     ends = [gate.clears_at for gate in review.gates if gate.clears_at] if review else []
     begins = [freeze.start for freeze in house.catalog.freezes if freeze.environment == deployment.environment]
     moments = [moment - now for moment in (*ends, *begins, expires_at(deployment, house.of(deployment)[1])) if moment > now]
-    unknown = [house.pace.slowest for held in looked.approvers.values() if not held.is_known]
+    are_known = looked.facts.givers.are_known and all(held.is_known for held in looked.approvers.values())
+    unknown = [] if are_known else [house.pace.slowest]
     return Later(min([house.pace.while_waiting(now - since), *moments, *unknown, *looked.facts.again(now, house.pace.slowest)]))
 
 

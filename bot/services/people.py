@@ -21,6 +21,7 @@ _MENTIONED = re.compile(r"@([UW][A-Z0-9]{1,20})\b")
 
 
 UNKNOWN = "which roles they hold cannot be looked up now"
+LEFT = "this account is no member of the workspace any more"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Held:
     def is_known(self) -> bool:
         """Tell whether it could be looked up."""
         return self.why_not != UNKNOWN
+
+    @property
+    def has_left(self) -> bool:
+        """Tell whether they are no member of the workspace any more."""
+        return self.why_not == LEFT
 
 
 class People:
@@ -84,7 +90,7 @@ class People:
             await self.admit(person, fresh=fresh)
             held = frozenset([role for role in sorted(roles) if await self._hold_any(person, (role,), fresh=fresh)])
         except NotAllowed:
-            return Held(why_not="this account is no member of the workspace any more")
+            return Held(why_not=LEFT)
         except IntegrationError:
             return Held(why_not=UNKNOWN)
         wanted = " or ".join(readable(role) for role in sorted(roles))

@@ -11,18 +11,20 @@ from bot.domain.commands import ConfirmPlan
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
-from bot.domain.readiness import Gate, plan_gate
+from bot.domain.readiness import Gate, GateState, plan_gate
 from bot.domain.shown import Seen
 from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
+from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note
 from bot.services.offers import plan_mark, rollback_offer
 from bot.services.people import readable
 
 
-def gate(house: House, deployment: Deployment, offer: RollbackOffer, need: Need) -> Gate:
+def gate(house: House, deployment: Deployment, offer: RollbackOffer, need: Need, givers: Givers) -> Gate:
     """Judge whether the plan that going back takes has been confirmed by somebody who may."""
-    roles = house.of(deployment)[1].plan_by
-    return plan_gate(offer, need, who=" or ".join(roles), confirmed=offer.confirmed)
+    roles, confirmed = house.of(deployment)[1].plan_by, offer.confirmed
+    doubt = givers.doubt(plan_mark(offer.plan), confirmed.by) if confirmed else None
+    return plan_gate(offer, need, who=" or ".join(roles), confirmed=confirmed, doubt=doubt)
 
 
 async def may_confirm(house: House, by: Person, id: DeploymentId) -> None:
@@ -62,6 +64,9 @@ async def confirm(house: House, intent: Intent, command: ConfirmPlan) -> Answer 
 async def _confirm(house: House, intent: Intent, tx: Transaction, command: ConfirmPlan) -> Answer:
     deployment, offer = await _to_confirm(house, tx, command.deployment)
     as_shown(Action.CONFIRM_PLAN, command.shown, Seen(commit=deployment.commit, target=offer.commit, plan=offer.plan))
+    review = await tx.review(deployment.id)
+    if review and any(gate.plan == offer.plan and gate.by and gate.state is not GateState.GREEN for gate in review.gates):
+        await tx.unmark(deployment.id, plan_mark(offer.plan))  # who has confirmed it could not do so now
     if not await tx.mark(Mark(deployment.id, plan_mark(offer.plan), intent.by, house.now(), command.reason)):
         raise NotPossible(f"How one goes back from {deployment.title} is confirmed already.")
     facts: dict[str, Json] = {"reason": command.reason, "migrations": list(offer.undoes.migrations), "target": offer.version}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.card import Action
@@ -30,8 +30,9 @@ from bot.domain.readiness import (
 )
 from bot.domain.rollback import Leaving, Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
-from bot.services import plans, watching
+from bot.services import givers, plans, watching
 from bot.services.deployments import under_way
+from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.leaving import way_out
 from bot.services.offers import rollback_offer
@@ -39,6 +40,7 @@ from bot.services.people import readable
 from bot.services.ways import way_there
 
 ON_CALL = "on-call"
+BLOCKING = frozenset({GateState.OPEN, GateState.UNKNOWN})
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,8 @@ class Facts:
     shift: Shift | IntegrationError | None
     way_back: Way | None = None
     """What lies between an imagined deployment and what it would be rolled back to."""
+    givers: Givers = field(default_factory=Givers)
+    """Which of the people whose word it goes by could give it now."""
 
     def again(self, now: datetime, unsettled: timedelta) -> list[timedelta]:
         """Say when something else may be answered: at a turn, at the end of a shift, and soon where an answer will not stay."""
@@ -64,8 +68,11 @@ class Facts:
         return [moment - now for moment in moments if moment > now] + [unsettled] * is_unsettled
 
 
-async def ask_providers(house: House, deployment: Deployment) -> Facts:
-    """Ask everything about a deployment that the store does not know. This waits, so it happens outside of any view."""
+async def ask_providers(house: House, deployment: Deployment, *, fresh: bool = False) -> Facts:
+    """Ask everything about a deployment that the store does not know; ``fresh``: people as they are now, not as they were a minute ago.
+
+    This waits, so it happens outside of any view.
+    """
     kinds = {gate.kind for gate in house.of(deployment)[1].gates}
     ci = house.providers[deployment.service].ci
     quality: Quality | IntegrationError | None = None
@@ -78,7 +85,8 @@ async def ask_providers(house: House, deployment: Deployment) -> Facts:
         freezes = await ci.freezes(deployment.environment) if GateKind.UNFROZEN in kinds else ()
     except IntegrationError as error:
         freezes = error
-    return Facts(deployment.commit, quality, freezes, await shift_now(house, deployment))
+    shift = await shift_now(house, deployment)
+    return Facts(deployment.commit, quality, freezes, shift, givers=await givers.look_up(house, deployment, fresh=fresh))
 
 
 async def shift_now(house: House, deployment: Deployment) -> Shift | IntegrationError | None:
@@ -107,11 +115,13 @@ async def review(
         if _OWN_GATE.get(each.kind) not in configured
     ]
     watch = await watching.gate(house, reader, deployment)
-    gates += [watch] if watch else []
+    asked = givers.gate(deployment, facts.givers)
+    gates += [each for each in (watch, asked) if each]
     marks = {mark.key: mark for mark in await reader.marks(deployment.id)}
     for item in policy.checklist:
         mark = marks.get(f"item:{item.key}")
-        gates.append(item_gate(item, by=mark.by if mark else None, at=mark.at if mark else None))
+        doubt = facts.givers.doubt(mark.key, mark.by) if mark else None
+        gates.append(item_gate(item, by=mark.by if mark else None, at=mark.at if mark else None, doubt=doubt))
     return Review(house.now(), tuple(gates))
 
 
@@ -184,7 +194,7 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
 
 async def _rollback(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
     offer = await rollback_offer(house, reader, deployment, way=facts.way_back)
-    return plans.gate(house, deployment, offer, need) if offer.plan else rollback_gate(offer, need)
+    return plans.gate(house, deployment, offer, need, facts.givers) if offer.plan else rollback_gate(offer, need)
 
 
 async def _unlocked(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
@@ -282,7 +292,7 @@ async def tickable(house: House, id: DeploymentId, person: Person) -> tuple[tupl
     """List the checklist items that a person may tick: key, title, ticked. Raises NotAllowed when there are none."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-        marks = {mark.key for mark in await reader.marks(id)}
+        marks = {mark.key for mark in await _counting(reader, id)}
     policy = house.policy(deployment.service, deployment.environment)
     items = [item for item in policy.checklist if await house.people.holds(person, item.role)]
     if not items:
@@ -305,14 +315,22 @@ async def tick(house: House, intent: Intent, command: Tick) -> Answer | None:
     return await act(house, intent, lambda tx: _tick(house, intent, tx, command))
 
 
+async def _counting(reader: Reader, id: DeploymentId) -> list[Mark]:
+    """List the ticks that count, as they were judged last; one that does not can be given anew, by somebody who may."""
+    review = await reader.review(id)
+    not_counted = {(gate.key, gate.by) for gate in review.gates if gate.state in BLOCKING} if review else set()
+    return [mark for mark in await reader.marks(id) if (mark.key, mark.by) not in not_counted]
+
+
 async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick) -> Answer:
     deployment = await _with_open_checklist(tx, command.deployment)
     as_shown(Action.TICK, command.shown, await seen(tx, deployment))
     added = [f"item:{key}" for key in command.items if key not in command.before]
     gone = [f"item:{key}" for key in command.before if key not in command.items]
-    new = [key for key in added if await tx.mark(Mark(deployment.id, key, intent.by, house.now()))]
-    for key in gone:
+    counting = {mark.key for mark in await _counting(tx, deployment.id)}
+    for key in [*gone, *(key for key in added if key not in counting)]:
         await tx.unmark(deployment.id, key)
+    new = [key for key in added if await tx.mark(Mark(deployment.id, key, intent.by, house.now()))]
     await note(tx, house.now(), "tick", deployment, intent.by, keys=new, taken_back=gone)
     await tx.wake(deployment.id)
     return Answer("ticked", {**facts_of(deployment), "items": list(command.items)})

@@ -337,6 +337,8 @@ class Workspace:
     away: IntegrationError | None = None
     known: dict[Person, Profile] = field(default_factory=dict)
     """What was last said of people."""
+    left: set[Person] = field(default_factory=set)
+    """Whose accounts were deactivated."""
 
     def remembered(self, person: Person) -> Profile | None:
         return self.known.get(person)
@@ -347,6 +349,8 @@ class Workspace:
             await happens()
         if self.away is not None:
             raise self.away
+        if person in self.left:
+            return Profile(person, person.user, is_member=False, why_not="is deactivated")
         guest = person not in PEOPLE.values()
         name = person.user if guest else person.user.removeprefix("U").lower()
         return Profile(person, name, is_member=not guest, why_not="is a guest of this workspace" if guest else "")
