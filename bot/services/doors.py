@@ -35,7 +35,10 @@ class Doors:
     async def tickable(self, id: DeploymentId, by: Person) -> tuple[Deployment, tuple[tuple[str, str, bool], ...]]:
         """Give the items that somebody may tick."""
         await self.house.people.admit(by)
-        return await self._deployment(id), await readiness.tickable(self.house, id, by)
+        try:
+            return await self._deployment(id), await readiness.tickable(self.house, id, by)
+        except Refusal as refusal:
+            raise await refusals.to_whom(self.house, by, refusal, id) from refusal
 
     async def changes(self, id: DeploymentId, by: Person) -> dict[str, Json]:
         """Give every commit and file that a deployment changes, for whoever approves it."""

@@ -14,6 +14,7 @@ from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
 from bot.services.deployments import require_lead, require_still
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+from bot.services.refusals import has_a_say
 from bot.services.word import as_found, besides, decide, stopped_for, word_for
 
 
@@ -102,6 +103,8 @@ async def _lead(house: House, intent: Intent, tx: Transaction, deployment: Deplo
 
 async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | None:
     """Tell the lead that somebody wants them to look; once per person and lead."""
+    if not await has_a_say(house, intent.by, command.deployment):
+        raise NotAllowed(f"You cannot ask the lead to look. {house.people.who_can(Permission.VIEW)}")
     return await act(house, intent, lambda tx: _ask_lead(house, intent, tx, command))
 
 

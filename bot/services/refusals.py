@@ -6,7 +6,9 @@ import asyncio
 from contextlib import suppress
 
 from bot.domain.card import Action
-from bot.domain.errors import IntegrationError, NotPossible, Offer, Refusal
+from bot.domain.catalog import Permission
+from bot.domain.deployment import DeploymentId
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer, Refusal
 from bot.domain.people import Person
 from bot.ports import Answer, Shift
 from bot.services.house import House, existing
@@ -16,6 +18,31 @@ NAMED = 3
 """So many people are named; the others are counted."""
 PATIENCE = 1.0
 """Seconds that the answer waits for a schedule or a directory."""
+
+
+async def to_whom(house: House, by: Person, refusal: Refusal, id: DeploymentId, service: str = "") -> Refusal:
+    """Tell whoever has no say here no more than that: a refusal names versions, services, states and people."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            if await has_a_say(house, by, id, service):
+                return refusal
+    except (IntegrationError, TimeoutError):
+        return NotAllowed("Nothing was done: which roles you hold cannot be looked up now, and the reason is told to those who hold one.")
+    return NotAllowed(f"You hold no role here, so you cannot do this. {house.people.who_can(Permission.VIEW)}")
+
+
+async def has_a_say(house: House, by: Person, id: DeploymentId, service: str = "") -> bool:
+    """Tell whether somebody leads the deployment that they mean, holds any role, or is on call for its service. Raises IntegrationError.
+
+    The lead's id is enough: no directory is asked about the lead.
+    """
+    async with house.store.reading() as reader:
+        deployment = await reader.deployment(id)
+    if (deployment is not None and deployment.lead == by) or await house.people.has_a_role(by):
+        return True
+    found = house.catalog.services.get(deployment.service if deployment else service)
+    shift = await house.providers[found.name].on_call.who(found, house.now()) if found else None
+    return shift is not None and shift.person == by
 
 
 async def told(house: House, by: Person, refusal: Refusal) -> Answer:
@@ -30,9 +57,11 @@ async def told(house: House, by: Person, refusal: Refusal) -> Answer:
 
 
 async def _who_can(house: House, by: Person, refusal: Refusal) -> list[Person]:
-    with suppress(TimeoutError):
+    """Name who can do it instead, to whoever holds a role: to nobody else are people named."""
+    with suppress(TimeoutError, IntegrationError):
         async with asyncio.timeout(PATIENCE):
-            return sorted(await house.people.with_roles(refusal.roles) - {by})
+            if await house.people.has_a_role(by):
+                return sorted(await house.people.with_roles(refusal.roles) - {by})
     return []
 
 

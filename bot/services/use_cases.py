@@ -11,7 +11,6 @@ from typing import Any
 
 from bot.domain.audit import Entry
 from bot.domain.card import Action
-from bot.domain.catalog import Permission
 from bot.domain.commands import (
     Acknowledge,
     Approve,
@@ -145,7 +144,7 @@ async def may_ask(house: House, action: Action, id: DeploymentId, by: Person) ->
             try:
                 await _MAY[action](house, by, id)
             except Refusal as refusal:
-                raise await _as_told(house, by, refusal, id) from refusal
+                raise await refusals.to_whom(house, by, refusal, id) from refusal
 
 
 async def carry_out(house: House, intent: Intent) -> Answer | None:
@@ -166,42 +165,17 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
 
 async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
     """Tell outsiders no more than that they are: a rollback is looked at before the directory has said who asks."""
-    try:
+    with suppress(IntegrationError, TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            await house.people.admit(intent.by)
-    except NotAllowed as stranger:
-        return stranger
-    except (IntegrationError, TimeoutError):
-        return refusal
+            try:
+                await house.people.admit(intent.by)
+            except NotAllowed as stranger:
+                return stranger
     about = intent.command
     named, service, environment = (str(getattr(about, each, "")) for each in ("deployment", "service", "environment"))
     async with house.store.reading() as reader:
         meant = await reader.standing(service, environment) if not named and service and environment else None
-    return await _as_told(house, intent.by, refusal, meant.id if meant else named, service)
-
-
-async def _as_told(house: House, by: Person, refusal: Refusal, id: DeploymentId, service: str = "") -> Refusal:
-    """Tell whoever has no say here no more than that: a refusal names versions, states and people."""
-    try:
-        async with asyncio.timeout(PATIENCE):
-            if await _has_a_say(house, by, id, service):
-                return refusal
-    except (IntegrationError, TimeoutError):
-        return refusal
-    return NotAllowed(f"You hold no role here, so you cannot do this. {house.people.who_can(Permission.VIEW)}")
-
-
-async def _has_a_say(house: House, by: Person, id: DeploymentId, service: str) -> bool:
-    """Tell whether somebody holds any role, leads the deployment that they mean, or is on call for its service."""
-    if await house.people.has_a_role(by):
-        return True
-    async with house.store.reading() as reader:
-        deployment = await reader.deployment(id)
-    if deployment is not None and deployment.lead == by:
-        return True
-    found = house.catalog.services.get(deployment.service if deployment else service)
-    shift = await house.providers[found.name].on_call.who(found, house.now()) if found else None
-    return shift is not None and shift.person == by
+    return await refusals.to_whom(house, intent.by, refusal, meant.id if meant else named, service)
 
 
 def meant_for(command: Command) -> timedelta:

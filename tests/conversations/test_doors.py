@@ -24,8 +24,18 @@ OUTSIDERS = [
     User("U0NOROLE", "eve"), User("U0GUEST", "gus", is_guest=True), User("U0GONE", "olga", deleted=True),
     User("U0BOT", "robot", is_bot=True),
 ]  # fmt: skip
-SECRET = re.compile(r"v1\.\d\.0|storefront-\d|audit season|staging|Make v|canary")
-"""What stands on the board, on cards and in dialogs."""
+SECRET = re.compile(r"v1\.\d\.0|storefront|audit season|staging|Make v|canary|Did you mean|<@U0(?:ANA|BO|CY|DI)>")
+"""What stands on the board, on cards and in dialogs, and what a guess would be told."""
+
+GUESSES = (
+    "/deploy storfront to prod", "/deploy storefront latest to stagin", "/deploy storefront v9 to staging", "/deploy history storfront",
+    "/deploy status storfront", "/deploy check storefront latest to stagin", "/deploy lock storefront stagin because x",
+    "/deploy live storefront stagin is v9 because x", "/deploy quarantine storefront v9 because x", "/deploy cancel storefront-1",
+    "/deploy cancel storefront-99", "/rollback storfront production because x", "/rollback storefront stagin because x",
+)  # fmt: skip
+"""What somebody types who does not know what there is."""
+GUESSED = "storefront-99"
+"""A deployment that there is not."""
 
 Knock = Callable[["World", str, dict[str, Any]], Awaitable[object]]
 
@@ -36,6 +46,8 @@ async def _types(world: World, user: str, _card: dict[str, Any]) -> None:
             if example.split()[1:2] not in (["help"], []):
                 await world.slack.says(user, example.replace("@bo", f"<@{ANA}>"), channel=CHANNEL)
     await world.slack.says(user, "/deploy", channel=CHANNEL)
+    for guess in GUESSES:
+        await world.slack.says(user, guess, channel=CHANNEL)
 
 
 async def _types_rollback(world: World, user: str, _card: dict[str, Any]) -> None:
@@ -44,11 +56,11 @@ async def _types_rollback(world: World, user: str, _card: dict[str, Any]) -> Non
 
 async def _presses(world: World, user: str, card: dict[str, Any]) -> None:
     block = next(block for block in card["blocks"] if block["type"] == "actions")
-    for action in Action:
+    for action, about in ((action, about) for action in Action for about in (_id_of(card), GUESSED)):
         button = {
             "type": "button",
             "action_id": ids.action_id(action),
-            "value": f"{_id_of(card)} 1" if action is Action.OPEN_GATE else _id_of(card),
+            "value": f"{about} 1" if action is Action.OPEN_GATE else about,
         }
         pressed = {**button, "block_id": block["block_id"], "action_ts": "1.0"}
         payload = {"type": "block_actions", "actions": [pressed], "message": card, "container": {"type": "message"}}
@@ -176,6 +188,5 @@ async def _everything_is_answered(world: World) -> None:
 
 
 def _without_echoes(told: str) -> str:
-    """Leave out what Slack adds, what the person has sent or pressed (ids), and the card that they asked its lead to look at."""
-    without = re.sub(r"'(?:value|_user|id|private_metadata|hash|ts)': '[^']*'", "", told)
-    return re.sub(r"storefront-\d+|asked to look at \*storefront v1\.2\.0 → production\*", "", without)
+    """Leave out what Slack adds, and what the person has sent or pressed."""
+    return re.sub(r"'(?:value|_user|id|private_metadata|hash|ts)': '[^']*'", "", told)

@@ -58,7 +58,7 @@ RULES: Mapping[str, Rule] = {
     "watch": Rule(ITS_LEAD, MOVING),
     "lead": Rule(ITS_LEAD | MAY_HAND_OVER, LED),
     "take_over": Rule(ON_CALL, LED),
-    "ask_lead": Rule(MEMBERS),
+    "ask_lead": Rule(MEMBERS - {Who.MEMBER}),
     "lock": Rule(MAY_LOCK),
     "unlock": Rule(MAY_LOCK),
     "quarantine": Rule(MAY_LOCK),

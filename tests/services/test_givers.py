@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.card import Action, Changes
 from bot.domain.catalog import Role
-from bot.domain.commands import Acknowledge, Approve, Cancel, ConfirmPlan, Deploy, Tick
+from bot.domain.commands import Acknowledge, Approve, AskLead, Cancel, ConfirmPlan, Deploy, RollBack, Tick
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.readiness import REQUESTER
@@ -116,3 +116,29 @@ async def test_no_gate_tells_of_a_requester_who_may_ask(team: Team) -> None:
     v2 = await waits_for_approval(team)
     review = (await team.card(v2)).review
     assert REQUESTER not in [gate.key for gate in review.gates]
+
+
+# What a refusal tells ---------------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.case("trust-4")
+async def test_a_refusal_tells_its_reason_to_nobody_whose_roles_cannot_be_looked_up_but_the_lead(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    team.workspace.readable = False
+    for command in (Approve("shop-99"), Deploy("shopp", "production"), RollBack(deployment=v2)):
+        said = await team.says("di", command)
+        assert said == "Nothing was done: which roles you hold cannot be looked up now, and the reason is told to those who hold one."
+    assert "shop has no environment" in await team.says("bo", RollBack("shop", "prod"))
+
+
+@pytest.mark.case("trust-4")
+async def test_whoever_holds_no_role_asks_no_lead_to_look_and_hears_of_no_deployment(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    roles = team.house.catalog.roles
+    roles["developer"] = Role("developer", frozenset({PEOPLE["bo"]}))
+    roles["support"] = Role("support", frozenset({PEOPLE["cy"]}))
+    assert [await team.says("ana", AskLead(each)) for each in (v2, "shop-99")] == [
+        "You hold no role here, so you cannot do this. People with the role developer can."
+    ] * 2
+    assert await team.said("ask_lead") == []
+    assert "has been asked to look" in await team.says("cy", AskLead(v2))
