@@ -65,10 +65,12 @@ async def test_a_tag_that_could_not_be_looked_up_at_once_ends_the_request_with_t
 async def test_a_branch_a_commit_and_the_services_own_tags_are_taken(team: Team, means: Resolved) -> None:
     shares(team)
     team.ci.means = means
-    assert await team.says("ana", Deploy("shop", "staging", "v2")) == ""
+    await team.says("ana", Deploy("shop", "staging", "v2"))
+    assert (await team.deployment("shop-1")).version == "v2"
 
 
 @pytest.mark.case("adoption-2")
 async def test_what_another_repositorys_service_calls_its_versions_says_nothing_here(team: Team) -> None:
     shares(team, ProviderChoice("scripted", repository=("acme/search",)))
-    assert await team.says("ana", Deploy("shop", "staging", "v2")) == ""
+    await team.says("ana", Deploy("shop", "staging", "v2"))
+    assert (await team.deployment("shop-1")).version == "v2"
