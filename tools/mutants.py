@@ -14,11 +14,9 @@ from __future__ import annotations
 import argparse
 import difflib
 import hashlib
-import importlib
 import itertools
 import json
 import os
-import random
 import re
 import resource
 import shutil
@@ -32,8 +30,8 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mutations import Mutant, know, mutants, source
-from warm import COLD, LATE, SURVIVED, Asked, is_warm, tried
+from mutations import Mutant, know, lot, mutants, source
+from warm import COLD, LATE, SURVIVED, Asked, import_others, is_warm, tried
 
 ROOT = Path(__file__).resolve().parent.parent
 GIT = shutil.which("git") or "git"
@@ -254,18 +252,6 @@ def _files() -> list[str]:
     return sorted(path for path in listed.stdout.splitlines() if (ROOT / path).is_file())
 
 
-def import_others() -> None:
-    """Import what is not ours: each trial is a fork of this process, and starts in a fraction of the time."""
-    asked = "import sys, bot.app, pytest, hypothesis; print(*sys.modules)"
-    listed = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
-    for name in listed:
-        if name.partition(".")[0] not in {"bot", "handlers", "templates", "tests", "__main__"}:
-            try:
-                importlib.import_module(name)
-            except ImportError:
-                continue
-
-
 @dataclass(frozen=True, slots=True)
 class Means:
     """What a room's mutants are tried with."""
@@ -321,12 +307,11 @@ def explained(verdict: Verdict, told: str) -> bool:
 
 
 def room(name: str, *, count: int, seed: int, only: str) -> list[Mutant]:
-    """Choose the mutants of one room."""
-    chance = random.Random(f"{seed} {name}")  # noqa: S311 - a choice that can be repeated
+    """Choose the mutants of one room by lot: as long as a line stays as it is, so does whether its mutants are chosen among as many."""
     paths = [path.relative_to(ROOT).as_posix() for pattern in ROOMS[name] for path in sorted(ROOT.glob(pattern))]
     known = know([path.read_bytes() for path in sorted((ROOT / "bot").rglob("*.py"))])
-    made = [mutant for path in paths for mutant in mutants(path, source(ROOT / path), known, chance)]
-    chosen = made if count >= len(made) else chance.sample(made, count)
+    made = [mutant for path in paths for mutant in mutants(path, source(ROOT / path), known, seed)]
+    chosen = sorted(made, key=lambda each: lot(seed, _told(verdict(each, ""))))[:count]
     return [mutant for mutant in chosen if only in mutant.path]
 
 
@@ -381,7 +366,7 @@ def main() -> int:
     sys.dont_write_bytecode = True
     os.nice(5)
     runs = None if wanted.again else measured(anew=not wanted.also)
-    import_others()
+    import_others(ROOT)
     say(f"Seed {wanted.seed}.")
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
         free = copies(Path(folder), wanted.n)

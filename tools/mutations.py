@@ -6,10 +6,10 @@ Not made are edits that change nothing a person could see: log calls, docstrings
 from __future__ import annotations
 
 import ast
-import random
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
+from hashlib import sha256
 from pathlib import Path
 
 COMPARISONS: Mapping[type[ast.cmpop], type[ast.cmpop]] = {
@@ -54,6 +54,11 @@ class Known:
     defaults: Mapping[str, frozenset[str]]
 
 
+def lot(seed: object, *about: str) -> bytes:
+    """Draw a lot that depends on nothing else: whatever changes elsewhere, the same are chosen again."""
+    return sha256("\n".join([str(seed), *about]).encode()).digest()
+
+
 def know(sources: Sequence[bytes]) -> Known:
     """Read the enums and the defaults out of the product's files."""
     members: dict[str, Sequence[str]] = {}
@@ -79,10 +84,10 @@ def _optional(args: ast.arguments) -> frozenset[str]:
     return frozenset(arg.arg for arg in (*last, *named))
 
 
-def mutants(path: str, source: bytes, known: Known, chance: random.Random) -> list[Mutant]:
+def mutants(path: str, source: bytes, known: Known, seed: object) -> list[Mutant]:
     """Make every mutant of one file, in the order of its lines."""
     tree = ast.parse(source)
-    found = _Finder(path, source, known, chance)
+    found = _Finder(path, source, known, seed)
     found.body(tree.body, None)
     return sorted(found.made, key=lambda each: (each.start, each.end, each.kind, each.text))
 
@@ -94,7 +99,7 @@ class _Finder:
     path: str
     source: bytes
     known: Known
-    chance: random.Random
+    seed: object
     made: list[Mutant] = field(default_factory=list)
     starts: list[int] = field(init=False)
     lines: tuple[int, int] = (0, 0)
@@ -233,7 +238,7 @@ class _Finder:
         enums = {name.partition(".")[0] for name in names}
         if len(enums) == 1 and (enum := enums.pop()) in self.known.members:
             others = [name for each in self.known.members[enum] if (name := f"{enum}.{each}") not in names]
-            for more in self.chance.sample(others, min(2, len(others))):
+            for more in sorted(others, key=lambda more: lot(self.seed, self.path, *sorted(names), more))[:2]:
                 self.add("entry added", node, f"{{{', '.join([*map(ast.unparse, node.elts), more])}}}")
 
     def _defaults(self, node: ast.Call) -> None:
