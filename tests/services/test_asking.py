@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -202,6 +203,16 @@ async def test_the_environment_before_is_one_click_away(team: Team) -> None:
     first = await team.deployment("shop-2")
     assert (first.environment, first.state, first.reason) == ("staging", State.VERIFIED, "first step of shop-1")
     assert "waits for no other environment" in await team.says("cy", DeployFirst("shop-2"))
+
+
+@pytest.mark.parametrize(("channel", "said_in"), [("C1", "C1"), ("", "C2")])
+async def test_a_card_goes_to_the_services_channel_or_else_to_where_it_was_asked_for(team: Team, channel: str, said_in: str) -> None:
+    shop = replace(team.house.service("shop"), channel=channel)
+    object.__setattr__(team.house, "catalog", replace(team.house.catalog, services={"shop": shop}))
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes()
+    await team.says("cy", DeployFirst("shop-1"))
+    assert [(await team.deployment(each)).channel for each in ("shop-1", "shop-2")] == [said_in] * 2
 
 
 async def test_locks_keep_out_and_name_who_holds_them(team: Team) -> None:

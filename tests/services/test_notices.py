@@ -9,6 +9,7 @@ from bot.domain.catalog import ProviderChoice
 from bot.domain.rollout import StepState
 from bot.ports import RunHint, RunState, Stage
 from bot.services import notices
+from tests.services.conftest import COMMITS
 
 Team = Any
 """The fixture ``team``."""
@@ -51,3 +52,14 @@ async def test_a_notice_about_a_deployment_that_is_over_wakes_nobody(team: Team)
     before = await wakes(team)
     assert not await notices.wake(team.house.store, team.house.catalog, RunHint(run))
     assert await wakes(team) == before
+
+
+async def test_a_notice_about_a_commit_alone_wakes_whoever_waits_with_it(team: Team) -> None:
+    await team.asks_for_v2()
+    asked_anew: list[str] = []
+    before = await wakes(team)
+    hint = RunHint("", commit=COMMITS["v2"])
+    assert await notices.wake(team.house.store, team.house.catalog, hint, forget=asked_anew.append)
+    assert (await wakes(team), asked_anew) == (before + 1, [COMMITS["v2"]])
+    assert not await notices.wake(team.house.store, team.house.catalog, RunHint("4711"), forget=asked_anew.append)
+    assert (await wakes(team), asked_anew) == (before + 1, [COMMITS["v2"]])

@@ -157,6 +157,15 @@ async def test_an_answer_that_slack_does_not_take_is_given_later(team: Team) -> 
     assert (kept.to, kept.facts["name"]) == ("T1/UBO", "locked")
 
 
+@pytest.mark.parametrize(("command", "deaf"), [(Lock("shop", "production", "a test"), False), (Status("shop"), True)])
+async def test_what_slack_has_taken_and_what_was_only_asked_is_not_answered_later(team: Team, command: Command, *, deaf: bool) -> None:
+    async with at_work(team) as room:
+        room.heard.deaf = deaf
+        await room.clicks("bo", command)
+        await room.until_finished()
+    assert LATE_ANSWER not in [message.template for message in await team.database.postings.outbox(500)]
+
+
 async def test_a_question_is_not_kept_for_a_vendor_that_is_away(team: Team) -> None:
     team.workspace.away = SILENT
     async with at_work(team) as room:
