@@ -8,15 +8,16 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action, Card, Changes, RollbackOffer, Taken
+from bot.domain.card import Action, ApprovalNeed, Card, Change, Changes, RollbackOffer, Taken, taken_by
 from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock
-from bot.domain.people import Person
+from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.trouble import Sort, Trouble
+from bot.domain.watching import Watched
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -201,3 +202,76 @@ def test_a_gate_that_is_not_green_offers_what_would_clear_it(gate: Gate, offered
 def test_tests_that_only_a_deployment_starts_are_not_offered_to_be_run_again() -> None:
     offers = card(State.GATED, review=Review(NOW, (replace(TESTS, startable="test:b"),))).actions
     assert Action.RETEST not in offers
+
+
+@pytest.mark.parametrize(
+    ("states", "stands"),
+    [((DONE, PENDING), True), ((DONE, HOLDING), False), ((DONE, RUNNING), False), ((SMOKE, PENDING), False), ((), True)],
+)
+def test_a_rollout_stands_still_where_the_rules_keep_it_and_nothing_is_under_way(states: tuple[StepState, ...], *, stands: bool) -> None:
+    kept = card(State.ROLLING_OUT, steps=steps(*states), standstill="shop production is locked: fire")
+    assert kept.stands_still == stands
+    assert not replace(kept, standstill="").stands_still
+
+
+WATCHED = Gate("watched", "no watch under way", GateState.OPEN, "shop-1 (v1) is being watched")
+SOMEBODYS = Watched("shop-1", "v1", NOW, NOW + MINUTE)
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize("gates", [(WATCHED,), (WATCHED, TESTS), (TESTS,), ()], ids=["watch", "watch and tests", "tests", "none"])
+@pytest.mark.parametrize("watched", [SOMEBODYS, None])
+def test_whoever_has_its_turn_and_waits_for_a_watch_can_be_let_go(state: State, gates: tuple[Gate, ...], watched: Watched | None) -> None:
+    shown = card(state, review=Review(NOW, gates), watched=watched)
+    assert shown.waits_for_watch == (state is State.GATED and gates == (WATCHED,))
+    can_go = state in {State.GATED, State.AWAITING_APPROVAL} and WATCHED in gates and watched is not None
+    assert shown.can_go_now == can_go
+    assert (Action.GO_NOW in shown.actions) == can_go
+    unlooked = replace(shown, review=None)
+    assert not unlooked.waits_for_watch
+    assert not unlooked.can_go_now
+
+
+@pytest.mark.parametrize("by", [None, GONOGO, BO])
+@pytest.mark.parametrize("note", ["", "carts are lost"])
+@pytest.mark.parametrize("state", State)
+def test_whoever_rolled_back_without_a_word_is_asked_why(state: State, note: str, by: Person | None) -> None:
+    shown = card(state, rolled_back_by=by)
+    shown = replace(shown, deployment=replace(shown.deployment, note=note))
+    asked = state in {State.ROLLING_BACK, State.ROLLED_BACK} and by == BO and not note
+    assert (Action.SAY_WHY in shown.actions) == asked
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_an_alarm_offers_what_can_be_decided_and_the_lead_only_with_it(*, taken: bool) -> None:
+    found = Trouble(1, Sort.DEGRADED, "watch")
+    watching = card(State.WATCHING, rollback=BACK, trouble=found, can_be_taken_over=taken)
+    more = (Action.TAKE_OVER,) if taken else ()
+    assert watching.decisions == (Action.ROLL_BACK, Action.PROCEED, Action.WATCH, *more)
+    assert replace(watching, besides="locked").decisions == (Action.ROLL_BACK, Action.WATCH, *more)
+    counts = replace(watching, deployment=replace(watching.deployment, countdown_until=NOW))
+    assert counts.decisions == (Action.ROLL_BACK, Action.STOP_COUNTDOWN, Action.WATCH, *more)
+    assert card(State.CANCELLED, can_be_taken_over=taken).decisions == ()
+
+
+def test_a_plan_for_migrations_is_confirmed_while_its_gate_is_open() -> None:
+    plan = Gate("rollback", "way back over migrations", GateState.OPEN, "nobody has confirmed it", plan="0123")
+    for state in GateState:
+        shown = card(State.GATED, review=Review(NOW, (replace(plan, state=state), ON_CALL)))
+        assert (Action.CONFIRM_PLAN in shown.actions) == (state in {GateState.OPEN, GateState.UNKNOWN})
+    assert Action.CONFIRM_PLAN not in card(State.GATED, review=Review(NOW, (replace(plan, plan=""),))).actions
+
+
+@pytest.mark.parametrize(("given", "missing"), [((), 2), ((ANA,), 1), ((ANA, BO), 0), ((ANA, BO, Person("T1", "UCY")), 0)])
+def test_an_approval_rule_never_misses_less_than_nothing(given: tuple[Person, ...], missing: int) -> None:
+    assert ApprovalNeed("release_manager", 2, given).missing == missing
+
+
+@pytest.mark.parametrize(
+    ("there", "back", "known"), [(False, False, True), (False, False, False), (True, False, True), (False, True, True)]
+)
+def test_what_is_taken_away_is_what_only_the_old_one_of_two_that_have_parted_has(*, there: bool, back: bool, known: bool) -> None:
+    commits = (Change("c" * 40, "faster", "ana"),)
+    other = Changes(commits, 7, ("ana",), backwards=back, known=known)
+    parted = not there and not back
+    assert taken_by(Changes(total=1, backwards=there), other) == (Taken(commits, 7, ("ana",), known) if parted else Taken())

@@ -6,7 +6,25 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.commands import COMMANDS, Cancel, Check, Command, Deploy, HandOver, Help, History, Lock, Locks, RollBack, Status, Unlock
+from bot.domain.commands import (
+    COMMANDS,
+    Cancel,
+    Check,
+    Command,
+    Deploy,
+    HandOver,
+    Help,
+    History,
+    Lock,
+    Locks,
+    Quarantine,
+    Retest,
+    RollBack,
+    SayLive,
+    Status,
+    Unlock,
+    Unquarantine,
+)
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
 from bot.domain.grammar import KEYWORDS, NOT_YET, RESERVED_NAMES, USAGE, VERBS, OpenForm, nearest, parse_deploy, parse_rollback
 from bot.domain.spelling import shown
@@ -184,6 +202,12 @@ def test_ten_thousand_characters_are_refused_shortly() -> None:
         assert len(str(refusal.value)) < 300
 
 
+def test_three_thousand_characters_are_read_and_not_one_more() -> None:
+    assert parse_deploy("status".ljust(3000)) == Status()
+    with pytest.raises(NotUnderstood, match="longer than 3,000 characters"):
+        parse_deploy("status".ljust(3001))
+
+
 @pytest.mark.parametrize("sign", ["\x00", "\x07", "\u202e", "\u2066", "\ud800"])
 def test_invisible_characters_in_a_reason_are_refused(sign: str) -> None:
     with pytest.raises(NotUnderstood, match="invisible character"):
@@ -215,6 +239,18 @@ def test_nearest_finds_what_was_meant_and_nothing_far_away() -> None:
 )  # fmt: skip
 def test_what_is_cut_short_or_called_otherwise_elsewhere_gets_the_nearest_name(word: str, known: list[str], meant: str | None) -> None:
     assert nearest(word, known) == meant
+
+
+MEANT = (
+    "undo rollback, revert rollback, back rollback, abort cancel, stop cancel, ship deploy, release deploy, promote deploy, ls status, "
+    "list status, log history, who lead, owner lead, gates check, ready check, commands help"
+)
+
+
+@pytest.mark.parametrize(("word", "meant"), [pair.split() for pair in MEANT.split(", ")])
+def test_what_other_tools_call_our_commands_is_understood(word: str, meant: str) -> None:
+    with pytest.raises(NotUnderstood, match=rf"Did you mean {meant}\?"):
+        parse_deploy(f"{word} storefront-42")
 
 
 def test_every_typed_command_has_a_usage_whose_examples_can_be_read() -> None:
@@ -250,6 +286,10 @@ typed = st.one_of(
     st.builds(Unlock, st.one_of(st.just(""), names), names),
     st.just(Locks()),
     st.builds(HandOver, ids, users),
+    st.builds(Retest, ids),
+    st.builds(Quarantine, names, refs, reasons),
+    st.builds(Unquarantine, names, refs, reasons),
+    st.builds(SayLive, names, names, refs, reasons),
     st.builds(Help, st.one_of(st.just(""), st.sampled_from(sorted(VERBS)))),
 )
 

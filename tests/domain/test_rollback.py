@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,7 +13,19 @@ from bot.catalog.paths import path_patterns
 from bot.domain.card import Changes
 from bot.domain.catalog import PathPatterns
 from bot.domain.errors import NotPossible
-from bot.domain.rollback import Passage, Way, chosen, migrations_in, offer, target, way, why_quarantined
+from bot.domain.rollback import (
+    Passage,
+    Way,
+    chosen,
+    migrations_in,
+    offer,
+    plan_for,
+    target,
+    together,
+    way,
+    why_locked,
+    why_quarantined,
+)
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 
@@ -148,3 +160,71 @@ def test_a_version_that_was_the_name_of_two_commits_is_not_gone_back_to_by_its_n
         chosen(moved, ref="v1", leaving=V3.commit)
     assert chosen(moved, ref="1" * 10, leaving=V3.commit) is V1
     assert chosen(moved, ref="v1", leaving="2" * 40) is V1
+
+
+FREE = Way("b", "a", Passage.FREE, undoes=Changes(total=1))
+OVER = replace(FREE, passage=Passage.MIGRATION, path="m/7.sql", undoes=Changes(migrations=("m/7.sql", "m/8.sql")))
+FAILED = Way("c", "a", Passage.MIGRATION, "m/9.sql", Changes(migrations=("m/8.sql", "m/9.sql")))
+NOBODY_KNOWS = Way("d", "a", Passage.UNKNOWN)
+
+
+@pytest.mark.parametrize(
+    ("first", "others", "passage", "migrations"),
+    [
+        (FREE, [], Passage.FREE, ()),
+        (FREE, [replace(FREE, leaving="c")], Passage.FREE, ()),
+        (FREE, [NOBODY_KNOWS], Passage.UNKNOWN, ()),
+        (FREE, [NOBODY_KNOWS, FAILED], Passage.MIGRATION, ("m/8.sql", "m/9.sql")),
+        (NOBODY_KNOWS, [FREE], Passage.UNKNOWN, ()),
+        (OVER, [FREE], Passage.MIGRATION, ("m/7.sql", "m/8.sql")),
+        (OVER, [FAILED, NOBODY_KNOWS], Passage.MIGRATION, ("m/7.sql", "m/8.sql", "m/9.sql")),
+        (replace(FREE, leaving="e"), [replace(FAILED, undoes=Changes(known=False))], Passage.MIGRATION, ("m/9.sql",)),
+    ],
+)
+def test_leaving_several_commits_at_once_is_as_bad_as_the_worst_of_them(
+    first: Way, others: list[Way], passage: Passage, migrations: tuple[str, ...]
+) -> None:
+    found = together(first, others)
+    assert (found.passage, found.undoes.migrations) == (passage, migrations)
+    assert (found.leaving, found.to, found.beside) == (first.leaving, "a", tuple(other.leaving for other in others))
+    assert found.path == next((each.path for each in (first, *others) if each.passage is passage), "")
+    assert found.undoes.total == first.undoes.total
+
+
+def test_a_plan_is_for_a_target_and_its_migrations_and_what_needs_none_has_none() -> None:
+    assert plan_for(FREE) == plan_for(NOBODY_KNOWS) == ""
+    plans = [
+        OVER,
+        replace(OVER, to="z"),
+        replace(OVER, undoes=Changes(migrations=("m/7.sql",))),
+        replace(OVER, undoes=Changes(), path="m/1"),
+    ]
+    assert len({plan_for(each) for each in plans}) == len(plans)
+    turned = replace(OVER, undoes=Changes(migrations=("m/8.sql", "m/7.sql")), leaving="x")
+    assert plan_for(turned) == plan_for(OVER)
+    assert len(plan_for(OVER)) == 16
+
+
+def test_an_offer_says_what_it_was_told_about_the_way_and_about_the_version() -> None:
+    there = replace(OVER, leaving=V3.commit, to=V2.commit)
+    found = offer([replace(V2, accepted="too little traffic")], leaving=V3.commit, way=there, seconds=())
+    assert (found.plan, found.is_known, found.undoes, found.accepted) == (plan_for(there), True, there.undoes, "too little traffic")
+    unknown = offer([V2], leaving=V3.commit, way=None, seconds=())
+    assert (unknown.plan, unknown.is_known, unknown.refused) == ("", False, "")
+
+
+@pytest.mark.parametrize(
+    ("passage", "says"),
+    [
+        (Passage.FREE, ""),
+        (Passage.MIGRATION, "A database migration lies between (m/7.sql). Going back needs the migration's own plan, not a button."),
+        (Passage.UNKNOWN, "Whether a database migration lies between v3 and v2 is not known: the two could not be compared."),
+    ],
+)
+def test_why_a_way_is_not_gone_by_itself_is_said_with_the_versions(passage: Passage, says: str) -> None:
+    assert replace(OVER, passage=passage).sentence("v3", "v2") == says
+
+
+@pytest.mark.parametrize(("because", "why"), [("", "v2 was rolled back"), ("carts are lost", "v2 was rolled back: carts are lost")])
+def test_a_lock_says_what_was_rolled_back_and_why(because: str, why: str) -> None:
+    assert why_locked("v2", because) == why

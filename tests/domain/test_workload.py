@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 
-from bot.domain.errors import UnknownRef
+from bot.domain.errors import NotAskedYet, UnknownRef
 from bot.domain.workload import named
 
 
@@ -34,3 +36,10 @@ def test_a_ref_that_is_not_there_is_told_with_the_nearest_names(nearest: tuple[s
     unknown = UnknownRef("v12", "acme/shop", vendor="GitHub", nearest=nearest)
     assert str(unknown) == f'There is no tag, branch or commit "v12" in acme/shop.{meant}'
     assert (unknown.ref, unknown.nearest, unknown.vendor, unknown.retry) == ("v12", nearest, "GitHub", False)
+
+
+def test_what_was_not_asked_yet_says_when_it_is_its_turn_and_trying_again_before_helps_nobody() -> None:
+    until = datetime(2026, 11, 21, 2, 1, tzinfo=UTC)
+    waits = NotAskedYet(vendor="GitHub", until=until)
+    assert str(waits) == "not asked yet: many wait, and each is asked for in turn"
+    assert (waits.until, waits.vendor, waits.retry, waits.status) == (until, "GitHub", False, None)
