@@ -1,0 +1,101 @@
+"""After a rollback the version that is back is looked at for a while, and what its numbers say is said once."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import RollBack
+from bot.domain.health import Verdict
+from bot.ports import Live
+from bot.services import aftermath
+from tests.services.conftest import COMMITS, GOOD, MINUTE, PEOPLE
+
+Team = Any
+"""The fixture ``team``."""
+
+
+async def goes_back(team: Team) -> None:
+    """Have v2 rolled back by shop-3."""
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(timedelta(seconds=20))
+
+
+@pytest.mark.parametrize(("watch", "looked"), [(30 * MINUTE, 10 * MINUTE), (3 * MINUTE, 3 * MINUTE)])
+async def test_what_is_back_is_looked_at_for_ten_minutes_or_for_a_shorter_watch(
+    team_with: Any, watch: timedelta, looked: timedelta
+) -> None:
+    async with team_with(watch=watch) as team:
+        await goes_back(team)
+        await team.passes(looked - 2 * MINUTE)
+        assert await team.said("looked_after") == []
+        assert "looked after" not in await team.audited("shop-2")
+        after = (await team.card("shop-2")).after
+        assert (after.label, after.where, after.compared_with) == ("after", "after", "the time before v2")
+        await team.passes(3 * MINUTE)
+        assert len(await team.said("looked_after")) == 1
+        assert (await team.audited("shop-2")).count("looked after") == 1
+        await team.passes(20 * MINUTE)
+        assert (await team.card("shop-2")).after.at <= team.house.now() - 20 * MINUTE, "nobody looks any more"
+
+
+async def test_without_numbers_nothing_is_shown_until_the_end_and_then_that_there_were_none(team: Team) -> None:
+    await goes_back(team)
+    team.numbers.new = None
+    async with team.database.store.reading() as reader:
+        seen = len(await reader.snapshots("shop-3"))
+    await team.passes(5 * MINUTE)
+    async with team.database.store.reading() as reader:
+        assert len(await reader.snapshots("shop-3")) == seen
+    await team.passes(6 * MINUTE)
+    assert (await team.card("shop-2")).after.verdict is Verdict.NO_DATA
+    assert len(await team.said("looked_after")) == 1
+
+
+@pytest.mark.parametrize("by", ["shop-2", ""])
+async def test_nothing_is_said_of_what_is_not_live_any_more(team: Team, by: str) -> None:
+    await goes_back(team)
+    async with team.database.store.transaction() as tx:
+        await tx.set_live(Live("shop", "production", COMMITS["v3"], "v3", team.house.now(), by, PEOPLE["ana"]))
+    assert await aftermath.look(team.house, "shop-3") == "over"
+    await team.passes(20 * MINUTE)
+    assert await team.said("looked_after") == []
+
+
+class Overtaken:
+    """Numbers that are asked for while something else goes live."""
+
+    def __init__(self, team: Team) -> None:
+        self._team = team
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._team.numbers, name)
+
+    async def observe(self, *_: object) -> dict[str, Any]:
+        async with self._team.database.store.transaction() as tx:
+            await tx.set_live(Live("shop", "production", COMMITS["v3"], "v3", self._team.house.now(), "shop-9", PEOPLE["ana"]))
+        return {"errors": GOOD}
+
+
+async def test_numbers_that_something_else_has_overtaken_are_not_kept(team: Team) -> None:
+    await goes_back(team)
+    providers = team.house.providers["shop"]
+    object.__setattr__(team.house, "providers", {"shop": replace(providers, metrics=Overtaken(team))})
+    async with team.database.store.reading() as reader:
+        before = await reader.snapshots("shop-3")
+    assert await aftermath.look(team.house, "shop-3") == "over"
+    async with team.database.store.reading() as reader:
+        assert await reader.snapshots("shop-3") == before
+
+
+async def test_where_nothing_is_watched_nobody_looks(team_with: Any) -> None:
+    async with team_with(is_watched=False) as team:
+        await goes_back(team)
+        assert await aftermath.look(team.house, "shop-3") == "over"
+        await team.passes(20 * MINUTE)
+        assert (await team.card("shop-2")).after is None
+        assert await team.said("looked_after") == []

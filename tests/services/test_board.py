@@ -1,0 +1,176 @@
+"""What the card, the history and the board say of what went before and of what is still to come."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import Deploy, History, Lock, Unlock
+from bot.domain.declared import Declared, Origin
+from bot.domain.deployment import Kind, State
+from bot.domain.rollout import RunState, Stage, Step, StepState
+from bot.ports import Intent, Live, NewDeployment, Place
+from bot.services import board, use_cases
+from tests.services.conftest import COMMITS, MINUTE, PEOPLE
+
+Team = Any
+"""The fixtures ``team`` and ``swift``."""
+SECOND = timedelta(seconds=1)
+
+
+async def happened(team: Team, *, deployments: int = 0, words: int = 0) -> None:
+    """Have so many things in the history of production, a minute between each two."""
+    for number in range(deployments + words):
+        at = team.house.now() + number * MINUTE
+        async with team.database.store.transaction() as tx:
+            if number < deployments:
+                asked = NewDeployment(Kind.FORWARD, "shop", "production", f"v{number}", "canary", PEOPLE["ana"], at, version=f"v{number}")
+                await tx.add_deployment(asked)
+            else:
+                word = Declared("shop", "production", COMMITS["v1"], f"v{number}", Origin.SAID, PEOPLE["bo"], at, "I looked")
+                await tx.set_live(Live("shop", "production", COMMITS["v1"], f"v{number}", at, "", PEOPLE["bo"], declared=word))
+
+
+@pytest.mark.parametrize(
+    ("deployments", "words", "shown", "older"),
+    [(9, 0, 9, False), (10, 0, 10, False), (11, 0, 10, True), (9, 1, 10, False), (9, 2, 10, True), (0, 11, 10, True)],
+)
+async def test_a_history_lists_the_newest_ten_and_says_whether_there_are_older_ones(
+    team: Team, deployments: int, words: int, shown: int, *, older: bool
+) -> None:
+    await happened(team, deployments=deployments, words=words)
+    answer = await board.history(
+        team.house, Intent("k", History("shop"), PEOPLE["ana"], Place("C2"), team.house.now()), History("shop", "production")
+    )
+    last = deployments + words - 1
+    assert [each["version"] for each in answer.facts["deployments"]] == [f"v{last - number}" for number in range(shown)]
+    assert answer.facts["older"] is older
+
+
+async def test_the_card_of_what_was_replaced_by_its_own_commit_names_the_deployment_that_brought_it_again(swift: Team) -> None:
+    for version in ("v2", "v3", "v2"):
+        await swift.says("ana", Deploy("shop", "production", version))
+        await swift.passes(4 * MINUTE)
+    first, second, third = [await swift.card(f"shop-{number}") for number in (1, 2, 3)]
+    assert [first.replaced_by, second.replaced_by, third.replaced_by] == ["shop-3", "v2", ""]
+    assert first.replaced_at == second.replaced_at == third.deployment.landed_at
+    assert [first.declared, third.replaced_at] == [None, None]
+
+
+@pytest.mark.parametrize("on_call", ["bo", "cy", None])
+async def test_the_card_says_until_when_its_lead_is_on_call_or_that_somebody_else_is(team: Team, on_call: str | None) -> None:
+    v2 = await team.rolls_out_v2()
+    team.rota.person = PEOPLE[on_call] if on_call else None
+    card = await team.card(v2)
+    is_lead = on_call == "bo"
+    assert card.on_call_until == (team.house.now() + timedelta(hours=8) if is_lead else None)
+    assert card.can_be_taken_over == (on_call == "cy")
+
+
+async def test_nobody_is_asked_who_is_on_call_for_what_is_over(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    card = await swift.card("shop-1")
+    assert (card.deployment.state, card.on_call_until, card.can_be_taken_over) == (State.VERIFIED, None, False)
+
+
+async def test_while_it_is_watched_the_card_says_until_when_and_when_its_summary_comes(team_with: Any) -> None:
+    free: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 60 * MINUTE}
+    async with team_with(**free, summary_after=10 * MINUTE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(2 * MINUTE)
+        card = await team.card("shop-1")
+        landed = card.deployment.landed_at
+        assert (card.watch_until, card.next_summary_at) == (landed + 60 * MINUTE, landed + 10 * MINUTE)
+        await team.passes(10 * MINUTE)
+        assert (await team.card("shop-1")).next_summary_at is None
+
+
+PLANNED = (
+    Step(0, "canary-5", 5, 10 * MINUTE, StepState.RUNNING, "run-1"),
+    Step(1, "canary-50", 50, 4 * MINUTE),
+    Step(2, "canary-100", 100, 5 * MINUTE),
+)
+DONE = replace(PLANNED[0], state=StepState.DONE)
+WAITS, RUNS = Stage("release", RunState.WAITING), Stage("release", RunState.RUNNING)
+
+
+async def took(team: Team, key: str, *seconds: int) -> None:
+    """Have a step in production that took so long before."""
+    now = team.house.now()
+    for number, each in enumerate(seconds):
+        earlier = NewDeployment(Kind.FORWARD, "shop", "production", "v0", "canary", PEOPLE["ana"], now)
+        async with team.database.store.transaction() as tx:
+            id = (await tx.add_deployment(earlier)).id  # noqa: A001 - what it is
+            stage = Stage("release", RunState.SUCCEEDED, now, now + each * SECOND)
+            began = now - each * SECOND
+            step = Step(number, key, 5, MINUTE, StepState.DONE, "run", started_at=began, deployed_at=now, stages=(stage,))
+            await tx.save_steps(id, [step])
+
+
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        (PLANNED, 20 + 30 + 19 * 60),
+        ((DONE, *PLANNED[1:]), 30 + 9 * 60),
+        ((DONE, replace(PLANNED[1], state=StepState.SKIPPED), PLANNED[2]), 5 * 60),
+        ((DONE, replace(PLANNED[1], state=StepState.FAILED), PLANNED[2]), 5 * 60),
+        ((replace(PLANNED[0], stages=(RUNS,)), *PLANNED[1:]), 20 + 30 + 19 * 60),
+        ((replace(PLANNED[0], stages=(WAITS,)), *PLANNED[1:]), None),
+        ((replace(DONE, stages=(WAITS,)), *PLANNED[1:]), 30 + 9 * 60),
+        ((DONE, replace(PLANNED[1], state=StepState.HOLDING), PLANNED[2]), 30 + 9 * 60),
+        ((DONE,), None),
+    ],
+    ids=["all", "one done", "one skipped", "one failed", "a stage runs", "a stage waits", "one waited", "not deployed", "nothing left"],
+)
+async def test_what_a_rollout_still_needs_is_what_its_steps_took_before_and_the_holds_that_are_to_come(
+    team: Team, steps: Sequence[Step], left: int | None
+) -> None:
+    await took(team, "canary-5", 10, 20, 20, 20, 20, 20, 20, 20, 20, 20, 20)
+    await took(team, "canary-50", 30)
+    v2 = await team.rolls_out_v2(timedelta(0))
+    async with team.database.store.reading() as reader:
+        found = await board._about_left(reader, await team.deployment(v2), tuple(steps), team.house.now())
+    assert found == (None if left is None else left * SECOND)
+
+
+async def test_a_hold_counts_from_when_the_step_was_deployed_and_is_never_less_than_nothing(team: Team) -> None:
+    v2, now = await team.rolls_out_v2(timedelta(0)), team.house.now()
+    holding = replace(PLANNED[0], state=StepState.HOLDING, deployed_at=now - 3 * MINUTE)
+    late = replace(holding, deployed_at=now - 60 * MINUTE)
+    silent = replace(PLANNED[1], silent_since=now)
+    async with team.database.store.reading() as reader:
+        deployment = await team.deployment(v2)
+        left = [await board._about_left(reader, deployment, steps, now) for steps in ((holding,), (late, PLANNED[2]), (holding, silent))]
+    assert left == [7 * MINUTE, 5 * MINUTE, None]
+
+
+@pytest.mark.parametrize(("seen", "usual"), [(2, {}), (3, {"release": 28 * SECOND})])
+async def test_how_long_a_stage_takes_is_known_from_three_on(team: Team, seen: int, usual: dict[str, timedelta]) -> None:
+    team.ci.stages = (RUNS,)
+    v2 = await team.rolls_out_v2()
+    await took(team, "canary-5", *(10, 20, 30)[:seen])
+    assert (await team.card(v2)).stages_take == usual
+
+
+async def test_the_board_shows_the_locks_that_hold_and_the_freeze_that_is_in_force(team: Team) -> None:
+    await team.says("bo", Lock("shop", "production", "a sale", 3600))
+    await team.says("bo", Lock("", "production", "an incident"))
+    staging, production = await board.rows(team.house)
+    assert [(row.service, row.environment) for row in (staging, production)] == [("shop", "staging"), ("shop", "production")]
+    assert (staging.locks, {lock.reason for lock in production.locks}) == ((), {"a sale", "an incident"})
+    await team.passes(61 * MINUTE)
+    await team.says("bo", Unlock("", "production"))
+    assert [row.locks for row in await board.rows(team.house, "shop")] == [(), ()]
+
+
+async def test_questions_name_what_is_not_known_instead_of_answering_nothing(team: Team) -> None:
+    intent = Intent("k", History("shop"), PEOPLE["ana"], Place("C2"), team.house.now())
+    for asked in (History("shoop"), History("shop", "prodution")):
+        answer = await use_cases.carry_out(team.house, replace(intent, key=str(asked), command=asked))
+        assert answer is not None
+        assert (answer.name, "Did you mean" in str(answer.facts["sentence"])) == ("refusal", True)
