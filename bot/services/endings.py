@@ -17,7 +17,8 @@ from bot.services.word import WORD
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
 
 _BY_STATE: Mapping[State, str] = {
-    State.ROLLED_BACK: "It is rolled back.", State.VERIFIED: "It has ended its watch.", State.SUPERSEDED: "Another deployment followed.",
+    State.ROLLED_BACK: "It is rolled back.", State.VERIFIED: "It has ended its watch.",
+    State.ACCEPTED: "It has ended its watch, accepted without proof.", State.SUPERSEDED: "Another deployment followed.",
     State.CANCELLED: "It is cancelled.", State.REJECTED: "It is rejected.", State.EXPIRED: "It is expired.",
     State.IMPOSSIBLE: "It was not possible.", State.ROLLING_OUT: "It has begun.", State.WATCHING: "It is live.",
     State.ROLLING_BACK: "It is being rolled back.", State.FAILED: "It has failed.",

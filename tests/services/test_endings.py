@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.card import Action
 from bot.domain.commands import Acknowledge, AskLead, Cancel, HandOver, Proceed, RollBack, StopCountdown
+from bot.domain.deployment import State
 from bot.domain.health import Observed
 from bot.domain.shown import seen_on, token
 from bot.ports import Message
@@ -138,6 +139,15 @@ async def test_one_rollback_is_one_post_in_the_channel_and_the_rest_is_in_the_th
 @pytest.mark.parametrize("template", sorted(speech.ASKS | speech.ALARMS))
 def test_everything_that_asks_can_end(template: str) -> None:
     assert template in endings._RULES
+
+
+@pytest.mark.case("card-and-people-11")
+@pytest.mark.parametrize("state", [State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLED_BACK, State.FAILED])
+async def test_an_alarm_about_what_is_over_asks_nobody_any_more(every: Any, state: State) -> None:
+    deployment = every.deployments[state]
+    for template in sorted(speech.ALARMS - {"failed", "smoke_failed", "rolling_back"}):
+        alarm = Message("alarm", template, {"step": "canary-100", "why": "a fire"}, deployment.id, to="channel")
+        assert await end(every, alarm) != "", template
 
 
 @pytest.mark.case("card-and-people-11")

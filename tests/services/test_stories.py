@@ -14,7 +14,9 @@ import pytest
 
 from bot.domain.catalog import ApprovalRule
 from tests.services import tales, tales_of_trouble
+from tests.services.authority_world import World
 from tests.services.conftest import working
+from tests.services.every_state import described
 from tests.services.storyteller import Story
 
 STORIES = Path(__file__).parent / "stories"
@@ -46,7 +48,16 @@ async def test_a_story_is_read_and_kept_as_it_happens(tmp_path: Path, told: Call
         story, kept = Story(team, tmp_path / "team.db"), STORIES / f"{told.__name__}.txt"
         await told(story)
         await story.ends()
-    text = "\n".join(story.lines).strip() + "\n"
+    assert _written(kept, story.lines) == kept.read_text()
+
+
+async def test_every_state_reads_as_it_did_on_the_card_on_the_board_and_where_something_was_asked(every: World) -> None:
+    kept = STORIES / "every_state.txt"
+    assert _written(kept, await described(every)) == kept.read_text()
+
+
+def _written(kept: Path, lines: list[str]) -> str:
+    text = "\n".join(lines).strip() + "\n"
     if os.environ.get("GONOGO_WRITE_STORIES"):
         kept.write_text(text)
-    assert text == kept.read_text()
+    return text
