@@ -221,15 +221,15 @@ SOMEBODYS = Watched("shop-1", "v1", NOW, NOW + MINUTE)
 @pytest.mark.parametrize("state", State)
 @pytest.mark.parametrize("gates", [(WATCHED,), (WATCHED, TESTS), (TESTS,), ()], ids=["watch", "watch and tests", "tests", "none"])
 @pytest.mark.parametrize("watched", [SOMEBODYS, None])
-def test_whoever_has_its_turn_and_waits_for_a_watch_can_be_let_go(state: State, gates: tuple[Gate, ...], watched: Watched | None) -> None:
+def test_what_waits_for_a_watch_alone_can_be_let_go(state: State, gates: tuple[Gate, ...], watched: Watched | None) -> None:
     shown = card(state, review=Review(NOW, gates), watched=watched)
-    assert shown.waits_for_watch == (state is State.GATED and gates == (WATCHED,))
-    can_go = state in {State.GATED, State.AWAITING_APPROVAL} and WATCHED in gates and watched is not None
-    assert shown.can_go_now == can_go
-    assert (Action.GO_NOW in shown.actions) == can_go
+    waits = state is State.GATED and gates == (WATCHED,)
+    assert shown.waits_for_watch == waits
+    assert shown.can_go_now == (waits and watched is not None)
+    assert (Action.GO_NOW in shown.actions) == (waits and watched is not None)
+    assert shown.watch_comes_after == (state is State.AWAITING_APPROVAL and watched is not None and gates != ())
     unlooked = replace(shown, review=None)
-    assert not unlooked.waits_for_watch
-    assert not unlooked.can_go_now
+    assert [unlooked.waits_for_watch, unlooked.can_go_now, unlooked.watch_comes_after] == [False] * 3
 
 
 @pytest.mark.parametrize("by", [None, GONOGO, BO])
