@@ -15,6 +15,7 @@ from bot.domain.commands import Command
 from bot.domain.errors import Offer
 from bot.ports import Intent, Message, Place
 from bot.services import endings, timely, use_cases
+from bot.services.doors import Doors
 from bot.slack import speech
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import PEOPLE, readable, text_of
@@ -70,6 +71,15 @@ class Story:
         self.lines.append(f"\nthe card of {id}:")
         self._note("  | ", await self.team.shown(id))
         self.lines.append(f"  [{', '.join((await self.team.card(id)).actions)}]")
+
+    async def opens(self, id: str) -> None:
+        """Note what the dialogs hold that are opened from a card: what changes, and what has happened."""
+        doors = Doors(self.team.house)
+        self.lines.append(f"\nwhat changes by {id}, and what has happened to it:")
+        for facts in (await doors.changes(id, PEOPLE["ana"]), await doors.timeline(id, PEOPLE["ana"])):
+            for name, value in facts.items():
+                happened = [f"{each['at']} {each['action']} by {each['by']}" for each in value] if name == "timeline" else [value]
+                self.lines += [_COMMIT.sub(r"\1", f"  {name}: {each}") for each in happened]
 
     def _note(self, margin: str, text: str) -> None:
         self.lines += [f"{margin}{line}".rstrip() for line in _COMMIT.sub(r"\1", text).splitlines()]

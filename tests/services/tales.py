@@ -93,6 +93,7 @@ async def a_version_that_is_bad(story: Story) -> None:
     await story.says("bo", Unlock(deployment="shop-2"))
     await story.says("ana", History("shop", "production"))
     await story.looks("shop-2")
+    await story.opens("shop-2")
 
 
 async def a_lead_who_decides(story: Story) -> None:
@@ -127,6 +128,7 @@ async def a_lead_who_decides(story: Story) -> None:
     await story.looks("shop-2")
     await story.says("bo", Watch("shop-2"))
     await story.says("ana", Status("shop"))
+    await story.opens("shop-2")
 
 
 async def a_run_that_fails(story: Story) -> None:
