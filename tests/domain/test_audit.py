@@ -218,6 +218,7 @@ def test_entries_are_found_by_service_deployment_and_time() -> None:
     assert [link for link in links if link in Wanted(deployment="shop-api-1")] == [other]
     assert [link for link in links if link in Wanted(since=NOW, until=NOW + timedelta(seconds=1))] == links
     assert [link for link in links if link in Wanted(until=NOW)] == []
+    assert [link for link in links if link in Wanted(since=NOW + timedelta(microseconds=1))] == []
 
 
 @pytest.mark.parametrize(

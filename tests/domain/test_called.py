@@ -27,4 +27,6 @@ def test_two_commits_of_one_name_are_told_apart_by_their_commits(beside: list[tu
 def test_what_is_not_known_has_not_moved() -> None:
     assert not is_moved(("", A), ("", B))
     assert not is_moved(("v1", A), ("v1", ""))
+    assert not is_moved(("v1", ""), ("v1", B))
+    assert not is_moved(("v1", A), ("v1", A))
     assert is_moved(("v1", A), ("v1", B))
