@@ -80,6 +80,7 @@ def test_a_conversion_is_worse_when_it_falls(orders: int, verdict: Verdict) -> N
         (level(*range(200, 212)), level(*range(205, 211)), HEALTHY),
         (level(*range(200, 212)), level(*range(230, 236)), HEALTHY),  # certain, but 1.13 times
         (level(*range(20, 32)), level(*range(36, 42)), HEALTHY),  # certain and 1.5 times, but 13 ms
+        (level(*range(50, 62)), level(*range(70, 82)), DEGRADED),  # by just as much as matters
         (level(*range(200, 212)), level(*range(100, 106)), HEALTHY),  # better
         (level(*range(200, 212)), level(300, 301, 302), NOT_ENOUGH),
         (level(200, 201, 202), level(*range(300, 306)), NOT_ENOUGH),
@@ -144,6 +145,10 @@ def test_a_baseline_that_was_just_as_bad_is_named() -> None:
     finding = judge(ERRORS, counts(1_080, 9_000), counts(220, 1_870))
     assert finding.verdict is HEALTHY
     assert finding.sentence == "errors 11.8 % (baseline 12 %, was already so before)"
+    no_share = judge(replace(ERRORS, unit="per visit"), counts(1_080, 9_000), counts(220, 1_870))
+    assert no_share.sentence == "errors 0.12 per visit (baseline 0.12 per visit)"
+    level_of_shares = judge(replace(P95, unit="%"), level(*[0.5] * 12), level(*[0.5] * 12))
+    assert level_of_shares.sentence == "p95 50 % (baseline 50 %)"
 
 
 @pytest.mark.parametrize(

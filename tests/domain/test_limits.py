@@ -82,6 +82,11 @@ def test_as_many_values_as_allowed_are_read_and_not_one_more() -> None:
     assert fault(b"[" + b"[]," * 10 + b"1]") is Fault.ITEMS
 
 
+def test_eight_quotation_marks_for_each_value_are_read_and_not_one_more() -> None:
+    assert read_json(b'"' + b'\\"' * 158 + b'"', SMALL) == '"' * 158
+    assert fault(b'"' + b'\\"' * 159 + b'"') is Fault.ITEMS
+
+
 def test_every_limit_there_is_stands_in_the_list_that_the_tests_walk() -> None:
     assert {each for each in vars(limits).values() if isinstance(each, limits.Limits)} == set(ALL)
 
