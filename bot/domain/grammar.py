@@ -39,7 +39,7 @@ __all__ = [
 ]  # fmt: skip
 
 LONGEST_TEXT = 3000
-_WITH_REASON = frozenset({"deploy", "lock", "rollback", "quarantine", "unquarantine", "live"})
+_WITH_REASON = frozenset({"lock", "rollback", "quarantine", "unquarantine", "live"})
 _ID = re.compile(r"[a-z0-9][a-z0-9._-]{0,62}-[0-9]{1,9}")
 _MENTION = re.compile(r"<@([UW][A-Z0-9]{1,20})(?:\|[^<>]*)?>")
 _WORD = re.compile(r"<@[^<>]*>|\S+")
@@ -61,7 +61,6 @@ def parse_deploy(text: str) -> Command:
     sentence = _Sentence.read(text)
     first = sentence.peek()
     if not first:
-        sentence.nothing_more("deploy")
         return OpenForm()
     if first == "deploy" and not sentence.second_is_to():
         sentence.take()

@@ -181,6 +181,17 @@ def test_what_a_restore_has_lost_is_told_from_what_somebody_took_away() -> None:
     assert verified(links, heads=[later]).verdict is Verdict.BROKEN
 
 
+@pytest.mark.parametrize(
+    ("number", "late", "agreement"),
+    [(1, 0, Agreement.HOLDS), (2, 0, Agreement.ABANDONED), (3, 0, Agreement.ABANDONED), (2, 1, Agreement.REWRITTEN)],
+)
+def test_what_was_kept_up_to_the_restore_is_lost_by_it_from_its_own_entry_on(number: int, late: int, agreement: Agreement) -> None:
+    links = chain(NEW, actions=["deploy", RESTORED, "deploy", "started"])
+    restored = datetime.fromisoformat(links[1].at)
+    lost = head_of(chain(NEW)[number - 1], key=NEW, at=restored + timedelta(microseconds=late))
+    assert [each.agreement for each in verified(links, heads=[lost]).compared] == [agreement]
+
+
 def test_a_verification_goes_on_from_a_head_that_was_verified() -> None:
     links = chain(NEW)
     since = head_of(links[1], key=NEW)
@@ -243,3 +254,8 @@ def test_the_anchor_is_the_newest_kept_head_that_holds(agreement: Agreement) -> 
     report = Report(1, None, compared=(Compared(Head(3, ""), Agreement.HOLDS), Compared(Head(7, ""), agreement)))
     assert report.anchor == (7 if agreement is Agreement.HOLDS else 3)
     assert Report(1, None).anchor == 0
+
+
+def test_what_is_hashed_names_its_format_and_every_field_but_the_hash_itself() -> None:
+    (link,) = chain(NEW, actions=["deploy"])
+    assert json.loads(canonical(link)) == {each.name: getattr(link, each.name) for each in fields(Link) if each.name != "hash"}

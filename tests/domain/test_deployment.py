@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.deployment import ACTING, CAN_ROLL_BACK, OPEN, OVER, TRANSITIONS, WAITING, State, sources
+from bot.domain.deployment import ACTING, CAN_ROLL_BACK, OPEN, OUT_OF_TIME, OVER, STANDS, TRANSITIONS, WAITING, State, sources
 
 
 def test_every_state_stands_in_the_table() -> None:
@@ -89,3 +89,10 @@ KINDS = {
 def test_each_state_waits_acts_is_open_or_over_and_can_go_back_or_not(state: State) -> None:
     sets = {"waiting": WAITING, "acting": ACTING, "open": OPEN, "over": OVER, "can-roll-back": CAN_ROLL_BACK}
     assert {name for name, states in sets.items() if state in states} == set(KINDS[state].split())
+
+
+def test_a_sentence_can_say_every_state_and_for_each_that_waits_why_it_waited_for_too_long() -> None:
+    assert set(STANDS) == set(State)
+    assert len(set(STANDS.values())) == len(STANDS)
+    assert set(OUT_OF_TIME) == WAITING
+    assert len(set(OUT_OF_TIME.values())) == len(OUT_OF_TIME)

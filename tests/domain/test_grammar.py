@@ -26,8 +26,9 @@ from bot.domain.commands import (
     Unquarantine,
 )
 from bot.domain.errors import NotPossible, NotUnderstood, Refusal
-from bot.domain.grammar import KEYWORDS, NOT_YET, RESERVED_NAMES, USAGE, VERBS, OpenForm, nearest, parse_deploy, parse_rollback
-from bot.domain.spelling import shown
+from bot.domain.grammar import OpenForm, parse_deploy, parse_rollback
+from bot.domain.spelling import KEYWORDS, RESERVED_NAMES, shown
+from bot.domain.usage import NOT_YET, USAGE, VERBS, nearest
 from tests.domain.phrasing import words
 
 READ = {
@@ -95,6 +96,7 @@ REFUSED = {
     "undo": 'I don\'t know the command "undo". Did you mean rollback?',
     "storefront": "To deploy a service, write /deploy SERVICE [REF] to ENVIRONMENT",
     "storefront v1.2.0": "To which environment?",
+    "check storefront v1.2.0": "To which environment? Write /deploy check",
     "storefront v1.2.0 to": "The environment is missing.",
     "storefront v1 v2 to production": 'I did not expect "v2" here.',
     "storefront v1 to production hotfix": 'I did not expect "hotfix" here.',
@@ -253,6 +255,22 @@ def test_what_other_tools_call_our_commands_is_understood(word: str, meant: str)
         parse_deploy(f"{word} storefront-42")
 
 
+def test_a_word_is_compared_by_its_first_sixty_signs() -> None:
+    assert nearest("a" * 60 + "b", ["a" * 60, "a" * 60 + "b"]) == "a" * 60
+
+
+def test_these_can_be_typed_and_a_deployment_has_an_example_with_a_tag_with_none_and_with_a_strategy() -> None:
+    typed = "cancel check deploy help history lead live lock locks quarantine retest rollback status unlock unquarantine"
+    assert sorted(VERBS) == sorted(USAGE) == typed.split()
+    read = [parse_deploy(example.removeprefix("/deploy ")) for example in USAGE["deploy"].examples]
+    assert [(each.ref, each.strategy) for each in read if isinstance(each, Deploy)] == [
+        ("v1.2.0", ""),
+        ("latest", ""),
+        ("latest", "rolling"),
+    ]
+    assert all(usage.examples for usage in USAGE.values())
+
+
 def test_every_typed_command_has_a_usage_whose_examples_can_be_read() -> None:
     for verb, usage in USAGE.items():
         assert COMMANDS[verb].verb == verb
@@ -356,3 +374,9 @@ def test_every_command_can_be_stored_and_read_again() -> None:
     concrete = {each.__name__: each for each in Command.__subclasses__() if each.__name__ != OpenForm.__name__}
     assert {each.__name__ for each in COMMANDS.values()} == set(concrete)
     assert all(COMMANDS[each.verb].__name__ == name for name, each in concrete.items())
+
+
+def test_a_reason_of_five_hundred_characters_is_taken_and_not_one_more() -> None:
+    assert parse_deploy(f"lock a b because {'x' * 500}") == Lock("a", "b", "x" * 500)
+    with pytest.raises(NotUnderstood, match="A reason may have 500 characters; this one has 501"):
+        parse_deploy(f"lock a b because {'x' * 501}")

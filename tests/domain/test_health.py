@@ -80,7 +80,7 @@ def test_a_conversion_is_worse_when_it_falls(orders: int, verdict: Verdict) -> N
         (level(*range(200, 212)), level(*range(205, 211)), HEALTHY),
         (level(*range(200, 212)), level(*range(230, 236)), HEALTHY),  # certain, but 1.13 times
         (level(*range(20, 32)), level(*range(36, 42)), HEALTHY),  # certain and 1.5 times, but 13 ms
-        (level(*range(50, 62)), level(*range(70, 82)), DEGRADED),  # by just as much as matters
+        (level(*[50.0] * 12), level(*[70.0] * 12), DEGRADED),  # by just as much as matters
         (level(*range(200, 212)), level(*range(100, 106)), HEALTHY),  # better
         (level(*range(200, 212)), level(300, 301, 302), NOT_ENOUGH),
         (level(200, 201, 202), level(*range(300, 306)), NOT_ENOUGH),
@@ -145,6 +145,8 @@ def test_a_baseline_that_was_just_as_bad_is_named() -> None:
     finding = judge(ERRORS, counts(1_080, 9_000), counts(220, 1_870))
     assert finding.verdict is HEALTHY
     assert finding.sentence == "errors 11.8 % (baseline 12 %, was already so before)"
+    fewer_is_worse = judge(CONVERSION, counts(900, 9_000), counts(200, 2_000))
+    assert fewer_is_worse.sentence == "conversion 10 % (baseline 10 %)"
     no_share = judge(replace(ERRORS, unit="per visit"), counts(1_080, 9_000), counts(220, 1_870))
     assert no_share.sentence == "errors 0.12 per visit (baseline 0.12 per visit)"
     level_of_shares = judge(replace(P95, unit="%"), level(*[0.5] * 12), level(*[0.5] * 12))
@@ -314,3 +316,15 @@ def test_a_value_is_written_with_the_digits_that_are_read_at_one_look(value: flo
 
 def test_looking_again_and_again_makes_each_look_ask_for_more() -> None:
     assert [round(health._alpha(looks), 6) for looks in (0, 1, 2, 10)] == [0.001, 0.001, 0.000743, 0.000465]
+
+
+@pytest.mark.parametrize(
+    ("failed", "says"), [(450, "errors 5.0 % (baseline 5.0 %, was already so before)"), (449, "errors 5.0 % (baseline 5.0 %)")]
+)
+def test_from_one_in_twenty_on_a_breakage_of_before_is_named(failed: int, says: str) -> None:
+    assert judge(ERRORS, counts(failed, 9_000), counts(failed, 9_000)).sentence == says
+
+
+def test_what_has_nothing_to_compare_with_tells_how_much_was_seen() -> None:
+    assert judge(ERRORS, None, Observed(25, 9_000, requests=5)).requests == 9_000
+    assert judge(P95, None, level(200, 201, requests=7)).requests == 7

@@ -38,6 +38,7 @@ def doubt(kind: Unclear = Unclear.FAILED, since: datetime = NOW + HOUR, deployme
         (CLEAR, MIGRATES, [Obstacle.BACKWARDS]),
         (CLEAR, UNKNOWN, [Obstacle.UNKNOWN_WAY]),
         (replace(CLEAR, live_commit="", live_version=""), MIGRATES, []),  # nothing is left behind where nothing is live
+        (replace(CLEAR, live_commit="", live_version=""), replace(MIGRATES, beside=("c" * 40,)), [Obstacle.BACKWARDS]),  # of what failed
         (replace(CLEAR, locks=(LOCK,)), None, [Obstacle.LOCKED]),
         (replace(CLEAR, locks=(replace(LOCK, until=NOW),)), None, []),
         (replace(CLEAR, locks=(replace(LOCK, until=None),)), None, [Obstacle.LOCKED]),
@@ -117,3 +118,10 @@ FAILED, STRAYED, RESTORED = doubt(), doubt(Unclear.STRAY, NOW), doubt(Unclear.RE
 )
 def test_the_graver_doubt_stays_and_what_began_before_the_later_one_does_not_end_it(old: Doubt | None, new: Doubt, stays: Doubt) -> None:
     assert graver(old, new) == stays
+
+
+def test_what_is_not_known_of_a_way_is_said_with_what_is_left_also_where_nothing_is_live() -> None:
+    nowhere = replace(CLEAR, live_commit="", live_version="")
+    for ground, left in ((CLEAR, "v1"), (nowhere, "what failed here")):
+        (found,) = obstacles(V2, ground, replace(UNKNOWN, beside=("c" * 40,)), NOW)
+        assert f"between {left} and v2 is not known" in found.sentence

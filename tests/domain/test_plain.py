@@ -93,3 +93,8 @@ def test_a_plain_link_is_shown(address: str) -> None:
 def test_a_control_sign_among_plain_letters_is_a_space() -> None:
     assert plain.line("a\x07b\x00c\td") == "a b c d"
     assert plain.line("é\x07b") == "é b"
+
+
+def test_a_line_has_five_hundred_signs_at_most() -> None:
+    assert plain.line("x" * 500) == "x" * 500
+    assert plain.line("x" * 501) == "x" * 499 + "…"

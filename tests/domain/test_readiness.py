@@ -59,7 +59,9 @@ def test_only_a_provider_that_says_green_makes_the_tests_green(said: str, expect
         ("v1.1.0", True, NOW, "", GateState.GREEN),
         ("v1.1.0", True, None, Acceptance.LITTLE, GateState.GREEN),
         ("v1.1.0", True, None, Acceptance.UNWATCHED, GateState.GREEN),
+        ("v1.1.0", True, None, Acceptance.ADOPTED, GateState.GREEN),
         ("v1.1.0", True, None, Acceptance.ON_WORD, GateState.OPEN),
+        ("v1.1.0", True, None, Acceptance.SAID, GateState.OPEN),
     ],
 )
 def test_only_the_same_commit_verified_on_staging_opens_production(
@@ -248,3 +250,31 @@ def test_two_commits_of_one_name_are_told_apart(live: str, commit: str, says: st
         commits=("a" * 40, commit),
     )  # fmt: skip
     assert gate.sentence == says
+
+
+@pytest.mark.parametrize(
+    ("verified_at", "accepted", "says"),
+    [
+        (NOW, "", "v2 is live and verified on staging"),
+        (None, "", "v2 is live on staging and still being watched"),
+        (None, Acceptance.LITTLE, f"v2 is live on staging, accepted without proof: {Acceptance.LITTLE}"),
+        (None, Acceptance.ON_WORD, f"v2 is live on staging, let go on there {Acceptance.ON_WORD}: not verified"),
+        (None, Acceptance.SAID, f"v2 is live on staging, accepted there {Acceptance.SAID}: not verified"),
+    ],
+)
+def test_how_the_same_commit_ended_its_watch_there_is_said(verified_at: datetime | None, accepted: str, says: str) -> None:
+    gate = staged_gate(
+        before="staging", version="v2", live_version="v2", is_same=True, verified_at=verified_at, accepted=accepted, need=Need.REQUIRED
+    )
+    assert (gate.sentence, gate.at) == (says, verified_at)
+
+
+def test_whoever_knows_is_shown_with_the_end_of_their_shift() -> None:
+    gate = on_call_gate(BO, until=NOW + HOUR, acknowledged_by=BO, at=NOW, need=Need.OPTIONAL)
+    assert (gate.by, gate.at, gate.clears_at, gate.need) == (BO, NOW, NOW + HOUR, Need.OPTIONAL)
+
+
+def test_that_a_provider_said_the_same_later_makes_no_other_gate_of_it() -> None:
+    gate = quality_gate("green", "41 passed", "", Need.REQUIRED)
+    assert replace(gate, as_of=NOW) == gate
+    assert replace(gate, sentence="42 passed") != gate

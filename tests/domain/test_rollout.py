@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.catalog import Strategy, StrategyStep, Tier, TooLittleTraffic
-from bot.domain.rollout import Step, correlation
+from bot.domain.rollout import RunState, Stage, Step, correlation
 
 ASKED = datetime(2026, 11, 21, 10, tzinfo=UTC)
 STEP = Step(0, "canary-5", 5, timedelta(0))
@@ -56,3 +56,18 @@ def test_too_little_traffic_asks_before_everybody_in_production_gets_it(tier: Ti
 def test_what_a_team_has_chosen_for_too_little_traffic_holds_in_every_tier(chosen: TooLittleTraffic, tier: Tier) -> None:
     strategy = Strategy("canary", "canary", CANARY, too_little_traffic=chosen)
     assert strategy.on_too_little_traffic(tier, following=100) is chosen
+
+
+def test_the_first_attempt_is_not_counted_and_every_other_one_is() -> None:
+    assert correlation("shop-42", ASKED, STEP).split(":")[:-1] == ["shop-42", "canary-5"]
+    again = Step(0, "canary-5", 5, timedelta(0), attempt=2)
+    assert correlation("shop-42", ASKED, again, smoke=True).split(":")[:-1] == ["shop-42", "canary-5", "smoke", "2"]
+
+
+@pytest.mark.parametrize(
+    ("began", "ended", "took"), [(ASKED, ASKED + timedelta(1), timedelta(1)), (ASKED, None, None), (None, ASKED, None)]
+)
+def test_how_long_a_stage_took_is_known_once_it_has_begun_and_ended(
+    began: datetime | None, ended: datetime | None, took: timedelta | None
+) -> None:
+    assert Stage("build", RunState.SUCCEEDED, began, ended).took == took

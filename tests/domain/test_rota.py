@@ -77,7 +77,8 @@ def test_a_handover_that_the_clocks_skip_is_an_hour_later_by_the_wall() -> None:
 def test_a_handover_that_the_clocks_repeat_happens_the_first_time() -> None:
     night = Rota("night", (ANA, BO), date(2026, 10, 24), "Europe/Berlin", time(2, 30), DAY)
     first, second = datetime(2026, 10, 25, 0, 30, tzinfo=UTC), datetime(2026, 10, 25, 1, 30, tzinfo=UTC)
-    assert [duty.person for at in (first - HOUR, first, second) if (duty := duty_at(night, at))] == [ANA, BO, BO]
+    between = second - timedelta(minutes=15)  # a quarter past two again, by the wall
+    assert [duty.person for at in (first - HOUR, first, between, second) if (duty := duty_at(night, at))] == [ANA, BO, BO, BO]
 
 
 def test_twelve_hour_shifts_follow_the_wall_clock() -> None:

@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from bot.domain.catalog import Need
+from bot.domain.deployment import State
 from bot.domain.people import Person
 from bot.domain.readiness import GateState
 from bot.domain.trouble import Sort, Trouble
-from bot.domain.watching import Watched, finding_in, mark_of, watched_gate
+from bot.domain.watching import CAN_GO, Watched, finding_in, mark_of, watched_gate
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -45,3 +46,8 @@ def test_a_watch_is_waited_for_until_it_ends_or_until_somebody_lets_this_one_go(
 def test_the_watch_of_a_healthy_version_is_another_thing_to_cut_short_than_one_in_trouble(trouble: Trouble | None, number: int) -> None:
     assert finding_in(trouble) == number
     assert replace(HEALTHY, finding=number).mark == mark_of("shop-1", number) == f"shop-1:{number}"
+
+
+@pytest.mark.parametrize("state", State)
+def test_nothing_but_gates_and_approvals_stands_before_what_can_go(state: State) -> None:
+    assert (state in CAN_GO) == (state in {State.GATED, State.AWAITING_APPROVAL})

@@ -56,7 +56,7 @@ async def _asked(world: World, deployment: Deployment) -> list[str]:
     lines = []
     for message in _messages(world, deployment):
         ended, now = await endings.ended(world.house, message), await timely.still_true(world.house, message)
-        told = "not said any more" if now is None else "said" if now == message else f"said with until={now.facts['until'] or 'nothing'}"
+        told = "not said any more" if now is None else "said" if now == message else f"said with {_changed(message, now)}"
         end = f"{ended.sentence}{'' if ended.is_final else ' (for now)'}" if ended else "it asks"
         lines.append(f"  {_named(message)}: {told}; {end}")
     async with world.house.store.reading() as reader:
@@ -64,15 +64,19 @@ async def _asked(world: World, deployment: Deployment) -> list[str]:
     return [*lines, f"  summary: {facts}"]
 
 
+def _changed(before: Message, now: Message) -> str:
+    return " ".join(f"{key}={value or 'nothing'}" for key, value in now.facts.items() if before.facts.get(key, now) != value)
+
+
 def _named(message: Message) -> str:
-    about = " ".join(f"{key}={value}" for key, value in message.facts.items())
+    about = " ".join(f"{key}={value}" for key, value in message.facts.items() if value and key != "snapshot")
     return f"{message.template} {about}{f' to {message.to}' if '/' in message.to else ''}"
 
 
 def _messages(world: World, deployment: Deployment) -> list[Message]:
     now, lead, on_call = world.house.now(), str(PEOPLE[Who.LEAD]), str(PEOPLE[Who.ON_CALL])
     asks: list[tuple[str, Mapping[str, Json], str]] = [
-        *(("degraded", {"finding": finding, "until": ""}, "channel") for finding in (1, 2)),
+        *(("degraded", {"finding": finding, "until": "", "lead": "", "snapshot": {"findings": []}}, "channel") for finding in (1, 2)),
         ("not_by_itself", {}, "channel"),
         *((template, {}, "channel") for template in ("failed", "smoke_failed", "rolling_back", "refused", "quarantined")),
         *(("stands_still", {"step": step, "why": "a fire"}, "channel") for step in ("canary-5", "canary-100")),
