@@ -359,6 +359,13 @@ def test_a_reason_is_written_in_quotes_only_where_it_would_be_read_otherwise(rea
     assert words(Deploy("storefront", "production", "v1", reason=reason)).endswith(written)
 
 
+@pytest.mark.parametrize("word", ["to", "in", "on", "with", "lead", "at", "for", "because", "all"])
+def test_a_word_that_a_sentence_is_built_with_names_no_version_and_but_for_lead_no_environment(word: str) -> None:
+    assert (word in KEYWORDS) == (word != "all")
+    assert (word in RESERVED_NAMES) == (word != "lead")
+    assert len(KEYWORDS | RESERVED_NAMES) == 9
+
+
 def test_a_foreign_word_is_shown_up_to_forty_signs() -> None:
     assert shown("x" * 40) == "x" * 40
     assert shown("x" * 41) == "x" * 40 + "…"

@@ -98,3 +98,17 @@ def test_a_control_sign_among_plain_letters_is_a_space() -> None:
 def test_a_line_has_five_hundred_signs_at_most() -> None:
     assert plain.line("x" * 500) == "x" * 500
     assert plain.line("x" * 501) == "x" * 499 + "…"
+
+
+@pytest.mark.parametrize(("kind", "longest"), [("name", 100), ("path", 4096)])
+def test_what_is_made_of_a_foreign_name_or_path_has_an_end(kind: str, longest: int) -> None:
+    for length in (longest, longest + 1):
+        text = "x" * length
+        made = Changes(authors=(text,)).authors[0] if kind == "name" else Changes(files=(text,)).files[0]
+        assert made == (text if length == longest else "x" * (longest - 1) + "…")
+
+
+def test_an_address_of_two_thousand_signs_is_shown_and_no_longer_one() -> None:
+    begin = "https://ci.example.com/"
+    assert plain.link(begin.ljust(2000, "x")) == begin.ljust(2000, "x")
+    assert plain.link(begin.ljust(2001, "x")) == ""

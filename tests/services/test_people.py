@@ -108,7 +108,11 @@ async def test_a_role_is_held_by_name_or_through_a_group_that_can_be_read(
 
 async def test_a_group_that_is_away_gives_way_to_another_one_that_says_yes() -> None:
     roles = {"support": Role("support", groups=frozenset({"S1", "S2"}))}
-    for groups in ({"S1": AWAY, "S2": frozenset({DI})}, {"S1": frozenset({DI}), "S2": AWAY}):
+    one_is_away: list[dict[str, frozenset[Person] | IntegrationError]] = [
+        {"S1": AWAY, "S2": frozenset({DI})},
+        {"S1": frozenset({DI}), "S2": AWAY},
+    ]
+    for groups in one_is_away:
         assert await People(replace(CATALOG, roles=roles), Told(groups)).holds(DI, "support")
 
 
