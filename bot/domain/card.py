@@ -6,12 +6,13 @@ terminal. Buttons are derived here from the state, so a button that cannot work 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain import plain
+from bot.domain.called import called
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.declared import Declared
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
@@ -20,7 +21,7 @@ from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Confirmed, GateState, Review
 from bot.domain.rollout import Step, StepState
-from bot.domain.trouble import Trouble
+from bot.domain.trouble import Sort, Trouble
 from bot.domain.watching import Watched, is_all_that_keeps
 
 
@@ -73,9 +74,12 @@ class Taken:
     authors: tuple[str, ...] = ()
     known: bool = True
     """False when nobody could tell."""
+    files: tuple[str, ...] = ()
+    """The files that they touched."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "authors", _names(self.authors))
+        object.__setattr__(self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files))
 
 
 def _names(authors: tuple[str, ...]) -> tuple[str, ...]:
@@ -113,7 +117,7 @@ def taken_by(there: Changes, back: Changes) -> Taken:
     """Say what is taken away, from what each of two commits has and the other has not (``back`` is the comparison the other way)."""
     if there.backwards or back.backwards:
         return Taken()
-    return Taken(back.commits, back.total, back.authors, known=back.known)
+    return Taken(back.commits, back.total, back.authors, known=back.known, files=back.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +167,17 @@ class RollbackOffer:
     def is_possible(self) -> bool:
         """Tell whether the button can be offered."""
         return not self.refused
+
+
+def is_shown_bad(trouble: Trouble | None, steps: Sequence[Step]) -> bool:
+    """Tell whether numbers or a failed run speak against a version: rolled back, it is quarantined."""
+    was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
+    return was_degraded or any(step.state is StepState.FAILED for step in steps)
+
+
+def serving(steps: Sequence[Step]) -> int:
+    """Say how many percent of the traffic the steps that are whole have given to a version."""
+    return max((step.percent for step in steps if step.deployed_at is not None), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +311,24 @@ class Card:
     @property
     def serving(self) -> int:
         """How many percent of the traffic the steps that are whole have given it."""
-        return max((step.percent for step in self.steps if step.deployed_at is not None), default=0)
+        return serving(self.steps)
+
+    @property
+    def version(self) -> str:
+        """What it is called: with the short commit where what it replaces, or would be rolled back to, has the same name."""
+        d = self.deployment
+        return called(d.version, d.commit, beside=[(d.base_version, d.base_commit), (self.rollback.version, self.rollback.commit)])
+
+    @property
+    def target(self) -> str:
+        """What a rollback would put back is called, likewise."""
+        d = self.deployment
+        return called(self.rollback.version, self.rollback.commit, beside=[(d.version, d.commit)])
+
+    @property
+    def is_shown_bad(self) -> bool:
+        """Tell whether a rollback would quarantine it."""
+        return is_shown_bad(self.trouble, self.steps)
 
     @property
     def stood_with(self) -> Snapshot | None:

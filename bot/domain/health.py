@@ -229,8 +229,10 @@ def _compare_levels(spec: MetricSpec, now: Observed, before: Observed) -> _Compa
 
 
 def _points(spec: MetricSpec, observed: Observed) -> str:
-    """Count a level's points, against as many as are needed with its traffic."""
-    needed = min(LEAST_POINTS, spec.min_samples) if observed.requests >= spec.min_samples else spec.min_samples
+    """Say what a level lacks: requests while there are too few of them, then points. Where nobody counts requests, points alone."""
+    if 0 < observed.requests < spec.min_samples:
+        return _so_many(observed.requests, spec.min_samples, "requests")
+    needed = min(LEAST_POINTS, spec.min_samples) if observed.requests else spec.min_samples
     return _so_many(len(observed.points), needed, "points")
 
 

@@ -16,6 +16,7 @@ from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
 from bot.services import readiness, starts
+from bot.services.deployments import end_needless, is_there
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import Held, readable
 from bot.services.shared import afresh
@@ -229,6 +230,7 @@ async def _nothing_new(house: House, reader: Reader, before: Deployment, looked:
         deployment.state is State.GATED
         and is_held
         and waits
+        and not await is_there(reader, deployment.service, deployment.environment, deployment.commit)
         and not any(_differs(each, looked.approvers[each.by]) for each in await reader.decisions(before.id) if each.by in looked.approvers)
         and known is not None
         and known.gates == review.gates
@@ -243,6 +245,8 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looke
     now = house.now()
     if deployment.state not in WAITING:
         return GO if deployment.state is State.ROLLING_OUT else OVER
+    if await end_needless(house, tx, deployment):
+        return OVER
     review = await readiness.review(house, tx, deployment, looked.facts)
     await _recount(house, tx, deployment, looked)
     if not review.is_ready or deployment.lead is None:

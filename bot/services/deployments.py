@@ -155,7 +155,7 @@ async def _ask_first(
     first = await under_way(tx, later.service, policy.name, later.commit)
     if first is not None:
         raise NotPossible(f"{first.title} is under way already, as {first.id}.")
-    if await _is_there(tx, later.service, policy.name, later.commit):
+    if await is_there(tx, later.service, policy.name, later.commit):
         raise NotPossible(f"{later.version} is live in {policy.name} already. The gate opens when it has been watched and verified.")
     service = house.service(later.service)
     return await _ask(
@@ -269,7 +269,7 @@ async def _pinned(house: House, tx: Transaction, deployment: Deployment, resolve
     needless = await _needless(tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
     quarantined = await tx.quarantine(deployment.service, resolved.commit)
     if needless or quarantined:
-        return await _end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
+        return await end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
     await tx.move(deployment.id, State.QUEUED, at=now)
     await tx.change(deployment.id, commit=resolved.commit, version=resolved.version)
     took = what_was_taken(resolved, await moved_from(tx, deployment, resolved.version, resolved.commit))
@@ -284,12 +284,12 @@ async def _needless(tx: Transaction, service: str, environment: str, resolved: R
     first = next((each for each in coming if _brings(each, resolved.commit) and each.id != apart_from), None)
     if first is not None:
         return f"{first.id} brings {resolved.version} to {environment} already."
-    if await _is_there(tx, service, environment, resolved.commit):
+    if await is_there(tx, service, environment, resolved.commit):
         return f"{resolved.version} is live in {environment} already, so there is nothing to deploy."
     return ""
 
 
-async def _is_there(reader: Reader, service: str, environment: str, commit: str) -> bool:
+async def is_there(reader: Reader, service: str, environment: str, commit: str) -> bool:
     """Tell whether a commit is known to be live and whole. What is unclear is not known; deploying proves what was only said."""
     live = await reader.live(service, environment)
     if live is None or live.commit != commit or live.is_only_said or await unclear(reader, service, environment):
@@ -298,12 +298,24 @@ async def _is_there(reader: Reader, service: str, environment: str, commit: str)
     return standing is None or standing.state in {State.WATCHING, State.VERIFIED, State.ACCEPTED}
 
 
+async def end_needless(house: House, tx: Transaction, deployment: Deployment) -> bool:
+    """End what waits for its turn, its gates or its approval although its commit has become live meanwhile; tell whether it has."""
+    if not await is_there(tx, deployment.service, deployment.environment, deployment.commit):
+        return False
+    live = await tx.live(deployment.service, deployment.environment)
+    by = await tx.deployment(live.deployment) if live and live.deployment else None
+    how = f": {by.id} {'put it back' if by.kind is Kind.ROLLBACK else 'brought it'}" if by else ""
+    place = f"{deployment.version} is live in {deployment.environment}"
+    await end(house, tx, deployment, f"{place} already{how}, so there is nothing to deploy.")
+    return True
+
+
 async def _impossible(house: House, deployment: Deployment, sentence: str) -> bool:
     async with house.store.transaction() as tx:
-        return await _end(house, tx, deployment, sentence)
+        return await end(house, tx, deployment, sentence)
 
 
-async def _end(house: House, tx: Transaction, deployment: Deployment, sentence: str) -> bool:
+async def end(house: House, tx: Transaction, deployment: Deployment, sentence: str) -> bool:
     """End what has turned out to be impossible, unless somebody has ended it meanwhile."""
     if await tx.move(deployment.id, State.IMPOSSIBLE, at=house.now(), note=sentence):
         await note(tx, house.now(), "impossible", deployment, why=sentence)

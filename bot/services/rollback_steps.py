@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import rollback
-from bot.domain.card import Changes
+from bot.domain.card import Changes, is_shown_bad
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import worst
@@ -17,7 +17,6 @@ from bot.domain.locks import Lock
 from bot.domain.people import GONOGO
 from bot.domain.places import Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
-from bot.domain.trouble import Sort
 from bot.ports import CIRun, Later, Live, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.obstacles import say_locked
@@ -166,14 +165,11 @@ async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) 
 
 async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
     """Keep a commit out that was shown to be bad. One whose numbers were good is not judged by the wish to have it away."""
-    trouble = await tx.trouble(undone.id)
-    was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
-    has_failed = any(step.state is StepState.FAILED for step in await tx.steps(undone.id))
-    if was_degraded or has_failed or back.requested_by == GONOGO:
+    if is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id)) or back.requested_by == GONOGO:
         why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
         await tx.put_in_quarantine(back.service, undone.commit, by=back.requested_by, at=house.now(), reason=why)
         await _say_quarantined(house, tx, undone, why)
-        await tell_where_live(house, tx, undone, by=back.requested_by, why=why)
+        await tell_where_live(house, tx, undone, by=GONOGO, why=why)
 
 
 async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:

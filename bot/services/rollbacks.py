@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.domain import rollback
 from bot.domain.called import called
-from bot.domain.card import Action, RollbackOffer
+from bot.domain.card import Action, RollbackOffer, is_shown_bad, serving
 from bot.domain.commands import RollBack
 from bot.domain.declared import Origin
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
@@ -16,6 +16,7 @@ from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import Step
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
+from bot.services import whys
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, rollback_offer
 from bot.services.ways import between, left_behind, stored_way_back
@@ -31,8 +32,10 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
     async with house.store.reading() as reader:
         deployment = await _what(house, reader, command)
         _authorise(intent, deployment)
-        if command.deployment and await _is_theirs(reader, deployment, intent.by):
-            return None  # a second click is quiet: they were answered at the first, and the card shows how it goes
+        is_again = bool(command.deployment) and await _is_theirs(reader, deployment, intent.by)
+    if is_again:
+        return await act(house, intent, lambda tx: _again(house, intent, tx, command))
+    async with house.store.reading() as reader:
         target = await _target(house, reader, deployment, command.ref)
         way = await stored_way_back(house, reader, deployment, target)
         beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
@@ -41,6 +44,14 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
     if not command.deployment:
         return await _dialog(house, intent, command, deployment, target, way)
     return await act(house, intent, lambda tx: _decide(house, intent, tx, command, way))
+
+
+async def _again(house: House, intent: Intent, tx: Transaction, command: RollBack) -> Answer | None:
+    """Take the reason of a second click where the first had none; else it is quiet: they were answered, and the card shows how it goes."""
+    deployment = await existing(tx, command.deployment)
+    if not command.reason or deployment.note:
+        return None
+    return await whys.give(house, intent, tx, deployment, command.reason)
 
 
 async def _is_theirs(reader: Reader, deployment: Deployment, by: Person) -> bool:
@@ -53,7 +64,7 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
     deployment = await _what(house, tx, command)
     _authorise(intent, deployment)
     if command.deployment and await _is_theirs(tx, deployment, intent.by):
-        return None
+        return await _again(house, intent, tx, command)
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
         raise NotPossible(await _not_now(tx, deployment))
     target = await _target(house, tx, deployment, command.ref)
@@ -98,6 +109,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         locks = house.of(deployment)[1].lock_after_rollback and not await has_rollback_lock(reader, deployment)
         doubt = await unclear(reader, deployment.service, deployment.environment)
         live = await reader.live(deployment.service, deployment.environment)
+        trouble, steps = await reader.trouble(deployment.id), await reader.steps(deployment.id)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
@@ -108,6 +120,8 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         **facts_of_offer(offer),
         **names,
         "locks": locks,
+        "quarantines": is_shown_bad(trouble, steps),
+        "percent": serving(steps) if deployment.state is State.ROLLING_OUT else None,
         "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",

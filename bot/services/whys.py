@@ -28,13 +28,18 @@ async def say_why(house: House, intent: Intent, command: SayWhy) -> Answer | Non
 async def _say_why(house: House, intent: Intent, tx: Transaction, command: SayWhy) -> Answer:
     undone = await _without_reason(tx, intent.by, command.deployment)
     as_shown(Action.SAY_WHY, command.shown, await seen(tx, undone))
-    await tx.change(undone.id, note=command.reason)
+    return await give(house, intent, tx, undone, command.reason)
+
+
+async def give(house: House, intent: Intent, tx: Transaction, undone: Deployment, reason: str) -> Answer:
+    """Write the reason of a rollback wherever it is told."""
+    await tx.change(undone.id, note=reason)
     back = await tx.rollback_of(undone.id)
     if back is not None:
-        await tx.change(back.id, reason=command.reason)
-    await _on_its_lock(tx, undone, command.reason)
-    await note(tx, house.now(), "say_why", undone, intent.by, reason=command.reason)
-    facts = {**facts_of(undone), "by": str(intent.by), "reason": command.reason}
+        await tx.change(back.id, reason=reason)
+    await _on_its_lock(tx, undone, reason)
+    await note(tx, house.now(), "say_why", undone, intent.by, reason=reason)
+    facts = {**facts_of(undone), "by": str(intent.by), "reason": reason}
     await tx.say(Message(f"{back.id if back else undone.id}:why", "rollback_why", facts, undone.id))
     return Answer("why_said", facts)
 

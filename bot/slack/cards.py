@@ -212,7 +212,7 @@ def card_buttons(card: Card, words: Words, possible: Sequence[Action]) -> list[B
 
 def button_label(action: Action, card: Card) -> str:
     """Write on a card's button what it does."""
-    deployment, target = card.deployment, plain(card.rollback.version, 40)
+    deployment, target = card.deployment, plain(card.target, 40)
     labels = {
         Action.APPROVE: "Approve",
         Action.REJECT: "Reject…",
@@ -245,9 +245,9 @@ def _environment_before(review: Review | None) -> str:
 def _question(action: Action, card: Card, words: Words) -> Question | None:
     deployment = card.deployment
     place = f"{plain(deployment.service, 30)} in {plain(deployment.environment, 20)}"
-    version = plain(deployment.version, 24)
+    version = plain(card.version, 36)
     if action is Action.ROLL_BACK:
-        title = f"Roll back {place} to {plain(card.rollback.version, 24)}?"
+        title = f"Roll back {place} to {plain(card.target, 36)}?"
         return Question(title, rollback_truth(card, words), "Roll back", f"Keep {version}", is_danger=True)
     if action is Action.UNLOCK and card.lock is not None:
         return Question(f"Unlock {place}?", words.plain_line("card/confirm_unlock", {"card": card}, CONFIRM), "Unlock", "Keep it locked")

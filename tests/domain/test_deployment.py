@@ -32,7 +32,7 @@ ENTERED: dict[State, tuple[set[State], str]] = {
     State.CANCELLED: (set(WAITING), "nothing was touched"),
     State.REJECTED: ({State.AWAITING_APPROVAL}, "an approver said no"),
     State.EXPIRED: ({State.GATED, State.AWAITING_APPROVAL}, "nobody cleared it in time"),
-    State.IMPOSSIBLE: ({State.REQUESTED}, "its ref means nothing that can be deployed"),
+    State.IMPOSSIBLE: ({State.REQUESTED, State.GATED, State.AWAITING_APPROVAL}, "there is nothing that can be deployed"),
 }
 """From where each state is entered, and why; whoever adds an edge says why here."""
 

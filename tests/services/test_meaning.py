@@ -63,8 +63,8 @@ async def test_a_check_says_what_a_ref_was_taken_for(team: Team, means: Resolved
     assert says in await team.says("ana", Check("shop", "production", "v3"))
 
 
-async def test_what_can_mean_only_one_thing_needs_no_answer(team: Team) -> None:
-    assert await team.says("ana", Deploy("shop", "production", "v3")) == ""
+async def test_what_can_mean_only_one_thing_is_not_explained(team: Team) -> None:
+    assert await team.says("ana", Deploy("shop", "production", "v3")) == "*shop v3 → production* is asked for as shop-1, at commit ccccccc."
 
 
 @pytest.mark.case("ci-and-refs-8")

@@ -31,7 +31,7 @@ async def test_of_versions_that_have_parted_check_card_and_dialog_say_what_is_ta
         team.rota.person = None
         await team.says("ana", Deploy("shop", "production", "v3"))
         await team.passes()
-        assert "1 new commit by 1 person, and 6 commits by 2 people are taken away" in await team.shown("shop-2")
+        assert "1 new commit by 1 person in 1 file, and 6 commits by 2 people in 1 file are taken away" in await team.shown("shop-2")
         facts = await Doors(team.house).changes("shop-2", PEOPLE["ana"])
         read = team.words.text("dialogs/changes", facts)
         assert says in read

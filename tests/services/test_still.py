@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from bot.domain.commands import AskLead, ConfirmPlan, Deploy, Lock, Proceed, Quarantine, RollBack, Status
+from bot.domain.card import Action
+from bot.domain.catalog import ApprovalRule
+from bot.domain.commands import Approve, AskLead, ConfirmPlan, Deploy, Lock, Proceed, Quarantine, RollBack, Status
 from bot.domain.deployment import State
 from bot.slack import speech
-from tests.services.conftest import BAD, COMMITS, MINUTE, Team, readable, text_of
+from bot.slack.cards import button_label, rollback_truth
+from tests.services import conftest
+from tests.services.conftest import BAD, COMMITS, MINUTE, Team, pressed, readable, text_of
+from tests.services.test_parted import HOTFIX, LIVE, parted
 from tests.services.test_plans import MIGRATES, ROLLBACK_GATE
 
 LIFTS = "It takes people with the role release manager to lift that: /deploy unlock shop production"
@@ -87,3 +93,79 @@ async def test_a_version_that_was_quarantined_meanwhile_is_refused_by_its_name(s
     await swift.says("bo", Quarantine("shop", "v1", "old"))
     said = await swift.says("bo", RollBack(deployment="shop-2", ref=COMMITS["v1"], reason="errors"))
     assert said == "v1 is quarantined, so nothing goes back to it: old. Those are: v2."
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_what_waits_ends_when_its_version_has_become_live_meanwhile(team_with: Any) -> None:
+    async with team_with(
+        gates=(), checklist=(), approvals=(ApprovalRule("release_manager"),), after="", strategy="rolling", watch=MINUTE
+    ) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        await team.says("bo", Approve("shop-1"))
+        await team.passes(4 * MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes()
+        await team.says("bo", Approve("shop-2"))
+        await team.passes(30 * MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.says("bo", RollBack(deployment="shop-2", reason="errors"))
+        await team.passes(4 * MINUTE)
+        assert (await team.deployment("shop-3")).state is State.IMPOSSIBLE
+        assert "v2 is live in production already: shop-4 put it back, so there is nothing to deploy" in await team.shown("shop-3")
+
+
+async def test_a_gate_without_a_version_to_go_back_to_says_which_one_there_would_be(team_with: Any) -> None:
+    async with team_with(**ROLLBACK_GATE) as team:
+        await team.says("bo", Quarantine("shop", "v1", "old"))
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        assert "v1 was verified here and is quarantined, and there is no other version" in await team.shown("shop-1")
+
+
+@pytest.mark.case("card-and-people-14")
+async def test_files_are_counted_for_what_comes_and_for_what_is_taken_away(swift: Team) -> None:
+    await parted(swift, there=replace(HOTFIX, files=("cart.py",)), back=replace(LIVE, files=("a.py", "b.py", "c.py")))
+    swift.rota.person = None
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes()
+    says = "1 new commit by 1 person in 1 file, and 6 commits by 2 people in 3 files are taken away"
+    assert says in await swift.shown("shop-2")
+
+
+@pytest.mark.case("card-and-people-10")
+async def test_the_dialog_of_a_rollback_says_how_much_has_the_version_and_what_becomes_of_it(team: Team) -> None:
+    await team.rolls_out_v2()
+    command = RollBack("shop", "production", reason="errors")
+    said = await team.says("bo", command)
+    assert "back from v2 to *v1*? v2 has 5 % of the traffic so far." in said
+    assert "The environment will be locked." in said
+    team.numbers.new = BAD
+    await team.passes(4 * MINUTE)
+    assert "The environment will be locked, and v2 quarantined." in await team.says("bo", command)
+    assert "The environment will be locked, and v2 quarantined." in rollback_truth(await team.card("shop-2"), team.words)
+
+
+async def test_a_reason_that_was_typed_before_a_click_without_one_is_not_lost(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", RollBack("shop", "production", reason="carts are lost"), key="typed")
+    async with team.database.store.reading() as reader:
+        dialog = await reader.kept("typed")
+    await team.says("bo", RollBack(deployment=v2))
+    assert dialog is not None
+    assert "carts are lost" in await team.says("bo", pressed(dialog.offers[0]))
+    await team.passes(MINUTE)
+    assert "v2 was rolled back: carts are lost" in await team.shown(v2)
+
+
+@pytest.mark.case("ci-and-refs-8")
+async def test_where_two_commits_share_a_name_headline_and_button_show_the_short_commit(
+    swift: Team, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    monkeypatch.setitem(conftest.COMMITS, "v2", "d" * 40)
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    assert "*shop v2 (ddddddd) → production* · live" in await swift.shown("shop-2")
+    assert button_label(Action.ROLL_BACK, await swift.card("shop-2")) == "Roll back to v2 (bbbbbbb)"

@@ -103,7 +103,11 @@ async def run_stage(
     command: str, *, folder: Path, env: Mapping[str, str], log: Path, timeout: float, began: Callable[[int], object],
     account: Account | None = None,
 ) -> Ended:  # fmt: skip
-    """Run a shell command to its end. ``began`` is told the process group; cancelling this ends the whole group."""
+    """Run a shell command to its end. ``began`` is told the process group; cancelling this ends the whole group.
+
+    The log may hold what other stages said before; the tail is of this one alone.
+    """
+    before = await asyncio.to_thread(_size, log)
     process = await asyncio.create_subprocess_exec(
         "/bin/sh", "-c", command, cwd=folder, env=dict(env), stdin=asyncio.subprocess.DEVNULL, umask=_ORDINARY_UMASK,
         stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT, start_new_session=True, close_fds=True,
@@ -120,7 +124,7 @@ async def run_stage(
         await end_group(process.pid)
         await process.wait()
         await _finish(reading)
-    return Ended(process.returncode or 0, await asyncio.to_thread(_tail, log), timed_out)
+    return Ended(process.returncode or 0, await asyncio.to_thread(_tail, log, before), timed_out)
 
 
 async def _finish(reading: asyncio.Task[None]) -> None:
@@ -143,10 +147,14 @@ async def _copy(process: asyncio.subprocess.Process, log: Path) -> None:
             written += len(chunk)
 
 
-def _tail(log: Path, lines: int = 5) -> str:
+def _size(log: Path) -> int:
+    return log.stat().st_size if log.exists() else 0
+
+
+def _tail(log: Path, since: int, lines: int = 5) -> str:
     if not log.exists():
         return ""
     with log.open("rb") as file:
-        file.seek(max(0, file.seek(0, os.SEEK_END) - TAIL))
+        file.seek(max(since, file.seek(0, os.SEEK_END) - TAIL))
         said = file.read(TAIL).decode(errors="replace")
     return "\n".join([line for line in said.split("\n") if line.strip()][-lines:])

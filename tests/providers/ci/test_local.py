@@ -104,6 +104,12 @@ async def test_a_stage_that_may_fail_does_not_end_the_run(local: LocalLab) -> No
     assert done.state is RunState.SUCCEEDED
 
 
+@pytest.mark.case("card-and-people-12")
+async def test_a_stage_that_fails_without_a_word_is_not_given_the_last_word_of_the_stage_before(local: LocalLab) -> None:
+    run = await deployed(local, "{name: unit, run: echo OK}", "{name: flaky, run: exit 3}")
+    assert (await ended(local, run)).sentence == "flaky failed: exit code 3"
+
+
 async def test_a_process_that_cannot_begin_says_why_at_once(local: LocalLab) -> None:
     done = await ended(local, await deployed(local, "{name: go, run: 'true'}", inputs={"version": "a\0b"}))
     assert (done.state, "null byte" in done.sentence) == (RunState.FAILED, True)
