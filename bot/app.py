@@ -110,6 +110,7 @@ async def serve(settings: Settings) -> int:
 async def running(settings: Settings) -> AsyncIterator[Bot]:
     """Build everything, open it from the inside out, and close it the other way round."""
     settings.require_slack()
+    audit.examine(settings)
     trusted = outgoing.trusted(settings.gonogo_ca_file)
     kinds = known_kinds()
     loaded = load_catalog(settings.gonogo_config, kinds.options)
@@ -149,6 +150,7 @@ class _Rooms:
     beside: _Beside
     figures: Figures
     ours: Ours = field(default_factory=lambda: Ours(""))
+    built: Mapping[str, Providers] = field(default_factory=dict)
 
     async def open(self, stack: AsyncExitStack) -> Bot:
         catalog, store = self.loaded.catalog, self.database.store
@@ -235,6 +237,7 @@ class _Rooms:
 
     async def _providers(self, stack: AsyncExitStack, answers: SharedAnswers, *, wake: Callable[[str], None]) -> dict[str, Providers]:
         providers = replace(self.workshop, wake=wake, hosts=Hosts(observer=self.figures)).providers()
+        self.built = providers
         cis = [each.ci for each in providers.values()]
         metrics = {id(each.metrics): each.metrics for each in providers.values()}  # some are shared
         openable: list[CIProvider | MetricsSource] = [*cis, *metrics.values()]
@@ -242,8 +245,10 @@ class _Rooms:
             stack.push_async_callback(each.close)
             try:
                 await each.open()
-            except IntegrationError:
-                log.exception("a provider could not be opened; the others work, and it is tried again at the next start")
+            except IntegrationError as error:
+                log.error("a provider could not be opened; it is tried again at the next start", vendor=error.vendor, why=str(error))  # noqa: TRY400
+        for sentence in self.workshop.missing(providers):
+            log.error("this machine has not what a service needs; the others work", problem=sentence)
         services, kinds = self.loaded.catalog.services, self.workshop.kinds
         return {
             name: shared(all_outside(each), services[name], answers, self.clock, kinds.costs(services[name]))
@@ -299,6 +304,9 @@ class _Rooms:
         async def own_words() -> str:
             return self.words.problem
 
+        async def machine() -> str:
+            return " ".join(self.workshop.missing(self.built))
+
         async def wake(provider: str, hint: RunHint) -> bool:
             return await notices.wake(house.store, house.catalog, hint, provider=provider, forget=answers.forget)
 
@@ -308,7 +316,13 @@ class _Rooms:
             health_routes(
                 checks,
                 alive={"engine": engine_works},
-                worrying={"audit log": audit_holds, "blocked runs": blocked, "database": condition.damage, "templates": own_words},
+                worrying={
+                    "audit log": audit_holds,
+                    "blocked runs": blocked,
+                    "database": condition.damage,
+                    "templates": own_words,
+                    "ci": machine,
+                },
             )
         )
         application.add_routes([metrics_route(figures, condition.workload), ci_route(lambda name: _of_name(house, name), wake, figures)])

@@ -79,6 +79,12 @@ def watch(settings: Settings, house: House, found: Callable[[bool], None]) -> tu
     return AuditWatch(house.store, log, settings.audit_keys, house.clock, alarms, channel, file, found), log
 
 
+def examine(settings: Settings) -> None:
+    """See that heads of the log can be kept where the settings say. Raises ConfigurationError."""
+    if settings.gonogo_audit_heads:
+        HeadFile(settings.gonogo_audit_heads).examine()
+
+
 def channels(settings: Settings, house: House) -> Sequence[str]:
     """Name the channels in which is told what is wrong with the database or its log: the one for it, else those of the services."""
     if settings.gonogo_audit_channel:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bot import audit
 from bot.app import SystemClock
 from bot.catalog import Loaded, load_catalog
 from bot.catalog.doubts import doubts
@@ -31,12 +32,16 @@ def check(path: Path, settings: Settings, now: datetime | None = None) -> str:
 
 
 async def _missing(settings: Settings, loaded: Loaded, kinds: Kinds) -> Sequence[str]:
-    """Name the secrets that are not set yet: a file can be checked without them. Raises ConfigurationError for all else."""
+    """Name the secrets that are not set yet, and what this machine has not: a file can be checked without them.
+
+    Raises ConfigurationError for all else.
+    """
     async with for_a_look(settings, loaded, kinds, SystemClock()) as workshop:
-        _, problems = workshop.examined()
+        built, problems = workshop.examined()
+        machine = workshop.missing(built)
     if problems.wrong:
         raise ConfigurationError("\n".join(problems.wrong))
-    return tuple(problems.missing)
+    return (*problems.missing, *machine)
 
 
 def _services(loaded: Loaded) -> Iterator[str]:
@@ -49,6 +54,7 @@ def _services(loaded: Loaded) -> Iterator[str]:
 
 def _settings(settings: Settings) -> Iterator[str]:
     Words(settings.gonogo_templates).examine()
+    audit.examine(settings)
     slack = "Socket Mode" if settings.is_socket_mode else "HTTP"
     yield f"The settings are good: Slack over {slack}, listening on {settings.gonogo_listen}, database {settings.gonogo_database_url}."
     yield from (f"Warning: {line}" for line in settings.unread)

@@ -41,8 +41,17 @@ async def examine(settings: Settings) -> tuple[str, bool]:
         async for title, findings in _chapters(workshop):
             good = good and all(finding.ok is not False for finding in findings)
             lines += [title, *(line for finding in findings for line in _written(finding))]
-    closing = "Nothing is known to be wrong." if good else "Something is wrong; each line with ✗ says what to do."
-    return "\n".join([*lines, "", closing, ""]), good
+    return "\n".join([*lines, "", _closing(lines, good=good), ""]), good
+
+
+def _closing(lines: Sequence[str], *, good: bool) -> str:
+    """Say what was found in all; what could not be seen is not said to be good."""
+    if not good:
+        return "Something is wrong; each line with ✗ says what to do."
+    unseen = sum(line.startswith(f"  {MARKS[None]} ") for line in lines)
+    if not unseen:
+        return "Nothing is known to be wrong."
+    return f"No mistake was found, and {'one thing' if unseen == 1 else f'{unseen} things'} could not be told: see each line with ?."
 
 
 async def _chapters(workshop: Workshop) -> AsyncIterator[tuple[str, Sequence[Finding]]]:

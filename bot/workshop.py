@@ -21,7 +21,7 @@ from bot.ports import Clock, Providers
 from bot.providers.hosts import Hosts
 from bot.providers.metrics.scrape import ScrapeMetrics
 from bot.providers.oncall.rota import RotaSchedule
-from bot.providers.workbench import TESTS_AT_ONCE, Embedded, Kind, Workbench
+from bot.providers.workbench import TESTS_AT_ONCE, Embedded, Kind, OnThisMachine, Workbench
 from bot.settings import Settings
 from bot.storage.database import Database, open_database
 from bot.wiring import Kinds
@@ -90,6 +90,12 @@ class Workshop:
             if service.name in cis and metrics is not None and on_call is not None:
                 built[service.name] = Providers(cis[service.name], metrics, on_call)
         return built, problems
+
+    @staticmethod
+    def missing(built: Mapping[str, Providers]) -> tuple[str, ...]:
+        """Say what providers need of this machine and it has not."""
+        found = [(name, each.ci) for name, each in built.items() if isinstance(each.ci, OnThisMachine)]
+        return tuple(f"services.{name}.ci: {sentence}" for name, ci in found for sentence in ci.missing())
 
     def bench(self, service: Service, choice: ProviderChoice, embedded: Embedded | None = None) -> Workbench:
         """Prepare the bench for one provider of a service."""

@@ -44,6 +44,7 @@ class Offer:
 
 Known = Mapping[str, Mapping[str, Offer]]
 """Each provider that can be named, by job: ``ci``, ``metrics``, ``on_call``."""
+_ANY = Option("")
 _SECRET_NAME = re.compile(r"token|passw|secret|credential|(^|_)(key|pem)$", re.IGNORECASE)
 _SECRET_VALUE = re.compile(r"(gh[a-z]_|github_pat_|glpat-|xox[a-z]-|xapp-|whsec_|-----BEGIN )")
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@?[^/]+:")
@@ -170,9 +171,11 @@ class Builder:
                 self.document.problem((*loc, name), _belongs_elsewhere(provider, name, offer.secrets))
             else:
                 self.names.known(name, known, (*loc, name), f"option of {provider}", "Known")
+        options = {name: str(value) if type(value) is int and known.get(name, _ANY).required else value for name, value in options.items()}
         for name, option in known.items():
             if option.required and not (isinstance(options.get(name), str) and options[name]):
-                self.document.problem((*loc, name) if name in options else loc, f"{provider} needs {name}, as text.")
+                how = "; write it as text, in quotes" if name in options else ", as text"
+                self.document.problem((*loc, name) if name in options else loc, f"{provider} needs {name}{how}.")
         return {name: self._resolved(value) if name in known and known[name].is_path else value for name, value in options.items()}
 
     def _resolved(self, value: Any) -> Any:

@@ -30,6 +30,7 @@ _WORDS = {
 }
 
 
+NAMES_A_PROVIDER = {("metrics",), ("on_call",)}
 OR_NONE = "is missing; name a provider, or write none and read what follows from it."
 
 
@@ -63,9 +64,11 @@ def _sentence(each: ErrorDetails, loc: Loc, shape: type[BaseModel]) -> str:
     if kind == "value_error":
         return str(context["error"])
     if kind == "missing":
-        return OR_NONE if loc[-1:] in {("metrics",), ("on_call",)} else "is missing; add it."
+        return OR_NONE if loc[-1:] in NAMES_A_PROVIDER else "is missing; add it."
     if kind == "extra_forbidden":
         return f"there is no such key here. {instead(str(loc[-1]), _keys_at(shape, loc[:-1]), 'Known')}"
+    if kind == "literal_error" and loc[-1:] in NAMES_A_PROVIDER:
+        return "should be none, or a mapping that names a provider, as in {provider: NAME} with its options."
     if kind == "literal_error":
         return f"should be {context['expected']}."
     said = _WORDS.get(kind) or each["msg"].removeprefix("Input ").removeprefix("Value ")

@@ -96,6 +96,26 @@ def one_line(name: str, value: str) -> str:
     return value
 
 
+SHORTEST = 16
+"""How many signs a secret has at least that keeps strangers from sending notices: fewer can be tried out."""
+
+
+def hard_to_guess(name: str, value: str) -> str:
+    """Refuse a webhook's secret that could be tried out, or was not copied alone. Raises ConfigurationError."""
+    if one_line(name, value) and len(value) < SHORTEST:
+        raise ConfigurationError(
+            f"{name}: is shorter than {SHORTEST} signs, so that it can be guessed; make one with openssl rand -hex 32."
+        )
+    return value
+
+
+def account(name: str, value: str) -> str:
+    """Refuse the name of an account with a colon: what stands behind it would be taken for the password. Raises ConfigurationError."""
+    if ":" in value or not value.isprintable():
+        raise ConfigurationError(f"{name}: is no name of an account: it has a colon or a line break in it. Write the name alone.")
+    return value
+
+
 def any_text(_name: str, value: str) -> str:
     """Take a secret as it is; ``build`` looks at it."""
     return value
@@ -134,6 +154,15 @@ class Examined(Protocol):
 
     async def examine(self) -> Sequence[Finding]:
         """Check token, scopes, workflow, webhook secret and clock; never raises IntegrationError, starts and changes nothing."""
+        ...
+
+
+@runtime_checkable
+class OnThisMachine(Protocol):
+    """A provider that needs something of the machine that the bot runs on."""
+
+    def missing(self) -> Sequence[str]:
+        """Say what it needs and this machine has not, a sentence with its remedy each; asks nobody outside."""
         ...
 
 

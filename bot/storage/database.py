@@ -39,6 +39,8 @@ READERS = 8
 KEPT = 4
 """So many more connections are kept for rollbacks: whatever hangs elsewhere, one can read."""
 NO_KEYS = Keys()
+BESIDE = ("-wal", "-shm", ".lock", ".marker")
+"""What stands beside the database, by the ends of the names."""
 PRIVATE, PRIVATE_FOLDER = 0o600, 0o700
 
 
@@ -84,6 +86,7 @@ async def open_database(url: str, *, audit_keys: Keys = NO_KEYS) -> Database:
     """
     path = file_of(url)
     with told(path):
+        _plain(path)
         lock = _lock(_own(path))
         try:
             await upgrade(url)
@@ -134,6 +137,15 @@ def file_of(url: str) -> Path:
     if parsed.drivername != "sqlite+aiosqlite" or not parsed.database or parsed.database == ":memory:":
         raise ConfigurationError("GONOGO_DATABASE_URL must name an SQLite file. Example: sqlite+aiosqlite:///var/gonogo.db")
     return Path(parsed.database)
+
+
+def _plain(path: Path) -> None:
+    """Refuse what is no plain file where one is kept: a pipe would hold up the start without a word. Raises ConfigurationError."""
+    for file in (path, *(path.with_name(path.name + suffix) for suffix in BESIDE)):
+        is_harmless = file.suffix == ".marker" and file.is_dir()  # then there is no marker, and every commit says so
+        if file.exists() and not file.is_file() and not is_harmless:
+            what = "a folder" if file.is_dir() else "a pipe, a socket or a device"
+            raise ConfigurationError(f"{file} is {what}, not a file. Take it away, or set GONOGO_DATABASE_URL to another file.")
 
 
 def _own(path: Path) -> Path:

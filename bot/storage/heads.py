@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.domain.audit import Head
+from bot.domain.errors import ConfigurationError
 
 LONGEST = 1000
 """Bytes of a line; a head has about 260."""
@@ -22,9 +23,18 @@ class HeadFile:
 
     path: Path
 
+    def examine(self) -> None:
+        """See that heads can be kept here. Raises ConfigurationError: a file that is nowhere would be noticed a day later, or never."""
+        folder = self.path.parent
+        if not folder.is_dir():
+            raise ConfigurationError(f"GONOGO_AUDIT_HEADS: there is no folder {folder}. Make it, or correct the path.")
+        if self.path.exists() and not self.path.is_file():
+            raise ConfigurationError(f"GONOGO_AUDIT_HEADS: {self.path} is no plain file. Correct the path.")
+        if not os.access(self.path if self.path.exists() else folder, os.W_OK):
+            raise ConfigurationError(f"GONOGO_AUDIT_HEADS: {self.path} may not be written. Give it to the user that the bot runs as.")
+
     def append(self, head: Head) -> None:
         """Write a head and see it to the disk. Raises OSError."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         line = json.dumps({name: getattr(head, name) for name in FIELDS}).encode() + b"\n"
         file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
         try:

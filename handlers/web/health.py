@@ -14,6 +14,9 @@ Check = Callable[[], Awaitable[str]]
 PATIENCE = 2.0
 LATE = 5.0
 """Seconds by which the event loop may be late before the process counts as ill."""
+NO_ANSWER = f"no answer within {PATIENCE:g} s"
+UNSEEN = f"This could not be looked at within {PATIENCE:g} s; nothing is known to be wrong with it."
+"""What is said of a worry that was not looked at to its end: a busy machine is no damage."""
 NOTHING_ELSE: Mapping[str, Check] = {}
 
 
@@ -35,23 +38,23 @@ def health_routes(
 
     async def readyz(_request: web.Request) -> web.Response:
         problems = await _problems(checks)
-        worries = await _problems(worrying)
+        worries = await _problems(worrying, late=UNSEEN)
         body = {"status": "not ready" if problems else "ready", "problems": problems, "worries": worries}
         return web.json_response(body, status=503 if problems else 200)
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz)]
 
 
-async def _problems(checks: Mapping[str, Check]) -> dict[str, str]:
-    found = await asyncio.gather(*(_ask(check) for check in checks.values()))
+async def _problems(checks: Mapping[str, Check], late: str = NO_ANSWER) -> dict[str, str]:
+    found = await asyncio.gather(*(_ask(check, late) for check in checks.values()))
     return {name: problem for name, problem in zip(checks, found, strict=True) if problem}
 
 
-async def _ask(check: Check) -> str:
+async def _ask(check: Check, late: str) -> str:
     try:
         async with asyncio.timeout(PATIENCE):
             return await check()
     except TimeoutError:
-        return "no answer"
+        return late
     except Exception as error:  # noqa: BLE001 - whatever is wrong makes it not ready
         return type(error).__name__

@@ -125,6 +125,9 @@ def test_a_service_says_which_tags_and_files_are_its_own(write: Write) -> None:
     assert [api.paths.matches(file) for file in files] == [True, False, False]
 
 
+HOW = "Clone it there, or correct ci.repository."
+
+
 @pytest.mark.parametrize("tags", ["api", "v*.*", "v *"])
 def test_a_pattern_of_tags_has_one_star_for_the_version(write: Write, tags: str) -> None:
     assert "services.api.tags" in problems(write(SMALL.replace("    ci:", f'    tags: "{tags}"\n    ci:')))[0]
@@ -203,7 +206,10 @@ MISTAKES = {
     ("provider: scrape", "provider: scape"): 'metrics.provider: there is no provider "scape". Did you mean scrape?',
     ("provider: scrape", "provider: scrape, every: often"): 'gonogo.yaml:9: services.api.metrics.every: "often" is no duration.',
     (", repository: api", ""): "gonogo.yaml:8: services.api.ci: local needs repository, as text.",
-    ("repository: api", "repository: [api]"): "gonogo.yaml:8: services.api.ci.repository: local needs repository, as text.",
+    (
+        "repository: api",
+        "repository: [api]",
+    ): "gonogo.yaml:8: services.api.ci.repository: local needs repository; write it as text, in quotes.",
     ("repository: api", "repository: api, repositry: x"): 'there is no option of local "repositry". Did you mean repository?',
     ("schedule: api", "schedule: ops"): 'on_call.schedule: there is no rota "ops". Defined: api.',
     (", schedule: api", ""): "gonogo.yaml:10: services.api.on_call: rota needs schedule, as text.",
@@ -329,11 +335,13 @@ NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 
 def test_what_was_understood_is_said_with_the_settings_and_with_what_is_hardly_meant(write: Write) -> None:
+    repository = write(WHOLE).parent / "api"
     said = check(write(WHOLE), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32), NOW).splitlines()
     assert said[0].endswith("gonogo.yaml is good.")
-    assert said[-3:] == [
+    assert said[-4:] == [
         "Warning: nobody can ask for a deployment: permissions.deploy names no role that somebody holds. Name one.",
         "Warning: nobody can see status, history and checks: permissions.view names no role that somebody holds. Name one.",
+        f"Warning: the bot cannot run yet: services.api.ci: {repository} is not a git repository. {HOW}",
         "The settings are good: Slack over HTTP, listening on 0.0.0.0:3000, database sqlite+aiosqlite:///var/gonogo.db.",
     ]
     both = WHOLE.replace("rotas:", "permissions: {deploy: [developer], view: [lead]}\nrotas:")

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from bot.app import running
@@ -15,6 +16,7 @@ from bot.doctor import examine
 from bot.domain.errors import ConfigurationError
 from bot.settings import Settings
 from bot.wiring import known_kinds
+from tests.providers.ci.github_app import private_key
 
 FILE = """\
 version: 1
@@ -41,6 +43,9 @@ TOKEN = {"GONOGO_GITHUB_TOKEN": "ghp_1"}
 APP = {"GONOGO_GITHUB_APP_ID": "1", "GONOGO_GITHUB_APP_KEY": "-----BEGIN NOTHING-----"}
 
 
+KEY = private_key()
+
+
 @dataclass(frozen=True)
 class Bad:
     """One mistake: what the file says, what the environment says, and the sentence that every door has for it."""
@@ -53,7 +58,8 @@ class Bad:
     environment: Mapping[str, str] = field(default_factory=dict)
 
     def file(self) -> str:
-        text = FILE.replace("{CI}", f"{{{self.ci}}}").replace("{METRICS}", f"{{{self.metrics}}}")
+        metrics = f"{{{self.metrics}}}" if "provider" in self.metrics else self.metrics
+        text = FILE.replace("{CI}", f"{{{self.ci}}}").replace("{METRICS}", metrics)
         return text.replace("WATCH", self.watch).replace("TARGETS", self.targets)
 
 
@@ -128,6 +134,45 @@ BAD = {
         'gonogo.yaml:11: services.shop.watch.0.query: metric "errors": numerator:',
         watch=f"watch: [{ERRORS.replace('failed_total', 'failed-total')}]",
     ),
+    "a repository with its ending": Bad(
+        'services.shop.ci.repository: "acme/shop.git" does not do; write owner/name, as in acme/storefront, without .git',
+        ci="provider: github, repository: acme/shop.git",
+        environment=TOKEN,
+    ),
+    "a webhook secret of one sign": Bad(
+        "GONOGO_GITHUB_WEBHOOK_SECRET: is shorter than 16 signs, so that it can be guessed",
+        ci=GITHUB,
+        environment={**TOKEN, "GONOGO_GITHUB_WEBHOOK_SECRET": "x"},
+    ),
+    "a webhook token of one sign": Bad(
+        "GONOGO_GITLAB_WEBHOOK_TOKEN: is shorter than 16 signs",
+        ci=GITLAB,
+        environment={"GONOGO_GITLAB_TOKEN": "glpat-1", "GONOGO_GITLAB_WEBHOOK_TOKEN": "x"},
+    ),
+    "a token beside an App": Bad(
+        "services.shop.ci: GONOGO_GITHUB_TOKEN is set beside an App, which would be used. Take one out.",
+        ci=GITHUB,
+        environment={**TOKEN, "GONOGO_GITHUB_APP_ID": "1", "GONOGO_GITHUB_APP_KEY": KEY},
+    ),
+    "a user with a colon": Bad(
+        "services.shop.ci.user: is no name of an account: it has a colon",
+        ci=JENKINS.replace("user: bot", 'user: "bo:t"'),
+        environment={"GONOGO_JENKINS_TOKEN": "x"},
+    ),
+    "a Buildbot account with a colon": Bad(
+        "GONOGO_BUILDBOT_USER: is no name of an account",
+        ci=BUILDBOT,
+        environment={"GONOGO_BUILDBOT_USER": "bo:t", "GONOGO_BUILDBOT_PASSWORD": "p"},
+    ),
+    "a project that is a fraction": Bad(
+        "services.shop.ci.project: gitlab needs project; write it as text, in quotes.",
+        ci="provider: gitlab, project: 1.5",
+        environment={"GONOGO_GITLAB_TOKEN": "glpat-1"},
+    ),
+    "metrics that are a provider's name": Bad(
+        "services.shop.metrics: should be none, or a mapping that names a provider, as in {provider: NAME} with its options.",
+        metrics="scrape",
+    ),
     "an option that is not there": Bad(
         'services.shop.ci.repositry: there is no option of local "repositry". Did you mean repository?',
         ci="provider: local, repository: shop, repositry: x",
@@ -181,3 +226,31 @@ async def test_a_file_can_be_checked_without_its_secrets_and_the_bot_cannot_star
     assert f"✗ settings: {missing}" in await examined(at)
     with pytest.raises(ConfigurationError, match="GitHub asks who we are"):
         await started(at)
+
+
+@pytest.mark.case("adoption-6")
+async def test_the_id_of_a_project_may_be_written_as_a_number(tmp_path: Path) -> None:
+    at = settings(tmp_path, Bad("", ci="provider: gitlab, project: 12", environment={"GONOGO_GITLAB_TOKEN": "glpat-1"}))
+    assert "is good." in await checked(at)
+
+
+@pytest.mark.case("adoption-6")
+@pytest.mark.case("adoption-8")
+@pytest.mark.parametrize(
+    ("ci", "said"),
+    [
+        ("provider: local, repository: nowhere", "nowhere is not a git repository. Clone it there, or correct ci.repository."),
+        ("provider: local, repository: shop, user: nobodyxx", 'There is no user "nobodyxx" on this machine. Make the user, or'),
+    ],
+)
+async def test_what_this_machine_has_not_is_said_by_check_config_and_by_the_bot_that_runs(
+    tmp_path: Path, ci: str, said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "shop" / ".git").mkdir(parents=True)
+    at = settings(tmp_path, Bad("", ci=ci, targets="metrics: none", environment={"GONOGO_LISTEN": "127.0.0.1:0"}))
+    warnings = [line for line in (await checked(at)).splitlines() if said in line]
+    assert len(warnings) == 1
+    assert warnings[0].startswith("Warning: the bot cannot run yet: services.shop.ci: ")
+    async with running(at) as bot, aiohttp.ClientSession() as session, session.get(f"{bot.url}/readyz") as answer:
+        assert said in (await answer.json())["worries"]["ci"]
+    assert "Traceback" not in capsys.readouterr().err

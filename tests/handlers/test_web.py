@@ -68,6 +68,8 @@ async def site() -> AsyncIterator[Site]:
             return hint.run != "unknown"
 
         async def worries() -> str:
+            if site.worry == "hangs":
+                await asyncio.Event().wait()
             return site.worry
 
         async def ask() -> str:
@@ -122,7 +124,8 @@ async def test_health_says_that_the_process_lives(site: Site) -> None:
 
 
 @pytest.mark.parametrize(
-    ("problem", "said"), [("", "ready"), ("is read-only", "is read-only"), ("raises", "OSError"), ("hangs", "no answer")]
+    ("problem", "said"),
+    [("", "ready"), ("is read-only", "is read-only"), ("raises", "OSError"), ("hangs", "no answer within 2 s")],
 )
 async def test_readiness_says_what_is_wrong_and_no_secrets(site: Site, problem: str, said: str) -> None:
     site.problem = problem
@@ -133,6 +136,14 @@ async def test_readiness_says_what_is_wrong_and_no_secrets(site: Site, problem: 
 
 
 @pytest.mark.case("trust-8")
+@pytest.mark.case("reliability-6")
+async def test_a_look_that_took_too_long_is_told_as_no_damage(site: Site) -> None:
+    site.worry = "hangs"
+    status, text = await site.get("/readyz")
+    told = "This could not be looked at within 2 s; nothing is known to be wrong with it."
+    assert (status, json.loads(text)["worries"]) == (200, {"audit log": told})
+
+
 async def test_a_worry_is_named_and_leaves_the_bot_within_reach_of_a_rollback(site: Site) -> None:
     site.worry = "it does not hold at entry 2"
     status, text = await site.get("/readyz")

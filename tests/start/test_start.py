@@ -274,3 +274,28 @@ def test_no_remedy_points_to_a_file_that_the_installed_bot_does_not_have() -> No
     pages = re.compile(r"docs/(how-to|reference|explanation|tutorial|decisions)/")
     files = [*root.glob("bot/**/*.py"), *root.glob("handlers/**/*.py")]
     assert [(path.name, text) for path in files for text in words_in(path) if pages.search(text)] == []
+
+
+@pytest.mark.case("adoption-8")
+@pytest.mark.parametrize("ending", ["", "-wal", ".lock", ".marker"])
+def test_a_pipe_where_the_database_or_what_is_beside_it_should_be_ends_the_start(ending: str, tmp_path: Path, start: Start) -> None:
+    (tmp_path / "var").mkdir()
+    os.mkfifo(tmp_path / "var" / f"gonogo.db{ending}")
+    said = f"{tmp_path}/var/gonogo.db{ending} is a pipe, a socket or a device, not a file. Take it away"
+    code, why = start("run")
+    assert (code, said in why, "Traceback" in why) == (78, True, False)
+
+
+@pytest.mark.case("adoption-7")
+@pytest.mark.parametrize("command", ["run", "check-config"])
+@pytest.mark.parametrize(
+    ("heads", "said"), [("nowhere/heads", "there is no folder"), ("a-folder", "is no plain file")], ids=["no folder", "a folder"]
+)
+def test_a_place_where_no_head_of_the_audit_log_can_be_kept_is_seen_at_the_start(
+    command: str, heads: str, said: str, tmp_path: Path, start: Start
+) -> None:
+    (tmp_path / "a-folder").mkdir()
+    code, why = start(command, GONOGO_AUDIT_HEADS=str(tmp_path / heads))
+    assert code == 78
+    assert "GONOGO_AUDIT_HEADS: " in why
+    assert said in why

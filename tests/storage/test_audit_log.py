@@ -152,7 +152,7 @@ async def test_a_head_that_was_kept_finds_a_tail_that_was_cut_off_and_a_past_tha
     await written(tmp_path, "deploy", "approve", "rollback", key=SECRET)
     head = (await report(tmp_path, settings(tmp_path, SECRET).audit_keys)).head
     assert head is not None
-    kept = tmp_path / "heads" / "heads.jsonl"
+    kept = tmp_path / "heads.jsonl"
     HeadFile(kept).append(sign(head, NOW, Key(SECRET.encode())))
     lines, code = await said(settings(tmp_path, SECRET, heads=kept))
     assert code == 0

@@ -95,14 +95,23 @@ class LocalCI:
     async def open(self) -> None:
         """Find what an earlier process left behind: end it, mark it lost."""
         work_folder(self._work / "logs")
-        if not self._git.is_there():
-            raise IntegrationError(f"{self._git.repository} is not a git repository.", vendor=VENDOR, retry=False)
         for left in await self._runs.unfinished(self._service):
             if left.process_group and carries(left.process_group, left.correlation):
                 await end_group(left.process_group)
             lost = ended(left.run, RunState.LOST, self._clock.now(), "the bot was restarted while it ran")
             await self._runs.save(replace(left, run=lost, process_group=0))
             await self._git.remove_worktree(self._tree(left))
+
+    def missing(self) -> Sequence[str]:
+        """Say what this machine has not: the repository, or the user that stages run as."""
+        found = []
+        if not self._git.is_there():
+            found.append(f"{self._git.repository} is not a git repository. Clone it there, or correct ci.repository.")
+        try:
+            self._account()
+        except IntegrationError as error:
+            found.append(f"{error} Make the user, or correct ci.user.")
+        return found
 
     async def close(self) -> None:
         """End what runs; it is lost, not cancelled, because nobody asked for its end."""

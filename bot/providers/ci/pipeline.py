@@ -116,10 +116,33 @@ def _wrong(sentence: str) -> IntegrationError:
     return IntegrationError(sentence, vendor=VENDOR, retry=False)
 
 
+_WORDS = {
+    "extra_forbidden": "there is no such key here; remove it or correct its name",
+    "missing": "is missing; add it",
+    "string_type": "should be text; put it into quotes",
+    "string_too_short": "is empty",
+    "string_too_long": "is longer than {max_length} signs",
+    "tuple_type": "should be a list; begin each entry with a dash",
+    "too_short": "is empty; add at least one",
+    "dict_type": "should be a mapping of names to values",
+    "model_type": "should be a mapping of keys to values",
+    "bool_type": "should be true or false",
+    "bool_parsing": "should be true or false",
+    "float_type": "should be a number",
+    "float_parsing": "should be a number",
+    "finite_number": "should be a number that has an end",
+    "greater_than": "should be more than {gt:g}",
+    "less_than_equal": "should be no more than {le:g}",
+    "literal_error": "should be {expected}",
+    "value_error": "{error}",
+}
+"""The reader's own words, as people say them."""
+
+
 def _sentence(value: object, problem: Any) -> str:
     path = [part for part in problem["loc"] if part != "[key]"]
-    remedy = "Remove it or correct its name" if problem["type"] == "extra_forbidden" else problem["msg"]
-    return f"{FILE}:{_line(value, path)}: {'.'.join(str(part) for part in path)}: {remedy}."
+    said = _WORDS.get(problem["type"], "cannot be what it says").format(**problem.get("ctx", {}))
+    return f"{FILE}:{_line(value, path)}: {'.'.join(str(part) for part in path) or 'the file'}: {said}."
 
 
 def _line(value: object, path: list[Any]) -> int:

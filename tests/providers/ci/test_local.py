@@ -161,8 +161,11 @@ async def test_a_commit_without_a_pipeline_and_a_folder_without_a_repository_are
     with pytest.raises(IntegrationError, match=r"has no pipeline\.yml"):
         await local.ci.start(StartRequest("x", local.git("rev-parse", "HEAD"), "production", "deploy"))
     local.repository = tmp_path / "nowhere"
-    with pytest.raises(IntegrationError, match="not a git repository"):
-        await local.provider().open()
+    nowhere = local.provider()
+    await nowhere.open()
+    assert [sentence.partition(" is ")[2] for sentence in nowhere.missing()] == [
+        "not a git repository. Clone it there, or correct ci.repository."
+    ]
 
 
 async def test_a_run_has_no_page_of_its_own(local: LocalLab) -> None:
@@ -194,9 +197,9 @@ def test_the_embedded_ci_takes_no_webhooks(local: LocalLab) -> None:
     [
         ("pipelines:\n  deploy:\n    stages:\n      - {name: a, run: b, comand: c}\n", "pipeline.yml:4:"),
         ("pipelines:\n  deplyo: {stages: []}\n", "pipeline.yml:2: pipelines.deplyo"),
-        ("pipelines:\n  deploy: {stages: []}\n", "at least 1 item"),
+        ("pipelines:\n  deploy: {stages: []}\n", "is empty; add at least one"),
         ("pipelines: [\n", "Mend the YAML"),
-        ("pipelines:\n  deploy:\n    stages:\n      - {name: a, run: b, timeout: -1}\n", "greater than 0"),
+        ("pipelines:\n  deploy:\n    stages:\n      - {name: a, run: b, timeout: -1}\n", "should be more than 0"),
         ("", "pipeline.yml:1:"),
     ],
 )

@@ -243,6 +243,32 @@ def test_the_work_of_reading_is_counted_as_it_grows() -> None:
     assert 5 * few < many < MOST_WORK
 
 
+MISTAKES = {
+    "pipelines: {test: {stages: []}}": "pipelines.test.stages: is empty; add at least one.",
+    "pipelines: {test: {stages: [{name: a}]}}": "pipelines.test.stages.0.run: is missing; add it.",
+    "pipelines: {test: {stages: 5}}": "pipelines.test.stages: should be a list; begin each entry with a dash.",
+    "pipelines: {test: {stages: [{name: 5, run: x}]}}": "pipelines.test.stages.0.name: should be text; put it into quotes.",
+    "pipelines: {test: {stages: [{name: a, run: x, timeout: 0}]}}": "pipelines.test.stages.0.timeout: should be more than 0.",
+    "pipelines: {test: {stages: [{name: a, run: x, timeout: 1e9}]}}": "pipelines.test.stages.0.timeout: should be no more than 86400.",
+    "pipelines: {test: {stages: [{name: a, run: x, gate: yes}]}}": "pipelines.test.stages.0.gate: should be 'none' or 'manual'.",
+    "pipelines: {test: {stages: [{name: a, run: x, junti: x}]}}": "junti: there is no such key here; remove it or correct its name.",
+    "pipelines: {tests: {stages: []}}": "pipelines.tests: should be 'test', 'deploy', 'smoke' or 'rollback'.",
+    "pipelines: 5": "pipelines: should be a mapping of names to values.",
+    "5": "the file: should be a mapping of keys to values.",
+}
+
+
+@pytest.mark.case("trust-6")
+@pytest.mark.parametrize("text", MISTAKES)
+async def test_a_slip_in_a_pipeline_is_told_in_peoples_words(text: str) -> None:
+    with pytest.raises(IntegrationError) as refused:
+        await pipeline.read(text)
+    assert str(refused.value).startswith("pipeline.yml:1: ")
+    assert MISTAKES[text] in str(refused.value)
+    for word in ("Tuple", "tuple", "dictionary", "Input", "string", "Field", "Value error"):
+        assert word not in str(refused.value)
+
+
 @pytest.mark.case("trust-6")
 async def test_brackets_in_a_shell_command_are_no_depth() -> None:
     run = "[[ -n $A ]] && { echo [; }; " * 10

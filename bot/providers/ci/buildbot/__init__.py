@@ -21,7 +21,7 @@ from bot.providers.ci.buildbot.reading import VENDOR
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, account, hard_to_guess, one_line, one_word
 
 USER, PASSWORD = "GONOGO_BUILDBOT_USER", "GONOGO_BUILDBOT_PASSWORD"
 WEBHOOK_SECRET, GIT_TOKEN = "GONOGO_BUILDBOT_WEBHOOK_SECRET", "GONOGO_BUILDBOT_GIT_TOKEN"
@@ -95,10 +95,12 @@ KIND = CIKind(
         "tests": Option("The builder whose newest build of a commit decides the gate `tests`; without it, no commit is green."),
     },
     secrets=(
-        Secret(USER, "The account that may start and stop builds (`www.auth`).", check=one_line),
+        Secret(USER, "The account that may start and stop builds (`www.auth`).", check=account),
         Secret(PASSWORD, "The account's password.", check=one_line),
         Secret(
-            WEBHOOK_SECRET, "What the reporter in our master.cfg signs its notices with; without it, notices are refused.", check=one_line
+            WEBHOOK_SECRET,
+            "What the reporter in our master.cfg signs its notices with; without it, notices are refused.",
+            check=hard_to_guess,
         ),
         Secret(GIT_TOKEN, "A token that may read the repository, where its address begins with https."),
     ),

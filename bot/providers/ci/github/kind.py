@@ -24,7 +24,7 @@ from bot.providers.ci.github.surroundings import Policy, Surroundings
 from bot.providers.ci.github.tests import Tests
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, hard_to_guess, one_word
 
 API = "https://api.github.com"
 WORKFLOW = "deploy.yml"
@@ -86,6 +86,10 @@ def _client(bench: Workbench, options: Options, budget: Budget | None) -> tuple[
     )
     if bool(app) != bool(key):
         raise MissingSetting(f"services.{bench.service}.ci: an App needs both GONOGO_GITHUB_APP_ID and GONOGO_GITHUB_APP_KEY.")
+    if app and token:
+        raise ConfigurationError(
+            f"services.{bench.service}.ci: GONOGO_GITHUB_TOKEN is set beside an App, which would be used. Take one out."
+        )
     make = partial(RestClient, bench.session, options.api, vendor="GitHub", hosts=bench.hosts)
     if app:
         pem = checked_key(key)
@@ -107,8 +111,8 @@ def _options(bench: Workbench) -> Options:
         given.get("repository", ""), given.get("workflow", WORKFLOW), given.get("ref", ""), given.get("api", API).rstrip("/"),
         _switch(bench, "deployments"), _policy(bench), _switch(bench, "protection"), _checks(bench), _counts(bench),
     )  # fmt: skip
-    if not _REPOSITORY.fullmatch(found.repository):
-        raise _wrong(bench, "repository", "write owner/name, as in acme/storefront")
+    if not _REPOSITORY.fullmatch(found.repository) or found.repository.endswith(".git"):
+        raise _wrong(bench, "repository", "write owner/name, as in acme/storefront, without .git")
     if found.ref and not _REF.fullmatch(found.ref):
         raise _wrong(bench, "ref", "write the name of a branch, as in main")
     if not _WORKFLOW.fullmatch(found.workflow):
@@ -193,7 +197,7 @@ KIND = CIKind(
         Secret(
             "GONOGO_GITHUB_WEBHOOK_SECRET",
             "The secret of GitHub's webhook; without it, webhooks are refused and runs are followed by asking.",
-            check=one_line,
+            check=hard_to_guess,
         ),
     ),
     limits=(

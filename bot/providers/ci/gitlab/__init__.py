@@ -17,7 +17,7 @@ from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, hard_to_guess, one_word
 
 __all__ = ["KIND", "build"]
 
@@ -89,7 +89,7 @@ KIND = CIKind(
     secrets=(
         Secret(TOKEN, "Access token with the scope api and the role Developer: a project access token, or one that reaches all projects."),
         Secret(SIGNING_TOKEN, "The webhooks' signing token (`whsec_…`), shared by all webhooks that lead to the bot."),
-        Secret(WEBHOOK_TOKEN, "The webhooks' secret token (`X-Gitlab-Token`), for a GitLab without signing tokens.", check=one_line),
+        Secret(WEBHOOK_TOKEN, "The webhooks' secret token (`X-Gitlab-Token`), for a GitLab without signing tokens.", check=hard_to_guess),
     ),
     limits=(
         "GitLab starts pipelines on branches and tags only: the commit travels as GONOGO_COMMIT, and the job must check it out.",

@@ -18,7 +18,7 @@ from bot.providers.ci.jenkins.server import VENDOR, Server
 from bot.providers.ci.mirror import Mirror, token_for
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, RestClient
-from bot.providers.workbench import CIKind, Option, Secret, Workbench, one_line, one_word
+from bot.providers.workbench import CIKind, Option, Secret, Workbench, account, hard_to_guess, one_word
 
 TOKEN = "GONOGO_JENKINS_TOKEN"  # noqa: S105 - a setting's name
 WEBHOOK_SECRET = "GONOGO_JENKINS_WEBHOOK_SECRET"  # noqa: S105 - a setting's name
@@ -30,7 +30,7 @@ GIT_TOKEN = "GONOGO_JENKINS_GIT_TOKEN"  # noqa: S105 - a setting's name
 def build(bench: Workbench, budget: Budget | None = None) -> Jenkins:
     """Build the provider of one service. Raises ConfigurationError."""
     options, where = bench.options, f"services.{bench.service}.ci"
-    address, user, token = _address(options, where), _word(options, "user", where), bench.secret(TOKEN)
+    address, user, token = _address(options, where), account(f"{where}.user", _word(options, "user", where)), bench.secret(TOKEN)
     repository, job, stages = _word(options, "repository", where), _word(options, "job", where), _stages(options, where)
     try:
         mirror = Mirror(
@@ -113,7 +113,7 @@ KIND = CIKind(
     },
     secrets=(
         Secret(TOKEN, "API token of the Jenkins user; a password does not work"),
-        Secret(WEBHOOK_SECRET, "secret under which the Jenkinsfile signs its notices", check=one_line),
+        Secret(WEBHOOK_SECRET, "secret under which the Jenkinsfile signs its notices", check=hard_to_guess),
         Secret(GIT_TOKEN, "token for a repository on `https://`; not needed for `ssh://` or a path"),
     ),
     limits=(
