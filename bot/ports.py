@@ -25,6 +25,7 @@ from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import Offer
 from bot.domain.health import Observed, Snapshot
 from bot.domain.locks import Lock
+from bot.domain.normal import Normal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Ground, Permit, Stray
 from bot.domain.proof import Report
@@ -667,6 +668,10 @@ class Reader(Protocol):
         """Read the newest readiness review."""
         ...
 
+    async def normal(self, id: DeploymentId) -> Normal | None:
+        """Read what was normal in its place when a deployment began; None before it has."""
+        ...
+
     async def trouble(self, id: DeploymentId) -> Trouble | None:
         """Read the newest finding about a deployment's numbers, also one that is over."""
         ...
@@ -803,6 +808,10 @@ class Transaction(Reader, Protocol):
 
     async def save_review(self, id: DeploymentId, review: Review) -> None:
         """Store the newest review (the one before is replaced)."""
+        ...
+
+    async def save_normal(self, id: DeploymentId, normal: Normal) -> None:
+        """Store what is normal in the place of a deployment that begins."""
         ...
 
     async def save_trouble(self, id: DeploymentId, trouble: Trouble) -> None:

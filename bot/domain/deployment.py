@@ -25,6 +25,7 @@ class Acceptance(StrEnum):
     ON_WORD = "on the lead's word"  # the lead let it go on when the numbers were worse or missing
     LITTLE = "too little traffic"
     UNWATCHED = "no metrics"
+    COMPARED = "compared only with a version that was worse itself"
     ADOPTED = "on an operator's word"  # it was live before the bot came, and an operator said so
     SAID = "on somebody's word"  # nobody could know what is live, and somebody said it
 

@@ -81,6 +81,8 @@ class Snapshot:
     """``stable at the same time`` or ``the 30 min before``."""
     where: str = ""
     """The step's key that it judges, or ``watch``; empty for the baseline."""
+    proves: bool = True
+    """Whether to be no worse than what it was compared with is good: not where that was worse itself."""
 
 
 # The verdict ------------------------------------------------------------------------------------------------------------------------------

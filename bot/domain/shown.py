@@ -19,6 +19,8 @@ class Seen:
     """Everything that a decision can be about, as it is at one moment."""
 
     commit: str = ""
+    named: str = ""
+    """What the commit is called there."""
     base: str = ""
     """What is live, and so what changes."""
     strategy: str = ""
@@ -56,7 +58,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.OPEN_GATE: ("gate",),
     Action.DEPLOY_FIRST: ("commit",),
     Action.RETEST: ("commit",),
-    Action.SAY_LIVE: ("commit", "base", "doubt"),
+    Action.SAY_LIVE: ("commit", "named", "base", "doubt"),
     Action.GO_NOW: ("commit", "watched"),
     Action.SHOW_CHANGES: (),
     Action.SHOW_TIMELINE: (),

@@ -43,7 +43,9 @@ async def look(house: House, id: DeploymentId) -> str | None:
 
 async def _snapshot(house: House, back: Deployment, undone: Deployment, live: Live) -> Snapshot:
     service, policy, _ = house.of(back)
-    began = undone.started_at or undone.requested_at
+    async with house.store.reading() as reader:
+        normal = await reader.normal(undone.id)
+    began = normal.until if normal else undone.started_at or undone.requested_at
     before = await observe(house, service, policy, Window(began - policy.baseline, began), Cohort())
     after = await observe(house, service, policy, Window(live.since, house.now()), Cohort(back.commit))
     findings = tuple(judge(spec, before.get(spec.key), after.get(spec.key)) for spec in service.metric_specs)

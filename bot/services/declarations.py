@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -15,6 +15,7 @@ from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.places import Doubt, Ground, Unclear
+from bot.domain.rollback import Passage
 from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
@@ -24,6 +25,7 @@ from bot.services.house import House, act, as_shown, note
 from bot.services.offers import rollback_offer
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
+from bot.services.ways import between
 
 RECENT = timedelta(minutes=5)
 """Whose numbers are looked at before somebody says what is live."""
@@ -52,7 +54,8 @@ class Claim:
     @property
     def seen(self) -> Seen:
         """Say what the dialog shows."""
-        return Seen(commit=self.said.commit, base=self.live.commit if self.live else "", doubt=f"{self.doubt} {self.quarantine}")
+        base = self.live.commit if self.live else ""
+        return Seen(commit=self.said.commit, named=self.said.version, base=base, doubt=f"{self.doubt} {self.quarantine}")
 
 
 async def say_live(house: House, intent: Intent, command: SayLive) -> Answer | None:
@@ -68,9 +71,11 @@ async def say_live(house: House, intent: Intent, command: SayLive) -> Answer | N
         return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, may=may))
     said = await resolved_ref(house, command.service, command.ref)
     async with house.store.reading() as reader:
-        await _leaving(house, reader, command, said)
+        leaving = await _leaving(house, reader, command, said)
         claim = await _claimed(house, reader, command, said)
-    facts = {**facts_of_claim(claim), **await _evidence(house, claim), "reason": command.reason}
+        failed = await reader.failed_since(command.service, command.environment)
+    passed = await _passed_over(house, claim, (*failed, *(each.commit for each in leaving)))
+    facts = {**facts_of_claim(claim), **await _evidence(house, claim), **passed, "reason": command.reason}
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
     return await act(house, intent, lambda _tx: _said(Answer("live_dialog", facts, (button,))))
@@ -205,6 +210,17 @@ def facts_of_claim(claim: Claim) -> dict[str, Json]:
         "since": live.since.isoformat() if live else "", "is_same": live is not None and live.commit == claim.said.commit,
         "unclear": claim.ground.in_words, "quarantined": claim.quarantine, "strays": len(claim.ground.strays),
     }  # fmt: skip
+
+
+async def _passed_over(house: House, claim: Claim, others: Sequence[str]) -> dict[str, Json]:
+    """Name the migrations that may be there and that the version has not: after the word nothing asks about them any more."""
+    there = [*([claim.live.commit] if claim.live else []), *others]
+    commits = [commit for commit in dict.fromkeys(there) if commit != claim.said.commit]
+    if not commits:
+        return {"migrations": [], "is_compared": True}
+    way = await between(house, claim.service, leaving=commits[0], to=claim.said.commit, beside=commits[1:])
+    left = list(way.undoes.migrations or (way.path,)) if way.passage is Passage.MIGRATION else []
+    return {"migrations": left, "is_compared": way.passage is not Passage.UNKNOWN}
 
 
 # What the providers say -------------------------------------------------------------------------------------------------------------------

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service, TooLittleTraffic
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall
+from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble, found, over
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services.house import House, existing, facts_of, note
+from bot.services.normal import normal_for
 from bot.services.offers import rollback_offer
 from bot.services.rollbacks import by_rule, why_not_by_rule
 from bot.services.ways import know_way_back
@@ -28,12 +30,16 @@ async def take_baseline(house: House, deployment: Deployment) -> None:
     """Store what is normal, before the first step."""
     service, policy, _ = house.of(deployment)
     now = house.now()
-    observed = await observe(house, service, policy, Window(now - policy.baseline, now), Cohort())
+    async with house.store.reading() as reader:
+        normal = await reader.normal(deployment.id) or await normal_for(house, reader, deployment)
+    end = normal.until if normal.before else now
+    observed = await observe(house, service, policy, Window(end - policy.baseline, end), Cohort())
     findings = tuple(
         replace(judge(spec, None, observed.get(spec.key)), verdict=Verdict.HEALTHY) for spec in service.metric_specs if spec.key in observed
     )
     verdict = Verdict.HEALTHY if findings else Verdict.NO_DATA
     async with house.store.transaction() as tx:
+        await tx.save_normal(deployment.id, normal)
         await tx.add_snapshot(Snapshot(deployment.id, "baseline", now, verdict, findings))
 
 
@@ -46,21 +52,48 @@ async def observe(house: House, service: Service, policy: EnvironmentPolicy, win
 
 
 async def snapshot(house: House, deployment: Deployment, *, label: str, where: str, since: datetime, percent: int, looks: int) -> Snapshot:
-    """Compare the new version with the old one: at the same time while both serve, with the time before once only the new one does."""
+    """Compare the new version with the old one: at the same time while both serve, with the time before once only the new one does.
+
+    Where what is there was worse itself, the time before that is what it is compared with.
+    """
     service, policy, _ = house.of(deployment)
-    now = house.now()
-    window = Window(since, now)
+    window = Window(since, house.now())
+    async with house.store.reading() as reader:
+        normal = await reader.normal(deployment.id) or Normal(deployment.started_at or since)
     current = await observe(house, service, policy, window, Cohort(deployment.commit))
-    side_by_side = percent < 100  # noqa: PLR2004 - per cent
-    if side_by_side:
-        baseline = await observe(house, service, policy, window, Cohort(deployment.commit, others=True))
-    else:
-        start = deployment.started_at or since
-        baseline = await observe(house, service, policy, Window(start - policy.baseline, start), Cohort(deployment.commit, others=True))
+    compared = await _compared_with(house, deployment, normal, window, percent)
     specs = service.metric_specs if policy.is_watched else ()  # where the team has chosen none, nothing is missing
-    findings = tuple(judge(spec, baseline.get(spec.key), current.get(spec.key), looks) for spec in specs)
-    compared = "the old version at the same time" if side_by_side else "the time before"
-    return Snapshot(deployment.id, label, now, overall(findings), await _with_trends(house, deployment.id, findings), compared, where)
+    findings = tuple(judge(spec, compared.numbers.get(spec.key), current.get(spec.key), looks) for spec in specs)
+    trends = await _with_trends(house, deployment.id, findings)
+    return Snapshot(deployment.id, label, window.end, overall(findings), trends, compared.named, where, compared.proves)
+
+
+@dataclass(frozen=True, slots=True)
+class _Compared:
+    """What a new version is compared with."""
+
+    numbers: Mapping[str, Observed]
+    named: str
+    proves: bool = True
+
+
+async def _compared_with(house: House, deployment: Deployment, normal: Normal, window: Window, percent: int) -> _Compared:
+    """Find what to compare with. What nobody has measured any more of the time before is taken from now, which proves nothing."""
+    service, policy, _ = house.of(deployment)
+    others, before = Cohort(deployment.commit, others=True), Window(normal.until - policy.baseline, normal.until)
+    began = deployment.started_at or window.start
+    if percent < 100 and normal.is_beside:  # noqa: PLR2004 - per cent
+        beside = await observe(house, service, policy, window, others)
+        return _Compared(beside, "the old version at the same time", proves=not normal.is_far)
+    found = await observe(house, service, policy, before, others)
+    if not normal.before or normal.is_far:
+        return _Compared(found, "the time before", proves=not normal.is_far)
+    lacking = [spec for spec in service.metric_specs if spec.key not in found]
+    if not lacking:
+        return _Compared(found, f"the time before {normal.before}, which was worse")
+    now = window if percent < 100 else Window(began - policy.baseline, began)  # noqa: PLR2004 - per cent
+    instead = await observe(house, service, policy, now, others)
+    return _Compared({**instead, **found}, f"{normal.before}, which was worse itself", proves=False)
 
 
 async def _with_trends(house: House, id: DeploymentId, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
@@ -128,7 +161,8 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     known = await tx.trouble(deployment.id)
     sort = _sort(house, deployment, shot, is_over=is_over, following=following)
     if sort is None:
-        await _calm(house, tx, deployment, known)
+        if shot.verdict is not Verdict.NO_DATA or is_over:  # numbers that are missing for a moment have not recovered
+            await _calm(house, tx, deployment, known)
         return False
     known = await asked_anew(house, tx, deployment, known)
     trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot)
@@ -296,15 +330,16 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
     by_word = trouble is not None and trouble.is_open
     if ground.quarantine or not ground.is_clear:
         return None
-    accepted = _acceptance(house, deployment, shot, by_word=by_word)
+    live = await tx.live(deployment.service, deployment.environment)
+    said = live.declared if live is not None and live.commit == deployment.commit else None  # while it was watched
+    accepted = _acceptance(house, deployment, shot, by_word=by_word, was_said=said is not None)
     now = house.now()
     await tx.move(deployment.id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
     await tx.change(deployment.id, accepted=str(accepted or ""))
-    live = await tx.live(deployment.service, deployment.environment)
     await tx.set_live(
         Live(
             deployment.service, deployment.environment, deployment.commit, deployment.version, live.since if live else now,
-            deployment.id, deployment.requested_by, None if accepted else now, str(accepted or ""),
+            deployment.id, deployment.requested_by, None if accepted else now, str(accepted or ""), said,
         )
     )  # fmt: skip
     await note(tx, now, "accepted" if accepted else "verified", deployment, verdict=str(shot.verdict), accepted=str(accepted or ""))
@@ -313,10 +348,14 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
     return GO
 
 
-def _acceptance(house: House, deployment: Deployment, shot: Snapshot, *, by_word: bool) -> Acceptance | None:
+def _acceptance(house: House, deployment: Deployment, shot: Snapshot, *, by_word: bool, was_said: bool) -> Acceptance | None:
     """Say why a watch that ends is no proof; None when its numbers are."""
     if not house.of(deployment)[1].is_watched:
         return Acceptance.UNWATCHED
+    if was_said:
+        return Acceptance.SAID
     if by_word:
         return Acceptance.ON_WORD
-    return None if shot.verdict is Verdict.HEALTHY else Acceptance.LITTLE
+    if shot.verdict is not Verdict.HEALTHY:
+        return Acceptance.LITTLE
+    return None if shot.proves else Acceptance.COMPARED

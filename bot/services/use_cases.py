@@ -47,6 +47,7 @@ from bot.domain.commands import (
 from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
 from bot.domain.people import Person
+from bot.domain.spelling import check_reason
 from bot.ports import Answer, Intent
 from bot.services import (
     approvals,
@@ -154,6 +155,7 @@ async def carry_out(house: House, intent: Intent) -> Answer | None:
             return await reader.kept(intent.key)
     try:
         refuse_stale(intent, house.now())
+        check_reason(str(getattr(intent.command, "reason", "")))
         await _let_in(house, intent)
         command = await _with_names(house, intent.command)
         return await USE_CASES[type(command)](house, intent, command)

@@ -17,6 +17,7 @@ from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
+from bot.domain.normal import Normal
 from bot.domain.places import Doubt, Ground, Stray, Unclear
 from bot.domain.readiness import Review
 from bot.domain.rollback import Way
@@ -45,7 +46,7 @@ from bot.storage.tables import (
 )
 
 REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
-WAY_BACK, WAY_THERE, TROUBLE = "way back", "way there", "trouble"
+WAY_BACK, WAY_THERE, TROUBLE, NORMAL = "way back", "way there", "trouble", "normal"
 _MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.value)
 _FIRST_OF_MANY, _LAST_OF_MANY = 5, 20
 """Of a long timeline, so many entries of its begin and of its end are told."""
@@ -265,6 +266,11 @@ class SqlReader:
         """Read the newest readiness review."""
         body = await self._page(id, REVIEW)
         return codec.read(Review, body) if body is not None else None
+
+    async def normal(self, id: DeploymentId) -> Normal | None:
+        """Read what was normal in its place when a deployment began."""
+        body = await self._page(id, NORMAL)
+        return codec.read(Normal, body) if body is not None else None
 
     async def trouble(self, id: DeploymentId) -> Trouble | None:
         """Read the newest finding about a deployment's numbers."""

@@ -15,6 +15,7 @@ from bot.domain.declared import Declared
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
+from bot.domain.normal import Normal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Permit, Stray, graver
 from bot.domain.readiness import Review
@@ -24,7 +25,7 @@ from bot.domain.trouble import Trouble
 from bot.ports import Answer, Decision, Json, Live, Mark, Message, NewDeployment
 from bot.storage import codec
 from bot.storage.marker import Marker
-from bot.storage.reader import CHANGES, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader
+from bot.storage.reader import CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader
 from bot.storage.rows import add, plain, put, table
 from bot.storage.tables import (
     AT_ONCE,
@@ -274,6 +275,10 @@ class SqlTransaction(SqlReader):
         await put(self._connection, PageRow, {"deployment": id, "kind": REVIEW, "body": codec.write(review)})
         self._changed(id)
 
+    async def save_normal(self, id: DeploymentId, normal: Normal) -> None:
+        """Store what is normal in the place of a deployment that begins."""
+        await put(self._connection, PageRow, {"deployment": id, "kind": NORMAL, "body": codec.write(normal)})
+
     async def save_trouble(self, id: DeploymentId, trouble: Trouble) -> None:
         """Store the newest finding."""
         await put(self._connection, PageRow, {"deployment": id, "kind": TROUBLE, "body": codec.write(trouble)})
@@ -314,6 +319,10 @@ class SqlTransaction(SqlReader):
         if declared is None:
             return None
         values = {**plain(declared), "by": str(declared.by), "origin": str(declared.origin)}
+        row = table(DeclaredRow)
+        known = await self._one(select(row.c.n).where(*(row.c[name] == value for name, value in values.items())))
+        if known is not None:  # it was declared before, and stays so
+            return int(known["n"])
         result = await self._connection.execute(insert(table(DeclaredRow)).values(**values))
         return int(result.lastrowid)
 

@@ -36,7 +36,7 @@ ABOUT = {
     Action.OPEN_GATE: "gate",
     Action.DEPLOY_FIRST: "commit",
     Action.RETEST: "commit",
-    Action.SAY_LIVE: "commit base doubt",
+    Action.SAY_LIVE: "commit named base doubt",
     Action.GO_NOW: "commit watched",
     Action.SHOW_CHANGES: "",
     Action.SHOW_TIMELINE: "",
@@ -72,7 +72,7 @@ OTHERWISE: dict[str, Card] = {
 }
 
 
-ELSEWHERE = {"doubt"}
+ELSEWHERE = {"doubt", "named"}
 """What a dialog shows, and no card decides about."""
 
 

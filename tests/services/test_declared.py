@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -260,3 +261,78 @@ async def test_a_version_that_was_rolled_back_once_and_verified_since_can_be_gon
     await swift.passes(10 * MINUTE)
     async with swift.database.store.reading() as reader:
         assert "v2" in [each.version for each in await reader.releases("shop", "production")]
+
+
+@pytest.mark.case("races-2")
+async def test_the_dialog_names_the_migrations_that_the_word_passes_over(swift: Team) -> None:
+    swift.ci.changes = Changes(total=2, files=("migrations/7.sql", "migrations/8.sql", "basket.py"))
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    shown = await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
+    assert "*Database migrations may be there that* v1 *has not*: migrations/7.sql and migrations/8.sql." in shown
+    assert "after your word nothing asks about them any more." in shown
+    assert "migrations" not in await swift.says("bo", SayLive("shop", "production", "v2", HOSTS)), "what it brings itself is no step back"
+
+
+@pytest.mark.case("races-2")
+async def test_the_dialog_says_where_nobody_could_compare(swift: Team) -> None:
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    swift.ci.changes = Changes(known=False)
+    shown = await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
+    assert "Whether a database migration is there that v1 has not is not known" in shown
+
+
+@pytest.mark.case("trust-3")
+async def test_the_button_is_bound_to_the_name_of_the_version_too(team: Team) -> None:
+    await unclear(team)
+    shown = token_of(await team.says("bo", SayLive("shop", "production", "v1", HOSTS), key="typed"), await kept(team, "typed"))
+    forged = SayLive("shop", "production", COMMITS["v1"], HOSTS, shown, "v2")
+    assert "has changed since it was shown to you" in await team.says("bo", forged)
+    assert "counts as live" in await team.says("bo", replace(forged, version="v1"))
+
+
+async def kept(team: Team, key: str) -> str:
+    """Give what the button of an answer carries."""
+    async with team.database.store.reading() as reader:
+        answer = await reader.kept(key)
+    assert answer is not None
+    return str(answer.offers[0].carries)
+
+
+def token_of(dialog: str, carries: str) -> str:
+    assert "Say that *v1* is live" in dialog
+    return carries.partition(" ")[0]
+
+
+@pytest.mark.case("trust-6")
+@pytest.mark.parametrize("reason", ["x" * 501, "turned \u202e round", "two\nlines"])
+@pytest.mark.parametrize("command", [SayLive("shop", "production", COMMITS["v1"], "", "0", "v1"), RollBack(deployment="shop-1")])
+async def test_a_reason_is_checked_the_same_at_every_door(swift: Team, command: Any, reason: str) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    said = await swift.says("bo", replace(command, reason=reason))
+    assert said.startswith(("A reason may have 500 characters", "The reason contains an invisible character"))
+    assert (await swift.deployment("shop-1")).state is State.VERIFIED
+
+
+@pytest.mark.case("card-and-people-2")
+async def test_a_version_that_somebody_said_is_live_while_it_was_watched_ends_as_said(team_with: Any) -> None:
+    free: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 10 * MINUTE}
+    async with team_with(**free) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(4 * MINUTE)
+        await unclear(team)
+        await team.says_live("bo", SayLive("shop", "production", "v2", HOSTS))
+        await team.passes(20 * MINUTE)
+        ended_as = await team.deployment("shop-1")
+        assert (ended_as.state, ended_as.accepted) == (State.ACCEPTED, "on somebody's word")
+        found = await live(team)
+        assert (found.verified_at, found.accepted, found.deployment) == (None, "on somebody's word", "shop-1")
+        assert found.declared is not None
+        assert found.declared.reason == HOSTS
+        assert "v2 live on the word of <@UBO>" in await team.says("ana", Status())
+        assert (await team.says("ana", History("shop"))).count(HOSTS) == 1
+        assert "is live in production already" not in await team.says("ana", Deploy("shop", "production", "v2")), "deploying it proves it"

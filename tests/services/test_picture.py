@@ -162,6 +162,18 @@ async def test_the_same_holds_for_a_countdown_that_is_stopped(degraded_with: Any
         assert await team.said("word_outdated") == [], "nobody has let it go on"
 
 
+async def test_numbers_that_are_missing_for_a_moment_have_not_recovered(degraded_with: Any) -> None:
+    async with degraded_with() as team:
+        await team.says("bo", Proceed("shop-1", "known noise"))
+        team.numbers.new = None
+        team.numbers.besides.clear()
+        await team.passes(2 * MINUTE)
+        team.numbers.new, team.numbers.besides["refunds"] = BAD, GOOD
+        await team.passes(10 * MINUTE)
+        assert has_gone_to_100(team), "the word is for the same finding still"
+        assert len([alarm for alarm in await alarms(team) if alarm.facts["where"] == "canary-5"]) == 1
+
+
 def dialog(action: Action, about: Asked) -> str:
     view = Dialogs(Words()).reason_form(action, about.deployment.title, ids.Carried(about.deployment.id), about.facts)
     return "\n".join(text_of(view["blocks"][:-1]))
