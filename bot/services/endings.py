@@ -97,8 +97,9 @@ async def _standstill(house: House, reader: Reader, deployment: Deployment, mess
     step = next((step for step in await reader.steps(deployment.id) if step.key == message.facts["step"]), None)
     if step is None or step.state is not StepState.PENDING:
         return "It has gone on."
-    keeping = [each.sentence for each in await standstill(house, reader, deployment)]
-    return "That is over; something else keeps it now." if keeping and message.facts["why"] not in keeping else ""
+    keeping = [(each.sentence, each.at.isoformat() if each.at else "") for each in await standstill(house, reader, deployment)]
+    is_other = keeping and (message.facts["why"], message.facts["since"]) not in keeping
+    return "That is over; something else keeps it now." if is_other else ""
 
 
 async def _quarantine(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:

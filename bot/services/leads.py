@@ -86,6 +86,10 @@ async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
     if deployment.state in OVER - {State.VERIFIED, State.ACCEPTED, State.FAILED}:
         raise NotPossible(f"{deployment.stands}; its lead has nothing left to decide.")
+    if deployment.state in OVER:
+        standing = await reader.standing(deployment.service, deployment.environment)
+        if standing is None or standing.id != deployment.id:
+            raise NotPossible(f"{deployment.title} was replaced and is not live any more; its lead has nothing left to decide.")
     return deployment
 
 

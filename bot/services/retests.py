@@ -5,31 +5,45 @@ from __future__ import annotations
 from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import Retest
-from bot.domain.deployment import WAITING
+from bot.domain.deployment import WAITING, Deployment
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.ports import Answer, CIRun, Intent, Transaction
+from bot.ports import Answer, Intent, Mark, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
 
 async def retest(house: House, intent: Intent, command: Retest) -> Answer | None:
     """Have the tests run again, for whoever may deploy; the gate looks at once. Nothing of the deployment itself is changed."""
-    async with house.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
-        as_shown(Action.RETEST, command.shown, await seen(reader, deployment))
-    await house.people.require(intent.by, Permission.DEPLOY, f"have the tests of {deployment.id} run again")
-    if deployment.state not in WAITING or not deployment.commit:
-        raise NotPossible(f"{deployment.title} waits for no tests.")
+    await house.people.require(intent.by, Permission.DEPLOY, f"have the tests of {command.deployment} run again")
+    deployment, is_first = await _intended(house, intent, command)
+    url = await _tested_again(house, deployment, is_first=is_first)
+    return await act(house, intent, lambda tx: _noted(house, intent, tx, deployment, url))
+
+
+async def _intended(house: House, intent: Intent, command: Retest) -> tuple[Deployment, bool]:
+    """Store what is about to be asked for; tell whether that is the first time. Raises NotPossible where nothing waits for tests."""
+    async with house.store.transaction() as tx:
+        deployment = await existing(tx, command.deployment)
+        as_shown(Action.RETEST, command.shown, await seen(tx, deployment))
+        if deployment.state not in WAITING or not deployment.commit:
+            raise NotPossible(f"{deployment.title} waits for no tests.")
+        return deployment, await tx.mark(Mark(deployment.id, f"retest:{intent.key}", intent.by, house.now()))
+
+
+async def _tested_again(house: House, deployment: Deployment, *, is_first: bool) -> str:
+    """Have the tests run again, and give where. What was asked for before a crash, or without an answer, is looked for first."""
+    ci = house.providers[deployment.service].ci
     try:
-        run = await house.providers[deployment.service].ci.test_again(deployment.commit)
+        known = None if is_first else await ci.quality(deployment.commit)
+        if known is not None and not known.is_repeatable:
+            return known.url  # they run, or are green by now
+        return (await ci.test_again(deployment.commit)).url
     except IntegrationError as error:
         if error.retry:
             raise
         raise NotPossible(str(error)) from error
-    return await act(house, intent, lambda tx: _noted(house, intent, tx, command, run))
 
 
-async def _noted(house: House, intent: Intent, tx: Transaction, command: Retest, run: CIRun) -> Answer:
-    deployment = await existing(tx, command.deployment)
-    await note(tx, house.now(), "retest", deployment, intent.by, commit=deployment.commit, run=run.id)
+async def _noted(house: House, intent: Intent, tx: Transaction, deployment: Deployment, url: str) -> Answer:
+    await note(tx, house.now(), "retest", deployment, intent.by, commit=deployment.commit, url=url)
     await tx.wake(deployment.id)
-    return Answer("retested", {**facts_of(deployment), "url": run.url})
+    return Answer("retested", {**facts_of(deployment), "url": url})

@@ -125,14 +125,14 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
         return False
     if await tx.holder(deployment.service, deployment.environment) != deployment.id:
         return True
-    sentences = await why_not_on(house, tx, deployment, theirs)
-    found = await standstill(house, tx, deployment)
+    found, sentences = await standstill(house, tx, deployment), await why_not_on(house, tx, deployment, theirs)
+    since = found[0].at.isoformat() if found and found[0].at else ""  # a second lock is another one, whatever its reason
     if found:
         await _observe_again(tx, deployment, step)
     by = facts_of_kept(kept_by(house, found[0]) if found else None)
     for sentence in sentences[:1]:
-        facts = {**facts_of(deployment), "why": sentence, "step": step.key, "percent": step.percent, "kept": by}
-        key = f"{deployment.id}:stands:{step.key}:{sentence}"[:190]
+        facts = {**facts_of(deployment), "why": sentence, "since": since, "step": step.key, "percent": step.percent, "kept": by}
+        key = f"{deployment.id}:stands:{step.key}:{since}:{sentence}"[:190]
         await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
         await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))
     return bool(sentences)

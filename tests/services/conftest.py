@@ -216,6 +216,7 @@ class ToldCI:
     async def test_again(self, commit: str) -> CIRun:
         self._answers()
         self.tested_again.append(commit)
+        await self._waits(f"test again {commit[0]}")
         return CIRun(f"test:{commit}", RunState.QUEUED)
 
     def _may(self, question: str) -> None:

@@ -254,3 +254,16 @@ async def test_what_is_ready_and_has_no_lead_says_that_and_how_it_gets_one(swift
     await swift.says("bo", HandOver("shop-1", "UCY"))
     await swift.passes(10 * MINUTE)
     assert (await swift.deployment("shop-1")).state is State.VERIFIED
+
+
+@pytest.mark.case("races-12")
+async def test_nobody_takes_over_or_hands_over_what_was_replaced(swift: Team) -> None:
+    for version in ("v2", "v3"):
+        await swift.says("ana", Deploy("shop", "production", version))
+        await swift.passes(10 * MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.VERIFIED
+    gone = "shop v2 → production was replaced and is not live any more; its lead has nothing left to decide."
+    swift.rota.person = CY
+    assert await swift.says("cy", TakeOver("shop-1", "bo sleeps")) == gone
+    assert await swift.says("bo", HandOver("shop-1", "UCY")) == gone
+    assert "You lead" in await swift.says("cy", TakeOver("shop-2", "bo sleeps"))

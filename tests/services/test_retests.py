@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.card import Action
 from bot.domain.commands import Retest
+from bot.domain.errors import IntegrationError
 from bot.ports import QualityState
 
 Team = Any
@@ -61,3 +62,33 @@ async def test_tests_that_run_or_are_green_offer_no_rerun(team: Team) -> None:
     v2 = await team.asks_for_v2()
     await team.passes(timedelta(minutes=2))
     assert Action.RETEST not in (await team.card(v2)).actions
+
+
+async def loses_the_answer() -> None:
+    raise IntegrationError("the answer was lost", vendor="the CI")
+
+
+@pytest.mark.case("reliability-5")
+@pytest.mark.parametrize(("found", "runs"), [(QualityState.RUNNING, 1), (QualityState.GREEN, 1), (QualityState.RED, 2)])
+async def test_tests_that_were_asked_for_without_an_answer_are_looked_for_before_they_run_again(
+    team: Team, found: QualityState, runs: int
+) -> None:
+    team.ci.quality_state = QualityState.RED
+    v2 = await team.asks_for_v2()
+    await team.passes(timedelta(minutes=2))
+    team.ci.during["test again"] = loses_the_answer
+    with pytest.raises(IntegrationError):
+        await team.says("ana", Retest(v2), key="pressed")
+    team.ci.quality_state = found
+    assert "The tests of *shop v2 → production* run again" in await team.says("ana", Retest(v2), key="pressed"), (
+        "the command is taken up again"
+    )
+    assert len(team.ci.tested_again) == runs
+    assert "The tests of *shop v2 → production* run again" in await team.says("ana", Retest(v2), key="pressed")
+    assert len(team.ci.tested_again) == runs, "what was answered is answered as it was"
+
+
+async def test_what_waits_for_no_tests_is_said_before_anything_is_stored(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    assert "waits for no tests." in await team.says("ana", Retest(v2))
+    assert team.ci.tested_again == []

@@ -13,6 +13,7 @@ from bot.domain.catalog import Freeze
 from bot.domain.commands import Lock, RollBack, Unlock
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
+from bot.services.endings import ended
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any
@@ -151,3 +152,22 @@ async def test_while_it_cannot_be_told_whether_a_rollback_runs_the_card_says_tha
     del team.ci.refuses["find shop-3"]
     await team.passes(timedelta(seconds=8))
     assert "shop-3:rollback" in team.ci.runs
+
+
+@pytest.mark.case("races-14")
+async def test_a_second_lock_with_the_same_reason_is_said_again_and_the_first_alarm_ends(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    await team.says("bo", Lock("shop", "production", "fire"))
+    await team.passes(20 * MINUTE)
+    assert len(await team.said("stands_still")) == 1
+    team.engine.clock.at += MINUTE
+    await team.says("bo", Unlock("shop", "production"))
+    await team.says("bo", Lock("shop", "production", "fire"))
+    await team.passes(20 * MINUTE)
+    first, second = [message for message in await team.outbox() if message.template == "stands_still"]
+    assert second.facts["why"] == first.facts["why"]
+    end = await ended(team.house, first)
+    assert end is not None
+    assert end.sentence == "That is over; something else keeps it now."
+    assert await ended(team.house, second) is None
+    assert (await team.deployment(v2)).state is State.ROLLING_OUT
