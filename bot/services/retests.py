@@ -7,7 +7,7 @@ from bot.domain.catalog import Permission
 from bot.domain.commands import Retest
 from bot.domain.deployment import WAITING, Deployment
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.ports import Answer, Intent, Mark, Transaction
+from bot.ports import Answer, CIRun, Intent, Mark, RunState, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
 
@@ -15,8 +15,8 @@ async def retest(house: House, intent: Intent, command: Retest) -> Answer | None
     """Have the tests run again, for whoever may deploy; the gate looks at once. Nothing of the deployment itself is changed."""
     await house.people.require(intent.by, Permission.DEPLOY, f"have the tests of {command.deployment} run again")
     deployment, is_first = await _intended(house, intent, command)
-    url = await _tested_again(house, deployment, is_first=is_first)
-    return await act(house, intent, lambda tx: _noted(house, intent, tx, deployment, url))
+    run = await _tested_again(house, deployment, is_first=is_first)
+    return await act(house, intent, lambda tx: _noted(house, intent, tx, deployment, run))
 
 
 async def _intended(house: House, intent: Intent, command: Retest) -> tuple[Deployment, bool]:
@@ -29,21 +29,21 @@ async def _intended(house: House, intent: Intent, command: Retest) -> tuple[Depl
         return deployment, await tx.mark(Mark(deployment.id, f"retest:{intent.key}", intent.by, house.now()))
 
 
-async def _tested_again(house: House, deployment: Deployment, *, is_first: bool) -> str:
-    """Have the tests run again, and give where. What was asked for before a crash, or without an answer, is looked for first."""
+async def _tested_again(house: House, deployment: Deployment, *, is_first: bool) -> CIRun:
+    """Have the tests run again. What was asked for before a crash, or without an answer, is looked for first."""
     ci = house.providers[deployment.service].ci
     try:
         known = None if is_first else await ci.quality(deployment.commit)
         if known is not None and not known.is_repeatable:
-            return known.url  # they run, or are green by now
-        return (await ci.test_again(deployment.commit)).url
+            return CIRun("", RunState.RUNNING, known.url)  # or they are green by now
+        return await ci.test_again(deployment.commit)
     except IntegrationError as error:
         if error.retry:
             raise
         raise NotPossible(str(error)) from error
 
 
-async def _noted(house: House, intent: Intent, tx: Transaction, deployment: Deployment, url: str) -> Answer:
-    await note(tx, house.now(), "retest", deployment, intent.by, commit=deployment.commit, url=url)
+async def _noted(house: House, intent: Intent, tx: Transaction, deployment: Deployment, run: CIRun) -> Answer:
+    await note(tx, house.now(), "retest", deployment, intent.by, commit=deployment.commit, run=run.id)
     await tx.wake(deployment.id)
-    return Answer("retested", {**facts_of(deployment), "url": url})
+    return Answer("retested", {**facts_of(deployment), "url": run.url})
