@@ -181,8 +181,10 @@ async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot:
     """Store a finding, or that it has got worse; one that a word was given before for something else is said to be no part of it."""
     await tx.save_trouble(deployment.id, trouble)
     about: dict[str, Json] = {"where": shot.where, "label": shot.label, "why": _why(shot), "finding": trouble.number}
-    action = {Sort.DEGRADED: "degraded", Sort.BLIND: "blind", Sort.THIN: "thin"}[trouble.sort]
-    await note(tx, house.now(), action, deployment, **about)
+    named = trouble.sort
+    await note(
+        tx, house.now(), "degraded" if named is Sort.DEGRADED else "blind" if named is Sort.BLIND else "thin", deployment, **about
+    )  # fmt: skip
     is_new = known is not None and known.is_open and known.where == trouble.where and known.number != trouble.number
     word = await word_given(tx, deployment, known) if known is not None and is_new else None
     if word is not None:

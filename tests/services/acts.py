@@ -122,11 +122,13 @@ def _about(world: World, row: Any) -> Iterator[str]:
             "type a rollback",
         ]
         verbs += ["type a rollback to", "roll back all the same", "hand over", "take over"]
+        verbs += ["press a rollback to what is gone"] * 2
         verbs += ["quarantine the target"] + (["roll back while nothing answers"] if state in GOES and row["lead"] else [])
     if state == "rolling out" and rows("select * from step where deployment = ? and run = '' and body like '%\"running\"%'", subject):
         verbs += ["roll back"] * 4  # while nobody has answered its start
     if state in GOES:
-        verbs += ["proceed", "proceed"] if rows("select * from page where deployment = ? and kind = 'trouble'", subject) else ["numbers"]
+        is_worse = rows("select * from page where deployment = ? and kind = 'trouble'", subject)
+        verbs += ["proceed", "proceed", "give a word for what was shown before"] if is_worse else ["numbers"]
         verbs += ["stop the countdown"] * 2 if row["countdown_until"] else []
     yield from [f"{verb}: {subject}" for verb in verbs]
 

@@ -32,6 +32,7 @@ class Shown:
     token: str
     target: str = ""
     base: str = ""
+    finding: str = ""
 
 
 @dataclass(eq=False)
@@ -69,6 +70,12 @@ class Promises:
         return {
             row["id"] for row in self.rows("select id from runbook where state = 'waiting' and wake_at <= ?", f"{now:%Y-%m-%d %H:%M:%S.%f}")
         }
+
+    def finding(self, subject: str) -> str:
+        """Name what is the matter with a deployment, as its buttons do."""
+        found = self.one("select body from page where deployment = ? and kind = 'trouble'", subject)
+        trouble = json.loads(found["body"]) if found else None
+        return f"{trouble['number']} {trouble['where']} {len(trouble['bad'])}" if trouble else ""
 
     def newest_entry(self) -> int:
         """Give the number of the newest audit entry."""

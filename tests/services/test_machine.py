@@ -17,11 +17,12 @@ from hypothesis import HealthCheck, Phase, seed, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
-from bot.domain.commands import COMMANDS, Help, RollBack
+from bot.domain.commands import COMMANDS, Help, Proceed, RollBack
 from tests.services import acts
 from tests.services.conftest import PEOPLE
 from tests.services.held import COMMITS
 from tests.services.process import How
+from tests.services.promises import Shown
 from tests.services.world import OFTEN, SCENES, Scene, Setting, World, prepared
 
 EXAMPLES = int(os.environ.get("GONOGO_MACHINE_EXAMPLES", "0"))
@@ -115,6 +116,26 @@ class OnePlace(RuleBasedStateMachine):
 
     def _press(self, data: Any, _subject: str) -> None:
         self.now.says(data.draw(st.sampled_from(("bo", "bo", "cy", "di"))), acts.offered(self.now)[-1])
+
+    def _press_a_rollback_to_what_is_gone(self, data: Any, subject: str) -> None:
+        """The lead presses what they have seen, and the version that it names is quarantined meanwhile: nothing else is put back unseen."""
+        shown = acts.shown_to(self.now, "roll back", subject)
+        target = COMMITS[acts.target_of(self.now)]
+        self._quarantine_the_target(data, subject)
+        if shown is not None and shown.target == target:
+            self._is_refused(RollBack(deployment=subject, shown=shown.token), shown, {"rolling_back"})
+
+    def _give_a_word_for_what_was_shown_before(self, data: Any, subject: str) -> None:
+        """The lead lets go on what they have seen, and it has got worse meanwhile: their word is for what they saw."""
+        shown = acts.shown_to(self.now, "proceed", subject)
+        self._numbers(data, subject)
+        if shown is not None and shown.finding != self.now.promises.finding(subject):
+            self._is_refused(Proceed(subject, "noise", shown.token), shown, {"proceeding"})
+
+    def _is_refused(self, command: RollBack | Proceed, shown: Shown, unless: set[str]) -> None:
+        key = self.now.says(self.now.lead_of(command.deployment), command, shown)
+        answer = self.now.answers.get(key)
+        assert answer is None or answer.name not in unless, f"{shown.action} was pressed for something else, and done"
 
     def _look(self, _data: Any, subject: str) -> None:
         self.now.looks_at(subject)

@@ -45,7 +45,6 @@ async def newest(team: Team, id: str) -> Snapshot:
     return found
 
 
-@pytest.mark.case("metrics-11")
 async def test_a_version_that_is_as_bad_as_the_one_that_it_replaces_is_not_verified(team_with: Any) -> None:
     async with team_with(**FREE, strategy=ROLLING) as team:
         await is_worse(team)
@@ -61,7 +60,6 @@ async def test_a_version_that_is_as_bad_as_the_one_that_it_replaces_is_not_verif
         assert (await team.deployment("shop-2")).state is State.ACCEPTED
 
 
-@pytest.mark.case("metrics-11")
 async def test_a_version_that_mends_what_the_one_before_broke_is_verified(team_with: Any) -> None:
     async with team_with(**FREE, strategy=ROLLING) as team:
         await is_worse(team)
@@ -71,7 +69,6 @@ async def test_a_version_that_mends_what_the_one_before_broke_is_verified(team_w
         assert (await team.deployment("shop-2")).state is State.VERIFIED
 
 
-@pytest.mark.case("metrics-11")
 @pytest.mark.parametrize(("numbers", "state"), [(BAD, State.ROLLING_OUT), (GOOD, State.VERIFIED)], ids=["as bad", "good"])
 async def test_a_canary_beside_a_version_that_is_worse_is_not_measured_against_it(team_with: Any, numbers: Any, state: State) -> None:
     async with team_with(**FREE, strategy=CANARY) as team:
@@ -114,7 +111,6 @@ async def test_another_day_is_no_baseline_and_the_next_version_after_that_can_be
         assert (await team.deployment("shop-3")).state is State.VERIFIED
 
 
-@pytest.mark.case("metrics-11")
 async def test_the_minutes_of_a_version_that_was_rolled_back_are_no_baseline(team_with: Any) -> None:
     async with team_with(**FREE, strategy=ROLLING, lock_after_rollback=False) as team:
         await is_worse(team)

@@ -186,7 +186,7 @@ class World:
         card = self.loop.run_until_complete(board.card_of(self.house, subject))
         assert card is not None
         seen = seen_on(card)
-        found = [Shown(str(action), subject, token(Action(action), seen), seen.target, seen.base) for action in card.actions]
+        found = [Shown(str(action), subject, token(Action(action), seen), seen.target, seen.base, seen.finding) for action in card.actions]
         self.cards += found
         return found
 

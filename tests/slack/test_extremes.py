@@ -150,6 +150,7 @@ NEVER_EMPTY = {
     "messages/quarantine_said": ("reason", "version"),
     "messages/not_by_itself": ("why",),
     "messages/proceeds": ("reason",),
+    "messages/word_outdated": ("reason",),
     "messages/rollback_why": ("reason",),
     "answers/why_said": ("reason",),
     "messages/lock_said": ("reason",),
