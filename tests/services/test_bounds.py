@@ -1,0 +1,91 @@
+"""How long anything is waited for and how often it is tried: the numbers that people were promised."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import (
+    Cancel,
+    Check,
+    HandOver,
+    History,
+    Lock,
+    Locks,
+    Quarantine,
+    Reject,
+    RollBack,
+    Status,
+    StopCountdown,
+    TakeOver,
+    Unlock,
+    Unquarantine,
+)
+from bot.domain.places import Obstacle
+from bot.services import (
+    aftermath,
+    aside,
+    auditing,
+    declarations,
+    deployments,
+    desk,
+    freezes,
+    health,
+    house,
+    readiness,
+    refusals,
+    rollback_steps,
+    rollouts,
+    shared,
+    strays,
+    summaries,
+    turns,
+    use_cases,
+    ways,
+)
+
+SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "promised"),
+    [
+        (aftermath, "LOOKED_AFTER", 10 * MINUTE), (auditing, "DAILY", 24 * HOUR), (auditing, "RECENT", 30 * 24 * HOUR),
+        (auditing, "LOOKS", 3600), (declarations, "RECENT", 5 * MINUTE), (declarations, "PATIENCE", 2),
+        (deployments, "RESOLUTION", 5 * SECOND),
+        (desk, "LONGEST_PAUSE", 15), (desk, "LATER", 5), (freezes, "STALE", HOUR), (refusals, "PATIENCE", 1),
+        (rollback_steps, "STAND_DOWN", 15 * SECOND), (rollback_steps, "SOON", SECOND / 2), (rollouts, "PATIENCE_BACK", 10 * MINUTE),
+        (rollouts, "REFUSES", 15 * SECOND), (rollouts, "BEGINS_WITHIN", 30 * SECOND), (rollouts, "SOON_AFTER", SECOND),
+        (shared, "SILENT", MINUTE), (shared, "OLDER", MINUTE), (shared, "FRESH", 15 * SECOND), (shared, "LONGEST", 15 * MINUTE),
+        (shared, "SOON", 5 * SECOND), (shared, "UNDER_WAY", 30 * SECOND), (strays, "UNANSWERED", 2 * MINUTE),
+        (strays, "REFUSED", 10 * MINUTE), (summaries, "LATEST", 24 * HOUR), (turns, "PATIENCE", 2), (use_cases, "PATIENCE", 1),
+        (use_cases, "MEANT_FOR", 15 * MINUTE), (use_cases, "STOPS_FOR", HOUR), (ways, "COMPARISON", 5 * SECOND),
+    ],
+)  # fmt: skip
+def test_nothing_is_waited_for_longer_or_shorter_than_was_promised(room: Any, name: str, promised: object) -> None:
+    assert getattr(room, name) == promised
+
+
+@pytest.mark.parametrize(
+    ("room", "name", "promised"),
+    [
+        (aside, "SUSPECT", 2), (aside, "DEADLY", 3), (desk, "TRIES", 5), (desk, "TOLD_AT", 3), (desk, "AT_ONCE", 8),
+        (desk, "ASKED_AT_ONCE", 4), (health, "TREND", 12), (house, "LOOKS", 3), (refusals, "NAMED", 3), (rollouts, "ATTEMPTS", 3),
+        (rollouts, "ATTEMPTS_BACK", 12), (rollouts, "HANGS", 2), (rollouts, "ENOUGH_RUNS", 3), (shared, "A_MINUTE", 60),
+        (shared, "SPARE", 20), (shared, "MOST_REMEMBERED", 20_000), (shared, "MOST_RUNS", 1_000),
+    ],
+)  # fmt: skip
+def test_nothing_is_tried_named_or_kept_more_often_or_less_than_was_promised(room: Any, name: str, promised: object) -> None:
+    assert getattr(room, name) == promised
+
+
+def test_what_stops_something_waits_for_nobody_and_what_takes_it_back_keeps_the_order() -> None:
+    assert set(use_cases.STOPPING) == {RollBack, Cancel, Reject, Lock, Quarantine, StopCountdown, TakeOver}
+    assert {Unlock: Lock, Unquarantine: Quarantine, HandOver: TakeOver} == use_cases.UNDOES
+    assert set(use_cases.QUESTIONS) == {Check, Status, History, Locks}
+
+
+def test_every_obstacle_has_a_title_where_it_is_a_gate() -> None:
+    assert set(readiness._TITLES) == set(Obstacle)
