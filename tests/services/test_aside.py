@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from sqlalchemy import text
 
 from bot.domain.commands import Cancel, Command, Lock, RollBack
 from bot.domain.people import GONOGO
-from bot.ports import Intent, Place
+from bot.ports import Intent, LeftOver, Place
+from bot.services import aside
 from bot.services.aside import DEADLY, SUSPECT
 from tests.patience import PATIENCE
 from tests.services.conftest import PEOPLE
@@ -121,3 +123,28 @@ async def test_an_answer_that_cannot_be_written_does_not_bring_the_command_back(
         await room.clicks("bo", Lock("shop", "production", "a test"))
         await room.until_finished()
     assert [(entry[1], entry[2]) for entry in await log_of(team) if entry[1] == "lock"] == [("lock", "done"), ("lock", "incident")]
+
+
+async def test_an_incident_is_known_by_the_first_twelve_signs_of_its_command(team: Team) -> None:
+    intent = Intent("0123456789abcdef", Lock("shop", "production", "a test"), PEOPLE["bo"], Place(), team.house.now())
+    answer = await aside.put_aside(team.house, intent, "KeyError")
+    assert answer is not None
+    assert answer.facts == {"incident": "0123456789ab", "verb": "lock"}
+    await aside.not_answered(team.house, intent, KeyError("a name"))
+    await aside.unread(team.house, LeftOver({}, ("fedcba9876543210",)))
+    incidents = [json.loads(entry[3]) for entry in await log_of(team) if entry[2] == "incident"]
+    assert [each["incident"] for each in incidents] == ["0123456789ab", "0123456789ab", "fedcba987654"]
+    assert [each["why"] for each in incidents] == [
+        "KeyError", "its answer could not be given: KeyError", "a stored command cannot be read",
+    ]  # fmt: skip
+
+
+def test_a_mistake_is_known_by_what_it_is_and_where_it_was_made() -> None:
+    assert aside.fault_of(ValueError("nowhere")) == ("ValueError", "")
+    faults = set()
+    for words in ("one", "another"):
+        with pytest.raises(KeyError) as raised:
+            dict[str, str]()[words]
+        faults.add(aside.fault_of(raised.value))
+    ((name, place),) = faults
+    assert (name, place.rpartition("/")[2].partition(":")[0]) == ("KeyError", "test_aside.py")
