@@ -1,0 +1,141 @@
+"""Where no button goes back: whose word is taken, what is let go of, and what is shown of what keeps a deployment."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.catalog import Need
+from bot.domain.commands import Deploy, Lock, Quarantine
+from bot.domain.deployment import Kind, State
+from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear
+from bot.domain.readiness import GateState
+from bot.domain.rollback import Passage, Way
+from bot.domain.trouble import Sort, Trouble, over
+from bot.ports import RunState, Stage
+from bot.services import declarations, quarantines, readiness
+from tests.services.conftest import COMMITS, MINUTE, PEOPLE
+
+Team = Any
+"""The fixtures ``team`` and ``swift``."""
+OVER_A_MIGRATION = Way(COMMITS["v2"], COMMITS["v1"], Passage.MIGRATION, "migrations/7.sql")
+
+
+async def by_hand(team: Team) -> Doubt | None:
+    async with team.database.store.reading() as reader:
+        found: Doubt | None = await declarations._by_hand(team.house, reader, "shop", "production")
+    return found
+
+
+async def goes_over_a_migration(team: Team, it: str) -> None:
+    async with team.database.store.transaction() as tx:
+        await tx.save_way_back(it, OVER_A_MIGRATION)
+
+
+async def test_what_is_live_and_adds_a_migration_is_gone_back_from_by_hand(swift: Team) -> None:
+    assert await by_hand(swift) is None
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    verified = await swift.deployment("shop-1")
+    assert verified.state is State.VERIFIED
+    assert await by_hand(swift) is None
+    await goes_over_a_migration(swift, "shop-1")
+    found = await by_hand(swift)
+    assert found is not None
+    assert (found.kind, found.deployment, found.since) == (Unclear.FAILED, "shop-1", verified.state_since)
+    await swift.says("bo", Lock("shop", "production", "a sale"))
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes()
+    assert (await swift.deployment("shop-2")).state is State.GATED
+    waiting = await by_hand(swift)
+    assert waiting is not None, "what waits has touched nothing"
+    assert waiting.deployment == "shop-1"
+
+
+async def test_a_rollout_over_a_migration_is_left_by_hand_once_its_numbers_are_bad(swift: Team) -> None:
+    swift.ci.stages = (Stage("release", RunState.RUNNING),)
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(MINUTE)
+    await goes_over_a_migration(swift, "shop-1")
+    assert await by_hand(swift) is None, "nothing is the matter with it"
+    async with swift.database.store.transaction() as tx:
+        await tx.save_trouble("shop-1", Trouble(1, Sort.DEGRADED, "rolling-100"))
+    found = await by_hand(swift)
+    assert found is not None
+    assert found.deployment == "shop-1"
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "title"),
+    [
+        (Obstacle.UNCLEAR, GateState.OPEN, "known what runs"),
+        (Obstacle.LOCKED, GateState.OPEN, "not locked"),
+        (Obstacle.QUARANTINED, GateState.OPEN, "not quarantined"),
+        (Obstacle.BACKWARDS, GateState.OPEN, "database fits"),
+        (Obstacle.UNKNOWN_WAY, GateState.UNKNOWN, "database fits"),
+    ],
+)
+async def test_what_keeps_a_deployment_is_a_gate_with_everything_that_is_known_of_it(
+    team: Team, kind: Obstacle, state: GateState, title: str
+) -> None:
+    deployment, now = await team.deployment(await team.asks_for_v2()), team.house.now()
+    async with team.database.store.reading() as reader:
+        found = [Hindrance(kind, "a sentence", PEOPLE["bo"], now, now + MINUTE), Hindrance(kind, "a sentence")]
+        gate, nobodys = [await readiness._hindrance_gate(team.house, reader, deployment, each) for each in found]
+    assert (gate.key, gate.title, gate.state, gate.sentence, gate.need) == (str(kind), title, state, "a sentence", Need.REQUIRED)
+    assert (gate.who, gate.by, gate.at, gate.clears_at) == (str(PEOPLE["bo"]), PEOPLE["bo"], now, now + MINUTE)
+    assert (nobodys.who, nobodys.by, nobodys.at, nobodys.clears_at) == ("", None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("state", "kind", "commit", "doubt", "leaves"),
+    [
+        (State.WATCHING, Kind.FORWARD, "v3", None, True),
+        (State.WATCHING, Kind.FORWARD, "v2", None, False),
+        (State.WATCHING, Kind.FORWARD, "v2", (Unclear.RESTORED, 0, ""), False),
+        (State.ROLLING_OUT, Kind.FORWARD, "v3", None, False),
+        (State.ROLLING_OUT, Kind.FORWARD, "v3", (Unclear.FAILED, 0, "shop-1"), True),
+        (State.ROLLING_OUT, Kind.FORWARD, "v3", (Unclear.FAILED, 0, "shop-9"), False),
+        (State.ROLLING_OUT, Kind.FORWARD, "v3", (Unclear.RESTORED, 0, ""), True),
+        (State.ROLLING_OUT, Kind.FORWARD, "v3", (Unclear.RESTORED, -1, ""), False),
+        (State.ROLLING_OUT, Kind.ROLLBACK, "v3", (Unclear.RESTORED, 0, ""), False),
+        (State.ROLLING_BACK, Kind.FORWARD, "v3", (Unclear.RESTORED, 0, ""), False),
+        (State.GATED, Kind.FORWARD, "v3", (Unclear.RESTORED, 0, ""), False),
+    ],
+)
+async def test_what_is_let_go_of_when_something_else_is_said_to_be_live(
+    swift: Team, state: State, kind: Kind, commit: str, doubt: tuple[Unclear, int, str] | None, *, leaves: bool
+) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes()
+    shown = replace(await swift.deployment("shop-1"), state=state, kind=kind)
+    told = Doubt(doubt[0], "nobody knows", shown.state_since + doubt[1] * MINUTE, doubt[2]) if doubt else None
+    assert declarations._is_left(shown, told, COMMITS[commit]) is leaves
+
+
+async def test_trouble_that_is_over_is_still_what_the_rollout_was_in(swift: Team) -> None:
+    swift.ci.stages = (Stage("release", RunState.RUNNING),)
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(MINUTE)
+    await goes_over_a_migration(swift, "shop-1")
+    async with swift.database.store.transaction() as tx:
+        await tx.save_trouble("shop-1", over(Trouble(1, Sort.DEGRADED, "rolling-100")))
+    assert await by_hand(swift) is not None
+
+
+async def test_where_a_commit_is_live_is_told_with_the_deployment_that_brought_it_and_its_lead(team: Team) -> None:
+    await team.asks_for_v2()
+    async with team.database.store.reading() as reader:
+        found = await quarantines._live_in(team.house, reader, "shop", COMMITS["v2"])
+        adopted = await quarantines._live_in(team.house, reader, "shop", COMMITS["v1"])
+        nowhere = await quarantines._live_in(team.house, reader, "shop", COMMITS["v3"])
+    assert [(each["environment"], each["deployment"], each["lead"]) for each in found] == [("staging", "shop-1", str(PEOPLE["bo"]))]
+    assert [(each["environment"], each["deployment"], each["lead"]) for each in adopted] == [("production", "", "")]
+    assert nowhere == []
+
+
+async def test_a_second_quarantine_is_refused_with_the_reason_of_the_first(team: Team) -> None:
+    await team.says("bo", Quarantine("shop", "v2", "it leaks"))
+    assert await team.says("di", Quarantine("shop", "v2", "x")) == "v2 is quarantined already: it leaks"
