@@ -30,7 +30,7 @@ async def live(team: Team, version: str, **more: Any) -> None:
 
 async def is_there(team: Team, version: str) -> bool:
     async with team.database.store.reading() as reader:
-        return bool(await deployments._is_there(reader, "shop", "production", COMMITS[version]))
+        return bool(await deployments.is_there(reader, "shop", "production", COMMITS[version]))
 
 
 @pytest.mark.parametrize("version", ["v1", "v2"])

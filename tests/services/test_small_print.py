@@ -224,7 +224,7 @@ async def test_a_start_is_said_to_be_impossible_or_overtaken_to_its_own_runbook(
     deployment = await team.deployment(await team.asks_for_v2())
     async with team.database.store.transaction() as tx:
         assert await deployments._pinned(team.house, tx, deployment, PLAIN) is False, "it is pinned already"
-        assert await deployments._end(team.house, tx, deployment, "there is nothing to do") is False
+        assert await deployments.end(team.house, tx, deployment, "there is nothing to do") is False
 
 
 @pytest.mark.parametrize(("after", "told"), [(599, False), (600, True)])
