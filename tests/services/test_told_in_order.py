@@ -1,0 +1,102 @@
+"""What is said of a rollout, in its order, and what the log keeps of it: to whom, about which deployment, with which facts."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.domain.commands import Deploy, RollBack
+from bot.domain.deployment import State
+from bot.ports import Message, RunState
+from bot.services import approvals, board, health, readiness, rollback_steps, rollbacks, rollouts, starts
+from bot.services.house import facts_of
+from tests.services.conftest import BAD, MINUTE
+
+Team = Any
+"""The fixtures ``team`` and ``swift``."""
+TELL = (approvals, health, readiness, rollback_steps, rollbacks, rollouts, starts)
+"""Whose words and entries these are."""
+NAMES = ("step", "percent", "seconds", "where", "finding", "held", "target", "by", "accepted")
+BEGIN = [
+    "acknowledge_request to T1/UBO",
+    "gates to thread",
+    "approved to thread: by=T1/UBO",
+    "gates to thread",
+    "step_started to thread: step=canary-5 percent=5",
+]
+LOGGED = ["deploy", "pinned", "lead", "acknowledge", "tick", "approve", "go", "started"]
+
+
+async def told(team: Team, deployment: str) -> list[str]:
+    """Write down what was said about a deployment, and see that all of it has the facts that every message has."""
+    messages = [message for message in await team.outbox() if message.deployment == deployment]
+    about = {key: value for key, value in facts_of(await team.deployment(deployment)).items() if key != "lead"}
+    assert all(message.facts.items() >= about.items() for message in messages)
+    return [_line(message) for message in messages]
+
+
+def _line(message: Message) -> str:
+    facts = " ".join(f"{name}={message.facts[name]}" for name in NAMES if message.facts.get(name) not in {None, ""})
+    return f"{message.template} to {message.to}{' with a chart' if message.chart else ''}: {facts}".removesuffix(": ")
+
+
+async def test_a_version_that_is_good_is_told_of_step_by_step(team: Team) -> None:
+    v2 = await team.rolls_out_v2(60 * MINUTE)
+    assert await told(team, v2) == [
+        *BEGIN,
+        "step_done to thread: step=canary-5 percent=5 seconds=0.0",
+        "snapshot to thread with a chart: step=canary-5 percent=5",
+        "step_started to thread: step=canary-100 percent=100",
+        "step_done to thread: step=canary-100 percent=100 seconds=0.0",
+        "snapshot to thread with a chart: step=canary-100 percent=100",
+        "live to thread",
+        "verified to thread with a chart",
+    ]
+    again = ["smoke", "step done", "started", "smoke", "step done"]
+    assert await team.audited(v2) == [*LOGGED, *again, "landed", "verified"]
+
+
+async def test_a_version_that_is_bad_is_told_of_until_the_one_before_is_back(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(8 * MINUTE)
+    assert await told(team, v2) == [
+        *BEGIN,
+        "step_done to thread: step=canary-5 percent=5 seconds=0.0",
+        "degraded to channel with a chart: where=canary-5 finding=1",
+        "rolling_back to thread: target=v1 by=/gonogo",
+        "lock_said to thread: by=/gonogo",
+        "rolled_back to thread: seconds=0.0 target=v1 by=/gonogo",
+        "retrospective to thread: seconds=0.0 target=v1 by=/gonogo",
+    ]
+    assert await team.audited(v2) == [*LOGGED, "smoke", "degraded", "countdown", "rollback", "rolled back"]
+
+
+async def test_a_run_that_fails_and_a_rollback_that_fails_too_are_told_in_the_channel(team: Team) -> None:
+    team.ci.ends["rollback"] = RunState.FAILED
+    v2 = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.FAILED
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    await team.says("bo", RollBack(deployment=v2, reason="it failed"))
+    await team.passes(MINUTE)
+    assert await told(team, v2) == [
+        *BEGIN,
+        "failed to channel: step=canary-5 percent=5",
+        "rolling_back to channel: target=v1 by=T1/UBO",
+        "failed to channel: step=rollback percent=100",
+    ]
+    assert await team.audited(v2) == [*LOGGED, "step failed", "rollback", "rollback failed"]
+
+
+@pytest.mark.parametrize("is_next", [False, True])
+async def test_the_card_of_what_waits_shows_what_is_watched_there_and_no_other_card_does(swift: Team, *, is_next: bool) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    while (await swift.deployment("shop-1")).state is not State.WATCHING:
+        await swift.passes(MINUTE / 3)
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes()
+    card = await board.card_of(swift.house, "shop-2" if is_next else "shop-1")
+    assert card is not None
+    assert (card.watched.deployment if card.watched else "") == ("shop-1" if is_next else "")
