@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, History, Lock, Unlock
+from bot.domain.commands import Deploy, History, Lock, RollBack, Unlock
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import Kind, State
 from bot.domain.rollout import RunState, Stage, Step, StepState
@@ -174,3 +174,47 @@ async def test_questions_name_what_is_not_known_instead_of_answering_nothing(tea
         answer = await use_cases.carry_out(team.house, replace(intent, key=str(asked), command=asked))
         assert answer is not None
         assert (answer.name, "Did you mean" in str(answer.facts["sentence"])) == ("refusal", True)
+
+
+async def test_a_row_of_the_board_has_every_fact_of_what_is_live_and_none_where_nothing_is(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    await swift.says("bo", Lock("shop", "production", "a sale", 3600))
+    (_, row) = await board.rows(swift.house)
+    facts, live = board.facts_of_row(row), row.live
+    assert live is not None
+    told = {
+        "service": "shop", "environment": "production", "version": "v2", "since": live.since.isoformat(), "by": str(PEOPLE["ana"]),
+        "deployment": "shop-1", "quarantined": "", "declared": None, "unclear": "", "frozen_until": "", "frozen_because": "",
+    }  # fmt: skip
+    assert {key: facts[key] for key in told} == told
+    assert facts["snapshot"]["verdict"] == "healthy"
+    assert [lock["reason"] for lock in facts["locks"]] == ["a sale"]
+    assert facts["open"] == []
+    now = swift.house.now()
+    word = Declared("shop", "production", COMMITS["v2"], "v2", Origin.SAID, PEOPLE["bo"], now, "I looked")
+    other = replace(
+        row, live=replace(live, declared=word), frozen_until=now, frozen_because="a sale", unclear="nobody knows", quarantined="it leaks",
+        snapshot=None,
+    )  # fmt: skip
+    found = board.facts_of_row(other)
+    assert found["declared"] == {"origin": "said", "by": str(PEOPLE["bo"]), "at": now.isoformat(), "reason": "I looked"}
+    assert (found["frozen_until"], found["frozen_because"]) == (now.isoformat(), "a sale")
+    assert (found["unclear"], found["quarantined"], found["snapshot"]) == ("nobody knows", "it leaks", None)
+    nothing = board.facts_of_row(replace(row, live=None))
+    assert [nothing[key] for key in ("version", "since", "by", "deployment", "declared")] == ["", "", "", "", None]
+
+
+async def test_a_line_of_the_history_tells_who_asked_who_leads_and_who_undid_it(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
+    await team.passes(MINUTE)
+    intent = Intent("k", History("shop"), PEOPLE["ana"], Place("C2"), team.house.now())
+    answer = await board.history(team.house, intent, History("shop", "production"))
+    back, undone = answer.facts["deployments"]
+    shown = ("id", "kind", "version", "state", "by", "lead", "note", "reason", "undoes", "undone_by", "ended_by")
+    bo = str(PEOPLE["bo"])
+    assert [back[key] for key in shown] == ["shop-3", "rollback", "v1", "verified", bo, bo, "", "carts are lost", v2, "", ""]
+    assert [undone[key] for key in shown] == [v2, "forward", "v2", "rolled back", str(PEOPLE["ana"]), bo, "carts are lost", "", "", bo, ""]
+    assert (undone["snapshot"]["verdict"], undone["environment"]) == ("healthy", "production")
+    assert (answer.facts["service"], answer.facts["environment"], answer.facts["doubts"]) == ("shop", "production", [])
