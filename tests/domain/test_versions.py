@@ -29,6 +29,10 @@ from bot.providers.ci.git import Git
         (["v1", "v²", "v" + "9" * 5000], "v1"),
         (["v1.2.0.Final", "v1.3.0.RELEASE", "v1.3.1-M1"], "v1.3.0.RELEASE"),
         (["1.0", "1.0.post1", "1.0.post10", "1.1.dev1"], "1.0.post10"),
+        (["1.0.post0", "1.0+5", "1.0"], "1.0.post0"),
+        (["v" + "9" * 18, "v" + "9" * 19, "v1"], "v" + "9" * 18),
+        (["v1.0", "v2.0-".ljust(200, "a")], "v1.0"),
+        (["v2.0+".ljust(200, "a"), "v3.0+".ljust(201, "a")], "v2.0+".ljust(200, "a")),
         ([], ""),
     ],
 )
@@ -138,6 +142,23 @@ def test_a_tag_is_the_version_of_the_service_in_whose_way_it_is_written(service:
 )
 def test_the_nearest_name_is_the_one_that_was_meant(typed: str, names: list[str], expected: str) -> None:
     assert nearest(typed, names)[0] == expected
+
+
+@pytest.mark.parametrize(
+    ("service", "name", "is_preview"),
+    [
+        ("", "v1.0.0", False), ("", "v1.0.0-rc.1", True), ("", "20240101", False), ("", "20240101-nightly", True), ("", "stable", False),
+        ("", "1.0.post1", False), ("", "1.0.Final", False), ("web", "web-v1.0.0-rc.1", True), ("web", "web-v1.0.0", False),
+        ("web", "v1.0.0-rc.1", True), ("web", "web-refactoring", False),
+    ],
+)  # fmt: skip
+def test_a_preview_is_told_from_a_release_however_it_is_called(service: str, name: str, *, is_preview: bool) -> None:
+    assert Tags(service).is_preview(name) is is_preview
+    assert not Tags(service, "release-*").is_preview("v1.0.0-rc.1"), "what the team writes otherwise is none of its versions"
+
+
+def test_of_names_that_were_begun_the_highest_number_is_the_nearest() -> None:
+    assert nearest("a", ["a.b@9", "a.b@10"])[0] == "a.b@10"
 
 
 @pytest.mark.case("ci-and-refs-12")
