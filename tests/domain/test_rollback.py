@@ -18,6 +18,7 @@ from bot.domain.rollback import (
     Way,
     chosen,
     migrations_in,
+    none_left,
     offer,
     plan_for,
     target,
@@ -228,3 +229,10 @@ def test_why_a_way_is_not_gone_by_itself_is_said_with_the_versions(passage: Pass
 @pytest.mark.parametrize(("because", "why"), [("", "v2 was rolled back"), ("carts are lost", "v2 was rolled back: carts are lost")])
 def test_a_lock_says_what_was_rolled_back_and_why(because: str, why: str) -> None:
     assert why_locked("v2", because) == why
+
+
+@pytest.mark.parametrize(("verified_at", "ended"), [(NOW, "verified"), (None, "accepted")])
+def test_what_would_be_gone_back_to_were_it_not_quarantined_is_named(verified_at: datetime | None, ended: str) -> None:
+    assert none_left([replace(V2, verified_at=verified_at), V1]) == (
+        f"v2 was {ended} here and is quarantined, and there is no other version, so there is nothing to go back to."
+    )

@@ -71,3 +71,4 @@ def test_how_long_a_stage_took_is_known_once_it_has_begun_and_ended(
     began: datetime | None, ended: datetime | None, took: timedelta | None
 ) -> None:
     assert Stage("build", RunState.SUCCEEDED, began, ended).took == took
+    assert not Stage("build", RunState.SUCCEEDED, began, ended).passable, "unless its provider says so"

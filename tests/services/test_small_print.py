@@ -15,6 +15,7 @@ from bot.domain.deployment import State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import Person
 from bot.domain.places import Stray
+from bot.domain.readiness import Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
@@ -101,6 +102,13 @@ async def test_whoever_approves_too_early_is_told_what_is_open(team: Team) -> No
     said = await team.says("bo", Approve(v2))
     assert "not for approval now. Open: " in said
     assert " and 1 more." in said
+
+
+async def test_whoever_approves_what_has_no_open_gate_any_more_is_told_where_it_stands(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    async with team.database.store.transaction() as tx:
+        await tx.save_review(v2, Review(team.house.now(), ()))
+    assert (await team.says("bo", Approve(v2))).endswith("; it does not wait for approval.")
 
 
 TAG, BRANCH = RefKind.TAG, RefKind.BRANCH

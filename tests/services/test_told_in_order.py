@@ -6,12 +6,13 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, RollBack
+from bot.domain.commands import Deploy, Lock, RollBack
 from bot.domain.deployment import State
+from bot.domain.rollout import StepState
 from bot.ports import Message, RunState
 from bot.services import approvals, board, health, readiness, rollback_steps, rollbacks, rollouts, starts
 from bot.services.house import facts_of
-from tests.services.conftest import BAD, MINUTE
+from tests.services.conftest import BAD, MINUTE, PEOPLE
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
@@ -100,3 +101,16 @@ async def test_the_card_of_what_waits_shows_what_is_watched_there_and_no_other_c
     card = await board.card_of(swift.house, "shop-2" if is_next else "shop-1")
     assert card is not None
     assert (card.watched.deployment if card.watched else "") == ("shop-1" if is_next else "")
+
+
+async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_told_whose_it_is(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    await team.says("bo", Lock("shop", "production", "a sale"))
+    await team.passes(15 * MINUTE)
+    card = await team.card(v2)
+    assert [step.state for step in card.steps] == [StepState.DONE, StepState.PENDING]
+    assert card.stands_still
+    deployment = await team.deployment(v2)
+    (freed,) = starts.facts_of_freed([deployment], {v2: 100})
+    assert freed == {"title": "shop v2 → production", "percent": 100, "lead": str(PEOPLE["bo"])}
+    assert starts.facts_of_freed([deployment], {}) == []
