@@ -275,3 +275,63 @@ def test_what_is_taken_away_is_what_only_the_old_one_of_two_that_have_parted_has
     other = Changes(commits, 7, ("ana",), backwards=back, known=known)
     parted = not there and not back
     assert taken_by(Changes(total=1, backwards=there), other) == (Taken(commits, 7, ("ana",), known) if parted else Taken())
+
+
+@pytest.mark.parametrize("state", State)
+@pytest.mark.parametrize(
+    ("trouble", "is_open"), [(None, False), (Trouble(1, Sort.BLIND, "watch"), True), (Trouble(1, Sort.BLIND, "x", is_over=True), False)]
+)
+def test_a_way_back_is_needed_where_it_failed_or_something_is_the_matter(state: State, trouble: Trouble | None, *, is_open: bool) -> None:
+    assert card(state, trouble=trouble).needs_way_back == (state is State.FAILED or is_open)
+
+
+def test_a_rollout_that_stands_still_shows_the_last_numbers_of_the_step_before() -> None:
+    last = shot(Verdict.HEALTHY, "canary-1")
+    kept = card(
+        State.ROLLING_OUT, steps=steps(DONE, PENDING), standstill="locked", snapshot=last, ended_with={"canary-1": Verdict.HEALTHY}
+    )  # fmt: skip
+    assert kept.stood_with == last
+    for other in (
+        replace(kept, standstill=""),
+        replace(kept, snapshot=None),
+        replace(kept, ended_with={}),
+        replace(kept, snapshot=shot(Verdict.HEALTHY, "")),
+    ):
+        assert other.stood_with is None
+
+
+@pytest.mark.parametrize(
+    ("base", "target", "version", "called"),
+    [
+        (("v1", "a" * 40), ("v1", "a" * 40), "v2", "v1"),
+        (("v2", "a" * 40), ("v1", "a" * 40), "v2 (bbbbbbb)", "v1"),
+        (("v1", "a" * 40), ("v2", "a" * 40), "v2 (bbbbbbb)", "v2 (aaaaaaa)"),
+    ],
+)
+def test_a_card_tells_two_commits_of_one_name_apart(base: tuple[str, str], target: tuple[str, str], version: str, called: str) -> None:
+    shown = card(State.ROLLING_OUT, rollback=RollbackOffer(*target))
+    shown = replace(shown, deployment=replace(shown.deployment, base_version=base[0], base_commit=base[1]))
+    assert (shown.version, shown.target) == (version, called)
+
+
+@pytest.mark.parametrize(
+    ("trouble", "states", "is_bad"),
+    [
+        (None, (DONE, PENDING), False),
+        (Trouble(1, Sort.DEGRADED, "canary-1"), (DONE, PENDING), True),
+        (Trouble(1, Sort.DEGRADED, "canary-1", is_over=True), (DONE,), True),
+        (Trouble(1, Sort.BLIND, "canary-1"), (DONE,), False),
+        (None, (DONE, FAILED), True),
+    ],
+)
+def test_bad_numbers_and_a_failed_run_speak_against_a_version(
+    trouble: Trouble | None, states: tuple[StepState, ...], *, is_bad: bool
+) -> None:
+    assert card(State.ROLLING_OUT, trouble=trouble, steps=steps(*states)).is_shown_bad is is_bad
+
+
+def test_what_a_version_serves_is_what_its_newest_whole_step_gave_it() -> None:
+    whole = tuple(replace(step, deployed_at=NOW) for step in steps(DONE, HOLDING))
+    assert card(State.ROLLING_OUT, steps=(*whole, *steps(DONE, DONE, RUNNING)[2:])).serving == 10
+    assert card(State.ROLLING_OUT, steps=steps(RUNNING)).serving == 0
+    assert card(State.ROLLING_OUT).serving == 0
