@@ -63,6 +63,7 @@ def test_a_tag_with_a_no_break_space_is_passed_over() -> None:
         (["2024-05-01", "2024-05-01.2", "2024-04-30.9"], "2024-05-01.2"),
         (["20240101-nightly", "20230101"], "20230101"),
         (["v3.5.0-rc.1", "2015.06.01"], "2015.06.01"),
+        (["v2500.0.0-rc.1", "2015.06.01"], "2015.06.01"),
     ],
 )
 def test_versions_that_are_dates_count_where_there_are_no_others(names: list[str], expected: str) -> None:
