@@ -121,7 +121,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         **names,
         "locks": locks,
         "quarantines": is_shown_bad(trouble, steps),
-        "percent": serving(steps) if deployment.state is State.ROLLING_OUT else None,
+        "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
         "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",

@@ -208,7 +208,9 @@ async def test_every_printed_command_is_accepted_in_the_state_that_prints_it(
 ) -> None:
     (tmp_path / "0").mkdir()
     async with working(tmp_path / "0", **SWIFT) as team:
-        commands = sorted(printed(await everything_shown(team, await situation(team))))
+        shown = await everything_shown(team, await situation(team))
+        commands = sorted(printed(shown))
+    assert not re.search(r"&lt;[@!#]", shown), "what marks people and times is written as marks"
     assert commands, "a situation without a command proves nothing"
     for number, command in enumerate(commands, 1):
         (tmp_path / str(number)).mkdir()

@@ -38,7 +38,7 @@ async def test_what_stands_still_says_at_what_with_which_numbers_by_whom_and_who
     assert LIFTS in card
     assert "At canary 5 %, " in card
     assert "errors 0.2 % (baseline 0.2 %)" in card
-    assert LIFTS in await alarm(team, "stands_still")
+    assert f"Locked by <@UBO> 2026-11-21 02:11 UTC. {LIFTS}. It goes on by itself" in await alarm(team, "stands_still")
     assert "<@UBO> can roll it back meanwhile" in await alarm(team, "stands_still")
     status = await team.says("ana", Status())
     assert "▶ v2 (shop-2) stands still at 5 %: shop in production is locked: fire" in status
@@ -169,3 +169,15 @@ async def test_where_two_commits_share_a_name_headline_and_button_show_the_short
     await swift.passes(4 * MINUTE)
     assert "*shop v2 (ddddddd) → production* · live" in await swift.shown("shop-2")
     assert button_label(Action.ROLL_BACK, await swift.card("shop-2")) == "Roll back to v2 (bbbbbbb)"
+
+
+async def test_what_has_not_begun_stands_still_before_its_first_step_and_has_no_traffic(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    await team.clears(v2)
+    await team.says("bo", Lock("shop", "production", "fire"))
+    async with team.database.store.transaction() as tx:  # the lock comes between the go and the first start
+        await tx.move(v2, State.ROLLING_OUT, at=team.house.now())
+    await team.passes(MINUTE)
+    assert "stands still before its first step: shop in production is locked: fire" in await team.shown(v2)
+    assert "▶ v2 (shop-2) stands still before its first step: shop in production" in await team.says("ana", Status())
+    assert "back from v2 to *v1*? v2 has no traffic yet." in await team.says("bo", RollBack("shop", "production", reason="errors"))
