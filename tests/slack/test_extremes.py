@@ -155,7 +155,6 @@ NEVER_EMPTY = {
     "answers/why_said": ("reason",),
     "messages/lock_said": ("reason",),
     "messages/standstill": ("why",),
-    "messages/word_outdated": ("reason",),
     "messages/countdown_stopped": ("reason",),
     "messages/lead_changed": ("lead",),
 }

@@ -225,7 +225,6 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
     "not_stopped": {**FACTS, "step": "canary-5", "why": "GitHub answered 403.", "url": "https://ci/1", "target": "v1.1.0"},
     "ask_lead": {**FACTS, "by": "T1/UCY"},
-    "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT},
     "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": ""},
     "acknowledge_request": {**FACTS, "until": AT},
     "audit_broken": {"entry": 7, "fault": "changed", "head": 0, "agreement": ""},
@@ -512,7 +511,6 @@ BEFORE_ANYTHING_WAS_TOUCHED = {"impossible", "cancel", "reject", "expired"}
 def test_everything_that_is_written_down_has_words() -> None:
     calls = [node for path in (ROOT / "bot" / "services").glob("*.py") for node in ast.walk(ast.parse(path.read_text()))]
     noted = [node.args[2] for node in calls if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "note"]
-    noted += [node.value for node in calls if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == "action"]
     constants = {each.value for action in noted for each in ast.walk(action) if isinstance(each, ast.Constant)}
     told = set(re.findall(r'entry\.action == "([^"]+)"', (ROOT / "templates" / "slack" / "parts.md.j2").read_text()))
     assert {"landed", "smoke", "started", "degraded"} <= constants
