@@ -10,8 +10,8 @@ import pytest
 
 from bot.domain.card import Action
 from bot.domain.catalog import ApprovalRule, Freeze
-from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, Watch
-from bot.domain.deployment import State
+from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, RollBack, Watch
+from bot.domain.deployment import OPEN, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import Person
 from bot.domain.places import Stray
@@ -19,8 +19,8 @@ from bot.domain.readiness import Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
-from bot.ports import CIRun, Decision, GateAnswer, Later, Profile, Providers, QualityState, RefKind, Resolved
-from bot.services import approvals, deployments, gates, leads, plans, readiness, refusals, rollback_steps, strays
+from bot.ports import CIRun, Decision, GateAnswer, Later, Live, Profile, Providers, QualityState, RefKind, Resolved
+from bot.services import approvals, deployments, gates, leads, plans, readiness, refusals, rollback_steps, starts, strays
 from bot.services.approvals import Looked
 from bot.services.people import UNKNOWN, Held
 from bot.services.readiness import Facts
@@ -275,3 +275,39 @@ async def test_a_checklist_item_is_shown_to_those_who_may_tick_it_and_to_nobody_
 def test_a_step_that_was_not_asked_for_has_waited_for_nothing() -> None:
     step = Step(0, "canary-5", 5, MINUTE, StepState.RUNNING, "run-1")
     assert odd(CIRun("1", RunState.QUEUED), step, VirtualClock().now(), ()) == ""
+
+
+async def test_a_run_may_go_on_while_it_is_the_one_that_is_known_and_nothing_keeps_its_step(team: Team) -> None:
+    team.ci.stages = (Stage("release", RunState.RUNNING),)
+    v2 = await team.rolls_out_v2()
+    deployment, (step, *_) = await team.deployment(v2), (await team.card(v2)).steps
+    assert step.run
+    assert await starts.may_go_on(team.house, deployment, step)
+    assert not await starts.may_go_on(team.house, deployment, replace(step, run="another run"))
+    await team.says("bo", Lock("shop", "production", "a sale"))
+    assert not await starts.may_go_on(team.house, deployment, step)
+    assert await starts.may_go_on(team.house, deployment, replace(step, state=StepState.SMOKE)), "a smoke test changes nothing"
+    await team.says("bo", RollBack(deployment=v2))
+    assert not await starts.may_go_on(team.house, deployment, replace(step, state=StepState.SMOKE))
+
+
+async def test_what_waits_is_compared_with_what_is_live_now(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    now = team.house.now()
+    assert (await team.deployment(v2)).base_commit == COMMITS["v1"]
+    async with team.database.store.transaction() as tx:
+        await tx.set_live(Live("shop", "production", COMMITS["v3"], "v3", now, "", PEOPLE["ana"], now))
+    await approvals.cleared(team.house, v2)
+    after = await team.deployment(v2)
+    assert (after.base_commit, after.base_version) == (COMMITS["v3"], "v3")
+
+
+async def test_whatever_can_still_be_rolled_back_can_change_its_lead(every: Any) -> None:
+    can = {State.VERIFIED, State.ACCEPTED, State.FAILED} | OPEN
+    async with every.database.store.reading() as reader:
+        for state, deployment in every.deployments.items():
+            if state in can:
+                assert await leads._still_open(reader, deployment.id) == deployment
+                continue
+            with pytest.raises(NotPossible, match="its lead has nothing left to decide"):
+                await leads._still_open(reader, deployment.id)
