@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from bot.domain.commands import Deploy, Lock, RollBack
-from bot.domain.deployment import State
+from bot.domain.deployment import Acceptance, State
+from bot.domain.health import Observed
 from bot.domain.rollout import StepState
-from bot.ports import Message, RunState
+from bot.ports import Message, RunState, Stage
 from bot.services import approvals, board, health, readiness, rollback_steps, rollbacks, rollouts, starts
 from bot.services.house import facts_of
 from tests.services.conftest import BAD, MINUTE, PEOPLE
@@ -114,3 +116,28 @@ async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_
     (freed,) = starts.facts_of_freed([deployment], {v2: 100})
     assert freed == {"title": "shop v2 → production", "percent": 100, "lead": str(PEOPLE["bo"])}
     assert starts.facts_of_freed([deployment], {}) == []
+
+
+async def test_what_too_few_saw_to_judge_is_accepted_and_says_so(swift: Team) -> None:
+    swift.numbers.new = Observed(0, 3, requests=3)
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    it = await swift.deployment("shop-1")
+    assert (it.state, it.accepted) == (State.ACCEPTED, Acceptance.LITTLE)
+    message = (await swift.outbox())[-1]
+    assert (message.deployment, message.facts["accepted"], message.facts["snapshot"]["verdict"]) == (
+        "shop-1", Acceptance.LITTLE, "not enough traffic",
+    )  # fmt: skip
+    assert (await swift.audited("shop-1"))[-1] == "accepted"
+
+
+async def test_an_intent_to_start_is_stored_before_anything_is_started(team: Team) -> None:
+    team.ci.stages = (Stage("release", RunState.RUNNING),)
+    v2 = await team.rolls_out_v2()
+    async with team.database.store.transaction() as tx:
+        first, _ = await tx.steps(v2)
+        await tx.save_steps(v2, [replace(first, state=StepState.PENDING, run="", started_at=None, stages=())])
+    intended = await starts.intend(team.house, v2, 0, StepState.RUNNING)
+    (stored, _) = (await team.card(v2)).steps
+    assert stored == intended
+    assert (stored.state, stored.run, stored.started_at) == (StepState.RUNNING, "", team.house.now())
