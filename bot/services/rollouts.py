@@ -152,8 +152,10 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
         await open_stored_gate(house, deployment, before, waits=False)
     if step.gate and run.state is RunState.WAITING:
         await open_stored_gate(house, deployment, step, waits=True)
+    if run.state is RunState.SUCCEEDED and run.unread and step.state is StepState.SMOKE:  # it has proved nothing
+        return await _failed(house, deployment, step, replace(run, state=RunState.FAILED, sentence=run.unread))
     if run.state is RunState.SUCCEEDED:
-        return await _succeeded(house, deployment, step)
+        return await _succeeded(house, deployment, step, run)
     if _is_lost(run, deployment) and step.attempt < (ATTEMPTS_BACK if deployment.kind is Kind.ROLLBACK else ATTEMPTS):
         return await _again(house, deployment, step)
     if run.state.is_final:
@@ -193,14 +195,14 @@ def _next_look(house: House, deployment: Deployment, step: Step, run: CIRun) -> 
     return Later(pause)
 
 
-async def _succeeded(house: House, deployment: Deployment, step: Step) -> str:
+async def _succeeded(house: House, deployment: Deployment, step: Step, run: CIRun) -> str:
     smokes = house.of(deployment)[1].smoke
     now = house.now()
     async with house.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
             return OVER
         if step.state is StepState.RUNNING:
-            await _say_deployed(tx, deployment, step, now)
+            await _say_deployed(tx, deployment, step, run, now)
         if step.state is StepState.SMOKE or not smokes:
             holding = replace(step, state=StepState.HOLDING, deployed_at=step.deployed_at or now, sentence="")
             await tx.save_steps(deployment.id, [holding])
@@ -208,7 +210,7 @@ async def _succeeded(house: House, deployment: Deployment, step: Step) -> str:
     return GO
 
 
-async def _say_deployed(tx: Transaction, deployment: Deployment, step: Step, now: datetime) -> None:
+async def _say_deployed(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, now: datetime) -> None:
     """Say in the thread how long the step and its stages took."""
     if deployment.kind is not Kind.FORWARD:
         return
@@ -216,7 +218,15 @@ async def _say_deployed(tx: Transaction, deployment: Deployment, step: Step, now
         {"name": stage.name, "state": stage.state, "seconds": stage.took.total_seconds() if stage.took else None} for stage in step.stages
     ]
     seconds = (now - step.started_at).total_seconds() if step.started_at else None
-    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "url": step.run_url, "seconds": seconds, "stages": stages}
+    facts = {
+        **facts_of(deployment),
+        "step": step.key,
+        "percent": step.percent,
+        "url": step.run_url,
+        "seconds": seconds,
+        "stages": stages,
+        "unread": run.unread,
+    }
     await tx.say(Message(f"{deployment.id}:deployed:{step.key}:{step.attempt}", "step_done", facts, deployment.id))
 
 

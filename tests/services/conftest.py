@@ -142,6 +142,8 @@ class ToldCI:
     asked_to_open: list[str] = field(default_factory=list)
     answer_to_open_is_lost: bool = False
     gate_is: GateAnswer = GateAnswer.OPENED
+    unread: dict[str, str] = field(default_factory=dict)
+    """What could not be read of the evidence of runs that succeed, by action."""
     lost: set[str] = field(default_factory=set)
     unanswered: set[str] = field(default_factory=set)
     """The starts that are carried out and whose answer is lost, once."""
@@ -265,7 +267,9 @@ class ToldCI:
             waits = self.asks_back or any(stage.passable for stage in self.stages)
             return CIRun(run, RunState.WAITING if waits else RunState.RUNNING, stages=self.stages, asks_back=self.asks_back)
         state = self.ends.get(self.runs[run].action, RunState.SUCCEEDED)
-        return CIRun(run, RunState.CANCELLED if run in self.cancelled else state, sentence="" if state.is_final else "smoke stage")
+        unread = self.unread.get(self.runs[run].action, "") if state is RunState.SUCCEEDED else ""
+        said = "" if state.is_final else "smoke stage"
+        return CIRun(run, RunState.CANCELLED if run in self.cancelled else state, sentence=said, unread=unread)
 
     async def cancel(self, run: str) -> None:
         self._may(f"cancel {run}")

@@ -172,6 +172,29 @@ async def test_a_click_on_one_gate_never_opens_the_next(team: Team) -> None:
     assert len(team.ci.opened) == 1
 
 
+UNREAD = "the report r.xml was not read: it is no plain file"
+
+
+@pytest.mark.case("trust-11")
+async def test_a_smoke_test_that_has_proved_nothing_has_failed(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.unread["smoke"] = UNREAD
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    assert f"the smoke test failed at 5 %: {UNREAD}" in (await team.deployment("shop-3")).reason
+    assert UNREAD in "\n".join(await team.said("smoke_failed"))
+
+
+@pytest.mark.case("trust-11")
+async def test_a_deployment_whose_report_cannot_be_read_goes_on_and_says_so(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.unread["deploy"] = UNREAD
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    assert f"Evidence is missing: {UNREAD}" in (await team.said("step_done"))[-1]
+    assert (await team.deployment(v2)).state is State.ROLLING_OUT
+
+
 async def test_what_was_seen_before_the_click_does_not_undo_the_click(team: Team) -> None:
     team.ci.stages = (BUILD, RELEASE)
     v2 = await team.rolls_out_v2()

@@ -8,7 +8,8 @@ outvotes none that did, neither an earlier run of the same thing nor one beside 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from datetime import datetime
 from enum import StrEnum
 
 from bot.ports import QualityState
@@ -40,6 +41,8 @@ class Outcome:
     """When it ran, or its number: the greater is the newer."""
     is_part: bool = False
     """Whether it is a part of another one, which speaks for it: a part counts only where it is required by name."""
+    since: datetime | None = field(default=None, compare=False)
+    """Since when it runs, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,11 @@ class Weighed:
     """Required, and nothing that counts has been heard of them."""
     beside: tuple[Outcome, ...] = ()
     """Failed, and not required where only the required ones count."""
+
+    @property
+    def since(self) -> datetime | None:
+        """Tell since when tests run, where they do and that is known: the first of them."""
+        return min((each.since for each in self.deciding if each.said is Said.RUNNING and each.since), default=None)
 
 
 def standing(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -46,6 +47,7 @@ class TestTests:
         found = await seeing.ci.quality(commit)
         assert found.state is QualityState.RUNNING
         assert "still running" in found.sentence
+        assert found.since == datetime.fromisoformat(seeing.world.runs[-1].created_at)
 
     @pytest.mark.parametrize("conclusion", ["skipped", "neutral"])
     async def test_only_skipped_tests_are_no_tests(self, seeing: GitHubLab, conclusion: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -282,8 +282,9 @@ class TestQuality:
         green = await jenkins.ci.quality(commit)
         assert (green.state, green.sentence) == (QualityState.GREEN, "128 of 128 tests passed in team/shop-tests #2")
         assert green.url == f"{jenkins.address}/job/team/job/shop-tests/2/"
-        jenkins.world.add_build(jenkins.tests, tested=commit)
-        assert (await jenkins.ci.quality(commit)).state is QualityState.RUNNING
+        build = jenkins.world.add_build(jenkins.tests, tested=commit)
+        running = await jenkins.ci.quality(commit)
+        assert (running.state, running.since) == (QualityState.RUNNING, datetime.fromtimestamp(build.began / 1000, UTC))
 
     @pytest.mark.case("ci-and-refs-14")
     @pytest.mark.parametrize("result", ["ABORTED", "NOT_BUILT"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from itertools import permutations
 
 import pytest
@@ -126,3 +127,12 @@ def test_green_means_that_something_passed_and_nothing_that_counts_failed(outcom
         said = {each.said for each in standing(outcomes)}
         assert Said.PASSED in said
         assert said.isdisjoint({Said.FAILED, Said.RUNNING})
+
+
+@pytest.mark.case("ci-and-refs-7")
+def test_since_when_tests_run_is_since_the_first_that_still_does() -> None:
+    began = [datetime(2026, 11, 21, 10, minute, tzinfo=UTC) for minute in (5, 4, 1)]
+    runs = [Outcome(name, Said.RUNNING, (name,), since=since) for name, since in (("lint", began[0]), ("unit", began[1]))]
+    done = Outcome("docs", Said.PASSED, ("docs",), since=began[2])
+    assert weigh([*runs, done]).since == began[1]
+    assert weigh([done]).since is None

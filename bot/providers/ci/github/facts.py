@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain.card import Change, Changes
@@ -82,7 +82,8 @@ def workflow(run: Mapping[str, Any]) -> Outcome:
     where = str((run.get("head_repository") or {}).get("id"))
     of = ("workflow", str(run["workflow_id"]), str(run["event"]), str(run.get("head_branch")), where, str(run.get("path")))
     said = Said.STOPPED if run.get("conclusion") == "action_required" else _said(run)
-    return Outcome(name, said, of, (_moment(run.get("run_started_at") or run.get("created_at")), int(run["id"])))
+    began = run.get("run_started_at") or run.get("created_at")
+    return Outcome(name, said, of, (_moment(began), int(run["id"])), since=_since(began))
 
 
 def number(run: Outcome) -> int:
@@ -92,7 +93,10 @@ def number(run: Outcome) -> int:
 
 def jobs(run: Outcome, listed: Iterable[Mapping[str, Any]]) -> list[Outcome]:
     """Read the jobs of a workflow run's newest attempt; each is called like its check run, and namesakes are beside each other."""
-    return [Outcome(str(job["name"]), _said(job), (*run.of, str(job["id"])), run.at, is_part=True) for job in listed]
+    return [
+        Outcome(str(job["name"]), _said(job), (*run.of, str(job["id"])), run.at, is_part=True, since=_since(job.get("started_at")))
+        for job in listed
+    ]
 
 
 def believed(run: Outcome, parts: Iterable[Outcome]) -> Outcome:
@@ -115,7 +119,7 @@ def may_run_again(run: Mapping[str, Any], ours: str) -> bool:
 def checks(runs: Iterable[Mapping[str, Any]], suites: Collection[int]) -> list[Outcome]:
     """Read the check runs of other apps: those whose suite is no workflow's. GitHub gives the latest; namesakes are beside each other."""
     return [
-        Outcome(str(run["name"]), _said(run), ("check", str(run["id"])), (int(run["id"]),))
+        Outcome(str(run["name"]), _said(run), ("check", str(run["id"])), (int(run["id"]),), since=_since(run.get("started_at")))
         for run in runs
         if (run.get("check_suite") or {}).get("id") not in suites
     ]
@@ -140,17 +144,28 @@ def _moment(text: Any) -> float:
         return 0.0
 
 
+def _since(text: Any) -> datetime | None:
+    at = _moment(text)
+    return datetime.fromtimestamp(at, UTC) if at else None
+
+
 def statuses(given: Iterable[Mapping[str, Any]]) -> list[Outcome]:
     """Read the statuses of the combined status; its own summary says "pending" where there are none, which means nothing."""
     words = {"success": Said.PASSED, "pending": Said.RUNNING}
-    return [Outcome(str(each["context"]), words.get(str(each["state"]), Said.FAILED), ("status", str(each["context"]))) for each in given]
+    return [
+        Outcome(
+            str(each["context"]), words.get(str(each["state"]), Said.FAILED), ("status", str(each["context"])),
+            since=_since(each.get("created_at")),
+        )
+        for each in given
+    ]  # fmt: skip
 
 
 def quality(weighed: Weighed, outcomes: Iterable[Outcome] = (), *, note: str = "", url: str = "") -> Quality:
     """Put what was weighed into words."""
     beside = f"; {listed(_names(weighed.beside))} failed, which does not count here" if weighed.beside else ""
     has_run = any(each.said is Said.STOPPED for each in weighed.deciding)
-    return Quality(weighed.state, _sentence(weighed, list(outcomes)) + beside + note, url, has_run=has_run)
+    return Quality(weighed.state, _sentence(weighed, list(outcomes)) + beside + note, url, has_run=has_run, since=weighed.since)
 
 
 def _sentence(weighed: Weighed, outcomes: Sequence[Outcome]) -> str:

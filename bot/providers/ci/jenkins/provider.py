@@ -368,7 +368,7 @@ def _two(correlation: str, places: Iterable[_Place]) -> NoReturn:
 def _quality(found: reading.Tested, job: Server) -> Quality:
     name, url = f"{job.name} #{found.number}", job.url(found.number)
     if not found.state.is_final:
-        return Quality(QualityState.RUNNING, f"{name} is running", url)
+        return Quality(QualityState.RUNNING, f"{name} is running", url, since=found.began)
     counted = f"{found.total - found.failed} of {found.total} tests passed" if found.total else ""
     if found.state is RunState.SUCCEEDED:
         return Quality(QualityState.GREEN, f"{counted or 'the tests passed'} in {name}", url)

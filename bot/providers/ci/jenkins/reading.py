@@ -100,6 +100,7 @@ class Tested:
     parameters: Mapping[str, str] = field(default_factory=dict)
     failed: int = 0
     total: int = 0
+    began: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +159,9 @@ def tested(data: Any) -> Tested | None:
     failed, total = _number(counts, "failCount") or 0, _number(counts, "totalCount") or 0
     revisions = [_get(action, "lastBuiltRevision") for action in _actions(data)]
     branches = tuple(sorted({_text(each, "name") for revision in revisions for each in _list(_get(revision, "branch"))}))
-    return Tested(found.number, found.state, found.result, frozenset(commits - {""}), branches, found.parameters, failed, total)
+    return Tested(
+        found.number, found.state, found.result, frozenset(commits - {""}), branches, found.parameters, failed, total, found.started_at
+    )
 
 
 def outcome(found: Tested) -> Outcome:
