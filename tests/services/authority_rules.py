@@ -43,7 +43,7 @@ RULES: Mapping[str, Rule] = {
     "deploy": Rule(MAY_DEPLOY),
     "deploy_first": Rule(MAY_DEPLOY, WAITING),
     "retest": Rule(MAY_DEPLOY, WAITING),
-    "go_now": Rule(MAY_DEPLOY, frozenset({State.GATED, State.AWAITING_APPROVAL})),
+    "go_now": Rule(MAY_DEPLOY, frozenset({State.GATED})),
     "cancel": Rule(MAY_HAND_OVER | ITS_LEAD | {Who.REQUESTER}, WAITING),
     "tick": Rule(frozenset({Who.OWNER}), WAITING),
     "acknowledge": Rule(ON_CALL, WAITING),

@@ -27,6 +27,7 @@ from bot.domain.deployment import TRANSITIONS, WAITING, Deployment, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Doubt, Unclear
+from bot.domain.readiness import WATCHED, Gate, GateState, Review
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.trouble import Sort, Trouble
@@ -273,6 +274,8 @@ async def _furnish(tx: Transaction, deployment: Deployment, state: State, house:
         await tx.cast_doubt(service, "production", Doubt(Unclear.FAILED, "shop-1 failed", now, it))
     if state in {State.GATED, State.AWAITING_APPROVAL}:
         await _watched_there(tx, service, now)
+    if state is State.GATED:  # the watch is all that keeps it
+        await tx.save_review(it, Review(now, (Gate(WATCHED, "no watch under way", GateState.OPEN, "the one before is being watched"),)))
     if state in {State.ROLLING_OUT, State.WATCHING}:
         await tx.change(it, countdown_until=now + timedelta(minutes=5))
     if state in {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.SUPERSEDED}:
