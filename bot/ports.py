@@ -84,6 +84,16 @@ class CIRun:
         object.__setattr__(self, "sentence", plain.line(self.sentence))
         object.__setattr__(self, "unread", plain.line(self.unread))
 
+    @property
+    def never_began(self) -> bool:
+        """Tell whether it is certain that it ended before any of it began: by its stages, or by its own time where it shows none."""
+        if self.state not in {RunState.CANCELLED, RunState.LOST}:
+            return False
+        if not self.stages:
+            return self.state is RunState.CANCELLED and self.started_at is None
+        unbegun = {RunState.QUEUED, RunState.SKIPPED, RunState.CANCELLED}
+        return all(stage.state in unbegun and stage.started_at is None for stage in self.stages)
+
 
 @dataclass(frozen=True, slots=True)
 class StartRequest:

@@ -17,7 +17,7 @@ from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
 from bot.services import readiness, starts
 from bot.services.deployments import end_needless, is_there
-from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import Held, readable
 from bot.services.shared import afresh
 from bot.services.ways import know_changes, know_way_back
@@ -159,6 +159,8 @@ class Looked:
 
     facts: readiness.Facts
     approvers: Mapping[Person, Held]
+    is_fresh: bool = False
+    """Whether it was asked past what is shared; nothing goes on anything else."""
 
 
 async def cleared(house: House, id: DeploymentId) -> str | Later:
@@ -183,16 +185,28 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
         if await _nothing_new(house, reader, deployment, looked):
             return await _later(house, reader, id, looked)
         may_go = await _may_go(house, reader, deployment, looked)
-    if may_go:
-        with afresh():
-            looked = await _look(house, deployment, decisions, fresh=True)
+    try:
+        return await _decided(house, id, await _afresh(house, id) if may_go else looked)
+    except MovedError:  # what kept it last has gone since
+        return await _decided(house, id, await _afresh(house, id))
+
+
+async def _decided(house: House, id: DeploymentId, looked: Looked) -> str | Later:
     async with house.store.transaction() as tx:
         return await _settle(house, tx, id, looked) or await _later(house, tx, id, looked)
 
 
+async def _afresh(house: House, id: DeploymentId) -> Looked:
+    """Ask everything past what is shared: nothing goes on an answer that was given to somebody else before."""
+    async with house.store.reading() as reader:
+        deployment, decisions = await existing(reader, id), await reader.decisions(id)
+    with afresh():
+        return await _look(house, deployment, decisions, fresh=True)
+
+
 async def _look(house: House, deployment: Deployment, decisions: Sequence[Decision], *, fresh: bool = False) -> Looked:
     facts = await readiness.ask_providers(house, deployment, fresh=fresh)
-    return Looked(facts, await _roles_now(house, deployment, decisions, fresh=fresh))
+    return Looked(facts, await _roles_now(house, deployment, decisions, fresh=fresh), is_fresh=fresh)
 
 
 async def _may_go(house: House, reader: Reader, deployment: Deployment, looked: Looked) -> bool:
@@ -240,6 +254,7 @@ async def _nothing_new(house: House, reader: Reader, before: Deployment, looked:
 
 
 async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looked) -> str | None:
+    """Decide by what was asked. Raises MovedError, and writes nothing, where it would go on answers that are shared."""
     deployment = await existing(tx, id)
     policy = house.of(deployment)[1]
     now = house.now()
@@ -269,6 +284,8 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looke
     if not is_approved or not review.is_ready:  # what is approved waits for the end of a watch
         await _stand(house, tx, deployment, State.GATED if is_approved else State.AWAITING_APPROVAL)
         return None
+    if not looked.is_fresh:
+        raise MovedError
     return await _go(house, tx, deployment, review)
 
 

@@ -179,8 +179,7 @@ def _is_lost(run: CIRun, deployment: Deployment) -> bool:
 
     A rollback that was cancelled before any of it began, as by a vendor's queue that keeps only the newest run, was not meant to be.
     """
-    unbegun = run.state is RunState.CANCELLED and not any(stage.started_at for stage in run.stages)
-    return run.state is RunState.LOST or (unbegun and deployment.kind is Kind.ROLLBACK)
+    return run.state is RunState.LOST or (run.never_began and deployment.kind is Kind.ROLLBACK)
 
 
 def _next_look(house: House, deployment: Deployment, step: Step, run: CIRun) -> Later | None:

@@ -165,7 +165,9 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
             return await _not_permitted(house, tx, now, step, found)
         if found is not None:
             return Found(found, permit)
-        await tx.save_steps(now.id, [replace((await tx.steps(now.id))[step.index], asked_at=house.now())])
+        before = (await tx.steps(now.id))[step.index]
+        asked = replace(before, asked_at=house.now())
+        await tx.save_steps(now.id, [asked])
     action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
     inputs = {
         "percent": str(step.percent), "version": deployment.version, "strategy": deployment.strategy, "deployment": deployment.id,
@@ -175,16 +177,16 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
         return Found(await ci.start(request), permit)
     except IntegrationError as error:
         if not error.retry:
-            await _nothing_is_on_its_way(house, deployment, step)
+            await _take_back(house, deployment, asked, before)
         raise
 
 
-async def _nothing_is_on_its_way(house: House, deployment: Deployment, step: Step) -> None:
-    """Record that the provider has refused to start a run."""
+async def _take_back(house: House, deployment: Deployment, asked: Step, before: Step) -> None:
+    """Record that the provider has refused to start a run. That is no answer to an earlier asking, of which nobody knows what became."""
     async with house.store.transaction() as tx:
-        stored = (await tx.steps(deployment.id))[step.index]
-        if not stored.run:
-            await tx.save_steps(deployment.id, [replace(stored, asked_at=None)])
+        stored = (await tx.steps(deployment.id))[asked.index]
+        if not stored.run and stored.asked_at == asked.asked_at:
+            await tx.save_steps(deployment.id, [replace(stored, asked_at=before.asked_at)])
 
 
 async def say_refused(house: House, deployment: Deployment, step: Step, why: str) -> None:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Stray, Unclear
-from bot.domain.rollout import RunState, Step, StepState, correlation
+from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import CIRun, Later, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
 
@@ -96,8 +96,7 @@ async def _stop(house: House, stray: Stray) -> str | Later:
 async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> None:
     """Take a run off the list. One that did something after it was replaced leaves the place unclear until somebody says what is there."""
     await tx.found_ended(stray)
-    harmless = run.state in {RunState.CANCELLED, RunState.LOST} and not any(stage.started_at for stage in run.stages)
-    doubtful = not harmless and not await _is_ahead(tx, stray) and not await _is_the_failure(tx, stray)
+    doubtful = not await _did_nothing(tx, stray, run) and not await _is_ahead(tx, stray) and not await _is_the_failure(tx, stray)
     if doubtful:
         await _doubt(
             house,
@@ -108,6 +107,12 @@ async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> Non
     deployment = await existing(tx, stray.deployment)
     await note(tx, house.now(), "given up run ended", deployment, run=stray.run, state=str(run.state), unclear=doubtful)
     await _tell(tx, deployment, stray, state=str(run.state), untold="", doubtful=doubtful)
+
+
+async def _did_nothing(tx: Transaction, stray: Stray, run: CIRun) -> bool:
+    """Tell whether it is certain that a run did nothing: by how it ended, and by what was seen of it before."""
+    seen = [step for step in await tx.steps(stray.deployment) if step.run == stray.run]
+    return run.never_began and not any(stage.started_at for step in seen for stage in step.stages)
 
 
 async def _untold(house: House, stray: Stray, why: str) -> str:
@@ -136,10 +141,13 @@ async def _tell(tx: Transaction, deployment: Deployment, stray: Stray, *, state:
 
 
 async def _is_ahead(tx: Transaction, stray: Stray) -> bool:
-    """Tell whether what replaces the run has not been started yet, so that it comes after it."""
+    """Tell whether it is certain that what replaces the run has not been started yet, so that it comes after it.
+
+    A start that nobody has answered may have been carried out.
+    """
     holder = await tx.holder(stray.service, stray.environment)
     steps = await tx.steps(holder) if holder else ()
-    return bool(steps) and holder != stray.deployment and all(not step.run for step in steps)
+    return bool(steps) and holder != stray.deployment and all(not step.run and step.asked_at is None for step in steps)
 
 
 async def _is_the_failure(tx: Transaction, stray: Stray) -> bool:
