@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from bot.domain.commands import Cancel, Command, Lock, RollBack
+from bot.domain.commands import Approve, Cancel, Command, Lock, RollBack
 from bot.domain.people import GONOGO
 from bot.ports import Intent, LeftOver, Place
 from bot.services import aside
@@ -21,7 +21,7 @@ from tests.services.test_outages import at_work
 Team = Any
 SURROGATE = "\ud800"
 pytestmark = pytest.mark.case("trust-6")
-POISON = [Lock("shop", "production", SURROGATE), Cancel(SURROGATE), RollBack(deployment=SURROGATE)]
+POISON = [Approve(SURROGATE), Cancel(SURROGATE), RollBack(deployment=SURROGATE)]
 
 
 async def log_of(team: Team) -> list[tuple[str, str, str, str]]:
@@ -50,7 +50,7 @@ async def test_the_same_mistake_twice_puts_a_command_aside_and_is_in_the_audit_l
 async def test_what_is_put_aside_holds_up_nobody(team: Team) -> None:
     async with at_work(team) as room:
         for number in range(4):
-            poison = Intent(f"poison {number}", Lock("shop", "staging", SURROGATE), PEOPLE["bo"], Place(), team.house.now())
+            poison = Intent(f"poison {number}", Cancel(SURROGATE), PEOPLE["bo"], Place(), team.house.now())
             await team.database.inbox.accept(poison)
         await room.clicks("bo", Lock("shop", "production", "a test"))
         room.desk.nudge()
@@ -62,14 +62,14 @@ async def test_a_full_disk_puts_nothing_aside(team: Team) -> None:
     async with team.database.writer.begin() as connection:
         await connection.exec_driver_sql("PRAGMA max_page_count=1")  # as many as there are
     async with at_work(team) as room:
-        await room.clicks("bo", Lock("shop", "production", "x" * 100_000))
+        await room.clicks("bo", Cancel("x" * 100_000))
         await room.until_told("waiting")
         assert len(await team.database.inbox.waiting()) == 1
         async with team.database.writer.begin() as connection:
             await connection.exec_driver_sql("PRAGMA max_page_count=100000")
         await room.until_finished()
-        assert room.heard.names() == ["waiting", "locked"]
-    assert [entry[2] for entry in await log_of(team) if entry[1] == "lock"] == ["done"]
+        assert room.heard.names() == ["waiting", "refusal"]
+    assert [entry[2] for entry in await log_of(team) if entry[1] == "cancel"] == ["refused"]
 
 
 async def left_over(team: Team, key: str, command: Command, *, deaths: int) -> None:

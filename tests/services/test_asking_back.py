@@ -51,7 +51,7 @@ async def test_a_lock_between_the_start_and_the_gate_keeps_the_run_there(guarded
     await guarded.rolls_out_v2()
     await guarded.passes(2 * MINUTE)
     assert guarded.ci.asked_to_open == []
-    assert "stands still before 5 %: shop production is locked: fire." in (await guarded.said("stands_still"))[0]
+    assert "stands still before 5 %: shop in production is locked: fire." in (await guarded.said("stands_still"))[0]
     await guarded.says("bo", Unlock("shop", "production"))
     await guarded.passes(2 * MINUTE)
     assert FIRST in guarded.ci.opened
