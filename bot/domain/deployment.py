@@ -56,7 +56,9 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.QUEUED: frozenset({State.GATED, State.CANCELLED}),
     State.GATED: frozenset({State.AWAITING_APPROVAL, State.ROLLING_OUT, State.CANCELLED, State.EXPIRED, State.IMPOSSIBLE}),
     State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}),
-    State.ROLLING_OUT: frozenset({State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED}),
+    State.ROLLING_OUT: frozenset(
+        {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED, State.CANCELLED}
+    ),  # cancelled when what it was to replace is rolled back before anything of it was started
     State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),
     State.ACCEPTED: frozenset({State.ROLLING_BACK}),

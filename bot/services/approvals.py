@@ -321,10 +321,6 @@ async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
 
 async def _go(house: House, tx: Transaction, deployment: Deployment, review: Review) -> str:
     await tx.move(deployment.id, State.ROLLING_OUT, at=house.now())
-    watched = await tx.watched(deployment.service, deployment.environment)
-    if watched is not None:  # somebody has let this one go all the same: else the gate would have kept it
-        await tx.move(watched.id, State.SUPERSEDED, at=house.now(), note=f"{deployment.id} was let go before its watch had ended")
-        await tx.wake(watched.id)
     await note(tx, house.now(), "go", deployment, base=deployment.base_commit)
     await readiness.say_evidence(tx, deployment, review, when="go")
     return GO

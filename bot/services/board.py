@@ -122,6 +122,9 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     if deployment.state in CAN_ROLL_BACK | WAITING:
         offer = await rollback_offer(house, reader, deployment)
+        watched = await reader.watched(deployment.service, deployment.environment)
+        if deployment.state is State.ROLLING_OUT and watched is not None:  # its first run has not been permitted yet
+            offer = replace(offer, refused=f"Nothing of it has been started yet; {watched.version} is there.")
         if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
             standing = await reader.standing(deployment.service, deployment.environment)
             if standing is None or standing.id != deployment.id:

@@ -208,6 +208,9 @@ def _too_late(deployment: Deployment, standing: Deployment | None, offer: Rollba
     """Say where it stands instead of waiting, and what can be done there."""
     if deployment.state not in CAN_ROLL_BACK:
         return f"{deployment.stands} already; there is nothing to cancel."
+    if standing is not None and standing.state is State.WATCHING and deployment.state is State.ROLLING_OUT and standing.id != deployment.id:
+        how = f"/deploy lock {deployment.service} {deployment.environment} because TEXT"
+        return f"{deployment.title} has been let go already, though nothing of it has been started yet. A lock keeps it so: {how}."
     if standing is None or standing.id != deployment.id:
         return f"{deployment.title} was replaced already; there is nothing to cancel."
     if not offer.is_possible:

@@ -173,6 +173,10 @@ async def _named(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
     standing = await reader.standing(deployment.service, deployment.environment)
     if deployment.state in CAN_ROLL_BACK and (standing is None or standing.id != id):
+        if standing is not None and standing.state is State.WATCHING and deployment.state is State.ROLLING_OUT:
+            raise NotPossible(
+                f"Nothing of {deployment.title} has been started yet. {standing.title} is there; roll back {standing.id} instead."
+            )
         if standing is not None and standing.state is State.ROLLING_OUT:
             raise NotPossible(f"{standing.title} is on its way there now; roll back {standing.id} instead.")
         live = await reader.live(deployment.service, deployment.environment)
@@ -296,6 +300,7 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
         )
     )
     await tx.change(deployment.id, countdown_until=None)
+    await _end_unstarted(house, tx, deployment)
     await tx.seize(deployment.service, deployment.environment, back.id)
     await tx.save_steps(back.id, [Step(0, "rollback", 100, timedelta(0))])
     await note(tx, now, "rollback", deployment, by, to=target.commit, version=target.version, reason=reason, rollback=back.id)
@@ -303,3 +308,13 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
     await tx.say(Message(f"{back.id}:rolling-back", "rolling_back", facts, deployment.id, to="channel" if by != GONOGO else "thread"))
     await tx.start("roll_back", back.id, back.id)
     await tx.wake(deployment.id)
+
+
+async def _end_unstarted(house: House, tx: Transaction, undone: Deployment) -> None:
+    """End what was let go over a deployment that is rolled back before anything of it was started: it would bring that back."""
+    for other in await tx.open_deployments(undone.service, undone.environment):
+        if other.state is State.ROLLING_OUT and other.kind is Kind.FORWARD and other.id != undone.id:
+            why = f"{undone.id}, which it was to replace, was rolled back before anything of it was started"
+            await tx.move(other.id, State.CANCELLED, at=house.now(), note=why)
+            await note(tx, house.now(), "cancel", other, why=why)
+            await tx.wake(other.id)

@@ -163,6 +163,7 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
         if permit is None or (found is None and not smoke and await _stands_still(house, tx, now, step, theirs)):
             return await _not_permitted(house, tx, now, step, found)
+        await _supersede(house, tx, now)
         if found is not None:
             return Found(found, permit)
         before = (await tx.steps(now.id))[step.index]
@@ -179,6 +180,14 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
         if not error.retry:
             await _take_back(house, deployment, asked, before)
         raise
+
+
+async def _supersede(house: House, tx: Transaction, deployment: Deployment) -> None:
+    """End the watch of what is live when the first run of what replaces it may start, and no sooner: until then it is what serves."""
+    watched = await tx.watched(deployment.service, deployment.environment)
+    if watched is not None and deployment.kind is Kind.FORWARD:  # somebody has let this one go all the same: else the gate had kept it
+        await tx.move(watched.id, State.SUPERSEDED, at=house.now(), note=f"{deployment.id} was let go before its watch had ended")
+        await tx.wake(watched.id)
 
 
 async def _take_back(house: House, deployment: Deployment, asked: Step, before: Step) -> None:
@@ -204,7 +213,16 @@ async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, 
         await give_up(house, tx, deployment, replace(step, run=found.id, run_url=found.url))
     elif is_over:
         await _skip(house, tx, deployment, step)
+    else:
+        await _intend_no_more(tx, deployment, step)
     return Begun.OVER if is_over else Begun.STANDS
+
+
+async def _intend_no_more(tx: Transaction, deployment: Deployment, step: Step) -> None:
+    """Take an intent back of which nobody has asked anything: nothing of it is under way. A lost run is still to be made up for."""
+    stored = (await tx.steps(deployment.id))[step.index]
+    if stored.state is StepState.RUNNING and stored.attempt == 1 and not stored.run and stored.asked_at is None:
+        await tx.save_steps(deployment.id, [replace(stored, state=StepState.PENDING, started_at=None, silent_since=None, refusal="")])
 
 
 async def _skip(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:

@@ -128,7 +128,10 @@ class SqlReader:
         return tuple(declared_of(found) for found in await self._all(statement.order_by(row.c.n.desc()).limit(limit)))
 
     async def standing(self, service: str, environment: str) -> Deployment | None:
-        """Read the deployment that an environment stands on."""
+        """Read the deployment that an environment stands on: what is watched, until the first run of the next one may start."""
+        watched = await self.watched(service, environment)
+        if watched is not None:
+            return watched
         live = await self.live(service, environment)
         row = table(DeploymentRow)
         place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))

@@ -112,6 +112,8 @@ class SqlTransaction(SqlReader):
         }  # fmt: skip
         if to is State.ROLLING_OUT:
             values["started_at"] = func.coalesce(row.c.started_at, at)
+        if to is State.CANCELLED:
+            values["started_at"] = None  # nothing of it was started
         if to is State.WATCHING:
             values["landed_at"] = func.coalesce(row.c.landed_at, at)
         values["finished_at"] = at if to in OVER else None
