@@ -29,10 +29,7 @@ ENTERED: dict[State, tuple[set[State], str]] = {
     State.ROLLING_BACK: (set(CAN_ROLL_BACK), "the environment was touched"),
     State.ROLLED_BACK: ({State.ROLLING_BACK}, "the run back succeeded"),
     State.FAILED: (set(ACTING), "a run failed: what has landed whole never fails"),
-    State.CANCELLED: (
-        WAITING | {State.ROLLING_OUT},
-        "nothing was touched; what it was let go over may have been rolled back before its first run",
-    ),
+    State.CANCELLED: ({*WAITING, State.ROLLING_OUT}, "nothing was touched, also where it was let go over what is rolled back since"),
     State.REJECTED: ({State.AWAITING_APPROVAL}, "an approver said no"),
     State.EXPIRED: ({State.GATED, State.AWAITING_APPROVAL}, "nobody cleared it in time"),
     State.IMPOSSIBLE: ({State.REQUESTED, State.GATED, State.AWAITING_APPROVAL}, "there is nothing that can be deployed"),
