@@ -20,7 +20,7 @@ from bot.domain.audit import Entry, Head
 from bot.domain.card import Card, Changes
 from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
 from bot.domain.commands import Command
-from bot.domain.declared import Declared, Origin
+from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import Offer
 from bot.domain.health import Observed, Snapshot
@@ -610,8 +610,12 @@ class Reader(Protocol):
     async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
         """List the commits that ended their watch here, each once: those verified good first, then those accepted, newest first.
 
-        Never a quarantined or rolled-back one; with ``kept_out`` the quarantined ones alone. None for all of them.
+        Never a quarantined one, or one that was gone back from since; with ``kept_out`` the quarantined ones alone. None for all of them.
         """
+        ...
+
+    async def left_by_hand(self, service: str, environment: str) -> tuple[Left, ...]:
+        """List the versions that somebody has gone back from by hand and that no rollback puts back, newest first."""
         ...
 
     async def newest_started(self, service: str, environment: str) -> Deployment | None:
@@ -774,6 +778,10 @@ class Transaction(Reader, Protocol):
 
     async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
         """Record that it is not clear what runs in a place; a graver doubt stays (``places.graver``). None when it is clear again."""
+        ...
+
+    async def leave_by_hand(self, said: Declared, left: Sequence[Left]) -> None:
+        """Record what somebody has gone back from by hand; what they say is there instead counts again."""
         ...
 
     async def give_up(self, stray: Stray) -> None:

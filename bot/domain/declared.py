@@ -28,3 +28,15 @@ class Declared:
     by: Person
     at: datetime
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """That somebody has gone back from a version by hand, and said so: no rollback puts it back, until it is deployed and proved again."""
+
+    service: str
+    environment: str
+    commit: str
+    version: str
+    by: Person
+    at: datetime

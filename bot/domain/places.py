@@ -175,5 +175,7 @@ def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance |
     there = ground.live_version or "what failed here"
     if way.passage is Passage.UNKNOWN:
         return Hindrance(Obstacle.UNKNOWN_WAY, way.sentence(there, deployment.version))
-    sentence = f"{there} brought {way.path or 'a migration'}, which {deployment.version} has not: deploy a version that has it"
+    where = there if way.of in {"", ground.live_commit} else "what failed here"
+    has = f"{way.brought_by} brought" if way.brought_by else f"{where} has"
+    sentence = f"{has} {way.path or 'a migration'}, which {deployment.version} has not: deploy a version that has it"
     return Hindrance(Obstacle.BACKWARDS, sentence)

@@ -23,8 +23,8 @@ NAMED = 5
 """How many versions a refusal lists."""
 
 
-class Release(Protocol):
-    """A version that ended its watch: verified good, or accepted without that."""
+class Named(Protocol):
+    """What people name by its version or its commit."""
 
     @property
     def commit(self) -> str:
@@ -35,6 +35,10 @@ class Release(Protocol):
     def version(self) -> str:
         """What people call it."""
         ...
+
+
+class Release(Named, Protocol):
+    """A version that ended its watch: verified good, or accepted without that."""
 
     @property
     def verified_at(self) -> datetime | None:
@@ -76,9 +80,17 @@ class Way:
     """The commits that ``leaving`` has and ``to`` has not."""
     beside: tuple[str, ...] = ()
     """Other commits that may be there as well, because their deployments failed; the passage is the worst of all."""
+    of: str = ""
+    """Which of these commits the passage is of, where it is not ``leaving``."""
+    ahead: tuple[str, ...] = ()
+    """The migrations that ``to`` has and ``leaving`` has not: a step forward for a deployment, and none that a rollback may take."""
+    brought_by: str = ""
+    """The version that brought the migration to the place, where that is known."""
 
     def sentence(self, leaving: str, to: str) -> str:
         """Say why it cannot be gone by itself; the arguments are versions."""
+        if self.ahead:
+            return f"{to} has a database migration that {leaving} has not ({self.ahead[0]}). Nothing goes back to it by a button."
         if self.passage is Passage.MIGRATION:
             return f"A database migration lies between ({self.path}). Going back needs the migration's own plan, not a button."
         if self.passage is Passage.UNKNOWN:
@@ -105,6 +117,16 @@ def way(*, leaving: str, to: str, undoes: Changes | None, migrations: PathPatter
     return Way(leaving, to, Passage.MIGRATION if behind else Passage.FREE, behind[0] if behind else "", replace(known, migrations=behind))
 
 
+def back(found: Way, brings: Changes | None, migrations: PathPatterns) -> Way:
+    """Judge a way as a rollback goes it: over no migration in either direction. ``brings`` is what ``to`` has and ``leaving`` has not."""
+    if found.passage is not Passage.FREE or not migrations or not found.leaving or found.leaving == found.to:
+        return found
+    if brings is None or not brings.known:
+        return replace(found, passage=Passage.UNKNOWN)
+    ahead = () if brings.backwards else migrations_in(brings, migrations)
+    return replace(found, passage=Passage.MIGRATION, path=ahead[0], ahead=ahead) if ahead else found
+
+
 def together(first: Way, others: Sequence[Way]) -> Way:
     """Judge leaving several commits at once: what is there, and what failed on top of it. The worst passage counts."""
     ways = [first, *others]
@@ -112,7 +134,8 @@ def together(first: Way, others: Sequence[Way]) -> Way:
     worst = next(iter(behind), next((each for each in ways if each.passage is Passage.UNKNOWN), first))
     migrations = dict.fromkeys(path for each in behind for path in each.undoes.migrations or (each.path,))
     undoes = replace(first.undoes, migrations=tuple(migrations)) if behind else first.undoes
-    return replace(first, passage=worst.passage, path=worst.path, undoes=undoes, beside=tuple(each.leaving for each in others))
+    beside, of = tuple(each.leaving for each in others), worst.leaving if worst is not first else ""
+    return replace(first, passage=worst.passage, path=worst.path, undoes=undoes, beside=beside, of=of)
 
 
 def target(releases: Sequence[Release], *, leaving: str) -> Release | None:
@@ -143,6 +166,8 @@ def offer(releases: Sequence[Release], *, way: Way | None, leaving: str, seconds
     there = way if way is not None and (way.leaving, way.to) == (leaving, found.commit) else Way(leaving, found.commit, Passage.UNKNOWN)
     usual = timedelta(seconds=median(seconds)) if seconds else None
     refused = there.sentence("this version", found.version) if there.passage is Passage.MIGRATION else ""
+    if there.ahead:
+        refused = f"{refused} Once it is quarantined, the version before it is offered."
     return RollbackOffer(
         found.version, found.commit, found.verified_at, there.undoes, usual, refused,
         accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN, plan=plan_for(there),
@@ -154,7 +179,7 @@ def plan_for(way: Way) -> str:
 
     It is another one as soon as the target or a migration is another, and what was confirmed for the older one counts no more.
     """
-    if way.passage is not Passage.MIGRATION:
+    if way.passage is not Passage.MIGRATION or way.ahead:
         return ""
     return sha256("\0".join((way.to, *sorted(way.undoes.migrations or (way.path,)))).encode(errors="replace")).hexdigest()[:16]
 
@@ -201,6 +226,6 @@ def candidates_of(releases: Sequence[Release], *, leaving: str) -> str:
     return f"Those are: {', '.join(names[:NAMED])}{more}."
 
 
-def is_named(release: Release, ref: str) -> bool:
+def is_named(release: Named, ref: str) -> bool:
     """Tell whether a person means a release: by its version, or by its commit."""
     return ref == release.version or (len(ref) >= SHORTEST and release.commit.startswith(ref.lower()))

@@ -30,7 +30,7 @@ from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import kept_by, standstill
 from bot.services.watching import watched_in
-from bot.services.ways import between, compared
+from bot.services.ways import compared, way_back
 
 SHOWN = 10
 """How many deployments a history lists."""
@@ -346,7 +346,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     facts = await readiness.ask_providers(house, imagined)
     changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed)
     target = rollback.target(releases, leaving=resolved.commit)
-    back = await between(house, command.service, leaving=resolved.commit, to=target.commit, beside=failed) if target else None
+    back = await way_back(house, command.service, leaving=resolved.commit, to=target.commit, beside=failed) if target else None
     async with house.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)
         looked_at = asked if asked and asked.state in WAITING else imagined

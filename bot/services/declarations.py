@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -11,21 +11,19 @@ from bot.domain.audit import Entry
 from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import SayLive
-from bot.domain.declared import Declared, Origin
-from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Acceptance, Deployment, Kind, State
+from bot.domain.declared import Declared, Left, Origin
+from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.places import Doubt, Ground, Unclear
-from bot.domain.rollback import Passage
 from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
 from bot.services.deployments import require_still
 from bot.services.health import observe
-from bot.services.house import House, act, as_shown, note
-from bot.services.offers import rollback_offer
+from bot.services.house import House, MovedError, act, as_shown, looking, note
+from bot.services.passing import Passing, compared_with, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
-from bot.services.ways import between
 
 RECENT = timedelta(minutes=5)
 """Whose numbers are looked at before somebody says what is live."""
@@ -43,19 +41,27 @@ class Claim:
     ground: Ground
     live: Live | None
     quarantine: str
+    passing: Passing
+    by_hand: Doubt | None
+    """That nothing makes it unclear, and that one goes back from there by hand alone."""
 
     @property
-    def doubt(self) -> str:
-        """Name the doubt, and every run of which nobody knows whether it has ended."""
-        doubt = self.ground.doubt
-        named = [f"{doubt.kind} {doubt.since.isoformat()}"] if doubt else []
-        return " ".join([*named, *(stray.run for stray in self.ground.strays)])
+    def doubt(self) -> Doubt | None:
+        """Say why a person's word is asked for."""
+        return self.ground.doubt or self.by_hand
+
+    @property
+    def word(self) -> Declared | None:
+        """Give the word on which something is live, which another word can correct."""
+        return self.live.declared if self.live and self.live.declared and self.live.declared.origin is Origin.SAID else None
 
     @property
     def seen(self) -> Seen:
-        """Say what the dialog shows."""
-        base = self.live.commit if self.live else ""
-        return Seen(commit=self.said.commit, named=self.said.version, base=base, doubt=f"{self.doubt} {self.quarantine}")
+        """Say what the dialog shows: among the rest the doubt, and every run of which nobody knows whether it has ended."""
+        doubt, base = self.doubt, self.live.commit if self.live else ""
+        named = [f"{doubt.kind} {doubt.since.isoformat()}"] if doubt else []
+        named += [*(stray.run for stray in self.ground.strays), self.quarantine, self.passing.mark]
+        return Seen(commit=self.said.commit, named=self.said.version, base=base, doubt=" ".join(named))
 
 
 async def say_live(house: House, intent: Intent, command: SayLive) -> Answer | None:
@@ -64,18 +70,27 @@ async def say_live(house: House, intent: Intent, command: SayLive) -> Answer | N
     may = await house.people.may(intent.by, Permission.HAND_OVER)
     async with house.store.reading() as reader:
         standing = await _authorise(house, reader, intent, command, may=may)
-    if standing is not None and not may:
+    if not may and standing is not None:
         await require_still(house, standing, intent.by)
-    if command.shown:
-        said = Resolved(command.ref, command.version or command.ref)
-        return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, may=may))
-    said = await resolved_ref(house, command.service, command.ref)
+    elif not may:
+        await house.people.require(intent.by, Permission.DEPLOY, "say what is live")
+    said = Resolved(command.ref, command.version or command.ref)
+    if not command.shown:
+        said = await resolved_ref(house, command.service, command.ref)
+    return await looking(lambda: _attempt(house, intent, command, said, may=may))
+
+
+async def _attempt(house: House, intent: Intent, command: SayLive, said: Resolved, *, may: bool) -> Answer | None:
+    """Look at what the word passes over, and answer with the dialog, or decide about exactly that."""
     async with house.store.reading() as reader:
-        leaving = await _leaving(house, reader, command, said)
-        claim = await _claimed(house, reader, command, said)
-        failed = await reader.failed_since(command.service, command.environment)
-    passed = await _passed_over(house, claim, (*failed, *(each.commit for each in leaving)))
-    facts = {**facts_of_claim(claim), **await _evidence(house, claim), **passed, "reason": command.reason}
+        present = await there(reader, command.service, command.environment, but=said.commit)
+    passing = await compared_with(house, command.service, said.commit, present)
+    if command.shown:
+        return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, passing, may=may))
+    async with house.store.reading() as reader:
+        await _leaving(reader, command, said, passing)
+        claim = await _claimed(reader, command, said, passing)
+    facts = {**facts_of_claim(claim), **await _evidence(house, claim), "reason": command.reason}
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
     return await act(house, intent, lambda _tx: _said(Answer("live_dialog", facts, (button,))))
@@ -86,11 +101,17 @@ async def _said(answer: Answer) -> Answer:
 
 
 async def _authorise(house: House, reader: Reader, intent: Intent, command: SayLive, *, may: bool) -> Deployment | None:
-    """Let whoever may hand over any lead say it, and the lead of what stands there, which is given. Raises NotAllowed."""
+    """Let whoever may hand over any lead say it, the lead of what stands there, which is given, and who has said it before.
+
+    Raises NotAllowed.
+    """
     service, environment = command.service, command.environment
     standing = await reader.standing(service, environment)
     if may or (standing is not None and intent.by == standing.lead):
         return standing
+    live = await reader.live(service, environment)
+    if live is not None and live.declared is not None and live.declared.origin is Origin.SAID and live.declared.by == intent.by:
+        return None
     named = [f"{standing.lead.mention}, its lead,"] if standing and standing.lead else []
     named += house.people.named_by_role(Permission.HAND_OVER) or ["whoever keeps gonogo.yaml"]
     who = " or ".join(named)
@@ -100,28 +121,27 @@ async def _authorise(house: House, reader: Reader, intent: Intent, command: SayL
     )
 
 
-async def _by_hand(house: House, reader: Reader, service: str, environment: str) -> Doubt | None:
-    """Say that what stands there is gone back from by hand alone, so that nobody but a person can tell when that has been done."""
-    holder = await reader.deployment(await reader.holder(service, environment))
-    standing = holder if holder is not None and holder.state not in WAITING else await reader.standing(service, environment)
-    if standing is None or standing.kind is not Kind.FORWARD or standing.state not in CAN_ROLL_BACK:
+async def _by_hand(reader: Reader, command: SayLive, passing: Passing) -> Doubt | None:
+    """Say that one gets to the version by hand alone, over a migration, so that nobody but a person can tell when that has been done."""
+    since = await may_be_said(reader, command.service, command.environment) if passing.migrations else None
+    if since is None:
         return None
-    offer = await rollback_offer(house, reader, standing)
-    if not offer.plan or (standing.state is State.ROLLING_OUT and await reader.trouble(standing.id) is None):
-        return None
-    why = f"no button goes back from {standing.version}, which adds a migration: whoever has gone back by its own plan says so"
-    return Doubt(Unclear.FAILED, why, standing.state_since, standing.id)
+    standing = await stands(reader, command.service, command.environment)
+    why = f"no button goes back over {passing.migrations[0]}: whoever has gone back by its own plan says so"
+    return Doubt(Unclear.FAILED, why, since, standing.id if standing else "")
 
 
-async def _claimed(house: House, reader: Reader, command: SayLive, said: Resolved) -> Claim:
-    """Read what the store knows about the place. Raises NotPossible where that is what is live there."""
+async def _claimed(reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> Claim:
+    """Read what the store knows about the place. Raises NotPossible where nobody's word is asked for."""
     place = (command.service, command.environment)
     live = await reader.live(*place)
-    doubt = await reader.doubt(*place) or await _by_hand(house, reader, *place)
-    ground = Ground("", "", "", doubt=doubt, strays=await reader.strays(*place))
-    if live is not None and ground.is_clear:
+    ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
+    by_hand = await _by_hand(reader, command, passing) if ground.is_clear else None
+    claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand)
+    corrects = claim.word is not None and live is not None and live.commit != said.commit
+    if live is not None and ground.is_clear and by_hand is None and not corrects:
         raise NotPossible(_known(live))
-    return Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit))
+    return claim
 
 
 def _known(live: Live) -> str:
@@ -135,10 +155,10 @@ def _known(live: Live) -> str:
     )
 
 
-async def _leaving(house: House, reader: Reader, command: SayLive, said: Resolved) -> tuple[Deployment, ...]:
+async def _leaving(reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> tuple[Deployment, ...]:
     """Name the deployments that are let go of when this is live instead. Raises NotPossible while one is under way."""
     place = (command.service, command.environment)
-    doubt = await reader.doubt(*place) or await _by_hand(house, reader, *place)
+    doubt = await reader.doubt(*place) or await _by_hand(reader, command, passing)
     leaving = tuple(each for each in await reader.open_deployments(*place) if _is_left(each, doubt, said.commit))
     holder = await reader.deployment(await reader.holder(*place))
     if holder is not None and holder.state not in WAITING and holder not in leaving:
@@ -160,18 +180,32 @@ def _is_left(shown: Deployment, doubt: Doubt | None, commit: str) -> bool:
     return doubt is not None and (doubt.deployment == shown.id or (doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since))
 
 
-async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, *, may: bool) -> Answer:
+async def _declare(
+    house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, passing: Passing, *, may: bool
+) -> Answer:
     await _authorise(house, tx, intent, command, may=may)
-    claim = await _claimed(house, tx, command, said)
+    if await there(tx, command.service, command.environment, but=said.commit) != passing.there:
+        raise MovedError
+    claim = await _claimed(tx, command, said, passing)
     as_shown(Action.SAY_LIVE, command.shown, claim.seen)
-    for deployment in await _leaving(house, tx, command, said):
+    for deployment in await _leaving(tx, command, said, passing):
         await _leave(house, tx, deployment, intent)
-    await tx.set_live(await _live(house, tx, claim, intent, command.reason))
+    live = await _live(house, tx, claim, intent, command.reason)
+    await tx.set_live(live)
+    if live.declared is not None:
+        place, now = (claim.service, claim.environment), house.now()
+        left = [Left(*place, each.commit, each.version, intent.by, now) for each in passing.behind]
+        await tx.leave_by_hand(live.declared, left)
     await tx.cast_doubt(claim.service, claim.environment, None)
-    facts = {**facts_of_claim(claim), "reason": command.reason, "by": str(intent.by)}
-    about = {"commit": said.commit, "version": said.version, "reason": command.reason, "before": facts["recorded"]}
+    return await _told(house, tx, claim, intent, command.reason)
+
+
+async def _told(house: House, tx: Transaction, claim: Claim, intent: Intent, reason: str) -> Answer:
+    """Have it read by everybody: in the audit log, in the channel, and by whoever said it."""
+    facts = {**facts_of_claim(claim), "reason": reason, "by": str(intent.by)}
+    about = {"commit": claim.said.commit, "version": claim.said.version, "reason": reason, "before": facts["recorded"]}
     place = {"service": claim.service, "environment": claim.environment}
-    await tx.audit(Entry(intent.at, intent.by, "live", facts={**place, **about}))
+    await tx.audit(Entry(intent.at, intent.by, "live", facts={**place, **about, "over": list(claim.passing.migrations)}))
     channel = house.service(claim.service).channel or intent.place.channel
     await tx.say(Message(f"live:{intent.key}", "said_live", facts, to="channel", channel=channel))
     return Answer("said_live", facts)
@@ -201,6 +235,13 @@ async def _leave(house: House, tx: Transaction, deployment: Deployment, intent: 
     await tx.wake(deployment.id)
 
 
+def _proof(live: Live | None) -> str:
+    """Say what is known of the version that is recorded."""
+    if live is None:
+        return ""
+    return "verified good" if live.verified_at else f"accepted, {live.accepted}" if live.accepted else "not verified"
+
+
 def facts_of_claim(claim: Claim) -> dict[str, Json]:
     """Give what is said, and what it goes against, as JSON values."""
     live = claim.live
@@ -208,19 +249,11 @@ def facts_of_claim(claim: Claim) -> dict[str, Json]:
         "service": claim.service, "environment": claim.environment, "version": claim.said.version,
         "recorded": live.version if live else "", "recorded_by": live.deployment if live else "",
         "since": live.since.isoformat() if live else "", "is_same": live is not None and live.commit == claim.said.commit,
-        "unclear": claim.ground.in_words, "quarantined": claim.quarantine, "strays": len(claim.ground.strays),
+        "unclear": claim.ground.in_words, "by_hand": claim.by_hand.why if claim.by_hand else "",
+        "said_by": str(claim.word.by) if claim.word else "", "proof": _proof(claim.live),
+        "migrations": list(claim.passing.migrations), "is_compared": claim.passing.is_compared,
+        "quarantined": claim.quarantine, "strays": len(claim.ground.strays),
     }  # fmt: skip
-
-
-async def _passed_over(house: House, claim: Claim, others: Sequence[str]) -> dict[str, Json]:
-    """Name the migrations that may be there and that the version has not: after the word nothing asks about them any more."""
-    there = [*([claim.live.commit] if claim.live else []), *others]
-    commits = [commit for commit in dict.fromkeys(there) if commit != claim.said.commit]
-    if not commits:
-        return {"migrations": [], "is_compared": True}
-    way = await between(house, claim.service, leaving=commits[0], to=claim.said.commit, beside=commits[1:])
-    left = list(way.undoes.migrations or (way.path,)) if way.passage is Passage.MIGRATION else []
-    return {"migrations": left, "is_compared": way.passage is not Passage.UNKNOWN}
 
 
 # What the providers say -------------------------------------------------------------------------------------------------------------------
@@ -241,8 +274,8 @@ async def _evidence(house: House, claim: Claim) -> dict[str, Json]:
 async def _traffic(house: House, claim: Claim) -> list[Json]:
     """Count the requests of the last minutes by version; None for one of which the metrics say nothing."""
     cohorts = {claim.said.version: Cohort(claim.said.commit)}
-    if claim.live is not None and claim.live.commit != claim.said.commit:
-        cohorts[f"{claim.live.version} ({claim.live.commit[:7]})"] = Cohort(claim.live.commit)
+    for each in claim.passing.there:
+        cohorts[f"{each.version} ({each.commit[:7]})"] = Cohort(each.commit)
     cohorts[f"everything but {claim.said.version}"] = Cohort(claim.said.commit, others=True)
     now, policy = house.now(), house.policy(claim.service, claim.environment)
     service, window = house.service(claim.service), Window(now - RECENT, now)

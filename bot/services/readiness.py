@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from bot.domain.card import Action
-from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need
+from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need, Permission
 from bot.domain.commands import Acknowledge, Tick
 from bot.domain.declared import Origin
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
@@ -28,16 +28,16 @@ from bot.domain.readiness import (
     unknown_gate,
     unlocked_gate,
 )
-from bot.domain.rollback import Leaving, Way
+from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
 from bot.services import givers, plans, watching
 from bot.services.deployments import under_way
 from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
-from bot.services.leaving import way_out
 from bot.services.offers import rollback_offer
+from bot.services.passing import may_be_said, stands
 from bot.services.people import readable
-from bot.services.ways import way_there
+from bot.services.ways import way_there, with_bringer
 
 ON_CALL = "on-call"
 BLOCKING = frozenset({GateState.OPEN, GateState.UNKNOWN})
@@ -127,7 +127,8 @@ async def review(
 
 async def hindrances(house: House, reader: Reader, deployment: Deployment, way: Way | None = None) -> tuple[Hindrance, ...]:
     """Name what keeps a deployment that waits from going forward, whatever its environment's gates are."""
-    return obstacles(deployment, await reader.ground(deployment), way or await way_there(house, reader, deployment), house.now())
+    way = await with_bringer(reader, deployment, way) if way else await way_there(house, reader, deployment)
+    return obstacles(deployment, await reader.ground(deployment), way, house.now())
 
 
 _OWN_GATE = {Obstacle.LOCKED: GateKind.UNLOCKED}
@@ -146,11 +147,13 @@ async def _hindrance_gate(house: House, reader: Reader, deployment: Deployment, 
         str(found.kind), _TITLES[found.kind], state, found.sentence, who=str(found.by or ""), clears_at=found.clears_at, by=found.by,
         at=found.at,
     )  # fmt: skip
-    live = await reader.live(deployment.service, deployment.environment) if found.kind is Obstacle.BACKWARDS else None
-    out = await way_out(house, reader, live) if live else None
-    if out is None or out.how != Leaving.PLAN:
+    place = (deployment.service, deployment.environment)
+    if found.kind is not Obstacle.BACKWARDS or await may_be_said(reader, *place) is None:
         return gate
-    return replace(gate, who=out.lead, how=f"/deploy live {deployment.service} {deployment.environment} is REF because TEXT")
+    standing = await stands(reader, *place)
+    lead = standing.lead if standing else None
+    who = str(lead) if lead else " or ".join(readable(role) for role in house.catalog.permissions.get(Permission.HAND_OVER, ()))
+    return replace(gate, who=who, how=f"/deploy live {place[0]} {place[1]} is REF because TEXT")
 
 
 _Gate = Callable[[House, Reader, Deployment, Facts, Need], Awaitable[Gate]]

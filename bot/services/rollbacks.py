@@ -19,7 +19,7 @@ from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Tran
 from bot.services import whys
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, rollback_offer
-from bot.services.ways import between, left_behind, stored_way_back
+from bot.services.ways import left_behind, stored_way_back, way_back
 
 
 async def roll_back(house: House, intent: Intent, command: RollBack) -> Answer | None:
@@ -40,7 +40,7 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
         way = await stored_way_back(house, reader, deployment, target)
         beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
     if way is None:
-        way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside)
+        way = await way_back(house, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside)
     if not command.deployment:
         return await _dialog(house, intent, command, deployment, target, way)
     return await act(house, intent, lambda tx: _decide(house, intent, tx, command, way))
@@ -87,6 +87,9 @@ def _seen(deployment: Deployment, target: Live) -> Seen:
 
 async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way, *, although_unknown: bool) -> None:
     """Refuse to go back over a migration, and over what nobody knows unless the lead says so. Raises NotPossible."""
+    if way.ahead:
+        how = f"It is deployed: /deploy {deployment.service} REF to {deployment.environment}."
+        raise NotPossible(f"{way.sentence(deployment.version, target.version)} {how}")
     if way.passage is Passage.MIGRATION:
         confirmed = await confirmed_plan(reader, deployment, rollback.plan_for(way))
         plan = f" Its plan, confirmed by {confirmed.by.mention}: {confirmed.reason}." if confirmed else ""
@@ -227,11 +230,21 @@ async def _target(house: House, reader: Reader, deployment: Deployment, ref: str
     place = (deployment.service, deployment.environment)
     releases = await reader.releases(*place, limit=None if ref else 5)
     if ref and not any(rollback.is_named(each, ref) for each in releases):
+        await _refuse_left(reader, deployment, ref)
         await _refuse_kept_out(reader, deployment, ref, rollback.candidates_of(releases, leaving=deployment.commit))
     found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else rollback.target(releases, leaving=deployment.commit)
     if not isinstance(found, Live):
         raise NotPossible((await rollback_offer(house, reader, deployment)).refused)
     return found
+
+
+async def _refuse_left(reader: Reader, deployment: Deployment, ref: str) -> None:
+    """Refuse to put back what somebody has gone back from by hand. Raises NotPossible."""
+    place = (deployment.service, deployment.environment)
+    left = next((each for each in await reader.left_by_hand(*place) if rollback.is_named(each, ref)), None)
+    if left is not None:
+        how = f"It counts again once it is deployed: /deploy {place[0]} REF to {place[1]}."
+        raise NotPossible(f"{left.by.mention} has gone back from {left.version} by hand, so no rollback puts it back. {how}")
 
 
 async def _refuse_kept_out(reader: Reader, deployment: Deployment, ref: str, others: str) -> None:

@@ -9,12 +9,14 @@ from datetime import timedelta
 
 from bot.domain import rollback
 from bot.domain.card import Changes, taken_by
-from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId
+from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind
 from bot.domain.errors import IntegrationError
 from bot.domain.rollback import Passage, Way
 from bot.ports import Live, Reader
 from bot.services.house import House, existing
 
+TOLD = 50
+"""Among how many deployments of a place the one is looked for that brought a migration."""
 COMPARISON = timedelta(seconds=5)
 """How long anything waits for a comparison; nobody waits at a fire for a list of files."""
 
@@ -58,6 +60,12 @@ async def compared(house: House, service: str, *, leaving: str, to: str, beside:
     return changes, rollback.together(first, along)
 
 
+async def way_back(house: House, service: str, *, leaving: str, to: str, beside: Sequence[str] = ()) -> Way:
+    """Judge going back from one commit to another, as a rollback does it."""
+    changes, found = await compared(house, service, leaving=leaving, to=to, beside=beside)
+    return rollback.back(found, changes, house.service(service).migrations)
+
+
 async def left_behind(reader: Reader, service: str, environment: str, *, leaving: str) -> tuple[str, ...]:
     """Name the commits beside ``leaving`` that may be in a place, with their migrations: what failed there since it was last known."""
     return tuple(each for each in await reader.failed_since(service, environment) if each != leaving)
@@ -65,6 +73,22 @@ async def left_behind(reader: Reader, service: str, environment: str, *, leaving
 
 async def way_there(house: House, reader: Reader, deployment: Deployment) -> Way | None:
     """Give what is stored of the way to a deployment that waits; what has failed there since it was compared makes it unknown."""
+    found = await _stored_way_there(house, reader, deployment)
+    return await with_bringer(reader, deployment, found) if found is not None else None
+
+
+async def with_bringer(reader: Reader, deployment: Deployment, way: Way) -> Way:
+    """Name with a way over a migration the version that brought it to the place, as the deployments there tell."""
+    if way.passage is not Passage.MIGRATION:
+        return way
+    for each in await reader.history(deployment.service, deployment.environment, limit=TOLD):
+        changes = await reader.changes(each.id) if each.started_at is not None and each.kind is Kind.FORWARD else None
+        if changes is not None and changes.known and not changes.backwards and way.path in changes.files:
+            return replace(way, brought_by=each.version)
+    return way
+
+
+async def _stored_way_there(house: House, reader: Reader, deployment: Deployment) -> Way | None:
     stored = await reader.way_there(deployment.id)
     beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.base_commit)
     if not beside or (stored is not None and stored.beside == beside) or not house.service(deployment.service).migrations:
@@ -85,7 +109,15 @@ async def stored_way_back(house: House, reader: Reader, deployment: Deployment, 
     undoes = changes if changes is not None and changes.base == target.commit else None
     migrations = house.service(deployment.service).migrations
     found = rollback.way(leaving=deployment.commit, to=target.commit, undoes=undoes, migrations=migrations)
+    found = rollback.back(found, _brings(undoes), migrations)
     return None if found.passage is Passage.UNKNOWN else found
+
+
+def _brings(undoes: Changes | None) -> Changes | None:
+    """Say what going back would bring, from what a deployment took away; not known of one that is part of what it replaced."""
+    if undoes is None or undoes.backwards:
+        return None
+    return Changes(files=undoes.taken.files, known=undoes.taken.known)
 
 
 async def know_way_back(house: House, id: DeploymentId) -> None:
@@ -101,7 +133,7 @@ async def know_way_back(house: House, id: DeploymentId) -> None:
         if known is not None and known.undoes.known:
             return
         beside = await left_behind(reader, deployment.service, deployment.environment, leaving=deployment.commit)
-    way = await between(house, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside)
+    way = await way_back(house, deployment.service, leaving=deployment.commit, to=target.commit, beside=beside)
     async with house.store.transaction() as tx:
         await tx.save_way_back(id, way)
 

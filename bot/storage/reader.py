@@ -13,7 +13,7 @@ from sqlmodel import col
 
 from bot.domain.audit import Entry
 from bot.domain.card import Changes
-from bot.domain.declared import Declared, Origin
+from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
@@ -32,6 +32,7 @@ from bot.storage.tables import (
     DecisionRow,
     DeclaredRow,
     DeploymentRow,
+    LeftRow,
     LiveRow,
     LockRow,
     MarkRow,
@@ -166,20 +167,32 @@ class SqlReader:
         return deployment_of(found) if found else None
 
     async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
-        """List the commits that ended their watch here: verified ones first, newest first; none quarantined, or rolled back since."""
-        good, bad, deployment = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow)
+        """List the commits that ended their watch here: verified ones first, newest first; none quarantined, or gone back from since."""
+        good, bad, deployment, left = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow), table(LeftRow)
         quarantined = select(bad.c["commit"]).where(bad.c.service == service)
         rolled_back_since = exists().where(
             deployment.c["commit"] == good.c["commit"], deployment.c.service == service, deployment.c.environment == environment,
             deployment.c.state.in_(_TAKEN_BACK), deployment.c.state_since > good.c.ended_at,
         )  # fmt: skip
+        left_since = exists().where(
+            left.c.service == service, left.c.environment == environment, left.c["commit"] == good.c["commit"], left.c.at >= good.c.ended_at
+        )
         statement = select(good).where(
             good.c.service == service,
             good.c.environment == environment,
-            good.c["commit"].in_(quarantined) if kept_out else and_(good.c["commit"].not_in(quarantined), ~rolled_back_since),
+            good.c["commit"].in_(quarantined) if kept_out else and_(good.c["commit"].not_in(quarantined), ~rolled_back_since, ~left_since),
         )
         rows = await self._all(statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit))
         return tuple(Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"}) for row in rows)
+
+    async def left_by_hand(self, service: str, environment: str) -> tuple[Left, ...]:
+        """List the versions that somebody has gone back from by hand and that count for no rollback, newest first."""
+        left, good = table(LeftRow), table(VerifiedRow)
+        proved_since = exists().where(
+            good.c.service == service, good.c.environment == environment, good.c["commit"] == left.c["commit"], good.c.ended_at > left.c.at
+        )
+        statement = select(left).where(left.c.service == service, left.c.environment == environment, ~proved_since)
+        return tuple(Left(**with_person(row)) for row in await self._all(statement.order_by(left.c.at.desc())))
 
     async def ground(self, deployment: Deployment) -> Ground:
         """Read what decides, at this moment, whether a deployment may go forward in its place."""

@@ -230,6 +230,18 @@ class DeclaredRow(SQLModel, table=True):
     reason: str = ""
 
 
+class LeftRow(SQLModel, table=True):
+    """A commit that somebody has gone back from by hand, as ``domain.declared.Left`` says."""
+
+    __tablename__ = "left_by_hand"
+    service: str = Field(primary_key=True)
+    environment: str = Field(primary_key=True)
+    commit: str = Field(primary_key=True)
+    version: str
+    by: str
+    at: datetime = Field(sa_type=UtcDateTime)
+
+
 class VerifiedRow(SQLModel, table=True):
     """A commit that was verified good in an environment, or accepted there without that (``accepted`` says how)."""
 

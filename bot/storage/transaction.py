@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audit import Entry, Head, Keys, seal
 from bot.domain.card import Changes
-from bot.domain.declared import Declared
+from bot.domain.declared import Declared, Left
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
@@ -35,6 +35,7 @@ from bot.storage.tables import (
     DecisionRow,
     DeclaredRow,
     DeploymentRow,
+    LeftRow,
     LiveRow,
     LockRow,
     MarkRow,
@@ -327,6 +328,14 @@ class SqlTransaction(SqlReader):
             return int(known["n"])
         result = await self._connection.execute(insert(table(DeclaredRow)).values(**values))
         return int(result.lastrowid)
+
+    async def leave_by_hand(self, said: Declared, left: Sequence[Left]) -> None:
+        """Record what somebody has gone back from by hand; what they say is there instead counts again."""
+        row = table(LeftRow)
+        same = (row.c.service == said.service, row.c.environment == said.environment, row.c["commit"] == said.commit)
+        await self._connection.execute(delete(row).where(*same))
+        for each in left:
+            await put(self._connection, LeftRow, {**plain(each), "by": str(each.by)})
 
     async def _wake_place(self, service: str) -> None:
         for deployment in await self.open_deployments(service):

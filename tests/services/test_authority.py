@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from bot.services.house import House
+from bot.services.passing import compared_with, there
 
 TYPED: Mapping[str, str] = {
     "deploy": "{service} v3 to production",
@@ -94,7 +95,8 @@ async def said_live(house: House, deployment: Deployment, *, old: bool) -> Comma
     async with house.store.reading() as reader:
         place = (deployment.service, "production")
         ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
-        claim = Claim(*place, said, ground, await reader.live(*place), "")
+        passing = await compared_with(house, deployment.service, said.commit, await there(reader, *place, but=said.commit))
+        claim = Claim(*place, said, ground, await reader.live(*place), "", passing, None)
     shown = "00000000" if old else token(Action.SAY_LIVE, claim.seen)
     return AT_ONCE[Action.SAY_LIVE](f"{command.service}/{command.environment}", f"{shown} {said.commit} {said.version} {command.reason}")
 

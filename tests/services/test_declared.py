@@ -58,7 +58,7 @@ async def test_the_dialog_shows_what_is_recorded_what_the_metrics_see_and_how_th
     await unclear(swift)
     shown = await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
     assert shown.startswith("Say that *v1* is live in shop production?\nRecorded last: v2 since 2026-11-21 02:0")
-    assert "(shop-1, whose last run is succeeded at the CI provider)." in shown
+    assert "(shop-1; the CI provider says of its last run: succeeded)." in shown
     assert "It is unclear what runs: the database was put back from a copy." in shown
     assert "Requests of the last 5 min: v1 1,000, v2 (bbbbbbb) 1,000, everything but v1 1,000." in shown
     assert f"Reason: {HOSTS}" in shown
@@ -191,7 +191,7 @@ async def test_the_providers_may_say_nothing(swift: Team) -> None:
     swift.numbers.new = None
     assert "v1 none seen" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
     swift.ci.ends = dict.fromkeys(("deploy", "smoke"), RunState.LOST)
-    assert "is lost at the CI provider" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
+    assert "says of its last run: lost" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
 
 
 @pytest.mark.case("reliability-7")
@@ -234,6 +234,7 @@ async def test_a_rollback_of_what_was_adopted_says_that_it_was_there_before(team
 @pytest.mark.case("races-2")
 async def test_whoever_has_gone_back_by_the_migrations_own_plan_says_so_and_the_rollout_ends(team: Team) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.ci.changes = Changes(total=1, files=("migrations/7.sql",))
     async with team.database.store.transaction() as tx:
         await tx.save_way_back(v2, Way(COMMITS["v2"], COMMITS["v1"], Passage.MIGRATION, "migrations/7.sql", Changes(total=1)))
     assert "is under way" in await team.says("bo", SayLive("shop", "production", "v1", HOSTS)), "its numbers are good"
@@ -241,7 +242,7 @@ async def test_whoever_has_gone_back_by_the_migrations_own_plan_says_so_and_the_
     await team.passes(5 * MINUTE)
     assert Action.ROLL_BACK not in (await team.card(v2)).actions
     shown, _ = await team.says_live("bo", SayLive("shop", "production", "v1", "the column is dropped"))
-    assert "no button goes back from v2, which adds a migration" in shown
+    assert "no button goes back over migrations/7.sql" in shown
     assert (await team.deployment(v2)).state is State.FAILED
     assert (await live(team)).version == "v1"
 

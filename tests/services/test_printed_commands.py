@@ -50,6 +50,8 @@ def printed(text: str) -> set[str]:
 def typed(command: str) -> Command:
     """Read a printed command as somebody types it, with their own words for those in capitals."""
     words = command.replace("TEXT", "it has to be").replace("@user", "<@UANA>").replace("REF", "v3")
+    if words.startswith("/deploy live"):
+        words = words.replace("is v3", "is v1")  # whoever has gone back by hand says what to
     verb, _, rest = words.partition(" ")
     return parse_rollback(rest) if verb == "/rollback" else parse_deploy(rest)
 

@@ -1,0 +1,80 @@
+"""What saying that a version is live passes over: what may be there now, and what of it the version has not."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from datetime import datetime
+
+from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, Kind, State
+from bot.domain.rollback import Passage, Way
+from bot.ports import Reader
+from bot.services.house import House
+from bot.services.ways import between
+
+
+@dataclass(frozen=True, slots=True)
+class There:
+    """A commit that may be in a place."""
+
+    commit: str
+    version: str
+
+
+@dataclass(frozen=True, slots=True)
+class Passing:
+    """What may be there beside the version that is said, compared with it."""
+
+    there: tuple[There, ...] = ()
+    behind: tuple[There, ...] = ()
+    """Those that have something which the version has not: whoever says it has gone back from them."""
+    migrations: tuple[str, ...] = ()
+    """The migrations that may be there and that the version has not."""
+    is_compared: bool = True
+
+    @property
+    def mark(self) -> str:
+        """Name what a dialog shows of it."""
+        return " ".join([*self.migrations, *([] if self.is_compared else ["?"])])
+
+
+async def there(reader: Reader, service: str, environment: str, *, but: str) -> tuple[There, ...]:
+    """Name what may be in a place: what is recorded, what stands there or is on its way, and what failed since."""
+    live = await reader.live(service, environment)
+    standing = await stands(reader, service, environment)
+    found = [There(live.commit, live.version)] if live else []
+    found += [There(standing.commit, standing.version)] if standing else []
+    for commit in await reader.failed_since(service, environment):
+        known = next(iter(await reader.of_commit(service, commit, limit=1)), None)
+        found.append(There(commit, known.version if known else commit[:7]))
+    return tuple({each.commit: each for each in reversed(found) if each.commit not in {"", but}}.values())[::-1]
+
+
+async def stands(reader: Reader, service: str, environment: str) -> Deployment | None:
+    """Give the forward deployment that is in a place or on its way into it, where it can be gone back from."""
+    holder = await reader.deployment(await reader.holder(service, environment))
+    found = holder if holder is not None and holder.state not in WAITING else await reader.standing(service, environment)
+    return found if found is not None and found.kind is Kind.FORWARD and found.state in CAN_ROLL_BACK else None
+
+
+async def compared_with(house: House, service: str, commit: str, present: tuple[There, ...]) -> Passing:
+    """Compare what may be there with the version that is said."""
+    ways = await asyncio.gather(*(between(house, service, leaving=each.commit, to=commit) for each in present))
+    behind = tuple(each for each, way in zip(present, ways, strict=True) if _is_behind(way))
+    migrations = dict.fromkeys(path for way in ways if way.passage is Passage.MIGRATION for path in way.undoes.migrations or (way.path,))
+    return Passing(present, behind, tuple(migrations), all(way.passage is not Passage.UNKNOWN for way in ways))
+
+
+def _is_behind(way: Way) -> bool:
+    """Tell whether one goes back on a way; what could not be compared may be so."""
+    return way.passage is not Passage.FREE or not way.undoes.known or way.undoes.total > 0
+
+
+async def may_be_said(reader: Reader, service: str, environment: str) -> datetime | None:
+    """Tell since when somebody could have gone back by hand there; None while something rolls out with nothing the matter with it."""
+    standing = await stands(reader, service, environment)
+    live = await reader.live(service, environment)
+    if standing is None:
+        return live.since if live else None
+    is_well = standing.state is State.ROLLING_OUT and await reader.trouble(standing.id) is None
+    return None if is_well else standing.state_since

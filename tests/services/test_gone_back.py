@@ -1,0 +1,151 @@
+"""Going back by hand over a migration: who says so is asked about exactly that, and no button undoes it again."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from bot.domain.card import Action, Changes
+from bot.domain.commands import Check, Deploy, RollBack, SayLive
+from bot.domain.deployment import State
+from bot.domain.shown import Seen, token
+from bot.ports import Live, RunState
+from bot.services.rollbacks import why_not_by_rule
+from tests.services.conftest import COMMITS, MINUTE, PEOPLE, Team
+
+README, MIGRATION = Changes(total=1, files=("README",)), Changes(total=1, files=("migrations/7.sql",))
+PARTED = {
+    "a b": MIGRATION, "b a": replace(MIGRATION, backwards=True), "a c": README, "c a": replace(README, backwards=True),
+    "b c": README, "c b": MIGRATION,
+}  # fmt: skip
+"""v2 is v1 with a migration, v3 is v1 without it."""
+ABOVE = {**PARTED, "a c": replace(MIGRATION, files=("README", "migrations/7.sql")), "c b": replace(README, backwards=True)}
+"""v2 is v1 with a migration, and v3 is v2 with more that is none."""
+
+
+async def lives(team: Team, version: str) -> None:
+    await team.says("ana", Deploy("shop", "production", version))
+    await team.passes(4 * MINUTE)
+
+
+async def is_live(team: Team) -> Live:
+    async with team.database.store.reading() as reader:
+        found = await reader.live("shop", "production")
+    assert isinstance(found, Live)
+    return found
+
+
+async def goes_back_by_hand(team: Team, to: str = "v1") -> tuple[str, str]:
+    return await team.says_live("bo", SayLive("shop", "production", to, "dropped q.z"))
+
+
+@pytest.mark.case("races-2")
+async def test_what_somebody_has_gone_back_from_by_hand_is_put_back_by_no_button_and_no_command(swift: Team) -> None:
+    swift.ci.parted = PARTED
+    await lives(swift, "v2")
+    await goes_back_by_hand(swift)
+    await lives(swift, "v3")
+    card = await swift.card("shop-2")
+    assert (card.rollback.version, card.rollback.refused) == ("v1", "")
+    assert Action.ROLL_BACK in card.actions
+    said = await swift.says("bo", RollBack("shop", "production", "v2", "carts"))
+    assert said.startswith("<@UBO> has gone back from v2 by hand, so no rollback puts it back. It counts again once it is deployed:")
+    pressed = RollBack(deployment="shop-2", shown=token(Action.ROLL_BACK, Seen(commit=COMMITS["v3"], target=COMMITS["v2"])))
+    assert "has changed since it was shown to you" in await swift.says("bo", pressed)
+    assert "*v1*" in await swift.says("bo", RollBack("shop", "production", reason="carts"))
+    assert "v2" not in await swift.says("ana", Check("shop", "production", "v3"))
+
+
+async def test_a_version_that_was_gone_back_from_by_hand_counts_again_once_it_is_deployed_and_verified(swift: Team) -> None:
+    swift.ci.parted = ABOVE
+    await lives(swift, "v2")
+    await goes_back_by_hand(swift)
+    await lives(swift, "v2")
+    await lives(swift, "v3")
+    offer = (await swift.card("shop-3")).rollback
+    assert (offer.version, offer.refused) == ("v2", "")
+
+
+@pytest.mark.case("races-2")
+async def test_a_migration_that_only_the_target_has_blocks_a_rollback_at_every_door(swift: Team) -> None:
+    swift.ci.parted = PARTED
+    now = swift.house.now() + MINUTE
+    async with swift.database.store.transaction() as tx:
+        await tx.set_live(Live("shop", "production", COMMITS["v2"], "v2", now, "", PEOPLE["ana"], now))
+        await tx.set_live(Live("shop", "production", COMMITS["v1"], "v1", now, "", PEOPLE["ana"]))
+    await lives(swift, "v3")
+    has = "v2 has a database migration that {} has not (migrations/7.sql). Nothing goes back to it by a button."
+    assert has.format("this version") in await swift.shown("shop-1")
+    assert Action.ROLL_BACK not in (await swift.card("shop-1")).actions
+    pressed = RollBack(deployment="shop-1", shown=token(Action.ROLL_BACK, Seen(commit=COMMITS["v3"], target=COMMITS["v2"])))
+    for command in (RollBack("shop", "production", reason="x"), RollBack("shop", "production", "v2", "x"), pressed):
+        said = await swift.says("bo", command)
+        assert said == f"{has.format('v3')} It is deployed: /deploy shop REF to production."
+    assert (await swift.deployment("shop-1")).state is State.VERIFIED
+    async with swift.database.store.reading() as reader:
+        assert has.format("this version") in await why_not_by_rule(swift.house, reader, await swift.deployment("shop-1"))
+    assert Action.ROLL_BACK not in (await swift.card("shop-1")).actions
+    assert (await is_live(swift)).version == "v3"
+
+
+@pytest.mark.case("races-2")
+async def test_the_dialog_over_a_healthy_version_says_that_it_is_healthy_and_names_the_migration(swift: Team) -> None:
+    swift.ci.parted = PARTED
+    await lives(swift, "v2")
+    shown = await swift.says("bo", SayLive("shop", "production", "v1", "typo"))
+    assert "It is unclear what runs" not in shown
+    assert "*Nothing makes it unclear what runs*: v2 is verified good." in shown
+    assert "no button goes back over migrations/7.sql: whoever has gone back by its own plan says so." in shown
+    assert "*Database migrations may be there that* v1 *has not*: migrations/7.sql." in shown
+    assert "v2 (bbbbbbb) 1,000" in shown
+
+
+@pytest.mark.parametrize("version", ["v2", "v3"])
+async def test_over_a_healthy_version_nothing_is_said_but_what_lies_behind_a_migration(swift: Team, version: str) -> None:
+    swift.ci.parted = ABOVE
+    await lives(swift, "v2")
+    assert "so nobody's word is needed" in await swift.says("bo", SayLive("shop", "production", version, "typo"))
+
+
+async def test_the_word_is_bound_to_the_migrations_that_the_dialog_named(swift: Team) -> None:
+    swift.ci.parted = PARTED
+    await lives(swift, "v2")
+    key = "typed"
+    await swift.says("bo", SayLive("shop", "production", "v1", "dropped"), key=key)
+    async with swift.database.store.reading() as reader:
+        dialog = await reader.kept(key)
+    assert dialog is not None
+    shown = str(dialog.offers[0].carries).partition(" ")[0]
+    swift.ci.parted = {**PARTED, "a b": replace(MIGRATION, files=("migrations/7.sql", "migrations/8.sql"))}
+    said = await swift.says("bo", SayLive("shop", "production", COMMITS["v1"], "dropped", shown, "v1"))
+    assert "has changed since it was shown to you" in said
+    assert (await is_live(swift)).version == "v2"
+
+
+@pytest.mark.case("races-2")
+async def test_one_version_above_a_migration_the_gate_names_who_brought_it_and_the_way_that_it_prints_is_open(swift: Team) -> None:
+    swift.ci.parted = ABOVE
+    await lives(swift, "v2")
+    await lives(swift, "v3")
+    await swift.says("ana", Deploy("shop", "production", "v1"))
+    await swift.passes(MINUTE)
+    card = await swift.shown("shop-3")
+    assert "database fits: v2 brought migrations/7.sql, which v1 has not: deploy a version that has it" in card
+    assert "/deploy live shop production is REF because TEXT" in card
+    _, said = await goes_back_by_hand(swift)
+    assert said.startswith("*v1* counts as live in shop production, on your word")
+    await swift.passes(4 * MINUTE)
+    assert (await swift.deployment("shop-3")).state is State.VERIFIED
+    assert "v2 has a database migration that this version has not" in (await swift.card("shop-3")).rollback.refused
+
+
+@pytest.mark.case("races-2")
+async def test_what_failed_over_what_is_live_is_named_as_what_brought_the_migration(swift: Team) -> None:
+    swift.ci.parted = PARTED
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await lives(swift, "v2")
+    swift.ci.ends.clear()
+    await swift.says("ana", Deploy("shop", "production", "v1"))
+    await swift.passes(MINUTE)
+    assert "v2 brought migrations/7.sql, which v1 has not" in await swift.shown("shop-2")
