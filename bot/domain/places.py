@@ -21,6 +21,7 @@ class Unclear(StrEnum):
 
     FAILED = "failed"  # a deployment or a rollback stopped in the middle
     STRAY = "stray"  # a run that was given up has not been seen to end, or ended after the one that replaced it had begun
+    SEEN = "seen"  # another version than the one that was said to be live still got requests
     RESTORED = "restored"  # the database is older than what happened
 
 
@@ -34,8 +35,8 @@ class Doubt:
     deployment: DeploymentId = ""
 
 
-_GRAVITY = (Unclear.FAILED, Unclear.STRAY, Unclear.RESTORED)
-"""The doubts by what ends them: somebody's next deployment is an answer to the first, and to none of the others."""
+_GRAVITY = (Unclear.SEEN, Unclear.FAILED, Unclear.STRAY, Unclear.RESTORED)
+"""The doubts by what ends them: somebody's next deployment is an answer to the first two, and to none of the others."""
 
 
 def graver(old: Doubt | None, new: Doubt) -> Doubt:
@@ -145,13 +146,14 @@ def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     doubt = ground.doubt
     if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
         return None
-    how = f"roll it back, or say what is live: /deploy live {place} is REF because TEXT"
+    or_else = "deploy what should be there" if doubt.kind is Unclear.SEEN else "roll it back"
+    how = f"{or_else}, or say what is live: /deploy live {place} is REF because TEXT"
     return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since)
 
 
 def is_answer_to(deployment: Deployment, doubt: Doubt) -> bool:
     """Tell whether somebody asked for a deployment knowing of the failure: it is then their answer to it. What waited before is none."""
-    return doubt.kind is Unclear.FAILED and deployment.requested_at > doubt.since
+    return doubt.kind in {Unclear.FAILED, Unclear.SEEN} and deployment.requested_at > doubt.since
 
 
 def _locked(ground: Ground, now: datetime) -> Hindrance | None:

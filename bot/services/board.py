@@ -129,7 +129,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
             standing = await reader.standing(deployment.service, deployment.environment)
             if standing is None or standing.id != deployment.id:
                 live = await reader.live(deployment.service, deployment.environment)
-                offer = replace(offer, refused=_why_gone(live))
+                offer = replace(offer, refused=_why_gone(live), plan="", confirmed=None)
                 card = _replaced(card, live)
         return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
@@ -154,7 +154,8 @@ def _why_gone(live: Live | None) -> str:
     """Say why a deployment that nothing stands on any more has no button."""
     if live is None or live.declared is None:
         return "Another version has been deployed since."
-    return f"{live.version} is live on somebody's word, and no deployment brought it: deploy what should be there."
+    brought = f"brought there by {live.deployment}" if live.deployment else "and no deployment brought it"
+    return f"{live.version} is live on somebody's word, {brought}: deploy what should be there."
 
 
 def _replaced(card: Card, live: Live | None) -> Card:

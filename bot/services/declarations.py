@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -18,10 +18,11 @@ from bot.domain.places import Doubt, Ground, Unclear
 from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
+from bot.services import unseen
 from bot.services.deployments import require_still
 from bot.services.health import observe
 from bot.services.house import House, MovedError, act, as_shown, looking, note
-from bot.services.passing import Passing, compared_with, may_be_said, stands, there
+from bot.services.passing import Passing, There, compared_with, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
 
@@ -86,7 +87,8 @@ async def _attempt(house: House, intent: Intent, command: SayLive, said: Resolve
         present = await there(reader, command.service, command.environment, but=said.commit)
     passing = await compared_with(house, command.service, said.commit, present)
     if command.shown:
-        return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, passing, may=may))
+        seen = await unseen.still_seen(house, command.service, command.environment, present)
+        return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, passing, seen, may=may))
     async with house.store.reading() as reader:
         await _leaving(reader, command, said, passing)
         claim = await _claimed(reader, command, said, passing)
@@ -181,7 +183,7 @@ def _is_left(shown: Deployment, doubt: Doubt | None, commit: str) -> bool:
 
 
 async def _declare(
-    house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, passing: Passing, *, may: bool
+    house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, passing: Passing, seen: Sequence[There], *, may: bool
 ) -> Answer:
     await _authorise(house, tx, intent, command, may=may)
     if await there(tx, command.service, command.environment, but=said.commit) != passing.there:
@@ -197,12 +199,13 @@ async def _declare(
         left = [Left(*place, each.commit, each.version, intent.by, now) for each in passing.behind]
         await tx.leave_by_hand(live.declared, left)
     await tx.cast_doubt(claim.service, claim.environment, None)
-    return await _told(house, tx, claim, intent, command.reason)
+    still = await unseen.doubt(house, tx, live, seen)
+    return await _told(house, tx, claim, intent, command.reason, still)
 
 
-async def _told(house: House, tx: Transaction, claim: Claim, intent: Intent, reason: str) -> Answer:
+async def _told(house: House, tx: Transaction, claim: Claim, intent: Intent, reason: str, still: str) -> Answer:
     """Have it read by everybody: in the audit log, in the channel, and by whoever said it."""
-    facts = {**facts_of_claim(claim), "reason": reason, "by": str(intent.by)}
+    facts = {**facts_of_claim(claim), "reason": reason, "by": str(intent.by), "still": still}
     about = {"commit": claim.said.commit, "version": claim.said.version, "reason": reason, "before": facts["recorded"]}
     place = {"service": claim.service, "environment": claim.environment}
     await tx.audit(Entry(intent.at, intent.by, "live", facts={**place, **about, "over": list(claim.passing.migrations)}))

@@ -78,7 +78,7 @@ async def _failure(_house: House, reader: Reader, deployment: Deployment, _messa
         return await _after_all(reader, deployment)
     standing = await reader.standing(deployment.service, deployment.environment)
     live = await reader.live(deployment.service, deployment.environment)
-    if standing is None and live is not None and live.declared is not None and deployment.state is State.FAILED:
+    if live is not None and live.declared is not None and deployment.state is State.FAILED and live.declared.at >= deployment.state_since:
         return f"{live.declared.by.mention} has said that {live.version} is live there."
     is_replaced = deployment.state is State.FAILED and standing is not None and standing.id != deployment.id
     return "Another version has been deployed since." if is_replaced else ""

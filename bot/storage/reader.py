@@ -136,7 +136,10 @@ class SqlReader:
         live = await self.live(service, environment)
         row = table(DeploymentRow)
         place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
-        stopped = [row.c.state == str(State.FAILED), *([row.c.state_since >= live.since] if live else [])]
+        stopped = [row.c.state == str(State.FAILED)]
+        if live is not None:  # what ended with a word is what the word was about
+            was_said = live.declared is not None and live.declared.origin is Origin.SAID
+            stopped.append(row.c.state_since > live.since if was_said else row.c.state_since >= live.since)
         brought = live.commit if live and live.deployment else ""  # what was declared live was brought by no deployment
         rests = [row.c.state.in_(_AT_REST), row.c["commit"] == brought, row.c["commit"] != ""]
         found = [

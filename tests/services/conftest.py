@@ -298,6 +298,8 @@ class ToldNumbers:
     new: Observed | None = GOOD
     besides: dict[str, Observed] = field(default_factory=dict)
     """Other metrics of the new version."""
+    gone: set[str] = field(default_factory=set)
+    """The commits that get no requests."""
     since: list[tuple[datetime, Observed | None]] = field(default_factory=list)
     """What everything else had in windows that ended after a time; the last one that fits counts."""
 
@@ -308,6 +310,8 @@ class ToldNumbers:
     async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
         assert environment.name in service.environments
         assert window.end >= window.start
+        if cohort.commit in self.gone and not cohort.others:
+            return {}
         if cohort.commit and not cohort.others:
             return {"errors": self.new, **self.besides} if self.new else dict(self.besides)
         then = next((told for at, told in reversed(self.since) if window.end > at), GOOD)
@@ -406,8 +410,11 @@ class Team:
         assert dialog is not None
         return await self.says(name, pressed(dialog.offers[0]))
 
-    async def says_live(self, name: str, command: SayLive) -> tuple[str, str]:
-        """Have somebody type what is live and press the button of the dialog; returns what the dialog showed and what they read then."""
+    async def says_live(self, name: str, command: SayLive, *, is_gone: bool = True) -> tuple[str, str]:
+        """Have somebody type what is live and press the button of the dialog; returns what the dialog showed and what they read then.
+
+        Nothing else gets requests at that moment, unless it is not ``is_gone``.
+        """
         key = f"key {next(self.keys)}"
         shown = await self.says(name, command, key=key)
         async with self.database.store.reading() as reader:
@@ -415,7 +422,10 @@ class Team:
         if dialog is None or not dialog.offers:
             return shown, ""
         offer = dialog.offers[0]
-        return shown, await self.says(name, AT_ONCE[Action.SAY_LIVE](offer.deployment, offer.carries))
+        self.numbers.gone |= set(COMMITS.values()) if is_gone else set()
+        said = await self.says(name, AT_ONCE[Action.SAY_LIVE](offer.deployment, offer.carries))
+        self.numbers.gone -= set(COMMITS.values()) if is_gone else set()
+        return shown, said
 
     async def passes(self, time: timedelta = timedelta(0)) -> None:
         """Let time pass, and everything happen that falls due."""

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from bot.domain.card import Action, Changes
-from bot.domain.commands import Check, Deploy, RollBack, SayLive
+from bot.domain.commands import Check, Deploy, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.shown import Seen, token
 from bot.ports import Live, RunState
 from bot.services.rollbacks import why_not_by_rule
-from tests.services.conftest import COMMITS, MINUTE, PEOPLE, Team
+from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE, Team
 
 README, MIGRATION = Changes(total=1, files=("README",)), Changes(total=1, files=("migrations/7.sql",))
 PARTED = {
@@ -149,3 +150,93 @@ async def test_what_failed_over_what_is_live_is_named_as_what_brought_the_migrat
     await swift.says("ana", Deploy("shop", "production", "v1"))
     await swift.passes(MINUTE)
     assert "v2 brought migrations/7.sql, which v1 has not" in await swift.shown("shop-2")
+
+
+CANARY: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "watch": 2 * MINUTE}
+
+
+async def a_bad_canary(team: Team) -> None:
+    """Have v2, which adds a migration, stand still at 5 % with bad numbers."""
+    team.ci.parted = PARTED
+    team.numbers.new = BAD
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(5 * MINUTE)
+    assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
+
+
+@pytest.mark.case("races-2")
+async def test_a_word_claims_nothing_while_another_version_still_gets_requests(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await a_bad_canary(team)
+        shown, said = await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        assert "v2 (bbbbbbb) 1,000" in shown, "the version in question is named and counted"
+        still = "v2 still got requests, as the metrics see it, when v1 was said to be live"
+        assert f"What runs there stays unclear: {still}." in said
+        assert still in (await team.said("said_live"))[0]
+        await team.passes(10 * MINUTE)
+        status = await team.says("ana", Status())
+        assert "*shop production*: *unclear what runs*, recorded last: v1 live on the word of <@UBO>" in status
+        card = await team.shown("shop-1")
+        assert "FAILED* at 5 % · v1 was said to be there" in card
+        assert "which is unclear" in card
+        assert "replaced by" not in card
+        assert f"It is unclear what runs in production: {still}." in card
+
+
+@pytest.mark.case("races-2")
+async def test_the_place_is_clear_once_the_other_version_gets_no_requests(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await a_bad_canary(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        team.numbers.gone = {COMMITS["v2"]}
+        await team.passes(5 * MINUTE)
+        assert "unclear" not in await team.says("ana", Status())
+        assert (await team.said("unseen")) == [
+            "shop in production gets no requests of another version any more: *v1* counts as what runs there."
+        ]
+
+
+async def test_metrics_that_are_silent_do_not_say_that_a_version_is_gone(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await a_bad_canary(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        team.numbers.gone, team.numbers.since = {COMMITS["v2"]}, [(team.house.now() - MINUTE, None)]
+        await team.passes(5 * MINUTE)
+        assert "unclear what runs" in await team.says("ana", Status())
+
+
+async def test_whoever_puts_a_version_there_ends_it(team_with: Any) -> None:
+    async with team_with(**CANARY, strategy="rolling") as team:
+        team.ci.parted, team.ci.ends["deploy"] = PARTED, RunState.FAILED
+        await lives(team, "v2")
+        team.ci.ends.clear()
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        assert "unclear what runs" in await team.says("ana", Status())
+        team.numbers.new = GOOD
+        await team.passes(MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v1"))
+        await team.passes(MINUTE)
+        assert "unclear" not in await team.says("ana", Status())
+
+
+@pytest.mark.case("races-2")
+async def test_a_wrong_word_is_corrected_by_another_word_of_who_gave_it_and_of_nobody_else(swift: Team) -> None:
+    swift.rota.person = PEOPLE["cy"]
+    swift.ci.parted = PARTED
+    await lives(swift, "v2")
+    await swift.says_live("cy", SayLive("shop", "production", "v1", "typo"))
+    assert "so nobody's word is needed" in await swift.says("cy", SayLive("shop", "production", "v1", "again"))
+    assert (await swift.says("ana", SayLive("shop", "production", "v2", "no"))).startswith("You cannot say what is live")
+    shown, said = await swift.says_live("cy", SayLive("shop", "production", "v2", "it is v2 after all"))
+    assert "It is live on the word of <@UCY>." in shown
+    assert said == "*v2* counts as live in shop production, on your word: it is v2 after all."
+    await lives(swift, "v3")
+    assert (await is_live(swift)).version == "v2", "v3 has not what v2 brought"
+    assert "database fits: v2 brought migrations/7.sql" in await swift.shown("shop-2")
+
+
+async def test_the_card_of_what_was_gone_back_from_prints_no_word_that_was_said_already(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await a_bad_canary(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"))
+        assert "/deploy live" not in await team.shown("shop-1")

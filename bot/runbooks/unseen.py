@@ -1,0 +1,16 @@
+"""How what was said not to be live is looked for. A released version is frozen: change it by adding the next version beside it."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from bot.ports import Run
+from bot.services import unseen
+from bot.services.house import House
+
+SOON = timedelta(seconds=30)
+
+
+async def unseen_1(run: Run, house: House, service: str, environment: str, since: str, commits: list[str]) -> str:
+    """Look whether what is said to be gone gets requests, until it gets none."""
+    return str(await run.until("unseen", unseen.look, house, service, environment, since, commits, every=SOON))

@@ -1,0 +1,83 @@
+"""What was said not to be live and still gets requests: its place is unclear until it gets none, or somebody puts a version there."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+from bot.domain.errors import IntegrationError
+from bot.domain.places import Doubt, Unclear
+from bot.ports import Cohort, Json, Later, Live, Message, Reader, Transaction, Window
+from bot.services.health import observe
+from bot.services.house import House
+from bot.services.passing import There
+
+LATELY = timedelta(minutes=1)
+"""In which time before a word requests of another version speak against it."""
+UNSEEN = timedelta(minutes=2)
+"""How long the metrics have seen no request of a version that is gone."""
+PATIENCE = 2.0
+"""Seconds that whoever says what is live waits for the metrics."""
+
+
+async def requests_of(house: House, service: str, environment: str, commit: str, within: timedelta) -> float | None:
+    """Count the requests that a version got lately; None where the metrics say nothing at all, so that it is not known."""
+    now, policy, known = house.now(), house.policy(service, environment), house.service(service)
+    window = Window(now - within, now)
+    found = await observe(house, known, policy, window, Cohort(commit))
+    if found:
+        return max(each.requests for each in found.values())
+    return 0.0 if await observe(house, known, policy, window, Cohort(commit, others=True)) else None
+
+
+async def still_seen(house: House, service: str, environment: str, there: Sequence[There]) -> tuple[There, ...]:
+    """Name the versions that get requests now, as far as the metrics tell in time."""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            counts = [await requests_of(house, service, environment, each.commit, LATELY) for each in there]
+    except (TimeoutError, IntegrationError):
+        return ()
+    return tuple(each for each, count in zip(there, counts, strict=True) if count)
+
+
+async def doubt(house: House, tx: Transaction, said: Live, seen: Sequence[There]) -> str:
+    """Make the place unclear where another version still gets requests, and have that looked at; give why, empty where none does."""
+    if not seen:
+        return ""
+    names = " and ".join(each.version for each in seen)
+    why = f"{names} still got requests, as the metrics see it, when {said.version} was said to be live"
+    found, place = Doubt(Unclear.SEEN, why, house.now()), (said.service, said.environment)
+    await tx.cast_doubt(*place, found)
+    commits = [each.commit for each in seen]
+    await tx.start("unseen", f"{' '.join(place)} {found.since.isoformat()}", *place, found.since.isoformat(), commits)
+    return why
+
+
+async def look(house: House, service: str, environment: str, since: str, commits: Sequence[str]) -> str | Later:
+    """See whether any of these versions gets requests; where none does any more, it is clear again what runs."""
+    async with house.store.reading() as reader:
+        if not await _is_in_doubt(reader, service, environment, since):
+            return "over"
+    if service not in house.providers or environment not in house.service(service).environments:
+        return "unknown"
+    counts = [await requests_of(house, service, environment, commit, UNSEEN) for commit in commits]
+    if any(count is None or count > 0 for count in counts):
+        return Later(UNSEEN / 4)
+    async with house.store.transaction() as tx:
+        if await _is_in_doubt(tx, service, environment, since):
+            await tx.cast_doubt(service, environment, None)
+            await _tell(house, tx, service, environment)
+    return "unseen"
+
+
+async def _is_in_doubt(reader: Reader, service: str, environment: str, since: str) -> bool:
+    found = await reader.doubt(service, environment)
+    return found is not None and found.kind is Unclear.SEEN and found.since.isoformat() == since
+
+
+async def _tell(house: House, tx: Transaction, service: str, environment: str) -> None:
+    live = await tx.live(service, environment)
+    facts: dict[str, Json] = {"service": service, "environment": environment, "version": live.version if live else ""}
+    channel = house.service(service).channel
+    await tx.say(Message(f"unseen:{service}:{environment}:{house.now().isoformat()}", "unseen", facts, to="channel", channel=channel))
