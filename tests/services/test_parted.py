@@ -51,7 +51,7 @@ async def test_a_migration_that_only_the_new_version_has_is_no_way_back(swift: T
 async def test_a_migration_that_only_the_live_version_has_holds_one_that_has_parted_from_it(swift: Team) -> None:
     await parted(swift, there=LIVE, back=HOTFIX)
     said = await swift.says("ana", Check("shop", "production", "v3"))
-    assert "database fits: v2 brought migrations/7.sql, which v3 has not: deploy a version that has it" in said
+    assert "database fits: v2 has migrations/7.sql, which v3 has not: deploy a version that has it" in said
 
 
 async def test_a_rollback_of_versions_that_have_parted_says_what_comes_back(swift: Team) -> None:

@@ -67,7 +67,8 @@ EMPTY_ROW = {
 CLAIM = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "reason": "I looked", "by": "T1/UCY",
     "recorded": "v1.2.0", "recorded_by": "storefront-41", "since": AT, "is_same": False, "unclear": "a rollback failed",
-    "quarantined": "it loses carts", "strays": 1,
+    "quarantined": "it loses carts", "strays": 1, "still": "v1.2.0 still got requests",
+    "by_hand": "no button goes back over migrations/7.sql", "proof": "verified good", "said_by": "T1/UBO",
 }  # fmt: skip
 LIVE_IN = {"environment": "production", "how": "rollback", "deployment": "storefront-41", "lead": "T1/UBO"}
 KEPT = {
@@ -202,6 +203,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "lock_said": {**FACTS, **SAID_OF_LOCK},
     "standstill": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
     "said_live": CLAIM,
+    "unseen": {"service": "storefront", "environment": "production", "version": "v1.1.0"},
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25},
     "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT},
