@@ -153,7 +153,7 @@ async def _hindrance_gate(house: House, reader: Reader, deployment: Deployment, 
     standing = await stands(reader, *place)
     lead = standing.lead if standing else None
     who = str(lead) if lead else " or ".join(readable(role) for role in house.catalog.permissions.get(Permission.HAND_OVER, ()))
-    return replace(gate, who=who, how=f"/deploy live {place[0]} {place[1]} is REF because TEXT")
+    return replace(gate, who=gate.who or who, how=f"/deploy live {place[0]} {place[1]} is REF because TEXT")
 
 
 _Gate = Callable[[House, Reader, Deployment, Facts, Need], Awaitable[Gate]]

@@ -7,31 +7,33 @@ from typing import Any
 
 import pytest
 
+from bot.domain.card import Changes
 from bot.domain.catalog import Need
-from bot.domain.commands import Deploy, Lock, Quarantine
+from bot.domain.commands import Deploy, Lock, Quarantine, SayLive
 from bot.domain.deployment import Kind, State
 from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear
 from bot.domain.readiness import GateState
-from bot.domain.rollback import Passage, Way
 from bot.domain.trouble import Sort, Trouble, over
 from bot.ports import RunState, Stage
 from bot.services import declarations, quarantines, readiness
+from bot.services.passing import compared_with, there
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
-OVER_A_MIGRATION = Way(COMMITS["v2"], COMMITS["v1"], Passage.MIGRATION, "migrations/7.sql")
 
 
 async def by_hand(team: Team) -> Doubt | None:
     async with team.database.store.reading() as reader:
-        found: Doubt | None = await declarations._by_hand(team.house, reader, "shop", "production")
+        present = await there(reader, "shop", "production", but=COMMITS["v1"])
+    passing = await compared_with(team.house, "shop", COMMITS["v1"], present)
+    async with team.database.store.reading() as reader:
+        found: Doubt | None = await declarations._by_hand(reader, SayLive("shop", "production", "v1", "by hand"), passing)
     return found
 
 
-async def goes_over_a_migration(team: Team, it: str) -> None:
-    async with team.database.store.transaction() as tx:
-        await tx.save_way_back(it, OVER_A_MIGRATION)
+def goes_over_a_migration(team: Team) -> None:
+    team.ci.changes = Changes(total=1, files=("migrations/7.sql",))
 
 
 async def test_what_is_live_and_adds_a_migration_is_gone_back_from_by_hand(swift: Team) -> None:
@@ -41,7 +43,7 @@ async def test_what_is_live_and_adds_a_migration_is_gone_back_from_by_hand(swift
     verified = await swift.deployment("shop-1")
     assert verified.state is State.VERIFIED
     assert await by_hand(swift) is None
-    await goes_over_a_migration(swift, "shop-1")
+    goes_over_a_migration(swift)
     found = await by_hand(swift)
     assert found is not None
     assert (found.kind, found.deployment, found.since) == (Unclear.FAILED, "shop-1", verified.state_since)
@@ -58,7 +60,7 @@ async def test_a_rollout_over_a_migration_is_left_by_hand_once_its_numbers_are_b
     swift.ci.stages = (Stage("release", RunState.RUNNING),)
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(MINUTE)
-    await goes_over_a_migration(swift, "shop-1")
+    goes_over_a_migration(swift)
     assert await by_hand(swift) is None, "nothing is the matter with it"
     async with swift.database.store.transaction() as tx:
         await tx.save_trouble("shop-1", Trouble(1, Sort.DEGRADED, "rolling-100"))
@@ -86,7 +88,9 @@ async def test_what_keeps_a_deployment_is_a_gate_with_everything_that_is_known_o
         gate, nobodys = [await readiness._hindrance_gate(team.house, reader, deployment, each) for each in found]
     assert (gate.key, gate.title, gate.state, gate.sentence, gate.need) == (str(kind), title, state, "a sentence", Need.REQUIRED)
     assert (gate.who, gate.by, gate.at, gate.clears_at) == (str(PEOPLE["bo"]), PEOPLE["bo"], now, now + MINUTE)
-    assert (nobodys.who, nobodys.by, nobodys.at, nobodys.clears_at) == ("", None, None, None)
+    is_gone_back_from = kind is Obstacle.BACKWARDS
+    assert (nobodys.who, nobodys.by, nobodys.at, nobodys.clears_at) == ("release manager" if is_gone_back_from else "", None, None, None)
+    assert nobodys.how == ("/deploy live shop production is REF because TEXT" if is_gone_back_from else "")
 
 
 @pytest.mark.parametrize(
@@ -119,7 +123,7 @@ async def test_trouble_that_is_over_is_still_what_the_rollout_was_in(swift: Team
     swift.ci.stages = (Stage("release", RunState.RUNNING),)
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(MINUTE)
-    await goes_over_a_migration(swift, "shop-1")
+    goes_over_a_migration(swift)
     async with swift.database.store.transaction() as tx:
         await tx.save_trouble("shop-1", over(Trouble(1, Sort.DEGRADED, "rolling-100")))
     assert await by_hand(swift) is not None
