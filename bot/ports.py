@@ -792,7 +792,7 @@ class Transaction(Reader, Protocol):
         """Forget a run that was given up and has ended."""
         ...
 
-    async def claim(self, service: str, environment: str, id: DeploymentId) -> bool:
+    async def claim(self, service: str, environment: str, id: DeploymentId, passing: tuple[DeploymentId, ...] = ()) -> bool:
         """Take an environment's claim if it is free (or already ours) and no older open deployment waits for it."""
         ...
 

@@ -15,7 +15,7 @@ from bot.domain import plain
 from bot.domain.called import called
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.declared import Declared
-from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, State
+from bot.domain.deployment import ACTING, CAN_ROLL_BACK, WAITING, Deployment, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
@@ -358,12 +358,17 @@ class Card:
     @property
     def waits_at(self) -> str:
         """Name the stage whose gate can be opened from here."""
-        return next((step.passable_stage for step in self.steps if step.passable_stage), "")
+        return next((step.passable_stage for step in self._moving if step.passable_stage), "")
 
     @property
     def gate(self) -> str:
         """Name that gate among all of the deployment (``Step.gate``)."""
-        return next((step.gate for step in self.steps if step.gate), "")
+        return next((step.gate for step in self._moving if step.gate), "")
+
+    @property
+    def _moving(self) -> tuple[Step, ...]:
+        """The steps under way: its own, or those of the rollback that undoes it."""
+        return self.way_back if self.deployment.state is State.ROLLING_BACK else self.steps
 
     @property
     def is_blind(self) -> bool:
@@ -410,7 +415,7 @@ DECISIONS = frozenset({Action.ROLL_BACK, Action.STOP_COUNTDOWN, Action.PROCEED, 
 def _actions(card: Card) -> list[Action]:
     state = card.deployment.state
     actions = _before_it_goes(card)
-    if state is State.ROLLING_OUT and card.waits_at:
+    if state in ACTING and card.waits_at:
         actions.append(Action.OPEN_GATE)
     if state in CAN_ROLL_BACK and card.rollback.is_possible:
         actions.append(Action.ROLL_BACK)

@@ -16,7 +16,7 @@ from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
 from bot.services import readiness, starts
-from bot.services.deployments import end_needless, is_there
+from bot.services.deployments import end_needless, is_there, passed_by
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import Held, readable
 from bot.services.shared import afresh
@@ -271,7 +271,7 @@ async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looke
         await tx.save_review(id, review)
     if now >= expires_at(deployment, policy):
         return await _expire(house, tx, deployment)
-    if not await tx.claim(deployment.service, deployment.environment, id):
+    if not await tx.claim(deployment.service, deployment.environment, id, await passed_by(tx, deployment)):
         return None  # a rollback has taken the environment; ask again
     live = await tx.live(deployment.service, deployment.environment)
     is_compared = deployment.base_commit == (live.commit if live else "")

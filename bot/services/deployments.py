@@ -14,6 +14,7 @@ from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
+from bot.domain.places import is_answer_to
 from bot.ports import Answer, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
@@ -334,10 +335,19 @@ async def take_turn(house: House, id: DeploymentId) -> bool | Later:
             return False
         if deployment.state is not State.QUEUED:
             return True
-        if not await tx.claim(deployment.service, deployment.environment, id):
+        if not await tx.claim(deployment.service, deployment.environment, id, await passed_by(tx, deployment)):
             return Later(house.pace.parked)
         await tx.move(id, State.GATED, at=house.now())
         return True
+
+
+async def passed_by(reader: Reader, deployment: Deployment) -> tuple[DeploymentId, ...]:
+    """Name what an answer to a failure does not queue behind: what was asked for before it cannot go until that is answered."""
+    doubt = await reader.doubt(deployment.service, deployment.environment)
+    if doubt is None or not is_answer_to(deployment, doubt):
+        return ()
+    coming = await reader.open_deployments(deployment.service, deployment.environment)
+    return tuple(each.id for each in coming if each.state in WAITING and not is_answer_to(each, doubt))
 
 
 async def stuck(house: House, id: DeploymentId, why: str) -> None:

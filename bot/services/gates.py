@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from bot.domain.catalog import Permission, Tier
 from bot.domain.commands import OpenGate
-from bot.domain.deployment import Deployment, State
+from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.rollout import Step, StepState
-from bot.ports import Answer, GateAnswer, Intent, Json, Mark, Message, Transaction
+from bot.ports import Answer, GateAnswer, Intent, Json, Mark, Message, Reader, Transaction
 from bot.services import freezes, starts
 from bot.services.deployments import require_still
 from bot.services.house import House, act, existing, facts_of, note
@@ -25,19 +25,30 @@ async def open_gate(house: House, intent: Intent, command: OpenGate) -> Answer |
     """Open the pipeline's own gate that a step waits at. Stored first; the rollout's own runbook opens it, while it may."""
     may = await house.people.may(intent.by, Permission.DEPLOY)
     async with house.store.reading() as reader:
-        deployment = await existing(reader, command.deployment)
+        deployment, shown = await _meant(reader, command)
     if not may:
-        await require_still(house, deployment, intent.by)
+        await require_still(house, shown, intent.by)
     theirs = await freezes.of_the_provider(house, deployment)
     return await act(house, intent, lambda tx: _open_gate(house, intent, tx, command, theirs, may=may))
 
 
+async def _meant(reader: Reader, command: OpenGate) -> tuple[Deployment, Deployment]:
+    """Give what is under way and whose card shows it: a rollback shows on the card of what it undoes, and is meant by its name too."""
+    named = await existing(reader, command.deployment)
+    back = await reader.rollback_of(named.id) if named.state is State.ROLLING_BACK else None
+    moving = back or named
+    return moving, await existing(reader, moving.undoes or moving.id)
+
+
 async def _open_gate(house: House, intent: Intent, tx: Transaction, command: OpenGate, theirs: freezes.Theirs, *, may: bool) -> Answer:
-    deployment = await existing(tx, command.deployment)
+    deployment, shown = await _meant(tx, command)
     step = next((step for step in await tx.steps(deployment.id) if step.gate), None)
-    if not may and intent.by != deployment.lead:
+    if not may and intent.by != shown.lead:
         raise NotAllowed(f"You cannot let the pipeline of {deployment.id} go on. {house.people.who_can(Permission.DEPLOY)}")
-    if intent.by == deployment.requested_by and house.of(deployment)[1].tier is Tier.PRODUCTION:
+    needs_others = (
+        deployment.kind is Kind.FORWARD and house.of(deployment)[1].tier is Tier.PRODUCTION
+    )  # going back waits for no second pair
+    if needs_others and intent.by == deployment.requested_by:
         sentence = f"You asked for {deployment.title} yourself; the pipeline's gate is a second pair of eyes, so somebody else opens it."
         raise NotAllowed(sentence)
     if step is None or deployment.state is not State.ROLLING_OUT or command.gate not in {"", step.gate}:
@@ -48,7 +59,7 @@ async def _open_gate(house: House, intent: Intent, tx: Transaction, command: Ope
         raise NotPossible(await _pressed_before(tx, deployment, step))
     await note(tx, house.now(), "open_gate", deployment, intent.by, stage=step.passable_stage, step=step.key)
     facts = {**facts_of(deployment), **about, "by": str(intent.by)}
-    await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, deployment.id))
+    await tx.say(Message(f"{deployment.id}:gate:{intent.key}", "gate_opened", facts, shown.id))
     await tx.wake(deployment.id)
     return Answer("gate_opened", {**facts_of(deployment), **about})
 
@@ -107,4 +118,4 @@ async def _became(house: House, deployment: Deployment, step: Step, by: Person, 
             return
         await note(tx, house.now(), "gate_not_opened", deployment, why=answer.value, **about)
         facts = {**facts_of(deployment), **about, "by": str(by), "became": answer.value, "url": step.run_url}
-        await tx.say(Message(f"{deployment.id}:gate:{step.gate}:became", "gate_not_opened", facts, deployment.id))
+        await tx.say(Message(f"{deployment.id}:gate:{step.gate}:became", "gate_not_opened", facts, deployment.undoes or deployment.id))

@@ -144,15 +144,15 @@ class SqlTransaction(SqlReader):
         await self._connection.execute(update(row).where(row.c.id == id).values(**values))
         self._changed(id)
 
-    async def claim(self, service: str, environment: str, id: DeploymentId) -> bool:
-        """Take an environment's claim if it is free (or already ours) and nobody older waits for it."""
+    async def claim(self, service: str, environment: str, id: DeploymentId, passing: tuple[DeploymentId, ...] = ()) -> bool:
+        """Take an environment's claim if it is free (or already ours) and nobody older waits for it who is not passed."""
         holder = await self.holder(service, environment)
         if holder == id:
             return True
         queue = await self.open_deployments(service, environment)
         for other in queue:
             comes_first = other.id == holder or (other.kind is Kind.FORWARD and _number(other.id) < _number(id))
-            if comes_first and other.state in _BEFORE_TURN:
+            if comes_first and other.state in _BEFORE_TURN and other.id not in passing:
                 return False
         await self.seize(service, environment, id)
         return True
