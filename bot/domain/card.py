@@ -285,8 +285,9 @@ class Card:
 
     @property
     def stands_still(self) -> bool:
-        """Tell whether the rules keep it now; while a step is under way or observed they keep it only from the next one."""
-        return bool(self.standstill) and not self.where and not any(step.is_under_way for step in self.steps)
+        """Tell whether the rules keep it now; until a step has been observed, or has trouble, they keep it only from the next one."""
+        is_free = self.trouble is None or not self.trouble.is_open
+        return bool(self.standstill) and is_free and not any(step.is_under_way or step.is_held(self.now) for step in self.steps)
 
     @property
     def needs_way_back(self) -> bool:
@@ -333,7 +334,8 @@ class Card:
     @property
     def stood_with(self) -> Snapshot | None:
         """The last numbers of the step before which it stands still: that one still serves."""
-        return self.snapshot if self.stands_still and self.snapshot is not None and self.snapshot.where in self.ended_with else None
+        is_of_a_step = self.snapshot is not None and self.snapshot.where in {self.where, *self.ended_with}
+        return self.snapshot if self.stands_still and is_of_a_step else None
 
     @property
     def ci_silent_since(self) -> datetime | None:

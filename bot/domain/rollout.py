@@ -102,6 +102,10 @@ class Step:
         """Tell whether a run of it is under way."""
         return self.state in {StepState.RUNNING, StepState.SMOKE}
 
+    def is_held(self, now: datetime) -> bool:
+        """Tell whether it is still to be observed for a time."""
+        return self.state is StepState.HOLDING and self.deployed_at is not None and now < self.deployed_at + self.hold
+
     @property
     def is_to_start(self) -> bool:
         """Tell whether no run of it has been started yet."""

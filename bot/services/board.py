@@ -28,7 +28,7 @@ from bot.services.leaving import way_out
 from bot.services.locks import facts_of_lock
 from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.standing import standing
-from bot.services.starts import kept_by, standstill
+from bot.services.starts import kept_by, standstill, why_not_on
 from bot.services.watching import watched_in
 from bot.services.ways import compared, way_back
 
@@ -100,7 +100,8 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):
         return card
     found = next(iter(await standstill(house, reader, deployment)), None)
-    return replace(card, standstill=found.sentence, kept=kept_by(house, found)) if found else card
+    sentences = await why_not_on(house, reader, deployment)
+    return replace(card, standstill=sentences[0], kept=kept_by(house, found) if found else None) if sentences else card
 
 
 async def _let_go(reader: Reader, card: Card) -> LetGo | None:

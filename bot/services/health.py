@@ -14,6 +14,7 @@ from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble, found, over
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
+from bot.services import freezes, starts
 from bot.services.house import House, existing, facts_of, note
 from bot.services.normal import normal_for
 from bot.services.offers import rollback_offer
@@ -124,9 +125,10 @@ def facts_of_snapshot(shot: Snapshot) -> dict[str, Json]:
 
 
 async def hold(house: House, id: DeploymentId, index: int) -> str | None:
-    """Observe a step until its hold is over and the verdict lets the rollout go on.
+    """Observe a step until its hold is over and both the verdict and the rules let the rollout go on.
 
-    Degraded or no data holds the rollout for as long as it lasts, unless the lead lets it go on or the rollback comes first.
+    Degraded or no data holds the rollout for as long as it lasts, unless the lead lets it go on or the rollback comes first. While a rule
+    keeps it from the next step this one serves, and is observed.
     """
     await know_way_back(house, id)
     async with house.store.reading() as reader:
@@ -136,16 +138,21 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
     if deployment.state is not State.ROLLING_OUT or step.deployed_at is None:
         return OVER
     looks = max(1, int(step.hold / house.pace.hold))
+    since = max(step.deployed_at, house.now() - max(step.hold, house.of(deployment)[1].baseline))
     shot = await snapshot(
-        house, deployment, label=_label(step), where=step.key, since=step.deployed_at, percent=step.percent, looks=looks
+        house, deployment, label=_label(step), where=step.key, since=since, percent=step.percent, looks=looks
     )  # fmt: skip
     is_over = house.now() >= step.deployed_at + step.hold
-    following = steps[index + 1].percent if index + 1 < len(steps) else None
+    following = steps[index + 1] if index + 1 < len(steps) else None
+    theirs = await freezes.of_the_provider(house, deployment) if is_over and following else ()
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
         if now.state is not State.ROLLING_OUT:
             return OVER
-        if await _keeps(house, tx, now, shot, is_over=is_over, following=following) or not is_over:
+        to = following.percent if following else None
+        if await _keeps(house, tx, now, shot, is_over=is_over, following=to) or not is_over:
+            return None
+        if following and await starts.stands_still(house, tx, now, following, theirs):
             return None
         return await _step_done(house, tx, now, step, shot)
 
@@ -219,7 +226,7 @@ def _is_shown(deployment: Deployment, shot: Snapshot, *, is_over: bool) -> bool:
 
 
 async def look_again(house: House, id: DeploymentId, index: int) -> str | None:
-    """Look at the step before one that stood still, where its numbers were gone on over: they are to be answered for again."""
+    """Look at the step before one that stood still: its numbers are to be answered for again."""
     async with house.store.reading() as reader:
         before = (await reader.steps(id))[index - 1] if index else None
     return GO if before is None or before.state is not StepState.HOLDING else await hold(house, id, index - 1)

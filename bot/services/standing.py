@@ -12,7 +12,7 @@ from bot.domain.rollout import StepState
 from bot.domain.urgency import urgency
 from bot.ports import CardDue, Reader, Standing
 from bot.services.house import House
-from bot.services.starts import standstill
+from bot.services.starts import why_not_on
 
 _JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})
 """Where numbers are weighed."""
@@ -24,10 +24,10 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
     review = await reader.review(deployment.id) if deployment.state is State.GATED else None
     steps, trouble = await reader.steps(deployment.id), await reader.trouble(deployment.id)
     shot = snapshots[-1] if len(snapshots) > 1 else None
-    keeping = await standstill(house, reader, deployment) if deployment.state is State.ROLLING_OUT else ()
+    keeping = await why_not_on(house, reader, deployment) if deployment.state is State.ROLLING_OUT else ()
     card = Card(
         deployment, house.now(), review=review, snapshot=shot, steps=steps, trouble=trouble,
-        standstill=keeping[0].sentence if keeping and any(step.state is StepState.PENDING for step in steps) else "",
+        standstill=keeping[0] if keeping and any(step.state is StepState.PENDING for step in steps) else "",
     )  # fmt: skip
     watched = await reader.watched(deployment.service, deployment.environment) if card.waits_for_watch else None
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []

@@ -54,7 +54,7 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
             return Begun.OVER
         if step.state is state:  # it may have been started already: it is looked for, whatever keeps a new start
             return step
-        if state is StepState.RUNNING and await _stands_still(house, tx, deployment, step, theirs):
+        if state is StepState.RUNNING and await stands_still(house, tx, deployment, step, theirs):
             return Begun.STANDS
         deploying = step.stages if step.state is StepState.RUNNING and state is StepState.SMOKE else step.deploying_stages
         intended = replace(
@@ -119,7 +119,7 @@ def facts_of_freed(deployments: Sequence[Deployment], percents: Mapping[Deployme
     return [{"title": each.title, "percent": percents[each.id], "lead": str(each.lead or "")} for each in going]
 
 
-async def _stands_still(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:
+async def stands_still(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:
     """Tell whether something keeps a step from being started; the lead is told once for each reason."""
     if deployment.kind is Kind.ROLLBACK:
         return False
@@ -127,7 +127,7 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
         return True
     found, sentences = await standstill(house, tx, deployment), await why_not_on(house, tx, deployment, theirs)
     since = found[0].at.isoformat() if found and found[0].at else ""  # a second lock is another one, whatever its reason
-    if found:
+    if sentences:
         await _observe_again(tx, deployment, step)
     by = facts_of_kept(kept_by(house, found[0]) if found else None)
     for sentence in sentences[:1]:
@@ -138,17 +138,16 @@ async def _stands_still(house: House, tx: Transaction, deployment: Deployment, s
     return bool(sentences)
 
 
-async def why_not_on(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs) -> Sequence[str]:
+async def why_not_on(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs = ()) -> Sequence[str]:
     """Say what keeps a rollout from going on, whoever wishes it to: from a step's start, and from its pipeline's gate."""
     found = [each.sentence for each in await standstill(house, reader, deployment)]
     return found or ([] if deployment.kind is Kind.ROLLBACK else await freezes.why_not_on(house, reader, deployment, theirs))
 
 
 async def _observe_again(tx: Transaction, deployment: Deployment, step: Step) -> None:
-    """Go back to observing the step before, where its numbers were gone on over: a word is not kept for when the way is free."""
+    """Go back to observing the step before, which serves as long as its rollout stands still: what turns worse meanwhile is seen."""
     before = next((each for each in await tx.steps(deployment.id) if each.index == step.index - 1), None)
-    trouble = await tx.trouble(deployment.id)
-    if before is not None and trouble is not None and trouble.is_open and trouble.where == before.key:
+    if before is not None and before.state is StepState.DONE:
         await tx.save_steps(deployment.id, [replace(before, state=StepState.HOLDING, finished_at=None)])
 
 
@@ -161,7 +160,7 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
     async with house.store.transaction() as tx:
         now = await existing(tx, deployment.id)
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
-        if permit is None or (found is None and not smoke and await _stands_still(house, tx, now, step, theirs)):
+        if permit is None or (found is None and not smoke and await stands_still(house, tx, now, step, theirs)):
             return await _not_permitted(house, tx, now, step, found)
         await _supersede(house, tx, now)
         if found is not None:
@@ -247,7 +246,7 @@ async def may_go_on(house: House, deployment: Deployment, step: Step) -> bool:
         holds = now.state is State.ROLLING_OUT and await tx.holder(now.service, now.environment) == now.id
         if not holds or (await tx.steps(now.id))[step.index].run != step.run:
             return False
-        return step.state is StepState.SMOKE or not await _stands_still(house, tx, now, step, theirs)
+        return step.state is StepState.SMOKE or not await stands_still(house, tx, now, step, theirs)
 
 
 async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Begun:

@@ -18,6 +18,7 @@ from bot.domain.places import Obstacle
 from bot.domain.shown import finding_of, token
 from bot.domain.trouble import Trouble, answered, over, worse_since
 from bot.ports import Mark, Reader, Transaction
+from bot.services import freezes
 from bot.services.house import House, seen
 from bot.services.starts import standstill
 
@@ -99,7 +100,9 @@ async def besides(house: House, reader: Reader, deployment: Deployment) -> str:
         return f"it is unclear what runs: {ground.in_words}"
     coming = any(step.is_to_start for step in await reader.steps(deployment.id))
     found = await standstill(house, reader, deployment)
-    return next((each.sentence for each in found if coming or each.kind is not Obstacle.LOCKED), "")
+    kept = [each.sentence for each in found if coming or each.kind is not Obstacle.LOCKED]
+    kept += await freezes.why_not_on(house, reader, deployment, ()) if coming else []
+    return next(iter(kept), "")
 
 
 async def is_outlasted(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:

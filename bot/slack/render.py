@@ -260,9 +260,9 @@ def cut(value: object, longest: int) -> str:
 
 
 def ended(value: object) -> str:
-    """End with a full stop what a vendor said, so that a sentence can follow."""
-    text = plain(value).rstrip()
-    return text if text.endswith((".", "…", "?")) else f"{text}."
+    """End with a full stop what a vendor said, or what a part has made, so that a sentence can follow; nothing stays nothing."""
+    text = value.rstrip() if isinstance(value, Markup) else plain(value).rstrip()
+    return text if not text or text.endswith((".", "…", "?")) else text + "."
 
 
 def bold(value: object) -> Markup:

@@ -302,6 +302,8 @@ class ToldNumbers:
     """The commits that get no requests."""
     since: list[tuple[datetime, Observed | None]] = field(default_factory=list)
     """What everything else had in windows that ended after a time; the last one that fits counts."""
+    windows: list[Window] = field(default_factory=list)
+    """The times about which somebody asked for the new version's numbers."""
 
     async def open(self) -> None: ...
 
@@ -313,6 +315,7 @@ class ToldNumbers:
         if cohort.commit in self.gone and not cohort.others:
             return {}
         if cohort.commit and not cohort.others:
+            self.windows.append(window)
             return {"errors": self.new, **self.besides} if self.new else dict(self.besides)
         then = next((told for at, told in reversed(self.since) if window.end > at), GOOD)
         return dict.fromkeys(("errors", *self.besides), then) if then else {}

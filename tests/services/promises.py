@@ -155,7 +155,7 @@ class Promises:
 
     def _waits_for_watches(self, subject: str, watched: Sequence[str]) -> None:
         for other in watched:
-            word = self.rows("select * from mark where deployment = ? and key = ?", subject, f"go now:{other}")
+            word = self.rows("select * from mark where deployment = ? and key like ?", subject, f"go now:{other}:%")
             assert word, f"{subject} goes while {other} is watched, and nobody has said so"
 
     def _doubts(self, found: Any) -> list[Any]:
