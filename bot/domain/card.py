@@ -51,6 +51,10 @@ class Action(StrEnum):
     SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
 
 
+STALE = timedelta(minutes=2)
+"""Numbers that are older than this, while one looks, are said to be old."""
+
+
 @dataclass(frozen=True, slots=True)
 class Change:
     """One commit between what is live and what is being deployed."""
@@ -308,6 +312,11 @@ class Card:
     def judged(self) -> Snapshot | None:
         """The newest numbers, if they are of what is under observation now."""
         return self.snapshot if self.snapshot is not None and self.where and self.snapshot.where == self.where else None
+
+    @property
+    def is_stale(self) -> bool:
+        """Tell whether nothing has been there to judge by since the numbers that are shown: they have not been shown to be well again."""
+        return self.judged is not None and self.is_degraded and self.now - self.judged.at > STALE
 
     @property
     def serving(self) -> int:

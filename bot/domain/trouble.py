@@ -67,6 +67,19 @@ def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
     return replace(known, bad=(*known.bad, *more)) if more else known
 
 
+def is_unrefuted(known: Trouble | None, shot: Snapshot) -> bool:
+    """Tell whether what was worse is not shown to be well again: numbers that are missing, or too few, refute nothing."""
+    if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where != shot.where:
+        return False
+    well = {finding.key for finding in shot.findings if finding.verdict is Verdict.HEALTHY}
+    return not well.issuperset(dict(known.bad))
+
+
+def kept(known: Trouble) -> Trouble:
+    """Give the finding that nothing has refuted: itself, or the next one about the same where it has been ended."""
+    return known if known.is_open else Trouble(known.number + 1, known.sort, known.where, known.bad)
+
+
 def over(known: Trouble) -> Trouble:
     """End a finding."""
     return replace(known, is_over=True)

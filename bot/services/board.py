@@ -142,7 +142,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         if lock.deployment == deployment.id and lock.holds(card.now)
     ]
     live = await reader.live(deployment.service, deployment.environment)
-    since = await reader.snapshots(back.id) if back else ()
+    since = [shot for shot in await reader.snapshots(live.deployment) if shot.at >= live.since] if live else []
     card = replace(card, live=live.version if live else "", live_since=live.since if live else None, after=since[-1] if since else None)
     return replace(
         card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),

@@ -12,7 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState
-from bot.domain.trouble import Sort, Trouble, found, over
+from bot.domain.trouble import Sort, Trouble, found, is_unrefuted, kept, over
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services import freezes, starts
 from bot.services.house import House, existing, facts_of, note
@@ -163,16 +163,20 @@ def _label(step: Step) -> str:
 
 async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> bool:
     """Tell whether the numbers keep a rollout or a watch from going on, and do what follows from them."""
-    if _is_shown(deployment, shot, is_over=is_over):
-        await tx.add_snapshot(shot)
     known = await tx.trouble(deployment.id)
-    sort = _sort(house, deployment, shot, is_over=is_over, following=following)
+    has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot)
+    if not has_vanished and (shot.verdict is not Verdict.NO_DATA or is_over):  # what says nothing takes no place of what was worse
+        await tx.add_snapshot(shot)
+    sort = Sort.DEGRADED if has_vanished else _sort(house, deployment, shot, is_over=is_over, following=following)
     if sort is None:
         if shot.verdict is not Verdict.NO_DATA or is_over:  # numbers that are missing for a moment have not recovered
             await _calm(house, tx, deployment, known)
         return False
     known = await asked_anew(house, tx, deployment, known)
-    trouble = known if _has_vanished(deployment, shot) and known else found(known, sort, shot)
+    trouble = kept(known) if has_vanished and known else found(known, sort, shot)
+    if has_vanished:
+        shot = (await tx.snapshots(deployment.id))[-1]
+        await tx.redraw(deployment.id)
     if trouble != known:
         await _is_worse(house, tx, deployment, shot, known, trouble)
     if await has_word(tx, deployment, trouble):
@@ -202,7 +206,7 @@ async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot:
 def _sort(house: House, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> Sort | None:
     """Say what is the matter with the numbers; None when nothing keeps the rollout or the watch."""
     policy = house.of(deployment)[1]
-    if shot.verdict is Verdict.DEGRADED or _has_vanished(deployment, shot):
+    if shot.verdict is Verdict.DEGRADED:
         return Sort.DEGRADED
     if not is_over or not policy.is_watched:
         return None
@@ -213,16 +217,6 @@ def _sort(house: House, deployment: Deployment, shot: Snapshot, *, is_over: bool
         return None
     choice = strategy.on_too_little_traffic(policy.tier, following=following)
     return None if choice is TooLittleTraffic.GO_ON else Sort.THIN
-
-
-def _has_vanished(deployment: Deployment, shot: Snapshot) -> bool:
-    """Tell whether numbers have disappeared while a countdown runs: they have not recovered."""
-    return shot.verdict is Verdict.NO_DATA and deployment.countdown_until is not None
-
-
-def _is_shown(deployment: Deployment, shot: Snapshot, *, is_over: bool) -> bool:
-    """Tell whether a snapshot is stored: one without data only at the end, and never in place of the numbers that began a countdown."""
-    return shot.verdict is not Verdict.NO_DATA or (is_over and deployment.countdown_until is None)
 
 
 async def look_again(house: House, id: DeploymentId, index: int) -> str | None:

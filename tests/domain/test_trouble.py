@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 import pytest
 
 from bot.domain.health import Finding, Snapshot, Verdict
-from bot.domain.trouble import Sort, Trouble, answered, distances, found, over, worse_since
+from bot.domain.trouble import Sort, Trouble, answered, distances, found, is_unrefuted, kept, over, worse_since
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 ERRORS, P95 = ("errors", 10.0), ("p95", 2.0)
@@ -99,3 +99,38 @@ def test_how_far_from_normal_a_metric_is_is_told_whichever_way_is_worse(current:
     ((key, far),) = distances(Snapshot("shop-2", "", NOW, Verdict.DEGRADED, (finding, healthy)))
     assert key == "errors"
     assert far == pytest.approx(times)
+
+
+def judged(verdict: Verdict, **each: Verdict) -> Snapshot:
+    """Give a snapshot of these metrics at 5 %."""
+    findings = tuple(Finding(key, key, "", of, 1.0, 1.0) for key, of in each.items())
+    return Snapshot("shop-2", "canary 5 %", NOW, verdict, findings, where="canary-5")
+
+
+GOOD, WORSE, THIN, NONE = Verdict.HEALTHY, Verdict.DEGRADED, Verdict.NOT_ENOUGH_TRAFFIC, Verdict.NO_DATA
+OF_TWO = replace(KNOWN, bad=(ERRORS, P95))
+
+
+@pytest.mark.parametrize(
+    ("known", "shot", "stays"),
+    [
+        (OF_TWO, judged(GOOD, errors=GOOD, p95=GOOD, orders=THIN), False),
+        (OF_TWO, judged(THIN, errors=GOOD, p95=THIN), True),
+        (OF_TWO, judged(THIN, errors=THIN, p95=THIN), True),
+        (OF_TWO, judged(GOOD, errors=GOOD), True),
+        (OF_TWO, judged(NONE), True),
+        (OF_TWO, judged(WORSE, errors=WORSE, p95=GOOD), True),
+        (over(OF_TWO), judged(NONE), False),
+        (replace(OF_TWO, where="canary-25"), judged(NONE), False),
+        (replace(OF_TWO, sort=Sort.BLIND, bad=()), judged(NONE), False),
+        (None, judged(NONE), False),
+    ],
+)
+def test_only_numbers_that_are_well_again_refute_what_was_worse(known: Trouble | None, shot: Snapshot, *, stays: bool) -> None:
+    assert is_unrefuted(known, shot) is stays
+
+
+def test_what_nothing_has_refuted_stays_the_finding_that_it_was_or_is_the_next_one_once_it_was_ended() -> None:
+    assert kept(OF_TWO) == OF_TWO
+    ended = replace(answered(OF_TWO, None), is_over=True)
+    assert kept(ended) == Trouble(OF_TWO.number + 1, Sort.DEGRADED, "canary-5", OF_TWO.bad)

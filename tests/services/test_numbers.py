@@ -28,7 +28,6 @@ NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 V2 = Deployment(
     "shop-2", Kind.FORWARD, "shop", "production", "v2", "v2", "b" * 40, "canary", PEOPLE["ana"], PEOPLE["bo"], State.ROLLING_OUT, NOW, NOW
 )
-COUNTS = replace(V2, countdown_until=NOW + MINUTE)
 GOOD, BAD, THIN, NONE = Verdict.HEALTHY, Verdict.DEGRADED, Verdict.NOT_ENOUGH_TRAFFIC, Verdict.NO_DATA
 
 
@@ -45,9 +44,6 @@ def shot(verdict: Verdict, *findings: Finding) -> Snapshot:
         (V2, NONE, False, 100, None),
         (V2, NONE, True, 100, Sort.BLIND),
         (V2, NONE, True, None, Sort.BLIND),
-        (COUNTS, NONE, False, 100, Sort.DEGRADED),
-        (COUNTS, GOOD, False, 100, None),
-        (COUNTS, THIN, False, 100, None),
         (V2, THIN, False, 100, None),
         (V2, THIN, True, 100, Sort.THIN),
         (V2, THIN, True, 25, None),
@@ -78,19 +74,6 @@ async def test_where_nothing_is_watched_no_verdict_is_waited_for(team_with: Any,
     async with team_with(**changed) as team:
         found = [health._sort(team.house, V2, shot(verdict), is_over=True, following=100) for verdict in (BAD, NONE, THIN)]
     assert found == sorts
-
-
-@pytest.mark.parametrize(
-    ("deployment", "verdict", "is_over", "shown"),
-    [
-        (V2, GOOD, False, True), (V2, THIN, False, True), (V2, BAD, True, True), (COUNTS, BAD, False, True),
-        (V2, NONE, False, False), (V2, NONE, True, True), (COUNTS, NONE, True, False), (COUNTS, NONE, False, False),
-    ],
-)  # fmt: skip
-def test_missing_numbers_are_shown_at_the_end_alone_and_never_in_place_of_those_that_began_a_countdown(
-    deployment: Deployment, verdict: Verdict, *, is_over: bool, shown: bool
-) -> None:
-    assert health._is_shown(deployment, shot(verdict), is_over=is_over) is shown
 
 
 @pytest.mark.parametrize(

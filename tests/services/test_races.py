@@ -409,7 +409,7 @@ async def test_a_word_for_one_step_is_refused_at_the_next(team: Team) -> None:
     assert "DEGRADED" not in (await team.shown(v2)).partition("\n")[0] or card.where == "canary-100"
     await team.passes(MINUTE)
     said = await team.says("bo", Proceed(v2, "a campaign", shown))
-    assert "What you decided on has changed since it was shown to you" in said or "Nothing keeps" in said
+    assert "is not what was shown to you" in said or "Nothing keeps" in said
 
 
 @pytest.mark.case("card-and-people-1")
@@ -618,7 +618,7 @@ async def test_an_old_dialog_does_not_stop_a_later_countdown(team: Team) -> None
     await team.passes(MINUTE)
     team.numbers.new = BAD
     await team.passes(MINUTE)
-    assert "What you decided on has changed" in await team.says("bo", StopCountdown(v2, "noise", shown))
+    assert "What keeps it now is not what was shown to you" in await team.says("bo", StopCountdown(v2, "noise", shown))
     assert (await team.deployment(v2)).countdown_until is not None
 
 

@@ -189,7 +189,6 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
     "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT, "held": ""},
     "recovered": FACTS,
-    "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT},
     "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1"},
     "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": "", "held": ""},
     "rolling_back": {**FACTS, **ROLLED},
