@@ -209,9 +209,17 @@ def test_tests_that_only_a_deployment_starts_are_not_offered_to_be_run_again() -
     [((DONE, PENDING), True), ((DONE, HOLDING), False), ((DONE, RUNNING), False), ((SMOKE, PENDING), False), ((), True)],
 )
 def test_a_rollout_stands_still_where_the_rules_keep_it_and_nothing_is_under_way(states: tuple[StepState, ...], *, stands: bool) -> None:
-    kept = card(State.ROLLING_OUT, steps=steps(*states), standstill="shop production is locked: fire")
+    going = tuple(replace(step, deployed_at=NOW) if step.state is HOLDING else step for step in steps(*states))
+    kept = card(State.ROLLING_OUT, steps=going, standstill="shop production is locked: fire")
     assert kept.stands_still == stands
     assert not replace(kept, standstill="").stands_still
+
+
+def test_what_has_been_observed_long_enough_stands_still_unless_it_has_trouble() -> None:
+    going = (replace(steps(HOLDING)[0], deployed_at=NOW - MINUTE), *steps(DONE, PENDING)[1:])
+    kept = card(State.ROLLING_OUT, steps=going, standstill="shop production is locked: fire")
+    assert kept.stands_still
+    assert not replace(kept, trouble=Trouble(1, Sort.DEGRADED, "canary-1")).stands_still
 
 
 WATCHED = Gate("watched", "no watch under way", GateState.OPEN, "shop-1 (v1) is being watched")

@@ -181,7 +181,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "approved": {**FACTS, "by": "T1/UCY"},
     "recounted": {**FACTS, "by": "T1/UCY", "why": "who gave it is not release manager any more"},
     "not_waited": {**FACTS, **WATCHED, "by": "T1/UANA"},
-    "step_done": {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
+    "step_done": {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES, "unread": ""},
     "gate_opened": {**FACTS, "step": "canary-5", "percent": 5, "by": "T1/UBO", "stage": "release"},
     "plan_confirmed": {**FACTS, "by": "T1/UBO", "reason": "no column goes", "migrations": ["m/1.sql"], "target": "v1.1.0"},
     "gate_not_opened": {**FACTS, "step": "canary-5", "by": "T1/UBO", "stage": "release", "became": "was open", "url": ""},
@@ -323,8 +323,13 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ),
         (
             "messages/step_done",
-            {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES},
+            {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 41.2, "stages": STAGES, "unread": ""},
             "5 % is deployed, in 41 s: build 12 s · migrate skipped.",
+        ),
+        (
+            "messages/step_done",
+            {**FACTS, "step": "canary-5", "percent": 5, "url": "", "seconds": 0.2, "stages": [], "unread": "report.xml is not there"},
+            "5 % is deployed. Evidence is missing: report.xml is not there",
         ),
         (
             "messages/degraded",
