@@ -343,7 +343,7 @@ class Card:
     @property
     def stood_with(self) -> Snapshot | None:
         """The last numbers of the step before which it stands still: that one still serves."""
-        is_of_a_step = self.snapshot is not None and self.snapshot.where in {self.where, *self.ended_with}
+        is_of_a_step = self.snapshot is not None and self.snapshot.where in {self.where, *self.ended_with} - {""}
         return self.snapshot if self.stands_still and is_of_a_step else None
 
     @property
