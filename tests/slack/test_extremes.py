@@ -93,10 +93,11 @@ def facts(text: str, times: int) -> dict[str, Any]:
     told = {
         "took": took, "migrations": [text] * max(times, 1), "commit": text, "ref": text, "name": text, "kind": "tag",
         "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
-        "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "unread": text, "state": text, "note": text,
+        "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
         "quarantines": True,
+        "unread": text,
         "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
         "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
         "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,
