@@ -96,5 +96,5 @@ def seen_on(card: Card) -> Seen:
         lead=str(deployment.lead or ""),
         plan=card.rollback.plan,
         gate=card.gate,
-        watched=card.watched.mark if card.watched else "",
+        watched=card.watched.shown if card.watched else "",
     )

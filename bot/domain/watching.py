@@ -34,11 +34,18 @@ class Watched:
     """The number of that trouble; 0 for none."""
     waiting: tuple[DeploymentId, ...] = ()
     """The deployments that wait for it to be verified here."""
+    picture: int = 0
+    """How often that trouble has been shown worse."""
 
     @property
     def mark(self) -> str:
         """Name what would be cut short: the watch of a healthy version is another thing than one in trouble."""
         return mark_of(self.deployment, self.finding)
+
+    @property
+    def shown(self) -> str:
+        """Name what somebody sees who lets another go: the same trouble, once it is worse, is another picture."""
+        return f"{self.mark}:{self.picture}"
 
     @property
     def sentence(self) -> str:
@@ -55,6 +62,11 @@ def mark_of(deployment: DeploymentId, finding: int) -> str:
 def finding_in(trouble: Trouble | None) -> int:
     """Give the number of what is the matter now; 0 for nothing."""
     return trouble.number if trouble is not None and trouble.is_open else 0
+
+
+def picture_in(trouble: Trouble | None) -> int:
+    """Say how often what is the matter now has been shown worse; 0 for nothing."""
+    return len(trouble.bad) if trouble is not None and trouble.is_open else 0
 
 
 def is_all_that_keeps(state: State, review: Review | None) -> bool:

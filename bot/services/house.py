@@ -16,7 +16,7 @@ from bot.domain.people import GONOGO, Person
 from bot.domain.places import Ground
 from bot.domain.shown import Seen, finding_of, gates_of, token
 from bot.domain.usage import nearest
-from bot.domain.watching import CAN_GO, finding_in, mark_of
+from bot.domain.watching import CAN_GO, finding_in, mark_of, picture_in
 from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Transaction
 from bot.services.people import People
 
@@ -146,10 +146,11 @@ async def unclear(reader: Reader, service: str, environment: str) -> str:
 async def seen(reader: Reader, deployment: Deployment) -> Seen:
     """Say what a card of this deployment shows now, apart from its rollback target, its lock and its pipeline's gate."""
     watched = await reader.watched(deployment.service, deployment.environment) if deployment.state in CAN_GO else None
+    trouble = await reader.trouble(watched.id) if watched else None
     return Seen(
         commit=deployment.commit, base=deployment.base_commit, strategy=deployment.strategy, lead=str(deployment.lead or ""),
         gates=gates_of(await reader.review(deployment.id)), finding=finding_of(await reader.trouble(deployment.id)),
-        watched=mark_of(watched.id, finding_in(await reader.trouble(watched.id))) if watched else "",
+        watched=f"{mark_of(watched.id, finding_in(trouble))}:{picture_in(trouble)}" if watched else "",
     )  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from bot.domain.commands import GoNow
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.readiness import Gate
-from bot.domain.watching import CAN_GO, Watched, finding_in, is_all_that_keeps, watched_gate
+from bot.domain.watching import CAN_GO, Watched, finding_in, is_all_that_keeps, picture_in, watched_gate
 from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
@@ -18,10 +18,14 @@ async def watched_in(house: House, reader: Reader, service: str, environment: st
     found = await reader.watched(service, environment)
     if found is None:
         return None
-    policy, finding = house.policy(service, environment), finding_in(await reader.trouble(found.id))
+    policy, trouble = house.policy(service, environment), await reader.trouble(found.id)
+    finding, picture = finding_in(trouble), picture_in(trouble)
     until = found.landed_at + policy.watch if found.landed_at else None
     waiting = await _waiting_for(house, reader, found)
-    return Watched(found.id, found.version, found.landed_at, until, found.lead, is_in_trouble=finding > 0, finding=finding, waiting=waiting)
+    return Watched(
+        found.id, found.version, found.landed_at, until, found.lead, is_in_trouble=finding > 0, finding=finding, waiting=waiting,
+        picture=picture,
+    )  # fmt: skip
 
 
 async def _waiting_for(house: House, reader: Reader, watched: Deployment) -> tuple[DeploymentId, ...]:

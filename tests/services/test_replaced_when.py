@@ -5,11 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+from bot.domain.card import Action
+from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Cancel, Deploy, GoNow, Lock, RollBack, Unlock
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.rollout import StepState
+from bot.domain.shown import seen_on, token
 
 Team = Any
 """A team, as ``team_with`` gives it."""
@@ -126,3 +129,18 @@ async def test_a_start_that_may_be_on_its_way_stays_under_way_when_a_lock_comes(
         team.ci.refuses["find shop-1"] = IntegrationError("no answer", vendor="the CI")
         await team.passes(MINUTE)
         assert (await team.card("shop-1")).steps[0].state is StepState.RUNNING
+
+
+async def test_a_press_on_go_now_is_for_the_picture_that_was_shown(team_with: Any) -> None:
+    async with team_with(**OPEN | {"automatic_rollback": AutomaticRollback.OFF}) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(2 * MINUTE)
+        team.numbers.new = Observed(22, 1000, requests=1000)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(MINUTE)
+        shown = token(Action.GO_NOW, seen_on(await team.card("shop-2")))
+        team.numbers.new = Observed(59, 1000, requests=1000)
+        await team.passes(MINUTE)
+        assert "has changed since it was shown" in await team.says("cy", GoNow("shop-2", shown))
+        again = token(Action.GO_NOW, seen_on(await team.card("shop-2")))
+        assert "does not wait" in await team.says("cy", GoNow("shop-2", again))
