@@ -144,7 +144,7 @@ def target(releases: Sequence[Release], *, leaving: str) -> Release | None:
     return next((release for release in others if release.verified_at is not None), next(iter(others), None))
 
 
-NO_TARGET = "No other version has been verified here, so there is nothing to go back to."
+NO_TARGET = "No other version that was verified here is left, so there is nothing to go back to."
 
 
 def none_left(kept_out: Sequence[Release]) -> str:
@@ -216,14 +216,14 @@ def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
     raise NotPossible(f"{asked} is not among the versions verified or accepted here. {candidates_of(releases, leaving=leaving)}")
 
 
-def candidates_of(releases: Sequence[Release], *, leaving: str) -> str:
+def candidates_of(releases: Sequence[Release], *, leaving: str, called: str = "Those are") -> str:
     """Say what one could go back to."""
     names = [release.version for release in releases if release.commit != leaving]
     if not names:
         return "There is no other that one could go back to."
     older = len(names) - NAMED
     more = f" and {older} older {'one' if older == 1 else 'ones'}" if older > 0 else ""
-    return f"Those are: {', '.join(names[:NAMED])}{more}."
+    return f"{called}: {', '.join(names[:NAMED])}{more}."
 
 
 def is_named(release: Named, ref: str) -> bool:

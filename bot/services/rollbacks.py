@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain import rollback
@@ -231,11 +232,17 @@ async def _target(house: House, reader: Reader, deployment: Deployment, ref: str
     releases = await reader.releases(*place, limit=None if ref else 5)
     if ref and not any(rollback.is_named(each, ref) for each in releases):
         await _refuse_left(reader, deployment, ref)
-        await _refuse_kept_out(reader, deployment, ref, rollback.candidates_of(releases, leaving=deployment.commit))
+        await _refuse_kept_out(reader, deployment, ref, _others(releases, deployment))
     found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else rollback.target(releases, leaving=deployment.commit)
     if not isinstance(found, Live):
         raise NotPossible((await rollback_offer(house, reader, deployment)).refused)
     return found
+
+
+def _others(releases: Sequence[Live], deployment: Deployment) -> str:
+    """Say what else one could ask for; what lies between is compared only then."""
+    called = "Others that ended their watch here, as far as no migration lies between"
+    return rollback.candidates_of(releases, leaving=deployment.commit, called=called)
 
 
 async def _refuse_left(reader: Reader, deployment: Deployment, ref: str) -> None:
