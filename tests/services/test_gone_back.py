@@ -96,7 +96,7 @@ async def test_the_dialog_over_a_healthy_version_says_that_it_is_healthy_and_nam
     await lives(swift, "v2")
     shown = await swift.says("bo", SayLive("shop", "production", "v1", "typo"))
     assert "It is unclear what runs" not in shown
-    assert "*Nothing makes it unclear what runs*: v2 is verified good." in shown
+    assert "\n*Nothing makes it unclear what runs*: v2 is verified good." in shown
     assert "no button goes back over migrations/7.sql: whoever has gone back by its own plan says so." in shown
     assert "*Database migrations may be there that* v1 *has not*: migrations/7.sql." in shown
     assert "v2 (bbbbbbb) 1,000" in shown
