@@ -79,8 +79,9 @@ def _headline(card: Card) -> Mapping[str, Any]:
 
 def _where(card: Card) -> str:
     """Say where the rollout is."""
-    coming = next((each for each in card.steps if each.is_to_start), None)
-    step = coming if card.stands_still else _current(card.steps)
+    step = _current(card.steps)
+    if step is not None and card.stands_still:
+        step = next((each for each in card.steps if each.is_to_start), step)
     if step is None:
         return "starting" if card.deployment.state is State.ROLLING_OUT and not card.is_degraded and not card.is_blind else ""
     if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.waits_for_word:

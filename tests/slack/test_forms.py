@@ -58,7 +58,7 @@ class ToldDoors:
             "migrations": [],
             "files": files,
             "url": "",
-            "taken": {"known": True, "total": 0, "authors": [], "commits": []},
+            "taken": {"known": True, "total": 0, "authors": [], "commits": [], "files": []},
         }
         return {
             "id": id,
