@@ -194,4 +194,4 @@ async def test_the_status_says_what_the_card_says(team: Team) -> None:
     await team.says("bo", StopCountdown(v2, "known"))
     team.numbers.new = None
     await team.passes(20 * MINUTE)
-    assert "   ▶ v2 (shop-2) *NO DATA* at 5 %, waiting until the lead decides" in await team.says("ana", Status("shop"))
+    assert "   ▶ v2 (shop-2) *DEGRADED* at 5 %, waiting until the lead decides" in await team.says("ana", Status("shop"))

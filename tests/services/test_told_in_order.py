@@ -110,7 +110,7 @@ async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_
     await team.says("bo", Lock("shop", "production", "a sale"))
     await team.passes(15 * MINUTE)
     card = await team.card(v2)
-    assert [step.state for step in card.steps] == [StepState.DONE, StepState.PENDING]
+    assert [step.state for step in card.steps] == [StepState.HOLDING, StepState.PENDING]
     assert card.stands_still
     deployment = await team.deployment(v2)
     (freed,) = starts.facts_of_freed([deployment], {v2: 100})
