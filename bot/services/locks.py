@@ -91,14 +91,13 @@ def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_r
 
 def _which(own: Sequence[Lock]) -> str:
     listed = "; ".join(f"by {lock.by.mention}: {lock.reason}" for lock in own)
-    return (
-        f"{_begun(own[0].place)} has {len(own)} locks ({listed}). "
-        "Take away the rollback's on its card or here, then say it again for the other."
-    )
+    then = "" if all(lock.deployment for lock in own) else ", then say it again for the other"
+    return f"{_begun(own[0].place)} has {len(own)} locks ({listed}). Take away that of a rollback here or on its card{then}."
 
 
 def _offer(lock: Lock) -> Offer:
-    return Offer(Action.UNLOCK, "Take away the rollback's lock", lock.deployment, carries=token(Action.UNLOCK, Seen(lock=lock.mark)))
+    label = f"Take away the lock of {lock.deployment}"
+    return Offer(Action.UNLOCK, label, lock.deployment, carries=token(Action.UNLOCK, Seen(lock=lock.mark)))
 
 
 async def locks(house: House, intent: Intent, _command: Locks) -> Answer:

@@ -124,15 +124,15 @@ async def test_slack_being_away_delays_the_view_and_nothing_else(world: World) -
 
 
 async def test_ci_being_away_delays_what_was_asked_for_and_nothing_is_lost(world: World) -> None:
-    await world.says(ANA, "/deploy storefront v1.1.0 to production")
-    await world.card("storefront v1.1.0 → production", "not ready")
+    await world.says(ANA, "/deploy storefront v1.2.0 to production")
+    await world.card("storefront v1.2.0 → production", "not ready")
     world.vendor.go_away()
     await world.says(CY, "/deploy storefront v1.2.0 to staging")
     await world.card("storefront v1.2.0 → staging", "looking up v1.2.0")
     world.vendor.come_back()
-    await world.clear("v1.1.0")
-    await world.card("storefront v1.1.0 → production", "live and healthy")
     await world.card("storefront v1.2.0 → staging", "live and healthy")
+    await world.clear("v1.2.0")
+    await world.card("storefront v1.2.0 → production", "live and healthy")
 
 
 async def test_a_lock_holds_deployments_until_it_is_taken_away(world: World) -> None:

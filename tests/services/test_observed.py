@@ -62,7 +62,7 @@ async def test_an_unlock_sends_nothing_on_that_has_turned_worse_a_moment_ago(tea
     async with team_with(**ALONE) as team:
         await stands(team, locked)
         team.numbers.new = TERRIBLE
-        assert "as soon as its numbers allow" in await team.says("bo", Unlock("shop", "production"))
+        assert "once its numbers allow" in await team.says("bo", Unlock("shop", "production"))
         await team.passes(5 * MINUTE)
         assert "shop-1:canary-100" not in team.ci.runs
         assert (await team.card("shop-1")).is_degraded

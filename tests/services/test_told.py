@@ -39,7 +39,7 @@ async def test_a_lock_and_its_end_are_lines_in_the_thread_of_what_is_under_way(t
     assert await thread(team, "lock_said") == [
         f"<@UBO> locked {place}: fire at 5 %. This goes no further before that is over.",
         (f"<@UBO> took away the lock on {place}; the reason was: fire at 5 %. "
-         "Nothing keeps this any more: it goes on to 100 % by itself as soon as its numbers allow."),
+         "Nothing keeps this any more: it goes on to 100 % by itself once its numbers allow; where they do not, its lead decides."),
     ]  # fmt: skip
 
 
@@ -86,7 +86,8 @@ async def test_a_standstill_is_told_in_the_channel_and_the_thread_and_ends_when_
     post = await said(team, "stands_still")
     assert await end(team, post) == ""
     answer = await team.says("bo", Unlock("shop", "production"))
-    assert "*shop v2 → production* is kept no more: it goes on to 100 % by itself as soon as its numbers allow. <@UBO> leads it." in answer
+    kept = "*shop v2 → production* is kept no more: it goes on to 100 % by itself once its numbers allow"
+    assert f"{kept}; where they do not, its lead decides. <@UBO> leads it." in answer
     await team.passes(MINUTE)
     assert await end(team, post) == "It has gone on."
 
@@ -115,7 +116,7 @@ async def test_whoever_lifts_a_quarantine_is_told_what_goes_on_and_its_lead_read
     assert "*shop v2 → production* is kept no more: it goes on to 100 %" in answer
     *_, line = [line for line in await thread(team, "quarantine_said") if "goes on" in line]
     assert "<@UDI> lifted the quarantine of *v2*: it was the database." in line
-    assert "it goes on to 100 % by itself as soon as its numbers allow. <@UBO>, you lead it." in line
+    assert "it goes on to 100 % by itself once its numbers allow; where they do not, its lead decides. <@UBO>, you lead it." in line
 
 
 @pytest.mark.case("card-and-people-5")

@@ -69,7 +69,7 @@ async def test_a_word_that_an_obstacle_has_outlasted_is_asked_for_again(team_wit
         await team.says("bo", keep)
         await team.passes(20 * MINUTE)
         assert not has_gone_to_100(team)
-        assert "goes on to 100 % by itself as soon as its numbers allow" in await team.says("bo", free)
+        assert "goes on to 100 % by itself once its numbers allow; where they do not, its lead decides" in await team.says("bo", free)
         await team.passes(20 * MINUTE)
         assert not has_gone_to_100(team), "its numbers do not allow it, and the word is from before"
         assert len(await team.said("degraded")) == 2, "the lead is asked again"
@@ -85,7 +85,7 @@ async def test_a_word_is_ended_by_what_keeps_it_however_short_that_is(team_with:
         await is_degraded_at_5(team)
         await team.says("bo", Proceed("shop-1", "known noise"))
         await team.says("bo", keep)
-        assert "goes on to 100 % by itself as soon as its numbers allow" in await team.says("bo", free)
+        assert "goes on to 100 % by itself once its numbers allow; where they do not, its lead decides" in await team.says("bo", free)
         await team.passes(20 * MINUTE)
         assert not has_gone_to_100(team)
 
@@ -102,7 +102,7 @@ async def test_a_lock_that_comes_after_the_last_look_at_a_step_ends_the_word_too
         assert not has_gone_to_100(team)
         team.numbers.new = GOOD
         await team.passes(2 * MINUTE)
-        assert has_gone_to_100(team), "as soon as its numbers allow"
+        assert has_gone_to_100(team), "once its numbers allow"
 
 
 async def test_a_quarantine_after_the_word_keeps_a_watch_from_its_end(team_with: Any) -> None:
