@@ -43,7 +43,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.context.ack.async_ack import AsyncAck
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Catalog
 from bot.domain.people import Person
 from bot.ports import Intent

@@ -17,8 +17,9 @@ from typing import Any, Protocol
 
 from bot.domain import plain
 from bot.domain.audit import Entry, Head
-from bot.domain.card import Card, Changes
+from bot.domain.card import Card
 from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
+from bot.domain.changes import Changes
 from bot.domain.commands import Command
 from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State

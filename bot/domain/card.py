@@ -1,7 +1,7 @@
-"""The card: everything that one deployment's card shows, and the actions that are possible now.
+"""The card: everything that one deployment's card holds. What may be done with it is in ``bot.domain.actions``.
 
 The card is a pure function of the stored state. Services fill a ``Card``; ``bot.slack.cards`` draws it; the same value is printed in the
-terminal. Buttons are derived here from the state, so a button that cannot work is never shown.
+terminal.
 """
 
 from __future__ import annotations
@@ -9,119 +9,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from enum import StrEnum
 
-from bot.domain import plain
+from bot.domain.actions import Action, on_an_alarm, possible
 from bot.domain.called import called
 from bot.domain.catalog import AutomaticRollback
+from bot.domain.changes import Changes
 from bot.domain.declared import Declared
-from bot.domain.deployment import ACTING, CAN_ROLL_BACK, WAITING, Deployment, State
+from bot.domain.deployment import Deployment, State
 from bot.domain.health import Snapshot, Verdict
 from bot.domain.locks import Lock
-from bot.domain.people import GONOGO, Person
-from bot.domain.readiness import Confirmed, GateState, Review
+from bot.domain.people import Person
+from bot.domain.readiness import Confirmed, Review
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.domain.watching import Watched, is_all_that_keeps
 
-
-class Action(StrEnum):
-    """What a button on a card asks for. The value is the Slack action id (``gonogo.approve`` …) without its prefix."""
-
-    APPROVE = "approve"
-    REJECT = "reject"
-    TICK = "tick"
-    ACKNOWLEDGE = "acknowledge"
-    CONFIRM_PLAN = "confirm_plan"  # of the migrations that no button goes back over
-    CANCEL = "cancel"
-    ROLL_BACK = "roll_back"
-    SAY_WHY = "say_why"  # it was rolled back
-    PROCEED = "proceed"
-    STOP_COUNTDOWN = "stop_countdown"
-    WATCH = "watch"
-    UNLOCK = "unlock"
-    ASK_LEAD = "ask_lead"  # only offered in a refusal
-    TAKE_OVER = "take_over"  # only offered in a refusal, and on an alarm where somebody else than the lead is on call
-    OPEN_GATE = "open_gate"  # of the pipeline's own
-    RETEST = "retest"  # the tests of the pinned commit
-    DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
-    SAY_LIVE = "say_live"  # only offered in the dialog that answers /deploy live
-    GO_NOW = "go_now"  # do not wait for the end of the watch of the deployment before
-    SHOW_CHANGES = "show_changes"  # every commit and file that would change; nothing is done
-    SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
-
-
 STALE = timedelta(minutes=2)
 """Numbers that are older than this, while one looks, are said to be old."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One commit between what is live and what is being deployed."""
-
-    commit: str
-    subject: str
-    author: str
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "subject", plain.line(self.subject))
-        object.__setattr__(self, "author", plain.line(self.author, plain.LONGEST_NAME))
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """The commits that the old one of two diverged commits has and the new one has not: they are taken away."""
-
-    commits: tuple[Change, ...] = ()
-    """Oldest first, perhaps cut; ``total`` counts all."""
-    total: int = 0
-    authors: tuple[str, ...] = ()
-    known: bool = True
-    """False when nobody could tell."""
-    files: tuple[str, ...] = ()
-    """The files that they touched."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "authors", _names(self.authors))
-        object.__setattr__(self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files))
-
-
-def _names(authors: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(plain.line(each, plain.LONGEST_NAME) for each in authors))
-
-
-@dataclass(frozen=True, slots=True)
-class Changes:
-    """What lies between two commits. ``backwards`` is set when the new one is behind the old one (a rollback by hand)."""
-
-    commits: tuple[Change, ...] = ()
-    """Oldest first, perhaps cut; ``total`` counts all."""
-    total: int = 0
-    authors: tuple[str, ...] = ()
-    migrations: tuple[str, ...] = ()
-    """Paths of database migrations in between."""
-    files: tuple[str, ...] = ()
-    url: str = ""
-    base: str = ""
-    """What was live when this was compared; empty when nothing is known."""
-    backwards: bool = False
-    known: bool = True
-    """False when the provider could not compare."""
-    taken: Taken = field(default_factory=Taken)
-    """What is taken away, where the two have diverged; nothing where one of them is part of the other."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "authors", _names(self.authors))
-        object.__setattr__(self, "migrations", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.migrations))
-        object.__setattr__(self, "files", tuple(plain.line(each, plain.LONGEST_PATH) for each in self.files))
-        object.__setattr__(self, "url", plain.link(self.url))
-
-
-def taken_by(there: Changes, back: Changes) -> Taken:
-    """Say what is taken away, from what each of two commits has and the other has not (``back`` is the comparison the other way)."""
-    if there.backwards or back.backwards:
-        return Taken()
-    return Taken(back.commits, back.total, back.authors, known=back.known, files=back.files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -410,76 +314,9 @@ class Card:
     @property
     def actions(self) -> tuple[Action, ...]:
         """The buttons that make sense now, in the order in which they are shown."""
-        return tuple(_actions(self))
+        return possible(self)
 
     @property
     def decisions(self) -> tuple[Action, ...]:
         """The buttons of an alarm about this deployment, as things are now."""
-        mine = [action for action in self.actions if action in DECISIONS]
-        return (*mine, Action.TAKE_OVER) if mine and self.can_be_taken_over else tuple(mine)
-
-
-DECISIONS = frozenset({Action.ROLL_BACK, Action.STOP_COUNTDOWN, Action.PROCEED, Action.WATCH})
-"""What an alarm asks for: its buttons are the card's, as far as the card has them now."""
-
-
-def _actions(card: Card) -> list[Action]:
-    state = card.deployment.state
-    actions = _before_it_goes(card)
-    if state in ACTING and card.waits_at:
-        actions.append(Action.OPEN_GATE)
-    if state in CAN_ROLL_BACK and card.rollback.is_possible:
-        actions.append(Action.ROLL_BACK)
-    if card.deployment.countdown_until is not None:
-        actions.append(Action.STOP_COUNTDOWN)
-    elif card.waits_for_word and not card.besides:
-        actions.append(Action.PROCEED)
-    if state is State.WATCHING and card.deployment.lead not in card.watched_by:
-        actions.append(Action.WATCH)
-    if state in {State.ROLLING_BACK, State.ROLLED_BACK} and card.rolled_back_by not in {None, GONOGO} and not card.deployment.note:
-        actions.append(Action.SAY_WHY)
-    if state is State.ROLLED_BACK and card.lock is not None:
-        actions.append(Action.UNLOCK)
-    actions += _to_read(card)
-    if state in WAITING:
-        actions.append(Action.CANCEL)
-    return actions
-
-
-def _before_it_goes(card: Card) -> list[Action]:
-    """Name what can be decided while gates and approvals are open."""
-    actions: list[Action] = []
-    if card.deployment.state is State.AWAITING_APPROVAL:
-        actions += [Action.APPROVE, Action.REJECT]
-    if card.deployment.state is State.GATED and card.review is not None:
-        actions += _gate_actions(card.review)
-    elif card.deployment.state is State.AWAITING_APPROVAL and card.review is not None:
-        actions += _ticks(card.review)
-    return [*actions, Action.GO_NOW] if card.can_go_now else actions
-
-
-def _to_read(card: Card) -> list[Action]:
-    """Name what there is to read more about: what would change before it changes, what happened after a rollback."""
-    if card.deployment.state is State.ROLLED_BACK:
-        return [Action.SHOW_TIMELINE]
-    waits = card.deployment.state in {State.GATED, State.AWAITING_APPROVAL}
-    return [Action.SHOW_CHANGES] if waits and card.changes.known and (card.changes.total or card.changes.taken.total) else []
-
-
-def _ticks(review: Review) -> list[Action]:
-    """Offer the checklist as long as nothing has begun: what was ticked can turn out not to be so."""
-    return [Action.TICK] if any(gate.key.startswith("item:") for gate in review.gates) else []
-
-
-def _gate_actions(review: Review) -> list[Action]:
-    open_keys = {gate.key for gate in review.gates if gate.state in {GateState.OPEN, GateState.UNKNOWN}}
-    actions = _ticks(review)
-    if "on-call" in open_keys:
-        actions.append(Action.ACKNOWLEDGE)
-    if any(gate.plan for gate in review.gates if gate.key in open_keys):
-        actions.append(Action.CONFIRM_PLAN)
-    if any(gate.again and not gate.startable for gate in review.gates):
-        actions.append(Action.RETEST)
-    if any(gate.first for gate in review.gates if gate.key in open_keys):
-        actions.append(Action.DEPLOY_FIRST)
-    return actions
+        return on_an_alarm(self)

@@ -27,7 +27,7 @@ class GonogoError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Offer:
-    """A next step that a refusal offers as a button: ``action`` is a card action (see ``bot.domain.card.Action``)."""
+    """A next step that a refusal offers as a button: ``action`` is a card action (see ``bot.domain.actions.Action``)."""
 
     action: str
     label: str

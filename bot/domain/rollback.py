@@ -11,8 +11,9 @@ from statistics import median
 from typing import Protocol
 
 from bot.domain import plain
-from bot.domain.card import Changes, RollbackOffer, Taken
+from bot.domain.card import RollbackOffer
 from bot.domain.catalog import PathPatterns
+from bot.domain.changes import Changes, Taken
 from bot.domain.errors import NotPossible
 
 SHORTEST = 7

@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from hashlib import sha256
 
-from bot.domain.card import Action, Card
+from bot.domain.actions import Action
+from bot.domain.card import Card
 from bot.domain.readiness import Review
 from bot.domain.trouble import Trouble
 

@@ -16,7 +16,7 @@ from typing import Any
 
 import aiohttp
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.slack.ids import action_id
 
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"

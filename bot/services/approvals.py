@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain import approvals as rules_of_approval
-from bot.domain.card import Action, ApprovalNeed, Uncounted
+from bot.domain.actions import Action
+from bot.domain.card import ApprovalNeed, Uncounted
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
 from bot.domain.deployment import OUT_OF_TIME, WAITING, Deployment, DeploymentId, State

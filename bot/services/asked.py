@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.shown import token
 from bot.domain.trouble import Trouble

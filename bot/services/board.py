@@ -8,8 +8,9 @@ from statistics import quantiles
 
 from bot.domain import rollback
 from bot.domain.called import called
-from bot.domain.card import Card, Changes, LetGo
+from bot.domain.card import Card, LetGo
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
+from bot.domain.changes import Changes
 from bot.domain.commands import Check, History, Status
 from bot.domain.declared import Declared
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State

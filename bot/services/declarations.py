@@ -7,8 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
+from bot.domain.actions import Action
 from bot.domain.audit import Entry
-from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import SayLive
 from bot.domain.declared import Declared, Left, Origin

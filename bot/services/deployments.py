@@ -7,8 +7,9 @@ from datetime import timedelta
 
 import structlog
 
+from bot.domain.actions import Action
 from bot.domain.called import is_moved
-from bot.domain.card import Action, RollbackOffer
+from bot.domain.card import RollbackOffer
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
 from bot.domain.catalog import Permission
+from bot.domain.changes import Changes
 from bot.domain.commands import Help
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import Refusal

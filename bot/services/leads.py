@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import AskLead, HandOver, Proceed, StopCountdown, TakeOver, Watch
 from bot.domain.deployment import OVER, Deployment, DeploymentId, State

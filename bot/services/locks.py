@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from bot.domain.actions import Action
 from bot.domain.audit import Entry
-from bot.domain.card import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import Lock as LockCommand
 from bot.domain.commands import Locks, Unlock

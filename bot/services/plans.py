@@ -5,7 +5,8 @@ A word counts for one plan: the version that it leads back to and the migrations
 
 from __future__ import annotations
 
-from bot.domain.card import Action, RollbackOffer
+from bot.domain.actions import Action
+from bot.domain.card import RollbackOffer
 from bot.domain.catalog import Need
 from bot.domain.commands import ConfirmPlan
 from bot.domain.deployment import WAITING, Deployment, DeploymentId

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need, Permission
 from bot.domain.commands import Acknowledge, Tick
 from bot.domain.declared import Origin

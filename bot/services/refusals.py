@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer, Refusal

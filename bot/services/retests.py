@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import Retest
 from bot.domain.deployment import WAITING, Deployment

@@ -9,7 +9,8 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import rollback
-from bot.domain.card import Changes, is_shown_bad
+from bot.domain.card import is_shown_bad
+from bot.domain.changes import Changes
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import worst

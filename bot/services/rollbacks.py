@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain import rollback
+from bot.domain.actions import Action
 from bot.domain.called import called
-from bot.domain.card import Action, RollbackOffer, is_shown_bad, serving
+from bot.domain.card import RollbackOffer, is_shown_bad, serving
 from bot.domain.commands import RollBack
 from bot.domain.declared import Origin
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 
-from bot.domain.card import Changes
+from bot.domain.changes import Changes
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.ports import Json, Message, Reader
 from bot.services.board import newest_numbers

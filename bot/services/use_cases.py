@@ -9,8 +9,8 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from bot.domain.actions import Action
 from bot.domain.audit import Entry
-from bot.domain.card import Action
 from bot.domain.commands import (
     Acknowledge,
     Approve,

@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import timedelta
 
 from bot.domain import rollback
-from bot.domain.card import Changes, taken_by
+from bot.domain.changes import Changes, taken_by
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind
 from bot.domain.errors import IntegrationError
 from bot.domain.rollback import Passage, Way

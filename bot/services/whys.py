@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain import rollback
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import SayWhy
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.errors import NotPossible
 from bot.domain.health import Snapshot

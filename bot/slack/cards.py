@@ -12,7 +12,8 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block, ButtonElement
 
-from bot.domain.card import Action, Card
+from bot.domain.actions import Action
+from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, State
 from bot.domain.health import Finding, Verdict

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, Refusal

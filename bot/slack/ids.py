@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.limits import SLACK, Unreadable, mended, read_json
 
 PREFIX = "gonogo."
@@ -60,7 +60,7 @@ OFFERS = "gonogo.offers"
 
 
 def action_id(action: str) -> str:
-    """Name the button of a card action (see ``bot.domain.card.Action``)."""
+    """Name the button of a card action (see ``bot.domain.actions.Action``)."""
     return f"{PREFIX}{action}"
 
 

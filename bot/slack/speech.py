@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 
 from slack_sdk.models.blocks import Block, ButtonElement
 
-from bot.domain.card import Action, Card
+from bot.domain.actions import Action
+from bot.domain.card import Card
 from bot.domain.deployment import CAN_ROLL_BACK
 from bot.domain.errors import Offer
 from bot.ports import LATE_ANSWER, Answer, Message

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
 
 from bot.domain.audit import Entry
-from bot.domain.card import Changes
+from bot.domain.changes import Changes
 from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot

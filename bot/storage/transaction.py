@@ -10,7 +10,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audit import Entry, Head, Keys, seal
-from bot.domain.card import Changes
+from bot.domain.changes import Changes
 from bot.domain.declared import Declared, Left
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
 from bot.domain.health import Snapshot

@@ -20,8 +20,8 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from typing import Any
 
-from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
+from bot.domain.changes import Changes
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import CIRun, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, Stage, StartRequest
 from bot.providers.ci.mirror import Mirror

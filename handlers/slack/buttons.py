@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from slack_bolt.async_app import AsyncApp
 from slack_bolt.context.ack.async_ack import AsyncAck
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import (
     Acknowledge,
     Approve,

@@ -13,7 +13,7 @@ from slack_bolt.authorization import AuthorizeResult
 from slack_bolt.request.async_request import AsyncBoltRequest
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Catalog
 from bot.domain.errors import NotPossible
 from bot.domain.people import Person

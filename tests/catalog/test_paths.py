@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.catalog.paths import path_patterns
-from bot.domain.card import Changes
+from bot.domain.changes import Changes
 from bot.domain.rollback import migrations_in
 
 FILES = ("db/001.sql", "db/a/b/002.sql", "migrations/1.sql", "migrations/a/2.sql", "shop/migrations/3.sql", "db/seed.sql", "app.py")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.usage import USAGE
 from bot.sandbox.workspace import User
 from bot.slack import ids

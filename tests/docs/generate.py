@@ -11,7 +11,7 @@ from bot.catalog import json_schema
 from bot.catalog.defaults import GATE_SETS, PLANNING, STRATEGIES
 from bot.catalog.environments import gate_key
 from bot.catalog.values import write_duration
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.usage import NOT_YET, USAGE
 from bot.providers.workbench import Kind
 from bot.settings import SETTINGS_DOCS

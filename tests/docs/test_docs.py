@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from bot.catalog import json_schema
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import GateKind
 from bot.domain.commands import COMMANDS
 from bot.domain.deployment import State

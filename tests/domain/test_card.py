@@ -8,8 +8,10 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action, ApprovalNeed, Card, Change, Changes, RollbackOffer, Taken, taken_by
+from bot.domain.actions import Action
+from bot.domain.card import ApprovalNeed, Card, RollbackOffer
 from bot.domain.catalog import Need
+from bot.domain.changes import Change, Changes, Taken, taken_by
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.domain import plain
-from bot.domain.card import Change, Changes
+from bot.domain.changes import Change, Changes
 from bot.domain.rollout import RunState, Stage
 from bot.ports import CIRun, Quality, QualityState, Resolved
 

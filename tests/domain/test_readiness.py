@@ -7,8 +7,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.card import Changes, RollbackOffer
+from bot.domain.card import RollbackOffer
 from bot.domain.catalog import ChecklistItem, Freeze, GateKind, Need
+from bot.domain.changes import Changes
 from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
 from bot.domain.people import Person

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.catalog.paths import path_patterns
-from bot.domain.card import Changes
 from bot.domain.catalog import PathPatterns
+from bot.domain.changes import Changes
 from bot.domain.errors import NotPossible
 from bot.domain.rollback import (
     Passage,

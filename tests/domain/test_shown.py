@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from bot.domain.card import Action, Card, RollbackOffer
+from bot.domain.actions import Action
+from bot.domain.card import Card, RollbackOffer
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import Person

@@ -28,7 +28,7 @@ import pytest
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 
-from bot.domain.card import Change, Changes
+from bot.domain.changes import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import QualityState, Resolved, RunHint
 from tests.emulate.conftest import INSTALLATION, PEOPLES_TOKEN, SHOP, VAULT, ShiftedClock

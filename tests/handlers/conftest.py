@@ -19,7 +19,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from slack_sdk.web.async_client import AsyncWebClient
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.people import Person
 from bot.ports import Intent, LeftOver

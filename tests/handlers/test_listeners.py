@@ -12,7 +12,7 @@ import pytest
 from slack_bolt.kwargs_injection import async_utils
 
 import handlers.slack
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Deploy, Help, RollBack, Tick
 from bot.slack import ids
 from tests.handlers.conftest import TEAM, click, submission

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.card import Changes
 from bot.domain.catalog import (
     AutomaticGate,
     Catalog,
@@ -26,6 +25,7 @@ from bot.domain.catalog import (
     Strategy,
     StrategyStep,
 )
+from bot.domain.changes import Changes
 from bot.domain.commands import Command, Deploy, RollBack
 from bot.domain.deployment import State
 from bot.domain.health import Observed

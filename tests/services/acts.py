@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from bot.domain import commands as say
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Command
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import PEOPLE

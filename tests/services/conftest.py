@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 
 from bot.catalog.paths import path_patterns
-from bot.domain.card import Action, Card, Change, Changes
+from bot.domain.actions import Action
+from bot.domain.card import Card
 from bot.domain.catalog import (
     ApprovalRule,
     AutomaticGate,
@@ -38,6 +39,7 @@ from bot.domain.catalog import (
     Strategy,
     StrategyStep,
 )
+from bot.domain.changes import Change, Changes
 from bot.domain.commands import Acknowledge, Approve, Command, Deploy, RollBack, SayLive, Tick
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, Offer

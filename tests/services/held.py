@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.card import Change, Changes
 from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
+from bot.domain.changes import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.people import Person

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlite3 import connect
 from typing import Any
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Command
 from bot.domain.errors import Offer
 from bot.ports import Intent, Message, Place

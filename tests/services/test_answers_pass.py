@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Deploy, OpenGate, RollBack
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState, Stage

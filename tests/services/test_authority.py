@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain import grammar
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import COMMANDS, Command, SayLive, Tick
 from bot.domain.deployment import TRANSITIONS, Deployment, State
 from bot.domain.places import Ground

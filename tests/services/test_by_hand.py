@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Changes
 from bot.domain.catalog import Need
+from bot.domain.changes import Changes
 from bot.domain.commands import Deploy, Lock, Quarantine, SayLive
 from bot.domain.deployment import Kind, State
 from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear

@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
+from bot.domain.changes import Changes
 from bot.domain.commands import Proceed, RollBack, StopCountdown, Watch
 from bot.domain.deployment import State
 from bot.domain.health import Observed

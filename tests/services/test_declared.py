@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
+from bot.domain.changes import Changes
 from bot.domain.commands import Check, Deploy, History, Quarantine, RollBack, SayLive, Status
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Acknowledge, AskLead, Cancel, HandOver, Proceed, RollBack, StopCountdown
 from bot.domain.deployment import State
 from bot.domain.health import Observed

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
+from bot.domain.changes import Changes
 from bot.domain.commands import COMMANDS, Command, Deploy, DeployFirst, Lock, Proceed, Quarantine, RollBack
 from bot.domain.deployment import CAN_ROLL_BACK, State
 from bot.domain.errors import Refusal

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
 from bot.domain.catalog import Role
+from bot.domain.changes import Changes
 from bot.domain.commands import Acknowledge, Approve, AskLead, Cancel, ConfirmPlan, Deploy, RollBack, Tick
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Deploy, Lock
 from bot.domain.errors import NotPossible
 from bot.domain.people import GONOGO

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Changes
 from bot.domain.catalog import ProviderChoice
+from bot.domain.changes import Changes
 from bot.domain.commands import AskLead, Cancel, Deploy, DeployFirst, HandOver, RollBack, Status, TakeOver, Unlock
 from bot.domain.deployment import State
 from bot.domain.people import Person

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Deploy, Lock, Locks, RollBack, Unlock
 from bot.domain.locks import Lock as Held
 from bot.domain.shown import Seen, token

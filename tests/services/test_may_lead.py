@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Command, Deploy, HandOver, OpenGate, Proceed, RollBack, SayLive, StopCountdown, TakeOver, Watch
 from bot.domain.deployment import State
 from bot.domain.errors import Refusal

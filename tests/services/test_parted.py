@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Change, Changes
+from bot.domain.changes import Change, Changes
 from bot.domain.commands import Check, Deploy, RollBack
 from bot.services import summaries
 from bot.services.doors import Doors

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback, MetricKind, MetricSpec
 from bot.domain.commands import Deploy, Proceed, StopCountdown, TakeOver
 from bot.domain.deployment import State

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Acknowledge, Approve, Deploy, GoNow, Lock, Tick, Unlock
 from bot.domain.deployment import OUT_OF_TIME, STANDS, WAITING, State
 from tests.services.test_watching import FREE, HALF

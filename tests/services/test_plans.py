@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticGate, GateKind
+from bot.domain.changes import Changes
 from bot.domain.commands import Approve, Check, ConfirmPlan, Deploy, Quarantine, RollBack
 from bot.domain.deployment import State
 from bot.domain.rollback import Passage, Way

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Changes
+from bot.domain.changes import Changes
 from bot.domain.commands import Cancel, Command, Deploy, Lock, Quarantine, RollBack, SayLive, Status, Unlock
 from bot.domain.deployment import State
 from bot.domain.grammar import parse_deploy, parse_rollback

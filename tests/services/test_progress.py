@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.app import pace_of
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import OpenGate, RollBack
 from bot.domain.deployment import State
 from bot.domain.rollout import Step, StepState

@@ -9,8 +9,9 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, AutomaticRollback, ChecklistItem, Freeze
+from bot.domain.changes import Changes
 from bot.domain.commands import (
     Acknowledge,
     Approve,

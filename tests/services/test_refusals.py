@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action, Changes
+from bot.domain.actions import Action
+from bot.domain.changes import Changes
 from bot.domain.commands import HandOver, RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError, NotAllowed

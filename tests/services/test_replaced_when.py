@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Cancel, Deploy, GoNow, Lock, RollBack, Unlock
 from bot.domain.deployment import State

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Retest
 from bot.domain.errors import IntegrationError
 from bot.ports import QualityState

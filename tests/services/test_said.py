@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from bot.domain.actions import Action
 from bot.domain.audit import Entry
-from bot.domain.card import Action
 from bot.domain.catalog import ApprovalRule
 from bot.domain.commands import Approve, Cancel, Check, Deploy, HandOver, Lock, Reject, RollBack, Status, StopCountdown, TakeOver, Watch
 from bot.domain.errors import NotAllowed

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, Freeze
 from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, RollBack, Watch
 from bot.domain.deployment import OPEN, State

@@ -6,7 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Approve, Check, Deploy, DeployFirst, Lock, RollBack, Unlock
 from bot.domain.deployment import State
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule
 from bot.domain.commands import Approve, AskLead, ConfirmPlan, Deploy, Lock, Proceed, Quarantine, RollBack, Status
 from bot.domain.deployment import State

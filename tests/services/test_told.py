@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import AskLead, History, Lock, Proceed, Quarantine, RollBack, SayWhy, Status, Unlock, Unquarantine
 from bot.domain.deployment import State
 from bot.domain.health import Observed

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, AutomaticRollback
 from bot.domain.commands import Approve, Check, Deploy, GoNow, Lock, RollBack, Status, Unlock
 from bot.domain.deployment import State

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.commands import Approve, Lock, RollBack, Watch
 from bot.domain.errors import NotAllowed, Offer
 from bot.domain.people import Person

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from bot.catalog.paths import path_patterns
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import (
     ApprovalRule,
     AutomaticGate,

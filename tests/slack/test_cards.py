@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 from slack_sdk.models.blocks import Block
 
-from bot.domain.card import ApprovalNeed, Card, Change, Changes, RollbackOffer
+from bot.domain.card import ApprovalNeed, Card, RollbackOffer
 from bot.domain.catalog import Need
+from bot.domain.changes import Change, Changes
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock

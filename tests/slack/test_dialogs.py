@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from slack_sdk.models.views import View
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.people import Person
 from bot.ports import BoardRow, Live
 from bot.slack import ids

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, NotAllowed, Refusal

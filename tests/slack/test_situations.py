@@ -9,7 +9,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action, Card
+from bot.domain.actions import Action
+from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict

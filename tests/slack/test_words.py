@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from jinja2 import UndefinedError
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
 from bot.ports import Answer, BoardRow, Message, Standing

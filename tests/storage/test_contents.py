@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from math import inf
 
-from bot.domain.card import Change, Changes
+from bot.domain.changes import Change, Changes
 from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock

@@ -17,8 +17,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from bot.domain import plain
-from bot.domain.card import Change, Changes
 from bot.domain.catalog import PathPatterns
+from bot.domain.changes import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind, Resolved

@@ -20,8 +20,8 @@ from typing import Any
 
 import structlog
 
-from bot.domain.card import Changes
 from bot.domain.catalog import Freeze, PathPatterns
+from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import PIPELINE
 from bot.domain.versions import Tags

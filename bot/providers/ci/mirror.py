@@ -14,8 +14,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from bot.domain.card import Changes
 from bot.domain.catalog import PathPatterns
+from bot.domain.changes import Changes
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.versions import Tags
 from bot.ports import Resolved

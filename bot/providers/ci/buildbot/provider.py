@@ -15,8 +15,8 @@ from typing import Any
 from urllib.parse import quote
 from weakref import WeakValueDictionary
 
-from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
+from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.buildbot import examination, notices, reading

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.card import Changes
+from bot.domain.changes import Changes
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.repository import Repository, escaped

@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.domain.card import Change, Changes
+from bot.domain.changes import Change, Changes
 from bot.domain.limits import ANSWER, Unreadable, read_json
 from bot.ports import Quality, QualityState
 from bot.providers.ci.verdicts import Outcome, Said, Weighed

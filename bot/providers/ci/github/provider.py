@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.card import Changes
 from bot.domain.catalog import Freeze
+from bot.domain.changes import Changes
 from bot.ports import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.commits import Commits

@@ -11,8 +11,8 @@ from weakref import WeakValueDictionary
 
 import structlog
 
-from bot.domain.card import Changes
 from bot.domain.catalog import Freeze, PathPatterns
+from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
 from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest

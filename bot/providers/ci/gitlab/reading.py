@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from bot.domain import plain
-from bot.domain.card import Change, Changes
+from bot.domain.changes import Change, Changes
 from bot.ports import CIRun, Quality, QualityState, RunState, Stage, StartRequest
 from bot.providers.ci.verdicts import Outcome, Said
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from bot.domain.card import Changes
 from bot.domain.catalog import PathPatterns
+from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind, Resolved

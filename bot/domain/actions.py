@@ -1,0 +1,115 @@
+"""The actions: what may be done with a deployment now, and so which buttons its card and its alarms carry.
+
+They are derived from what the card holds, so a button that cannot work is never shown.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from bot.domain.deployment import ACTING, CAN_ROLL_BACK, WAITING, State
+from bot.domain.people import GONOGO
+from bot.domain.readiness import GateState, Review
+
+if TYPE_CHECKING:
+    from bot.domain.card import Card
+
+
+class Action(StrEnum):
+    """What a button on a card asks for. The value is the Slack action id (``gonogo.approve`` …) without its prefix."""
+
+    APPROVE = "approve"
+    REJECT = "reject"
+    TICK = "tick"
+    ACKNOWLEDGE = "acknowledge"
+    CONFIRM_PLAN = "confirm_plan"  # of the migrations that no button goes back over
+    CANCEL = "cancel"
+    ROLL_BACK = "roll_back"
+    SAY_WHY = "say_why"  # it was rolled back
+    PROCEED = "proceed"
+    STOP_COUNTDOWN = "stop_countdown"
+    WATCH = "watch"
+    UNLOCK = "unlock"
+    ASK_LEAD = "ask_lead"  # only offered in a refusal
+    TAKE_OVER = "take_over"  # only offered in a refusal, and on an alarm where somebody else than the lead is on call
+    OPEN_GATE = "open_gate"  # of the pipeline's own
+    RETEST = "retest"  # the tests of the pinned commit
+    DEPLOY_FIRST = "deploy_first"  # deploy the same commit to the environment before
+    SAY_LIVE = "say_live"  # only offered in the dialog that answers /deploy live
+    GO_NOW = "go_now"  # do not wait for the end of the watch of the deployment before
+    SHOW_CHANGES = "show_changes"  # every commit and file that would change; nothing is done
+    SHOW_TIMELINE = "show_timeline"  # what happened, for the retrospective; nothing is done
+
+
+DECISIONS = frozenset({Action.ROLL_BACK, Action.STOP_COUNTDOWN, Action.PROCEED, Action.WATCH})
+"""What an alarm asks for: its buttons are the card's, as far as the card has them now."""
+
+
+def possible(card: Card) -> tuple[Action, ...]:
+    """Name the buttons that make sense now, in the order in which they are shown."""
+    state = card.deployment.state
+    actions = _before_it_goes(card)
+    if state in ACTING and card.waits_at:
+        actions.append(Action.OPEN_GATE)
+    if state in CAN_ROLL_BACK and card.rollback.is_possible:
+        actions.append(Action.ROLL_BACK)
+    if card.deployment.countdown_until is not None:
+        actions.append(Action.STOP_COUNTDOWN)
+    elif card.waits_for_word and not card.besides:
+        actions.append(Action.PROCEED)
+    if state is State.WATCHING and card.deployment.lead not in card.watched_by:
+        actions.append(Action.WATCH)
+    if state in {State.ROLLING_BACK, State.ROLLED_BACK} and card.rolled_back_by not in {None, GONOGO} and not card.deployment.note:
+        actions.append(Action.SAY_WHY)
+    if state is State.ROLLED_BACK and card.lock is not None:
+        actions.append(Action.UNLOCK)
+    actions += _to_read(card)
+    if state in WAITING:
+        actions.append(Action.CANCEL)
+    return tuple(actions)
+
+
+def on_an_alarm(card: Card) -> tuple[Action, ...]:
+    """Name the buttons of an alarm about the card's deployment, as things are now."""
+    mine = tuple(action for action in possible(card) if action in DECISIONS)
+    return (*mine, Action.TAKE_OVER) if mine and card.can_be_taken_over else mine
+
+
+def _before_it_goes(card: Card) -> list[Action]:
+    """Name what can be decided while gates and approvals are open."""
+    actions: list[Action] = []
+    if card.deployment.state is State.AWAITING_APPROVAL:
+        actions += [Action.APPROVE, Action.REJECT]
+    if card.deployment.state is State.GATED and card.review is not None:
+        actions += _gate_actions(card.review)
+    elif card.deployment.state is State.AWAITING_APPROVAL and card.review is not None:
+        actions += _ticks(card.review)
+    return [*actions, Action.GO_NOW] if card.can_go_now else actions
+
+
+def _to_read(card: Card) -> list[Action]:
+    """Name what there is to read more about: what would change before it changes, what happened after a rollback."""
+    if card.deployment.state is State.ROLLED_BACK:
+        return [Action.SHOW_TIMELINE]
+    waits = card.deployment.state in {State.GATED, State.AWAITING_APPROVAL}
+    return [Action.SHOW_CHANGES] if waits and card.changes.known and (card.changes.total or card.changes.taken.total) else []
+
+
+def _ticks(review: Review) -> list[Action]:
+    """Offer the checklist as long as nothing has begun: what was ticked can turn out not to be so."""
+    return [Action.TICK] if any(gate.key.startswith("item:") for gate in review.gates) else []
+
+
+def _gate_actions(review: Review) -> list[Action]:
+    open_keys = {gate.key for gate in review.gates if gate.state in {GateState.OPEN, GateState.UNKNOWN}}
+    actions = _ticks(review)
+    if "on-call" in open_keys:
+        actions.append(Action.ACKNOWLEDGE)
+    if any(gate.plan for gate in review.gates if gate.key in open_keys):
+        actions.append(Action.CONFIRM_PLAN)
+    if any(gate.again and not gate.startable for gate in review.gates):
+        actions.append(Action.RETEST)
+    if any(gate.first for gate in review.gates if gate.key in open_keys):
+        actions.append(Action.DEPLOY_FIRST)
+    return actions
