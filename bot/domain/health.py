@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from math import isfinite, log
 from statistics import fmean, median
@@ -84,6 +84,21 @@ class Snapshot:
     proves: bool = True
     """Whether to be no worse than what it was compared with is good: not where that was worse itself."""
 
+    @property
+    def why(self) -> str:
+        """Say why it is worse: what the first metric says that is; else what the verdict was."""
+        worse = next((finding.sentence for finding in self.findings if finding.verdict is Verdict.DEGRADED), "")
+        return worse or f"the verdict at {self.label} was {self.verdict}"
+
+
+def moment(moments: Sequence[timedelta], gone: timedelta) -> str:
+    """Name a time of the watch by the last of the moments that has passed: ``live``, ``+30 s``, ``+5 min``."""
+    passed = [each for each in moments if each <= gone]
+    if not passed:
+        return "live"
+    seconds = int(passed[-1].total_seconds())
+    return f"+{seconds // 60} min" if seconds >= 60 else f"+{seconds} s"  # noqa: PLR2004 - a minute
+
 
 # The verdict ------------------------------------------------------------------------------------------------------------------------------
 
@@ -124,7 +139,7 @@ def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None,
     if now is None or before is None:
         return _no_data(spec, now, before)
     compared = _compare_counts(spec, now, before) if spec.kind is MetricKind.RATIO else _compare_levels(spec, now, before)
-    verdict, remark = _weigh(spec, compared, _alpha(looks))
+    verdict, remark = _weigh(spec, compared, error_of_a_look(looks))
     suspect = verdict is not Verdict.DEGRADED and not remark and _matters(spec, compared.value, compared.normal)
     sentence = f"{_named(spec, compared.value)} ({', '.join(_details(spec, compared, verdict, remark))})"
     return Finding(
@@ -182,8 +197,8 @@ def _figures(number: float) -> str:
     return f"{number:.1f}" if size >= 1 else f"{number:.2g}" if size >= 0.0001 else "0"  # noqa: PLR2004
 
 
-def _alpha(looks: int) -> float:
-    """Correct for looking again and again at the same growing window.
+def error_of_a_look(looks: int) -> float:
+    """Give the error that one look may have, corrected for looking again and again at the same growing window.
 
     Such looks repeat each other: their error grows far slower than their number (measured in ``benchmarks/verdict.py``), so Bonferroni
     would cost eyesight for nothing.
@@ -296,16 +311,17 @@ def _details(spec: MetricSpec, compared: _Compared, verdict: Verdict, remark: st
         return [*details, f"{compared.lacking} so far"]
     if verdict is not Verdict.DEGRADED:
         return details
-    details += _times(compared.value, compared.normal)
+    details += times(compared.value, compared.normal)
     details += [requests] if compared.requests else []
     return [*details, f"p {_chance(compared.p_value)}"] if compared.p_value is not None else details
 
 
-def _times(value: float, normal: float) -> list[str]:
+def times(value: float, normal: float) -> list[str]:
+    """Say how many times as much, or as little, it is as normally; nothing where one of them is nothing."""
     if min(value, normal) <= 0:
         return []
-    times = max(value, normal) / min(value, normal)
-    number = f"{times:,.0f}" if times >= 9.95 else f"{times:.1f}".removesuffix(".0")  # noqa: PLR2004 - one digit is enough from ten on
+    factor = max(value, normal) / min(value, normal)
+    number = f"{factor:,.0f}" if factor >= 9.95 else f"{factor:.1f}".removesuffix(".0")  # noqa: PLR2004 - one digit is enough from ten on
     return [f"{number} times" if value > normal else f"{number} times lower"]
 
 

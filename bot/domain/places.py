@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
@@ -181,3 +181,16 @@ def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance |
     has = f"{way.brought_by} brought" if way.brought_by else f"{where} has"
     sentence = f"{has} {way.path or 'a migration'}, which {deployment.version} has not: deploy a version that has it"
     return Hindrance(Obstacle.BACKWARDS, sentence)
+
+
+def is_left(shown: Deployment, doubt: Doubt | None, commit: str) -> bool:
+    """Tell whether a deployment ends when this commit is what is live instead.
+
+    One that is watched ends, because it is not there. One that rolls out ends where it is under way only because the database was put
+    back from a copy, or where its numbers are bad and no button goes back. A rollback goes on, and ends by itself.
+    """
+    if shown.kind is not Kind.FORWARD or shown.state not in {State.ROLLING_OUT, State.WATCHING}:
+        return False
+    if shown.state is State.WATCHING:
+        return shown.commit != commit
+    return doubt is not None and (doubt.deployment == shown.id or (doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since))

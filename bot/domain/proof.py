@@ -90,10 +90,15 @@ class Report:
     compared: tuple[Compared, ...] = ()
 
     @property
+    def contradicted(self) -> Compared | None:
+        """The first head that the chain contradicts."""
+        wrong = [each for each in self.compared if each.agreement not in {Agreement.HOLDS, Agreement.ABANDONED}]
+        return min(wrong, key=lambda each: each.head.n, default=None)
+
+    @property
     def verdict(self) -> Verdict:
         """Say what may be believed in all."""
-        wrong = {Agreement.CUT_OFF, Agreement.REWRITTEN, Agreement.FORGED}
-        if self.broken is not None or any(each.agreement in wrong for each in self.compared):
+        if self.broken is not None or self.contradicted is not None:
             return Verdict.BROKEN
         lost = any(each.agreement is Agreement.ABANDONED for each in self.compared)
         return Verdict.UNPROVED if lost or self.unproved or self.head is None else Verdict.PROVED

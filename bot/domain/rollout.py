@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -98,6 +99,11 @@ class Step:
     """What it says when it refuses."""
 
     @property
+    def label(self) -> str:
+        """Name it by its strategy and its share: ``canary 5 %``."""
+        return f"{self.key.split('-')[0]} {self.percent} %"
+
+    @property
     def is_under_way(self) -> bool:
         """Tell whether a run of it is under way."""
         return self.state in {StepState.RUNNING, StepState.SMOKE}
@@ -133,6 +139,20 @@ def plan(strategy: Strategy) -> tuple[Step, ...]:
     return tuple(
         Step(index=i, key=f"{strategy.kind}-{step.percent}", percent=step.percent, hold=step.hold) for i, step in enumerate(strategy.steps)
     )
+
+
+def time_left(steps: Sequence[Step], usual: Mapping[str, timedelta], now: datetime) -> timedelta | None:
+    """Estimate what a rollout still needs: the usual time of the steps to come, by their keys, and the holds that are not over.
+
+    None while CI is silent or waits for somebody, and where nothing is left.
+    """
+    waits = any(stage.state is RunState.WAITING for step in steps if step.is_under_way for stage in step.stages)
+    if waits or any(step.silent_since for step in steps):
+        return None
+    to_come = [step for step in steps if step.state not in {StepState.DONE, StepState.SKIPPED, StepState.FAILED}]
+    runs = [usual.get(step.key, timedelta(0)) for step in to_come if step.deployed_at is None]
+    holds = [step.hold - (now - step.deployed_at if step.deployed_at else timedelta(0)) for step in to_come]
+    return sum([*runs, *(max(hold, timedelta(0)) for hold in holds)], timedelta(0)) or None
 
 
 def correlation(deployment: str, asked_at: datetime, step: Step, *, smoke: bool = False) -> str:

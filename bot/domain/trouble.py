@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from bot.domain.catalog import EnvironmentPolicy, Strategy, TooLittleTraffic
 from bot.domain.health import Snapshot, Verdict
 
 WORSE_THAN_SHOWN = 1.5
@@ -52,6 +53,24 @@ class Trouble:
     def pictures(self) -> Iterator[Trouble]:
         """Give it as it was shown each time before it got worse, newest first."""
         return (replace(self, bad=self.bad[:count]) for count in range(len(self.bad) - 1, 0, -1))
+
+
+def sort_of(verdict: Verdict, policy: EnvironmentPolicy, strategy: Strategy | None, *, is_over: bool, following: int | None) -> Sort | None:
+    """Say what is the matter with the numbers; None when nothing keeps the rollout or the watch.
+
+    ``is_over`` says whether the time of observing is; until then only what is worse matters. ``following`` is how many percent come next,
+    None at the end. What the strategy says is done where there are too few numbers to judge by.
+    """
+    if verdict is Verdict.DEGRADED:
+        return Sort.DEGRADED
+    if not is_over or not policy.is_watched:
+        return None
+    if verdict is Verdict.NO_DATA:
+        return Sort.BLIND
+    if verdict is not Verdict.NOT_ENOUGH_TRAFFIC or strategy is None or following is None:
+        return None
+    choice = strategy.on_too_little_traffic(policy.tier, following=following)
+    return None if choice is TooLittleTraffic.GO_ON else Sort.THIN
 
 
 def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:

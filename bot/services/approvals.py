@@ -184,7 +184,7 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
             looked = await _look(house, deployment, decisions)
     async with house.store.reading() as reader:
         if await _nothing_new(house, reader, deployment, looked):
-            return await _later(house, reader, id, looked)
+            return await look_again_in(house, reader, id, looked)
         may_go = await _may_go(house, reader, deployment, looked)
     try:
         return await _decided(house, id, await _afresh(house, id) if may_go else looked)
@@ -194,7 +194,7 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
 
 async def _decided(house: House, id: DeploymentId, looked: Looked) -> str | Later:
     async with house.store.transaction() as tx:
-        return await _settle(house, tx, id, looked) or await _later(house, tx, id, looked)
+        return await _settle(house, tx, id, looked) or await look_again_in(house, tx, id, looked)
 
 
 async def _afresh(house: House, id: DeploymentId) -> Looked:
@@ -217,7 +217,7 @@ async def _may_go(house: House, reader: Reader, deployment: Deployment, looked: 
     return review.is_ready and not any(need.missing for need in given)
 
 
-async def _later(house: House, reader: Reader, id: DeploymentId, looked: Looked) -> Later:
+async def look_again_in(house: House, reader: Reader, id: DeploymentId, looked: Looked) -> Later:
     """Say when to look again: ever more rarely, but soon while an answer will not stay, and at every moment that is known."""
     deployment, review, now = await existing(reader, id), await reader.review(id), house.now()
     since = max(deployment.state_since, review.at) if review else deployment.state_since

@@ -12,7 +12,7 @@ import structlog
 from bot.domain.audit import UNSIGNED, Entry, Head, Keys, is_signed, sign
 from bot.domain.errors import GonogoError
 from bot.domain.people import GONOGO
-from bot.domain.proof import Agreement, Report, Verdict
+from bot.domain.proof import Report, Verdict
 from bot.ports import AuditLog, Clock, HeadKeeper, Message, Reader, Store
 
 log = structlog.get_logger(__name__)
@@ -163,8 +163,7 @@ async def where_it_was_used(reader: Reader, until: datetime) -> Sequence[str]:
 
 def _facts(report: Report) -> dict[str, object]:
     """Name the entry that does not hold, or else the head that the chain contradicts, as the alarm prints them."""
-    wrong = [each for each in report.compared if each.agreement not in {Agreement.HOLDS, Agreement.ABANDONED}]
-    worst = min(wrong, key=lambda each: each.head.n, default=None)
+    worst = report.contradicted
     return {
         "entry": report.broken.n if report.broken else 0, "fault": str(report.broken.fault) if report.broken else "",
         "head": worst.head.n if worst else 0, "agreement": str(worst.agreement) if worst else "",

@@ -18,7 +18,7 @@ from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.readiness import frozen_by
-from bot.domain.rollout import RunState, Step, StepState
+from bot.domain.rollout import Step, StepState, time_left
 from bot.domain.watching import CAN_GO
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness, word
@@ -175,19 +175,10 @@ def words_of(strategy: Strategy) -> str:
 
 
 async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime) -> timedelta | None:
-    """Estimate from what the steps took before (90th percentile) and the holds that are still to come; not while CI is silent or waits."""
-    waits = any(stage.state is RunState.WAITING for step in steps if step.is_under_way for stage in step.stages)
-    if waits or any(step.silent_since for step in steps):
-        return None
-    left = timedelta(0)
-    for step in steps:
-        if step.state in {StepState.DONE, StepState.SKIPPED, StepState.FAILED}:
-            continue
-        if step.deployed_at is None:
-            seconds = await reader.step_seconds(deployment.service, deployment.environment, step.key)
-            left += timedelta(seconds=_p90(seconds))
-        left += max(step.hold - (now - step.deployed_at if step.deployed_at else timedelta(0)), timedelta(0))
-    return left or None
+    """Estimate what a rollout still needs from what such steps took before (90th percentile)."""
+    keys = {step.key for step in steps if step.deployed_at is None}
+    took = {key: await reader.step_seconds(deployment.service, deployment.environment, key) for key in keys}
+    return time_left(steps, {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}, now)
 
 
 async def _stages_take(reader: Reader, card: Card) -> dict[str, timedelta]:

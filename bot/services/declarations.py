@@ -12,9 +12,9 @@ from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import SayLive
 from bot.domain.declared import Declared, Left, Origin
-from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
+from bot.domain.deployment import WAITING, Acceptance, Deployment, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
-from bot.domain.places import Doubt, Ground, Unclear
+from bot.domain.places import Doubt, Ground, Unclear, is_left
 from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
@@ -123,7 +123,7 @@ async def _authorise(house: House, reader: Reader, intent: Intent, command: SayL
     )
 
 
-async def _by_hand(reader: Reader, command: SayLive, passing: Passing) -> Doubt | None:
+async def gone_by_hand(reader: Reader, command: SayLive, passing: Passing) -> Doubt | None:
     """Say that one gets to the version by hand alone, over a migration, so that nobody but a person can tell when that has been done."""
     since = await may_be_said(reader, command.service, command.environment) if passing.migrations else None
     if since is None:
@@ -138,7 +138,7 @@ async def _claimed(reader: Reader, command: SayLive, said: Resolved, passing: Pa
     place = (command.service, command.environment)
     live = await reader.live(*place)
     ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
-    by_hand = await _by_hand(reader, command, passing) if ground.is_clear else None
+    by_hand = await gone_by_hand(reader, command, passing) if ground.is_clear else None
     claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand)
     corrects = claim.word is not None and live is not None and live.commit != said.commit
     if live is not None and ground.is_clear and by_hand is None and not corrects:
@@ -160,26 +160,13 @@ def _known(live: Live) -> str:
 async def _leaving(reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> tuple[Deployment, ...]:
     """Name the deployments that are let go of when this is live instead. Raises NotPossible while one is under way."""
     place = (command.service, command.environment)
-    doubt = await reader.doubt(*place) or await _by_hand(reader, command, passing)
-    leaving = tuple(each for each in await reader.open_deployments(*place) if _is_left(each, doubt, said.commit))
+    doubt = await reader.doubt(*place) or await gone_by_hand(reader, command, passing)
+    leaving = tuple(each for each in await reader.open_deployments(*place) if is_left(each, doubt, said.commit))
     holder = await reader.deployment(await reader.holder(*place))
     if holder is not None and holder.state not in WAITING and holder not in leaving:
         where = f"{command.service} {command.environment}"
         raise NotPossible(f"{holder.id} is under way in {where}; what is live is changing. Wait for its end, or stop it first.")
     return leaving
-
-
-def _is_left(shown: Deployment, doubt: Doubt | None, commit: str) -> bool:
-    """Tell whether a deployment ends when this commit is what is live instead.
-
-    One that is watched ends, because it is not there. One that rolls out ends where it is under way only because the database was put
-    back from a copy, or where its numbers are bad and no button goes back. A rollback goes on, and ends by itself.
-    """
-    if shown.kind is not Kind.FORWARD or shown.state not in {State.ROLLING_OUT, State.WATCHING}:
-        return False
-    if shown.state is State.WATCHING:
-        return shown.commit != commit
-    return doubt is not None and (doubt.deployment == shown.id or (doubt.kind is Unclear.RESTORED and shown.state_since <= doubt.since))
 
 
 async def _declare(

@@ -242,7 +242,7 @@ async def pin(house: House, id: DeploymentId) -> bool:
                 raise
             return await _impossible(house, deployment, str(error))
     async with house.store.transaction() as tx:
-        if not await _pinned(house, tx, deployment, resolved):
+        if not await pin_to(house, tx, deployment, resolved):
             return False
     await know_changes(house, id)
     return True
@@ -267,7 +267,8 @@ async def resolve(house: House, service: str, ref: str, live: Live | None, relea
     return Resolved(previous.commit, previous.version)
 
 
-async def _pinned(house: House, tx: Transaction, deployment: Deployment, resolved: Resolved) -> bool:
+async def pin_to(house: House, tx: Transaction, deployment: Deployment, resolved: Resolved) -> bool:
+    """Pin a deployment to a commit and put it in the queue; False where that was done before, or there is nothing to deploy."""
     now = house.now()
     if (await existing(tx, deployment.id)).state is not State.REQUESTED:
         return False

@@ -38,13 +38,6 @@ ASKED_AT_ONCE = 4
 """The same for questions: however many of them hang, they take no slot from what does something."""
 
 
-def _sorry(error: IntegrationError) -> str:
-    """Say that a vendor did not do its part: its own words where it said no, else that it may have been done all the same."""
-    if not error.retry:
-        return str(error)
-    return f"{error.vendor} does not answer. The card shows what has been done; try again in a minute."
-
-
 class Desk:
     """The worker behind the inbox."""
 
@@ -150,7 +143,7 @@ class Desk:
                 log.warning("a provider did not answer", verb=intent.command.verb, vendor=error.vendor, attempt=attempt)
                 is_asked = isinstance(intent.command, QUESTIONS) and attempt >= TRIES
                 if not error.retry or is_asked:
-                    return await refusals.told(self._house, intent.by, NotPossible(_sorry(error)))
+                    return await refusals.told(self._house, intent.by, NotPossible(error.told))
                 if attempt == TOLD_AT:
                     await self._say_it_waits(intent, error.vendor)
             except Exception as error:

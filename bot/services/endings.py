@@ -27,7 +27,7 @@ _BY_STATE: Mapping[State, str] = {
 
 async def ended(house: House, message: Message) -> Ending | None:
     """Say how it ended, in one sentence; None while it still asks. What is being rolled back has its end, and another one soon."""
-    rule = _RULES.get(message.template)
+    rule = RULES.get(message.template)
     if rule is None:
         return None
     async with house.store.reading() as reader:
@@ -134,7 +134,7 @@ async def _lead(_house: House, reader: Reader, deployment: Deployment, message: 
     return await _after_all(reader, deployment) if deployment.state in over else ""
 
 
-_RULES: Mapping[str, _Rule] = {
+RULES: Mapping[str, _Rule] = {
     "degraded": _trial, "failed": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
     "acknowledge_request": _request, "ask_lead": _lead,

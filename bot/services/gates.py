@@ -105,10 +105,10 @@ async def open_stored_gate(house: House, deployment: Deployment, step: Step, *, 
         return
     if answer is GateAnswer.WAS_OPEN and not is_first:
         answer = GateAnswer.OPENED  # by our own try before, whose answer was lost
-    await _became(house, deployment, step, asked.by, answer)
+    await tell_what_became(house, deployment, step, asked.by, answer)
 
 
-async def _became(house: House, deployment: Deployment, step: Step, by: Person, answer: GateAnswer) -> None:
+async def tell_what_became(house: House, deployment: Deployment, step: Step, by: Person, answer: GateAnswer) -> None:
     """Store what became of a gate that somebody let us open, and say it where it is not what they were told."""
     about: dict[str, Json] = {"stage": step.passable_stage, "step": step.key}
     async with house.store.transaction() as tx:

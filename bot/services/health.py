@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
-from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service, TooLittleTraffic
+from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
-from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall
+from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, moment, overall
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState
-from bot.domain.trouble import Sort, Trouble, found, is_unrefuted, kept, over
+from bot.domain.trouble import Sort, Trouble, found, is_unrefuted, kept, over, sort_of
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services import freezes, starts
 from bot.services.house import House, existing, facts_of, note
@@ -140,7 +140,7 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
     looks = max(1, int(step.hold / house.pace.hold))
     since = max(step.deployed_at, house.now() - max(step.hold, house.of(deployment)[1].baseline))
     shot = await snapshot(
-        house, deployment, label=_label(step), where=step.key, since=since, percent=step.percent, looks=looks
+        house, deployment, label=step.label, where=step.key, since=since, percent=step.percent, looks=looks
     )  # fmt: skip
     is_over = house.now() >= step.deployed_at + step.hold
     following = steps[index + 1] if index + 1 < len(steps) else None
@@ -157,17 +157,14 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
         return await _step_done(house, tx, now, step, shot)
 
 
-def _label(step: Step) -> str:
-    return f"{step.key.split('-')[0]} {step.percent} %"
-
-
 async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> bool:
     """Tell whether the numbers keep a rollout or a watch from going on, and do what follows from them."""
     known = await tx.trouble(deployment.id)
     has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot)
     if not has_vanished and (shot.verdict is not Verdict.NO_DATA or is_over):  # what says nothing takes no place of what was worse
         await tx.add_snapshot(shot)
-    sort = Sort.DEGRADED if has_vanished else _sort(house, deployment, shot, is_over=is_over, following=following)
+    policy, strategy = house.of(deployment)[1], house.catalog.strategies.get(deployment.strategy)
+    sort = Sort.DEGRADED if has_vanished else sort_of(shot.verdict, policy, strategy, is_over=is_over, following=following)
     if sort is None:
         if shot.verdict is not Verdict.NO_DATA or is_over:  # numbers that are missing for a moment have not recovered
             await _calm(house, tx, deployment, known)
@@ -191,7 +188,7 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
 async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None, trouble: Trouble) -> None:
     """Store a finding, or that it has got worse; one that a word was given before for something else is said to be no part of it."""
     await tx.save_trouble(deployment.id, trouble)
-    about: dict[str, Json] = {"where": shot.where, "label": shot.label, "why": _why(shot), "finding": trouble.number}
+    about: dict[str, Json] = {"where": shot.where, "label": shot.label, "why": shot.why, "finding": trouble.number}
     named = trouble.sort
     await note(
         tx, house.now(), "degraded" if named is Sort.DEGRADED else "blind" if named is Sort.BLIND else "thin", deployment, **about
@@ -201,22 +198,6 @@ async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot:
     if word is not None:
         facts = {**facts_of(deployment), "by": str(word.by), "reason": word.reason, "snapshot": facts_of_snapshot(shot)}
         await tx.say(Message(f"{deployment.id}:outdated:{trouble.number}", "word_outdated", facts, deployment.id))
-
-
-def _sort(house: House, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> Sort | None:
-    """Say what is the matter with the numbers; None when nothing keeps the rollout or the watch."""
-    policy = house.of(deployment)[1]
-    if shot.verdict is Verdict.DEGRADED:
-        return Sort.DEGRADED
-    if not is_over or not policy.is_watched:
-        return None
-    if shot.verdict is Verdict.NO_DATA:
-        return Sort.BLIND
-    strategy = house.catalog.strategies.get(deployment.strategy)
-    if shot.verdict is not Verdict.NOT_ENOUGH_TRAFFIC or strategy is None or following is None:
-        return None
-    choice = strategy.on_too_little_traffic(policy.tier, following=following)
-    return None if choice is TooLittleTraffic.GO_ON else Sort.THIN
 
 
 async def look_again(house: House, id: DeploymentId, index: int) -> str | None:
@@ -237,7 +218,7 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
 async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> bool:
     until, held = await _countdown(house, tx, deployment, trouble)
     if until is not None and house.now() >= until:
-        held = await by_rule(house, tx, deployment, _why(shot))
+        held = await by_rule(house, tx, deployment, shot.why)
         if not held:
             return True
         until = None
@@ -264,11 +245,6 @@ async def _countdown(house: House, tx: Transaction, deployment: Deployment, trou
     await tx.change(deployment.id, countdown_until=until)
     await note(tx, house.now(), "countdown", deployment, where=trouble.where, until=until.isoformat(), to=offer.commit)
     return until, ""
-
-
-def _why(shot: Snapshot) -> str:
-    worst = [finding.sentence for finding in shot.findings if finding.verdict is Verdict.DEGRADED]
-    return worst[0] if worst else f"the verdict at {shot.label} was {shot.verdict}"
 
 
 async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
@@ -306,7 +282,7 @@ async def watch(house: House, id: DeploymentId) -> str | None:
     gone = house.now() - deployment.landed_at
     looks = max(1, int(policy.watch / house.pace.hold))
     shot = await snapshot(
-        house, deployment, label=_moment(policy, gone), where="watch", since=deployment.landed_at, percent=100, looks=looks
+        house, deployment, label=moment(policy.snapshots, gone), where="watch", since=deployment.landed_at, percent=100, looks=looks
     )  # fmt: skip
     is_over = gone >= policy.watch
     async with house.store.transaction() as tx:
@@ -316,14 +292,6 @@ async def watch(house: House, id: DeploymentId) -> str | None:
         if await _keeps(house, tx, now, shot, is_over=is_over, following=None) or not is_over:
             return None
         return await _settled(house, tx, now, shot)
-
-
-def _moment(policy: EnvironmentPolicy, gone: timedelta) -> str:
-    passed = [moment for moment in policy.snapshots if moment <= gone]
-    if not passed:
-        return "live"
-    seconds = int(passed[-1].total_seconds())
-    return f"+{seconds // 60} min" if seconds >= 60 else f"+{seconds} s"  # noqa: PLR2004 - a minute
 
 
 async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot) -> str | None:

@@ -23,7 +23,7 @@ async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer |
     to = Person(house.catalog.team, command.to)
     may = await house.people.may(intent.by, Permission.HAND_OVER)
     async with house.store.reading() as reader:
-        deployment = await _still_open(reader, command.deployment)
+        deployment = await still_open(reader, command.deployment)
     if not may and intent.by != deployment.lead:
         raise NotAllowed(_not_yours(house, deployment))
     if not may:
@@ -33,7 +33,7 @@ async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer |
 
 
 async def _hand_over(house: House, intent: Intent, tx: Transaction, command: HandOver, to: Person, *, may: bool) -> Answer:
-    deployment = await _still_open(tx, command.deployment)
+    deployment = await still_open(tx, command.deployment)
     if not may and intent.by != deployment.lead:
         raise NotAllowed(_not_yours(house, deployment))
     return await _lead(house, intent, tx, deployment, to, reason="", answer="lead")
@@ -52,7 +52,7 @@ async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer |
 
 
 async def _take_over(house: House, intent: Intent, tx: Transaction, command: TakeOver) -> Answer:
-    deployment = await _still_open(tx, command.deployment)
+    deployment = await still_open(tx, command.deployment)
     as_shown(Action.TAKE_OVER, command.shown, await seen(tx, deployment))
     return await _lead(house, intent, tx, deployment, intent.by, reason=command.reason, answer="taken_over")
 
@@ -60,7 +60,7 @@ async def _take_over(house: House, intent: Intent, tx: Transaction, command: Tak
 async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deployment:
     """Look whether somebody may take the lead. Raises NotAllowed, which names who is on call and who may hand over."""
     async with house.store.reading() as reader:
-        deployment = await _still_open(reader, id)
+        deployment = await still_open(reader, id)
     shift = await readiness.on_call_now(house, deployment)
     if by == deployment.lead or (shift is not None and shift.person == by):
         return deployment
@@ -82,7 +82,8 @@ async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None
     await _still_led(house, by, id, "stop the countdown")
 
 
-async def _still_open(reader: Reader, id: DeploymentId) -> Deployment:
+async def still_open(reader: Reader, id: DeploymentId) -> Deployment:
+    """Give a deployment whose lead has something left to decide. Raises NotPossible."""
     deployment = await existing(reader, id)
     if deployment.state in OVER - {State.VERIFIED, State.ACCEPTED, State.FAILED}:
         raise NotPossible(f"{deployment.stands}; its lead has nothing left to decide.")

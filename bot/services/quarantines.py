@@ -33,13 +33,13 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
         raise NotPossible(f"{resolved.version} is quarantined already: {known}")
     await tx.put_in_quarantine(command.service, resolved.commit, reason=command.reason, by=intent.by, at=house.now())
     await _written(tx, intent, "quarantine", command.service, resolved, command.reason)
-    live_in = await _live_in(house, tx, command.service, resolved.commit)
+    live_in = await where_live(house, tx, command.service, resolved.commit)
     await _tell(house, tx, intent, resolved, command, lifted=False)
     facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in}
     return Answer("quarantined", facts)
 
 
-async def _live_in(house: House, reader: Reader, service: str, commit: str) -> list[dict[str, Json]]:
+async def where_live(house: House, reader: Reader, service: str, commit: str) -> list[dict[str, Json]]:
     """Name the environments where a commit is live, each with how it goes from there."""
     places = [await reader.live(service, environment) for environment in house.service(service).environments]
     return [asdict(await way_out(house, reader, live)) for live in places if live is not None and live.commit == commit]
@@ -47,7 +47,7 @@ async def _live_in(house: House, reader: Reader, service: str, commit: str) -> l
 
 async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, by: Person, why: str) -> None:
     """Say in the threads of what is live of a commit that was rolled back elsewhere that it is quarantined; their leads hear of it."""
-    for place in await _live_in(house, tx, undone.service, undone.commit):
+    for place in await where_live(house, tx, undone.service, undone.commit):
         deployment = await tx.deployment(place["deployment"])
         if deployment is not None and deployment.id != undone.id:
             facts = {**facts_of(deployment), "by": str(by), "reason": why, "lifted": False, "live_in": [place], "percent": None}
@@ -66,7 +66,7 @@ async def _tell(
     going: Mapping[DeploymentId, int] = NOTHING,
 ) -> None:
     """Say it in the thread of every deployment of the commit, and have its card drawn again; what stands or waits looks again."""
-    live_in = await _live_in(house, tx, command.service, resolved.commit)
+    live_in = await where_live(house, tx, command.service, resolved.commit)
     for deployment in await tx.of_commit(command.service, resolved.commit):
         here = [place for place in live_in if place["deployment"] == deployment.id]
         about: dict[str, Json] = {"by": str(intent.by), "reason": command.reason, "lifted": lifted, "percent": going.get(deployment.id)}

@@ -110,7 +110,7 @@ async def review(
     gates = [await _automatic(house, reader, deployment, facts, gate) for gate in policy.gates]
     configured = {gate.kind for gate in policy.gates}
     gates += [
-        await _hindrance_gate(house, reader, deployment, each)
+        await gate_of(house, reader, deployment, each)
         for each in await hindrances(house, reader, deployment, way)
         if _OWN_GATE.get(each.kind) not in configured
     ]
@@ -132,7 +132,7 @@ async def hindrances(house: House, reader: Reader, deployment: Deployment, way: 
 
 
 _OWN_GATE = {Obstacle.LOCKED: GateKind.UNLOCKED}
-_TITLES = {
+TITLES = {
     Obstacle.UNCLEAR: "known what runs",
     Obstacle.LOCKED: "not locked",
     Obstacle.QUARANTINED: "not quarantined",
@@ -141,10 +141,11 @@ _TITLES = {
 }
 
 
-async def _hindrance_gate(house: House, reader: Reader, deployment: Deployment, found: Hindrance) -> Gate:
+async def gate_of(house: House, reader: Reader, deployment: Deployment, found: Hindrance) -> Gate:
+    """Show what keeps a deployment as a gate: with who can clear it, and how, as far as that is known."""
     state = GateState.UNKNOWN if found.kind is Obstacle.UNKNOWN_WAY else GateState.OPEN
     gate = Gate(
-        str(found.kind), _TITLES[found.kind], state, found.sentence, who=str(found.by or ""), clears_at=found.clears_at, by=found.by,
+        str(found.kind), TITLES[found.kind], state, found.sentence, who=str(found.by or ""), clears_at=found.clears_at, by=found.by,
         at=found.at,
     )  # fmt: skip
     place = (deployment.service, deployment.environment)

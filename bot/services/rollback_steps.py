@@ -42,9 +42,9 @@ async def stand_down(house: House, id: DeploymentId) -> bool | Later:
         steps = await reader.steps(undone.id)
         strays = await reader.strays(undone.service, undone.environment)
     await _stop_again(house, undone, steps)
-    reasons = [(step, await _why_not(house, back, _is_stopped(house, undone, step))) for step in steps if step.is_under_way]
+    reasons = [(step, await why_it_may_run(house, back, _is_stopped(house, undone, step))) for step in steps if step.is_under_way]
     runs = {step.run for step in steps if step.is_under_way}
-    loose = [(stray, await _why_not(house, back, is_over(house, stray))) for stray in strays if stray.run not in runs]
+    loose = [(stray, await why_it_may_run(house, back, is_over(house, stray))) for stray in strays if stray.run not in runs]
     running, going = {step.index: why for step, why in reasons if why}, {stray: why for stray, why in loose if why}
     left = _left(house, back)
     if (running or going) and left > timedelta(0):
@@ -67,7 +67,7 @@ async def _stop_again(house: House, undone: Deployment, steps: Sequence[Step]) -
                     await house.providers[undone.service].ci.cancel(step.run)
 
 
-async def _why_not(house: House, back: Deployment, stopping: Awaitable[bool]) -> str:
+async def why_it_may_run(house: House, back: Deployment, stopping: Awaitable[bool]) -> str:
     """Try to stop a run; say why it may still be running, nothing when it is not."""
     try:
         async with asyncio.timeout(max(_left(house, back).total_seconds(), 1.0)):
@@ -107,7 +107,7 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
         found = await ci.find(correlation(undone.id, undone.requested_at, step, smoke=step.state is StepState.SMOKE))
         if found is None:
             return False
-        step = await _keep_found(house, undone, step, found)
+        step = await keep_found(house, undone, step, found)
     await ci.cancel(step.run)
     run = await ci.look(step.run)
     if run.state.is_final:
@@ -116,7 +116,7 @@ async def _is_stopped(house: House, undone: Deployment, step: Step) -> bool:
     return run.state.is_final
 
 
-async def _keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -> Step:
+async def keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -> Step:
     """Store the run of a start that nobody has answered: what has been seen is not looked for again, and is not forgotten."""
     async with house.store.transaction() as tx:
         stored = (await tx.steps(undone.id))[step.index]

@@ -33,7 +33,7 @@ async def after_deployment(house: House, id: DeploymentId) -> str:
     """Post the summary of one deployment to its thread's channel."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
-        facts = await _facts(reader, deployment)
+        facts = await facts_of_summary(reader, deployment)
         shot = await newest_numbers(reader, id)
     async with house.store.transaction() as tx:
         chart = shot is not None and bool(shot.findings)
@@ -41,7 +41,8 @@ async def after_deployment(house: House, id: DeploymentId) -> str:
     return "posted"
 
 
-async def _facts(reader: Reader, deployment: Deployment) -> dict[str, Json]:
+async def facts_of_summary(reader: Reader, deployment: Deployment) -> dict[str, Json]:
+    """Give what a summary tells of one deployment as JSON values."""
     shot = await newest_numbers(reader, deployment.id)
     took = (deployment.landed_at - deployment.started_at).total_seconds() if deployment.landed_at and deployment.started_at else 0.0
     changes = await reader.changes(deployment.id)
@@ -66,7 +67,7 @@ async def morning(house: House, slot: datetime) -> str:
         landed = await reader.landed_between(slot - timedelta(days=1), slot)
         by_channel: dict[str, list[dict[str, Json]]] = {}
         for deployment in landed:
-            by_channel.setdefault(deployment.channel, []).append(await _facts(reader, deployment))
+            by_channel.setdefault(deployment.channel, []).append(await facts_of_summary(reader, deployment))
     async with house.store.transaction() as tx:
         for channel, deployments in by_channel.items():
             rolled_back = sum(1 for facts in deployments if facts["state"] == State.ROLLED_BACK)

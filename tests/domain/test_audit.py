@@ -259,3 +259,11 @@ def test_the_anchor_is_the_newest_kept_head_that_holds(agreement: Agreement) -> 
 def test_what_is_hashed_names_its_format_and_every_field_but_the_hash_itself() -> None:
     (link,) = chain(NEW, actions=["deploy"])
     assert json.loads(canonical(link)) == {each.name: getattr(link, each.name) for each in fields(Link) if each.name != "hash"}
+
+
+@pytest.mark.parametrize("agreement", Agreement)
+def test_what_an_alarm_names_is_the_first_head_that_the_log_contradicts(agreement: Agreement) -> None:
+    heads = tuple(Compared(Head(n, "0" * 64), agreement) for n in (7, 5, 9))
+    found = Report(1, Head(9, "0" * 64), compared=heads)
+    is_wrong = agreement not in {Agreement.HOLDS, Agreement.ABANDONED}
+    assert (found.contradicted, found.verdict is Verdict.BROKEN) == (heads[1] if is_wrong else None, is_wrong)

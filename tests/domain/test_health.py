@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from math import inf, nan
 from random import Random
 
@@ -11,9 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain import health
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
-from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, overall, shown, snapshot, worst
+from bot.domain.health import Finding, Observed, Snapshot, Verdict, error_of_a_look, judge, moment, overall, shown, snapshot, times, worst
 
 ERRORS = MetricSpec("errors", "errors", MetricKind.RATIO, unit="%")
 CONVERSION = MetricSpec("conversion", "conversion", MetricKind.RATIO, Direction.DOWN_IS_WORSE, "%", min_ratio=1.2)
@@ -291,7 +290,7 @@ def test_a_rise_that_chance_explains_is_no_degradation_however_many_values_there
     ],
 )
 def test_how_many_times_is_told_with_one_digit_below_ten(value: float, normal: float, told: list[str]) -> None:
-    assert health._times(value, normal) == told
+    assert times(value, normal) == told
 
 
 @pytest.mark.parametrize(
@@ -315,7 +314,7 @@ def test_a_value_is_written_with_the_digits_that_are_read_at_one_look(value: flo
 
 
 def test_looking_again_and_again_makes_each_look_ask_for_more() -> None:
-    assert [round(health._alpha(looks), 6) for looks in (0, 1, 2, 10)] == [0.001, 0.001, 0.000743, 0.000465]
+    assert [round(error_of_a_look(looks), 6) for looks in (0, 1, 2, 10)] == [0.001, 0.001, 0.000743, 0.000465]
 
 
 @pytest.mark.parametrize(
@@ -328,3 +327,30 @@ def test_from_one_in_twenty_on_a_breakage_of_before_is_named(failed: int, says: 
 def test_what_has_nothing_to_compare_with_tells_how_much_was_seen() -> None:
     assert judge(ERRORS, None, Observed(25, 9_000, requests=5)).requests == 9_000
     assert judge(P95, None, level(200, 201, requests=7)).requests == 7
+
+
+SECOND = timedelta(seconds=1)
+MOMENTS = tuple(minutes * 60 * SECOND for minutes in (1, 5, 10, 30))
+
+
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        (0, "live"), (59, "live"), (60, "+1 min"), (299, "+1 min"), (300, "+5 min"), (899, "+10 min"), (1800, "+30 min"), (9999, "+30 min"),
+    ],
+)  # fmt: skip
+def test_numbers_of_the_watch_are_named_by_the_last_moment_that_has_passed(gone: int, named: str) -> None:
+    assert moment(MOMENTS, gone * SECOND) == named
+
+
+@pytest.mark.parametrize(("seconds", "named"), [(30, "+30 s"), (59, "+59 s"), (60, "+1 min"), (90, "+1 min"), (120, "+2 min")])
+def test_moments_below_a_minute_are_told_in_seconds(seconds: int, named: str) -> None:
+    assert moment([seconds * SECOND], seconds * SECOND) == named
+
+
+def test_why_it_is_worse_is_the_first_metric_that_is() -> None:
+    fine = Finding("p95", "p95", "ms", HEALTHY, None, None, sentence="p95 as ever")
+    worse, worst = (Finding(key, key, "%", Verdict.DEGRADED, None, None, sentence=f"{key} rise") for key in ("errors", "timeouts"))
+    at = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+    assert Snapshot("shop-2", "canary 5 %", at, Verdict.DEGRADED, (fine, worse, worst)).why == "errors rise"
+    assert Snapshot("shop-2", "canary 5 %", at, Verdict.NO_DATA, (fine,)).why == "the verdict at canary 5 % was no data"

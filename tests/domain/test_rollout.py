@@ -1,15 +1,18 @@
-"""What an intent to start is called."""
+"""What a step and an intent to start it are called, and how long a rollout still takes."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from bot.domain.catalog import Strategy, StrategyStep, Tier, TooLittleTraffic
-from bot.domain.rollout import RunState, Stage, Step, correlation
+from bot.domain.rollout import RunState, Stage, Step, StepState, correlation, time_left
 
 ASKED = datetime(2026, 11, 21, 10, tzinfo=UTC)
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 STEP = Step(0, "canary-5", 5, timedelta(0))
 
 
@@ -72,3 +75,48 @@ def test_how_long_a_stage_took_is_known_once_it_has_begun_and_ended(
 ) -> None:
     assert Stage("build", RunState.SUCCEEDED, began, ended).took == took
     assert not Stage("build", RunState.SUCCEEDED, began, ended).passable, "unless its provider says so"
+
+
+def test_a_step_is_named_by_its_strategy_and_its_percentage() -> None:
+    assert Step(1, "blue-green-50", 50, MINUTE).label == "blue 50 %"
+    assert Step(0, "canary-5", 5, MINUTE).label == "canary 5 %"
+
+
+PLANNED = (
+    Step(0, "canary-5", 5, 10 * MINUTE),
+    Step(1, "canary-50", 50, 4 * MINUTE),
+    Step(2, "canary-100", 100, 5 * MINUTE),
+)
+DONE = replace(PLANNED[0], state=StepState.DONE)
+UNDER_WAY = replace(PLANNED[0], state=StepState.RUNNING)
+WAITS, RUNS = Stage("release", RunState.WAITING), Stage("release", RunState.RUNNING)
+USUAL = {"canary-5": 20 * SECOND, "canary-50": 30 * SECOND}
+
+
+@pytest.mark.parametrize(
+    ("steps", "left"),
+    [
+        (PLANNED, 20 + 30 + 19 * 60),
+        ((DONE, *PLANNED[1:]), 30 + 9 * 60),
+        ((DONE, replace(PLANNED[1], state=StepState.SKIPPED), PLANNED[2]), 5 * 60),
+        ((DONE, replace(PLANNED[1], state=StepState.FAILED), PLANNED[2]), 5 * 60),
+        ((replace(UNDER_WAY, stages=(RUNS,)), *PLANNED[1:]), 20 + 30 + 19 * 60),
+        ((replace(UNDER_WAY, stages=(WAITS,)), *PLANNED[1:]), None),
+        ((replace(DONE, stages=(WAITS,)), *PLANNED[1:]), 30 + 9 * 60),
+        ((DONE, replace(PLANNED[1], state=StepState.HOLDING), PLANNED[2]), 30 + 9 * 60),
+        ((DONE,), None),
+    ],
+    ids=["all", "one done", "one skipped", "one failed", "a stage runs", "a stage waits", "one waited", "not deployed", "nothing left"],
+)
+def test_what_a_rollout_still_needs_is_what_its_steps_usually_take_and_the_holds_that_are_to_come(
+    steps: Sequence[Step], left: int | None
+) -> None:
+    assert time_left(steps, USUAL, ASKED) == (None if left is None else left * SECOND)
+
+
+def test_a_hold_counts_from_when_the_step_was_deployed_and_is_never_less_than_nothing() -> None:
+    holding = replace(PLANNED[0], state=StepState.HOLDING, deployed_at=ASKED - 3 * MINUTE)
+    late = replace(holding, deployed_at=ASKED - 60 * MINUTE)
+    silent = replace(PLANNED[1], silent_since=ASKED)
+    left = [time_left(steps, USUAL, ASKED) for steps in ((holding,), (late, PLANNED[2]), (holding, silent))]
+    assert left == [7 * MINUTE, 5 * MINUTE, None]

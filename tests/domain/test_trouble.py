@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
+from bot.domain.catalog import EnvironmentPolicy, Strategy, StrategyStep, Tier, TooLittleTraffic
 from bot.domain.health import Finding, Snapshot, Verdict
-from bot.domain.trouble import Sort, Trouble, answered, distances, found, is_unrefuted, kept, over, worse_since
+from bot.domain.trouble import Sort, Trouble, answered, distances, found, is_unrefuted, kept, over, sort_of, worse_since
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 ERRORS, P95 = ("errors", 10.0), ("p95", 2.0)
@@ -134,3 +136,47 @@ def test_what_nothing_has_refuted_stays_the_finding_that_it_was_or_is_the_next_o
     assert kept(OF_TWO) == OF_TWO
     ended = replace(answered(OF_TWO, None), is_over=True)
     assert kept(ended) == Trouble(OF_TWO.number + 1, Sort.DEGRADED, "canary-5", OF_TWO.bad)
+
+
+CANARY = Strategy("canary", "canary", (StrategyStep(5, timedelta(minutes=10)), StrategyStep(100, timedelta(minutes=5))))
+PRODUCTION = EnvironmentPolicy("production", "canary")
+GOOD, BAD, THIN, NONE = Verdict.HEALTHY, Verdict.DEGRADED, Verdict.NOT_ENOUGH_TRAFFIC, Verdict.NO_DATA
+
+
+@pytest.mark.parametrize(
+    ("verdict", "is_over", "following", "sort"),
+    [
+        (GOOD, True, 100, None),
+        (BAD, False, 100, Sort.DEGRADED),
+        (BAD, True, None, Sort.DEGRADED),
+        (NONE, False, 100, None),
+        (NONE, True, 100, Sort.BLIND),
+        (NONE, True, None, Sort.BLIND),
+        (THIN, False, 100, None),
+        (THIN, True, 100, Sort.THIN),
+        (THIN, True, 25, None),
+        (THIN, True, None, None),
+    ],
+)
+def test_what_keeps_a_rollout_by_its_numbers(verdict: Verdict, following: int | None, sort: Sort | None, *, is_over: bool) -> None:
+    assert sort_of(verdict, PRODUCTION, CANARY, is_over=is_over, following=following) is sort
+
+
+def test_too_few_numbers_keep_nothing_where_the_strategy_is_there_no_more() -> None:
+    assert sort_of(THIN, PRODUCTION, None, is_over=True, following=100) is None
+
+
+@pytest.mark.parametrize(
+    ("chosen", "sort"), [(TooLittleTraffic.GO_ON, None), (TooLittleTraffic.WAIT, Sort.THIN), (TooLittleTraffic.ASK, Sort.THIN)]
+)
+def test_what_a_team_has_chosen_for_too_little_traffic_is_done(chosen: TooLittleTraffic, sort: Sort | None) -> None:
+    assert sort_of(THIN, PRODUCTION, replace(CANARY, too_little_traffic=chosen), is_over=True, following=50) is sort
+
+
+@pytest.mark.parametrize(
+    ("changed", "sorts"),
+    [({"is_watched": False}, [Sort.DEGRADED, None, None]), ({"tier": Tier.STAGING}, [Sort.DEGRADED, Sort.BLIND, None])],
+)
+def test_where_nothing_is_watched_no_verdict_is_waited_for(changed: dict[str, Any], sorts: list[Sort | None]) -> None:
+    policy = replace(PRODUCTION, **changed)
+    assert [sort_of(verdict, policy, CANARY, is_over=True, following=100) for verdict in (BAD, NONE, THIN)] == sorts

@@ -60,7 +60,7 @@ async def _asked(world: World, deployment: Deployment) -> list[str]:
         end = f"{ended.sentence}{'' if ended.is_final else ' (for now)'}" if ended else "it asks"
         lines.append(f"  {_named(message)}: {told}; {end}")
     async with world.house.store.reading() as reader:
-        facts = await summaries._facts(reader, deployment)
+        facts = await summaries.facts_of_summary(reader, deployment)
     return [*lines, f"  summary: {facts}"]
 
 

@@ -14,9 +14,8 @@ from sqlalchemy import text
 
 from bot.domain.audit import Entry, Head, Key, Keys
 from bot.domain.people import GONOGO
-from bot.domain.proof import Agreement, Break, Compared, Fault, Report
+from bot.domain.proof import Report
 from bot.ports import Message
-from bot.services import auditing
 from bot.services.auditing import AuditWatch
 from bot.storage.audit import SqlAuditLog
 from bot.storage.database import Database, open_database
@@ -238,13 +237,3 @@ async def test_a_watch_that_closes_has_a_verification_that_is_under_way_give_up(
         report = await bot.log.verify(gently=True)
         assert report.head is not None
         assert report.head.n == 500, "the page that was under way"
-
-
-@pytest.mark.parametrize("agreement", Agreement)
-def test_an_alarm_names_the_entry_that_does_not_hold_and_else_the_first_head_that_the_log_contradicts(agreement: Agreement) -> None:
-    heads = tuple(Compared(Head(n, "0" * 64), agreement) for n in (7, 5, 9))
-    is_wrong = agreement not in {Agreement.HOLDS, Agreement.ABANDONED}
-    told = {"entry": 0, "fault": "", "head": 5 if is_wrong else 0, "agreement": str(agreement) if is_wrong else ""}
-    assert auditing._facts(Report(1, Head(9, "0" * 64), compared=heads)) == told
-    broken = auditing._facts(Report(1, None, broken=Break(2, Fault.CHANGED), compared=heads))
-    assert broken == {**told, "entry": 2, "fault": "changed"}

@@ -88,4 +88,4 @@ def test_what_stops_something_waits_for_nobody_and_what_takes_it_back_keeps_the_
 
 
 def test_every_obstacle_has_a_title_where_it_is_a_gate() -> None:
-    assert set(readiness._TITLES) == set(Obstacle)
+    assert set(readiness.TITLES) == set(Obstacle)

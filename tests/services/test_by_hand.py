@@ -11,7 +11,7 @@ from bot.domain.catalog import Need
 from bot.domain.changes import Changes
 from bot.domain.commands import Deploy, Lock, Quarantine, SayLive
 from bot.domain.deployment import Kind, State
-from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear
+from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear, is_left
 from bot.domain.readiness import GateState
 from bot.domain.trouble import Sort, Trouble, over
 from bot.ports import RunState, Stage
@@ -28,7 +28,7 @@ async def by_hand(team: Team) -> Doubt | None:
         present = await there(reader, "shop", "production", but=COMMITS["v1"])
     passing = await compared_with(team.house, "shop", COMMITS["v1"], present)
     async with team.database.store.reading() as reader:
-        found: Doubt | None = await declarations._by_hand(reader, SayLive("shop", "production", "v1", "by hand"), passing)
+        found: Doubt | None = await declarations.gone_by_hand(reader, SayLive("shop", "production", "v1", "by hand"), passing)
     return found
 
 
@@ -85,7 +85,7 @@ async def test_what_keeps_a_deployment_is_a_gate_with_everything_that_is_known_o
     deployment, now = await team.deployment(await team.asks_for_v2()), team.house.now()
     async with team.database.store.reading() as reader:
         found = [Hindrance(kind, "a sentence", PEOPLE["bo"], now, now + MINUTE), Hindrance(kind, "a sentence")]
-        gate, nobodys = [await readiness._hindrance_gate(team.house, reader, deployment, each) for each in found]
+        gate, nobodys = [await readiness.gate_of(team.house, reader, deployment, each) for each in found]
     assert (gate.key, gate.title, gate.state, gate.sentence, gate.need) == (str(kind), title, state, "a sentence", Need.REQUIRED)
     assert (gate.who, gate.by, gate.at, gate.clears_at) == (str(PEOPLE["bo"]), PEOPLE["bo"], now, now + MINUTE)
     is_gone_back_from = kind is Obstacle.BACKWARDS
@@ -116,7 +116,7 @@ async def test_what_is_let_go_of_when_something_else_is_said_to_be_live(
     await swift.passes()
     shown = replace(await swift.deployment("shop-1"), state=state, kind=kind)
     told = Doubt(doubt[0], "nobody knows", shown.state_since + doubt[1] * MINUTE, doubt[2]) if doubt else None
-    assert declarations._is_left(shown, told, COMMITS[commit]) is leaves
+    assert is_left(shown, told, COMMITS[commit]) is leaves
 
 
 async def test_trouble_that_is_over_is_still_what_the_rollout_was_in(swift: Team) -> None:
@@ -132,9 +132,9 @@ async def test_trouble_that_is_over_is_still_what_the_rollout_was_in(swift: Team
 async def test_where_a_commit_is_live_is_told_with_the_deployment_that_brought_it_and_its_lead(team: Team) -> None:
     await team.asks_for_v2()
     async with team.database.store.reading() as reader:
-        found = await quarantines._live_in(team.house, reader, "shop", COMMITS["v2"])
-        adopted = await quarantines._live_in(team.house, reader, "shop", COMMITS["v1"])
-        nowhere = await quarantines._live_in(team.house, reader, "shop", COMMITS["v3"])
+        found = await quarantines.where_live(team.house, reader, "shop", COMMITS["v2"])
+        adopted = await quarantines.where_live(team.house, reader, "shop", COMMITS["v1"])
+        nowhere = await quarantines.where_live(team.house, reader, "shop", COMMITS["v3"])
     assert [(each["environment"], each["deployment"], each["lead"]) for each in found] == [("staging", "shop-1", str(PEOPLE["bo"]))]
     assert [(each["environment"], each["deployment"], each["lead"]) for each in adopted] == [("production", "", "")]
     assert nowhere == []

@@ -138,7 +138,7 @@ async def test_one_rollback_is_one_post_in_the_channel_and_the_rest_is_in_the_th
 @pytest.mark.case("card-and-people-11")
 @pytest.mark.parametrize("template", sorted(speech.ASKS | speech.ALARMS))
 def test_everything_that_asks_can_end(template: str) -> None:
-    assert template in endings._RULES
+    assert template in endings.RULES
 
 
 @pytest.mark.case("card-and-people-11")

@@ -13,7 +13,7 @@ from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Unclear
-from bot.ports import Later, Live, Resolved, RunState, Stage
+from bot.ports import Later, Live, RunState, Stage
 from bot.services import deployments
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
@@ -74,14 +74,15 @@ async def test_a_deployment_is_not_in_its_own_way_and_one_that_is_taken_back_is_
         await tx.set_live(Live("shop", "staging", COMMITS["v1"], "v1", team.house.now(), "", PEOPLE["ana"], team.house.now()))
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes()
-    resolved = Resolved(COMMITS["v3"], "v3")
-    async with team.database.store.transaction() as tx:
-        assert await deployments._needless(tx, "shop", "production", resolved, apart_from="shop-1") == ""
-        assert await deployments._needless(tx, "shop", "production", resolved) == "shop-1 brings v3 to production already."
-        assert await deployments._needless(tx, "shop", "staging", resolved) == ""
+    assert (await team.deployment("shop-1")).state is State.GATED
+    assert await team.says("cy", Deploy("shop", "production", "v3")) == "shop-1 brings v3 to production already."
+    await team.says("cy", Deploy("shop", "staging", "v3"))
     await team.says("ana", Cancel("shop-1"))
-    async with team.database.store.transaction() as tx:
-        assert await deployments._needless(tx, "shop", "production", resolved) == ""
+    await team.says("cy", Deploy("shop", "production", "v3"))
+    await team.passes()
+    states = [(await team.deployment(each)).state for each in ("shop-1", "shop-2", "shop-3")]
+    assert State.IMPOSSIBLE not in states
+    assert states[0] is State.CANCELLED
 
 
 @pytest.mark.parametrize(("now_live", "means"), [("v3", "v2"), ("v2", "v3"), (None, "v3")])

@@ -15,7 +15,6 @@ from bot.domain.commands import Approve, Command, Lock, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.ports import LATE_ANSWER, Answer, Intent, Place, Profile
-from bot.services import desk
 from bot.services.desk import Desk
 from bot.services.use_cases import MEANT_FOR
 from tests.patience import PATIENCE
@@ -189,5 +188,5 @@ async def test_an_approval_that_lay_for_hours_is_not_carried_out_and_its_person_
 
 def test_whoever_cannot_be_answered_hears_the_vendors_own_words_or_that_it_may_have_been_done_all_the_same() -> None:
     silent = "Slack does not answer. The card shows what has been done; try again in a minute."
-    assert desk._sorry(SILENT) == silent
-    assert desk._sorry(IntegrationError("no such project", vendor="GitLab", retry=False)) == "no such project"
+    assert SILENT.told == silent
+    assert IntegrationError("no such project", vendor="GitLab", retry=False).told == "no such project"

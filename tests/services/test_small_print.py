@@ -77,7 +77,7 @@ async def test_what_waits_is_looked_at_at_every_moment_that_is_known_and_soon_wh
         since = max((await reader.review(v2)).at, (await reader.deployment(v2)).state_since)
         assert now - since == 5 * MINUTE
         looked = Looked(Facts("b", None, (), None), {PEOPLE["bo"]: held})
-        assert await approvals._later(house, reader, v2, looked) == Later(pause * SECOND)
+        assert await approvals.look_again_in(house, reader, v2, looked) == Later(pause * SECOND)
 
 
 async def test_it_expires_at_the_very_moment_that_was_said(team: Team) -> None:
@@ -152,9 +152,8 @@ async def test_the_dialog_that_lets_go_on_is_not_opened_where_more_than_numbers_
 
 async def test_whoever_does_not_lead_is_offered_to_take_over_from_the_lead_that_was_shown(team: Team) -> None:
     v2 = await team.rolls_out_v2()
-    async with team.database.store.reading() as reader:
-        with pytest.raises(NotAllowed, match="Only <@UBO>, the deployment lead, can say that it is being watched") as refused:
-            await leads._led(reader, PEOPLE["cy"], v2, "say that it is being watched")
+    with pytest.raises(NotAllowed, match="Only <@UBO>, the deployment lead, can let it go on") as refused:
+        await leads.may_proceed(team.house, PEOPLE["cy"], v2)
     ask, take = refused.value.offers
     assert (ask.action, take.action) == (Action.ASK_LEAD, Action.TAKE_OVER)
     assert take.carries == token(Action.TAKE_OVER, seen_on(await team.card(v2)))
@@ -204,7 +203,7 @@ async def test_what_became_of_a_gate_is_written_down_once(team: Team) -> None:
     await team.says("bo", OpenGate(v2))
     deployment, (step, *_) = await team.deployment(v2), (await team.card(v2)).steps
     for answer in (GateAnswer.NOT_THERE, GateAnswer.WAS_OPEN):
-        await gates._became(team.house, deployment, step, PEOPLE["bo"], answer)
+        await gates.tell_what_became(team.house, deployment, step, PEOPLE["bo"], answer)
     assert (await team.audited(v2)).count("gate_not_opened") == 1
 
 
@@ -222,7 +221,7 @@ async def test_a_run_that_was_found_takes_the_place_of_none_that_is_known(team: 
     async with team.database.store.transaction() as tx:
         step = replace((await tx.steps(v2))[0], state=stored[0], run=stored[1])
         await tx.save_steps(v2, [step])
-    kept = await rollback_steps._keep_found(team.house, await team.deployment(v2), step, CIRun("found", RunState.RUNNING))
+    kept = await rollback_steps.keep_found(team.house, await team.deployment(v2), step, CIRun("found", RunState.RUNNING))
     assert kept.run == run
     (first, *_) = (await team.card(v2)).steps
     assert (first.state, first.run) == (stored[0], "found" if stored == (StepState.RUNNING, "") else stored[1])
@@ -231,7 +230,7 @@ async def test_a_run_that_was_found_takes_the_place_of_none_that_is_known(team: 
 async def test_a_start_is_said_to_be_impossible_or_overtaken_to_its_own_runbook(team: Team) -> None:
     deployment = await team.deployment(await team.asks_for_v2())
     async with team.database.store.transaction() as tx:
-        assert await deployments._pinned(team.house, tx, deployment, PLAIN) is False, "it is pinned already"
+        assert await deployments.pin_to(team.house, tx, deployment, PLAIN) is False, "it is pinned already"
         assert await deployments.end(team.house, tx, deployment, "there is nothing to do") is False
 
 
@@ -307,7 +306,7 @@ async def test_whatever_can_still_be_rolled_back_can_change_its_lead(every: Any)
     async with every.database.store.reading() as reader:
         for state, deployment in every.deployments.items():
             if state in can:
-                assert await leads._still_open(reader, deployment.id) == deployment
+                assert await leads.still_open(reader, deployment.id) == deployment
                 continue
             with pytest.raises(NotPossible, match="its lead has nothing left to decide"):
-                await leads._still_open(reader, deployment.id)
+                await leads.still_open(reader, deployment.id)

@@ -186,6 +186,6 @@ async def test_why_a_run_may_still_be_running_is_said_in_the_providers_words_up_
     async def answers(*, ended: bool) -> bool:
         return ended
 
-    assert await rollback_steps._why_not(team.house, back, refuses("x" * 301)) == "x" * 300
-    assert await rollback_steps._why_not(team.house, back, answers(ended=True)) == ""
-    assert await rollback_steps._why_not(team.house, back, answers(ended=False)) == "it has not ended"
+    assert await rollback_steps.why_it_may_run(team.house, back, refuses("x" * 301)) == "x" * 300
+    assert await rollback_steps.why_it_may_run(team.house, back, answers(ended=True)) == ""
+    assert await rollback_steps.why_it_may_run(team.house, back, answers(ended=False)) == "it has not ended"
