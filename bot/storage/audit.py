@@ -16,7 +16,7 @@ from bot.domain.audit import Head, Keys, Link, Wanted, moment
 from bot.domain.proof import Report, Verifier
 from bot.storage.faults import told
 from bot.storage.rows import table
-from bot.storage.tables import AuditHeadRow, AuditRow
+from bot.storage.tables.record import AuditHeadRow, AuditRow
 
 PAGE = 500
 EVERYTHING = Wanted()

@@ -18,7 +18,8 @@ from bot.domain.workload import Workload
 from bot.storage.direct import apart
 from bot.storage.faults import of_sqlite
 from bot.storage.rows import table
-from bot.storage.tables import DeploymentRow, InboxRow, OutboxRow, RunbookRow, TakenRow
+from bot.storage.tables.record import DeploymentRow
+from bot.storage.tables.work import InboxRow, OutboxRow, RunbookRow, TakenRow
 
 MARK = "readiness"
 LOOKED_THROUGH = 6 * 3600.0

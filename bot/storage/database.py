@@ -32,7 +32,7 @@ from bot.storage.memories import SqlPostings, SqlRuns, SqlSamples, SqlStarts
 from bot.storage.migrate import upgrade
 from bot.storage.rows import table
 from bot.storage.store import SqlStore
-from bot.storage.tables import AuditRow
+from bot.storage.tables.record import AuditRow
 
 READERS = 8
 """How many may read at a time."""

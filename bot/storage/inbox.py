@@ -22,7 +22,7 @@ from bot.domain.commands import from_json, to_json
 from bot.domain.people import Person
 from bot.ports import Intent, LeftOver, Place
 from bot.storage.rows import table
-from bot.storage.tables import InboxRow, TakenRow
+from bot.storage.tables.work import InboxRow, TakenRow
 
 log = structlog.get_logger(__name__)
 

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.ports import Json, RunRecord
 from bot.storage.rows import add, table
-from bot.storage.tables import AT_ONCE, JournalRow, RunbookRow, SignalRow, UtcDateTime
+from bot.storage.tables.columns import UtcDateTime
+from bot.storage.tables.work import AT_ONCE, JournalRow, RunbookRow, SignalRow
 
 WAITING, DONE, BLOCKED = "waiting", "done", "blocked"
 

@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from bot.ports import LocalRun, Message, Posting, Sample, StoredStart
 from bot.storage import codec
 from bot.storage.rows import add, put, table
-from bot.storage.tables import LocalRunRow, OutboxRow, PostingRow, SampleRow, StartRow
+from bot.storage.tables.work import LocalRunRow, OutboxRow, PostingRow, SampleRow, StartRow
 
 
 class SqlPostings:

@@ -26,7 +26,7 @@ from bot.domain.trouble import Trouble
 from bot.ports import Answer, Decision, Live, Mark, Timeline
 from bot.storage import codec
 from bot.storage.rows import declared_of, deployment_of, entries_of, table, with_person
-from bot.storage.tables import (
+from bot.storage.tables.record import (
     AuditRow,
     ClaimRow,
     DecisionRow,
@@ -42,9 +42,9 @@ from bot.storage.tables import (
     SnapshotRow,
     StepRow,
     StrayRow,
-    TakenRow,
     VerifiedRow,
 )
+from bot.storage.tables.work import TakenRow
 
 REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
 WAY_BACK, WAY_THERE, TROUBLE, NORMAL = "way back", "way there", "trouble", "normal"

@@ -1,4 +1,4 @@
-"""What a transaction stores: rows, and who is to be told once it is committed. It decides nothing."""
+"""What a transaction stores: rows. It decides nothing; who is to be told of it is in ``bot.storage.telling``."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.audit import Entry, Head, Keys, seal
+from bot.domain.audit import Keys
 from bot.domain.changes import Changes
 from bot.domain.declared import Declared, Left
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
@@ -22,15 +22,12 @@ from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import Step
 from bot.domain.trouble import Trouble
-from bot.ports import Answer, Decision, Json, Live, Mark, Message, NewDeployment
+from bot.ports import Answer, Decision, Live, Mark, NewDeployment
 from bot.storage import codec
 from bot.storage.marker import Marker
-from bot.storage.reader import CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE, SqlReader
+from bot.storage.reader import CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE
 from bot.storage.rows import add, plain, put, table
-from bot.storage.tables import (
-    AT_ONCE,
-    AuditHeadRow,
-    AuditRow,
+from bot.storage.tables.record import (
     ClaimRow,
     DecisionRow,
     DeclaredRow,
@@ -39,36 +36,29 @@ from bot.storage.tables import (
     LiveRow,
     LockRow,
     MarkRow,
-    OutboxRow,
     PageRow,
     PlaceRow,
     QuarantineRow,
-    RunbookRow,
     SnapshotRow,
     StepRow,
     StrayRow,
-    TakenRow,
     VerifiedRow,
 )
+from bot.storage.tables.work import TakenRow
+from bot.storage.telling import SqlTelling
 
 _MOVES_THE_PLACE = frozenset({State.ROLLING_OUT, State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
 _BEFORE_TURN = OPEN - {State.WATCHING}
 """An older deployment in one of these states comes first in the queue."""
 
 
-class SqlTransaction(SqlReader):
-    """``ports.Transaction``: collects what the others have to be told after the commit."""
+class SqlTransaction(SqlTelling):
+    """``ports.Transaction``."""
 
     def __init__(self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int], marker: Marker) -> None:
-        super().__init__(connection)
-        self._audit_keys = audit_keys
+        super().__init__(connection, audit_keys, newest_version)
         self._marker = marker
-        self.audited: Head | None = None
         self.numbers: dict[str, int] = {}
-        self._newest_version = newest_version
-        self.cards: dict[DeploymentId, None] = {}
-        self.has_said = False
-        self.has_woken = False
 
     async def once(self, key: str) -> bool:
         """Take a key; False when it was taken before."""
@@ -101,10 +91,6 @@ class SqlTransaction(SqlReader):
         assert found is not None  # noqa: S101 - inserted in this transaction
         return found
 
-    def _changed(self, id: DeploymentId) -> None:
-        if id:
-            self.cards[id] = None
-
     async def move(self, id: DeploymentId, to: State, *, at: datetime, note: str = "", by: Person | None = None) -> bool:
         """Move a deployment to a state, only if TRANSITIONS allows it from where it is now."""
         row = table(DeploymentRow)
@@ -130,10 +116,6 @@ class SqlTransaction(SqlReader):
         deployment = await self.deployment(id)
         live = await self.live(deployment.service, deployment.environment) if deployment else None
         self._changed(live.deployment if live else "")
-
-    async def redraw(self, id: DeploymentId) -> None:
-        """Have a card drawn again."""
-        self._changed(id)
 
     async def change(self, id: DeploymentId, **fields: Any) -> None:
         """Change fields of a deployment other than its state."""
@@ -337,11 +319,6 @@ class SqlTransaction(SqlReader):
         for each in left:
             await put(self._connection, LeftRow, {**plain(each), "by": str(each.by)})
 
-    async def _wake_place(self, service: str) -> None:
-        for deployment in await self.open_deployments(service):
-            if deployment.state not in ACTING:
-                await self.wake(deployment.id)
-
     async def put_in_quarantine(self, service: str, commit: str, *, reason: str, by: Person, at: datetime) -> None:
         """Keep a commit from being deployed, or chosen as a rollback target, again."""
         await add(self._connection, QuarantineRow, {"service": service, "commit": commit, "reason": reason, "by": str(by), "at": at})
@@ -368,41 +345,6 @@ class SqlTransaction(SqlReader):
         gone = await self._connection.execute(delete(row).where(*this, row.c.at == lock.at))
         self._changed(lock.deployment)
         return gone.rowcount == 1
-
-    async def audit(self, entry: Entry) -> None:
-        """Append to the hash-chained audit log."""
-        row = table(AuditRow)
-        last = await self._one(select(row.c.n, row.c.hash).order_by(row.c.n.desc()).limit(1))
-        link = seal(entry, Head(last["n"], last["hash"]) if last else None, self._audit_keys.newest)
-        await self._connection.execute(insert(row).values(**plain(link)))
-        self.audited = Head(link.n, link.hash)
-
-    async def keep_head(self, head: Head) -> None:
-        """Store a signed head of the audit log."""
-        values = {name: value for name, value in plain(head).items() if name != "is_given"}
-        await add(self._connection, AuditHeadRow, values)
-
-    async def say(self, message: Message) -> None:
-        """Put a message into the outbox; the same key twice is one message."""
-        values = {"key": message.key, "lane": message.lane, "state": "waiting", "why": "", "body": codec.write(message)}
-        if await add(self._connection, OutboxRow, values):
-            self.has_said = True
-
-    async def start(self, runbook: str, id: str, *args: Json) -> None:
-        """Start a runbook under an id; a second start with the same id is nothing."""
-        values = {
-            "id": id, "name": runbook, "version": self._newest_version(runbook), "args": list(args), "state": "waiting",
-            "wake_at": AT_ONCE, "signals": 0, "attempts": 0, "faults": 0, "error": "",
-        }  # fmt: skip
-        if await add(self._connection, RunbookRow, values):
-            self.has_woken = True
-
-    async def wake(self, id: str) -> None:
-        """Have a parked runbook look at the stored facts again, now."""
-        row = table(RunbookRow)
-        woken = update(row).where(row.c.id == id, row.c.state == "waiting")
-        await self._connection.execute(woken.values(signals=row.c.signals + 1, wake_at=AT_ONCE))
-        self.has_woken = True
 
 
 def _number(id: DeploymentId) -> int:

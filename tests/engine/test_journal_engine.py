@@ -15,7 +15,7 @@ from bot.engine.registry import Registry
 from bot.engine.simulated import MemoryJournal
 from bot.ports import Json, Run
 from bot.storage.database import Database, open_database
-from bot.storage.tables import RunbookRow
+from bot.storage.tables.work import RunbookRow
 from tests.engine.conftest import eventually
 from tests.patience import PATIENCE
 

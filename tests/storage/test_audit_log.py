@@ -29,7 +29,7 @@ from bot.storage.audit import SqlAuditLog
 from bot.storage.database import Database, open_database
 from bot.storage.heads import HeadFile
 from bot.storage.rows import table
-from bot.storage.tables import AuditRow
+from bot.storage.tables.record import AuditRow
 from tests.storage.conftest import ANA, NOW
 
 SECRET, OTHER = "the-key-of-the-audit-log", "another-key-of-the-log"

@@ -12,7 +12,7 @@ from sqlalchemy import update
 
 from bot.domain.deployment import ACTING, OPEN, WAITING, Kind, State
 from bot.storage.database import Database, open_database
-from bot.storage.tables import DeploymentRow
+from bot.storage.tables.record import DeploymentRow
 from tests.storage.conftest import NOW, deploy, request
 
 

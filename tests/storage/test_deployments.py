@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from bot.domain.deployment import OVER, TRANSITIONS, Deployment, Kind, State
 from bot.storage.database import Database
-from bot.storage.tables import DeploymentRow
+from bot.storage.tables.record import DeploymentRow
 from tests.storage.conftest import ANA, BO, NOW, deploy, request
 
 LATER = NOW + timedelta(minutes=5)

@@ -14,7 +14,7 @@ from bot.domain.deployment import State
 from bot.ports import Reader
 from bot.storage.database import Database
 from bot.storage.rows import table
-from bot.storage.tables import DeploymentRow, StepRow
+from bot.storage.tables.record import DeploymentRow, StepRow
 from tests.storage.conftest import NOW
 
 Ask = Callable[[Reader], Awaitable[Any]]

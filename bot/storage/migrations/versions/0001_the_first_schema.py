@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-from bot.storage.tables import UtcDateTime
+from bot.storage.tables.columns import UtcDateTime
 
 revision = "0001"
 down_revision = None
