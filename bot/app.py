@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -18,13 +18,12 @@ from aiohttp import web
 from bot import audit, outgoing, secrecy
 from bot.catalog import Loaded, load_catalog
 from bot.domain.errors import IntegrationError
-from bot.domain.limits import SLACK
-from bot.domain.workload import named
 from bot.doors import open_door
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
 from bot.ports import TEST, CIProvider, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
+from bot.routes import Condition, application
 from bot.services import board, deployments, endings, notices, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
 from bot.services.desk import Desk
@@ -50,12 +49,9 @@ from bot.wiring import known_kinds, released
 from bot.workshop import Workshop
 from handlers.schedule.clock import Clockwork
 from handlers.slack import buttons, deploy, home, mention, rollback
-from handlers.slack.guard import Guard, events_route
+from handlers.slack.guard import Guard
 from handlers.slack.reception import Reception, bolt_app
-from handlers.web.connections import counted
-from handlers.web.figures import Figures, metrics_route
-from handlers.web.health import health_routes
-from handlers.webhooks.ci import ci_route
+from handlers.web.figures import Figures
 
 log = structlog.get_logger(__name__)
 
@@ -153,34 +149,13 @@ class _Rooms:
     built: Mapping[str, Providers] = field(default_factory=dict)
 
     async def open(self, stack: AsyncExitStack) -> Bot:
+        """Build the rooms, one on the other; from ``_set_to_work`` on the bot does what is due, and the doors are opened last."""
         catalog, store = self.loaded.catalog, self.database.store
-        async with store.reading() as reader:
-            under_way = len(await reader.open_deployments())
-        me = await who_am_i(self.client, catalog.team, under_way)
-        self.ours = await who_is_ours(self.client, catalog.team, self.settings.slack_app_id, me)
-        house: House
-
-        registry = released(lambda: house)
-        store.newest_version = registry.newest
-        engine = JournalEngine(
-            self.database.journal,
-            registry,
-            self.clock,
-            on_stuck=lambda run, why: self.beside.do(deployments.stuck(house, run, why)),
-            urgent={"roll_back"},
-        )
+        me = await self._introduced()
+        house: House  # it is there before anybody looks
+        engine = self._engine(lambda: house)
         people = People(catalog, SlackDirectory(self.client, team=catalog.team, clock=self.clock))
-        announcer = SlackAnnouncer(
-            self.client,
-            self.database.postings,
-            lambda deployment: board.card_of(house, deployment),
-            lambda deployments: cards_due(house, deployments),
-            self.words,
-            draw=lambda message: draw(house, message),
-            name=people.name,
-            still_true=lambda message: timely.still_true(house, message),
-            ended=lambda message: endings.ended(house, message),
-        )
+        announcer = self._announcer(people, lambda: house)
         answers = SharedAnswers(self.clock, lambda commit: self.beside.do(self._tests_changed(house, commit)))
         stack.push_async_callback(answers.close)
         providers = await self._providers(stack, answers, wake=lambda run: self.beside.do(self._has_changed(house, run)))
@@ -190,12 +165,56 @@ class _Rooms:
         store.on_runs(engine.nudge)
         desk = Desk(house, self.database.inbox)
         reception = self._reception(house, desk, me)
-        clockwork = Clockwork(
-            catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
-        )
-        socket = self._socket(reception)
         await self._tell_of_a_restore(house)
-        async with store.reading() as reader:
+        await self._set_to_work(stack, house, announcer, engine, desk)
+        watch = await self._watch(stack, house)
+        stack.push_async_callback(reception.close)  # after the doors are shut
+        socket = self._socket(reception)
+        missing = partial(self.workshop.missing, self.built)
+        slack = Standing(self.client)
+        condition = Condition(self.database.condition, engine, announcer, slack, socket, watch, self.words, missing)
+        guard = Guard([secret.encode() for secret in self.settings.signing_secrets], self.ours, self.clock)
+        return await self._open_doors(stack, house, application(house, condition, guard, reception, answers, self.figures), socket)
+
+    async def _introduced(self) -> Mapping[str, str]:
+        """Learn from Slack who we are, and so whose requests are ours."""
+        catalog = self.loaded.catalog
+        async with self.database.store.reading() as reader:
+            under_way = len(await reader.open_deployments())
+        me = await who_am_i(self.client, catalog.team, under_way)
+        self.ours = await who_is_ours(self.client, catalog.team, self.settings.slack_app_id, me)
+        return me
+
+    def _engine(self, house: Callable[[], House]) -> JournalEngine:
+        registry = released(house)
+        self.database.store.newest_version = registry.newest
+        return JournalEngine(
+            self.database.journal,
+            registry,
+            self.clock,
+            on_stuck=lambda run, why: self.beside.do(deployments.stuck(house(), run, why)),
+            urgent={"roll_back"},
+        )
+
+    def _announcer(self, people: People, house: Callable[[], House]) -> SlackAnnouncer:
+        return SlackAnnouncer(
+            self.client,
+            self.database.postings,
+            lambda deployment: board.card_of(house(), deployment),
+            lambda deployments: cards_due(house(), deployments),
+            self.words,
+            draw=lambda message: draw(house(), message),
+            name=people.name,
+            still_true=lambda message: timely.still_true(house(), message),
+            ended=lambda message: endings.ended(house(), message),
+        )
+
+    async def _set_to_work(self, stack: AsyncExitStack, house: House, announcer: SlackAnnouncer, engine: JournalEngine, desk: Desk) -> None:
+        """Have cards drawn, runbooks go on, commands carried out and the clock tick; what is opened first is closed last."""
+        clockwork = Clockwork(
+            house.catalog, self.clock, engine.start, lambda: summaries.due(house), house.pace.hold, tidy=self.database.inbox.prune
+        )
+        async with house.store.reading() as reader:
             recent = await reader.changed_since(self.clock.now() - REDRAWN)  # the last change may not have reached its card
             cards = [deployment.id for deployment in (*await reader.open_deployments(), *recent)]
         for opened in (announcer, engine, desk):
@@ -205,12 +224,13 @@ class _Rooms:
         await desk.open()
         await clockwork.open()
         stack.push_async_callback(clockwork.close)
+
+    async def _watch(self, stack: AsyncExitStack, house: House) -> AuditWatch:
         watch, audit_log = audit.watch(self.settings, house, self.figures.audited)
         stack.callback(audit_log.close)
         stack.push_async_callback(watch.close)
         await watch.open()
-        stack.push_async_callback(reception.close)  # after the doors are shut
-        return await self._open_doors(stack, house, self._application(house, answers, reception, socket, engine, announcer, watch), socket)
+        return watch
 
     async def _tell_of_a_restore(self, house: House) -> None:
         """Before anything is done on the word of the database."""
@@ -276,69 +296,11 @@ class _Rooms:
             trusted=outgoing.trusted(self.settings.gonogo_ca_file),
         )  # fmt: skip
 
-    def _application(
-        self, house: House, answers: SharedAnswers, reception: Reception, socket: Socket | None, engine: JournalEngine,
-        announcer: SlackAnnouncer, watch: AuditWatch,
-    ) -> web.Application:  # fmt: skip
-        figures = self.figures
-        guard = Guard([secret.encode() for secret in self.settings.signing_secrets], self.ours, self.clock)
-
-        condition = self.database.condition
-
-        async def blocked() -> str:
-            return named((await condition.workload()).blocked)
-
-        slack = Standing(self.client)
-
-        async def slack_answers() -> str:
-            if socket is not None and not await socket.is_connected():
-                return "Socket Mode is not connected"
-            return announcer.problem or await slack.problem()
-
-        async def engine_works() -> str:
-            return "" if engine.is_working else "the engine has stopped"
-
-        async def audit_holds() -> str:
-            return watch.problem
-
-        async def own_words() -> str:
-            return self.words.problem
-
-        async def machine() -> str:
-            return " ".join(self.workshop.missing(self.built))
-
-        async def wake(provider: str, hint: RunHint) -> bool:
-            return await notices.wake(house.store, house.catalog, hint, provider=provider, forget=answers.forget)
-
-        application = web.Application(client_max_size=SLACK.size, middlewares=[counted])
-        checks = {"database": condition.problem, "slack": slack_answers}
-        application.add_routes(
-            health_routes(
-                checks,
-                alive={"engine": engine_works},
-                worrying={
-                    "audit log": audit_holds,
-                    "blocked runs": blocked,
-                    "database": condition.damage,
-                    "templates": own_words,
-                    "ci": machine,
-                },
-            )
-        )
-        application.add_routes([metrics_route(figures, condition.workload), ci_route(lambda name: _of_name(house, name), wake, figures)])
-        if guard.secrets:
-            application.add_routes([events_route(guard, reception, figures)])
-        return application
-
 
 def pace_of(settings: Settings) -> Pace:
     """Take the pace from the settings: how often waiting procedures look when nothing wakes them."""
     every = timedelta(seconds=settings.gonogo_poll_seconds)
     return Pace(review=3 * every, run=every, hold=3 * every, slowest=max(every, min(6 * every, SLOWEST)))
-
-
-def _of_name(house: House, name: str) -> Sequence[CIProvider]:
-    return [house.providers[service.name].ci for service in house.catalog.services.values() if service.ci.provider == name]
 
 
 class _Beside:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -15,15 +14,13 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.deployment import OPEN
 from bot.domain.workload import Workload
-from bot.storage.direct import apart
 from bot.storage.faults import of_sqlite
 from bot.storage.rows import table
+from bot.storage.soundness import QuickCheck, Soundness
 from bot.storage.tables.record import DeploymentRow
 from bot.storage.tables.work import InboxRow, OutboxRow, RunbookRow, TakenRow
 
 MARK = "readiness"
-LOOKED_THROUGH = 6 * 3600.0
-"""Seconds after which the whole file is looked through again."""
 MOST_BLOCKED = 20
 _CLOSED = frozenset({"sent", "overtaken"})
 
@@ -35,8 +32,7 @@ class SqlCondition:
         self._path = path
         self._writer = writer
         self._reader = reader
-        self._damage = ""
-        self._looked = float("-inf")
+        self._soundness = Soundness(QuickCheck(path))
 
     async def problem(self) -> str:
         """Write and commit something small; give an empty text, or why nothing can be stored."""
@@ -50,18 +46,16 @@ class SqlCondition:
         return ""
 
     async def damage(self) -> str:
-        """Look through the file now and then; give an empty text, or what is damaged in it."""
-        if time.monotonic() - self._looked < LOOKED_THROUGH:
-            return self._damage
-        self._looked = time.monotonic()
-        try:
-            async with self._reader.connect() as connection:
-                found = await apart(connection, "PRAGMA quick_check(1)")  # it reads the whole file
-        except DBAPIError as error:
-            found = self._said(error)
-        where = found.rpartition("\n")[2]
-        self._damage = "" if found == "ok" else f"The database is damaged ({where}). Restore a backup."
-        return self._damage
+        """Say what is damaged in the file, as far as is known; nobody waits for a look through it."""
+        return self._soundness.damage()
+
+    async def known(self) -> str:
+        """Say since when that is known."""
+        return self._soundness.known()
+
+    async def close(self) -> None:
+        """End a look through the file that is under way."""
+        await self._soundness.close()
 
     async def workload(self) -> Workload:
         """Count what is stored and not done."""

@@ -71,6 +71,7 @@ class Database:
 
     async def close(self) -> None:
         """Close every connection and let the next process have the file."""
+        await self.condition.close()
         await self.inbox.close()
         await self.reader.dispose()
         await self.writer.dispose()

@@ -116,15 +116,3 @@ async def _end_of(done: asyncio.Future[Any]) -> None:
             await asyncio.wait([done])
         except asyncio.CancelledError:
             continue
-
-
-async def apart(connection: object, question: str) -> str:
-    """Ask in a thread what takes long, on a connection that nobody else uses meanwhile; cancelled, one waits for its end all the same."""
-    if not isinstance(connection, Statements):
-        raise TypeError(f"{type(connection).__name__} is no connection of this room")
-    done = asyncio.ensure_future(asyncio.to_thread(lambda: str(connection.sync_connection.exec_driver_sql(question).scalar())))
-    try:
-        return await asyncio.shield(done)
-    except asyncio.CancelledError:
-        await _end_of(done)
-        raise

@@ -54,6 +54,12 @@ def may_pass(error: Exception) -> bool:
     return isinstance(error, DatabaseBusy)
 
 
+def is_damage(error: sqlite3.Error) -> bool:
+    """Tell whether the file, or the disk under it, is not whole."""
+    code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_INTERNAL) & 0xFF
+    return code in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_IOERR}
+
+
 def of_sqlite(path: Path, error: sqlite3.Error) -> GonogoError:
     """Say what SQLite said about a file."""
     code = getattr(error, "sqlite_errorcode", sqlite3.SQLITE_INTERNAL) & 0xFF

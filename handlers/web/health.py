@@ -21,11 +21,16 @@ NOTHING_ELSE: Mapping[str, Check] = {}
 
 
 def health_routes(
-    checks: Mapping[str, Check], *, alive: Mapping[str, Check] = NOTHING_ELSE, worrying: Mapping[str, Check] = NOTHING_ELSE
+    checks: Mapping[str, Check],
+    *,
+    alive: Mapping[str, Check] = NOTHING_ELSE,
+    worrying: Mapping[str, Check] = NOTHING_ELSE,
+    known: Mapping[str, Check] = NOTHING_ELSE,
 ) -> list[web.RouteDef]:
     """Give both routes: ``checks`` must hold to be ready, ``alive`` (with an event loop in time) to be left running.
 
     ``worrying`` is what a person has to look at while the bot must stay within reach, so that a rollback is possible.
+    ``known`` says since when something is known that takes longer to find out than any question may.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -39,7 +44,10 @@ def health_routes(
     async def readyz(_request: web.Request) -> web.Response:
         problems = await _problems(checks)
         worries = await _problems(worrying, late=UNSEEN)
-        body = {"status": "not ready" if problems else "ready", "problems": problems, "worries": worries}
+        body = {
+            "status": "not ready" if problems else "ready", "problems": problems, "worries": worries,
+            "known": await _problems(known, late=UNSEEN),
+        }  # fmt: skip
         return web.json_response(body, status=503 if problems else 200)
 
     return [web.get("/healthz", healthz), web.get("/readyz", readyz)]

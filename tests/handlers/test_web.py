@@ -35,6 +35,9 @@ class SignedNotices:
         return RunHint(body.rpartition(b"{")[2].decode().rstrip("}"))
 
 
+KNOWN = {"database": "Whole when it was looked through to its end, 2026-11-28 03:00 UTC."}
+
+
 class Site:
     """The site, and what it was told."""
 
@@ -72,6 +75,9 @@ async def site() -> AsyncIterator[Site]:
                 await asyncio.Event().wait()
             return site.worry
 
+        async def known() -> str:
+            return KNOWN["database"]
+
         async def ask() -> str:
             if site.problem == "raises":
                 raise OSError("secret path")
@@ -82,7 +88,7 @@ async def site() -> AsyncIterator[Site]:
         figures = Figures()
         application = web.Application()
         application.add_routes([ci_route(lambda name: providers if name == "fake" else [], wake, figures), metrics_route(figures)])
-        application.add_routes(health_routes({"database": ask}, worrying={"audit log": worries}))
+        application.add_routes(health_routes({"database": ask}, worrying={"audit log": worries}, known={"database": known}))
         server = TestServer(application)
         await server.start_server()
         site.url = str(server.make_url("")).rstrip("/")
@@ -148,7 +154,7 @@ async def test_a_worry_is_named_and_leaves_the_bot_within_reach_of_a_rollback(si
     site.worry = "it does not hold at entry 2"
     status, text = await site.get("/readyz")
     assert status == 200
-    assert json.loads(text) == {"status": "ready", "problems": {}, "worries": {"audit log": "it does not hold at entry 2"}}
+    assert json.loads(text) == {"status": "ready", "problems": {}, "worries": {"audit log": "it does not hold at entry 2"}, "known": KNOWN}
 
 
 async def test_figures_are_for_prometheus(site: Site) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import sqlite3
 from contextlib import closing
@@ -51,7 +52,10 @@ async def test_a_damaged_page_is_a_worry(database: Database, tmp_path: Path) -> 
     with (tmp_path / "gonogo.db").open("r+b") as file:
         file.seek(4096 * 4)
         file.write(b"\xff" * 4096 * 12)
+    assert await database.condition.damage() == "", "nobody waits for the look"
+    await asyncio.gather(*(task for task in asyncio.all_tasks() if task.get_name() == "look through the database"))
     assert "damaged" in await database.condition.damage()
+    assert (await database.condition.known()).startswith("Damaged when it was looked through to its end")
 
 
 @pytest.mark.case("reliability-6")
