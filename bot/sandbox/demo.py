@@ -12,9 +12,10 @@ import socket
 import sys
 import tempfile
 import webbrowser
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from functools import partial
 from importlib import resources
 from pathlib import Path
 from string import Template
@@ -24,6 +25,7 @@ import aiohttp
 from bot.adopting import adopt
 from bot.domain.errors import GonogoError
 from bot.sandbox.page import page_routes
+from bot.sandbox.restarts import kept_alive
 from bot.sandbox.story import play_story
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.sandbox.world import World
@@ -131,28 +133,30 @@ async def demo(*, port: int, play: bool, browser: bool) -> int:
 async def _show(stack: AsyncExitStack, port: int, *, play: bool, browser: bool) -> int:
     stage = await _set_up(stack, port)
     bot = await _start_bot(stack, stage)
+    if bot.returncode is not None:
+        raise GonogoError(f"The bot ended at once. Its log: {stage.log}")
+    living = kept_alive(bot, partial(_start_bot, stack, stage), _say_aside)
     if play:
-        return await _play(bot, stage)
-    _welcome(stage)
+        return await _play(living, stage)
+    _welcome(stage, bot)
     if browser:
         await asyncio.to_thread(webbrowser.open, stage.workspace.url)
-    await bot.wait()
-    return _died(bot, stage)
+    return _died(await living, stage)
 
 
-async def _play(bot: asyncio.subprocess.Process, stage: Stage) -> int:
-    """Play the story to its end, unless the bot ends before."""
+async def _play(living: Coroutine[None, None, str], stage: Stage) -> int:
+    """Play the story to its end, unless the bot cannot live."""
     played = asyncio.create_task(play_story(stage.workspace.url, CHANNEL), name="story")
-    dead = asyncio.create_task(bot.wait(), name="bot")
+    dead = asyncio.create_task(living, name="bot")
     try:
         await asyncio.wait([played, dead], return_when=asyncio.FIRST_COMPLETED)
-        return played.result() if played.done() else _died(bot, stage)
+        return played.result() if played.done() else _died(dead.result(), stage)
     finally:
         await _cancel(dead)
         await _cancel(played)
 
 
-async def _cancel(task: asyncio.Task[bool] | asyncio.Task[int] | asyncio.Task[None]) -> None:
+async def _cancel(task: asyncio.Task[bool] | asyncio.Task[int] | asyncio.Task[str] | asyncio.Task[None]) -> None:
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -215,8 +219,8 @@ def _free_port() -> int:
 
 
 async def _start_bot(stack: AsyncExitStack, stage: Stage) -> asyncio.subprocess.Process:
-    """Start the bot as a process of its own and wait until it is ready."""
-    log = stack.enter_context(stage.log.open("wb"))
+    """Start the bot as a process of its own and wait until it is ready, or has ended."""
+    log = stack.enter_context(stage.log.open("ab"))
     passed_on = {name: os.environ[name] for name in ("PATH", "LANG", "LC_ALL", "PYTHONPATH", "VIRTUAL_ENV") if name in os.environ}
     bot = await start_process(["-m", "bot", "run"], environment={**passed_on, **stage.settings}, log=log)
     stack.push_async_callback(stop_process, bot)
@@ -226,8 +230,6 @@ async def _start_bot(stack: AsyncExitStack, stage: Stage) -> asyncio.subprocess.
                 await asyncio.sleep(0.1)
     except TimeoutError:
         raise GonogoError(f"The bot did not get ready. Its log: {stage.log}") from None
-    if bot.returncode is not None:
-        raise GonogoError(f"The bot ended at once. Its log: {stage.log}")
     return bot
 
 
@@ -238,13 +240,23 @@ async def _is_ready(url: str) -> bool:
     return False
 
 
-def _welcome(stage: Stage) -> None:
-    sys.stdout.write(f"The workspace is at {stage.workspace.url} (the bot's log: {stage.log}).\n")
-    sys.stdout.write(f"Act as ana and type: {FIRST_COMMAND}\n")
-    sys.stdout.write("Ctrl-C stops everything and throws it away.\n")
+def _welcome(stage: Stage, bot: asyncio.subprocess.Process) -> None:
+    _say(f"The workspace is at {stage.workspace.url} (the bot's log: {stage.log}).")
+    _say(f"Act as ana and type: {FIRST_COMMAND}")
+    _say(f"The bot is process {bot.pid}. End it at any moment with kill -9: it is started again, and goes on where it stood.")
+    _say("Ctrl-C stops everything and throws it away.")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
     sys.stdout.flush()
 
 
-def _died(bot: asyncio.subprocess.Process, stage: Stage) -> int:
-    sys.stderr.write(f"The bot ended by itself with exit code {bot.returncode}. Its log: {stage.log}\n")
+def _say_aside(line: str) -> None:
+    """Say it where the story's JSON lines are not."""
+    sys.stderr.write(f"{line}\n")
+
+
+def _died(why: str, stage: Stage) -> int:
+    _say_aside(f"{why} Its log: {stage.log}")
     return 1
