@@ -8,7 +8,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
-from bot.domain.deployment import ACTING, CAN_ROLL_BACK, WAITING, State
+from bot.domain.deployment import ACTING, CAN_ROLL_BACK, State
 from bot.domain.people import GONOGO
 from bot.domain.readiness import GateState, Review
 
@@ -65,7 +65,7 @@ def possible(card: Card) -> tuple[Action, ...]:
     if state is State.ROLLED_BACK and card.lock is not None:
         actions.append(Action.UNLOCK)
     actions += _to_read(card)
-    if state in WAITING:
+    if card.deployment.has_touched_nothing:
         actions.append(Action.CANCEL)
     return tuple(actions)
 

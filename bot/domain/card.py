@@ -303,7 +303,7 @@ class Card:
     @property
     def can_go_now(self) -> bool:
         """Tell whether somebody can let it go without waiting for that watch."""
-        return self.watched is not None and self.waits_for_watch
+        return self.watched is not None and (self.waits_for_watch or self.deployment.is_only_let_go)
 
     @property
     def watch_comes_after(self) -> bool:

@@ -58,7 +58,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}),
     State.ROLLING_OUT: frozenset(
         {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED, State.CANCELLED}
-    ),  # cancelled when what it was to replace is rolled back before anything of it was started
+    ),  # cancelled only before anything of it was started: by a person, or because what it was to replace is rolled back
     State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),
     State.ACCEPTED: frozenset({State.ROLLING_BACK}),
@@ -150,6 +150,7 @@ class Deployment:
     undoes: DeploymentId = ""
     """For a rollback: the deployment that it undoes."""
     started_at: datetime | None = None
+    """When its first run was asked for; None as long as nothing of it can be there."""
     landed_at: datetime | None = None
     finished_at: datetime | None = None
     countdown_until: datetime | None = None
@@ -161,6 +162,16 @@ class Deployment:
     def title(self) -> str:
         """Name it for a person: ``storefront v1.2.0 → production``."""
         return f"{self.service} {self.version} → {self.environment}"
+
+    @property
+    def is_only_let_go(self) -> bool:
+        """Tell whether it may begin, and no run of it has been asked for yet."""
+        return self.state is State.ROLLING_OUT and self.started_at is None
+
+    @property
+    def has_touched_nothing(self) -> bool:
+        """Tell whether cancelling it costs nothing."""
+        return self.state in WAITING or self.is_only_let_go
 
     @property
     def stands(self) -> str:

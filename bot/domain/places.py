@@ -87,6 +87,7 @@ class Obstacle(StrEnum):
     QUARANTINED = "quarantined"
     BACKWARDS = "backwards"
     UNKNOWN_WAY = "unknown way"
+    WATCHED = "watched"  # by a watch that nobody's word is for: only what was let go and has begun nothing is kept by it here
 
 
 @dataclass(frozen=True, slots=True)

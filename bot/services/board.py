@@ -17,6 +17,7 @@ from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, Depl
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
+from bot.domain.places import Obstacle
 from bot.domain.readiness import frozen_by
 from bot.domain.rollout import Step, StepState, time_left
 from bot.domain.watching import CAN_GO
@@ -100,9 +101,13 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
         card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):
         return card
-    found = next(iter(await standstill(house, reader, deployment)), None)
+    found = await standstill(house, reader, deployment)
     sentences = await why_not_on(house, reader, deployment)
-    return replace(card, standstill=sentences[0], kept=kept_by(house, found) if found else None) if sentences else card
+    if not sentences:
+        return card
+    is_watch = [each.kind for each in found] == [Obstacle.WATCHED]
+    watched = await watched_in(house, reader, deployment.service, deployment.environment) if is_watch else None
+    return replace(card, standstill=sentences[0], kept=kept_by(house, found[0]) if found else None, watched=watched)
 
 
 async def _let_go(reader: Reader, card: Card) -> LetGo | None:
@@ -124,9 +129,10 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     if deployment.state in CAN_ROLL_BACK | WAITING:
         offer = await rollback_offer(house, reader, deployment)
-        watched = await reader.watched(deployment.service, deployment.environment)
-        if deployment.state is State.ROLLING_OUT and watched is not None:  # its first run has not been permitted yet
-            offer = replace(offer, refused=f"Nothing of it has been started yet; {watched.version} is there.")
+        if deployment.is_only_let_go:
+            live = await reader.live(deployment.service, deployment.environment)
+            there = f"; {live.version} is there" if live else ""
+            offer = replace(offer, refused=f"Nothing of it has been started yet{there}. It can be cancelled.", plan="", confirmed=None)
         if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
             standing = await reader.standing(deployment.service, deployment.environment)
             if standing is None or standing.id != deployment.id:

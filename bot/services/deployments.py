@@ -187,7 +187,7 @@ async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None
 
 async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel, *, may: bool) -> Answer:
     deployment = await existing(tx, command.deployment)
-    if deployment.state not in WAITING:
+    if not deployment.has_touched_nothing:
         offer = await rollback_offer(house, tx, deployment)
         raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment), offer))
     if not may and intent.by not in {deployment.requested_by, deployment.lead}:
@@ -210,9 +210,6 @@ def _too_late(deployment: Deployment, standing: Deployment | None, offer: Rollba
     """Say where it stands instead of waiting, and what can be done there."""
     if deployment.state not in CAN_ROLL_BACK:
         return f"{deployment.stands} already; there is nothing to cancel."
-    if standing is not None and standing.state is State.WATCHING and deployment.state is State.ROLLING_OUT and standing.id != deployment.id:
-        how = f"/deploy lock {deployment.service} {deployment.environment} because TEXT"
-        return f"{deployment.title} has been let go already, though nothing of it has been started yet. A lock keeps it so: {how}."
     if standing is None or standing.id != deployment.id:
         return f"{deployment.title} was replaced already; there is nothing to cancel."
     if not offer.is_possible:

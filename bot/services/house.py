@@ -145,7 +145,8 @@ async def unclear(reader: Reader, service: str, environment: str) -> str:
 
 async def seen(reader: Reader, deployment: Deployment) -> Seen:
     """Say what a card of this deployment shows now, apart from its rollback target, its lock and its pipeline's gate."""
-    watched = await reader.watched(deployment.service, deployment.environment) if deployment.state in CAN_GO else None
+    can_go = deployment.state in CAN_GO or deployment.is_only_let_go
+    watched = await reader.watched(deployment.service, deployment.environment) if can_go else None
     trouble = await reader.trouble(watched.id) if watched else None
     return Seen(
         commit=deployment.commit, base=deployment.base_commit, strategy=deployment.strategy, lead=str(deployment.lead or ""),

@@ -6,7 +6,7 @@ import asyncio
 from dataclasses import dataclass
 from datetime import datetime
 
-from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, Kind, State
+from bot.domain.deployment import CAN_ROLL_BACK, Deployment, Kind, State
 from bot.domain.rollback import Passage, Way
 from bot.ports import Reader
 from bot.services.house import House
@@ -53,7 +53,7 @@ async def there(reader: Reader, service: str, environment: str, *, but: str) -> 
 async def stands(reader: Reader, service: str, environment: str) -> Deployment | None:
     """Give the forward deployment that is in a place or on its way into it, where it can be gone back from."""
     holder = await reader.deployment(await reader.holder(service, environment))
-    found = holder if holder is not None and holder.state not in WAITING else await reader.standing(service, environment)
+    found = holder if holder is not None and not holder.has_touched_nothing else await reader.standing(service, environment)
     return found if found is not None and found.kind is Kind.FORWARD and found.state in CAN_ROLL_BACK else None
 
 

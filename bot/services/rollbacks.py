@@ -158,7 +158,10 @@ async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     if undone is not None and (standing is None or not command.ref) and not await _has_to_go(reader, standing):
         raise NotPossible(await _no_further(house, reader, undone, standing))
     if standing is None:
-        raise NotPossible(await _nothing_to_undo(reader, command.service, command.environment))
+        coming = await reader.open_deployments(command.service, command.environment)
+        let_go = next((each for each in coming if each.is_only_let_go), None)
+        nothing = _not_begun(let_go, None) if let_go else await _nothing_to_undo(reader, command.service, command.environment)
+        raise NotPossible(nothing)
     return standing
 
 
@@ -178,10 +181,8 @@ async def _named(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
     standing = await reader.standing(deployment.service, deployment.environment)
     if deployment.state in CAN_ROLL_BACK and (standing is None or standing.id != id):
-        if standing is not None and standing.state is State.WATCHING and deployment.state is State.ROLLING_OUT:
-            raise NotPossible(
-                f"Nothing of {deployment.title} has been started yet. {standing.title} is there; roll back {standing.id} instead."
-            )
+        if deployment.is_only_let_go:
+            raise NotPossible(_not_begun(deployment, standing))
         if standing is not None and standing.state is State.ROLLING_OUT:
             raise NotPossible(f"{standing.title} is on its way there now; roll back {standing.id} instead.")
         live = await reader.live(deployment.service, deployment.environment)
@@ -190,6 +191,11 @@ async def _named(reader: Reader, id: DeploymentId) -> Deployment:
         instead = f" {standing.title} is there now; roll back {standing.id} instead." if standing else ""
         raise NotPossible(f"{deployment.title} was replaced and is not live any more.{instead}")
     return deployment
+
+
+def _not_begun(deployment: Deployment, standing: Deployment | None) -> str:
+    there = f" {standing.title} is there; to have that away, roll back {standing.id} instead." if standing else ""
+    return f"Nothing of {deployment.title} has been started yet, so it is cancelled: /deploy cancel {deployment.id}.{there}"
 
 
 async def _just_undone(reader: Reader, service: str, environment: str) -> Deployment | None:

@@ -45,9 +45,16 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         is_degraded=card.is_degraded,
         is_blind=card.is_blind,
         percent=card.serving,
-        keeps=card.standstill if card.stands_still else "",
+        keeps=_keeps(card),
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
     )
+
+
+def _keeps(card: Card) -> str:
+    """Say why a rollout stands still before its next step; empty where it does not."""
+    if card.deployment.is_only_let_go and card.ci_refusal:
+        return f"the CI provider refuses: {card.ci_refusal}"
+    return card.standstill if card.stands_still else ""
 
 
 async def cards_due(house: House, deployments: Collection[DeploymentId]) -> dict[DeploymentId, CardDue]:

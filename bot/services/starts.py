@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
 import structlog
@@ -20,7 +21,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.places import Hindrance, Permit, obstacles
 from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, StartRequest, Transaction
-from bot.services import freezes
+from bot.services import freezes, watching
 from bot.services.house import House, existing, facts_of, note
 from bot.services.strays import UNANSWERED, give_up
 from bot.services.ways import way_there
@@ -78,7 +79,8 @@ async def standstill(house: House, reader: Reader, deployment: Deployment) -> tu
     steps = await reader.steps(deployment.id)
     has_begun = any(step.state is not StepState.PENDING for step in steps)
     way = None if has_begun else await way_there(house, reader, deployment)
-    return obstacles(deployment, await reader.ground(deployment), way, house.now())
+    found = obstacles(deployment, await reader.ground(deployment), way, house.now())
+    return (*found, *await watching.hindrances(house, reader, deployment)) if deployment.is_only_let_go else found
 
 
 def kept_by(house: House, found: Hindrance) -> Kept | None:
@@ -162,10 +164,12 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
         if permit is None or (found is None and not smoke and await stands_still(house, tx, now, step, theirs)):
             return await _not_permitted(house, tx, now, step, found)
-        await _supersede(house, tx, now)
+        before = (await tx.steps(now.id))[step.index]
+        await _begin(house, tx, now)
+        if before.asked_at is not None:  # of an earlier asking nobody knows what became
+            await _supersede(house, tx, now)
         if found is not None:
             return Found(found, permit)
-        before = (await tx.steps(now.id))[step.index]
         asked = replace(before, asked_at=house.now())
         await tx.save_steps(now.id, [asked])
     action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
@@ -178,11 +182,34 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
     except IntegrationError as error:
         if not error.retry:
             await _take_back(house, deployment, asked, before)
+        else:
+            await _unanswered(house, deployment)
         raise
 
 
+async def _begin(house: House, tx: Transaction, deployment: Deployment) -> None:
+    """Record that the first run of a deployment is asked for: from now on something of it may be there."""
+    if deployment.started_at is None:
+        await _since(tx, deployment, house.now())
+
+
+async def _since(tx: Transaction, deployment: Deployment, at: datetime | None) -> None:
+    """Store since when something of a deployment may be there; whether what is live can be rolled back hangs on that."""
+    await tx.change(deployment.id, started_at=at)
+    live = await tx.live(deployment.service, deployment.environment)
+    await tx.redraw(live.deployment if live else "")
+
+
+async def _unanswered(house: House, deployment: Deployment) -> None:
+    """End the watch of what is live where a start was not answered: it may have been carried out."""
+    async with house.store.transaction() as tx:
+        now = await existing(tx, deployment.id)
+        if now.state is State.ROLLING_OUT:
+            await _supersede(house, tx, now)
+
+
 async def _supersede(house: House, tx: Transaction, deployment: Deployment) -> None:
-    """End the watch of what is live when the first run of what replaces it may start, and no sooner: until then it is what serves."""
+    """End the watch of what is live when a run of what replaces it may be there, and no sooner: until then it is what serves."""
     watched = await tx.watched(deployment.service, deployment.environment)
     if watched is not None and deployment.kind is Kind.FORWARD:  # somebody has let this one go all the same: else the gate had kept it
         await tx.move(watched.id, State.SUPERSEDED, at=house.now(), note=f"{deployment.id} was let go before its watch had ended")
@@ -195,6 +222,9 @@ async def _take_back(house: House, deployment: Deployment, asked: Step, before: 
         stored = (await tx.steps(deployment.id))[asked.index]
         if not stored.run and stored.asked_at == asked.asked_at:
             await tx.save_steps(deployment.id, [replace(stored, asked_at=before.asked_at)])
+        is_there = any(each.run or each.asked_at for each in await tx.steps(deployment.id))
+        if deployment.kind is Kind.FORWARD and not is_there:
+            await _since(tx, deployment, None)
 
 
 async def say_refused(house: House, deployment: Deployment, step: Step, why: str) -> None:
@@ -258,6 +288,7 @@ async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Be
         holds = deployment.state is State.ROLLING_OUT and await tx.is_newest(found.permit)
         if not holds:
             return await _too_late(house, tx, deployment, begun)
+        await _supersede(house, tx, deployment)
         await tx.save_steps(id, [begun])
         smoke = step.state is StepState.SMOKE
         await note(tx, house.now(), "smoke" if smoke else "started", deployment, step=step.key, run=run.id)

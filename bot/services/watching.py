@@ -7,6 +7,7 @@ from bot.domain.catalog import Permission
 from bot.domain.commands import GoNow
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotPossible
+from bot.domain.places import Hindrance, Obstacle, obstacles
 from bot.domain.readiness import Gate
 from bot.domain.watching import CAN_GO, Watched, finding_in, is_all_that_keeps, picture_in, watched_gate
 from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
@@ -47,6 +48,12 @@ async def gate(house: House, reader: Reader, deployment: Deployment) -> Gate | N
     return watched_gate(watched, by=word.by if word else None, at=word.at if word else None)
 
 
+async def hindrances(house: House, reader: Reader, deployment: Deployment) -> tuple[Hindrance, ...]:
+    """Say that what was let go waits for a watch all the same, because what it replaces is worse now than when the word was given."""
+    found = await gate(house, reader, deployment)
+    return (Hindrance(Obstacle.WATCHED, found.sentence, at=found.at),) if found is not None and found.blocks else ()
+
+
 WORD = "go now:"
 """How the mark begins that somebody lets a deployment go before the watch of another has ended."""
 
@@ -66,10 +73,10 @@ async def go_now(house: House, intent: Intent, command: GoNow) -> Answer | None:
 async def _go_now(house: House, intent: Intent, tx: Transaction, command: GoNow) -> Answer:
     deployment = await existing(tx, command.deployment)
     watched = await watched_in(house, tx, deployment.service, deployment.environment)
-    if deployment.state not in CAN_GO or watched is None:
+    if not (deployment.state in CAN_GO or deployment.is_only_let_go) or watched is None:
         raise NotPossible(f"{deployment.stands}; it waits for no watch.")
     as_shown(Action.GO_NOW, command.shown, await seen(tx, deployment))
-    if not is_all_that_keeps(deployment.state, await tx.review(deployment.id)):
+    if not await _waits_for_it_alone(house, tx, deployment):
         raise NotPossible(f"{deployment.stands}, not only for the end of that watch. Once nothing else keeps it, it can go now.")
     if await _word_against(tx, deployment, watched) is not None:
         raise NotPossible(f"Somebody has let {deployment.title} go already; it does not wait for {watched.deployment}.")
@@ -80,6 +87,13 @@ async def _go_now(house: House, intent: Intent, tx: Transaction, command: GoNow)
         await tx.say(Message(f"{thread}:not-waited:{deployment.id}:{watched.mark}", "not_waited", facts, thread))
     await tx.wake(deployment.id)
     return Answer("going_now", {**facts_of(deployment), **facts_of_watched(watched)})
+
+
+async def _waits_for_it_alone(house: House, reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether a deployment would go but for that watch."""
+    if deployment.is_only_let_go:
+        return not obstacles(deployment, await reader.ground(deployment), None, house.now())
+    return is_all_that_keeps(deployment.state, await reader.review(deployment.id))
 
 
 def facts_of_watched(watched: Watched | None) -> dict[str, Json]:

@@ -55,8 +55,9 @@ def message(
     offers = [button(action, text, said.deployment) for action, text in MESSAGE_BUTTONS.get(said.template, ()) if "end" not in said.facts]
     offers += _decisions(said, words, card)
     where = {"card_channel": card_channel, "card_url": card_url, "names": names or {}}
-    can_roll_back = card is None or Action.ROLL_BACK in card.actions
-    text = words.text(f"messages/{said.template}", {**where, "can_roll_back": can_roll_back, **said.facts})
+    actions = card.actions if card else (Action.ROLL_BACK,)
+    can = {"can_roll_back": Action.ROLL_BACK in actions, "can_cancel": Action.CANCEL in actions}
+    text = words.text(f"messages/{said.template}", {**where, **can, **said.facts})
     beside = _beside(said, words, card)
     return _said(f"{text}\n{beside}" if beside else text, offers if said.deployment else [])
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, select
+from sqlalchemy import Select, and_, exists, func, or_, select
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
 from sqlmodel import col
@@ -129,13 +129,11 @@ class SqlReader:
         return tuple(declared_of(found) for found in await self._all(statement.order_by(row.c.n.desc()).limit(limit)))
 
     async def standing(self, service: str, environment: str) -> Deployment | None:
-        """Read the deployment that an environment stands on: what is watched, until the first run of the next one may start."""
-        watched = await self.watched(service, environment)
-        if watched is not None:
-            return watched
+        """Read the deployment that an environment stands on; what was let go and has begun nothing is not there yet."""
         live = await self.live(service, environment)
         row = table(DeploymentRow)
         place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
+        moving = [row.c.state.in_(_MOVING), or_(row.c.state != str(State.ROLLING_OUT), row.c.started_at.is_not(None))]
         stopped = [row.c.state == str(State.FAILED)]
         if live is not None:  # what ended with a word is what the word was about
             was_said = live.declared is not None and live.declared.origin is Origin.SAID
@@ -143,8 +141,7 @@ class SqlReader:
         brought = live.commit if live and live.deployment else ""  # what was declared live was brought by no deployment
         rests = [row.c.state.in_(_AT_REST), row.c["commit"] == brought, row.c["commit"] != ""]
         found = [
-            await self._one(select(row).where(*place, *each).order_by(row.c.number.desc()).limit(1))
-            for each in ([row.c.state.in_(_MOVING)], stopped, rests)
+            await self._one(select(row).where(*place, *each).order_by(row.c.number.desc()).limit(1)) for each in (moving, stopped, rests)
         ]
         newest = max((each for each in found if each), key=lambda each: each["number"], default=None)
         return deployment_of(newest) if newest else None

@@ -97,8 +97,6 @@ class SqlTransaction(SqlTelling):
         values: dict[str, Any] = {
             "state": str(to), "state_since": at, "note": note, "ended_by": str(by) if by else None, "countdown_until": None,
         }  # fmt: skip
-        if to is State.ROLLING_OUT:
-            values["started_at"] = func.coalesce(row.c.started_at, at)
         if to is State.CANCELLED:
             values["started_at"] = None  # nothing of it was started
         if to is State.WATCHING:

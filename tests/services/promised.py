@@ -10,7 +10,7 @@ from bot.ports import LATE_ANSWER, Answer, Message
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "slack"
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")
-_OF_THE_CARD = {"can_roll_back", "card_channel", "card_url", "and", "none"}
+_OF_THE_CARD = {"can_cancel", "can_roll_back", "card_channel", "card_url", "and", "none"}
 
 
 @cache

@@ -209,12 +209,12 @@ async def test_a_commit_that_is_quarantined_while_it_is_watched_is_not_verified(
 
 
 @pytest.mark.case("races-5", "ci-and-refs-1")
-async def test_a_start_that_waits_while_the_rollback_is_clicked_does_not_happen(team: Team) -> None:
+async def test_a_start_that_waits_while_it_is_cancelled_does_not_happen(team: Team) -> None:
     v2 = await approved_v2(team)
-    team.ci.during[f"find {v2}:canary-5"] = says(team, "bo", RollBack(deployment=v2))
+    team.ci.during[f"find {v2}:canary-5"] = says(team, "bo", Cancel(v2))
     await team.passes(30 * MINUTE)
     assert runs_of(team, v2) == [], NO_RUN_FORWARD
-    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+    assert (await team.deployment(v2)).state is State.CANCELLED
 
 
 @pytest.mark.case("races-5")

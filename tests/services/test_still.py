@@ -183,4 +183,6 @@ async def test_what_has_not_begun_stands_still_before_its_first_step_and_has_no_
     await team.passes(MINUTE)
     assert "stands still before its first step: shop in production is locked: fire" in await team.shown(v2)
     assert "▶ v2 (shop-2) stands still before its first step: shop in production" in await team.says("ana", Status())
-    assert "back from v2 to *v1*? v2 has no traffic yet." in await team.says("bo", RollBack("shop", "production", reason="errors"))
+    assert await team.says("bo", RollBack("shop", "production", reason="errors")) == (
+        "Nothing of shop v2 → production has been started yet, so it is cancelled: /deploy cancel shop-2."
+    )

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, Lock, RollBack, SayLive
+from bot.domain.commands import Cancel, Deploy, Lock, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Stray, Unclear
@@ -107,12 +107,12 @@ async def test_a_run_that_is_given_up_a_second_time_is_followed_a_second_time(te
 
 
 @pytest.mark.case("races-5")
-async def test_what_was_never_started_holds_up_no_rollback_and_nobody_is_told_that_it_runs(team: Team) -> None:
+async def test_what_was_never_started_is_cancelled_and_nobody_is_told_that_it_runs(team: Team) -> None:
     v2 = await team.asks_for_v2()
-    team.ci.during[f"find {FIRST}"] = lambda: team.says("bo", RollBack(deployment=v2))
+    team.ci.during[f"find {FIRST}"] = lambda: team.says("bo", Cancel(v2))
     await team.clears(v2)
     await team.passes(5 * SECOND)
-    assert "shop-3:rollback" in team.ci.runs
+    assert FIRST not in team.ci.runs
     assert await team.said("not_stopped") == []
     assert (await strays(team), (await team.card(v2)).steps[0].state) == ((), StepState.SKIPPED)
 
