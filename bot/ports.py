@@ -608,6 +608,14 @@ class Reader(Protocol):
         """
         ...
 
+    async def was_verified(self, deployment: Deployment) -> bool:
+        """Tell whether a deployment ended its watch with numbers that proved it, whatever has become of it since."""
+        ...
+
+    async def known_as(self, service: str, version: str) -> tuple[str, ...]:
+        """List the commits that a version has been the name of, newest first."""
+        ...
+
     async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
         """List the commits that ended their watch here, each once: those verified good first, then those accepted, newest first.
 

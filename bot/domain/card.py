@@ -77,8 +77,10 @@ class RollbackOffer:
         return not self.refused
 
 
-def is_shown_bad(trouble: Trouble | None, steps: Sequence[Step]) -> bool:
-    """Tell whether numbers or a failed run speak against a version: rolled back, it is quarantined."""
+def is_shown_bad(trouble: Trouble | None, steps: Sequence[Step], *, is_verified: bool) -> bool:
+    """Tell whether numbers or a failed run speak against a version: rolled back, it is quarantined. What was proved since is not judged."""
+    if is_verified:
+        return False
     was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
     return was_degraded or any(step.state is StepState.FAILED for step in steps)
 
@@ -242,7 +244,7 @@ class Card:
     @property
     def is_shown_bad(self) -> bool:
         """Tell whether a rollback would quarantine it."""
-        return is_shown_bad(self.trouble, self.steps)
+        return is_shown_bad(self.trouble, self.steps, is_verified=self.deployment.state is State.VERIFIED)
 
     @property
     def stood_with(self) -> Snapshot | None:

@@ -206,15 +206,22 @@ def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
     candidates = [release for release in releases if release.commit != leaving]
     found = [release for release in candidates if is_named(release, ref)]
     commits = list(dict.fromkeys(release.commit for release in found))
-    if len(commits) > 1:
-        named = " and ".join(commit[: plain.SHORT] for commit in commits)
-        raise NotPossible(f"{ref} was the name of {len(commits)} commits here, {named}: it has moved. Name the commit that you mean.")
+    refuse_moved(ref, commits)
     if found:
         return found[0]
     if any(is_named(release, ref) for release in releases):
         raise NotPossible(f"{ref} is what is there already.")
     asked = ref[: plain.SHORT] if len(ref) == _WHOLE else ref
     raise NotPossible(f"{asked} is not among the versions verified or accepted here. {candidates_of(releases, leaving=leaving)}")
+
+
+def refuse_moved(ref: str, commits: Sequence[str]) -> None:
+    """Refuse a name that means more than one commit: whoever means one of them says which. Raises NotPossible."""
+    if len(commits) > 1:
+        named = [commit[: plain.SHORT] for commit in commits[:NAMED]]
+        more = f" and {len(commits) - NAMED} older" if len(commits) > NAMED else ""
+        which = f"{', '.join(named)}{more}" if more else f"{', '.join(named[:-1])} and {named[-1]}"
+        raise NotPossible(f"{ref} was the name of {len(commits)} commits here, {which}: it has moved. Name the commit that you mean.")
 
 
 def candidates_of(releases: Sequence[Release], *, leaving: str, called: str = "Those are") -> str:

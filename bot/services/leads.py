@@ -15,7 +15,7 @@ from bot.services import readiness
 from bot.services.deployments import require_lead, require_still
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.refusals import has_a_say
-from bot.services.word import as_found, besides, decide, stopped_for, word_for
+from bot.services.word import as_found, besides, decide, decided_about, stopped_for, word_for
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
@@ -150,6 +150,7 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
     trouble = await _open_trouble(tx, deployment)
     await _kept_by_numbers_alone(house, tx, deployment)
     await as_found(tx, deployment, trouble, Action.PROCEED, command.shown)
+    trouble = await decided_about(house, tx, deployment, trouble)
     await decide(tx, deployment, trouble, Mark(deployment.id, word_for(trouble), intent.by, house.now(), command.reason))
     await tx.change(deployment.id, countdown_until=None)
     await note(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict
 
+from bot.domain import rollback
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
@@ -96,14 +97,22 @@ async def _unquarantine(house: House, intent: Intent, tx: Transaction, command: 
 
 
 async def resolved_ref(house: House, service: str, ref: str) -> Resolved:
-    """Look up what a ref means. Raises NotPossible for one that does not exist, IntegrationError while the provider does not answer."""
+    """Look up what a ref means, for a decision about one commit and no other.
+
+    Raises NotPossible for one that does not exist or has meant another commit here, IntegrationError while the provider does not answer.
+    """
     house.service(service)
     try:
-        return await meant(house.catalog, house.providers[service].ci, service, ref)
+        resolved = await meant(house.catalog, house.providers[service].ci, service, ref)
     except IntegrationError as error:
         if error.retry:
             raise
         raise NotPossible(str(error)) from error
+    if ref == resolved.version:
+        async with house.store.reading() as reader:
+            before = await reader.known_as(service, ref)
+        rollback.refuse_moved(ref, list(dict.fromkeys([resolved.commit, *before])))
+    return resolved
 
 
 async def _written(

@@ -165,8 +165,9 @@ async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) 
 
 
 async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
-    """Keep a commit out that was shown to be bad. One whose numbers were good is not judged by the wish to have it away."""
-    if is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id)) or back.requested_by == GONOGO:
+    """Keep a commit out that was shown to be bad. One whose numbers were good at its end is not judged by the wish to have it away."""
+    is_verified = await tx.was_verified(undone)
+    if is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id), is_verified=is_verified) or back.requested_by == GONOGO:
         why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
         await tx.put_in_quarantine(back.service, undone.commit, by=back.requested_by, at=house.now(), reason=why)
         await _say_quarantined(house, tx, undone, why)

@@ -125,7 +125,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         **facts_of_offer(offer),
         **names,
         "locks": locks,
-        "quarantines": is_shown_bad(trouble, steps),
+        "quarantines": is_shown_bad(trouble, steps, is_verified=deployment.state is State.VERIFIED),
         "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
         "reason": command.reason,
         "unclear": doubt,

@@ -16,7 +16,7 @@ from bot.domain.health import Snapshot
 from bot.domain.people import GONOGO
 from bot.domain.places import Obstacle
 from bot.domain.shown import finding_of, token
-from bot.domain.trouble import Trouble, answered, over, worse_since
+from bot.domain.trouble import Trouble, answered, kept, over, worse_since
 from bot.ports import Mark, Reader, Transaction
 from bot.services import freezes
 from bot.services.house import House, seen
@@ -100,9 +100,9 @@ async def besides(house: House, reader: Reader, deployment: Deployment) -> str:
         return f"it is unclear what runs: {ground.in_words}"
     coming = any(step.is_to_start for step in await reader.steps(deployment.id))
     found = await standstill(house, reader, deployment)
-    kept = [each.sentence for each in found if coming or each.kind is not Obstacle.LOCKED]
-    kept += await freezes.why_not_on(house, reader, deployment, ()) if coming else []
-    return next(iter(kept), "")
+    keeping = [each.sentence for each in found if coming or each.kind is not Obstacle.LOCKED]
+    keeping += await freezes.why_not_on(house, reader, deployment, ()) if coming else []
+    return next(iter(keeping), "")
 
 
 async def is_outlasted(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:
@@ -119,6 +119,12 @@ async def end_words(house: House, tx: Transaction, freed: Iterable[DeploymentId]
         trouble = await tx.trouble(deployment)
         if trouble is not None and trouble.is_open:
             await tx.mark(Mark(deployment, _ended(trouble.number), GONOGO, house.now()))
+
+
+async def decided_about(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> Trouble:
+    """Give the finding that a word is about: the next one about the same, where what kept it besides has ended the words so far."""
+    known = await asked_anew(house, tx, deployment, trouble)
+    return kept(known) if known is not None else trouble
 
 
 async def asked_anew(house: House, tx: Transaction, deployment: Deployment, known: Trouble | None) -> Trouble | None:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select, and_, exists, func, or_, select
-from sqlalchemy.engine import RowMapping
-from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy import func, or_, select
 from sqlmodel import col
 
 from bot.domain.audit import Entry
 from bot.domain.changes import Changes
-from bot.domain.declared import Declared, Left, Origin
+from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
@@ -25,6 +23,7 @@ from bot.domain.rollout import RunState, Step
 from bot.domain.trouble import Trouble
 from bot.ports import Answer, Decision, Live, Mark, Timeline
 from bot.storage import codec
+from bot.storage.releases import Releases
 from bot.storage.rows import declared_of, deployment_of, entries_of, table, with_person
 from bot.storage.tables.record import (
     AuditRow,
@@ -32,7 +31,6 @@ from bot.storage.tables.record import (
     DecisionRow,
     DeclaredRow,
     DeploymentRow,
-    LeftRow,
     LiveRow,
     LockRow,
     MarkRow,
@@ -42,7 +40,6 @@ from bot.storage.tables.record import (
     SnapshotRow,
     StepRow,
     StrayRow,
-    VerifiedRow,
 )
 from bot.storage.tables.work import TakenRow
 
@@ -52,22 +49,10 @@ _MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.val
 _FIRST_OF_MANY, _LAST_OF_MANY = 5, 20
 """Of a long timeline, so many entries of its begin and of its end are told."""
 _AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
-_TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
 
 
-class SqlReader:
+class SqlReader(Releases):
     """``ports.Reader`` on one connection."""
-
-    def __init__(self, connection: AsyncConnection) -> None:
-        self._connection = connection
-
-    async def _all(self, statement: Select[Any]) -> Sequence[RowMapping]:
-        rows: Sequence[RowMapping] = (await self._connection.execute(statement)).mappings().all()
-        return rows
-
-    async def _one(self, statement: Select[Any]) -> RowMapping | None:
-        row: RowMapping | None = (await self._connection.execute(statement)).mappings().first()
-        return row
 
     async def deployment(self, id: DeploymentId) -> Deployment | None:
         """Read one deployment."""
@@ -165,34 +150,6 @@ class SqlReader:
         row = table(DeploymentRow)
         found = await self._one(select(row).where(row.c.undoes == id).order_by(row.c.number.desc()).limit(1))
         return deployment_of(found) if found else None
-
-    async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
-        """List the commits that ended their watch here: verified ones first, newest first; none quarantined, or gone back from since."""
-        good, bad, deployment, left = table(VerifiedRow), table(QuarantineRow), table(DeploymentRow), table(LeftRow)
-        quarantined = select(bad.c["commit"]).where(bad.c.service == service)
-        rolled_back_since = exists().where(
-            deployment.c["commit"] == good.c["commit"], deployment.c.service == service, deployment.c.environment == environment,
-            deployment.c.state.in_(_TAKEN_BACK), deployment.c.state_since > good.c.ended_at,
-        )  # fmt: skip
-        left_since = exists().where(
-            left.c.service == service, left.c.environment == environment, left.c["commit"] == good.c["commit"], left.c.at >= good.c.ended_at
-        )
-        statement = select(good).where(
-            good.c.service == service,
-            good.c.environment == environment,
-            good.c["commit"].in_(quarantined) if kept_out else and_(good.c["commit"].not_in(quarantined), ~rolled_back_since, ~left_since),
-        )
-        rows = await self._all(statement.order_by(good.c.verified_at.is_(None), good.c.ended_at.desc()).limit(limit))
-        return tuple(Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"}) for row in rows)
-
-    async def left_by_hand(self, service: str, environment: str) -> tuple[Left, ...]:
-        """List the versions that somebody has gone back from by hand and that count for no rollback, newest first."""
-        left, good = table(LeftRow), table(VerifiedRow)
-        proved_since = exists().where(
-            good.c.service == service, good.c.environment == environment, good.c["commit"] == left.c["commit"], good.c.ended_at > left.c.at
-        )
-        statement = select(left).where(left.c.service == service, left.c.environment == environment, ~proved_since)
-        return tuple(Left(**with_person(row)) for row in await self._all(statement.order_by(left.c.at.desc())))
 
     async def ground(self, deployment: Deployment) -> Ground:
         """Read what decides, at this moment, whether a deployment may go forward in its place."""
