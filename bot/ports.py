@@ -1332,6 +1332,8 @@ class Standing:
     blocking: int = 0
     after: DeploymentId = ""
     """The deployment whose watch is all that it waits for."""
+    decides: DeploymentId = ""
+    """The deployment that is live there and whose lead has to decide about it first."""
     is_degraded: bool = False
     is_blind: bool = False
     """Whether it stands still because there are no numbers to judge by."""

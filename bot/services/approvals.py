@@ -16,10 +16,10 @@ from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
-from bot.services import readiness, starts
+from bot.services import approvers, readiness, starts
 from bot.services.deployments import end_needless, is_there, passed_by
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, note, seen
-from bot.services.people import Held, readable
+from bot.services.people import Held
 from bot.services.shared import afresh
 from bot.services.ways import know_changes, know_way_back
 
@@ -127,7 +127,9 @@ async def _approver(house: House, by: Person, id: DeploymentId, verb: str) -> tu
         deployment = await existing(reader, id)
     rules = house.of(deployment)[1].approvals
     if by == deployment.requested_by:
-        raise NotAllowed(_own(deployment, verb, rules), roles=[rule.role for rule in rules] if verb == "approve" else ())
+        lacking = await approvers.lacks(house, by, rules) if verb == "approve" else ""
+        sentence = f"{_own(deployment, verb, rules)}{f' Now {lacking}: the role has to be given to one more person.' if lacking else ''}"
+        raise NotAllowed(sentence, roles=[rule.role for rule in rules] if verb == "approve" else ())
     held = tuple([rule.role for rule in rules if await house.people.holds(by, rule.role)])
     if not held:
         raise NotAllowed(f"You cannot {verb} {deployment.title}. {_who(rules)}", roles=[rule.role for rule in rules])
@@ -141,14 +143,7 @@ def _own(deployment: Deployment, verb: str, rules: Sequence[ApprovalRule]) -> st
 
 
 def _who(rules: Sequence[ApprovalRule]) -> str:
-    needed = " and ".join(_approvals(rule) for rule in rules)
-    return f"It needs {needed}." if needed else "It needs no approval."
-
-
-def _approvals(rule: ApprovalRule) -> str:
-    if rule.count == 1:
-        return f"1 approval by somebody with the role {readable(rule.role)}"
-    return f"{rule.count} approvals by people with the role {readable(rule.role)}"
+    return f"It needs {approvers.in_words(rules)}." if rules else "It needs no approval."
 
 
 # What the runbook looks at ----------------------------------------------------------------------------------------------------------------

@@ -88,7 +88,8 @@ async def _with_people(house: House, reader: Reader, card: Card, policy: Environ
     watch_until = deployment.landed_at + policy.watch if deployment.landed_at else None
     summary = deployment.landed_at + policy.summary_after if deployment.landed_at and policy.summary_after else None
     summary = summary if summary and summary > house.now() else None
-    watched = await watched_in(house, reader, deployment.service, deployment.environment) if deployment.state in CAN_GO else None
+    is_coming = deployment.state in CAN_GO | {State.QUEUED}
+    watched = await watched_in(house, reader, deployment.service, deployment.environment) if is_coming else None
     return replace(card, waits_for=waits_for, watched=watched, watched_by=watchers, watch_until=watch_until, next_summary_at=summary)
 
 

@@ -17,6 +17,7 @@ from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import is_answer_to
 from bot.ports import Answer, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
+from bot.services import approvers
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
@@ -42,6 +43,8 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
     if lead is not None and command.lead:
         await require_lead(house, service.name, lead)
     resolved = await _resolved(house, command)
+    title = f"{service.name} {resolved.version if resolved else command.ref} → {policy.name}"
+    await approvers.require(house, intent.by, policy.approvals, title)
     wanted = NewDeployment(
         kind=Kind.FORWARD, service=service.name, environment=policy.name, ref=command.ref, strategy=strategy, requested_by=intent.by,
         at=house.now(), lead=lead, reason=command.reason, channel=service.channel or intent.place.channel,
@@ -116,7 +119,10 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     await note(tx, house.now(), "deploy", deployment, wanted.requested_by, **about)
     await tx.start("deploy", deployment.id, deployment.id)
     watched = await watched_in(house, tx, deployment.service, deployment.environment)
-    return Answer("asked", {**facts_of(deployment), "commit": deployment.commit, "took": took, **facts_of_watched(watched)})
+    coming = await tx.open_deployments(deployment.service, deployment.environment)
+    behind = next((each.id for each in coming if each.id != deployment.id and each.state in _STILL_COMING), "")
+    about = {"commit": deployment.commit, "took": took, "behind": behind}
+    return Answer("asked", {**facts_of(deployment), **about, **facts_of_watched(watched)})
 
 
 def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json]:
@@ -144,6 +150,8 @@ async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> An
     await house.people.require(intent.by, Permission.DEPLOY, "ask for a deployment")
     before = house.policy(later.service, later.environment).after
     policy = house.policy(later.service, before) if before else None
+    if policy is not None:
+        await approvers.require(house, intent.by, policy.approvals, f"{later.service} {later.version} → {policy.name}")
     return await act(house, intent, lambda tx: _ask_first(house, intent, tx, later, policy, command.shown))
 
 

@@ -141,6 +141,18 @@ class People:
         groups = [await self._members(group) for role in found for group in sorted(role.groups)]
         return frozenset().union(*(role.people for role in found), *groups)
 
+    async def holders(self, role: str) -> frozenset[Person] | None:
+        """List who holds a role; None where a group of it cannot be read now. A group that does not exist has nobody."""
+        found = self._catalog.roles.get(role)
+        held = set(found.people) if found else set[Person]()
+        for group in sorted(found.groups) if found else ():
+            try:
+                held |= await self._directory.members(group)
+            except IntegrationError as error:
+                if error.retry:
+                    return None
+        return frozenset(held)
+
     def who_can(self, permission: Permission) -> str:
         """Say who has a permission, as a sentence."""
         named = " or ".join(self.named_by_role(permission))

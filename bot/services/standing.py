@@ -10,6 +10,7 @@ from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.rollout import StepState
 from bot.domain.urgency import urgency
+from bot.domain.watching import finding_in
 from bot.ports import CardDue, Reader, Standing
 from bot.services.house import House
 from bot.services.starts import why_not_on
@@ -29,7 +30,9 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         deployment, house.now(), review=review, snapshot=shot, steps=steps, trouble=trouble,
         standstill=keeping[0] if keeping and any(step.state is StepState.PENDING for step in steps) else "",
     )  # fmt: skip
-    watched = await reader.watched(deployment.service, deployment.environment) if card.waits_for_watch else None
+    is_coming = card.waits_for_watch or deployment.state is State.QUEUED
+    watched = await reader.watched(deployment.service, deployment.environment) if is_coming else None
+    is_in_trouble = watched is not None and finding_in(await reader.trouble(watched.id)) > 0
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     return Standing(
         id=deployment.id,
@@ -42,6 +45,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         gates=len(required),
         blocking=sum(gate.blocks for gate in required),
         after=watched.id if watched and card.waits_for_watch else "",
+        decides=watched.id if watched and is_in_trouble else "",
         is_degraded=card.is_degraded,
         is_blind=card.is_blind,
         percent=card.serving,

@@ -99,8 +99,9 @@ async def _waits_for_it_alone(house: House, reader: Reader, deployment: Deployme
 def facts_of_watched(watched: Watched | None) -> dict[str, Json]:
     """Give what is being watched as JSON values; empty ones where nothing is."""
     if watched is None:
-        return {"watched": "", "watched_version": "", "watched_until": "", "waiting": []}
+        return {"watched": "", "watched_version": "", "watched_until": "", "watched_lead": "", "is_in_trouble": False, "waiting": []}
     return {
         "watched": watched.deployment, "watched_version": watched.version, "waiting": list(watched.waiting),
-        "watched_until": watched.until.isoformat() if watched.until else "",
+        "watched_until": watched.until.isoformat() if watched.until else "", "watched_lead": str(watched.lead or ""),
+        "is_in_trouble": watched.is_in_trouble,
     }  # fmt: skip

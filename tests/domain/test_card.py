@@ -12,7 +12,7 @@ from bot.domain.actions import Action
 from bot.domain.card import ApprovalNeed, Card, RollbackOffer
 from bot.domain.catalog import Need
 from bot.domain.changes import Change, Changes, Taken, taken_by
-from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.deployment import WAITING, Deployment, Kind, State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
@@ -31,6 +31,7 @@ BACK = RollbackOffer("v1", "a" * 40)
 
 def card(state: State, **more: Any) -> Card:
     deployment = Deployment("shop-2", Kind.FORWARD, "shop", "production", "v2", "v2", "b" * 40, "canary", ANA, BO, state, NOW, NOW)
+    deployment = replace(deployment, started_at=None if state in WAITING else NOW)
     return Card(deployment, NOW, **more)
 
 
@@ -345,3 +346,11 @@ def test_what_a_version_serves_is_what_its_newest_whole_step_gave_it() -> None:
     assert card(State.ROLLING_OUT, steps=(*whole, *steps(DONE, DONE, RUNNING)[2:])).serving == 10
     assert card(State.ROLLING_OUT, steps=steps(RUNNING)).serving == 0
     assert card(State.ROLLING_OUT).serving == 0
+
+
+@pytest.mark.parametrize("watched", [SOMEBODYS, None])
+def test_what_was_let_go_and_has_begun_nothing_can_be_cancelled_and_what_has_begun_cannot(watched: Watched | None) -> None:
+    begun = card(State.ROLLING_OUT, watched=watched)
+    let_go = replace(begun, deployment=replace(begun.deployment, started_at=None))
+    assert (Action.CANCEL in let_go.actions, Action.CANCEL in begun.actions) == (True, False)
+    assert (let_go.can_go_now, begun.can_go_now) == (watched is not None, False)

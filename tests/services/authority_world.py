@@ -240,6 +240,8 @@ async def _built(house: House, state: State) -> Deployment:
             assert await tx.move(deployment.id, reached, at=now)
             if reached is State.QUEUED:
                 assert await tx.claim(service, "production", deployment.id)
+            if reached is State.ROLLING_OUT:
+                await tx.change(deployment.id, started_at=now)
         await _furnish(tx, deployment, state, house)
         found = await tx.deployment(deployment.id)
     assert found is not None

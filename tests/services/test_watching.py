@@ -12,7 +12,7 @@ from bot.domain.catalog import ApprovalRule, AutomaticRollback
 from bot.domain.commands import Approve, Check, Deploy, GoNow, Lock, RollBack, Status, Unlock
 from bot.domain.deployment import State
 from bot.domain.shown import seen_on, token
-from tests.services.conftest import BAD, MINUTE
+from tests.services.conftest import BAD, COMMITS, MINUTE
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
@@ -184,3 +184,34 @@ async def test_an_approval_of_what_waits_for_a_version_in_trouble_is_asked_for_w
         await team.passes(2 * MINUTE)
         assert Action.GO_NOW not in (await team.card("shop-2")).actions
         assert "Approved, it waits until the lead of shop-1 (v2) has decided" in await team.shown("shop-2")
+
+
+async def test_whoever_asks_behind_what_is_worse_reads_whose_decision_it_waits_for_and_not_when_it_ends(team_with: Any) -> None:
+    async with team_with(**{**FREE, "watch": 10 * MINUTE, "automatic_rollback": AutomaticRollback.OFF}) as team:
+        await v2_is_watched(team)
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        said = await team.says("ana", Deploy("shop", "production", "v3"))
+        assert "v2 (shop-1) is live there, and its numbers are worse or unclear: <@UBO> decides about it first" in said
+        assert "*Go now* on its card does not wait" in said
+        await team.passes(HALF)
+        assert "ready, waits until the lead of shop-1 (v2) has decided" in await team.shown("shop-2")
+        assert "ready, waits until the lead of shop-1 has decided" in await team.says("ana", Status("shop"))
+
+
+async def test_what_is_queued_behind_what_is_worse_says_so_too_and_where_go_now_is(team_with: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(COMMITS, "v4", "d" * 40)
+    async with team_with(**{**FREE, "watch": 10 * MINUTE, "automatic_rollback": AutomaticRollback.OFF}) as team:
+        await v2_is_watched(team)
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(HALF)
+        said = await team.says("ana", Deploy("shop", "production", "v4"))
+        assert "it is queued behind shop-2, which has *Go now* on its card once nothing else keeps it" in said
+        await team.passes(HALF)
+        assert "queued behind shop-2 since" in await team.shown("shop-3")
+        assert " · the lead of shop-1 (v2) decides first" in await team.shown("shop-3")
+        assert "queued behind shop-2; the lead of shop-1 decides first" in await team.says("ana", Status("shop"))
+        assert Action.GO_NOW in (await team.card("shop-2")).actions
+        assert Action.GO_NOW not in (await team.card("shop-3")).actions

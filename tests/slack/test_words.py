@@ -127,11 +127,15 @@ SAID_OF_LOCK = {
     "by": "T1/UANA", "lifted": False, "place": "storefront in production", "reason": "fire", "locked_by": "T1/UANA", "until": "",
     "waits": False, "keeps": True, "percent": None, "other": "", "other_by": "", "other_reason": "",
 }  # fmt: skip
-WATCHED = {"watched": "storefront-1", "watched_version": "v1.1.0", "watched_until": AT, "waiting": ["storefront-3"]}
+WATCHED = {
+    "watched": "storefront-1", "watched_version": "v1.1.0", "watched_until": AT, "watched_lead": "T1/UBO", "is_in_trouble": False,
+    "waiting": ["storefront-3"],
+}  # fmt: skip
 ANSWERS: dict[str, dict[str, Any]] = {
     "asked": {
         **FACTS,
         "commit": "c" * 40,
+        "behind": "",
         "took": {"version": "v1.2.0", "kind": "tag", "name": "v1.2.0", "latest": "release", "also": "", "moved_from": ""},
         **WATCHED,
     },
@@ -311,7 +315,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ),
         (
             "messages/refused",
-            {**MESSAGES["refused"], "why": "GitHub answered 401: Bad credentials"},
+            {**MESSAGES["refused"], "why": "GitHub answered 401: Bad credentials", "can_cancel": False, "can_roll_back": True},
             "401: Bad credentials.\nIt is asked again",
         ),
         ("messages/not_stopped", MESSAGES["not_stopped"], "GitHub answered 403.\nThe rollback to v1.1.0 goes on"),
