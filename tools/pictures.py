@@ -14,6 +14,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 from PIL import Image
@@ -39,41 +40,51 @@ class Photographer:
     player: Player
     folder: Path
 
-    async def takes(self, name: str, *words: str) -> Post:
-        """Photograph the newest message with these words."""
-        post = await self.player.card(ANA, *words)
+    async def takes(self, name: str, card: Post, word: str) -> Post:
+        """Photograph a message once it says this; an alarm about the same deployment that says it too is another message."""
+
+        def find(state: dict[str, Any]) -> Post | None:
+            same = (post for post in state["messages"][CHANNEL] if post["ts"] == card["ts"])
+            return next((post for post in same if word in post.get("text", "")), None)
+
+        post: Post = await self.player.until(f"the card with {word}", ANA, find)
         shown = self.page.locator(f'article[data-ts="{post["ts"]}"]').first
-        await shown.get_by_text(words[-1]).first.wait_for()
+        await shown.get_by_text(word).first.wait_for()
         taken = Image.open(BytesIO(await shown.screenshot()))
         await asyncio.to_thread(taken.quantize(COLOURS).save, self.folder / f"phase-{name}.png", optimize=True)
         return post
 
-    async def deploys(self, version: str, *, pictures: bool) -> None:
-        """Ask for a version in production, clear its gates and approve it."""
+    async def deploys(self, version: str, *, pictures: bool) -> Post:
+        """Ask for a version in production, clear its gates and approve it; give its card."""
         title = f"storefront {version} → production"
         await self.player.says(ANA, "/deploy", f"storefront {version} to production")
-        card = await (self.takes("blocked", title, "not ready") if pictures else self.player.card(ANA, title, "not ready"))
+        card = await self.player.card(ANA, title, "not ready")
+        if pictures:
+            await self.takes("blocked", card, "not ready")
         await self.player.clicks(BO, card, ACKNOWLEDGE)
         for user in (BO, CY, DI):
             await self.player.ticks(user, card)
-        ready = await (self.takes("waiting", title, "waiting for") if pictures else self.player.card(ANA, title, "waiting for"))
+        ready = await self.player.card(CY, title, "waiting for")
+        if pictures:
+            await self.takes("waiting", card, "waiting for")
         await self.player.clicks(CY, ready, APPROVE)
+        return card
 
 
 async def tell(camera: Photographer) -> None:
     """Play the story: a good version, then a bad one that is rolled back."""
     await asyncio.sleep(WARM_UP)
-    await camera.deploys("v1.1.0", pictures=True)
-    await camera.takes("canary", "storefront v1.1.0 → production", "canary 25 %")
-    await camera.takes("done", "storefront v1.1.0 → production", "live and healthy")
+    good = await camera.deploys("v1.1.0", pictures=True)
+    await camera.takes("canary", good, "canary 25 %")
+    await camera.takes("done", good, "live and healthy")
     await camera.player.says(ANA, "/deploy", "storefront v1.2.0 to staging")
     await camera.player.card(ANA, "storefront v1.2.0 → staging", "live and ")
-    await camera.deploys("v1.2.0", pictures=False)
-    degraded = await camera.takes("degraded", "storefront v1.2.0 → production", "DEGRADED")
+    bad = await camera.deploys("v1.2.0", pictures=False)
+    degraded = await camera.takes("degraded", bad, "DEGRADED")
     await camera.player.clicks(DI, degraded, ROLL_BACK)
     await camera.player.clicks(BO, degraded, ROLL_BACK)
-    await camera.takes("rolled-back", "storefront v1.2.0 → production", "rolled back to v1.1.0")
-    await camera.takes("summary", "Summary", "storefront")
+    await camera.takes("rolled-back", bad, "rolled back to v1.1.0")
+    await camera.takes("summary", await camera.player.card(ANA, "Summary", "storefront"), "Summary")
 
 
 @asynccontextmanager
