@@ -10,6 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 OURS = ("bot", "handlers")
+OWN = ("self", "cls", "super()")
 FREE = {"__init__", "__main__", "cli", "ports", "testing"}
 """The packages' signs, the doors at the top, and the suites that ship; cli and ports are in the stairs."""
 
@@ -45,15 +46,17 @@ def test_the_arrows_that_were_missing_are_there(room: str, never: str) -> None:
 
 
 def _private_uses(path: Path) -> list[str]:
-    """Name the private names of our modules that a file imports, or takes from a module that it imports."""
+    """Name the private names of our modules that a file imports or takes from one, and the private methods of others that it calls."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     ours = [node for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in OURS]
     imported = [alias.name for node in ours for alias in node.names if _is_private(alias.name)]
     modules = {alias.asname or alias.name for node in ours for alias in node.names if _is_module(f"{node.module}.{alias.name}")}
+    called = {node.func for node in ast.walk(tree) if isinstance(node, ast.Call)}
     taken = [
-        f"{node.value.id}.{node.attr}"
+        ast.unparse(node)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id in modules and _is_private(node.attr)
+        if isinstance(node, ast.Attribute) and _is_private(node.attr)
+        if ast.unparse(node.value) in modules or (node in called and ast.unparse(node.value) not in OWN)
     ]
     return [f"{path.relative_to(ROOT)}: {name}" for name in [*imported, *taken]]
 

@@ -477,7 +477,7 @@ class Team:
 
     async def said(self, template: str = "") -> list[str]:
         """Read what was said in threads, in channels and to people."""
-        return [self._read(message) for message in await self.outbox() if template in {"", message.template}]
+        return [self.reads(message) for message in await self.outbox() if template in {"", message.template}]
 
     async def said_to(self, to: str) -> list[str]:
         return [message.template for message in await self.outbox() if message.to == to]
@@ -485,7 +485,8 @@ class Team:
     async def outbox(self) -> tuple[Message, ...]:
         return await self.database.postings.outbox(500)
 
-    def _read(self, message: Message) -> str:
+    def reads(self, message: Message) -> str:
+        """Read a message as people do."""
         return readable("\n".join(text_of(speech.message(message, self.words, card_channel="C1").blocks)))
 
     async def audited(self, id: str) -> list[str]:

@@ -97,7 +97,7 @@ class Story:
         for message in messages[self.said :]:
             chart = ", with a chart" if message.chart else ""
             self.lines.append(f"  to {message.to} of {message.deployment or '-'}{chart}:")
-            self._note("    > ", self.team._read(message))
+            self._note("    > ", self.team.reads(message))
         self.said = len(messages)
         for message in messages:
             await self._note_what_became_of(message)

@@ -236,6 +236,6 @@ async def test_an_alarm_names_the_lead_and_the_numbers_of_now_after_a_take_over(
         team.numbers.new = Observed(70, 1000, requests=1000)
         await team.passes(MINUTE)
         now = await timely.still_true(team.house, alarm)
-        read = team._read(now)
+        read = team.reads(now)
         assert "<@UCY>, please look." in read
         assert "errors 7.0 %" in read

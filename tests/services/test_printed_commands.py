@@ -60,7 +60,7 @@ async def everything_shown(team: Team, answers: list[str]) -> str:
     """Read what people can read now: the status, the Home, every card, every message, and what was answered."""
     cards = [await team.shown(each) for each in ("shop-1", "shop-2", "shop-3") if await _exists(team, each)]
     home = str(Dialogs(team.words).home(await board.rows(team.house), roles=[]))
-    now = [readable(team._read(message)) for message in await team.outbox()]
+    now = [readable(team.reads(message)) for message in await team.outbox()]
     return "\n".join([*answers, await team.says("bo", Status()), readable(home), *cards, *now])
 
 

@@ -12,7 +12,7 @@ from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import RunHint, StartRequest
 from bot.providers.ci.jenkins import GIT_TOKEN, KIND, TOKEN, WEBHOOK_SECRET
 from bot.providers.ci.jenkins.callback import HEADER, sign
-from bot.providers.ci.jenkins.examination import Examination
+from bot.providers.ci.jenkins.examination import address
 from bot.providers.ci.jenkins.provider import Jenkins
 from tests.providers.ci.jenkins_fake import PASSWORD, pruned
 from tests.providers.ci.jenkins_lab import SECRET
@@ -113,10 +113,10 @@ class TestExamining:
         with pytest.raises(IntegrationError, match="Is this address a Jenkins"):
             await jenkins.ci.look("shop-1:deploy")
 
-    async def test_a_token_in_clear_text_is_a_finding(self, jenkins: JenkinsLab) -> None:
-        ci = jenkins.provider(url="http://ci.example.com")
-        address = Examination(ci._server, None, ci._mirror, has_webhook_secret=True, has_api_token=True, clock=ci._clock)._address()
-        assert (address.ok, address.remedy) == (False, "Use https:// in ci.url.")
+    def test_a_token_in_clear_text_is_a_finding(self) -> None:
+        told = [address(f"{url}/job/shop") for url in ("http://ci.example.com", "https://ci.example.com", "http://127.0.0.1:8080")]
+        assert [each.ok for each in told] == [False, True, True]
+        assert told[0].remedy == "Use https:// in ci.url."
 
     async def test_a_job_that_is_not_there_or_disabled_is_a_finding(self, jenkins: JenkinsLab) -> None:
         found = await self.findings(jenkins.provider(job="team/shopp"))

@@ -19,6 +19,14 @@ SKEW = timedelta(seconds=30)
 _HERE = frozenset({"127.0.0.1", "localhost", "::1"})
 
 
+def address(url: str) -> Finding:
+    """Say whether the token stays between Jenkins and us on the way to an address."""
+    parts = urlsplit(url)
+    if parts.scheme == "https" or parts.hostname in _HERE:
+        return Finding("address", ok=True, sentence=f"{parts.scheme}://{parts.netloc} keeps the token to itself.")
+    return Finding("address", ok=False, sentence="The token travels in clear text over http.", remedy="Use https:// in ci.url.")
+
+
 class Examination:
     """One look at everything."""
 
@@ -34,7 +42,7 @@ class Examination:
 
     async def findings(self) -> Sequence[Finding]:
         """Look at each thing; what cannot be asked is a finding too."""
-        found = [self._address()]
+        found = [address(self._server.url())]
         for subject, look, remedy in (
             ("token", self._identity, "Set ci.user and GONOGO_JENKINS_TOKEN to a user and an API token of that user (not a password)."),
             ("job", self._job, "Check ci.job, and give the user the permissions Job/Read, Job/Build and Job/Cancel on it."),
@@ -43,12 +51,6 @@ class Examination:
         ):
             found += await _asked(subject, look, remedy)
         return (*found, await self._repository(), self._secret())
-
-    def _address(self) -> Finding:
-        parts = urlsplit(self._server.url())
-        if parts.scheme == "https" or parts.hostname in _HERE:
-            return Finding("address", ok=True, sentence=f"{parts.scheme}://{parts.netloc} keeps the token to itself.")
-        return Finding("address", ok=False, sentence="The token travels in clear text over http.", remedy="Use https:// in ci.url.")
 
     async def _identity(self) -> list[Finding]:
         reply = await self._server.who()
