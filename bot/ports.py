@@ -21,14 +21,14 @@ from bot.domain.card import Card
 from bot.domain.catalog import EnvironmentPolicy, Freeze, Service
 from bot.domain.changes import Changes
 from bot.domain.commands import Command
-from bot.domain.declared import Declared, Left, Origin
+from bot.domain.declared import Declared, Left, Origin, Replaced
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import Offer
 from bot.domain.health import Observed, Snapshot
 from bot.domain.locks import Lock
 from bot.domain.normal import Normal
 from bot.domain.people import Person
-from bot.domain.places import Doubt, Ground, Permit, Stray
+from bot.domain.places import Doubt, Ground, Permit, Quarantined, Stray
 from bot.domain.proof import Report
 from bot.domain.readiness import Review
 from bot.domain.rollback import Way
@@ -616,6 +616,10 @@ class Reader(Protocol):
         """List the commits that a version has been the name of, newest first."""
         ...
 
+    async def replaced(self, id: DeploymentId) -> Replaced | None:
+        """Say what came right after a deployment or a rollback in its place; None while it is what is there, or is again."""
+        ...
+
     async def releases(self, service: str, environment: str, limit: int | None = 5, *, kept_out: bool = False) -> tuple[Live, ...]:
         """List the commits that ended their watch here, each once: those verified good first, then those accepted, newest first.
 
@@ -661,6 +665,10 @@ class Reader(Protocol):
 
     async def quarantine(self, service: str, commit: str) -> str:
         """Say why a commit is quarantined; empty when it is not."""
+        ...
+
+    async def quarantined(self, service: str, commit: str) -> Quarantined | None:
+        """Say why, by whom and since when a commit is quarantined; None when it is not."""
         ...
 
     async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
@@ -1337,6 +1345,8 @@ class Standing:
     is_degraded: bool = False
     is_blind: bool = False
     """Whether it stands still because there are no numbers to judge by."""
+    goes_on: bool = False
+    """Whether it goes on all the same, because its lead has let it."""
     countdown_until: str = ""
     percent: int = 0
     """How many percent of the traffic the steps that are whole have given it."""

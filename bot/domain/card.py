@@ -172,9 +172,11 @@ class Card:
     after: Snapshot | None = None
     """what its numbers said when they were looked at since; None when nobody has looked."""
     replaced_by: str = ""
-    """The version that is live instead, and"""
+    """The version that came right after it (or, of what was rolled back, after what was put back),"""
     replaced_at: datetime | None = None
-    """since when."""
+    """when, and"""
+    replaced_on_word_of: Person | None = None
+    """on whose word alone, where no deployment brought it."""
     declared: Declared | None = None
     """Who said that its commit is live again, though it is not what this deployment brought."""
     automatic_rollback: AutomaticRollback = AutomaticRollback.OFF
@@ -220,6 +222,11 @@ class Card:
         return self.snapshot if self.snapshot is not None and self.where and self.snapshot.where == self.where else None
 
     @property
+    def is_history(self) -> bool:
+        """Tell whether another deployment has come after it, so that what is unclear now is not about it."""
+        return bool(self.replaced_by) and self.replaced_on_word_of is None
+
+    @property
     def is_stale(self) -> bool:
         """Tell whether nothing has been there to judge by since the numbers that are shown: they have not been shown to be well again."""
         return self.judged is not None and self.is_degraded and self.now - self.judged.at > STALE
@@ -228,6 +235,12 @@ class Card:
     def serving(self) -> int:
         """How many percent of the traffic the steps that are whole have given it."""
         return serving(self.steps)
+
+    @property
+    def part(self) -> int | None:
+        """How many percent of the traffic a rollout that is not whole yet has given it; None where it has all or is just getting some."""
+        is_part = self.deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in self.steps)
+        return self.serving if is_part else None
 
     @property
     def version(self) -> str:
@@ -293,9 +306,24 @@ class Card:
         return self.judged is not None and self.judged.verdict is Verdict.NO_DATA and bool(self.judged.findings)
 
     @property
+    def goes_on_word(self) -> bool:
+        """Tell whether the lead has let it go on over what is found of it now."""
+        return self._is_found and self.let_go is not None and self.let_go.where == self.where and not self.let_go.is_outdated
+
+    @property
     def waits_for_word(self) -> bool:
         """Tell whether the lead's word would let it go on."""
+        return self._is_found and not self.goes_on_word
+
+    @property
+    def _is_found(self) -> bool:
         return self.trouble is not None and self.trouble.is_open and self.trouble.where == self.where != ""
+
+    @property
+    def held_until(self) -> datetime | None:
+        """Until when the step that is under observation has its own time, while that is still to come."""
+        until = next((step.hold_until for step in self.steps if step.key == self.where), None)
+        return until if until is not None and until > self.now else None
 
     @property
     def waits_for_watch(self) -> bool:

@@ -31,6 +31,15 @@ class Declared:
 
 
 @dataclass(frozen=True, slots=True)
+class Replaced:
+    """What came right after a deployment or a rollback in its place: the version, and who said so where nothing but a word did."""
+
+    version: str
+    at: datetime
+    by: Person | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Left:
     """That somebody has gone back from a version by hand, and said so: no rollback puts it back, until it is deployed and proved again."""
 

@@ -241,15 +241,17 @@ def _compare_levels(spec: MetricSpec, now: Observed, before: Observed) -> _Compa
     enough = _enough_points(spec, now) and _enough_points(spec, before)
     p_value = None if constant and enough else rank_p_value(mine, theirs)
     ending, moved = _ending(before.points), shift(mine, theirs)
-    lacking = _lacking(*("" if _enough_points(spec, side) else _points(spec, side) for side in (now, before)))
+    is_counted = now.requests > 0 or before.requests > 0
+    sides = ("" if _enough_points(spec, side) else _points(spec, side, is_counted=is_counted) for side in (now, before))
+    lacking = _lacking(*sides)
     return _Compared(fmean(now.points), fmean(before.points), now.requests, enough, p_value, ending, moved, lacking)
 
 
-def _points(spec: MetricSpec, observed: Observed) -> str:
+def _points(spec: MetricSpec, observed: Observed, *, is_counted: bool) -> str:
     """Say what a level lacks: requests while there are too few of them, then points. Where nobody counts requests, points alone."""
-    if 0 < observed.requests < spec.min_samples:
+    if is_counted and observed.requests < spec.min_samples:
         return _so_many(observed.requests, spec.min_samples, "requests")
-    needed = min(LEAST_POINTS, spec.min_samples) if observed.requests else spec.min_samples
+    needed = min(LEAST_POINTS, spec.min_samples) if is_counted else spec.min_samples
     return _so_many(len(observed.points), needed, "points")
 
 

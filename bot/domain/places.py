@@ -104,6 +104,15 @@ class Hindrance:
 
 
 @dataclass(frozen=True, slots=True)
+class Quarantined:
+    """That a commit is quarantined: why, by whom, and since when."""
+
+    reason: str
+    by: Person
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class Ground:
     """What the store knows at one moment about the place that a deployment is for."""
 
@@ -115,6 +124,8 @@ class Ground:
     locks: tuple[Lock, ...] = ()
     quarantine: str = ""
     """Why the deployment's commit is quarantined; empty when it is not."""
+    quarantined: Quarantined | None = None
+    """Also by whom, and since when."""
     doubt: Doubt | None = None
     strays: tuple[Stray, ...] = ()
 
@@ -169,7 +180,8 @@ def _quarantined(deployment: Deployment, ground: Ground) -> Hindrance | None:
     if not ground.quarantine:
         return None
     how = f"/deploy unquarantine {deployment.service} {deployment.version} because TEXT"
-    return Hindrance(Obstacle.QUARANTINED, f"{deployment.version} is quarantined: {ground.quarantine}", how=how)
+    known, why = ground.quarantined, f"{deployment.version} is quarantined: {ground.quarantine}"
+    return Hindrance(Obstacle.QUARANTINED, why, by=known.by if known else None, at=known.at if known else None, how=how)
 
 
 def _way(deployment: Deployment, ground: Ground, way: Way | None) -> Hindrance | None:

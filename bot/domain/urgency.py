@@ -35,10 +35,16 @@ PATIENCE = timedelta(minutes=1)
 """A card that has waited so long goes up by one, up to where somebody waits for it: the last state of every card lands."""
 
 
-def urgency(state: State, *, is_degraded: bool) -> Urgency:
-    """Say how urgent a card is."""
+NEWS = timedelta(minutes=2)
+"""So long the end of a deployment is news: its card moves as those of what runs do."""
+
+
+def urgency(state: State, *, is_degraded: bool, since: timedelta = NEWS) -> Urgency:
+    """Say how urgent a card is; ``since`` is how long the deployment has been in its state, where that is news."""
     found = URGENCY.get(state, Urgency.AT_REST)
-    return min(found, Urgency.DEGRADED) if is_degraded else found
+    if is_degraded:
+        return min(found, Urgency.DEGRADED)
+    return min(found, Urgency.MOVING) if since < NEWS else found
 
 
 def after_waiting(found: Urgency, waited: timedelta) -> Urgency:

@@ -28,12 +28,21 @@ async def asked(house: House, action: Action, id: DeploymentId) -> Asked:
 
 
 async def _numbers(house: House, reader: Reader, deployment: Deployment, trouble: Trouble) -> dict[str, Json]:
-    steps = await reader.steps(deployment.id)
-    at = next((step for step in steps if step.key == trouble.where), None)
-    following = steps[at.index + 1] if at is not None and at.index + 1 < len(steps) else None
     shot = await numbers_of(reader, deployment, trouble)
     offer = await rollback_offer(house, reader, deployment)
     return {
-        "where": trouble.where, "percent": at.percent if at else None, "following": following.percent if following else None,
+        **await facts_of_going_on(house, reader, deployment, trouble.where),
         "snapshot": facts_of_snapshot(shot) if shot else None, "target": offer.version if offer.is_possible else "",
+    }  # fmt: skip
+
+
+async def facts_of_going_on(house: House, reader: Reader, deployment: Deployment, where: str) -> dict[str, Json]:
+    """Say as JSON values where a rollout goes on to from a step (or its watch), and until when that has its own time first."""
+    steps = await reader.steps(deployment.id)
+    at = next((step for step in steps if step.key == where), None)
+    following = steps[at.index + 1] if at is not None and at.index + 1 < len(steps) else None
+    until = at.hold_until if at else deployment.landed_at and deployment.landed_at + house.of(deployment)[1].watch
+    return {
+        "where": where, "percent": at.percent if at else None, "following": following.percent if following else None,
+        "until": until.isoformat() if until and until > house.now() else "",
     }  # fmt: skip

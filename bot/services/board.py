@@ -8,11 +8,11 @@ from statistics import quantiles
 
 from bot.domain import rollback
 from bot.domain.called import called
-from bot.domain.card import Card, LetGo
+from bot.domain.card import Card
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
 from bot.domain.changes import Changes
 from bot.domain.commands import Check, History, Status
-from bot.domain.declared import Declared
+from bot.domain.declared import Declared, Replaced
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
@@ -38,6 +38,7 @@ SHOWN = 10
 """How many deployments a history lists."""
 BASELINE = "baseline"
 """The label of the numbers from before a rollout."""
+GONE = "Nothing is known to stand on it any more."
 ENOUGH_STAGES = 3
 """From how many earlier stages one knows how long the next one takes."""
 
@@ -97,7 +98,8 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     """Say what the numbers and the rules keep a rollout from, and whether it is clear what runs in its environment."""
     deployment = card.deployment
     ground = await reader.ground(deployment)
-    card = replace(card, trouble=await reader.trouble(deployment.id), doubt=ground.in_words, let_go=await _let_go(reader, card))
+    doubt = "" if card.is_history else ground.in_words
+    card = replace(card, trouble=await reader.trouble(deployment.id), doubt=doubt, let_go=await word.let_go(reader, card))
     if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
         card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):
@@ -109,21 +111,6 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     is_watch = [each.kind for each in found] == [Obstacle.WATCHED]
     watched = await watched_in(house, reader, deployment.service, deployment.environment) if is_watch else None
     return replace(card, standstill=sentences[0], kept=kept_by(house, found[0]) if found else None, watched=watched)
-
-
-async def _let_go(reader: Reader, card: Card) -> LetGo | None:
-    """Find the newest word that let it go on although its numbers did not, while that matters."""
-    if card.deployment.state not in {State.ROLLING_OUT, State.WATCHING, State.ACCEPTED}:
-        return None
-    words = await word.counting(reader, card.deployment)
-    if not words:
-        return None
-    mark = max(words, key=lambda mark: mark.at)
-    where = word.place_of(mark)
-    percent = next((step.percent for step in card.steps if step.key == where), None)
-    trouble = await reader.trouble(card.deployment.id)
-    stands = trouble is not None and trouble.is_open and trouble.where == where and mark.key != word.word_for(trouble)
-    return LetGo(mark.by, mark.reason, where, percent, is_outdated=stands)
 
 
 async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
@@ -138,8 +125,8 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
             standing = await reader.standing(deployment.service, deployment.environment)
             if standing is None or standing.id != deployment.id:
                 live = await reader.live(deployment.service, deployment.environment)
-                offer = replace(offer, refused=_why_gone(live), plan="", confirmed=None)
-                card = _replaced(card, live)
+                card = await _replaced(reader, card, live)
+                offer = replace(offer, refused=_why_gone(card, live, standing), plan="", confirmed=None)
         return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
@@ -149,31 +136,43 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         for lock in await reader.locks(deployment.service, deployment.environment)
         if lock.deployment == deployment.id and lock.holds(card.now)
     ]
-    live = await reader.live(deployment.service, deployment.environment)
-    since = [shot for shot in await reader.snapshots(live.deployment) if shot.at >= live.since] if live else []
-    card = replace(card, live=live.version if live else "", live_since=live.since if live else None, after=since[-1] if since else None)
-    return replace(
+    card = replace(
         card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
         way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
     )  # fmt: skip
+    return await _with_cure(reader, card, back) if back is not None and deployment.state is State.ROLLED_BACK else card
 
 
-def _why_gone(live: Live | None) -> str:
+async def _with_cure(reader: Reader, card: Card, back: Deployment) -> Card:
+    """Say what a rollback has put back, since when, how its numbers are, and what came right after it."""
+    looked = [shot for shot in await reader.snapshots(back.id) if shot.at >= back.state_since]
+    card = replace(card, live=back.version, live_since=back.state_since, after=looked[-1] if looked else None)
+    return _replaced_by(card, await reader.replaced(back.id))
+
+
+def _why_gone(card: Card, live: Live | None, standing: Deployment | None) -> str:
     """Say why a deployment that nothing stands on any more has no button."""
-    if live is None or live.declared is None:
-        return "Another version has been deployed since."
-    brought = f"brought there by {live.deployment}" if live.deployment else "and no deployment brought it"
-    return f"{live.version} is live on somebody's word, {brought}: deploy what should be there."
+    if card.replaced_by and not card.declared:
+        said = card.replaced_on_word_of is not None
+        return f"{card.replaced_by} was said to be live since." if said else "Another version has been deployed since."
+    if live is not None and live.declared is not None:
+        brought = f"brought there by {live.deployment}" if live.deployment else "and no deployment brought it"
+        return f"{live.version} is live on somebody's word, {brought}: deploy what should be there."
+    return f"{standing.id} has come to {standing.environment} after it: its card says what can be done." if standing else GONE
 
 
-def _replaced(card: Card, live: Live | None) -> Card:
-    """Say what is live instead of a deployment that nothing stands on any more, or on whose word its commit is live again."""
-    if live is None or live.deployment == card.deployment.id:
+async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
+    """Say what came right after a deployment that nothing stands on any more, or on whose word its commit is live again."""
+    is_same = live is not None and live.commit == card.deployment.commit
+    card = _replaced_by(card, await reader.replaced(card.deployment.id))
+    return replace(card, declared=live.declared if live and is_same and live.deployment != card.deployment.id else None)
+
+
+def _replaced_by(card: Card, after: Replaced | None) -> Card:
+    if after is None:
         return card
-    is_same = live.commit == card.deployment.commit
-    said = live.declared if is_same else None
-    return replace(card, replaced_by=(is_same and live.deployment) or live.version, replaced_at=live.since, declared=said)
+    return replace(card, replaced_by=after.version, replaced_at=after.at, replaced_on_word_of=after.by)
 
 
 def words_of(strategy: Strategy) -> str:

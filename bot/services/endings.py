@@ -12,7 +12,7 @@ from bot.ports import Ending, Json, Message, Reader
 from bot.services.board import newest_numbers
 from bot.services.house import House
 from bot.services.starts import standstill
-from bot.services.word import WORD
+from bot.services.word import WORD, ended_word
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
 
@@ -56,6 +56,9 @@ async def _overtaken(reader: Reader, deployment: Deployment, finding: Json) -> s
     """Say that another finding has followed, and that a word was given about this one."""
     given = f"{WORD}{finding}:"
     word = next((mark for mark in await reader.marks(deployment.id) if mark.key.startswith(given)), None)
+    if any(mark.key == ended_word(finding) for mark in await reader.marks(deployment.id)):
+        given = f"{word.by.mention} had let it go on: {word.reason}. " if word else ""
+        return f"{given}What kept it besides its numbers is over, so its numbers are asked about anew."
     if word is None:
         return "Something else was found since; it is said anew."
     return f"{word.by.mention} let it go on: {word.reason}. Something else was found since; it is said anew."

@@ -75,6 +75,12 @@ class House:
             raise NotPossible(f'{service} has no environment "{environment}". {_instead(environment, environments)}')
         return policy
 
+    def environment(self, name: str) -> None:
+        """Look whether any service has such an environment. Raises NotPossible with the nearest name."""
+        known = {environment: each for each in self.catalog.services.values() for environment in each.environments}
+        if name not in known:
+            raise NotPossible(f'No service has an environment "{name}". {_instead(name, known)}')
+
     def of(self, deployment: Deployment) -> tuple[Service, EnvironmentPolicy, Providers]:
         """Find what belongs to a deployment."""
         service = self.service(deployment.service)

@@ -12,10 +12,11 @@ from bot.domain.shown import Seen, token
 from bot.domain.trouble import Trouble
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
+from bot.services.asked import facts_of_going_on
 from bot.services.deployments import require_lead, require_still
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.refusals import has_a_say
-from bot.services.word import as_found, besides, decide, decided_about, stopped_for, word_for
+from bot.services.word import as_found, besides, counting, decide, decided_about, stopped_for, word_for
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
@@ -74,7 +75,12 @@ async def may_proceed(house: House, by: Person, id: DeploymentId) -> None:
     """Look whether somebody may let a rollout go on. Raises Refusal."""
     await _still_led(house, by, id, "let it go on")
     async with house.store.reading() as reader:
-        await _kept_by_numbers_alone(house, reader, await existing(reader, id))
+        deployment = await existing(reader, id)
+        trouble = await _open_trouble(reader, deployment)
+        word = next((mark for mark in await counting(reader, deployment) if mark.key == word_for(trouble)), None)
+        if word is not None:
+            raise NotPossible(f"{word.by.mention} has let {deployment.title} go on over this already: {word.reason}")
+        await _kept_by_numbers_alone(house, reader, deployment)
 
 
 async def may_stop_countdown(house: House, by: Person, id: DeploymentId) -> None:
@@ -156,11 +162,11 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
     await note(
         tx, house.now(), "proceed", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
     )  # fmt: skip
-    percent = next((step.percent for step in await tx.steps(deployment.id) if step.key == trouble.where), None)
-    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "where": trouble.where, "percent": percent}
+    going = await facts_of_going_on(house, tx, deployment, trouble.where)
+    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, **going}
     await tx.say(Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id))
     await tx.wake(deployment.id)
-    return Answer("proceeding", {**facts_of(deployment), "reason": command.reason})
+    return Answer("proceeding", {**facts_of(deployment), "reason": command.reason, **going})
 
 
 async def _kept_by_numbers_alone(house: House, reader: Reader, deployment: Deployment) -> None:
@@ -173,8 +179,8 @@ async def _kept_by_numbers_alone(house: House, reader: Reader, deployment: Deplo
         )
 
 
-async def _open_trouble(tx: Transaction, deployment: Deployment) -> Trouble:
-    trouble = await tx.trouble(deployment.id)
+async def _open_trouble(reader: Reader, deployment: Deployment) -> Trouble:
+    trouble = await reader.trouble(deployment.id)
     if trouble is None or not trouble.is_open:
         raise NotPossible(f"Nothing keeps {deployment.title} by its numbers now, so there is nothing to let go on.")
     return trouble

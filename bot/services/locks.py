@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from bot.domain.actions import Action
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Lock as LockCommand
 from bot.domain.commands import Locks, Unlock
-from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.deployment import WAITING, Kind, State
 from bot.domain.errors import NotPossible, Offer
 from bot.domain.locks import Lock
 from bot.domain.shown import Seen, token
@@ -38,13 +38,14 @@ async def _lock(intent: Intent, tx: Transaction, new: Lock) -> Answer:
     await _written(tx, intent, "lock", new)
     await say_locked(tx, new, intent.key)
     await _look_again(tx, new)
-    return Answer("locked", {**facts_of_lock(new), "under_way": [each.title for each in await _under_way(tx, new)]})
+    under_way, waiting = await _kept(tx, new, {State.ROLLING_OUT}), await _kept(tx, new, WAITING)
+    return Answer("locked", {**facts_of_lock(new), "under_way": under_way, "waiting": waiting})
 
 
-async def _under_way(reader: Reader, lock: Lock) -> list[Deployment]:
-    """Find what a lock keeps from its next step."""
+async def _kept(reader: Reader, lock: Lock, states: Collection[State]) -> list[Json]:
+    """Name what a lock keeps that is in one of these states."""
     coming = await reader.open_deployments(lock.service, lock.environment)
-    return [each for each in coming if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD]
+    return [each.title for each in coming if each.state in states and each.kind is Kind.FORWARD]
 
 
 async def unlock(house: House, intent: Intent, command: Unlock) -> Answer | None:
@@ -63,6 +64,7 @@ async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock
     if command.shown:
         own = [lock for lock in own if token(Action.UNLOCK, Seen(lock=lock.mark)) == command.shown]
     if not own:
+        _known(house, service, environment)
         raise NotPossible(_no_such_lock(service, environment, holding, of_rollback=command.deployment != ""))
     if len(own) > 1:
         raise NotPossible(_which(own), *[_offer(lock) for lock in own if lock.deployment])
@@ -128,8 +130,8 @@ def _begun(place: str) -> str:
 def _known(house: House, service: str, environment: str) -> None:
     if service:
         house.policy(service, environment)
-    elif not any(environment in each.environments for each in house.catalog.services.values()):
-        raise NotPossible(f'No service has an environment "{environment}".')
+    else:
+        house.environment(environment)
 
 
 async def _written(tx: Transaction, intent: Intent, action: str, lock: Lock) -> None:

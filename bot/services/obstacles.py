@@ -17,7 +17,7 @@ async def say_locked(tx: Transaction, lock: Lock, key: str) -> None:
     """Say that a place is locked now; ``key`` names the occasion."""
     for deployment in await _concerned(tx, lock):
         keeps = {"keeps": deployment.id != lock.deployment, "percent": None, **_other(None)}
-        await _say(tx, lock, deployment, key, {"by": str(lock.by), "lifted": False, **keeps})
+        await _say(tx, lock, deployment, key, {"by": str(lock.by), "lifted": False, "rollback": lock.deployment, **keeps})
 
 
 async def say_unlocked(
@@ -30,7 +30,7 @@ async def say_unlocked(
     for deployment in await _concerned(tx, lock):
         other = next((each for each in still if each.service in {"", deployment.service}), None)
         then = {"keeps": False, "percent": freed.get(deployment.id), **_other(other)}
-        await _say(tx, lock, deployment, key, {"by": str(by), "lifted": True, **then})
+        await _say(tx, lock, deployment, key, {"by": str(by), "lifted": True, "rollback": "", **then})
 
 
 def _other(lock: Lock | None) -> dict[str, Json]:

@@ -51,7 +51,15 @@ async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, 
     for place in await where_live(house, tx, undone.service, undone.commit):
         deployment = await tx.deployment(place["deployment"])
         if deployment is not None and deployment.id != undone.id:
-            facts = {**facts_of(deployment), "by": str(by), "reason": why, "lifted": False, "live_in": [place], "percent": None}
+            facts = {
+                **facts_of(deployment),
+                "by": str(by),
+                "reason": why,
+                "lifted": False,
+                "rollback": undone.id,
+                "live_in": [place],
+                "percent": None,
+            }
             await tx.say(Message(f"{deployment.id}:quarantine:{undone.id}", "quarantine_said", facts, deployment.id))
             await tx.redraw(deployment.id)
 
@@ -70,7 +78,13 @@ async def _tell(
     live_in = await where_live(house, tx, command.service, resolved.commit)
     for deployment in await tx.of_commit(command.service, resolved.commit):
         here = [place for place in live_in if place["deployment"] == deployment.id]
-        about: dict[str, Json] = {"by": str(intent.by), "reason": command.reason, "lifted": lifted, "percent": going.get(deployment.id)}
+        about: dict[str, Json] = {
+            "by": str(intent.by),
+            "reason": command.reason,
+            "lifted": lifted,
+            "rollback": "",
+            "percent": going.get(deployment.id),
+        }
         facts = {**facts_of(deployment), **about, "live_in": here}
         await tx.say(Message(f"{deployment.id}:quarantine:{intent.key}", "quarantine_said", facts, deployment.id))
         await tx.redraw(deployment.id)

@@ -242,7 +242,8 @@ async def _target(house: House, reader: Reader, deployment: Deployment, ref: str
         await _refuse_kept_out(reader, deployment, ref, _others(releases, deployment))
     found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else rollback.target(releases, leaving=deployment.commit)
     if not isinstance(found, Live):
-        raise NotPossible((await rollback_offer(house, reader, deployment)).refused)
+        instead = f"To put another version there: /deploy {deployment.service} REF to {deployment.environment}."
+        raise NotPossible(f"{(await rollback_offer(house, reader, deployment)).refused} {instead}")
     return found
 
 
@@ -266,7 +267,8 @@ async def _refuse_kept_out(reader: Reader, deployment: Deployment, ref: str, oth
     kept_out = await reader.releases(deployment.service, deployment.environment, limit=None, kept_out=True)
     meant = next((each for each in kept_out if rollback.is_named(each, ref)), None)
     if meant is not None:
-        why = await reader.quarantine(deployment.service, meant.commit)
+        known = await reader.quarantined(deployment.service, meant.commit)
+        why = f"{known.reason} ({known.by.mention})" if known else ""
         raise NotPossible(f"{meant.version} is quarantined, so nothing goes back to it: {why}. {others}")
 
 

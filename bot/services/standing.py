@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 
 from bot.domain.called import called
 from bot.domain.card import Card
@@ -14,6 +15,7 @@ from bot.domain.watching import finding_in
 from bot.ports import CardDue, Reader, Standing
 from bot.services.house import House
 from bot.services.starts import why_not_on
+from bot.services.word import let_go
 
 _JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})
 """Where numbers are weighed."""
@@ -30,6 +32,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         deployment, house.now(), review=review, snapshot=shot, steps=steps, trouble=trouble,
         standstill=keeping[0] if keeping and any(step.state is StepState.PENDING for step in steps) else "",
     )  # fmt: skip
+    card = replace(card, let_go=await let_go(reader, card))
     is_coming = card.waits_for_watch or deployment.state is State.QUEUED
     watched = await reader.watched(deployment.service, deployment.environment) if is_coming else None
     is_in_trouble = watched is not None and finding_in(await reader.trouble(watched.id)) > 0
@@ -48,6 +51,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         decides=watched.id if watched and is_in_trouble else "",
         is_degraded=card.is_degraded,
         is_blind=card.is_blind,
+        goes_on=card.goes_on_word,
         percent=card.serving,
         keeps=_keeps(card),
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
@@ -71,5 +75,6 @@ async def cards_due(house: House, deployments: Collection[DeploymentId]) -> dict
                 deployment = await reader.deployment(deployment.undoes)
             if deployment is not None:
                 is_degraded = deployment.state in _JUDGED and (await standing(house, reader, deployment)).is_degraded
-                found[each] = CardDue(deployment.id, urgency(deployment.state, is_degraded=is_degraded), deployment.channel)
+                since = house.now() - deployment.state_since
+                found[each] = CardDue(deployment.id, urgency(deployment.state, is_degraded=is_degraded, since=since), deployment.channel)
     return found

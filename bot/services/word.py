@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from bot.domain.actions import Action
+from bot.domain.card import Card, LetGo
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.errors import NotPossible
 from bot.domain.health import Snapshot
@@ -43,7 +44,8 @@ def stopped_for(trouble: Trouble) -> str:
     return f"countdown stopped:{trouble.number}"
 
 
-def _ended(number: object) -> str:
+def ended_word(number: object) -> str:
+    """Name the mark that the word about a finding was outlasted."""
     return f"{ENDED}{number}"
 
 
@@ -52,7 +54,21 @@ async def counting(reader: Reader, deployment: Deployment) -> list[Mark]:
     marks = await reader.marks(deployment.id)
     ended = {mark.key for mark in marks}
     words = [mark for mark in marks if mark.key.startswith(WORD)]
-    return [mark for mark in words if _ended(mark.key.removeprefix(WORD).partition(":")[0]) not in ended]
+    return [mark for mark in words if ended_word(mark.key.removeprefix(WORD).partition(":")[0]) not in ended]
+
+
+async def let_go(reader: Reader, card: Card) -> LetGo | None:
+    """Find the newest word that let it go on although its numbers did not, while that matters."""
+    if card.deployment.state not in {State.ROLLING_OUT, State.WATCHING, State.ACCEPTED}:
+        return None
+    mark = max(await counting(reader, card.deployment), key=lambda mark: mark.at, default=None)
+    if mark is None:
+        return None
+    where = place_of(mark)
+    percent = next((step.percent for step in card.steps if step.key == where), None)
+    trouble = await reader.trouble(card.deployment.id)
+    stands = trouble is not None and trouble.is_open and trouble.where == where and mark.key != word_for(trouble)
+    return LetGo(mark.by, mark.reason, where, percent, is_outdated=stands)
 
 
 async def word_given(reader: Reader, deployment: Deployment, trouble: Trouble) -> Mark | None:
@@ -109,7 +125,7 @@ async def is_outlasted(house: House, tx: Transaction, deployment: Deployment, tr
     """Tell whether something keeps it besides its numbers, and end the word about them then."""
     if not await besides(house, tx, deployment):
         return False
-    await tx.mark(Mark(deployment.id, _ended(trouble.number), GONOGO, house.now()))
+    await tx.mark(Mark(deployment.id, ended_word(trouble.number), GONOGO, house.now()))
     return True
 
 
@@ -117,8 +133,8 @@ async def end_words(house: House, tx: Transaction, freed: Iterable[DeploymentId]
     """End the words about what is free now of something that kept it besides its numbers, however short that was."""
     for deployment in freed:
         trouble = await tx.trouble(deployment)
-        if trouble is not None and trouble.is_open:
-            await tx.mark(Mark(deployment, _ended(trouble.number), GONOGO, house.now()))
+        if trouble is not None and trouble.is_open and any(mark.key == word_for(trouble) for mark in await tx.marks(deployment)):
+            await tx.mark(Mark(deployment, ended_word(trouble.number), GONOGO, house.now()))
 
 
 async def decided_about(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> Trouble:
@@ -131,5 +147,5 @@ async def asked_anew(house: House, tx: Transaction, deployment: Deployment, know
     """End a finding whose word was outlasted by what is over now: what the numbers still say is the next finding."""
     if known is None or not known.is_open:
         return known
-    ended = any(mark.key == _ended(known.number) for mark in await tx.marks(deployment.id))
+    ended = any(mark.key == ended_word(known.number) for mark in await tx.marks(deployment.id))
     return over(known) if ended and not await besides(house, tx, deployment) else known

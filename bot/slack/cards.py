@@ -25,7 +25,7 @@ from bot.slack.blocks import SECTION, Drawn, Question, button, buttons, context,
 from bot.slack.render import Words, plain
 
 OPEN_GATES = 5
-COMMITS = 2
+HOLDING = frozenset({GateState.GREEN, GateState.WAIVED})
 FINDINGS = 3
 OUTLOOK_LINES = 3
 BODY_LINES = 6
@@ -68,7 +68,9 @@ def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
             seen.add(match[1])
             return match[0]
         is_lead = deployment.lead is not None and match[1] == deployment.lead.user
-        return "the lead" if is_lead else "the requester" if match[1] == deployment.requested_by.user else "the same person"
+        who = "the lead" if is_lead else "the requester" if match[1] == deployment.requested_by.user else "the same person"
+        before = match.string[: match.start()]
+        return who[0].upper() + who[1:] if not before or before.endswith(("\n", ". ")) else who
 
     return [_MENTION.sub(again, text) for text in texts]
 
@@ -85,7 +87,7 @@ def _where(card: Card) -> str:
         step = next((each for each in card.steps if each.is_to_start), step)
     if step is None:
         return "starting" if card.deployment.state is State.ROLLING_OUT and not card.is_degraded and not card.is_blind else ""
-    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.waits_for_word:
+    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.waits_for_word or card.goes_on_word:
         return f"at {step.percent} %"
     return f"{step.key.split('-')[0]} {step.percent} % · step {step.index + 1} of {len(card.steps)}"
 
@@ -123,19 +125,23 @@ def _fitting(text: str, longest: int) -> str:
 def _gates(card: Card, words: Words) -> str:
     if card.review is None:
         return ""
-    holding = {GateState.GREEN, GateState.WAIVED}
-    missing = sorted((gate for gate in card.review.gates if gate.state not in holding), key=lambda gate: not gate.blocks)
+    missing = sorted((gate for gate in card.review.gates if gate.state not in HOLDING), key=lambda gate: not gate.blocks)
     most = OPEN_GATES if len(missing) <= OPEN_GATES else OPEN_GATES - 1
-    green = [gate for gate in card.review.gates if gate.state in holding]
+    green = [gate for gate in card.review.gates if gate.state in HOLDING]
     facts = {"green": green, "open": missing[:most], "others": missing[most:]}
     return _filled(words, "gates", card, **facts)
 
 
 def _approval(card: Card, words: Words) -> str:
-    newest = card.changes.commits[::-1][:COMMITS]
-    needs = words.text("card/approvals", {"card": card})
+    """Show who has approved, how the gates are, and as many of the newest commits as there is room for."""
+    gates = card.review.gates if card.review else ()
+    brief = {"green": [gate for gate in gates if gate.state in HOLDING], "open": [gate for gate in gates if gate.state not in HOLDING]}
+    above = [words.text("card/approvals", {"card": card}), words.text("card/gates_in_brief", brief)]
+    lines = [line for text in above for line in text.split("\n") if line]
+    room = max(BODY_LINES - len(lines), 1)
+    newest = card.changes.commits[::-1][: room if card.changes.total <= room else max(room - 1, 1)]
     more = max(0, card.changes.total - len(newest)) if newest else 0
-    return f"{needs}\n{words.text('card/changes', {'card': card, 'commits': newest, 'more': more})}"
+    return "\n".join([*lines, words.text("card/changes", {"card": card, "commits": newest, "more": more})])
 
 
 def _rollout(card: Card, words: Words) -> str:
@@ -145,8 +151,8 @@ def _rollout(card: Card, words: Words) -> str:
 
 def _numbers(card: Card, words: Words) -> str:
     is_of_now = card.judged is not None or card.stood_with is not None
-    if card.snapshot is None or (card.deployment.state is State.ROLLING_OUT and not is_of_now):
-        return ""  # a step that begins is not judged by the numbers of the one before
+    if card.snapshot is None or (card.deployment.state in {State.ROLLING_OUT, State.WATCHING} and not is_of_now):
+        return ""  # a step or a watch that begins is not judged by the numbers of the one before
     worst = sorted(card.snapshot.findings, key=_weight)[:FINDINGS]
     listed = [finding for finding in card.snapshot.findings if finding in worst]  # each metric keeps its place from edit to edit
     others = [finding for finding in card.snapshot.findings if finding not in worst]

@@ -166,12 +166,18 @@ def roughly(value: timedelta | float) -> str:
     return duration(seconds if seconds < 90 else round(seconds / 60) * 60)  # noqa: PLR2004 - a minute and a half
 
 
+JUST_NOW = 15
+"""Seconds that are no time ago."""
+
+
 @pass_context
 def ago(context: Context, value: datetime | str) -> str:
     """Say how long ago something was. Not for cards: they would change by themselves."""
     seconds = (moment(context["now"]) - moment(value)).total_seconds()
-    if seconds < 60:  # noqa: PLR2004 - a minute
+    if seconds < JUST_NOW:
         return "just now"
+    if seconds < 60:  # noqa: PLR2004 - a minute
+        return f"{int(seconds)} s ago"
     count, unit, *_ = roughly(seconds).split(" ")
     return f"{count} {unit} ago"
 

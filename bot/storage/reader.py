@@ -11,12 +11,13 @@ from sqlmodel import col
 
 from bot.domain.audit import Entry
 from bot.domain.changes import Changes
-from bot.domain.declared import Declared, Origin
+from bot.domain.declared import Declared, Origin, Replaced
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
 from bot.domain.normal import Normal
-from bot.domain.places import Doubt, Ground, Stray, Unclear
+from bot.domain.people import Person
+from bot.domain.places import Doubt, Ground, Quarantined, Stray, Unclear
 from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import RunState, Step
@@ -37,6 +38,7 @@ from bot.storage.tables.record import (
     PageRow,
     PlaceRow,
     QuarantineRow,
+    ReplacedRow,
     SnapshotRow,
     StepRow,
     StrayRow,
@@ -48,7 +50,7 @@ WAY_BACK, WAY_THERE, TROUBLE, NORMAL = "way back", "way there", "trouble", "norm
 _MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.value)
 _FIRST_OF_MANY, _LAST_OF_MANY = 5, 20
 """Of a long timeline, so many entries of its begin and of its end are told."""
-_AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
+AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
 
 
 class SqlReader(Releases):
@@ -124,12 +126,18 @@ class SqlReader(Releases):
             was_said = live.declared is not None and live.declared.origin is Origin.SAID
             stopped.append(row.c.state_since > live.since if was_said else row.c.state_since >= live.since)
         brought = live.commit if live and live.deployment else ""  # what was declared live was brought by no deployment
-        rests = [row.c.state.in_(_AT_REST), row.c["commit"] == brought, row.c["commit"] != ""]
+        rests = [row.c.state.in_(AT_REST), row.c["commit"] == brought, row.c["commit"] != ""]
         found = [
             await self._one(select(row).where(*place, *each).order_by(row.c.number.desc()).limit(1)) for each in (moving, stopped, rests)
         ]
         newest = max((each for each in found if each), key=lambda each: each["number"], default=None)
         return deployment_of(newest) if newest else None
+
+    async def replaced(self, id: DeploymentId) -> Replaced | None:
+        """Say what came right after a deployment or a rollback in its place."""
+        row = table(ReplacedRow)
+        found = await self._one(select(row).where(row.c.deployment == id))
+        return Replaced(found["version"], found["at"], Person.parse(found["by"]) if found["by"] else None) if found else None
 
     async def newest_started(self, service: str, environment: str) -> Deployment | None:
         """Read the newest forward deployment that has touched an environment."""
@@ -154,10 +162,10 @@ class SqlReader(Releases):
     async def ground(self, deployment: Deployment) -> Ground:
         """Read what decides, at this moment, whether a deployment may go forward in its place."""
         place = (deployment.service, deployment.environment)
-        live = await self.live(*place)
+        live, bad = await self.live(*place), await self.quarantined(deployment.service, deployment.commit)
         return Ground(
             await self.holder(*place), live.commit if live else "", live.version if live else "", await self.locks(*place),
-            await self.quarantine(deployment.service, deployment.commit), await self.doubt(*place), await self.strays(*place),
+            bad.reason if bad else "", bad, await self.doubt(*place), await self.strays(*place),
         )  # fmt: skip
 
     async def doubt(self, service: str, environment: str) -> Doubt | None:
@@ -187,9 +195,14 @@ class SqlReader(Releases):
 
     async def quarantine(self, service: str, commit: str) -> str:
         """Say why a commit is quarantined; empty when it is not."""
+        found = await self.quarantined(service, commit)
+        return found.reason if found else ""
+
+    async def quarantined(self, service: str, commit: str) -> Quarantined | None:
+        """Say why, by whom and since when a commit is quarantined; None when it is not."""
         bad = table(QuarantineRow)
-        row = await self._one(select(bad).where(bad.c.service == service, bad.c["commit"] == commit))
-        return str(row["reason"]) if row else ""
+        row = await self._one(select(bad.c.reason, bad.c.by, bad.c.at).where(bad.c.service == service, bad.c["commit"] == commit))
+        return Quarantined(**with_person(row)) if row else None
 
     async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
         """List approvals and rejections, oldest first."""
@@ -299,7 +312,7 @@ class SqlReader(Releases):
             row.c.service == service,
             row.c.environment == environment,
             row.c.kind == Kind.ROLLBACK.value,
-            row.c.state.in_(_AT_REST),
+            row.c.state.in_(AT_REST),
         )
         rows = await self._all(statement.order_by(row.c.number.desc()).limit(limit))
         return tuple((found["finished_at"] - found["requested_at"]).total_seconds() for found in rows)

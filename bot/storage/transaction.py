@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import delete, func, insert, select, update
+from sqlalchemy import delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audit import Keys
 from bot.domain.changes import Changes
-from bot.domain.declared import Declared, Left
+from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
@@ -25,8 +25,8 @@ from bot.domain.trouble import Trouble
 from bot.ports import Answer, Decision, Live, Mark, NewDeployment
 from bot.storage import codec
 from bot.storage.marker import Marker
-from bot.storage.reader import CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE
-from bot.storage.rows import add, plain, put, table
+from bot.storage.reader import AT_REST, CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE
+from bot.storage.rows import add, deployment_of, plain, put, table
 from bot.storage.tables.record import (
     ClaimRow,
     DecisionRow,
@@ -39,6 +39,7 @@ from bot.storage.tables.record import (
     PageRow,
     PlaceRow,
     QuarantineRow,
+    ReplacedRow,
     SnapshotRow,
     StepRow,
     StrayRow,
@@ -184,6 +185,8 @@ class SqlTransaction(SqlTelling):
             else {"unclear": "", "why": "", "deployment": "", "since": None}
         )
         await self._connection.execute(update(place).where(*there).values(**values))
+        newest = await self.newest_started(service, environment)
+        self._changed(newest.id if newest else "")
         await self._wake_place(service)
 
     async def give_up(self, stray: Stray) -> None:
@@ -292,11 +295,38 @@ class SqlTransaction(SqlTelling):
         values = {**plain(live), "by": str(live.by)}
         values.pop("declared")
         await put(self._connection, LiveRow, {**values, "declared": await self._declare(live.declared)})
-        for deployment in await self.history(live.service, live.environment):
-            self._changed(deployment.id if deployment.kind is Kind.FORWARD else "")  # it is what is live, or is it no more
+        await self._replace(live)
         if live.verified_at is not None or live.accepted:
             await put(self._connection, VerifiedRow, {**values, "ended_at": live.verified_at or live.since})
         await self._wake_place(live.service)
+
+    async def _replace(self, live: Live) -> None:
+        """Record what this has come right after, once for each; draw again what that changes, and what has not gone before it."""
+        said = _sayer(live)
+        for each in await self._there(live):
+            version = live.deployment if each.commit == live.commit else live.version
+            row = {"deployment": each.id, "version": version, "at": live.since, "by": str(said) if said else None}
+            await add(self._connection, ReplacedRow, row)
+            self._changed(each.undoes or each.id)
+        again = await self.standing(live.service, live.environment)
+        if again is not None and again.commit == live.commit:
+            row = table(ReplacedRow)
+            await self._connection.execute(delete(row).where(row.c.deployment == again.id))
+        same = [each for each in await self.of_commit(live.service, live.commit) if each.environment == live.environment]
+        coming = await self.open_deployments(live.service, live.environment)
+        for each in (*same, *coming):
+            self._changed(each.undoes or each.id)
+
+    async def _there(self, live: Live) -> list[Deployment]:
+        """List what stood in a place until this became live there: what had ended there, and has not been replaced yet."""
+        row, gone = table(DeploymentRow), table(ReplacedRow)
+        statement = select(row).where(
+            row.c.service == live.service, row.c.environment == live.environment, row.c.id != live.deployment,
+            row.c.state.in_([*AT_REST, State.FAILED.value]), ~exists().where(gone.c.deployment == row.c.id),
+        )  # fmt: skip
+        brought_by = await self.deployment(live.deployment)
+        is_forward = brought_by is not None and brought_by.kind is Kind.FORWARD
+        return [each for each in map(deployment_of, await self._all(statement)) if _has_gone(each, live, is_forward=is_forward)]
 
     async def _declare(self, declared: Declared | None) -> int | None:
         if declared is None:
@@ -343,6 +373,19 @@ class SqlTransaction(SqlTelling):
         gone = await self._connection.execute(delete(row).where(*this, row.c.at == lock.at))
         self._changed(lock.deployment)
         return gone.rowcount == 1
+
+
+def _sayer(live: Live) -> Person | None:
+    """Name who said that it is live, where that is how it is known."""
+    return live.declared.by if live.declared is not None and live.declared.origin is Origin.SAID else None
+
+
+def _has_gone(each: Deployment, live: Live, *, is_forward: bool) -> bool:
+    """Tell whether what had ended in a place is there no more: what is live came after it, and is not the same put back or said."""
+    said = _sayer(live)
+    if each.state is State.FAILED and (each.state_since > live.since or (each.state_since == live.since and said is None)):
+        return False
+    return each.commit != live.commit or (is_forward and said is None)
 
 
 def _number(id: DeploymentId) -> int:

@@ -200,7 +200,7 @@ class World:
     async def says_live(self, user: str, text: str) -> str:
         """Say what is live: type it, and press the button of the dialog; gives what the dialog showed."""
         await self.says(user, text)
-        dialog = await self.reply(user, "Say that *", "Nothing has been done yet.")
+        dialog = await self.reply(user, "Say that *", "Nothing is done before the button is pressed.")
         await self.clicks(user, dialog, "say_live")
         return str(dialog["blocks"])
 

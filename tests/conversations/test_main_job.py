@@ -183,7 +183,9 @@ async def test_the_lead_hands_over_and_only_the_new_lead_counts(world: World) ->
     await world.says(BO, "/rollback storefront production because second thoughts")
     await world.reply(BO, "Only <@U0CY>, the deployment lead, can roll this back.")
     await world.says(CY, "/rollback storefront production because second thoughts")
-    dialog = await world.reply(CY, "Roll storefront in production back from v1.1.0 to *v1.0.0*?", "Nothing has been done yet.")
+    dialog = await world.reply(
+        CY, "Roll storefront in production back from v1.1.0 to *v1.0.0*?", "Nothing is done before the button is pressed."
+    )
     await world.clicks(CY, dialog, "roll_back")
     await world.card("storefront v1.1.0 → production", "rolled back to v1.0.0")
 

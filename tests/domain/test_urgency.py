@@ -36,6 +36,15 @@ def test_each_state_is_as_urgent_as_somebody_has_to_act(state: State) -> None:
     assert urgency(state, is_degraded=True) is (URGENT[state] if URGENT[state] is Urgency.ROLLING_BACK else Urgency.DEGRADED)
 
 
+@pytest.mark.parametrize(("seconds", "then"), [(0, MOVES), (119, MOVES), (120, RESTS)])
+def test_what_has_just_ended_is_shown_in_turn_with_what_runs_and_before_what_ended_long_ago(seconds: int, then: Urgency) -> None:
+    since = timedelta(seconds=seconds)
+    assert urgency(State.VERIFIED, is_degraded=False, since=since) is then
+    assert urgency(State.ROLLED_BACK, is_degraded=False, since=since) is then
+    assert urgency(State.FAILED, is_degraded=False, since=since) is Urgency.FAILED
+    assert urgency(State.ACCEPTED, is_degraded=True, since=since) is Urgency.DEGRADED
+
+
 def test_fires_come_first_then_who_waits_then_what_moves() -> None:
     order = [Urgency.ROLLING_BACK, Urgency.DEGRADED, Urgency.FAILED, WAITS, MOVES, RESTS]
     assert sorted(Urgency) == order == list(Urgency)

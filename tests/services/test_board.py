@@ -50,14 +50,62 @@ async def test_a_history_lists_the_newest_ten_and_says_whether_there_are_older_o
     assert answer.facts["older"] is older
 
 
-async def test_the_card_of_what_was_replaced_by_its_own_commit_names_the_deployment_that_brought_it_again(swift: Team) -> None:
+async def test_the_card_of_what_was_replaced_names_what_came_right_after_it_whatever_came_later(swift: Team) -> None:
     for version in ("v2", "v3", "v2"):
         await swift.says("ana", Deploy("shop", "production", version))
         await swift.passes(4 * MINUTE)
     first, second, third = [await swift.card(f"shop-{number}") for number in (1, 2, 3)]
-    assert [first.replaced_by, second.replaced_by, third.replaced_by] == ["shop-3", "v2", ""]
-    assert first.replaced_at == second.replaced_at == third.deployment.landed_at
+    assert [first.replaced_by, second.replaced_by, third.replaced_by] == ["v3", "v2", ""]
+    assert [first.replaced_at, second.replaced_at] == [second.deployment.landed_at, third.deployment.landed_at]
     assert [first.declared, third.replaced_at] == [None, None]
+
+
+async def drawn_again(team: Team, live: Live) -> set[str]:
+    """Put something live, and say whose cards are drawn again by that."""
+    async with team.database.store.transaction() as tx:
+        await tx.set_live(live)
+        return {each for each in tx.cards if each}
+
+
+def went_live(team: Team, version: str, by: str = "", word: str = "") -> Live:
+    now = team.house.now()
+    said = Declared("shop", "production", COMMITS[version], version, Origin.SAID, PEOPLE[word], now, "x") if word else None
+    return Live("shop", "production", COMMITS[version], version, now, by, PEOPLE["bo"], declared=said)
+
+
+async def test_only_the_card_of_what_is_replaced_is_drawn_again_when_something_else_goes_live(swift: Team) -> None:
+    for version in ("v2", "v3", "v2"):
+        await swift.says("ana", Deploy("shop", "production", version))
+        await swift.passes(4 * MINUTE)
+    assert await drawn_again(swift, went_live(swift, "v1", by="shop-9")) == {"shop-3"}
+    assert await drawn_again(swift, went_live(swift, "v3", by="shop-10")) == {"shop-2"}, "it brought the same commit"
+
+
+async def test_what_is_put_back_stands_again_and_names_what_replaces_it_then(swift: Team) -> None:
+    for version in ("v2", "v3"):
+        await swift.says("ana", Deploy("shop", "production", version))
+        await swift.passes(4 * MINUTE)
+    assert (await swift.card("shop-1")).replaced_by == "v3"
+    await swift.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+    await swift.passes(2 * MINUTE)
+    assert (await swift.card("shop-1")).replaced_by == ""
+    await drawn_again(swift, went_live(swift, "v1", by="shop-9"))
+    assert (await swift.card("shop-1")).replaced_by == "v1"
+    assert "v2 was live again from" in await swift.shown("shop-2")
+    assert "replaced by v1" in await swift.shown("shop-2")
+    await drawn_again(swift, went_live(swift, "v3", by="shop-10"))
+    assert "replaced by v1" in await swift.shown("shop-2")
+    assert "v3 is live" not in await swift.shown("shop-2")
+
+
+async def test_that_one_has_gone_back_by_hand_is_said_on_the_card_with_a_name(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(4 * MINUTE)
+    await drawn_again(swift, went_live(swift, "v1", word="bo"))
+    says = "was live from 2026-11-21 02:00 UTC; <@UBO> said 2026-11-21 02:04 UTC that v1 is live instead"
+    assert says in await swift.shown("shop-1")
+    await drawn_again(swift, went_live(swift, "v3", by="shop-9"))
+    assert says in await swift.shown("shop-1"), "what came later is on the cards of what came later"
 
 
 @pytest.mark.parametrize("on_call", ["bo", "cy", None])

@@ -94,7 +94,7 @@ async def test_the_lead_stops_the_countdown_and_the_rollout_stands_still(team: T
 
 async def test_the_lead_lets_a_degraded_rollout_go_on(team: Team) -> None:
     v2 = await degraded(team)
-    assert "goes on, on your word: a campaign" in await team.says("bo", Proceed(v2, "a campaign"))
+    assert "on your word, once its time at 5 % is over (02:20 UTC): a campaign." in await team.says("bo", Proceed(v2, "a campaign"))
     await team.passes(10 * MINUTE)
     assert (await team.deployment(v2)).countdown_until is not None, "the word counts for one step only"
     assert await team.says("bo", Proceed(v2, "a campaign"))

@@ -63,7 +63,7 @@ async def test_the_dialog_shows_what_is_recorded_what_the_metrics_see_and_how_th
     assert "It is unclear what runs: the database was put back from a copy." in shown
     assert "Requests of the last 5 min: v1 1,000, v2 (bbbbbbb) 1,000, everything but v1 1,000." in shown
     assert f"Reason: {HOSTS}" in shown
-    assert "Nothing has been done yet." in shown
+    assert "Nothing is done before the button is pressed." in shown
     assert (await live(swift)).version == "v2", "the dialog changes nothing"
 
 
@@ -137,7 +137,7 @@ async def test_no_old_card_is_live_and_healthy_again_because_somebody_said_so(sw
     assert "was live from 2026-11-21 02:00 UTC; v2 is live again only on the word of <@UBO>" in old
     assert "live and healthy" not in old
     assert "Roll back to" not in old
-    assert "replaced by v2" in newer
+    assert "<@UBO> said 2026-11-21 02:08 UTC that v2 is live instead" in newer
     said = await swift.says("bo", RollBack("shop", "production", reason="x"))
     assert said.startswith("No deployment of ours brought what is live in shop production"), "there is no deployment to undo"
 

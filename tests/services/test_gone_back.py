@@ -178,8 +178,7 @@ async def test_a_word_claims_nothing_while_another_version_still_gets_requests(t
         status = await team.says("ana", Status())
         assert "*shop production*: *unclear what runs*, recorded last: v1 live on the word of <@UBO>" in status
         card = await team.shown("shop-1")
-        assert "FAILED* at 5 % · v1 was said to be there" in card
-        assert "which is unclear" in card
+        assert "FAILED* at 5 % · <@UBO> said 2026-11-21 02:05 UTC that v1 is live, which is unclear" in card
         assert "replaced by" not in card
         assert f"It is unclear what runs in production: {still}." in card
 

@@ -10,7 +10,19 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.commands import Deploy, Lock, Locks, RollBack, Unlock
+from bot.domain.commands import (
+    Check,
+    Deploy,
+    History,
+    Lock,
+    Locks,
+    Quarantine,
+    RollBack,
+    SayLive,
+    Status,
+    Unlock,
+    Unquarantine,
+)
 from bot.domain.locks import Lock as Held
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Place, RunState, Stage
@@ -140,8 +152,36 @@ async def test_whoever_locks_is_told_what_is_kept_from_its_next_step(team: Team)
     assert (await asked(team, Lock("", "production", "a sale"))).facts["under_way"] == []
 
 
+@pytest.mark.parametrize(
+    ("command", "says"),
+    [
+        (Unlock("shop", "produktion"), 'shop has no environment "produktion". Did you mean production?'),
+        (Unlock("", "produktion"), 'No service has an environment "produktion". Did you mean production?'),
+        (Unlock("shp", "production"), 'I don\'t know the service "shp". Did you mean shop?'),
+        (Lock("shop", "produktion", "x"), 'shop has no environment "produktion". Did you mean production?'),
+        (Lock("", "produktion", "x"), 'No service has an environment "produktion". Did you mean production?'),
+        (Deploy("shop", "produktion", "v2"), 'shop has no environment "produktion". Did you mean production?'),
+        (RollBack("shop", "produktion", reason="x"), 'shop has no environment "produktion". Did you mean production?'),
+        (SayLive("shop", "produktion", "v1", "x"), 'shop has no environment "produktion". Did you mean production?'),
+        (Check("shop", "produktion", "v2"), 'shop has no environment "produktion". Did you mean production?'),
+        (History("shop", "produktion"), 'shop has no environment "produktion". Did you mean production?'),
+        (Status("shp"), 'I don\'t know the service "shp". Did you mean shop?'),
+        (Quarantine("shp", "v2", "x"), 'I don\'t know the service "shp". Did you mean shop?'),
+        (Unquarantine("shp", "v2", "x"), 'I don\'t know the service "shp". Did you mean shop?'),
+    ],
+)
+async def test_a_place_that_is_not_there_is_answered_with_the_nearest_one_at_every_door(team: Team, command: Any, says: str) -> None:
+    assert await team.says("bo", command) == says
+
+
+async def test_whoever_locks_is_told_what_waits_and_does_not_begin(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    said = await team.says("bo", Lock("shop", "production", "a sale"))
+    assert f"{(await team.deployment(v2)).title} does not begin before that is over." in said
+
+
 async def test_an_environment_that_no_service_has_cannot_be_locked(team: Team) -> None:
-    assert await team.says("bo", Lock("", "nowhere", "x")) == 'No service has an environment "nowhere".'
+    assert await team.says("bo", Lock("", "nowhere", "x")) == 'No service has an environment "nowhere". Known: production, staging.'
     assert 'no environment "nowhere"' in await team.says("bo", Lock("shop", "nowhere", "x"))
     assert await holds(team) == set()
 

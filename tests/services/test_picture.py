@@ -11,13 +11,15 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback, MetricKind, MetricSpec
-from bot.domain.commands import Deploy, Proceed, StopCountdown, TakeOver
+from bot.domain.commands import Deploy, Lock, Proceed, Status, StopCountdown, TakeOver, Unlock
 from bot.domain.deployment import State
+from bot.domain.errors import NotPossible
 from bot.domain.health import Observed
 from bot.domain.shown import seen_on, token
 from bot.ports import Asked, Message
 from bot.services import endings, timely
 from bot.services.asked import asked
+from bot.services.leads import may_proceed
 from bot.slack import ids
 from bot.slack.dialogs import Dialogs
 from bot.slack.render import Words
@@ -81,10 +83,55 @@ async def test_a_word_on_the_current_picture_stands_and_the_rollout_goes_on(degr
     async with degraded_with() as team:
         team.numbers.besides["refunds"] = BAD
         await team.passes(MINUTE)
-        assert "goes on, on your word" in await team.says("bo", Proceed("shop-1", "known noise", await shown(team)))
+        assert "on your word" in await team.says("bo", Proceed("shop-1", "known noise", await shown(team)))
         await team.passes(10 * MINUTE)
         assert has_gone_to_100(team)
         assert len([alarm for alarm in await alarms(team) if alarm.facts["where"] == "canary-5"]) == 1
+
+
+async def test_after_a_word_the_card_and_the_board_say_that_it_goes_on_and_ask_nobody(degraded_with: Any) -> None:
+    async with degraded_with() as team:
+        until = next(step.hold_until for step in (await team.card("shop-1")).steps if step.key == "canary-5")
+        said = await team.says("bo", Proceed("shop-1", "known noise", await shown(team)))
+        assert f"goes on to 100 % on your word, once its time at 5 % is over ({until:%H:%M} UTC): known noise." in said
+        assert "if something else turns worse first, it stands still and you are asked about that" in said
+        card = await team.shown("shop-1")
+        assert f"*DEGRADED* at 5 % · goes on, on the lead's word, at {until:%H:%M} UTC" in card
+        assert "stands still" not in card
+        assert Action.PROCEED not in (await team.card("shop-1")).actions
+        assert "*DEGRADED* at 5 %, going on, on the lead's word" in await team.says("ana", Status())
+        with pytest.raises(NotPossible, match="has let shop v2 → production go on over this already: known noise"):
+            await may_proceed(team.house, PEOPLE["bo"], "shop-1")
+        team.numbers.besides["refunds"] = BAD
+        await team.passes(MINUTE)
+        assert "the rollout stands still until the lead decides" in await team.shown("shop-1")
+        assert Action.PROCEED in (await team.card("shop-1")).actions
+
+
+async def test_no_dialog_asks_why_something_goes_on_that_nothing_keeps(degraded_with: Any) -> None:
+    async with degraded_with() as team:
+        await team.says("bo", Proceed("shop-1", "known noise", await shown(team)))
+        await team.passes(10 * MINUTE)
+        team.numbers.new = GOOD
+        await team.passes(MINUTE)
+        with pytest.raises(NotPossible, match="so there is nothing to let go on"):
+            await may_proceed(team.house, PEOPLE["bo"], "shop-1")
+
+
+@pytest.mark.parametrize("has_word", [False, True])
+async def test_what_a_lock_kept_besides_is_asked_about_anew_only_where_a_word_had_been_given(degraded_with: Any, *, has_word: bool) -> None:
+    async with degraded_with() as team:
+        if has_word:
+            await team.says("bo", Proceed("shop-1", "known noise", await shown(team)))
+        (first,) = await alarms(team)
+        await team.says("bo", Lock("shop", "production", "a sale"))
+        await team.passes(MINUTE)
+        await team.says("bo", Unlock("shop", "production"))
+        await team.passes(MINUTE)
+        assert len(await alarms(team)) == (2 if has_word else 1)
+        ending = await endings.ended(team.house, first)
+        anew = "<@UBO> had let it go on: known noise. What kept it besides its numbers is over, so its numbers are asked about anew."
+        assert (ending.sentence if ending else "") == (anew if has_word else "")
 
 
 @pytest.mark.case("card-and-people-1")
@@ -186,12 +233,12 @@ async def test_the_dialog_of_a_word_names_the_step_the_numbers_and_where_it_goes
         await team.passes(MINUTE)
         about = await asked(team.house, Action.PROCEED, "shop-1")
         text = dialog(Action.PROCEED, about)
-        assert "*shop v2 → production* is at 5 %, and its numbers are *worse* than before:" in text
+        assert "*shop v2 → production* is at 5 %, and its numbers are *worse* than the old version at the same time:" in text
         assert "*worse*: errors 6.0 % (baseline 0.2 %, 30 times" in text
         assert "*worse*: refunds 6.0 %" in text
-        assert "On your word it goes on to 100 % all the same." in text
+        assert "It goes on to 100 % on your word all the same." in text
         assert about.shown == await shown(team)
-        assert "goes on, on your word" in await team.says("bo", Proceed("shop-1", "known noise", about.shown))
+        assert "on your word" in await team.says("bo", Proceed("shop-1", "known noise", about.shown))
 
 
 async def test_the_dialog_that_stops_a_countdown_shows_its_numbers_and_what_it_would_go_back_to(degraded_with: Any) -> None:

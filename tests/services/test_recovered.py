@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -61,7 +62,7 @@ async def test_a_canary_that_was_worse_does_not_go_on_because_its_traffic_is_gon
         team.numbers.new = LITTLE
         await team.passes(30 * MINUTE)
         assert "shop-1:canary-100" not in team.ci.runs
-        assert "goes on, on your word" in await team.says("bo", Proceed("shop-1", "known noise"))
+        assert "on your word" in await team.says("bo", Proceed("shop-1", "known noise"))
 
 
 async def test_numbers_that_are_well_again_call_it_off_and_say_so(team_with: Any) -> None:
@@ -84,6 +85,6 @@ async def test_the_card_of_a_rollback_gives_nobody_elses_numbers_as_those_of_wha
         team.numbers.new = BAD
         await team.says("bo", RollBack(deployment="shop-1", reason="errors as well"))
         await team.passes(3 * MINUTE)
-        shown = next(line for line in (await team.shown("shop-2")).splitlines() if line.startswith("v1 is live"))
-        assert "healthy" not in shown
-        assert "degraded at" in shown
+        then = await team.shown("shop-2")
+        assert re.search(r"^v2 was live again from .*, replaced by v1 2026-11-21 \d\d:\d\d UTC$", then, re.MULTILINE)
+        assert "healthy at" not in then

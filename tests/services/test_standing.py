@@ -53,7 +53,7 @@ async def test_a_rollback_that_is_typed_a_second_time_takes_nothing_more_back(sw
 
 async def test_a_rollback_to_an_older_version_leaves_the_card_between_without_a_button(swift: Team) -> None:
     await v3_is_rolled_back(swift, to="v1")
-    assert "replaced by v1" in await swift.shown("shop-1")
+    assert "replaced by v3" in await swift.shown("shop-1")
     said = await swift.says("bo", RollBack(deployment="shop-1", reason="errors"))
     assert said == "shop v2 → production was replaced and is not live any more."
     assert await swift.says("bo", RollBack("shop", "production", reason="x")) == (

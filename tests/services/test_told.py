@@ -59,7 +59,7 @@ async def test_the_lock_of_a_rollback_and_its_end_stand_in_the_thread_of_what_wa
     await team.passes(MINUTE)
     await team.says("bo", Unlock(deployment=v2))
     (locked, unlocked) = await thread(team, "lock_said")
-    assert locked == "<@UBO> locked *shop in production*: v2 was rolled back: carts are lost."
+    assert locked == "The rollback of shop-2 by <@UBO> locked *shop in production*: v2 was rolled back: carts are lost."
     assert unlocked == "<@UBO> took away the lock on *shop in production*; the reason was: v2 was rolled back: carts are lost."
 
 
@@ -136,11 +136,13 @@ async def test_the_card_and_the_thread_say_who_let_it_go_on_from_where_and_why(t
     team.numbers.new = BAD
     await team.passes(MINUTE)
     await team.says("bo", Proceed(v2, "we accept it"))
-    assert await thread(team, "proceeds") == ["<@UBO> lets *shop v2 → production* go on from 5 %: we accept it"]
-    assert "the lead let it go on from 5 %: we accept it" in await team.shown(v2)
+    assert await thread(team, "proceeds") == [
+        "*shop v2 → production* goes on to 100 % on <@UBO>'s word, once its time at 5 % is over (02:20 UTC): we accept it"
+    ]
+    assert "The lead let it go on from 5 %: we accept it" in await team.shown(v2)
     await team.passes(11 * MINUTE)
     assert (await team.card(v2)).steps[1].state != "pending"
-    assert "the lead let it go on from 5 %: we accept it" in await team.shown(v2)
+    assert "The lead let it go on from 5 %: we accept it" in await team.shown(v2)
 
 
 @pytest.mark.case("card-and-people-12")

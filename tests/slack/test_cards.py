@@ -37,7 +37,8 @@ def card(state: State, deployment: dict[str, Any] | None = None, **more: Any) ->
         "storefront-42", Kind.FORWARD, "storefront", "production", "v1.2.0", "v1.2.0", "c" * 40, "canary", ANA, BO, state, NOW,
         NOW - 10 * MINUTE, channel="C1", base_commit="b" * 40, base_version="v1.1.0",
     )  # fmt: skip
-    where = next((step.key for step in more.get("steps", ()) if step.state is StepState.HOLDING), "watch")
+    held = more.get("steps", ()) if state is not State.WATCHING else ()
+    where = next((step.key for step in held if step.state is StepState.HOLDING), "watch")
     if more.get("snapshot") is not None:
         more["snapshot"] = replace(more["snapshot"], where=where)
     shown: dict[str, Any] = {"strategy": "canary 5 → 25 → 100 %", "changes": CHANGES, "rollback": OFFER, **more}
@@ -215,12 +216,12 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "failed": (
         card(State.FAILED, {**RUNS, "note": "the run failed"}, steps=steps(D, F, P)),
-        "storefront v1.2.0 → production · FAILED at 25 % · production is unclear until somebody rolls back",
+        "storefront v1.2.0 → production · FAILED at 25 % · production is unclear until it is rolled back, or somebody says what is live",
         ["Roll back to v1.1.0!"],
     ),
     "failed without a way back": (
         card(State.FAILED, RUNS, steps=steps(F, P, P), rollback=RollbackOffer(refused="Nothing has been verified here.")),
-        "storefront v1.2.0 → production · FAILED at 5 % · production is unclear until somebody rolls back",
+        "storefront v1.2.0 → production · FAILED at 5 % · production is unclear until it is rolled back, or somebody says what is live",
         [],
     ),
     "cancelled": (
@@ -334,8 +335,8 @@ def test_the_rollback_dialog_tells_the_truth() -> None:
     confirm = buttons(draw(CASES["canary"][0]).blocks)[0]["confirm"]
     assert confirm["title"]["text"] == "Roll back storefront in production to v1.1.0?"
     assert confirm["text"]["text"] == (
-        "Verified good 2026-11-20 14:02 UTC. This undoes 7 commits by ana, cy and di. No migration lies between. "
-        "It usually takes 41 s. The environment will be locked."
+        "v1.2.0 has 25 % of the traffic. Verified good 2026-11-20 14:02 UTC. This undoes 7 commits by ana, cy and di. "
+        "No migration lies between. It usually takes 41 s. The environment will be locked."
     )
     assert (confirm["confirm"]["text"], confirm["deny"]["text"]) == ("Roll back", "Keep v1.2.0")
     assert confirm["text"]["type"] == "plain_text"

@@ -104,6 +104,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "left_out": times, "left_out_after": 5, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
         "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text,
+        "following": 100, "rollback": text,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
     return {

@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 
 from bot.domain.actions import Action
-from bot.domain.card import Card
+from bot.domain.card import ApprovalNeed, Card, LetGo
 from bot.domain.catalog import Need
 from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.readiness import Gate, GateState, Review, staged_gate
 from bot.domain.rollout import Step
 from bot.domain.trouble import Sort
-from bot.slack.cards import deployment_card
+from bot.slack.cards import deployment_card, rollback_truth
 from bot.slack.render import Words
 from tests.slack.test_cards import (
     BACK,
@@ -28,10 +28,13 @@ from tests.slack.test_cards import (
     DEGRADED,
     FOUND,
     HEALTHY,
+    LANDED,
     LOCK,
     MINUTE,
     NOW,
     RUNS,
+    RUNS_NOW,
+    THIN,
     D,
     H,
     P,
@@ -144,6 +147,82 @@ FROZEN = Gate("unfrozen", "not frozen", GateState.OPEN, "production is frozen: q
 def test_what_holds_a_gate_is_a_sentence_with_a_verb(gate: Gate, says: str) -> None:
     lines = shown(card(State.GATED, review=Review(NOW, (gate,)))).split("\n")
     assert [line for line in lines if line.endswith(says)] != []
+
+
+@pytest.mark.parametrize(
+    ("commits", "roles", "listed", "says"),
+    [
+        (0, 1, 0, ""),
+        (3, 1, 3, ""),
+        (4, 1, 2, "and 2 earlier commits"),
+        (7, 1, 2, "and 5 earlier commits"),
+        (3, 2, 1, "and 2 earlier commits"),
+        (2, 2, 2, ""),
+    ],
+)
+def test_whoever_approves_reads_the_gates_who_ticked_and_as_many_commits_as_fit(commits: int, roles: int, listed: int, says: str) -> None:
+    changes = replace(CHANGES, commits=CHANGES.commits[:commits], total=commits)
+    ticked = Gate("item:uat", "UAT", GateState.GREEN, "ticked", by=BO)
+    optional = Gate("item:docs", "docs", GateState.OPEN, "not ticked", Need.OPTIONAL)
+    needs = tuple(ApprovalNeed(f"role {number}", 1) for number in range(roles))
+    review = Review(NOW, (Gate("tests", "tests green", GateState.GREEN, "all green"), ticked, optional))
+    text = shown(card(State.AWAITING_APPROVAL, review=review, approvals=needs, changes=changes))
+    assert "✓ tests green   ✓ UAT (the lead)\n○ docs (optional)" in text
+    assert text.count("Fix the cart") == listed
+    assert ("earlier commit" in text) == bool(says)
+    assert says in text
+    assert len(text.split("\n")) <= 12
+
+
+@pytest.mark.parametrize(
+    ("states", "says"),
+    [((D, H, P), "v1.2.0 has 25 % of the traffic."), ((H, P, P), "v1.2.0 has 5 % of the traffic."), ((RUNS_NOW, P, P), "")],
+)
+def test_the_button_that_goes_back_says_how_much_of_the_traffic_the_version_has(states: Any, says: str) -> None:
+    text = rollback_truth(card(State.ROLLING_OUT, RUNS, steps=steps(*states)), WORDS)
+    assert says in text
+    assert ("of the traffic" in text) == bool(says)
+    assert "of the traffic" not in rollback_truth(card(State.WATCHING, LANDED, steps=steps(D, D, D)), WORDS)
+
+
+def test_who_is_named_at_the_begin_of_a_line_is_written_large() -> None:
+    text = shown(card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), let_go=replace(BO_SAID, where="canary-5")))
+    assert "\nThe lead let it go on from 25 %: known noise" in text
+
+
+BO_SAID = LetGo(BO, "known noise", "canary-25", 25)
+
+
+@pytest.mark.parametrize("snapshot", [DEGRADED, BLIND, THIN])
+@pytest.mark.parametrize(
+    ("let_go", "says"),
+    [
+        (None, "the rollout stands still until the lead decides"),
+        (BO_SAID, "goes on, on the lead's word, at 10:12 UTC"),
+        (replace(BO_SAID, is_outdated=True), "the rollout stands still until the lead decides"),
+        (replace(BO_SAID, where="canary-5"), "the rollout stands still until the lead decides"),
+    ],
+)
+def test_a_rollout_stands_still_or_goes_on_and_never_both(snapshot: Snapshot, let_go: LetGo | None, says: str) -> None:
+    which = card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=snapshot, trouble=FOUND, let_go=let_go)
+    text = shown(which)
+    assert says in text
+    assert ("stands still until" in text) != ("goes on, on the lead's word" in text)
+    assert (Action.PROCEED in which.actions) == ("stands still until" in text)
+    assert ("▶ 25 % stands still" in text) == ("stands still until" in text)
+
+
+@pytest.mark.parametrize("state", [State.ROLLING_OUT, State.WATCHING])
+def test_what_begins_shows_no_numbers_of_what_was_before(state: State) -> None:
+    before = card(State.ROLLING_OUT, LANDED, steps=steps(D, D, H), snapshot=DEGRADED)
+    began = replace(before, deployment=replace(before.deployment, state=state), steps=steps(D, D, D if state is State.WATCHING else P))
+    assert "errors" not in shown(began)
+
+
+def test_a_step_that_failed_under_observation_is_not_under_way() -> None:
+    text = shown(card(State.FAILED, RUNS, steps=steps(H, P, P)))
+    assert "5 % was observed" in text
+    assert "▶" not in text
 
 
 GONE = {**RUNS, "note": "errors are up"}

@@ -125,12 +125,14 @@ DIALOG = {
 FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "lead": "T1/UBO"}
 SAID_OF_LOCK = {
     "by": "T1/UANA", "lifted": False, "place": "storefront in production", "reason": "fire", "locked_by": "T1/UANA", "until": "",
-    "waits": False, "keeps": True, "percent": None, "other": "", "other_by": "", "other_reason": "",
+    "waits": False, "keeps": True, "percent": None, "rollback": "", "other": "", "other_by": "", "other_reason": "",
 }  # fmt: skip
 WATCHED = {
     "watched": "storefront-1", "watched_version": "v1.1.0", "watched_until": AT, "watched_lead": "T1/UBO", "is_in_trouble": False,
     "waiting": ["storefront-3"],
 }  # fmt: skip
+ONE_PAST = {"service": "api", "environment": "", "older": False, "doubts": []}
+UNMOVED = {"percent": None, "live_in": [LIVE_IN]}
 ANSWERS: dict[str, dict[str, Any]] = {
     "asked": {
         **FACTS,
@@ -147,7 +149,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "ticked": {**FACTS, "items": ["support"]},
     "acknowledged": FACTS,
     "watching": FACTS,
-    "proceeding": {**FACTS, "reason": "known"},
+    "proceeding": {**FACTS, "reason": "known", "where": "canary-25", "percent": 25, "following": 100, "until": ""},
     "countdown_stopped": {**FACTS, "reason": "known"},
     "why_said": {**FACTS, "by": "T1/UBO", "reason": "carts are lost"},
     "asked_lead": {**FACTS, "is_first": True},
@@ -159,7 +161,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "refusal": {"sentence": "No."},
     "mentioned": {},
     "incident": {"incident": "abc", "verb": "deploy"},
-    "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"]},
+    "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"], "waiting": ["storefront v1.2.1 → production"]},
     "rollback_dialog": DIALOG,
     "quarantined": {"service": "storefront", "version": "v1.2.0", "reason": "it loses carts", "live_in": [LIVE_IN]},
     "unquarantined": {"service": "storefront", "version": "v1.2.0", "reason": "the database was the cause", "goes_on": [FREED]},
@@ -203,13 +205,21 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "quarantined": {**FACTS, "why": "it was rolled back from staging"},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
     "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
-    "quarantine_said": {**FACTS, "by": "T1/UBO", "reason": "it loses carts", "lifted": False, "percent": None, "live_in": [LIVE_IN]},
+    "quarantine_said": {
+        **FACTS,
+        "by": "T1/UBO",
+        "reason": "it loses carts",
+        "lifted": False,
+        "rollback": "",
+        "percent": None,
+        "live_in": [LIVE_IN],
+    },
     "lock_said": {**FACTS, **SAID_OF_LOCK},
     "standstill": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
     "said_live": CLAIM,
     "unseen": {"service": "storefront", "environment": "production", "version": "v1.1.0"},
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
-    "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25},
+    "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25, "following": 100, "until": ""},
     "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT},
     "countdown_stopped": {**FACTS, "by": "T1/UBO", "reason": "known"},
     "rollback_why": {**FACTS, "by": "T1/UBO", "reason": "carts are lost"},
@@ -287,6 +297,45 @@ def test_every_message_can_be_drawn(name: str) -> None:
             {"service": "api", "environment": "", "deployments": [PAST, PAST], "older": True, "doubts": []},
             "These are the newest 2; older ones are not shown. Name an environment to see more of it.",
         ),
+        *(
+            (
+                "answers/history",
+                {
+                    "service": "api",
+                    "environment": "",
+                    "deployments": [{**PAST, "kind": "forward", "state": state}],
+                    "older": False,
+                    "doubts": [],
+                },
+                f"· {says}",
+            )
+            for state, says in (
+                ("requested", "being looked up"),
+                ("gated", "waiting for its gates"),
+                ("awaiting approval", "waiting for approval"),
+                ("superseded", "replaced before it was verified"),
+                ("watching", "live, being watched"),
+                ("rolled back", "rolled back"),
+            )
+        ),
+        ("messages/summary", {**SUMMARY, "state": "watching"}, "*storefront v1.2.0 → production*: live, being watched,"),
+        ("messages/lock_said", {**FACTS, **SAID_OF_LOCK, "rollback": "storefront-42"}, "The rollback of storefront-42 by <@UANA> locked"),
+        ("messages/lock_said", {**FACTS, **SAID_OF_LOCK}, "<@UANA> locked"),
+        (
+            "messages/quarantine_said",
+            {**MESSAGES["quarantine_said"], "rollback": "storefront-42"},
+            "The rollback of storefront-42 by <@UBO> put *v1.2.0* in quarantine",
+        ),
+        ("messages/rolling_back", {**MESSAGES["rolling_back"], "end": "It was rolled back."}, "production*. It was rolled back."),
+        ("dialogs/say_why", {"title": "storefront v1.2.0 → production"}, "say why it is rolled back. The history, the lock and the thread"),
+        ("answers/locked", {**LOCK, "under_way": [], "waiting": ["a → b"]}, "a → b does not begin before that is over.\nIt ends"),
+        ("answers/locked", {**LOCK, "under_way": ["a → b"], "waiting": ["c → b", "d → b"]}, "over.\nc → b and d → b do not begin before"),
+        (
+            "messages/stands_still",
+            {**MESSAGES["stands_still"], "can_roll_back": True, "kept": {**KEPT, "kind": "quarantined"}},
+            "Quarantined by <@UANA>",
+        ),
+        ("messages/stands_still", {**MESSAGES["stands_still"], "can_roll_back": True, "kept": KEPT}, "Locked by <@UANA>"),
         ("answers/ticked", {**FACTS, "items": []}, "None of your items is ticked for *storefront v1.2.0 → production*."),
         ("answers/ticked", {**FACTS, "items": ["a", "b"]}, "2 items of yours are ticked for *storefront v1.2.0 → production*."),
         ("messages/morning_summary", {"deployments": [], "rolled_back": 0, "doubts": [], "at": AT}, "Nothing went live."),

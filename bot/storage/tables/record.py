@@ -206,6 +206,16 @@ class DeclaredRow(SQLModel, table=True):
     reason: str = ""
 
 
+class ReplacedRow(SQLModel, table=True):
+    """What came right after a deployment or a rollback in its place, whatever came later."""
+
+    __tablename__ = "replaced"
+    deployment: str = Field(primary_key=True)
+    version: str
+    at: datetime = Field(sa_type=UtcDateTime)
+    by: str | None = None
+
+
 class LeftRow(SQLModel, table=True):
     """A commit that somebody has gone back from by hand, as ``domain.declared.Left`` says."""
 

@@ -335,6 +335,14 @@ def _declared() -> None:
     with op.batch_alter_table("declared", schema=None) as batch_op:
         batch_op.create_index("declared_place", ["service", "environment", "n"], unique=False)
     op.create_table(
+        "replaced",
+        sa.Column("deployment", sa.String(), nullable=False),
+        sa.Column("version", sa.String(), nullable=False),
+        sa.Column("at", UtcDateTime(), nullable=False),
+        sa.Column("by", sa.String(), nullable=True),
+        sa.PrimaryKeyConstraint("deployment"),
+    )
+    op.create_table(
         "left_by_hand",
         sa.Column("service", sa.String(), nullable=False),
         sa.Column("environment", sa.String(), nullable=False),
