@@ -164,6 +164,8 @@ def test_a_baseline_that_was_just_as_bad_is_named() -> None:
          "p95 40 ms (baseline 41 ms, 19 of 20 requests so far)"),
         (replace(P95, min_samples=20), level(*[41.0] * 30), level(*[40.0] * 3, requests=349),
          "p95 40 ms (baseline 41 ms, 3 of 4 points so far)"),
+        (replace(P95, min_samples=20), level(*[41.0] * 30), level(40.0, requests=0),
+         "p95 40 ms (baseline 41 ms, 0 of 20 requests so far)"),
         (replace(P95, min_samples=20), level(*[41.0] * 5, requests=10), level(*[40.0] * 30),
          "p95 40 ms (baseline 41 ms, 10 of 20 requests in the baseline so far)"),
         (ERRORS, counts(6, 600), counts(11, 200), "errors 5.5 % (baseline 1.0 %, 5.5 times, 200 requests, p = 0.0005)"),

@@ -314,11 +314,10 @@ def test_every_message_can_be_drawn(name: str) -> None:
                 ("gated", "waiting for its gates"),
                 ("awaiting approval", "waiting for approval"),
                 ("superseded", "replaced before it was verified"),
-                ("watching", "live, being watched"),
                 ("rolled back", "rolled back"),
             )
         ),
-        ("messages/summary", {**SUMMARY, "state": "watching"}, "*storefront v1.2.0 → production*: live, being watched,"),
+        ("messages/summary", {**SUMMARY, "state": "superseded"}, "*storefront v1.2.0 → production*: replaced before it was verified,"),
         ("messages/lock_said", {**FACTS, **SAID_OF_LOCK, "rollback": "storefront-42"}, "The rollback of storefront-42 by <@UANA> locked"),
         ("messages/lock_said", {**FACTS, **SAID_OF_LOCK}, "<@UANA> locked"),
         (
