@@ -236,6 +236,14 @@ def rollback_gate(offer: RollbackOffer, need: Need) -> Gate:
     return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{offer.version} is verified and can be put back", need, at=offer.verified_at)
 
 
+def put_again_gate(version: str, need: Need) -> Gate:
+    """Judge a way back from what is recorded as live already, where there is no other: putting it there again takes none away."""
+    sentence = (
+        f"{version} is recorded as live here, and there is no other version that could be put back: putting it there again takes none away"
+    )
+    return Gate(GateKind.ROLLBACK, TITLES[GateKind.ROLLBACK], GateState.GREEN, sentence, need)
+
+
 def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirmed | None, doubt: Doubtful | None = None) -> Gate:
     """Judge a way back that no button goes, because migrations would be left behind: somebody says that these have a plan of their own.
 

@@ -67,7 +67,7 @@ async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock
         _known(house, service, environment)
         raise NotPossible(_no_such_lock(service, environment, holding, of_rollback=command.deployment != ""))
     if len(own) > 1:
-        raise NotPossible(_which(own), *[_offer(lock) for lock in own if lock.deployment])
+        raise NotPossible(_which(own), *[_offer(lock) for lock in own])
     gone = own[0]
     stood = await starts.kept(house, tx, await tx.open_deployments(gone.service, gone.environment))
     await tx.remove_lock(gone)
@@ -93,13 +93,15 @@ def _no_such_lock(service: str, environment: str, still: Sequence[Lock], *, of_r
 
 def _which(own: Sequence[Lock]) -> str:
     listed = "; ".join(f"by {lock.by.mention}: {lock.reason}" for lock in own)
-    then = "" if all(lock.deployment for lock in own) else ", then say it again for the other"
-    return f"{_begun(own[0].place)} has {len(own)} locks ({listed}). Take away that of a rollback here or on its card{then}."
+    which = "Which of them is taken away? That of a rollback has a button on its card, too."
+    return f"{_begun(own[0].place)} has {len(own)} locks ({listed}). {which}"
 
 
 def _offer(lock: Lock) -> Offer:
-    label = f"Take away the lock of {lock.deployment}"
-    return Offer(Action.UNLOCK, label, lock.deployment, carries=token(Action.UNLOCK, Seen(lock=lock.mark)))
+    """Offer to take away one of several locks: that of a rollback, or the one that somebody typed."""
+    label = f"Take away the lock of {lock.deployment}" if lock.deployment else "Take away the lock that was typed"
+    about = lock.deployment or f"{lock.service or 'all'}/{lock.environment}"
+    return Offer(Action.UNLOCK, label, about, carries=token(Action.UNLOCK, Seen(lock=lock.mark)))
 
 
 async def locks(house: House, intent: Intent, _command: Locks) -> Answer:

@@ -21,6 +21,7 @@ from bot.domain.readiness import (
     frozen_by,
     item_gate,
     on_call_gate,
+    put_again_gate,
     quality_gate,
     rollback_gate,
     staged_gate,
@@ -198,6 +199,9 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
 
 async def _rollback(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
     offer = await rollback_offer(house, reader, deployment, way=facts.way_back)
+    live = await reader.live(deployment.service, deployment.environment)
+    if not offer.version and live is not None and live.commit == deployment.commit:
+        return put_again_gate(deployment.version, need)
     return plans.gate(house, deployment, offer, need, facts.givers) if offer.plan else rollback_gate(offer, need)
 
 

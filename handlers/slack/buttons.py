@@ -62,13 +62,21 @@ def _say_live(place: str, rest: str) -> SayLive:
     return SayLive(service, environment, commit, reason, shown or "nothing", version)
 
 
+def _unlock(about: str, shown: str) -> Unlock:
+    """Read what the button of a lock carries: the deployment whose rollback set it, or the place where somebody has."""
+    service, _, environment = about.partition("/")
+    if not environment:
+        return Unlock(deployment=about, shown=shown)
+    return Unlock("" if service == "all" else service, environment, shown=shown or "nothing")
+
+
 AT_ONCE: Mapping[Action, Callable[[str, str], Command]] = {
     Action.APPROVE: Approve,
     Action.ACKNOWLEDGE: Acknowledge,
     Action.CANCEL: Cancel,
     Action.ROLL_BACK: _roll_back,
     Action.WATCH: Watch,
-    Action.UNLOCK: lambda deployment, shown: Unlock(deployment=deployment, shown=shown),
+    Action.UNLOCK: _unlock,
     Action.OPEN_GATE: OpenGate,
     Action.ASK_LEAD: AskLead,
     Action.RETEST: Retest,

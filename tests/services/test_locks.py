@@ -27,6 +27,7 @@ from bot.domain.locks import Lock as Held
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Place, RunState, Stage
 from bot.services import locks, use_cases
+from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import MINUTE, PEOPLE
 
 Team = Any
@@ -70,11 +71,11 @@ async def test_a_second_lock_of_the_same_place_is_refused_with_whose_the_first_i
 async def test_only_the_lock_that_was_named_is_taken_away_and_the_others_are_told(team: Team) -> None:
     await three_locks(team)
     answer = await asked(team, Unlock("shop", "production"))
-    assert (answer.name, [offer.deployment for offer in answer.offers]) == ("refusal", ["shop-2"])
+    assert (answer.name, {offer.deployment for offer in answer.offers}) == ("refusal", {"shop-2", "shop/production"})
     sentence = str(answer.facts["sentence"])
     assert "has 2 locks (" in sentence
     assert {"by <@UDI>: shop-2 was rolled back", "by <@UBO>: a sale"} == set(sentence.partition("(")[2].partition(")")[0].split("; "))
-    pressed = answer.offers[0].carries
+    pressed = next(offer.carries for offer in answer.offers if offer.deployment == "shop-2")
     assert pressed == token(Action.UNLOCK, Seen(lock=of_rollback(team, "shop-2").mark))
     answer = await asked(team, Unlock(deployment="shop-2", shown=pressed))
     assert (answer.name, answer.facts["reason"]) == ("unlocked", "shop-2 was rolled back")
@@ -82,6 +83,23 @@ async def test_only_the_lock_that_was_named_is_taken_away_and_the_others_are_tol
     answer = await asked(team, Unlock("shop", "production"))
     assert (answer.facts["reason"], [each["reason"] for each in answer.facts["still"]]) == ("a sale", ["an incident"])
     assert await holds(team) == {"an incident"}
+
+
+async def test_the_lock_that_somebody_typed_can_be_taken_away_before_that_of_a_rollback(team: Team) -> None:
+    await three_locks(team)
+    answer = await asked(team, Unlock("shop", "production"))
+    typed = next(offer for offer in answer.offers if offer.deployment == "shop/production")
+    command = AT_ONCE[Action.UNLOCK](typed.deployment, typed.carries)
+    assert isinstance(command, Unlock)
+    assert (await asked(team, command)).facts["reason"] == "a sale"
+    assert await holds(team) == {"an incident", "shop-2 was rolled back"}
+    assert "is not" not in await team.says("bo", command)
+    assert await holds(team) == {"an incident", "shop-2 was rolled back"}, "a second press takes no other lock away"
+
+
+def test_the_lock_of_everything_has_a_button_of_its_own_place() -> None:
+    command = AT_ONCE[Action.UNLOCK]("all/production", "0")
+    assert command == Unlock("", "production", shown="0")
 
 
 async def test_a_button_takes_away_the_lock_that_it_was_shown_with_and_no_other(team: Team) -> None:

@@ -8,11 +8,13 @@ from typing import Any
 
 import pytest
 
+from bot.domain.catalog import AutomaticGate, GateKind
 from bot.domain.commands import Cancel, Deploy, RollBack
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Unclear
+from bot.domain.readiness import GateState
 from bot.ports import Later, Live, RunState, Stage
 from bot.services import deployments
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
@@ -118,3 +120,19 @@ async def test_a_rollback_that_is_stuck_is_told_on_the_card_of_what_it_undoes(te
         await deployments.stuck(team.house, stuck, "the disk is full")
         (*_, message) = [each for each in await team.outbox() if each.template == "stuck"]
         assert (message.deployment, message.facts["id"], message.facts["since"]) == (card, stuck, team.house.now().isoformat())
+
+
+@pytest.mark.parametrize(("version", "is_green"), [("v1", True), ("v2", False)])
+async def test_where_nothing_could_be_put_back_what_is_recorded_as_live_can_be_put_there_again_and_nothing_else(
+    team_with: Any, version: str, *, is_green: bool
+) -> None:
+    async with team_with(gates=(AutomaticGate(GateKind.ROLLBACK),), checklist=(), approvals=(), after="", strategy="rolling") as team:
+        async with team.database.store.transaction() as tx:
+            await tx.cast_doubt("shop", "production", Doubt(Unclear.FAILED, "shop-0 failed", team.house.now() - MINUTE))
+            if not is_green:
+                await tx.put_in_quarantine("shop", COMMITS["v1"], by=PEOPLE["bo"], at=team.house.now(), reason="slow")
+        await team.says("ana", Deploy("shop", "production", version))
+        await team.passes(MINUTE / 2)
+        gates = {gate.key: gate for gate in (await team.card("shop-1")).review.gates}
+        assert (gates["rollback"].state is GateState.GREEN) == is_green
+        assert ("putting it there again takes none away" in gates["rollback"].sentence) == is_green
