@@ -116,9 +116,9 @@ async def test_the_thread_holds_every_gate_with_its_evidence(team: Team) -> None
 
 async def test_four_eyes_and_one_voice_each(team_with: Any) -> None:
     async with team_with(gates=(), checklist=(), approvals=(ApprovalRule("release_manager", 2),)) as team:
-        await team.says("bo", Deploy("shop", "production", "v2"))
+        await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
-        assert "You asked for shop v2 → production yourself; somebody else has to approve it." in await team.says("bo", Approve("shop-1"))
+        assert "You asked for shop v2 → production yourself; somebody else has to approve it." in await team.says("ana", Approve("shop-1"))
         assert "You cannot approve shop v2 → production. It needs 2 approvals by people with the role release manager." in await team.says(
             "cy", Approve("shop-1")
         )

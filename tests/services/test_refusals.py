@@ -18,6 +18,7 @@ from bot.domain.shown import Seen, token
 from bot.ports import RunHint, RunState, Stage
 from bot.services import leads, notices, ways
 from tests.services.conftest import PEOPLE
+from tests.services.test_still import alarm
 
 Team = Any
 """The fixture ``team``."""
@@ -77,7 +78,11 @@ async def test_a_run_that_failed_is_stopped_too_because_somebody_may_have_run_it
 
 
 async def test_a_start_that_was_not_seen_to_its_end_and_cannot_be_told_does_not_hold_it_up_either(team: Team) -> None:
-    team.ci.refuses["find shop-2"] = TWINS
+    async def answer_is_lost() -> None:
+        team.ci.unanswered = {"shop-2:canary-5"}
+        team.ci.refuses["find shop-2"] = TWINS
+
+    team.ci.during["start shop-2:canary-5"] = answer_is_lost
     v2 = await team.rolls_out_v2()
     await team.says("bo", RollBack(deployment=v2))
     await team.passes(20 * SECOND)
@@ -143,15 +148,20 @@ async def test_a_rollback_that_is_refused_for_ten_minutes_has_failed_and_may_be_
     assert (await team.deployment(v2)).state is State.ROLLED_BACK
 
 
-@pytest.mark.parametrize("question", ["find shop-2", "look shop-2"])
-async def test_a_rollout_that_is_refused_waits_until_it_is_not_and_can_be_rolled_back_all_the_while(team: Team, question: str) -> None:
+@pytest.mark.parametrize(
+    ("question", "action", "way_out"),
+    [("find shop-2", Action.CANCEL, "it can be cancelled on"), ("look shop-2", Action.ROLL_BACK, "can roll back.")],
+)
+async def test_a_rollout_that_is_refused_waits_until_it_is_not_and_can_be_rolled_back_or_cancelled_all_the_while(
+    team: Team, question: str, action: Action, way_out: str
+) -> None:
     team.ci.refuses[question] = UNAUTHORIZED
     v2 = await team.rolls_out_v2(12 * MINUTE)
     card = await team.card(v2)
-    assert (card.deployment.state, Action.ROLL_BACK in card.actions) == (State.ROLLING_OUT, True)
+    assert (card.deployment.state, {Action.ROLL_BACK, Action.CANCEL} & set(card.actions)) == (State.ROLLING_OUT, {action})
     (told,) = await team.said("refused")
     assert "*shop v2 → production* stands still" in told
-    assert "can roll back." in told
+    assert way_out in await alarm(team, "refused")
     team.ci.refuses.clear()
     await team.passes(2 * MINUTE)
     assert "refuses" not in await team.shown(v2)
