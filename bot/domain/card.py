@@ -87,7 +87,7 @@ def is_shown_bad(trouble: Trouble | None, steps: Sequence[Step], *, is_verified:
 
 def serving(steps: Sequence[Step]) -> int:
     """Say how many percent of the traffic the steps that are whole have given to a version."""
-    return max((step.percent for step in steps if step.deployed_at is not None), default=0)
+    return max((step.percent for step in steps if step.serves_since is not None), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,6 +141,8 @@ class Card:
     """What the last numbers said of each step that has been observed."""
     trouble: Trouble | None = None
     """What keeps the rollout where it is, by the numbers."""
+    is_settled: bool = False
+    """Whether the lead has let it go on over that."""
     standstill: str = ""
     """What keeps it from its next step, by the rules: a lock, a quarantine, an unclear environment."""
     kept: Kept | None = None
@@ -213,8 +215,22 @@ class Card:
             return "watch"
         if self.deployment.state is not State.ROLLING_OUT:
             return ""
+        if self._in_question is not None:
+            return self._in_question.where
         current = next((step for step in self.steps if step.state not in {StepState.DONE, StepState.SKIPPED}), None)
         return current.key if current is not None and current.state is StepState.HOLDING else ""
+
+    @property
+    def _in_question(self) -> Trouble | None:
+        """What was found at the step that serves, wherever the next one is, as long as no word covers it."""
+        if self.trouble is None or not self.trouble.is_open:
+            return None
+        return None if self.is_settled else self.trouble
+
+    @property
+    def goes_on(self) -> Step | None:
+        """Give the step whose run, or smoke test, is under way while something was found where it serves: that keeps neither."""
+        return next((step for step in self.steps if step.is_under_way and step.run), None) if self.waits_for_word else None
 
     @property
     def judged(self) -> Snapshot | None:

@@ -80,6 +80,8 @@ class Step:
     """When the intent to start was stored."""
     asked_at: datetime | None = None
     """When the CI provider was last asked to start its run, where it has not told the run since: one may be on its way."""
+    served_at: datetime | None = None
+    """When the CI run had succeeded, where a smoke test follows."""
     deployed_at: datetime | None = None
     """When the CI run (and the smoke run) had succeeded: the hold begins."""
     finished_at: datetime | None = None
@@ -108,6 +110,11 @@ class Step:
         """Tell whether a run of it is under way."""
         return self.state in {StepState.RUNNING, StepState.SMOKE}
 
+    @property
+    def serves_since(self) -> datetime | None:
+        """Since when the version has had this share of the requests; None while its run has not succeeded."""
+        return self.served_at or self.deployed_at
+
     def is_held(self, now: datetime) -> bool:
         """Tell whether it is still to be observed for a time."""
         return self.state is StepState.HOLDING and self.deployed_at is not None and now < self.deployed_at + self.hold
@@ -132,6 +139,11 @@ class Step:
     def hold_until(self) -> datetime | None:
         """When the hold is over, once it has begun."""
         return self.deployed_at + self.hold if self.deployed_at else None
+
+
+def serves(steps: Sequence[Step]) -> Step | None:
+    """Give the step that serves: the newest whose run has succeeded, until the run of the next one has. None before the first."""
+    return next((step for step in reversed(steps) if step.serves_since is not None), None)
 
 
 def plan(strategy: Strategy) -> tuple[Step, ...]:

@@ -24,6 +24,7 @@ from bot.domain.watching import CAN_GO
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness, word
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
+from bot.services.given import has_word
 from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, facts_of, unclear
 from bot.services.leaving import way_out
@@ -99,7 +100,9 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     deployment = card.deployment
     ground = await reader.ground(deployment)
     doubt = "" if card.is_history else ground.in_words
-    card = replace(card, trouble=await reader.trouble(deployment.id), doubt=doubt, let_go=await word.let_go(reader, card))
+    trouble = await reader.trouble(deployment.id)
+    card = replace(card, trouble=trouble, is_settled=trouble is not None and await has_word(reader, deployment, trouble))
+    card = replace(card, doubt=doubt, let_go=await word.let_go(reader, card))
     if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
         card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):

@@ -10,9 +10,10 @@ from bot.domain.health import Verdict
 from bot.domain.rollout import StepState
 from bot.ports import Ending, Json, Message, Reader
 from bot.services.board import newest_numbers
+from bot.services.given import WORD
 from bot.services.house import House
 from bot.services.starts import standstill
-from bot.services.word import WORD, ended_word
+from bot.services.word import ended_word
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
 

@@ -11,6 +11,7 @@ from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, GateAnswer, Intent, Json, Mark, Message, Reader, Transaction
 from bot.services import freezes, starts
 from bot.services.deployments import require_still
+from bot.services.given import in_question
 from bot.services.house import House, act, existing, facts_of, note
 
 GATE = "gate:"
@@ -66,7 +67,11 @@ async def _open_gate(house: House, intent: Intent, tx: Transaction, command: Ope
 
 async def _refuse_kept(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> None:
     """Refuse to let a pipeline go on by what keeps a step from being started. Raises NotPossible. A smoke test changes nothing."""
-    kept = await starts.why_not_on(house, tx, deployment, theirs) if step.state is StepState.RUNNING else ()
+    if step.state is not StepState.RUNNING:
+        return
+    kept = list(await starts.why_not_on(house, tx, deployment, theirs))
+    if await in_question(tx, deployment) is not None:
+        kept.append("what serves is worse than before, so the lead decides about that first")
     if kept:
         raise NotPossible(f"The pipeline of {deployment.title} waits before {step.passable_stage}, and is not let go on: {kept[0]}.")
 

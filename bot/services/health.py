@@ -11,16 +11,17 @@ from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, moment, overall
 from bot.domain.normal import Normal
-from bot.domain.rollout import Step, StepState
+from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble, found, is_unrefuted, kept, over, sort_of
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services import freezes, starts
+from bot.services.given import has_word, word_given
 from bot.services.house import House, existing, facts_of, note
 from bot.services.normal import normal_for
 from bot.services.offers import rollback_offer
 from bot.services.rollbacks import by_rule, why_not_by_rule
 from bot.services.ways import know_way_back
-from bot.services.word import asked_anew, has_word, is_outlasted, stopped_for, word_given
+from bot.services.word import asked_anew, is_outlasted, stopped_for
 
 GO, OVER = "go", "over"
 TREND = 12
@@ -137,11 +138,7 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
     step = steps[index]
     if deployment.state is not State.ROLLING_OUT or step.deployed_at is None:
         return OVER
-    looks = max(1, int(step.hold / house.pace.hold))
-    since = max(step.deployed_at, house.now() - max(step.hold, house.of(deployment)[1].baseline))
-    shot = await snapshot(
-        house, deployment, label=step.label, where=step.key, since=since, percent=step.percent, looks=looks
-    )  # fmt: skip
+    shot = await _numbers_at(house, deployment, step, step.deployed_at)
     is_over = house.now() >= step.deployed_at + step.hold
     following = steps[index + 1] if index + 1 < len(steps) else None
     theirs = await freezes.of_the_provider(house, deployment) if is_over and following else ()
@@ -157,10 +154,41 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
         return await _step_done(house, tx, now, step, shot)
 
 
+async def _numbers_at(house: House, deployment: Deployment, step: Step, began: datetime) -> Snapshot:
+    """Compare the new version with the old one as it serves at a step since a time, or for as long as one looks back."""
+    looks = max(1, int(step.hold / house.pace.hold))
+    since = max(began, house.now() - max(step.hold, house.of(deployment)[1].baseline))
+    return await snapshot(house, deployment, label=step.label, where=step.key, since=since, percent=step.percent, looks=looks)
+
+
+async def glance(house: House, id: DeploymentId, index: int, state: StepState) -> str | None:
+    """Look at what serves while the run of a step, or its smoke test, is under way, however long that hangs, waits or is refused.
+
+    What is found keeps no run that is under way; it is said, counts down, and keeps whatever has not begun. ``over`` once nothing is.
+    """
+    await know_way_back(house, id)
+    async with house.store.reading() as reader:
+        deployment, steps = await existing(reader, id), await reader.steps(id)
+    serving = serves(steps)
+    if not _is_under_way(deployment, steps[index], state) or serving is None or serving.serves_since is None:
+        return OVER
+    shot = await _numbers_at(house, deployment, serving, serving.serves_since)
+    async with house.store.transaction() as tx:
+        now = await existing(tx, id)
+        if not _is_under_way(now, (await tx.steps(id))[index], state):
+            return OVER
+        await _keeps(house, tx, now, shot, is_over=False, following=None)
+    return None
+
+
+def _is_under_way(deployment: Deployment, step: Step, state: StepState) -> bool:
+    return deployment.state is State.ROLLING_OUT and step.state is state
+
+
 async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> bool:
     """Tell whether the numbers keep a rollout or a watch from going on, and do what follows from them."""
     known = await tx.trouble(deployment.id)
-    has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot)
+    has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot) and not await _is_settled(tx, deployment, known, shot)
     if not has_vanished and (shot.verdict is not Verdict.NO_DATA or is_over):  # what says nothing takes no place of what was worse
         await tx.add_snapshot(shot)
     policy, strategy = house.of(deployment)[1], house.catalog.strategies.get(deployment.strategy)
@@ -183,6 +211,11 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
         return await _degraded(house, tx, deployment, shot, trouble)
     await _ask(tx, deployment, shot, trouble)
     return True
+
+
+async def _is_settled(tx: Transaction, deployment: Deployment, known: Trouble | None, shot: Snapshot) -> bool:
+    """Tell whether a finding is of an earlier step, and the lead has let it go on from there."""
+    return known is not None and known.where != shot.where and await has_word(tx, deployment, known)
 
 
 async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None, trouble: Trouble) -> None:
@@ -226,9 +259,15 @@ async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot:
         facts = {**facts_of(deployment), "why": held}
         await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
     about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
-    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
+    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "goes_on": await _goes_on(tx, deployment), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
     return True
+
+
+async def _goes_on(tx: Transaction, deployment: Deployment) -> str:
+    """Name what is under way all the same: ``run of 25 %``, ``smoke test of 5 %``; empty for nothing."""
+    step = next((step for step in await tx.steps(deployment.id) if step.is_under_way and step.run), None)
+    return f"{'smoke test' if step.state is StepState.SMOKE else 'run'} of {step.percent} %" if step else ""
 
 
 async def _countdown(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> tuple[datetime | None, str]:
@@ -249,7 +288,7 @@ async def _countdown(house: House, tx: Transaction, deployment: Deployment, trou
 
 async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
     """Ask the lead what to do where the numbers say nothing."""
-    about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": ""}
+    about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": "", "goes_on": ""}
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
     key = f"{deployment.id}:{trouble.sort}:{trouble.number}"
     await tx.say(Message(key, "degraded", facts, deployment.id, to="channel"))

@@ -14,9 +14,10 @@ from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
 from bot.services.asked import facts_of_going_on
 from bot.services.deployments import require_lead, require_still
+from bot.services.given import word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.refusals import has_a_say
-from bot.services.word import as_found, besides, counting, decide, decided_about, stopped_for, word_for
+from bot.services.word import as_found, besides, counting, decide, decided_about, stopped_for
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:

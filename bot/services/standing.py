@@ -13,6 +13,7 @@ from bot.domain.rollout import StepState
 from bot.domain.urgency import urgency
 from bot.domain.watching import finding_in
 from bot.ports import CardDue, Reader, Standing
+from bot.services.given import has_word
 from bot.services.house import House
 from bot.services.starts import why_not_on
 from bot.services.word import let_go
@@ -30,6 +31,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
     keeping = await why_not_on(house, reader, deployment) if deployment.state is State.ROLLING_OUT else ()
     card = Card(
         deployment, house.now(), review=review, snapshot=shot, steps=steps, trouble=trouble,
+        is_settled=trouble is not None and await has_word(reader, deployment, trouble),
         standstill=keeping[0] if keeping and any(step.state is StepState.PENDING for step in steps) else "",
     )  # fmt: skip
     card = replace(card, let_go=await let_go(reader, card))

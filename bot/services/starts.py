@@ -19,9 +19,10 @@ from bot.domain.catalog import Permission
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Hindrance, Permit, obstacles
-from bot.domain.rollout import Step, StepState, correlation
+from bot.domain.rollout import Step, StepState, correlation, serves
 from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, StartRequest, Transaction
 from bot.services import freezes, watching
+from bot.services.given import in_question
 from bot.services.house import House, existing, facts_of, note
 from bot.services.strays import UNANSWERED, give_up
 from bot.services.ways import way_there
@@ -58,11 +59,14 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
         if state is StepState.RUNNING and await stands_still(house, tx, deployment, step, theirs):
             return Begun.STANDS
         deploying = step.stages if step.state is StepState.RUNNING and state is StepState.SMOKE else step.deploying_stages
+        now = house.now()
         intended = replace(
             step, state=state, run="", run_url="", sentence="", stages=(), deploying_stages=deploying,
-            started_at=step.started_at or house.now(), asked_at=None,
+            started_at=step.started_at or now, asked_at=None, served_at=now if state is StepState.SMOKE else None,
         )  # fmt: skip
         await tx.save_steps(id, [intended])
+        if deployment.kind is Kind.FORWARD and serves(await tx.steps(id)) is not None:
+            await tx.start("observe", f"observe {id} {step.key} {state} {now.isoformat()}", id, index, str(state))
         return intended
 
 
@@ -140,6 +144,14 @@ async def stands_still(house: House, tx: Transaction, deployment: Deployment, st
     return bool(sentences)
 
 
+async def _is_kept(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:
+    """Tell whether a run that is about to start, or to go on, is kept: by what stands still, or by what was found where it serves now."""
+    if await in_question(tx, deployment) is not None:
+        await _observe_again(tx, deployment, step)
+        return True
+    return await stands_still(house, tx, deployment, step, theirs)
+
+
 async def why_not_on(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs = ()) -> Sequence[str]:
     """Say what keeps a rollout from going on, whoever wishes it to: from a step's start, and from its pipeline's gate."""
     found = [each.sentence for each in await standstill(house, reader, deployment)]
@@ -162,7 +174,7 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
     async with house.store.transaction() as tx:
         now = await existing(tx, deployment.id)
         permit = await tx.permit(now, step.key) if now.state is State.ROLLING_OUT else None
-        if permit is None or (found is None and not smoke and await stands_still(house, tx, now, step, theirs)):
+        if permit is None or (found is None and not smoke and await _is_kept(house, tx, now, step, theirs)):
             return await _not_permitted(house, tx, now, step, found)
         before = (await tx.steps(now.id))[step.index]
         await _begin(house, tx, now)
@@ -276,7 +288,7 @@ async def may_go_on(house: House, deployment: Deployment, step: Step) -> bool:
         holds = now.state is State.ROLLING_OUT and await tx.holder(now.service, now.environment) == now.id
         if not holds or (await tx.steps(now.id))[step.index].run != step.run:
             return False
-        return step.state is StepState.SMOKE or not await stands_still(house, tx, now, step, theirs)
+        return step.state is StepState.SMOKE or not await _is_kept(house, tx, now, step, theirs)
 
 
 async def record(house: House, id: DeploymentId, step: Step, found: Found) -> Begun:

@@ -20,23 +20,12 @@ from bot.domain.shown import finding_of, token
 from bot.domain.trouble import Trouble, answered, kept, over, worse_since
 from bot.ports import Mark, Reader, Transaction
 from bot.services import freezes
+from bot.services.given import WORD, place_of, word_for
 from bot.services.house import House, seen
 from bot.services.starts import standstill
 
-WORD = "proceed:"
-"""How the mark of the lead's word begins that one finding may be gone on over."""
 ENDED = "word ended:"
 """How the mark begins that such a word was outlasted by something that kept the deployment besides."""
-
-
-def word_for(trouble: Trouble) -> str:
-    """Name the mark of the lead's word that one finding may be gone on over."""
-    return f"{WORD}{trouble.number}:{trouble.where}"
-
-
-def place_of(mark: Mark) -> str:
-    """Say at which step (or in the watch) such a word was given."""
-    return mark.key.removeprefix(WORD).partition(":")[2]
 
 
 def stopped_for(trouble: Trouble) -> str:
@@ -69,16 +58,6 @@ async def let_go(reader: Reader, card: Card) -> LetGo | None:
     trouble = await reader.trouble(card.deployment.id)
     stands = trouble is not None and trouble.is_open and trouble.where == where and mark.key != word_for(trouble)
     return LetGo(mark.by, mark.reason, where, percent, is_outdated=stands)
-
-
-async def word_given(reader: Reader, deployment: Deployment, trouble: Trouble) -> Mark | None:
-    """Find the lead's word that it may go on over this finding."""
-    return next((mark for mark in await reader.marks(deployment.id) if mark.key == word_for(trouble)), None)
-
-
-async def has_word(reader: Reader, deployment: Deployment, trouble: Trouble) -> bool:
-    """Tell whether the lead has let it go on over this finding."""
-    return await word_given(reader, deployment, trouble) is not None
 
 
 async def numbers_of(reader: Reader, deployment: Deployment, trouble: Trouble) -> Snapshot | None:

@@ -82,7 +82,7 @@ def _headline(card: Card) -> Mapping[str, Any]:
 
 def _where(card: Card) -> str:
     """Say where the rollout is."""
-    step = _current(card.steps)
+    step = next((each for each in card.steps if each.key == card.where), None) if card.waits_for_word else _current(card.steps)
     if step is not None and card.stands_still:
         step = next((each for each in card.steps if each.is_to_start), step)
     if step is None:

@@ -51,7 +51,7 @@ from bot.ports import (
     StartRequest,
     Window,
 )
-from bot.runbooks import deploy, roll_back, summary, unseen
+from bot.runbooks import chase, deploy, observe, roll_back, summary, unseen
 from bot.services import deployments, use_cases
 from bot.services.house import House, Pace
 from bot.services.people import People
@@ -301,6 +301,8 @@ async def test_a_runbook_that_cannot_go_on_raises_the_alarm(tmp_path: Path) -> N
 RELEASED = {
     "deploy 1": ("c33ba7e6b215486e", (deploy.deploy_1, deploy.one_step_1)),
     "roll_back 1": ("2cbf0cb34172e97a", (roll_back.roll_back_1,)),
+    "chase 1": ("a601d443d1fa8dce", (chase.chase_1,)),
+    "observe 1": ("a693a55c821359dd", (observe.observe_1,)),
     "unseen 1": ("c97e87196714d3dd", (unseen.unseen_1,)),
     "summary 1": ("3ca0af2906631078", (summary.summary_1,)),
     "morning 1": ("7c4d56add4783316", (summary.morning_1,)),

@@ -193,7 +193,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "gate_not_opened": {**FACTS, "step": "canary-5", "by": "T1/UBO", "stage": "release", "became": "was open", "url": ""},
     "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
-    "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT, "held": ""},
+    "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT, "held": "", "goes_on": ""},
     "recovered": FACTS,
     "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1"},
     "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": "", "held": ""},

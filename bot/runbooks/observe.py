@@ -1,0 +1,14 @@
+"""How what serves is looked at while a run is under way. A released version is frozen: change it by adding the next version beside it."""
+
+from __future__ import annotations
+
+from bot.domain.deployment import DeploymentId
+from bot.domain.rollout import StepState
+from bot.ports import Run
+from bot.services import health
+from bot.services.house import House
+
+
+async def observe_1(run: Run, house: House, id: DeploymentId, index: int, state: str) -> str:
+    """Look at the numbers of what serves until a step's run, or its smoke test, is over."""
+    return str(await run.until("over", health.glance, house, id, index, StepState(state), every=house.pace.hold))

@@ -1,0 +1,161 @@
+"""What serves is looked at however long the run of the next step, or a smoke test, hangs, waits or is refused."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.domain.card import Action
+from bot.domain.catalog import AutomaticRollback
+from bot.domain.commands import Deploy, OpenGate, Proceed
+from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
+from bot.domain.health import Observed
+from bot.domain.rollout import RunState, Stage
+from tests.services.conftest import GOOD, MINUTE
+
+ALONE: dict[str, Any] = {
+    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "canary", "watch": 10 * MINUTE,
+    "automatic_rollback": AutomaticRollback.OFF,
+}  # fmt: skip
+COUNTS = {**ALONE, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 5 * MINUTE}
+TERRIBLE = Observed(900, 1000, requests=1000)
+
+
+def hangs(team: Any) -> None:
+    team.ci.ends["deploy"] = RunState.RUNNING
+
+
+def waits(team: Any) -> None:
+    hangs(team)
+    team.ci.stages = (Stage("approve", RunState.WAITING, passable=True),)
+
+
+def is_refused(team: Any) -> None:
+    team.ci.refuses["start shop-1:canary-100"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+
+
+async def serves_five(team: Any, then: Any) -> None:
+    """Have a canary serve 5 %, well, and the next step's run come to nothing."""
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(3 * MINUTE)
+    then(team)
+    await team.passes(12 * MINUTE)
+
+
+@pytest.mark.case("races-4")
+@pytest.mark.parametrize("then", [hangs, waits, is_refused])
+async def test_what_serves_and_turns_worse_is_seen_while_the_next_run_comes_to_nothing(team_with: Any, then: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, then)
+        assert not await team.said("degraded")
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        alarm = (await team.said("degraded"))[-1]
+        assert "errors 90 %" in alarm
+        assert "*DEGRADED* at 5 %" in await team.shown("shop-1")
+        assert Action.PROCEED in (await team.card("shop-1")).actions
+        await team.passes(10 * MINUTE)
+        assert len(await team.said("degraded")) == 1
+
+
+async def test_a_run_that_goes_on_meanwhile_is_named_on_the_card_and_in_the_alarm(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        assert "*DEGRADED* at 5 % · the run of 100 % goes on until the lead decides" in await team.shown("shop-1")
+        assert "The run of 100 % is under way and goes on; nothing that comes after it begins." in (await team.said("degraded"))[-1]
+
+
+async def test_the_countdown_runs_and_ends_in_a_rollback_while_the_next_run_hangs(team_with: Any) -> None:
+    async with team_with(**COUNTS) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        assert "rolling back to v1" in await team.shown("shop-1")
+        team.ci.ends["rollback"] = RunState.SUCCEEDED
+        await team.passes(15 * MINUTE)
+        assert (await team.deployment("shop-1")).state in {State.ROLLING_BACK, State.ROLLED_BACK}
+        assert any(run.startswith("shop-1:canary-100") for run in team.ci.cancelled)
+
+
+@pytest.mark.parametrize("key", ["rolling-100", "canary-5"])
+async def test_what_serves_is_looked_at_while_its_own_smoke_test_hangs(team_with: Any, key: str) -> None:
+    strategy, _, percent = key.partition("-")
+    async with team_with(**{**ALONE, "strategy": strategy, "smoke": True}) as team:
+        team.ci.ends["smoke"] = RunState.RUNNING
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.numbers.new = TERRIBLE
+        await team.passes(5 * MINUTE)
+        assert (await team.card("shop-1")).trouble.where == key
+        assert f"*DEGRADED* at {percent} % · its smoke test goes on until the lead decides" in await team.shown("shop-1")
+
+
+@pytest.mark.case("races-4")
+async def test_a_start_that_was_refused_is_not_made_up_for_over_what_was_found_meanwhile(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, is_refused)
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        team.ci.refuses.clear()
+        await team.passes(10 * MINUTE)
+        assert not any(run.startswith("shop-1:canary-100") for run in team.ci.runs)
+        assert "*DEGRADED* at 5 % · the rollout stands still until the lead decides" in await team.shown("shop-1")
+        await team.says("bo", Proceed("shop-1", "known noise"))
+        await team.passes(10 * MINUTE)
+        assert any(run.startswith("shop-1:canary-100") for run in team.ci.runs)
+
+
+async def test_the_pipelines_gate_stays_shut_over_what_was_found_until_the_lead_has_spoken(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, waits)
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        assert Action.OPEN_GATE not in (await team.card("shop-1")).actions
+        assert "is not let go on" in await team.says("cy", OpenGate("shop-1"))
+        await team.says("bo", Proceed("shop-1", "known noise"))
+        await team.passes(MINUTE)
+        assert Action.OPEN_GATE in (await team.card("shop-1")).actions
+        await team.says("cy", OpenGate("shop-1"))
+        await team.passes(2 * MINUTE)
+        assert team.ci.opened
+
+
+async def test_what_was_let_go_on_is_not_asked_again_while_the_next_run_is_under_way(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        team.numbers.new = TERRIBLE
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        hangs(team)
+        await team.says("bo", Proceed("shop-1", "known noise"))
+        await team.passes(15 * MINUTE)
+        assert len(await team.said("degraded")) == 1
+        assert "canary 100 %" in await team.shown("shop-1")
+        assert "DEGRADED" not in await team.shown("shop-1")
+
+
+async def test_what_recovers_while_the_next_run_is_under_way_is_over(team_with: Any) -> None:
+    async with team_with(**COUNTS) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(2 * MINUTE)
+        team.numbers.new = GOOD
+        await team.passes(10 * MINUTE)
+        assert await team.said("recovered")
+        assert "DEGRADED" not in await team.shown("shop-1")
+        assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
+
+
+async def test_too_little_traffic_at_the_next_step_refutes_nothing_that_was_found_before_it(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        team.numbers.new = Observed(1, 20, requests=20)
+        team.ci.ends["deploy"] = RunState.SUCCEEDED
+        await team.passes(10 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
+        assert "*DEGRADED*" in await team.shown("shop-1")
