@@ -223,7 +223,7 @@ class Card:
     @property
     def _in_question(self) -> Trouble | None:
         """What was found at the step that serves, wherever the next one is, as long as no word covers it."""
-        if self.trouble is None or not self.trouble.is_open:
+        if self.trouble is None or not self.trouble.is_open or self.trouble.sort is not Sort.DEGRADED:
             return None
         return None if self.is_settled else self.trouble
 

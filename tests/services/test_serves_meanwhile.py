@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.card import Action
+from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, OpenGate, Proceed
 from bot.domain.deployment import State
