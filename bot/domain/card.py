@@ -195,7 +195,8 @@ class Card:
     @property
     def is_degraded(self) -> bool:
         """Tell whether the numbers of this very step, or of the watch, are worse than the baseline. A step that begins is not judged."""
-        return self.judged is not None and self.judged.verdict is Verdict.DEGRADED
+        is_judged_so = self.judged is not None and self.judged.verdict is Verdict.DEGRADED
+        return is_judged_so or (self.waits_for_word and self.trouble is not None and self.trouble.sort is Sort.DEGRADED)
 
     @property
     def stands_still(self) -> bool:
@@ -305,6 +306,11 @@ class Card:
     def waits_at(self) -> str:
         """Name the stage whose gate can be opened from here."""
         return next((step.passable_stage for step in self._moving if step.passable_stage), "")
+
+    @property
+    def is_gate_kept(self) -> bool:
+        """Tell whether that gate stays shut over what was found where it serves. A smoke test changes nothing, so its gate does not."""
+        return self.waits_for_word and any(step.passable_stage and step.state is StepState.RUNNING for step in self._moving)
 
     @property
     def gate(self) -> str:
