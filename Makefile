@@ -14,7 +14,7 @@ WORKERS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format lint types rooms bench mutants faults machine hostile test-emulator test-emulate test-buildbot test-install lock image clean
+.PHONY: help demo test check again format lint types rooms bench mutants faults machine hostile test-emulator test-emulate test-buildbot test-install lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -43,6 +43,9 @@ check: $(VENV)/.dev ## Format, lint, types, rooms, dependencies and tests with b
 	@$(BIN)/lint-imports --config pyproject.toml
 	@$(BIN)/deptry .
 	@$(BIN)/python -m pytest -q --cov --cov-report=term:skip-covered --cov-fail-under=92 -n $(WORKERS) --dist worksteal $(ARGS)
+
+again: $(VENV)/.dev ## Run the tests once more that failed last; fails where there are none
+	@$(BIN)/python -m pytest -q --last-failed --last-failed-no-failures none $(ARGS)
 
 format: $(VENV)/.dev ## Put every file in the house format
 	@$(BIN)/ruff format .

@@ -91,7 +91,7 @@ async def never_a_fault(door: Door, body: bytes, content_type: str) -> None:
     door.inbox.intents.clear()
 
 
-FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 
 @pytest.mark.case("trust-13")

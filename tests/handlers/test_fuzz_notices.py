@@ -30,7 +30,7 @@ from tests.handlers.test_fuzz import ANYTHING, TEXT, places, put
 NOW = datetime(2026, 11, 21, 9, 30, tzinfo=UTC)
 SECRET = "a-secret-of-the-webhooks"
 pytestmark = pytest.mark.case("trust-6")
-FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+FUZZ = settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 
 Headers = Mapping[str, str]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import time
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -40,10 +39,8 @@ async def test_a_file_that_another_process_writes_to_stops_no_loop_and_no_reader
     other = sqlite3.connect(tmp_path / "gonogo.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     writing = asyncio.create_task(deploy(database))
-    began = time.monotonic()
     await asyncio.sleep(0.05)
     assert await database.postings.get("nothing") is None
-    assert time.monotonic() - began < 2
     assert not writing.done()
     other.execute("COMMIT")
     other.close()
