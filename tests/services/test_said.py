@@ -171,7 +171,9 @@ async def test_who_may_not_is_told_so_before_a_reason_is_typed_for_nothing(team:
 
 
 async def test_a_dialog_is_opened_for_who_is_on_call_for_other_questions_and_where_that_cannot_be_known(team: Team) -> None:
-    v2 = await team.rolls_out_v2()
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
     await use_cases.may_ask(team.house, Action.PROCEED, v2, BO)
     team.rota.person = CY
     await use_cases.may_ask(team.house, Action.TAKE_OVER, v2, CY)

@@ -26,7 +26,7 @@ from bot.services.people import UNKNOWN, Held
 from bot.services.readiness import Facts
 from bot.services.rollouts import odd
 from bot.services.shared import SharedAnswers, shared
-from tests.services.conftest import COMMITS, MINUTE, PEOPLE, SHOP, ToldCI, Workspace
+from tests.services.conftest import BAD, COMMITS, MINUTE, PEOPLE, SHOP, ToldCI, Workspace
 
 Team = Any
 """The fixtures ``team`` and ``team_with``."""
@@ -144,6 +144,8 @@ async def test_a_plan_is_confirmed_only_where_going_back_takes_one(team: Team) -
 
 async def test_the_dialog_that_lets_go_on_is_not_opened_where_more_than_numbers_keep_it(team: Team) -> None:
     v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
     await leads.may_proceed(team.house, PEOPLE["bo"], v2)
     await team.says("bo", Quarantine("shop", "v2", "it leaks"))
     with pytest.raises(NotPossible, match="More than its numbers keeps"):

@@ -93,7 +93,7 @@ async def test_a_version_that_was_quarantined_meanwhile_is_refused_by_its_name(s
     await swift.says("bo", Quarantine("shop", "v1", "old"))
     said = await swift.says("bo", RollBack(deployment="shop-2", ref=COMMITS["v1"], reason="errors"))
     assert (
-        said == "v1 is quarantined, so nothing goes back to it: old. Others that ended their watch here, "
+        said == "v1 is quarantined, so nothing goes back to it: old (<@UBO>). Others that ended their watch here, "
         "as far as no migration lies between: v2."
     )
 
