@@ -139,6 +139,7 @@ TITLES = {
     Obstacle.QUARANTINED: "not quarantined",
     Obstacle.BACKWARDS: "database fits",
     Obstacle.UNKNOWN_WAY: "database fits",
+    Obstacle.WATCHED: "no watch under way",
 }
 
 
