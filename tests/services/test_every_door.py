@@ -204,7 +204,7 @@ async def test_a_quarantine_holds_at_every_door(team: Team) -> None:
         said = await team.says("ana", Deploy("shop", "staging", ref))
         assert "it forgets carts" in said or "I don't know" in said or "there is no" in said
     for command in (RollBack("shop", "staging", "v2", reason="x"), RollBack("shop", "staging", COMMITS["v2"], reason="x")):
-        assert "v2 is quarantined, so nothing goes back to it: it forgets carts." in await team.says("bo", command)
+        assert "v2 is quarantined, so nothing goes back to it: it forgets carts (<@UBO>)." in await team.says("bo", command)
     assert "it forgets carts" in await team.says("ana", DeployFirst(waits))
     await team.clears(waits)
     await team.passes(10 * MINUTE)

@@ -160,9 +160,20 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
     "a step that begins is not judged": (
-        card(State.ROLLING_OUT, RUNS, steps=steps(D, D, RUNS_NOW), snapshot=DEGRADED, trouble=FOUND),
+        card(State.ROLLING_OUT, RUNS, steps=steps(D, D, RUNS_NOW), snapshot=DEGRADED, trouble=FOUND, is_settled=True),
         "storefront v1.2.0 → production · canary 100 % · step 3 of 3",
         ["Roll back to v1.1.0!"],
+    ),
+    "what serves is worse while the next run is under way": (
+        card(
+            State.ROLLING_OUT,
+            RUNS,
+            steps=(*steps(D, D, P)[:2], replace(steps(D, D, RUNS_NOW)[2], run="7")),
+            snapshot=DEGRADED,
+            trouble=FOUND,
+        ),
+        "storefront v1.2.0 → production · DEGRADED at 25 % · the run of 100 % goes on until the lead decides",
+        ["Roll back to v1.1.0!", "Let it go on…"],
     ),
     "kept by a lock": (
         card(State.ROLLING_OUT, RUNS, steps=steps(D, D, P), standstill="production is locked: fire"),
