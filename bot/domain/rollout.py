@@ -125,6 +125,11 @@ class Step:
         return self.state is StepState.PENDING or (self.state is StepState.RUNNING and not self.run)
 
     @property
+    def is_untouched(self) -> bool:
+        """Tell whether no run of it has ever been there, and nobody has been asked for one: it may be taken back."""
+        return self.attempt == 1 and not self.run and self.asked_at is None
+
+    @property
     def passable_stage(self) -> str:
         """Name the stage that waits at a gate that can be opened from here."""
         return next((stage.name for stage in self.stages if stage.passable and self.is_under_way), "")

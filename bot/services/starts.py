@@ -159,9 +159,13 @@ async def why_not_on(house: House, reader: Reader, deployment: Deployment, their
 
 
 async def _observe_again(tx: Transaction, deployment: Deployment, step: Step) -> None:
-    """Go back to observing the step before, which serves as long as its rollout stands still: what turns worse meanwhile is seen."""
-    before = next((each for each in await tx.steps(deployment.id) if each.index == step.index - 1), None)
-    if before is not None and before.state is StepState.DONE:
+    """Go back to observing the step before, which serves as long as its rollout stands still: what turns worse meanwhile is seen.
+
+    Beside a run that is there, or may be, it is looked at without that (``health.glance``).
+    """
+    steps = await tx.steps(deployment.id)
+    before = steps[step.index - 1] if step.index else None
+    if before is not None and before.state is StepState.DONE and steps[step.index].is_untouched:
         await tx.save_steps(deployment.id, [replace(before, state=StepState.HOLDING, finished_at=None)])
 
 
@@ -262,7 +266,7 @@ async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, 
 async def _intend_no_more(tx: Transaction, deployment: Deployment, step: Step) -> None:
     """Take an intent back of which nobody has asked anything: nothing of it is under way. A lost run is still to be made up for."""
     stored = (await tx.steps(deployment.id))[step.index]
-    if stored.state is StepState.RUNNING and stored.attempt == 1 and not stored.run and stored.asked_at is None:
+    if stored.state is StepState.RUNNING and stored.is_untouched:
         await tx.save_steps(deployment.id, [replace(stored, state=StepState.PENDING, started_at=None, silent_since=None, refusal="")])
 
 

@@ -12,7 +12,7 @@ from bot.domain.commands import Deploy, OpenGate, Proceed
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
-from bot.domain.rollout import RunState, Stage
+from bot.domain.rollout import RunState, Stage, StepState
 from tests.services.conftest import GOOD, MINUTE
 
 ALONE: dict[str, Any] = {
@@ -122,6 +122,10 @@ async def test_the_pipelines_gate_stays_shut_over_what_was_found_until_the_lead_
         await team.says("cy", OpenGate("shop-1"))
         await team.passes(2 * MINUTE)
         assert team.ci.opened
+        team.ci.stages, team.numbers.new = (), GOOD
+        team.ci.ends["deploy"] = RunState.SUCCEEDED
+        await team.passes(15 * MINUTE)
+        assert {step.state for step in (await team.card("shop-1")).steps} == {StepState.DONE}
 
 
 async def test_what_was_let_go_on_is_not_asked_again_while_the_next_run_is_under_way(team_with: Any) -> None:
