@@ -70,6 +70,8 @@ class RollbackOffer:
     """What a confirmed plan is for (``rollback.plan_for``): migrations that would be left behind; empty where there are none."""
     confirmed: Confirmed | None = None
     """Who has confirmed that plan, and in which words."""
+    cancels: str = ""
+    """What was let go over it and has begun nothing: rolling back cancels that."""
 
     @property
     def is_possible(self) -> bool:
@@ -224,8 +226,10 @@ class Card:
     @property
     def _in_question(self) -> Trouble | None:
         """What was found at the step that serves, wherever the next one is, as long as no word covers it."""
-        if self.trouble is None or not self.trouble.is_open or self.trouble.sort is not Sort.DEGRADED:
+        if self.trouble is None or not self.trouble.is_open:
             return None
+        if self.trouble.sort is not Sort.DEGRADED and not any(step.is_under_way for step in self.steps):
+            return None  # that is judged anew by the hold of the step that has come
         return None if self.is_settled else self.trouble
 
     @property
@@ -237,6 +241,11 @@ class Card:
     def judged(self) -> Snapshot | None:
         """The newest numbers, if they are of what is under observation now."""
         return self.snapshot if self.snapshot is not None and self.where and self.snapshot.where == self.where else None
+
+    @property
+    def is_carried(self) -> bool:
+        """Tell whether what was found has come along from an earlier step, whose numbers are the newest that say anything."""
+        return self.judged is None and self.waits_for_word and self.snapshot is not None and self.snapshot.where in self.ended_with
 
     @property
     def is_history(self) -> bool:

@@ -127,7 +127,7 @@ class Step:
     @property
     def is_untouched(self) -> bool:
         """Tell whether no run of it has ever been there, and nobody has been asked for one: it may be taken back."""
-        return self.attempt == 1 and not self.run and self.asked_at is None
+        return self.attempt == 1 and not self.run and self.asked_at is None and self.serves_since is None
 
     @property
     def passable_stage(self) -> str:

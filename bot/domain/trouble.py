@@ -88,7 +88,7 @@ def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
 
 def is_unrefuted(known: Trouble | None, shot: Snapshot) -> bool:
     """Tell whether what was worse is not shown to be well again: numbers that are missing, or too few, refute nothing."""
-    if known is None or not known.is_open or known.sort is not Sort.DEGRADED:
+    if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where != shot.where:
         return False
     well = {finding.key for finding in shot.findings if finding.verdict is Verdict.HEALTHY}
     return not well.issuperset(dict(known.bad))

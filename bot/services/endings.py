@@ -8,9 +8,10 @@ from datetime import datetime
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.health import Verdict
 from bot.domain.rollout import StepState
+from bot.domain.trouble import Trouble
 from bot.ports import Ending, Json, Message, Reader
 from bot.services.board import newest_numbers
-from bot.services.given import WORD
+from bot.services.given import WORD, word_given
 from bot.services.house import House
 from bot.services.starts import standstill
 from bot.services.word import ended_word
@@ -43,7 +44,7 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, message:
         return await _after_all(reader, deployment)
     trouble = await reader.trouble(deployment.id)
     if trouble is not None and trouble.number != message.facts.get("finding", trouble.number):
-        return await _overtaken(reader, deployment, message.facts["finding"])
+        return await _overtaken(reader, deployment, message.facts["finding"], trouble)
     told = await reader.timeline(deployment.id)
     turns = [entry for entry in (*told.begin, *told.end) if entry.action in {"degraded", "countdown", "recovered", "proceed"}]
     if turns and turns[-1].action == "proceed":
@@ -53,11 +54,14 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, message:
     return "The numbers are no longer worse." if fine else ""
 
 
-async def _overtaken(reader: Reader, deployment: Deployment, finding: Json) -> str:
-    """Say that another finding has followed, and that a word was given about this one."""
+async def _overtaken(reader: Reader, deployment: Deployment, finding: Json, since: Trouble) -> str:
+    """Say that another finding has followed, and that a word was given about this one, or about both."""
     given = f"{WORD}{finding}:"
     word = next((mark for mark in await reader.marks(deployment.id) if mark.key.startswith(given)), None)
     if any(mark.key == ended_word(finding) for mark in await reader.marks(deployment.id)):
+        again = await word_given(reader, deployment, since)
+        if again is not None:
+            return f"Let go on by {again.by.mention}: {again.reason}"
         given = f"{word.by.mention} had let it go on: {word.reason}. " if word else ""
         return f"{given}What kept it besides its numbers is over, so its numbers are asked about anew."
     if word is None:

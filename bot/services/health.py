@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
+from bot.domain.card import STALE
 from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
@@ -177,8 +178,14 @@ async def glance(house: House, id: DeploymentId, index: int, state: StepState) -
         now = await existing(tx, id)
         if not _is_under_way(now, (await tx.steps(id))[index], state):
             return OVER
-        await _keeps(house, tx, now, shot, is_over=False, following=None)
+        await _keeps(house, tx, now, shot, is_over=await _is_blind(house, tx, serving, id), following=None)
     return None
+
+
+async def _is_blind(house: House, tx: Transaction, serving: Step, id: DeploymentId) -> bool:
+    """Tell whether what serves has had its hold, and there has been nothing to judge it by for a time."""
+    shots = await tx.snapshots(id)
+    return serving.deployed_at is not None and not serving.is_held(house.now()) and bool(shots) and house.now() - shots[-1].at >= STALE
 
 
 def _is_under_way(deployment: Deployment, step: Step, state: StepState) -> bool:
@@ -187,8 +194,8 @@ def _is_under_way(deployment: Deployment, step: Step, state: StepState) -> bool:
 
 async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> bool:
     """Tell whether the numbers keep a rollout or a watch from going on, and do what follows from them."""
-    known = await tx.trouble(deployment.id)
-    has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot) and not await _is_settled(tx, deployment, known, shot)
+    known = await _known(tx, deployment, shot)
+    has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot)
     if not has_vanished and (shot.verdict is not Verdict.NO_DATA or is_over):  # what says nothing takes no place of what was worse
         await tx.add_snapshot(shot)
     policy, strategy = house.of(deployment)[1], house.catalog.strategies.get(deployment.strategy)
@@ -213,9 +220,16 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     return True
 
 
-async def _is_settled(tx: Transaction, deployment: Deployment, known: Trouble | None, shot: Snapshot) -> bool:
-    """Tell whether a finding is of an earlier step, and the lead has let it go on from there."""
-    return known is not None and known.where != shot.where and await has_word(tx, deployment, known)
+async def _known(tx: Transaction, deployment: Deployment, shot: Snapshot) -> Trouble | None:
+    """Read what is the matter. What was worse at an earlier step, and was not let go on from there, has come along with the rollout."""
+    known = await tx.trouble(deployment.id)
+    if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where == shot.where:
+        return known
+    if await has_word(tx, deployment, known):
+        return known
+    known = replace(known, where=shot.where)
+    await tx.save_trouble(deployment.id, known)
+    return known
 
 
 async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None, trouble: Trouble) -> None:
@@ -259,12 +273,12 @@ async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot:
         facts = {**facts_of(deployment), "why": held}
         await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
     about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
-    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "goes_on": await _goes_on(tx, deployment), **about}
+    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "beside": await _beside(tx, deployment), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
     return True
 
 
-async def _goes_on(tx: Transaction, deployment: Deployment) -> str:
+async def _beside(tx: Transaction, deployment: Deployment) -> str:
     """Name what is under way all the same: ``run of 25 %``, ``smoke test of 5 %``; empty for nothing."""
     step = next((step for step in await tx.steps(deployment.id) if step.is_under_way and step.run), None)
     return f"{'smoke test' if step.state is StepState.SMOKE else 'run'} of {step.percent} %" if step else ""
@@ -288,7 +302,7 @@ async def _countdown(house: House, tx: Transaction, deployment: Deployment, trou
 
 async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
     """Ask the lead what to do where the numbers say nothing."""
-    about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": "", "goes_on": ""}
+    about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": "", "beside": await _beside(tx, deployment)}
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
     key = f"{deployment.id}:{trouble.sort}:{trouble.number}"
     await tx.say(Message(key, "degraded", facts, deployment.id, to="channel"))
@@ -341,7 +355,10 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
     if ground.quarantine or not ground.is_clear:
         return None
     live = await tx.live(deployment.service, deployment.environment)
-    said = live.declared if live is not None and live.commit == deployment.commit else None  # while it was watched
+    if live is not None and live.commit != deployment.commit:  # it is not there any more, whatever its numbers say
+        await tx.move(deployment.id, State.SUPERSEDED, at=house.now(), note=f"{live.version} is live instead")
+        return GO
+    said = live.declared if live is not None else None  # while it was watched
     accepted = _acceptance(house, deployment, shot, by_word=by_word, was_said=said is not None)
     now = house.now()
     await tx.move(deployment.id, State.ACCEPTED if accepted else State.VERIFIED, at=now)

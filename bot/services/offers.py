@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain import rollback
 from bot.domain.card import RollbackOffer
-from bot.domain.deployment import Deployment
+from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.readiness import Confirmed
 from bot.domain.rollback import Way
 from bot.ports import Live, Reader
@@ -26,10 +27,18 @@ async def rollback_offer(house: House, reader: Reader, deployment: Deployment, *
     seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
     offer = rollback.offer(releases, way=way, leaving=deployment.commit, seconds=seconds)
     if target is not None:
-        return replace(offer, confirmed=await confirmed_plan(reader, deployment, offer.plan))
+        coming = await let_go_over(reader, deployment)
+        cancels = coming[0].title if coming else ""
+        return replace(offer, confirmed=await confirmed_plan(reader, deployment, offer.plan), cancels=cancels)
     kept_out = await reader.releases(deployment.service, deployment.environment, kept_out=True)
     others = [release for release in kept_out if release.commit != deployment.commit]
     return replace(offer, refused=rollback.none_left(others)) if others else offer
+
+
+async def let_go_over(reader: Reader, undone: Deployment) -> Sequence[Deployment]:
+    """Name what was let go over a deployment and has begun nothing: if that is rolled back first, it would bring it back."""
+    coming = await reader.open_deployments(undone.service, undone.environment)
+    return [each for each in coming if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD and each.id != undone.id]
 
 
 async def has_rollback_lock(reader: Reader, deployment: Deployment) -> bool:

@@ -20,7 +20,8 @@ from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services import whys
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
-from bot.services.offers import confirmed_plan, has_rollback_lock, rollback_offer
+from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer
+from bot.services.strays import give_up
 from bot.services.ways import left_behind, stored_way_back, way_back
 
 
@@ -115,6 +116,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         doubt = await unclear(reader, deployment.service, deployment.environment)
         live = await reader.live(deployment.service, deployment.environment)
         trouble, steps = await reader.trouble(deployment.id), await reader.steps(deployment.id)
+        coming = await let_go_over(reader, deployment)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
@@ -127,6 +129,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         "locks": locks,
         "quarantines": is_shown_bad(trouble, steps, is_verified=deployment.state is State.VERIFIED),
         "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
+        "cancels": coming[0].title if coming else "",
         "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",
@@ -329,7 +332,7 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
         )
     )
     await tx.change(deployment.id, countdown_until=None)
-    await _end_unstarted(house, tx, deployment)
+    await _end_what_else_is_there(house, tx, deployment)
     await tx.seize(deployment.service, deployment.environment, back.id)
     await tx.save_steps(back.id, [Step(0, "rollback", 100, timedelta(0))])
     await note(tx, now, "rollback", deployment, by, to=target.commit, version=target.version, reason=reason, rollback=back.id)
@@ -339,11 +342,21 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
     await tx.wake(deployment.id)
 
 
-async def _end_unstarted(house: House, tx: Transaction, undone: Deployment) -> None:
-    """End what was let go over a deployment that is rolled back before anything of it was started: it would bring that back."""
-    for other in await tx.open_deployments(undone.service, undone.environment):
-        if other.state is State.ROLLING_OUT and other.kind is Kind.FORWARD and other.id != undone.id:
-            why = f"{undone.id}, which it was to replace, was rolled back before anything of it was started"
-            await tx.move(other.id, State.CANCELLED, at=house.now(), note=why)
-            await note(tx, house.now(), "cancel", other, why=why)
-            await tx.wake(other.id)
+async def _end_what_else_is_there(house: House, tx: Transaction, undone: Deployment) -> None:
+    """End what was let go over a deployment that is rolled back, which would bring it back; and the watch of what it was let go over."""
+    for other in await let_go_over(tx, undone):
+        begun = [step for step in await tx.steps(other.id) if step.is_under_way and not step.is_untouched]
+        for step in begun:
+            await note(tx, house.now(), "given up", other, step=step.key, run=step.run)
+            await give_up(house, tx, other, step)
+        how_far = "its run was seen to begin" if begun else "anything of it was started"
+        why = f"{undone.id}, which it was to replace, was rolled back before {how_far}"
+        await tx.move(other.id, State.CANCELLED, at=house.now(), note=why)
+        await note(tx, house.now(), "cancel", other, why=why)
+        await tx.wake(other.id)
+    watched = await tx.watched(undone.service, undone.environment)
+    if watched is not None:
+        await tx.move(
+            watched.id, State.SUPERSEDED, at=house.now(), note=f"{undone.id} was let go over it, and is rolled back to another version"
+        )
+        await tx.wake(watched.id)

@@ -238,9 +238,10 @@ async def _take_back(house: House, deployment: Deployment, asked: Step, before: 
         stored = (await tx.steps(deployment.id))[asked.index]
         if not stored.run and stored.asked_at == asked.asked_at:
             await tx.save_steps(deployment.id, [replace(stored, asked_at=before.asked_at)])
-        is_there = any(each.run or each.asked_at for each in await tx.steps(deployment.id))
-        if deployment.kind is Kind.FORWARD and not is_there:
-            await _since(tx, deployment, None)
+        now = await existing(tx, deployment.id)
+        nothing_is_there = all(each.is_untouched for each in await tx.steps(deployment.id))
+        if now.state is State.ROLLING_OUT and now.kind is Kind.FORWARD and nothing_is_there:
+            await _since(tx, now, None)
 
 
 async def say_refused(house: House, deployment: Deployment, step: Step, why: str) -> None:

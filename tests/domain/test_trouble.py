@@ -123,7 +123,7 @@ OF_TWO = replace(KNOWN, bad=(ERRORS, P95))
         (OF_TWO, judged(NONE), True),
         (OF_TWO, judged(WORSE, errors=WORSE, p95=GOOD), True),
         (over(OF_TWO), judged(NONE), False),
-        (replace(OF_TWO, where="canary-25"), judged(NONE), True),
+        (replace(OF_TWO, where="canary-25"), judged(NONE), False),
         (replace(OF_TWO, sort=Sort.BLIND, bad=()), judged(NONE), False),
         (None, judged(NONE), False),
     ],

@@ -9,6 +9,7 @@ import pytest
 
 from bot.domain.commands import Command, Deploy, Lock, Proceed, Quarantine, RollBack, SayLive, Unquarantine
 from bot.domain.deployment import State
+from bot.services import endings
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, Team
 from tests.services.test_recovered import ALONE, degraded
 
@@ -69,6 +70,10 @@ async def test_a_word_given_in_the_moment_after_a_lock_has_run_out_by_itself_hol
         assert "noise again" in said
         await team.passes(2 * MINUTE)
         assert len(await team.said("degraded")) == 1, "nobody is asked anew"
+        alarm = next(message for message in await team.outbox() if message.template == "degraded")
+        ending = await endings.ended(team.house, alarm)
+        assert ending is not None
+        assert ending.sentence == "Let go on by <@UBO>: noise again"
         await team.passes(2 * MINUTE)
         assert "shop-1:canary-100" in team.ci.runs
         assert [said.rpartition(": ")[2] for said in await team.said("proceeds")][:2] == ["noise", "noise again"]

@@ -59,6 +59,8 @@ async def test_a_rollback_goes_back_from_what_is_live_and_not_from_what_has_not_
         assert "Roll back to" not in await team.shown("shop-2")
         said = await team.says("bo", RollBack("shop", "production", reason="errors"))
         assert "back from v2 to *v1*" in said
+        assert "shop v3 → production, which was let go and has begun nothing, is cancelled." in said
+        assert (await team.card("shop-1")).rollback.cancels == "shop v3 → production"
         await team.says("bo", RollBack(deployment="shop-1"))
         await team.passes(3 * MINUTE)
         assert await states(team) == [State.ROLLED_BACK, State.CANCELLED]

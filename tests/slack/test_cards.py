@@ -353,6 +353,13 @@ def test_the_rollback_dialog_tells_the_truth() -> None:
     assert confirm["text"]["type"] == "plain_text"
 
 
+def test_the_rollback_dialog_says_what_it_cancels() -> None:
+    confirm = buttons(draw(replace(CASES["canary"][0], rollback=replace(OFFER, cancels="storefront v1.3.0 → production"))).blocks)[0][
+        "confirm"
+    ]
+    assert confirm["text"]["text"].endswith("The environment will be locked. storefront v1.3.0 → production is cancelled.")
+
+
 @pytest.mark.parametrize(
     ("offer", "says"),
     [

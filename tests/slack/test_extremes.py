@@ -115,7 +115,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "became": text, "held": text, "live_in": [{"environment": text, "how": "plan", "deployment": text, "lead": "T1/UBO"}] * times,
         "kept": {"kind": "locked", "by": "T1/UBO", "at": AT, "until": AT, "who": [text], "how": text},
         "lifted": times > 2,
-        "accepted": text, "run": text, "doubtful": True, "strays": times,
+        "accepted": text, "run": text, "cancels": text, "beside": text, "doubtful": True, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0}] * min(times, 3),

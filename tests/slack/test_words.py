@@ -120,7 +120,7 @@ ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
-    "is_known": True, "locks": True, "quarantines": True, "percent": 5, "reason": "errors", "unclear": "", "recorded": "",
+    "is_known": True, "locks": True, "quarantines": True, "percent": 5, "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
 }  # fmt: skip
 FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "lead": "T1/UBO"}
 SAID_OF_LOCK = {
@@ -193,7 +193,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "gate_not_opened": {**FACTS, "step": "canary-5", "by": "T1/UBO", "stage": "release", "became": "was open", "url": ""},
     "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
-    "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT, "held": "", "goes_on": ""},
+    "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT, "held": "", "beside": ""},
     "recovered": FACTS,
     "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1"},
     "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": "", "held": ""},
