@@ -9,6 +9,7 @@ from datetime import datetime
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, Kind, State
 from bot.domain.rollback import Passage, Way
 from bot.ports import Reader
+from bot.services.given import is_in_trouble
 from bot.services.house import House
 from bot.services.ways import between
 
@@ -76,5 +77,5 @@ async def may_be_said(reader: Reader, service: str, environment: str) -> datetim
     live = await reader.live(service, environment)
     if standing is None:
         return live.since if live else None
-    is_well = standing.state is State.ROLLING_OUT and await reader.trouble(standing.id) is None
+    is_well = standing.state is State.ROLLING_OUT and not await is_in_trouble(reader, standing)
     return None if is_well else standing.state_since

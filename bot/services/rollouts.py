@@ -290,12 +290,13 @@ async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) 
             await give_up(house, tx, deployment, step)
         await tx.save_steps(deployment.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=house.now())])
         await note(tx, house.now(), "smoke failed" if smoke else "step failed", deployment, step=step.key, run=run.id, why=why)
-        held = ""
+        now = await existing(tx, deployment.id)
+        by_itself = smoke or now.countdown_until is not None  # a rollback that is announced comes, also when the next run fails before
         if deployment.kind is Kind.FORWARD:
-            if smoke:
-                held = await by_rule(house, tx, deployment, f"the smoke test failed at {step.percent} %: {why}")
-            await _alarm(tx, deployment, step, run, why, held=held)
-            if smoke and not held:
+            what = "the smoke test failed" if smoke else "its run failed"
+            held = await by_rule(house, tx, now, f"{what} at {step.percent} %: {why}") if by_itself else ""
+            await _alarm(tx, deployment, step, run, why, held=held, back=by_itself and not held)
+            if by_itself and not held:
                 return OVER
         await _doubt(house, tx, deployment, step)
         await tx.move(deployment.id, State.FAILED, at=house.now(), note=why)
@@ -311,8 +312,8 @@ async def _doubt(house: House, tx: Transaction, deployment: Deployment, step: St
     await tx.cast_doubt(deployment.service, deployment.environment, doubt)
 
 
-async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str, *, held: str) -> None:
-    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url, "held": held}
+async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str, *, held: str, back: bool) -> None:
+    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url, "held": held, "back": back}
     template = "smoke_failed" if step.state is StepState.SMOKE else "failed"
     await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
 

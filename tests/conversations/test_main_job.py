@@ -68,16 +68,16 @@ async def test_a_failed_smoke_test_rolls_back_without_asking(world: World) -> No
     assert world.started()[-2:] == [f"{world.commits['v1.4.0']} 5", f"{world.commits['v1.1.0']} 100"]
 
 
-async def test_nobody_approves_their_own_deployment(world: World) -> None:
+async def test_nobody_approves_their_own_deployment_or_without_the_role(world: World) -> None:
     await world.says(CY, "/deploy storefront v1.1.0 to production")
+    await world.reply(CY, "could never go: it needs 1 approval by somebody with the role release manager")
+    await world.says(ANA, "/deploy storefront v1.1.0 to production")
     card = await world.card("storefront v1.1.0 → production", "not ready")
     await world.clicks(BO, card, "acknowledge")
     await world.clicks(DI, card, "tick")
     await world.slack.until(lambda: list(world.slack.state.views.values()))
     await world.slack.submits(DI, "gonogo.tick_form", {"gonogo.field.items": ["support-briefed"]})
     card = await world.card("storefront v1.1.0 → production", "waiting for")
-    await world.clicks(CY, card, "approve")
-    await world.reply(CY, "You asked for storefront v1.1.0 → production yourself")
     await world.clicks(DI, card, "approve")
     await world.reply(DI, "You cannot approve")
     assert world.started() == []
@@ -148,7 +148,7 @@ async def test_a_lock_holds_deployments_until_it_is_taken_away(world: World) -> 
 async def test_a_request_can_be_taken_back_and_the_next_one_gets_its_turn(world: World) -> None:
     await world.says(ANA, "/deploy storefront v1.1.0 to production")
     first = await world.card("storefront v1.1.0 → production", "not ready")
-    await world.says(CY, "/deploy storefront v1.2.0 to production")
+    await world.says(ANA, "/deploy storefront v1.2.0 to production")
     await world.card("storefront v1.2.0 → production", "queued behind storefront-1")
     await world.clicks(ANA, first, "cancel")
     await world.card("storefront v1.1.0 → production", "cancelled")

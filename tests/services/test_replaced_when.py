@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, GoNow, Lock, RollBack, Unlock
@@ -13,6 +15,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.rollout import StepState
 from bot.domain.shown import seen_on, token
+from tests.services.conftest import COMMITS
 
 Team = Any
 """A team, as ``team_with`` gives it."""
@@ -145,3 +148,31 @@ async def test_a_press_on_go_now_is_for_the_picture_that_was_shown(team_with: An
         assert "has changed since it was shown" in await team.says("cy", GoNow("shop-2", shown))
         again = token(Action.GO_NOW, seen_on(await team.card("shop-2")))
         assert "does not wait" in await team.says("cy", GoNow("shop-2", again))
+
+
+@pytest.mark.case("races-19")
+@pytest.mark.parametrize("becomes", ["answered", "refused", "lost"])
+async def test_whatever_becomes_of_a_first_start_the_rollback_over_it_leaves_nothing_else_there(team_with: Any, becomes: str) -> None:
+    """v3 is let go over the watch of v2 and rolled back while its first start is on its way: v1 is there, and nothing of v2."""
+    async with team_with(**{**OPEN, "watch": 30 * MINUTE, "automatic_rollback": AutomaticRollback.OFF}) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        await team.says("cy", Deploy("shop", "production", "v3"))
+        await team.passes(MINUTE)
+
+        async def goes_back() -> None:
+            await team.rolls_back("bo", RollBack("shop", "production", reason="away with it"))
+
+        team.ci.during["start shop-2"] = goes_back
+        if becomes == "refused":
+            team.ci.refuses["start shop-2:rolling"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+        if becomes == "lost":
+            team.ci.refused.add("shop-2:rolling-100")
+        await team.says("bo", GoNow("shop-2"))
+        await team.passes(40 * MINUTE)
+        assert await states(team) == [State.SUPERSEDED, State.ROLLED_BACK]
+        async with team.house.store.reading() as reader:
+            live = await reader.live("shop", "production")
+        assert live is not None
+        assert live.commit == COMMITS["v1"]
+        assert "live" not in (await team.shown("shop-1")).split("\n")[0]

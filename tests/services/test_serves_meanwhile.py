@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Deploy, OpenGate, Proceed
+from bot.domain.commands import Deploy, OpenGate, Proceed, StopCountdown
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
@@ -163,3 +163,58 @@ async def test_too_little_traffic_at_the_next_step_refutes_nothing_that_was_foun
         await team.passes(10 * MINUTE)
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
         assert "*DEGRADED*" in await team.shown("shop-1")
+
+
+async def test_a_rollback_that_is_announced_comes_also_when_the_next_run_fails_before(team_with: Any) -> None:
+    async with team_with(**COUNTS) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(2 * MINUTE)
+        assert (await team.deployment("shop-1")).countdown_until is not None
+        team.ci.ends["deploy"] = RunState.FAILED
+        await team.passes(MINUTE)
+        assert (await team.deployment("shop-1")).state in {State.ROLLING_BACK, State.ROLLED_BACK}
+        assert "It is rolled back by itself now, as was announced." in (await team.said("failed"))[-1]
+
+
+@pytest.mark.case("races-4")
+async def test_what_serves_and_cannot_be_judged_any_more_is_asked_about_before_a_refused_start_is_made_up_for(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, is_refused)
+        team.numbers.new = None
+        await team.passes(10 * MINUTE)
+        assert "no data" in (await team.said("degraded"))[-1]
+        team.ci.refuses.clear()
+        await team.passes(10 * MINUTE)
+        assert "shop-1:canary-100" not in team.ci.runs
+        await team.says("bo", Proceed("shop-1", "the metrics are down, the customers are fine"))
+        await team.passes(5 * MINUTE)
+        assert "shop-1:canary-100" in team.ci.runs
+
+
+async def test_a_countdown_that_was_stopped_stays_stopped_when_the_next_run_ends(team_with: Any) -> None:
+    async with team_with(**COUNTS) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(2 * MINUTE)
+        await team.says("bo", StopCountdown("shop-1", "let me look"))
+        team.ci.ends["deploy"] = RunState.SUCCEEDED
+        await team.passes(15 * MINUTE)
+        found = await team.deployment("shop-1")
+        assert (found.state, found.countdown_until) == (State.ROLLING_OUT, None)
+        assert "*DEGRADED* at 100 % · the rollout stands still until the lead decides" in await team.shown("shop-1")
+        assert len(await team.said("degraded")) == 1
+
+
+@pytest.mark.case("races-1")
+@pytest.mark.parametrize("strategy", ["rolling", "canary"])
+async def test_what_serves_is_there_also_when_its_smoke_test_is_refused(team_with: Any, strategy: str) -> None:
+    async with team_with(**{**ALONE, "strategy": strategy, "smoke": True}) as team:
+        key = "rolling-100" if strategy == "rolling" else "canary-5"
+        team.ci.refuses[f"start shop-1:{key}:smoke"] = IntegrationError("403", vendor="the CI", status=403, retry=False)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        assert await team.said("refused")
+        card = await team.card("shop-1")
+        assert Action.ROLL_BACK in card.actions
+        assert Action.CANCEL not in card.actions
