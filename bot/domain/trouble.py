@@ -78,6 +78,8 @@ def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
     bad = distances(shot) if sort is Sort.DEGRADED else ()
     if known is None or not known.is_open or (known.sort, known.where) != (sort, shot.where):
         return Trouble(known.number + 1 if known else 1, sort, shot.where, bad)
+    if known.bad and bad and _well(shot).issuperset(dict(known.bad)):
+        return Trouble(known.number + 1, sort, shot.where, bad)  # what was said is well again: this was never said
     if known.answered is not None:
         return replace(known, number=known.number + 1, bad=bad, answered=None) if _worse(dict(known.answered), bad) else known
     if _far_worse(known, bad):
@@ -90,8 +92,15 @@ def is_unrefuted(known: Trouble | None, shot: Snapshot) -> bool:
     """Tell whether what was worse is not shown to be well again: numbers that are missing, or too few, refute nothing."""
     if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where != shot.where:
         return False
-    well = {finding.key for finding in shot.findings if finding.verdict is Verdict.HEALTHY}
-    return not well.issuperset(dict(known.bad))
+    return not _well(shot).issuperset(dict(known.bad))
+
+
+def carried(before: Trouble, trouble: Trouble, shot: Snapshot) -> Trouble:
+    """Give the next finding with what was worse before, was not decided about and is not shown to be well again."""
+    if trouble.number == before.number or not before.is_open or trouble.sort is not Sort.DEGRADED:
+        return trouble
+    left = tuple((key, far) for key, far in dict(before.bad).items() if key not in dict(trouble.bad) and key not in _well(shot))
+    return replace(trouble, bad=(*left, *trouble.bad))
 
 
 def kept(known: Trouble) -> Trouble:
@@ -122,6 +131,10 @@ def distances(shot: Snapshot) -> Distances:
             high, low = max(finding.current, finding.baseline or 0.0), min(finding.current, finding.baseline or 0.0)
             found.append((finding.key, high / max(low, 1e-4)))
     return tuple(found)
+
+
+def _well(shot: Snapshot) -> set[str]:
+    return {finding.key for finding in shot.findings if finding.verdict is Verdict.HEALTHY}
 
 
 def _worse(before: Mapping[str, float], bad: Distances) -> Distances:

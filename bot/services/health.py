@@ -7,22 +7,22 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
 from bot.domain.card import STALE
-from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service
+from bot.domain.catalog import EnvironmentPolicy, Service
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, moment, overall
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState, serves
-from bot.domain.trouble import Sort, Trouble, found, is_unrefuted, kept, over, sort_of
+from bot.domain.trouble import Sort, Trouble, carried, found, is_unrefuted, kept, over, sort_of
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services import freezes, starts
+from bot.services.countdown import countdown, counts_for
 from bot.services.given import has_word, word_given
 from bot.services.house import House, existing, facts_of, note
 from bot.services.normal import normal_for
-from bot.services.offers import rollback_offer
-from bot.services.rollbacks import by_rule, why_not_by_rule
+from bot.services.rollbacks import by_rule
 from bot.services.ways import know_way_back
-from bot.services.word import asked_anew, is_outlasted, stopped_for
+from bot.services.word import asked_anew, is_outlasted
 
 GO, OVER = "go", "over"
 TREND = 12
@@ -204,13 +204,16 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
         if shot.verdict is not Verdict.NO_DATA or is_over:  # numbers that are missing for a moment have not recovered
             await _calm(house, tx, deployment, known)
         return False
-    known = await asked_anew(house, tx, deployment, known)
+    before, known = known, await asked_anew(house, tx, deployment, known)
     trouble = kept(known) if has_vanished and known else found(known, sort, shot)
+    if before is not None and not (before == known and await has_word(tx, deployment, before)):
+        trouble = carried(before, trouble, shot)
     if has_vanished:
         shot = (await tx.snapshots(deployment.id))[-1]
         await tx.redraw(deployment.id)
     if trouble != known:
         await _is_worse(house, tx, deployment, shot, known, trouble)
+        deployment = await counts_for(tx, deployment, known, trouble)
     if await has_word(tx, deployment, trouble):
         await tx.change(deployment.id, countdown_until=None)
         return await is_outlasted(house, tx, deployment, trouble)
@@ -263,7 +266,7 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
 
 
 async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> bool:
-    until, held = await _countdown(house, tx, deployment, trouble)
+    until, held = await countdown(house, tx, deployment, trouble)
     if until is not None and house.now() >= until:
         held = await by_rule(house, tx, deployment, shot.why)
         if not held:
@@ -282,22 +285,6 @@ async def _beside(tx: Transaction, deployment: Deployment) -> str:
     """Name what is under way all the same: ``run of 25 %``, ``smoke test of 5 %``; empty for nothing."""
     step = next((step for step in await tx.steps(deployment.id) if step.is_under_way and step.run), None)
     return f"{'smoke test' if step.state is StepState.SMOKE else 'run'} of {step.percent} %" if step else ""
-
-
-async def _countdown(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> tuple[datetime | None, str]:
-    """Tell when the automatic rollback begins, or why nothing counts down although the environment would have it."""
-    policy = house.of(deployment)[1]
-    stopped = any(mark.key == stopped_for(trouble) for mark in await tx.marks(deployment.id))
-    if stopped or policy.automatic_rollback is not AutomaticRollback.COUNTDOWN:
-        return None, ""
-    held = await why_not_by_rule(house, tx, deployment)
-    if held or deployment.countdown_until is not None:
-        return deployment.countdown_until, held
-    until = house.now() + policy.countdown
-    offer = await rollback_offer(house, tx, deployment)
-    await tx.change(deployment.id, countdown_until=until)
-    await note(tx, house.now(), "countdown", deployment, where=trouble.where, until=until.isoformat(), to=offer.commit)
-    return until, ""
 
 
 async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:

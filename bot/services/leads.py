@@ -17,7 +17,7 @@ from bot.services.deployments import require_lead, require_still
 from bot.services.given import word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.refusals import has_a_say
-from bot.services.word import as_found, besides, counting, decide, decided_about, stopped_for
+from bot.services.word import as_found, besides, counting, decide, decided_about, stop, stopped_for
 
 
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
@@ -198,8 +198,7 @@ async def _stop_countdown(house: House, intent: Intent, tx: Transaction, command
     if deployment.countdown_until is None:
         raise NotPossible(f"No countdown runs for {deployment.title}.")
     trouble = await _open_trouble(tx, deployment)
-    await as_found(tx, deployment, trouble, Action.STOP_COUNTDOWN, command.shown)
-    await decide(tx, deployment, trouble, Mark(deployment.id, stopped_for(trouble), intent.by, house.now(), command.reason))
+    await stop(tx, deployment, trouble, Mark(deployment.id, stopped_for(trouble), intent.by, house.now(), command.reason), command.shown)
     await tx.change(deployment.id, countdown_until=None)
     await note(
         tx, house.now(), "stop_countdown", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number

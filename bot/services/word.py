@@ -71,6 +71,25 @@ async def decide(tx: Transaction, deployment: Deployment, trouble: Trouble, mark
     await tx.save_trouble(deployment.id, answered(trouble, await numbers_of(tx, deployment, trouble)))
 
 
+async def stop(tx: Transaction, deployment: Deployment, trouble: Trouble, mark: Mark, shown: str) -> None:
+    """Store that the countdown that was shown is stopped. What has got worse since is another finding, with a countdown of its own."""
+    older = await _older(tx, deployment, trouble, Action.STOP_COUNTDOWN, shown)
+    if older is None:
+        await as_found(tx, deployment, trouble, Action.STOP_COUNTDOWN, shown)
+        await decide(tx, deployment, trouble, mark)
+        return
+    await tx.mark(mark)
+    await tx.save_trouble(deployment.id, replace(trouble, answered=older.bad))
+
+
+async def _older(reader: Reader, deployment: Deployment, trouble: Trouble, action: Action, shown: str) -> Trouble | None:
+    """Find the older picture of the same finding that was shown, also at an earlier step; None where that is the newest, or none."""
+    now = await seen(reader, deployment)
+    places = dict.fromkeys([trouble.where, *(step.key for step in await reader.steps(deployment.id))])
+    pictures = [replace(each, where=where) for where in places for each in (trouble, *trouble.pictures)][1:]
+    return next((each for each in pictures if token(action, replace(now, finding=finding_of(each))) == shown), None)
+
+
 async def as_found(reader: Reader, deployment: Deployment, trouble: Trouble, action: Action, shown: str) -> None:
     """Refuse a decision on an older picture of a finding, or on another one; say what is worse since. Raises NotPossible."""
     now = await seen(reader, deployment)

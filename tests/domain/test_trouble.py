@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.catalog import EnvironmentPolicy, Strategy, StrategyStep, Tier, TooLittleTraffic
 from bot.domain.health import Finding, Snapshot, Verdict
-from bot.domain.trouble import Sort, Trouble, answered, distances, found, is_unrefuted, kept, over, sort_of, worse_since
+from bot.domain.trouble import Distances, Sort, Trouble, answered, carried, distances, found, is_unrefuted, kept, over, sort_of, worse_since
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 ERRORS, P95 = ("errors", 10.0), ("p95", 2.0)
@@ -136,6 +136,26 @@ def test_what_nothing_has_refuted_stays_the_finding_that_it_was_or_is_the_next_o
     assert kept(OF_TWO) == OF_TWO
     ended = replace(answered(OF_TWO, None), is_over=True)
     assert kept(ended) == Trouble(OF_TWO.number + 1, Sort.DEGRADED, "canary-5", OF_TWO.bad)
+
+
+def test_what_is_worse_while_all_that_was_said_is_well_again_is_another_finding() -> None:
+    well = Finding("errors", "errors", "", GOOD, 2.0, 2.0)
+    worse = shot(P95)
+    assert found(KNOWN, Sort.DEGRADED, replace(worse, findings=(well, *worse.findings))) == Trouble(4, Sort.DEGRADED, "canary-5", (P95,))
+    assert found(KNOWN, Sort.DEGRADED, worse).number == 3, "errors of which nobody knows are not well again"
+
+
+@pytest.mark.parametrize(
+    ("of_errors", "left"),
+    [(GOOD, (P95,)), (THIN, (ERRORS, P95)), (NONE, (ERRORS, P95)), (None, (ERRORS, P95))],
+)
+def test_the_next_finding_carries_what_was_worse_and_is_not_shown_to_be_well_again(of_errors: Verdict | None, left: Distances) -> None:
+    worse = shot(P95)
+    now = replace(worse, findings=(*worse.findings, *([Finding("errors", "errors", "", of_errors, 1.0, 1.0)] if of_errors else [])))
+    following = Trouble(4, Sort.DEGRADED, "canary-5", (P95,))
+    assert carried(OF_TWO, following, now).bad == left
+    assert carried(over(OF_TWO), following, now) == following, "what has recovered is over"
+    assert carried(OF_TWO, OF_TWO, now) == OF_TWO, "it is the same finding"
 
 
 CANARY = Strategy("canary", "canary", (StrategyStep(5, timedelta(minutes=10)), StrategyStep(100, timedelta(minutes=5))))

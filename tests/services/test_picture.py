@@ -196,13 +196,17 @@ async def test_what_gets_worse_after_a_word_stands_still_again_and_everything_sa
 
 
 @pytest.mark.case("races-14")
-async def test_the_same_holds_for_a_countdown_that_is_stopped(degraded_with: Any) -> None:
+async def test_a_stop_stops_the_countdown_that_was_shown_and_what_got_worse_since_is_said_with_one_of_its_own(degraded_with: Any) -> None:
     async with degraded_with(automatic_rollback=AutomaticRollback.COUNTDOWN) as team:
         older = await shown(team, Action.STOP_COUNTDOWN)
         team.numbers.besides["refunds"] = BAD
         await team.passes(MINUTE)
-        assert "worse since that was shown to you: refunds 6.0 %" in await team.says("bo", StopCountdown("shop-1", "a test", older))
-        assert (await team.deployment("shop-1")).countdown_until is not None
+        assert "is stopped" in await team.says("bo", StopCountdown("shop-1", "a test", older))
+        await team.passes(MINUTE)
+        assert len(await alarms(team)) == 2
+        until = (await team.deployment("shop-1")).countdown_until
+        assert until is not None
+        assert until - team.house.now() >= 4 * MINUTE
         await team.says("bo", StopCountdown("shop-1", "a test", await shown(team, Action.STOP_COUNTDOWN)))
         await team.passes(20 * MINUTE)
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
