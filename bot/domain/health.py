@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from math import isfinite, log
 from statistics import fmean, median
@@ -89,6 +89,18 @@ class Snapshot:
         """Say why it is worse: what the first metric says that is; else what the verdict was."""
         worse = next((finding.sentence for finding in self.findings if finding.verdict is Verdict.DEGRADED), "")
         return worse or f"the verdict at {self.label} was {self.verdict}"
+
+    @property
+    def without_figures(self) -> Snapshot:
+        """Give what it says of each metric, and no value: two that agree in that call for the same decisions."""
+        bare = tuple(
+            replace(
+                each, current=None, baseline=None, requests=0.0, p_value=None, trend=(),
+                sentence=each.sentence if each.verdict is Verdict.NO_DATA else "",
+            )
+            for each in self.findings
+        )  # fmt: skip
+        return replace(self, at=datetime.min.replace(tzinfo=UTC), label=self.where, findings=bare)
 
 
 def moment(moments: Sequence[timedelta], gone: timedelta) -> str:

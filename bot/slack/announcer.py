@@ -22,7 +22,7 @@ from bot.slack.pacing import Pacing
 from bot.slack.postman import NotYet, Postman
 from bot.slack.references import Name, References
 from bot.slack.render import Words
-from bot.slack.showing import CHANNEL_GONE, Cards, is_in_slack
+from bot.slack.showing import CHANNEL_GONE, FIGURES, Cards, is_in_slack
 
 log = structlog.get_logger(__name__)
 
@@ -36,18 +36,21 @@ async def _as_it_is(message: Message) -> Message | None:
 
 
 class SlackAnnouncer:
-    """``ports.Announcer`` on Slack. ``min_interval`` is the least time between two edits of one card, in seconds."""
+    """``ports.Announcer`` on Slack. ``min_interval`` is the least time between two edits of one card, in seconds.
+
+    ``figures`` is that time where nothing but the figures of its metrics has changed.
+    """
 
     def __init__(
         self, client: SlackClient, postings: Postings, card_of: CardOf, cards_due: CardsDue, words: Words, *, draw: Picture | None = None,
         name: Name | None = None, still_true: StillTrue = _as_it_is, ended: Ended | None = None, pacing: Pacing | None = None,
-        min_interval: float = 1.0,
+        min_interval: float = 1.0, figures: float = FIGURES,
     ) -> None:  # fmt: skip
         self._client = client
         self._words = words
         self._pacing = pacing or Pacing(time.monotonic)
         self._postman = Postman(client, postings, self._pacing)
-        self._cards = Cards(card_of, cards_due, words, self._postman, self._pacing, min_interval=min_interval)
+        self._cards = Cards(card_of, cards_due, words, self._postman, self._pacing, min_interval=min_interval, figures=figures)
         references = References(client, self._pacing, name)
         self._outbox = Outbox(
             card_of, words, postings, self._postman, self._pacing, references, self._cards, draw=draw, still_true=still_true, ended=ended

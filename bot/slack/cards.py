@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from slack_sdk.models.blocks import Block, ButtonElement
@@ -51,6 +52,12 @@ def deployment_card(card: Card, words: Words) -> Drawn:
     if elements:
         blocks.append(buttons(elements, ids.CARD_ACTIONS))
     return drawn(headline, blocks)
+
+
+def gist(card: Card, words: Words) -> str:
+    """Digest a card but for its figures: what people have to know, and can do, at once."""
+    bare = replace(card, snapshot=card.snapshot.without_figures if card.snapshot else None)
+    return f"{deployment_card(bare, words).digest} {card.is_stale}"
 
 
 def in_brief(card: Card, words: Words) -> str:

@@ -53,6 +53,10 @@ class DueCards:
         """Put a card back that could not be shown; what was noted meanwhile stays."""
         self._due.setdefault(due.card, replace(due, at=at))
 
+    def is_any_ready(self, now: float, wait: Callable[[Due], float]) -> bool:
+        """Tell whether any card may be shown now."""
+        return any(due.at <= now and wait(due) <= 0 for due in self._due.values())
+
     def take(self, now: float, wait: Callable[[Due], float]) -> Due | None:
         """Take the most urgent card that may be shown now; ``wait`` says how long Slack makes one wait."""
         ready = [due for due in self._due.values() if due.at <= now and wait(due) <= 0]

@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import structlog
 
 from bot.domain.card import Card
 from bot.domain.deployment import DeploymentId
 from bot.domain.people import Person
+from bot.domain.urgency import Urgency
 from bot.ports import CardOf, CardsDue, Message, Posting
 from bot.slack import speech
 from bot.slack.blocks import Drawn
-from bot.slack.cards import deployment_card
+from bot.slack.cards import deployment_card, gist
 from bot.slack.client import SlackError
 from bot.slack.due import Due, DueCards
 from bot.slack.pacing import UPDATE, Pacing
@@ -26,6 +28,8 @@ log = structlog.get_logger(__name__)
 BREATH = 0.15
 """Seconds between a change and its telling: the work goes first (a rollback must reach CI), and what follows is told with it."""
 PAUSE = 0.5
+FIGURES = 15.0
+"""Seconds between two edits of a card of which nothing but the figures of its metrics has changed."""
 REFUSED = 60.0
 """Seconds until a card is drawn again that Slack refused or that could not be drawn, unless it changes before."""
 MOST_REMEMBERED = 20_000
@@ -34,6 +38,14 @@ MESSAGE_GONE = frozenset({"message_not_found", "cant_update_message", "edit_wind
 CHANNEL_GONE = frozenset(
     {"channel_not_found", "not_in_channel", "is_archived", "restricted_action", "invalid_channel", "user_not_in_channel"}
 )
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What a card said, but for its figures, and when it was edited last."""
+
+    gist: str
+    at: float
 
 
 class Cards:
@@ -48,6 +60,7 @@ class Cards:
         pacing: Pacing,
         *,
         min_interval: float,
+        figures: float = FIGURES,
         now: Callable[[], float] = time.monotonic,
     ) -> None:
         self._card_of = card_of
@@ -56,9 +69,11 @@ class Cards:
         self._postman = postman
         self._pacing = pacing
         self._min_interval = min_interval
+        self._figures = figures
         self._now = now
         self._due = DueCards()
         self._rests_until: dict[DeploymentId, float] = {}
+        self._told: dict[DeploymentId, Told] = {}
         self._shown: set[DeploymentId] = set()
         """Deployments whose cards are known to have been posted: an edit is all they can need."""
         self._work = asyncio.Event()
@@ -127,7 +142,7 @@ class Cards:
     async def _try(self, due: Due) -> None:
         pause = REFUSED
         try:
-            pause = await self._show(due.card)
+            pause = await self._show(due)
         except NotYet as reason:
             pause = reason.seconds
         except SlackError as error:
@@ -140,21 +155,42 @@ class Cards:
         if pause:
             self._due.again(due, self._now() + pause)
 
-    async def _show(self, id: DeploymentId) -> float:
+    async def _show(self, due: Due) -> float:
         """Show a card as it is now; returns after how many seconds it has to be looked at again (0: not until it changes)."""
-        card = await self._card_of(id)
+        card = await self._card_of(due.card)
         if card is None:
             return 0.0
-        drawn = deployment_card(card, self._words)
+        drawn, told = deployment_card(card, self._words), Told(gist(card, self._words), self._now())
         try:
             posting = await self._posted(card, drawn)
-            if posting.digest != drawn.digest:
-                await self._postman.edit(posting, drawn)
-                self._rest_card(id)
+            if posting.digest == drawn.digest:
+                self._told.setdefault(due.card, told)
+                return 0.0
+            if self._puts_off(due, told):
+                return 0.0
+            await self._postman.edit(posting, drawn)
+            self._rest_card(due.card)
         except SlackError as error:
             await self.recover(card, error)
             return PAUSE
+        self._remember_told(due.card, told)
         return 0.0
+
+    def _puts_off(self, due: Due, told: Told) -> bool:
+        """Put off an edit of nothing but figures: it comes rarely, and after every card of which more has changed."""
+        before = self._told.get(due.card)
+        if before is None or before.gist != told.gist:
+            return False
+        early = before.at + self._figures - told.at
+        if early <= 0 and (due.urgency is Urgency.AT_REST or not self._due.is_any_ready(told.at, self._wait)):
+            return False
+        self._due.again(replace(due, urgency=Urgency.AT_REST), told.at + max(early, 0.0))
+        return True
+
+    def _remember_told(self, id: DeploymentId, told: Told) -> None:
+        if len(self._told) > MOST_REMEMBERED:
+            self._told.clear()
+        self._told[id] = told
 
     async def _posted(self, card: Card, drawn: Drawn) -> Posting:
         """Find the card's message, or post it."""

@@ -6,12 +6,16 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.deployment import State
+from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.rollout import Step, StepState
+from bot.domain.trouble import Sort, Trouble
 from bot.domain.urgency import Urgency, after_waiting, urgency
 from bot.ports import CardDue, Message
 from bot.slack.announcer import SlackAnnouncer
@@ -220,3 +224,56 @@ async def test_a_card_that_slack_refused_is_shown_as_soon_as_it_changes(bot: Bot
         announcer.card_changed("storefront-42")
         await until(lambda: slack.channels["C1"])
     assert "cancelled" in slack.texts()[0]
+
+
+def degraded(world: Any, errors: float) -> None:
+    """Have a card say that errors are so much worse."""
+    found = Finding("errors", "errors", "%", Verdict.DEGRADED, errors, 0.002, requests=1000 * errors, sentence=f"errors {errors:.1%}")
+    shot = Snapshot("storefront-1", "canary 5 %", NOW, Verdict.DEGRADED, (found,), where="canary-5")
+    step = Step(0, "canary-5", 5, timedelta(minutes=10), StepState.HOLDING, deployed_at=NOW)
+    card = world.deployment("storefront-1", state=State.ROLLING_OUT)
+    trouble = Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 30.0),))
+    world.cards["storefront-1"] = replace(card, snapshot=shot, steps=(step,), trouble=trouble, now=NOW + timedelta(minutes=1))
+
+
+def edits_of(slack: Any, *, text: str) -> int:
+    return sum(text in str(call) for call in slack.asked("chat.update"))
+
+
+@pytest.mark.case("reliability-2")
+async def test_a_card_whose_figures_alone_have_changed_is_edited_rarely_and_keeps_no_other_card_waiting(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
+    degraded(world, 0.06)
+    world.deployment("storefront-2", state=State.AWAITING_APPROVAL)
+    async with bot("storefront-1", "storefront-2", figures=100_000.0) as announcer:
+        await until(lambda: len(slack.channels["C1"]) == 2)
+        for number in range(7, 12):
+            degraded(world, number / 100)
+            announcer.card_changed("storefront-1")
+        world.deployment("storefront-2", state=State.FAILED)
+        announcer.card_changed("storefront-2")
+        await until(lambda: any("FAILED" in text for text in slack.texts()))
+        assert len(slack.asked("chat.update")) == 1
+        world.cards["storefront-1"] = replace(world.cards["storefront-1"], standstill="locked", besides="locked")
+        announcer.card_changed("storefront-1")
+        await until(lambda: edits_of(slack, text="errors 11.0%"))
+
+
+@pytest.mark.case("reliability-2")
+async def test_figures_that_have_changed_are_shown_in_the_end_and_after_every_card_that_says_something_else(
+    bot: Bot, slack: Any, world: Any, until: Until
+) -> None:
+    degraded(world, 0.06)
+    others = [f"storefront-{number}" for number in range(2, 8)]
+    for each in others:
+        world.deployment(each)
+    async with bot("storefront-1", *others, figures=0.0) as announcer:
+        await until(lambda: len(slack.channels["C1"]) == 7)
+        degraded(world, 0.07)
+        for each in others:
+            world.deployment(each, state=State.AWAITING_APPROVAL)
+        for each in (*others, "storefront-1"):
+            announcer.card_changed(each)
+        await until(lambda: len(slack.asked("chat.update")) == 7)
+    assert "errors 7.0%" in str(slack.asked("chat.update")[-1])
