@@ -18,7 +18,7 @@ from bot.domain.people import Person
 from bot.domain.places import is_answer_to
 from bot.ports import Answer, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
 from bot.services import approvers
-from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
+from bot.services.house import House, act, as_shown, existing, facts_of, instead, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
 from bot.services.watching import facts_of_watched, watched_in
@@ -37,7 +37,7 @@ async def request(house: House, intent: Intent, command: Deploy) -> Answer | Non
     policy = house.policy(command.service, command.environment)
     strategy = command.strategy or policy.strategy
     if strategy not in house.catalog.strategies:
-        raise NotPossible(f'I don\'t know the strategy "{strategy}". Known: {", ".join(sorted(house.catalog.strategies))}.')
+        raise NotPossible(f'I don\'t know the strategy "{strategy}". {instead(strategy, house.catalog.strategies)}')
     await house.people.require(intent.by, Permission.DEPLOY, "ask for a deployment")
     lead = Person(house.catalog.team, command.lead) if command.lead else _lead_by_asking(service, intent.by)
     if lead is not None and command.lead:

@@ -64,7 +64,7 @@ class House:
         """Find a service. Raises NotPossible with the nearest name."""
         service = self.catalog.services.get(name)
         if service is None:
-            raise NotPossible(f'I don\'t know the service "{name}". {_instead(name, self.catalog.services)}')
+            raise NotPossible(f'I don\'t know the service "{name}". {instead(name, self.catalog.services)}')
         return service
 
     def policy(self, service: str, environment: str) -> EnvironmentPolicy:
@@ -72,14 +72,14 @@ class House:
         environments = self.service(service).environments
         policy = environments.get(environment)
         if policy is None:
-            raise NotPossible(f'{service} has no environment "{environment}". {_instead(environment, environments)}')
+            raise NotPossible(f'{service} has no environment "{environment}". {instead(environment, environments)}')
         return policy
 
     def environment(self, name: str) -> None:
         """Look whether any service has such an environment. Raises NotPossible with the nearest name."""
         known = {environment: each for each in self.catalog.services.values() for environment in each.environments}
         if name not in known:
-            raise NotPossible(f'No service has an environment "{name}". {_instead(name, known)}')
+            raise NotPossible(f'No service has an environment "{name}". {instead(name, known)}')
 
     def of(self, deployment: Deployment) -> tuple[Service, EnvironmentPolicy, Providers]:
         """Find what belongs to a deployment."""
@@ -91,7 +91,8 @@ class House:
         return {f"item:{item.key}": item.title for item in self.of(deployment)[1].checklist}
 
 
-def _instead(word: str, known: Mapping[str, object]) -> str:
+def instead(word: str, known: Mapping[str, object]) -> str:
+    """Name what may have been meant; else what there is."""
     near = nearest(word, known)
     if near:
         return f"Did you mean {near}?"

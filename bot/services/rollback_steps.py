@@ -171,7 +171,7 @@ async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: D
         why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
         await tx.put_in_quarantine(back.service, undone.commit, by=back.requested_by, at=house.now(), reason=why)
         await _say_quarantined(house, tx, undone, why)
-        await tell_where_live(house, tx, undone, by=GONOGO, why=why)
+        await tell_where_live(house, tx, undone, by=back.requested_by, why=why)
 
 
 async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:
@@ -223,7 +223,7 @@ async def could_not(house: House, id: DeploymentId) -> str:
         why = next((step.sentence for step in await tx.steps(id) if step.sentence), "the run failed")
         await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}")
         await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
-        facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": ""}
+        facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
         await tx.say(Message(f"{undone.id}:rollback-failed:{id}", "failed", facts, undone.id, to="channel"))
         await tx.release(id)
         await tx.wake(undone.id)
