@@ -27,6 +27,7 @@ class Acceptance(StrEnum):
     UNWATCHED = "no metrics"
     COMPARED = "compared only with a version that was worse itself"
     ADOPTED = "on an operator's word"  # it was live before the bot came, and an operator said so
+    CUT_SHORT = "live before, its watch not ended"  # it was replaced while nothing spoke against it
     SAID = "on somebody's word"  # nobody could know what is live, and somebody said it
 
 

@@ -33,6 +33,8 @@ class Doubt:
     why: str
     since: datetime
     deployment: DeploymentId = ""
+    seen: tuple[str, ...] = ()
+    """The commits that got requests although another version was said to be live. No word forgets them."""
 
 
 _GRAVITY = (Unclear.SEEN, Unclear.FAILED, Unclear.STRAY, Unclear.RESTORED)
@@ -41,9 +43,12 @@ _GRAVITY = (Unclear.SEEN, Unclear.FAILED, Unclear.STRAY, Unclear.RESTORED)
 
 def graver(old: Doubt | None, new: Doubt) -> Doubt:
     """Give what is in doubt where something more has come to make it so: the graver of the two, since the later of both."""
-    if old is None or _GRAVITY.index(new.kind) >= _GRAVITY.index(old.kind):
+    if old is None:
         return new
-    return replace(old, since=max(old.since, new.since))
+    seen = tuple(dict.fromkeys((*old.seen, *new.seen)))
+    if _GRAVITY.index(new.kind) >= _GRAVITY.index(old.kind):
+        return replace(new, seen=seen)
+    return replace(old, since=max(old.since, new.since), seen=seen)
 
 
 @dataclass(frozen=True, slots=True)

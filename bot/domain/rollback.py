@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from hashlib import sha256
 from statistics import median
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from bot.domain import plain
 from bot.domain.card import RollbackOffer
@@ -50,6 +50,9 @@ class Release(Named, Protocol):
     def accepted(self) -> str:
         """How it was accepted, if it was not verified (``Acceptance``)."""
         ...
+
+
+AnyRelease = TypeVar("AnyRelease", bound=Release)
 
 
 class Passage(StrEnum):
@@ -139,13 +142,25 @@ def together(first: Way, others: Sequence[Way]) -> Way:
     return replace(first, passage=worst.passage, path=worst.path, undoes=undoes, beside=beside, of=of)
 
 
-def target(releases: Sequence[Release], *, leaving: str) -> Release | None:
-    """Choose what a rollback goes back to: the newest verified release; where none was ever verified, the newest accepted one."""
+def ranked(releases: Sequence[AnyRelease], *, leaving: str, base: str = "") -> tuple[AnyRelease, ...]:
+    """Order what a rollback can go back to: verified ones before accepted ones, of each first what was there before (``base``)."""
     others = [release for release in releases if release.commit != leaving]
-    return next((release for release in others if release.verified_at is not None), next(iter(others), None))
+    return tuple(sorted(others, key=lambda release: (release.verified_at is None, release.commit != base)))
+
+
+def target(releases: Sequence[AnyRelease], *, leaving: str, base: str = "") -> AnyRelease | None:
+    """Choose what a rollback goes back to; ``releases``, newest first, hold none that ended worse than what had been there."""
+    return next(iter(ranked(releases, leaving=leaving, base=base)), None)
 
 
 NO_TARGET = "No other version that was verified here is left, so there is nothing to go back to."
+
+
+def none_well(worse: Sequence[tuple[Release, str]], *, place: str) -> str:
+    """Say that what could be gone back to was worse itself, how much, and how it is put there all the same."""
+    release, numbers = worse[0]
+    known = f"{release.version} was worse itself when it was last here ({numbers}), so no button goes back to it."
+    return f"{known} Its lead can, knowing that: /rollback {place} to {release.version} because TEXT."
 
 
 def none_left(kept_out: Sequence[Release]) -> str:
@@ -201,7 +216,7 @@ def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
     return f"{when}: {because}" if because else when
 
 
-def chosen(releases: Sequence[Release], *, ref: str, leaving: str) -> Release:
+def chosen(releases: Sequence[AnyRelease], *, ref: str, leaving: str) -> AnyRelease:
     """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
     candidates = [release for release in releases if release.commit != leaving]
     found = [release for release in candidates if is_named(release, ref)]

@@ -6,9 +6,10 @@ from datetime import timedelta
 
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.health import Snapshot, Verdict, judge, overall
-from bot.ports import Cohort, Live, Message, Window
+from bot.ports import Cohort, Live, Message, Transaction, Window
 from bot.services.health import facts_of_snapshot, observe
 from bot.services.house import House, existing, facts_of, note
+from bot.services.targets import how_bad, releases_for
 
 LOOKED_AFTER = timedelta(minutes=10)
 """How long the version that is back is looked at; where the environment's watch is shorter, so long."""
@@ -33,12 +34,23 @@ async def look(house: House, id: DeploymentId) -> str | None:
         if shot.verdict is not Verdict.NO_DATA or is_over:
             await tx.add_snapshot(shot)
             await tx.wake(undone.id)
+        if shot.verdict is Verdict.DEGRADED:
+            await _alarm(tx, back, undone, shot)
         if not is_over:
             return None
         await note(tx, house.now(), "looked after", undone, verdict=str(shot.verdict))
         facts = {**facts_of(undone), "target": back.version, "snapshot": facts_of_snapshot(shot)}
         await tx.say(Message(f"{id}:looked-after", "looked_after", facts, undone.id))
     return GO
+
+
+async def _alarm(tx: Transaction, back: Deployment, undone: Deployment, shot: Snapshot) -> None:
+    """Call the lead once, where people are called, when what is back is worse itself, and say what can be done."""
+    place = f"{back.service} {back.environment}"
+    others = [each for each in await releases_for(tx, back) if each.commit not in {back.commit, undone.commit}]
+    targets = [each.version for each in others if not await how_bad(tx, each)]
+    facts = {**facts_of(undone), "target": back.version, "snapshot": facts_of_snapshot(shot), "place": place, "others": targets}
+    await tx.say(Message(f"{back.id}:back-and-worse", "back_and_worse", facts, undone.id, to="channel"))
 
 
 async def _snapshot(house: House, back: Deployment, undone: Deployment, live: Live) -> Snapshot:

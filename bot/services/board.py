@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from statistics import quantiles
 
-from bot.domain import rollback
 from bot.domain.called import called
 from bot.domain.card import Card
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
@@ -32,6 +31,7 @@ from bot.services.locks import facts_of_lock
 from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import kept_by, standstill, why_not_on
+from bot.services.targets import target_for
 from bot.services.watching import watched_in
 from bot.services.ways import compared, way_back
 
@@ -348,7 +348,8 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     )  # fmt: skip
     facts = await readiness.ask_providers(house, imagined)
     changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed)
-    target = rollback.target(releases, leaving=resolved.commit)
+    async with house.store.reading() as reader:
+        target = await target_for(reader, imagined)
     back = await way_back(house, command.service, leaving=resolved.commit, to=target.commit, beside=failed) if target else None
     async with house.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)

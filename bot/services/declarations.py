@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -22,7 +22,7 @@ from bot.services import unseen
 from bot.services.deployments import require_still
 from bot.services.health import observe
 from bot.services.house import House, MovedError, act, as_shown, looking, note
-from bot.services.passing import Passing, There, compared_with, may_be_said, stands, there
+from bot.services.passing import Passing, compared_with, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
 
@@ -65,6 +65,15 @@ class Claim:
         return Seen(commit=self.said.commit, named=self.said.version, base=base, doubt=" ".join(named))
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What was found out, before the word is taken, about what may be there beside the version that is said."""
+
+    passing: Passing
+    asked: unseen.Asked
+    still: tuple[unseen.Still, ...]
+
+
 async def say_live(house: House, intent: Intent, command: SayLive) -> Answer | None:
     """Record what is live on somebody's word, after a dialog that shows what it goes against. It proves nothing about the version."""
     house.policy(command.service, command.environment)
@@ -85,14 +94,16 @@ async def _attempt(house: House, intent: Intent, command: SayLive, said: Resolve
     """Look at what the word passes over, and answer with the dialog, or decide about exactly that."""
     async with house.store.reading() as reader:
         present = await there(reader, command.service, command.environment, but=said.commit)
+        asked = await unseen.to_ask(reader, command.service, command.environment, but=said.commit)
     passing = await compared_with(house, command.service, said.commit, present)
     if command.shown:
-        seen = await unseen.still_seen(house, command.service, command.environment, present)
-        return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, passing, seen, may=may))
+        still = await unseen.still_seen(house, command.service, command.environment, asked)
+        beside = Beside(passing, asked, still)
+        return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, beside, may=may))
     async with house.store.reading() as reader:
         await _leaving(reader, command, said, passing)
         claim = await _claimed(reader, command, said, passing)
-    facts = {**facts_of_claim(claim), **await _evidence(house, claim), "reason": command.reason}
+    facts = {**facts_of_claim(claim), **await _evidence(house, claim, asked), "reason": command.reason}
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
     return await act(house, intent, lambda _tx: _said(Answer("live_dialog", facts, (button,))))
@@ -169,11 +180,12 @@ async def _leaving(reader: Reader, command: SayLive, said: Resolved, passing: Pa
     return leaving
 
 
-async def _declare(
-    house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, passing: Passing, seen: Sequence[There], *, may: bool
-) -> Answer:
+async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, beside: Beside, *, may: bool) -> Answer:
     await _authorise(house, tx, intent, command, may=may)
+    passing = beside.passing
     if await there(tx, command.service, command.environment, but=said.commit) != passing.there:
+        raise MovedError
+    if await unseen.to_ask(tx, command.service, command.environment, but=said.commit) != beside.asked:
         raise MovedError
     claim = await _claimed(tx, command, said, passing)
     as_shown(Action.SAY_LIVE, command.shown, claim.seen)
@@ -186,7 +198,7 @@ async def _declare(
         left = [Left(*place, each.commit, each.version, intent.by, now) for each in passing.behind]
         await tx.leave_by_hand(live.declared, left)
     await tx.cast_doubt(claim.service, claim.environment, None)
-    still = await unseen.doubt(house, tx, live, seen)
+    still = await unseen.doubt(house, tx, live, beside.still)
     return await _told(house, tx, claim, intent, command.reason, still)
 
 
@@ -249,22 +261,22 @@ def facts_of_claim(claim: Claim) -> dict[str, Json]:
 # What the providers say -------------------------------------------------------------------------------------------------------------------
 
 
-async def _evidence(house: House, claim: Claim) -> dict[str, Json]:
+async def _evidence(house: House, claim: Claim, asked: unseen.Asked) -> dict[str, Json]:
     """Ask the metrics whose requests they see, and the CI provider how the last run of what is recorded ended; nobody waits for long."""
     facts: dict[str, Json] = {"minutes": int(RECENT.total_seconds() // 60), "traffic": None, "run": "", "run_url": ""}
     try:
         async with asyncio.timeout(PATIENCE):
-            facts["traffic"] = await _traffic(house, claim)
+            facts["traffic"] = await _traffic(house, claim, asked)
             facts |= await _last_run(house, claim)
     except (TimeoutError, IntegrationError):
         return facts
     return facts
 
 
-async def _traffic(house: House, claim: Claim) -> list[Json]:
+async def _traffic(house: House, claim: Claim, asked: unseen.Asked) -> list[Json]:
     """Count the requests of the last minutes by version; None for one of which the metrics say nothing."""
     cohorts = {claim.said.version: Cohort(claim.said.commit)}
-    for each in claim.passing.there:
+    for each in asked.of:
         cohorts[f"{each.version} ({each.commit[:7]})"] = Cohort(each.commit)
     cohorts[f"everything but {claim.said.version}"] = Cohort(claim.said.commit, others=True)
     now, policy = house.now(), house.policy(claim.service, claim.environment)

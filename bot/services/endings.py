@@ -92,6 +92,13 @@ async def _failure(_house: House, reader: Reader, deployment: Deployment, _messa
     return "Another version has been deployed since." if is_replaced else ""
 
 
+async def _back_and_worse(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End the word that what is back is worse itself, when something else is live."""
+    live = await reader.live(deployment.service, deployment.environment)
+    target = message.facts.get("target")
+    return f"{live.version} is live there now." if live is not None and live.version != target else ""
+
+
 async def _rolling_back(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:
     if deployment.state is State.ROLLED_BACK:
         return await _after_all(reader, deployment)
@@ -144,6 +151,7 @@ async def _lead(_house: House, reader: Reader, deployment: Deployment, message: 
 
 RULES: Mapping[str, _Rule] = {
     "degraded": _trial, "failed": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
+    "back_and_worse": _back_and_worse,
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
     "acknowledge_request": _request, "ask_lead": _lead,
 }  # fmt: skip

@@ -12,6 +12,7 @@ from bot.domain.readiness import Confirmed
 from bot.domain.rollback import Way
 from bot.ports import Live, Reader
 from bot.services.house import House
+from bot.services.targets import how_bad, releases_for, target_for
 from bot.services.ways import stored_way_back
 
 
@@ -20,19 +21,28 @@ async def rollback_offer(house: House, reader: Reader, deployment: Deployment, *
 
     ``way`` is what lies between, where it has been asked for and is stored nowhere.
     """
-    releases = await reader.releases(deployment.service, deployment.environment)
-    target = rollback.target(releases, leaving=deployment.commit)
-    if way is None and isinstance(target, Live):
+    target = await target_for(reader, deployment)
+    if way is None and target is not None:
         way = await stored_way_back(house, reader, deployment, target)
     seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
-    offer = rollback.offer(releases, way=way, leaving=deployment.commit, seconds=seconds)
+    offer = rollback.offer([target] if target else [], way=way, leaving=deployment.commit, seconds=seconds)
     if target is not None:
         coming = await let_go_over(reader, deployment)
         cancels = coming[0].title if coming else ""
         return replace(offer, confirmed=await confirmed_plan(reader, deployment, offer.plan), cancels=cancels)
+    worse = await _worse(reader, deployment)
+    if worse:
+        return replace(offer, refused=rollback.none_well(worse, place=f"{deployment.service} {deployment.environment}"))
     kept_out = await reader.releases(deployment.service, deployment.environment, kept_out=True)
     others = [release for release in kept_out if release.commit != deployment.commit]
     return replace(offer, refused=rollback.none_left(others)) if others else offer
+
+
+async def _worse(reader: Reader, deployment: Deployment) -> list[tuple[Live, str]]:
+    """List what could be gone back to, had it not been worse itself, with its numbers."""
+    others = [each for each in await releases_for(reader, deployment) if each.commit != deployment.commit]
+    told = [(each, await how_bad(reader, each)) for each in others]
+    return [(each, numbers) for each, numbers in told if numbers]
 
 
 async def let_go_over(reader: Reader, undone: Deployment) -> Sequence[Deployment]:

@@ -45,10 +45,14 @@ async def there(reader: Reader, service: str, environment: str, *, but: str) -> 
     standing = await stands(reader, service, environment)
     found = [There(live.commit, live.version)] if live else []
     found += [There(standing.commit, standing.version)] if standing else []
-    for commit in await reader.failed_since(service, environment):
-        known = next(iter(await reader.of_commit(service, commit, limit=1)), None)
-        found.append(There(commit, known.version if known else commit[:7]))
+    found += [await called(reader, service, commit) for commit in await reader.failed_since(service, environment)]
     return tuple({each.commit: each for each in reversed(found) if each.commit not in {"", but}}.values())[::-1]
+
+
+async def called(reader: Reader, service: str, commit: str) -> There:
+    """Give a commit with the version that it was last deployed as."""
+    known = next(iter(await reader.of_commit(service, commit, limit=1)), None)
+    return There(commit, known.version if known else commit[:7])
 
 
 async def stands(reader: Reader, service: str, environment: str) -> Deployment | None:

@@ -23,6 +23,7 @@ from bot.services.given import is_in_trouble
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer
 from bot.services.strays import give_up
+from bot.services.targets import how_bad, releases_for, target_for
 from bot.services.ways import left_behind, stored_way_back, way_back
 
 
@@ -117,7 +118,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         doubt = await unclear(reader, deployment.service, deployment.environment)
         live = await reader.live(deployment.service, deployment.environment)
         trouble, steps = await reader.trouble(deployment.id), await reader.steps(deployment.id)
-        coming = await let_go_over(reader, deployment)
+        coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
@@ -131,6 +132,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         "quarantines": is_shown_bad(trouble, steps, is_verified=deployment.state is State.VERIFIED),
         "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
         "cancels": coming[0].title if coming else "",
+        "worse": worse,
         "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",
@@ -157,9 +159,9 @@ async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     if not command.environment:
         raise NotPossible(f"Which environment? /rollback {command.service} ENVIRONMENT because TEXT.")
     house.policy(command.service, command.environment)
-    standing = await reader.standing(command.service, command.environment)
+    standing = await _stands(reader, command.service, command.environment)
     undone = await _just_undone(reader, command.service, command.environment)
-    if undone is not None and (standing is None or not command.ref) and not await _has_to_go(reader, standing):
+    if undone is not None and (standing is None or not command.ref) and not await _has_to_go(reader, undone, standing):
         raise NotPossible(await _no_further(house, reader, undone, standing))
     if standing is None:
         coming = await reader.open_deployments(command.service, command.environment)
@@ -183,7 +185,7 @@ async def _nothing_to_undo(reader: Reader, service: str, environment: str) -> st
 async def _named(reader: Reader, id: DeploymentId) -> Deployment:
     """Read the deployment of a card; what is no longer there cannot be rolled back."""
     deployment = await existing(reader, id)
-    standing = await reader.standing(deployment.service, deployment.environment)
+    standing = await _stands(reader, deployment.service, deployment.environment)
     if deployment.state in CAN_ROLL_BACK and (standing is None or standing.id != id):
         if deployment.is_only_let_go:
             raise NotPossible(_not_begun(deployment, standing))
@@ -208,9 +210,28 @@ async def _just_undone(reader: Reader, service: str, environment: str) -> Deploy
     return newest if newest is not None and newest.state is State.ROLLED_BACK else None
 
 
-async def _has_to_go(reader: Reader, standing: Deployment | None) -> bool:
-    """Tell whether what is live now is quarantined: then going back from it is no second reading of the same command."""
+async def _has_to_go(reader: Reader, undone: Deployment, standing: Deployment | None) -> bool:
+    """Tell whether going back further is no second reading of the same command.
+
+    It is none where what is live now is quarantined, where it is unclear what runs, and where somebody has said since what is live.
+    """
+    live = await reader.live(undone.service, undone.environment)
+    if live is not None and live.declared is not None and live.declared.at >= undone.state_since:
+        return True
+    if await unclear(reader, undone.service, undone.environment):
+        return True
     return standing is not None and bool(await reader.quarantine(standing.service, standing.commit))
+
+
+async def _stands(reader: Reader, service: str, environment: str) -> Deployment | None:
+    """Give what can be rolled back in a place; of what somebody said to be live, the last deployment that brought that version there."""
+    standing = await reader.standing(service, environment)
+    live = await reader.live(service, environment)
+    if standing is not None or live is None or live.declared is None or live.declared.origin is not Origin.SAID:
+        return standing
+    there = (each for each in await reader.of_commit(service, live.commit) if each.environment == environment and each.started_at)
+    last = next(there, None)
+    return last if last is not None and last.state in CAN_ROLL_BACK else None
 
 
 async def _no_further(house: House, reader: Reader, undone: Deployment, standing: Deployment | None) -> str:
@@ -239,13 +260,12 @@ def _authorise(intent: Intent, deployment: Deployment) -> None:
 async def _target(house: House, reader: Reader, deployment: Deployment, ref: str) -> Live:
     if deployment.state not in CAN_ROLL_BACK:
         raise NotPossible(await _not_now(reader, deployment))
-    place = (deployment.service, deployment.environment)
-    releases = await reader.releases(*place, limit=None if ref else 5)
+    releases = await releases_for(reader, deployment, None) if ref else ()
     if ref and not any(rollback.is_named(each, ref) for each in releases):
         await _refuse_left(reader, deployment, ref)
         await _refuse_kept_out(reader, deployment, ref, _others(releases, deployment))
-    found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else rollback.target(releases, leaving=deployment.commit)
-    if not isinstance(found, Live):
+    found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else await target_for(reader, deployment)
+    if found is None:
         instead = f"To put another version there: /deploy {deployment.service} REF to {deployment.environment}."
         raise NotPossible(f"{(await rollback_offer(house, reader, deployment)).refused} {instead}")
     return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.errors import IntegrationError
@@ -11,7 +12,7 @@ from bot.domain.places import Doubt, Unclear
 from bot.ports import Cohort, Json, Later, Live, Message, Reader, Transaction, Window
 from bot.services.health import observe
 from bot.services.house import House
-from bot.services.passing import There
+from bot.services.passing import There, called, there
 
 LATELY = timedelta(minutes=1)
 """In which time before a word requests of another version speak against it."""
@@ -31,27 +32,59 @@ async def requests_of(house: House, service: str, environment: str, commit: str,
     return 0.0 if await observe(house, known, policy, window, Cohort(commit, others=True)) else None
 
 
-async def still_seen(house: House, service: str, environment: str, there: Sequence[There]) -> tuple[There, ...]:
-    """Name the versions that get requests now, as far as the metrics tell in time."""
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """The versions about which the metrics are asked when another one is said to be live."""
+
+    of: tuple[There, ...]
+    before: frozenset[str]
+    """The commits of those that got requests when a word was given before: they count as seen until the metrics say that they get none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Still:
+    """A version that counts as running still: it gets requests, or it did before and nothing says that it gets none."""
+
+    there: There
+    is_told: bool
+
+
+async def to_ask(reader: Reader, service: str, environment: str, *, but: str) -> Asked:
+    """Name what may get requests beside the version that is said: what may be there, and what did when somebody said so before."""
+    found = await reader.doubt(service, environment)
+    before = [commit for commit in found.seen if commit != but] if found else []
+    known = await there(reader, service, environment, but=but)
+    others = [await called(reader, service, commit) for commit in before if commit not in {each.commit for each in known}]
+    return Asked((*known, *others), frozenset(before))
+
+
+async def still_seen(house: House, service: str, environment: str, asked: Asked) -> tuple[Still, ...]:
+    """Name the versions that get requests now, as far as the metrics tell in time; and those that did before, unless they tell."""
     try:
         async with asyncio.timeout(PATIENCE):
-            counts = [await requests_of(house, service, environment, each.commit, LATELY) for each in there]
+            counts = [await requests_of(house, service, environment, each.commit, LATELY) for each in asked.of]
     except (TimeoutError, IntegrationError):
-        return ()
-    return tuple(each for each, count in zip(there, counts, strict=True) if count)
+        counts = [None for _ in asked.of]
+    told = zip(asked.of, counts, strict=True)
+    return tuple(Still(each, count is not None) for each, count in told if count or (count is None and each.commit in asked.before))
 
 
-async def doubt(house: House, tx: Transaction, said: Live, seen: Sequence[There]) -> str:
+async def doubt(house: House, tx: Transaction, said: Live, still: Sequence[Still]) -> str:
     """Make the place unclear where another version still gets requests, and have that looked at; give why, empty where none does."""
-    if not seen:
+    if not still:
         return ""
-    names = " and ".join(each.version for each in seen)
-    why = f"{names} still got requests, as the metrics see it, when {said.version} was said to be live"
-    found, place = Doubt(Unclear.SEEN, why, house.now()), (said.service, said.environment)
+    commits = tuple(each.there.commit for each in still)
+    found, place = Doubt(Unclear.SEEN, _why(said, still), house.now(), seen=commits), (said.service, said.environment)
     await tx.cast_doubt(*place, found)
-    commits = [each.commit for each in seen]
-    await tx.start("unseen", f"{' '.join(place)} {found.since.isoformat()}", *place, found.since.isoformat(), commits)
-    return why
+    await tx.start("unseen", f"{' '.join(place)} {found.since.isoformat()}", *place, found.since.isoformat(), list(commits))
+    return found.why
+
+
+def _why(said: Live, still: Sequence[Still]) -> str:
+    names = " and ".join(each.there.version for each in still)
+    if all(each.is_told for each in still):
+        return f"{names} still got requests, as the metrics see it, when {said.version} was said to be live"
+    return f"{names} got requests before, and no metrics said that it was gone when {said.version} was said to be live"
 
 
 async def look(house: House, service: str, environment: str, since: str, commits: Sequence[str]) -> str | Later:

@@ -14,6 +14,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.rollback import Passage, Way
 from bot.ports import Live, Reader
 from bot.services.house import House, existing
+from bot.services.targets import target_for
 
 TOLD = 50
 """Among how many deployments of a place the one is looked for that brought a migration."""
@@ -126,8 +127,8 @@ async def know_way_back(house: House, id: DeploymentId) -> None:
         deployment = await existing(reader, id)
         if deployment.state not in CAN_ROLL_BACK | WAITING or not deployment.commit:
             return
-        target = rollback.target(await reader.releases(deployment.service, deployment.environment), leaving=deployment.commit)
-        if not isinstance(target, Live):
+        target = await target_for(reader, deployment)
+        if target is None:
             return
         known = await stored_way_back(house, reader, deployment, target)
         if known is not None and known.undoes.known:

@@ -24,14 +24,16 @@ MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
 """Messages that can be acted on where they are read."""
 ASKS = frozenset(
     {
-        "acknowledge_request", "ask_lead", "degraded", "failed", "not_by_itself", "quarantined", "refused", "rolling_back", "smoke_failed",
-        "stands_still",
+        "acknowledge_request", "ask_lead", "back_and_worse", "degraded", "failed", "not_by_itself", "quarantined", "refused",
+        "rolling_back", "smoke_failed", "stands_still",
     }
 )  # fmt: skip
 """Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
 
 
-ALARMS = frozenset({"ask_lead", "degraded", "failed", "not_by_itself", "quarantined", "refused", "smoke_failed", "stands_still"})
+ALARMS = frozenset(
+    {"ask_lead", "back_and_worse", "degraded", "failed", "not_by_itself", "quarantined", "refused", "smoke_failed", "stands_still"}
+)
 """Those of them that somebody decides about where they are read: their buttons are the card's, as it is now."""
 
 

@@ -172,7 +172,9 @@ class SqlReader(Releases):
         """Say why it is not clear what runs in a place."""
         place = table(PlaceRow)
         row = await self._one(select(place).where(place.c.service == service, place.c.environment == environment))
-        return Doubt(Unclear(row["unclear"]), row["why"], row["since"], row["deployment"]) if row and row["unclear"] else None
+        if row is None or not row["unclear"]:
+            return None
+        return Doubt(Unclear(row["unclear"]), row["why"], row["since"], row["deployment"], tuple(row["seen"].split()))
 
     async def strays(self, service: str, environment: str = "") -> tuple[Stray, ...]:
         """List the runs that were given up and have not been seen to end."""

@@ -159,7 +159,7 @@ class SqlTransaction(SqlTelling):
 
     async def _place(self, service: str, environment: str) -> Any:
         place = table(PlaceRow)
-        values = {"service": service, "environment": environment, "epoch": 0, "unclear": "", "why": "", "deployment": ""}
+        values = {"service": service, "environment": environment, "epoch": 0, "unclear": "", "why": "", "deployment": "", "seen": ""}
         await add(self._connection, PlaceRow, values)
         row = await self._one(select(place).where(place.c.service == service, place.c.environment == environment))
         assert row is not None  # noqa: S101 - just inserted, or there already
@@ -179,11 +179,10 @@ class SqlTransaction(SqlTelling):
             doubt = graver(await self.doubt(service, environment), doubt)
         place = table(PlaceRow)
         there = (place.c.service == service, place.c.environment == environment)
-        values = (
-            {"unclear": str(doubt.kind), "why": doubt.why, "deployment": doubt.deployment, "since": doubt.since}
-            if doubt
-            else {"unclear": "", "why": "", "deployment": "", "since": None}
-        )
+        values: dict[str, str | datetime | None] = {"unclear": "", "why": "", "deployment": "", "since": None, "seen": ""}
+        if doubt is not None:
+            seen = " ".join(doubt.seen)
+            values = {"unclear": str(doubt.kind), "why": doubt.why, "deployment": doubt.deployment, "since": doubt.since, "seen": seen}
         await self._connection.execute(update(place).where(*there).values(**values))
         newest = await self.newest_started(service, environment)
         self._changed(newest.id if newest else "")

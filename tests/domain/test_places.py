@@ -120,6 +120,12 @@ def test_the_graver_doubt_stays_and_what_began_before_the_later_one_does_not_end
     assert graver(old, new) == stays
 
 
+@pytest.mark.parametrize(("old", "new"), [(Unclear.SEEN, Unclear.FAILED), (Unclear.FAILED, Unclear.SEEN), (Unclear.SEEN, Unclear.SEEN)])
+def test_what_was_seen_to_get_requests_is_forgotten_by_no_other_doubt(old: Unclear, new: Unclear) -> None:
+    first, second = Doubt(old, "a", NOW, seen=("b",)), Doubt(new, "b", NOW, seen=("c", "b"))
+    assert graver(first, second).seen == ("b", "c")
+
+
 def test_what_is_not_known_of_a_way_is_said_with_what_is_left_also_where_nothing_is_live() -> None:
     nowhere = replace(CLEAR, live_commit="", live_version="")
     for ground, left in ((CLEAR, "v1"), (nowhere, "what failed here")):

@@ -10,9 +10,10 @@ import pytest
 
 from bot.domain.commands import RollBack
 from bot.domain.health import Verdict
-from bot.ports import Live
+from bot.ports import Ending, Live
 from bot.services import aftermath
-from tests.services.conftest import COMMITS, GOOD, MINUTE, PEOPLE
+from bot.services.endings import ended
+from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE
 
 Team = Any
 """The fixture ``team``."""
@@ -99,3 +100,28 @@ async def test_where_nothing_is_watched_nobody_looks(team_with: Any) -> None:
         await team.passes(20 * MINUTE)
         assert (await team.card("shop-2")).after is None
         assert await team.said("looked_after") == []
+
+
+async def test_the_lead_is_called_at_once_and_once_where_what_is_back_is_worse_itself(team: Team) -> None:
+    await goes_back(team)
+    assert await team.said("back_and_worse") == []
+    team.numbers.new = BAD
+    await team.passes(2 * MINUTE)
+    (said,) = await team.said("back_and_worse")
+    assert said.startswith("*v1*, which is back in shop production after v2, is *worse* itself than before v2. <@UBO>, please look.")
+    assert "errors 6.0 % (baseline 0.2 %" in said
+    assert "Nothing goes back by itself from here. Another version is deployed: /deploy shop REF to production." in said
+    assert "back_and_worse" in await team.said_to("channel")
+    await team.passes(20 * MINUTE)
+    assert len(await team.said("back_and_worse")) == 1
+
+
+async def test_the_alarm_about_what_is_back_ends_when_something_else_is_live(team: Team) -> None:
+    await goes_back(team)
+    team.numbers.new = BAD
+    await team.passes(2 * MINUTE)
+    message = next(each for each in await team.outbox() if each.template == "back_and_worse")
+    assert await ended(team.house, message) is None
+    async with team.database.store.transaction() as tx:
+        await tx.set_live(Live("shop", "production", COMMITS["v3"], "v3", team.house.now(), "shop-9", PEOPLE["ana"]))
+    assert await ended(team.house, message) == Ending("v3 is live there now.", is_final=True)

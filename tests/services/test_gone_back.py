@@ -76,6 +76,7 @@ async def test_a_migration_that_only_the_target_has_blocks_a_rollback_at_every_d
     async with swift.database.store.transaction() as tx:
         await tx.set_live(Live("shop", "production", COMMITS["v2"], "v2", now, "", PEOPLE["ana"], now))
         await tx.set_live(Live("shop", "production", COMMITS["v1"], "v1", now, "", PEOPLE["ana"]))
+        await tx.put_in_quarantine("shop", COMMITS["v1"], by=PEOPLE["bo"], at=now, reason="it leaks")
     await lives(swift, "v3")
     has = "v2 has a database migration that {} has not (migrations/7.sql). Nothing goes back to it by a button."
     assert has.format("this version") in await swift.shown("shop-1")
@@ -240,3 +241,59 @@ async def test_the_card_of_what_was_gone_back_from_prints_no_word_that_was_said_
         await a_bad_canary(team)
         await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"))
         assert "/deploy live" not in await team.shown("shop-1")
+
+
+@pytest.mark.parametrize("who", ["bo", "di"])
+async def test_a_word_that_is_said_again_claims_no_more_than_it_did_the_first_time(team_with: Any, who: str) -> None:
+    async with team_with(**CANARY) as team:
+        await a_bad_canary(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        for version in ("v1", "v1", "v3", "v1"):
+            await team.passes(4 * MINUTE)
+            shown, said = await team.says_live(who, SayLive("shop", "production", version, "again"), is_gone=False)
+            assert "v2 (bbbbbbb) 1,000" in shown, "what gets requests is named each time"
+            assert "What runs there stays unclear" in said
+            assert "v2" in said.partition("stays unclear")[2]
+            assert "unclear what runs" in await team.says("ana", Status())
+        team.numbers.gone = {COMMITS["v2"], COMMITS["v3"]}
+        await team.passes(5 * MINUTE)
+        assert "unclear" not in await team.says("ana", Status())
+
+
+async def test_metrics_that_are_silent_at_the_second_word_do_not_forget_what_they_saw_at_the_first(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await a_bad_canary(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        team.numbers.new, team.numbers.since = None, [(team.house.now() - MINUTE, None)]
+        _, said = await team.says_live("bo", SayLive("shop", "production", "v1", "again"), is_gone=False)
+        silent = "v2 got requests before, and no metrics said that it was gone when v1 was said to be live"
+        assert f"What runs there stays unclear: {silent}." in said
+        _, said = await team.says_live("bo", SayLive("shop", "production", "v2", "it is v2"), is_gone=False)
+        assert said == "*v2* counts as live in shop production, on your word: it is v2."
+
+
+async def test_what_somebody_said_to_be_live_is_rolled_back_by_the_lead_of_what_brought_it(swift: Team) -> None:
+    swift.ci.ends["deploy"] = RunState.FAILED
+    await lives(swift, "v2")
+    swift.ci.ends.clear()
+    await swift.says_live("bo", SayLive("shop", "production", "v2", "it got through"))
+    assert "counts as live" not in await swift.says("cy", RollBack("shop", "production", reason="x"))
+    assert (await swift.rolls_back("bo", RollBack("shop", "production", reason="worse"))).startswith(
+        "Rolling shop in production back to *v1*."
+    )
+    await swift.passes(MINUTE)
+    assert (await swift.deployment("shop-1")).state is State.ROLLED_BACK
+    assert (await is_live(swift)).version == "v1"
+
+
+async def test_a_rollback_after_one_that_failed_is_offered_again_and_not_said_to_be_done(swift: Team) -> None:
+    await lives(swift, "v2")
+    await lives(swift, "v3")
+    await swift.rolls_back("bo", RollBack("shop", "production", reason="worse"))
+    await swift.passes(MINUTE)
+    swift.ci.ends["rollback"] = RunState.FAILED
+    await swift.rolls_back("bo", RollBack("shop", "production", "v1", "worse, too"))
+    await swift.passes(MINUTE)
+    said = await swift.says("bo", RollBack("shop", "production", reason="still worse"))
+    assert said.startswith("*It is unclear what runs* in shop production: the rollback of shop-1 to v1 failed.")
+    assert "from v2 to *v1*" in said

@@ -120,7 +120,8 @@ ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
-    "is_known": True, "locks": True, "quarantines": True, "percent": 5, "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
+    "is_known": True, "locks": True, "quarantines": True, "percent": 5, "worse": "errors 9.8 % (0.42 %)",
+    "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
 }  # fmt: skip
 FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "lead": "T1/UBO"}
 SAID_OF_LOCK = {
@@ -218,6 +219,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "standstill": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
     "said_live": CLAIM,
     "unseen": {"service": "storefront", "environment": "production", "version": "v1.1.0"},
+    "back_and_worse": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT, "place": "storefront production", "others": ["v1.0.0"]},
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25, "following": 100, "until": ""},
     "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT},

@@ -63,6 +63,8 @@ class PlaceRow(SQLModel, table=True):
     why: str = ""
     deployment: str = ""
     since: datetime | None = Field(default=None, sa_type=UtcDateTime)
+    seen: str = ""
+    """The commits of ``places.Doubt.seen``, with a blank between them."""
 
 
 class StrayRow(SQLModel, table=True):

@@ -190,6 +190,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("why", sa.String(), nullable=False),
         sa.Column("deployment", sa.String(), nullable=False),
         sa.Column("since", UtcDateTime(), nullable=True),
+        sa.Column("seen", sa.String(), nullable=False),
         sa.PrimaryKeyConstraint("service", "environment"),
     )
     op.create_table(

@@ -1,0 +1,59 @@
+"""Which version a rollback goes back to: what ended worse than what had been there before is offered by no button and no rule."""
+
+from __future__ import annotations
+
+from bot.domain import rollback
+from bot.domain.deployment import Acceptance, Deployment, Kind, State
+from bot.domain.health import Verdict
+from bot.domain.trouble import Sort
+from bot.ports import Live, Reader
+
+_CUT_SHORT = frozenset({State.WATCHING, State.SUPERSEDED})
+
+
+async def target_for(reader: Reader, deployment: Deployment) -> Live | None:
+    """Choose what a rollback of a deployment goes back to, by ``rollback.ranked``: the first of which no worse numbers are known."""
+    for each in rollback.ranked(await releases_for(reader, deployment), leaving=deployment.commit, base=deployment.base_commit):
+        if not await how_bad(reader, each):
+            return each
+    return None
+
+
+async def releases_for(reader: Reader, deployment: Deployment, limit: int | None = 5) -> tuple[Live, ...]:
+    """List what ended its watch in a place, and what was there before the deployment, if only the end of its watch is missing."""
+    place = (deployment.service, deployment.environment)
+    found = await reader.releases(*place, limit=limit)
+    if not deployment.base_commit or any(each.commit == deployment.base_commit for each in found):
+        return found
+    ended = await reader.releases(*place, limit=None)
+    base = next((each for each in ended if each.commit == deployment.base_commit), None) or await _cut_short(reader, deployment)
+    return (*found, base) if base else found
+
+
+async def how_bad(reader: Reader, release: Live) -> str:
+    """Say what the numbers of a version were when it was last there, if they were worse and never shown to be well again; else nothing."""
+    last = await _last(reader, release.service, release.environment, release.commit)
+    trouble = await reader.trouble(last.id) if last is not None and last.state is not State.VERIFIED else None
+    if last is None or trouble is None or trouble.sort is not Sort.DEGRADED or not trouble.is_open:
+        return ""
+    shots = [each for each in await reader.snapshots(last.id) if each.verdict is Verdict.DEGRADED]
+    return shots[-1].why if shots else "its numbers were worse"
+
+
+async def _last(reader: Reader, service: str, environment: str, commit: str) -> Deployment | None:
+    """Give the newest deployment of a commit that has touched a place."""
+    there = (each for each in await reader.of_commit(service, commit) if each.environment == environment)
+    return next((each for each in there if each.kind is Kind.FORWARD and each.started_at is not None), None)
+
+
+async def _cut_short(reader: Reader, deployment: Deployment) -> Live | None:
+    """Give what was live before a deployment and whose watch has not ended, as long as nothing speaks against it."""
+    service, environment, commit = deployment.service, deployment.environment, deployment.base_commit
+    last = await _last(reader, service, environment, commit)
+    if last is None or last.landed_at is None or last.state not in _CUT_SHORT or await reader.quarantine(service, commit):
+        return None
+    trouble = await reader.trouble(last.id)
+    is_left = any(each.commit == commit for each in await reader.left_by_hand(service, environment))
+    if is_left or (trouble is not None and trouble.is_open):
+        return None
+    return Live(service, environment, commit, last.version, last.landed_at, last.id, last.requested_by, accepted=Acceptance.CUT_SHORT)
