@@ -58,8 +58,8 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.GATED: frozenset({State.AWAITING_APPROVAL, State.ROLLING_OUT, State.CANCELLED, State.EXPIRED, State.IMPOSSIBLE}),
     State.AWAITING_APPROVAL: frozenset({State.GATED, State.ROLLING_OUT, State.CANCELLED, State.REJECTED, State.EXPIRED, State.IMPOSSIBLE}),
     State.ROLLING_OUT: frozenset(
-        {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED, State.CANCELLED}
-    ),  # cancelled only before anything of it was started: by a person, or because what it was to replace is rolled back
+        {State.GATED, State.WATCHING, State.VERIFIED, State.ACCEPTED, State.ROLLING_BACK, State.FAILED, State.CANCELLED}
+    ),  # cancelled, or back before its gates, only before anything of it was started: that costs nothing
     State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),
     State.ACCEPTED: frozenset({State.ROLLING_BACK}),

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from bot.domain import approvals as rules_of_approval
 from bot.domain.actions import Action
 from bot.domain.card import ApprovalNeed, Uncounted
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
-from bot.domain.deployment import OUT_OF_TIME, WAITING, Deployment, DeploymentId, State
+from bot.domain.deployment import OUT_OF_TIME, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import Review
@@ -21,9 +21,12 @@ from bot.services.deployments import end_needless, is_there, passed_by
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import Held
 from bot.services.shared import afresh
+from bot.services.starts import wait_again
 from bot.services.ways import know_changes, know_way_back
 
 GO, OVER = "go", "over"
+COUNTS_FOR = timedelta(minutes=2)
+"""How long the answers that something was let go on count, as long as nothing of it has begun; then everything is asked again."""
 
 
 def needs(
@@ -185,6 +188,32 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
         return await _decided(house, id, await _afresh(house, id) if may_go else looked)
     except MovedError:  # what kept it last has gone since
         return await _decided(house, id, await _afresh(house, id))
+
+
+async def cleared_still(house: House, id: DeploymentId) -> str | Later:
+    """Ask once more what something was let go on, where that was a while ago and nothing of it has begun: a lock or a refusal came between.
+
+    Where it could not go at this moment it waits for its gates and approvals again, and is ``cleared`` as before.
+    """
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+    may_begin = deployment.kind is Kind.FORWARD and (deployment.state in WAITING or deployment.is_only_let_go)
+    if not may_begin or (deployment.state is State.ROLLING_OUT and house.now() - deployment.state_since <= COUNTS_FOR):
+        return GO
+    if deployment.is_only_let_go and not await _would_go(house, deployment):
+        async with house.store.transaction() as tx:
+            await wait_again(house, tx, await existing(tx, id))
+    return await cleared(house, id)
+
+
+async def _would_go(house: House, deployment: Deployment) -> bool:
+    """Tell whether it would be let go now, with everything asked afresh."""
+    looked = await _afresh(house, deployment.id)
+    async with house.store.reading() as reader:
+        live = await reader.live(deployment.service, deployment.environment)
+        is_compared = deployment.base_commit == (live.commit if live else "")
+        is_in_time = house.now() < expires_at(deployment, house.of(deployment)[1])
+        return is_compared and is_in_time and await _may_go(house, reader, deployment, looked)
 
 
 async def _decided(house: House, id: DeploymentId, looked: Looked) -> str | Later:

@@ -30,11 +30,11 @@ TREND = 12
 
 
 async def take_baseline(house: House, deployment: Deployment) -> None:
-    """Store what is normal, before the first step."""
+    """Store what is normal, before the first step: at the go, and again right before the first run where that comes later."""
     service, policy, _ = house.of(deployment)
     now = house.now()
     async with house.store.reading() as reader:
-        normal = await reader.normal(deployment.id) or await normal_for(house, reader, deployment)
+        normal = await normal_for(house, reader, deployment)
     end = normal.until if normal.before else now
     observed = await observe(house, service, policy, Window(end - policy.baseline, end), Cohort())
     findings = tuple(

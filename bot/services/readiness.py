@@ -38,6 +38,7 @@ from bot.services.house import House, act, as_shown, existing, facts_of, note, s
 from bot.services.offers import rollback_offer
 from bot.services.passing import may_be_said, stands
 from bot.services.people import readable
+from bot.services.starts import wait_again
 from bot.services.ways import way_there, with_bringer
 
 ON_CALL = "on-call"
@@ -332,6 +333,9 @@ async def _counting(reader: Reader, id: DeploymentId) -> list[Mark]:
 
 
 async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick) -> Answer:
+    deployment = await existing(tx, command.deployment)
+    if set(command.before) - set(command.items):
+        await wait_again(house, tx, deployment)
     deployment = await _with_open_checklist(tx, command.deployment)
     as_shown(Action.TICK, command.shown, await seen(tx, deployment))
     added = [f"item:{key}" for key in command.items if key not in command.before]

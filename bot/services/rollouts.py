@@ -12,7 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
 from bot.ports import CIRun, Later, Live, Message, RunState, Transaction
-from bot.services import health, starts
+from bot.services import approvals, health, starts
 from bot.services.gates import open_stored_gate
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollback_steps import clear
@@ -56,13 +56,29 @@ async def begin(house: House, id: DeploymentId) -> list[str]:
     return [step.key for step in steps]
 
 
-async def start(house: House, id: DeploymentId, index: int) -> str | None:
+async def start(house: House, id: DeploymentId, index: int) -> str | Later | None:
     """Start a step's run: store the intent, find or start, store the run. ``over`` when the deployment has been stopped meanwhile.
 
-    None while something keeps it from its next step: a lock, a quarantine, an unclear environment. Then it is asked again.
+    None while something keeps it from its next step: a lock, a quarantine, an unclear environment. Then it is asked again. What is kept
+    from its first step for long waits for its gates and approvals again.
     """
+    cleared = await approvals.cleared_still(house, id) if index == 0 else GO
+    if isinstance(cleared, Later):
+        return cleared
+    if index == 0:
+        await _take_baseline_again(house, id)
     looked = await health.look_again(house, id, index)
     return await _begin(house, id, index, StepState.RUNNING) if looked == GO else looked
+
+
+async def _take_baseline_again(house: House, id: DeploymentId) -> None:
+    """Take the baseline of what was let go a while ago anew: what counts is how it is right before its first run."""
+    async with house.store.reading() as reader:
+        deployment = await existing(reader, id)
+        taken = next((shot.at for shot in await reader.snapshots(id) if shot.label == "baseline"), None)
+    is_old = taken is not None and house.now() - taken > approvals.COUNTS_FOR
+    if deployment.kind is Kind.FORWARD and deployment.is_only_let_go and is_old:
+        await health.take_baseline(house, deployment)
 
 
 async def start_smoke(house: House, id: DeploymentId, index: int) -> str | None:

@@ -16,7 +16,7 @@ import structlog
 
 from bot.domain.card import Kept
 from bot.domain.catalog import Permission
-from bot.domain.deployment import Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Hindrance, Permit, obstacles
 from bot.domain.rollout import Step, StepState, correlation, serves
@@ -52,6 +52,8 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
     async with house.store.transaction() as tx:
         deployment = await existing(tx, id)
         step = (await tx.steps(id))[index]
+        if deployment.state in WAITING:
+            return Begun.STANDS
         if deployment.state is not State.ROLLING_OUT:
             return Begun.OVER
         if step.state is state:  # it may have been started already: it is looked for, whatever keeps a new start
@@ -254,7 +256,7 @@ async def say_refused(house: House, deployment: Deployment, step: Step, why: str
 
 async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, step: Step, found: CIRun | None) -> Begun:
     """Leave a start that has no permit: a run of it that is there already is given up; where there is none, nothing has to be stopped."""
-    is_over = deployment.state is not State.ROLLING_OUT
+    is_over = deployment.state not in {State.ROLLING_OUT, *WAITING}
     if found is not None:
         await give_up(house, tx, deployment, replace(step, run=found.id, run_url=found.url))
     elif is_over:
@@ -262,6 +264,15 @@ async def _not_permitted(house: House, tx: Transaction, deployment: Deployment, 
     else:
         await _intend_no_more(tx, deployment, step)
     return Begun.OVER if is_over else Begun.STANDS
+
+
+async def wait_again(house: House, tx: Transaction, deployment: Deployment) -> None:
+    """Put what was let go, and has begun nothing, back before its gates; its ticks and approvals count as long as they are valid."""
+    if not deployment.is_only_let_go or deployment.kind is Kind.ROLLBACK:
+        return
+    await tx.move(deployment.id, State.GATED, at=house.now())
+    await _intend_no_more(tx, deployment, (await tx.steps(deployment.id))[0])
+    await note(tx, house.now(), "waits again", deployment)
 
 
 async def _intend_no_more(tx: Transaction, deployment: Deployment, step: Step) -> None:

@@ -19,7 +19,10 @@ def test_sources_are_the_table_read_backwards(state: State) -> None:
 ENTERED: dict[State, tuple[set[State], str]] = {
     State.REQUESTED: (set(), "it begins here"),
     State.QUEUED: ({State.REQUESTED}, "its commit is pinned"),
-    State.GATED: ({State.QUEUED, State.AWAITING_APPROVAL}, "it has its turn, or a gate has closed again"),
+    State.GATED: (
+        {State.QUEUED, State.AWAITING_APPROVAL, State.ROLLING_OUT},
+        "it has its turn, or a gate has closed again, also after its go and before anything of it has begun",
+    ),
     State.AWAITING_APPROVAL: ({State.GATED}, "its gates are green"),
     State.ROLLING_OUT: ({State.GATED, State.AWAITING_APPROVAL}, "gates and approvals were asked a moment ago"),
     State.WATCHING: ({State.ROLLING_OUT}, "its last step is healthy"),

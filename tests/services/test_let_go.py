@@ -160,7 +160,7 @@ async def test_a_word_to_go_now_is_asked_anew_when_what_is_live_has_turned_worse
         assert Action.GO_NOW not in (await team.card("shop-2")).actions
         await team.says("bo", Unlock("shop", "production"))
         await team.passes(2 * MINUTE)
-        assert (await team.deployment("shop-2")).is_only_let_go
+        assert (await team.deployment("shop-2")).state is State.GATED
         assert "shop-1 (v2) is worse or unclear, and its lead decides first" in await team.shown("shop-2")
         older = token(Action.GO_NOW, seen_on(await team.card("shop-2")))
         team.numbers.new = Observed(200, 1000, requests=1000)
@@ -193,7 +193,7 @@ async def test_what_waits_for_a_word_about_what_turned_worse_goes_by_itself_once
 async def test_what_was_let_go_is_no_version_that_may_be_there(team_with: Any) -> None:
     async with team_with(**{**PLAIN, "strategy": "canary"}) as team:
         team.ci.during["find shop-1"] = locks(team)
-        await live_v2(team, minutes=5)
+        await live_v2(team)
         card = await team.card("shop-1")
         assert card.deployment == replace(card.deployment, state=State.ROLLING_OUT, started_at=None)
         assert "has been started yet, so it is cancelled" in await team.says("bo", RollBack("shop", "production", reason="x"))

@@ -535,6 +535,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ),
         ("quarantined", "/gonogo", {"why": "it was rolled back"}, "the version was quarantined elsewhere: it was rolled back"),
         ("recounted", "/gonogo", {"of": "T1/UCY", "why": "gone"}, "the approval of cy does not count any more: gone"),
+        ("waits again", "/gonogo", {}, "nothing of it had begun in time, so it waits for its gates and approvals again"),
         ("recounted", "/gonogo", {"of": "T1/UCY", "why": ""}, "the approval of cy counts again"),
         ("given up", "/gonogo", {"step": "canary-5", "run": "7"}, "the run of canary 5 % was started, and given up at once"),
         ("given up run ended", "/gonogo", {"run": "7", "state": "cancelled"}, "the run 7 that was given up has ended: cancelled"),
