@@ -24,7 +24,7 @@ from bot.logs import set_up_logs
 from bot.ports import TEST, CIProvider, Message, MetricsSource, Providers, RunHint
 from bot.providers.hosts import Hosts
 from bot.routes import Condition, application
-from bot.services import board, deployments, endings, notices, restoring, summaries, timely
+from bot.services import board, endings, notices, restoring, summaries, timely
 from bot.services.auditing import AuditWatch
 from bot.services.desk import Desk
 from bot.services.doors import Doors
@@ -33,6 +33,7 @@ from bot.services.outside import all_outside
 from bot.services.people import People
 from bot.services.shared import SharedAnswers, shared
 from bot.services.standing import cards_due
+from bot.services.stuck import stuck
 from bot.settings import SETTINGS_DOCS, Settings
 from bot.slack.announcer import SlackAnnouncer
 from bot.slack.client import SlackClient
@@ -192,7 +193,7 @@ class _Rooms:
             self.database.journal,
             registry,
             self.clock,
-            on_stuck=lambda run, why: self.beside.do(deployments.stuck(house(), run, why)),
+            on_stuck=lambda run, why: self.beside.do(stuck(house(), run, why)),
             urgent={"roll_back"},
         )
 

@@ -22,8 +22,8 @@ KEPT = 16
 """So many more places are kept for what is urgent: whatever hangs elsewhere, a rollback begins."""
 
 
-def _nobody(run: str, why: str) -> None:
-    log.error("a runbook is blocked", run=run, why=why)
+def _nobody(run: RunRecord, why: str) -> None:
+    log.error("a runbook is blocked", run=run.id, why=why)
 
 
 class JournalEngine:
@@ -35,7 +35,7 @@ class JournalEngine:
     """
 
     def __init__(
-        self, journal: JournalStore, registry: Registry, clock: Clock, *, on_stuck: Callable[[str, str], None] = _nobody,
+        self, journal: JournalStore, registry: Registry, clock: Clock, *, on_stuck: Callable[[RunRecord, str], None] = _nobody,
         concurrency: int = CONCURRENCY, urgent: Collection[str] = (), kept: int = KEPT, rest: float = 1.0,
     ) -> None:  # fmt: skip
         self._journal = journal
@@ -136,7 +136,7 @@ class JournalEngine:
         try:
             why = await carry_out(record, self._journal, self._registry, self._clock, may_go_on=lambda: not self._closed.is_set())
             if why:
-                self._on_stuck(record.id, why)
+                self._on_stuck(record, why)
         except (Exception, JournalLost):
             log.exception("the journal could not be read or written; the run is taken up again", run=record.id)
             await self._have_a_rest()

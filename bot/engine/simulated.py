@@ -129,7 +129,7 @@ class SimulatedEngine:
 
     def __init__(
         self, journal: JournalStore, registry: Registry, clock: VirtualClock, *,
-        on_stuck: Callable[[str, str], None] = lambda _run, _why: None,
+        on_stuck: Callable[[RunRecord, str], None] = lambda _run, _why: None,
     ) -> None:  # fmt: skip
         self.clock = clock
         self.journal = journal
@@ -163,7 +163,7 @@ class SimulatedEngine:
         for record in due:
             why = await carry_out(record, _Fragile(self.journal, self), self._registry, self.clock)
             if why:
-                self._on_stuck(record.id, why)
+                self._on_stuck(record, why)
         return bool(due)
 
     async def run_until_idle(self, *, horizon: timedelta = timedelta(days=2)) -> None:

@@ -16,7 +16,7 @@ from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, Deployment
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import is_answer_to
-from bot.ports import Answer, Intent, Json, Later, Live, Message, NewDeployment, Reader, Resolved, Transaction
+from bot.ports import Answer, Intent, Json, Later, Live, NewDeployment, Reader, Resolved, Transaction
 from bot.services import approvers
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, note, seen, unclear
 from bot.services.offers import rollback_offer
@@ -355,16 +355,3 @@ async def passed_by(reader: Reader, deployment: Deployment) -> tuple[DeploymentI
         return ()
     coming = await reader.open_deployments(deployment.service, deployment.environment)
     return tuple(each.id for each in coming if each.state in WAITING and not is_answer_to(each, doubt))
-
-
-async def stuck(house: House, id: DeploymentId, why: str) -> None:
-    """Raise the alarm when a deployment's runbook cannot go on without a person."""
-    log.error("a runbook cannot go on", run=id, why=why)
-    now = house.now()
-    async with house.store.transaction() as tx:
-        deployment = await tx.deployment(id)
-        if deployment is None:
-            return
-        await note(tx, now, "stuck", deployment, why=why)
-        facts = {**facts_of(deployment), "why": why, "since": now.isoformat()}
-        await tx.say(Message(f"{id}:stuck:{now.isoformat()}", "stuck", facts, deployment.undoes or id, to="channel"))

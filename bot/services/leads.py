@@ -78,9 +78,7 @@ async def may_proceed(house: House, by: Person, id: DeploymentId) -> None:
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         trouble = await _open_trouble(reader, deployment)
-        word = next((mark for mark in await counting(reader, deployment) if mark.key == word_for(trouble)), None)
-        if word is not None:
-            raise NotPossible(f"{word.by.mention} has let {deployment.title} go on over this already: {word.reason}")
+        await _not_said_yet(reader, by, deployment, trouble)
         await _kept_by_numbers_alone(house, reader, deployment)
 
 
@@ -155,6 +153,7 @@ async def proceed(house: House, intent: Intent, command: Proceed) -> Answer | No
 async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proceed) -> Answer:
     deployment = await _led(tx, intent.by, command.deployment, "let it go on")
     trouble = await _open_trouble(tx, deployment)
+    await _not_said_yet(tx, intent.by, deployment, trouble)
     await _kept_by_numbers_alone(house, tx, deployment)
     await as_found(tx, deployment, trouble, Action.PROCEED, command.shown)
     trouble = await decided_about(house, tx, deployment, trouble)
@@ -168,6 +167,14 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
     await tx.say(Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id))
     await tx.wake(deployment.id)
     return Answer("proceeding", {**facts_of(deployment), "reason": command.reason, **going})
+
+
+async def _not_said_yet(reader: Reader, by: Person, deployment: Deployment, trouble: Trouble) -> None:
+    """Refuse a second word about one finding: an older button says nothing new. Raises NotPossible."""
+    word = next((mark for mark in await counting(reader, deployment) if mark.key == word_for(trouble)), None)
+    if word is not None:
+        who = "You have" if word.by == by else f"{word.by.mention} has"
+        raise NotPossible(f"{who} let {deployment.title} go on over this already: {word.reason}")
 
 
 async def _kept_by_numbers_alone(house: House, reader: Reader, deployment: Deployment) -> None:

@@ -8,12 +8,16 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
+import structlog
+
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import CIRun, Later, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
+
+log = structlog.get_logger(__name__)
 
 UNANSWERED = timedelta(minutes=2)
 """After so long no start is on its way any more, and a run that a provider does not have was never started."""
@@ -81,10 +85,16 @@ async def _seek(house: House, stray: Stray) -> str | Later:
 
 
 async def _stop(house: House, stray: Stray) -> str | Later:
-    """Stop a run, and see whether it has ended."""
+    """See whether a run has ended, and stop one that goes on. A provider that refuses to stop it is looked past by nobody."""
     ci = house.providers[stray.service].ci
-    await ci.cancel(stray.run)
     run = await ci.look(stray.run)
+    if not run.state.is_final:
+        try:
+            await ci.cancel(stray.run)
+        except IntegrationError as error:  # it may have ended just now: the next look tells
+            log.warning("a run that was given up could not be stopped", run=stray.run, why=str(error))
+            return _later(house, stray)
+        run = await ci.look(stray.run)
     if not run.state.is_final:
         return _later(house, stray)
     async with house.store.transaction() as tx:

@@ -60,7 +60,7 @@ async def main(folder: Path) -> None:
     database = await open_database(f"sqlite+aiosqlite:///{folder}/gonogo.db")
     registry = Registry()
     registry.add("deploy", 1, deploy)
-    engine = JournalEngine(database.journal, registry, WallClock(), on_stuck=lambda run, why: say(f"STUCK {run} {why}"))
+    engine = JournalEngine(database.journal, registry, WallClock(), on_stuck=lambda run, why: say(f"STUCK {run.id} {why}"))
     database.store.on_runs(engine.nudge)
     await engine.open()
     async with database.store.transaction() as tx:

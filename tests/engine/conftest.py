@@ -43,9 +43,9 @@ class Bench:
         self.did.append(what)
         return what
 
-    def on_stuck(self, run: str, why: str) -> None:
+    def on_stuck(self, run: RunRecord, why: str) -> None:
         """Hear of a run that needs a person."""
-        self.stuck.append((run, why))
+        self.stuck.append((run.id, why))
 
     def add(self, runbook: Callable[..., Awaitable[Any]], *, name: str = "deploy", version: int = 1) -> None:
         """Release a runbook."""

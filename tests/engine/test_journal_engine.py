@@ -118,7 +118,7 @@ async def test_a_journal_that_cannot_be_written_is_no_failure_of_the_step() -> N
             raise
 
     registry.add("deploy", 1, deploy)
-    engine = JournalEngine(journal, registry, WallClock(), on_stuck=lambda run, _: stuck.append(run), rest=0.01)
+    engine = JournalEngine(journal, registry, WallClock(), on_stuck=lambda run, _: stuck.append(run.id), rest=0.01)
     await engine.open()
     await engine.start("deploy", "shop-1")
 

@@ -46,15 +46,17 @@ from bot.ports import (
     QualityState,
     Resolved,
     RunHint,
+    RunRecord,
     RunState,
     Shift,
     StartRequest,
     Window,
 )
 from bot.runbooks import chase, deploy, observe, roll_back, summary, unseen
-from bot.services import deployments, use_cases
+from bot.services import use_cases
 from bot.services.house import House, Pace
 from bot.services.people import People
+from bot.services.stuck import stuck
 from bot.storage.database import Database, open_database
 from bot.wiring import released
 
@@ -292,8 +294,8 @@ async def test_a_failed_rollback_says_so_and_can_be_tried_again(tmp_path: Path) 
 async def test_a_runbook_that_cannot_go_on_raises_the_alarm(tmp_path: Path) -> None:
     async with simulation(tmp_path) as world:
         await world.asks("k1", Deploy("shop", "production", "v2"))
-        await deployments.stuck(world.house, "shop-1", "the disk is full")
-        await deployments.stuck(world.house, "morning@now", "nobody's deployment")
+        await stuck(world.house, RunRecord("shop-1", "deploy", 1, ("shop-1",), 0), "the disk is full")
+        await stuck(world.house, RunRecord("morning@now", "morning", 1, ("now",), 0), "nobody's deployment")
         said = await world.database.postings.outbox()
         assert [(message.template, message.to, message.facts["why"]) for message in said] == [("stuck", "channel", "the disk is full")]
 

@@ -61,6 +61,7 @@ from bot.ports import (
     QualityState,
     Resolved,
     RunHint,
+    RunRecord,
     RunState,
     Shift,
     Stage,
@@ -302,6 +303,8 @@ class ToldNumbers:
     """Other metrics of the new version."""
     gone: set[str] = field(default_factory=set)
     """The commits that get no requests."""
+    breaks: Exception | None = None
+    """What every question ends with, instead of an answer."""
     since: list[tuple[datetime, Observed | None]] = field(default_factory=list)
     """What everything else had in windows that ended after a time; the last one that fits counts."""
     windows: list[Window] = field(default_factory=list)
@@ -314,6 +317,8 @@ class ToldNumbers:
     async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
         assert environment.name in service.environments
         assert window.end >= window.start
+        if self.breaks is not None:
+            raise self.breaks
         if cohort.commit in self.gone and not cohort.others:
             return {}
         if cohort.commit and not cohort.others:
@@ -397,6 +402,8 @@ class Team:
     workspace: Workspace
     words: Words
     keys: itertools.count[int] = field(default_factory=itertools.count)
+    blocked: list[tuple[RunRecord, str]] = field(default_factory=list)
+    """The runbooks that cannot go on without a person, and why."""
 
     async def says(self, name: str, command: Command, *, key: str = "", person: Person | None = None) -> str:
         """Have somebody say something; returns what they alone read, empty for nothing."""
@@ -529,7 +536,9 @@ async def working(folder: Path, **production: Any) -> AsyncIterator[Team]:
     async with database.store.transaction() as tx:
         for environment in SHOP.environments:
             await tx.set_live(Live("shop", environment, COMMITS["v1"], "v1", clock.now(), "", PEOPLE["ana"], clock.now()))
-    team = Team(house, SimulatedEngine(database.journal, registry, clock), database, ci, numbers, rota, workspace, Words(now=clock.now))
+    blocked: list[tuple[RunRecord, str]] = []
+    engine = SimulatedEngine(database.journal, registry, clock, on_stuck=lambda run, why: blocked.append((run, why)))
+    team = Team(house, engine, database, ci, numbers, rota, workspace, Words(now=clock.now), blocked=blocked)
     try:
         yield team
         assert all(await team.said()), "everything that was said can be drawn"

@@ -15,8 +15,9 @@ from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Unclear
 from bot.domain.readiness import GateState
-from bot.ports import Later, Live, RunState, Stage
+from bot.ports import Later, Live, RunRecord, RunState, Stage
 from bot.services import deployments
+from bot.services.stuck import stuck
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any
@@ -116,10 +117,10 @@ async def test_a_turn_is_taken_once_and_waited_for_without_a_look_while_somebody
 async def test_a_rollback_that_is_stuck_is_told_on_the_card_of_what_it_undoes(team: Team) -> None:
     v2 = await team.rolls_out_v2()
     await team.says("bo", RollBack(deployment=v2))
-    for stuck, card in ((v2, v2), ("shop-3", v2)):
-        await deployments.stuck(team.house, stuck, "the disk is full")
+    for run, card in ((v2, v2), ("shop-3", v2)):
+        await stuck(team.house, RunRecord(run, "deploy", 1, (run,), 0), "the disk is full")
         (*_, message) = [each for each in await team.outbox() if each.template == "stuck"]
-        assert (message.deployment, message.facts["id"], message.facts["since"]) == (card, stuck, team.house.now().isoformat())
+        assert (message.deployment, message.facts["id"], message.facts["since"]) == (card, run, team.house.now().isoformat())
 
 
 @pytest.mark.parametrize(("version", "is_green"), [("v1", True), ("v2", False)])

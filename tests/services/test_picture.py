@@ -89,6 +89,16 @@ async def test_a_word_on_the_current_picture_stands_and_the_rollout_goes_on(degr
         assert len([alarm for alarm in await alarms(team) if alarm.facts["where"] == "canary-5"]) == 1
 
 
+@pytest.mark.case("card-and-people-1")
+async def test_an_older_button_says_nothing_a_second_time(degraded_with: Any) -> None:
+    async with degraded_with() as team:
+        older = await shown(team)
+        await team.says("bo", Proceed("shop-1", "known noise", older))
+        said = await team.says("bo", Proceed("shop-1", "another reason", older))
+        assert said == "You have let shop v2 → production go on over this already: known noise"
+        assert len(await team.said("proceeds")) == 1
+
+
 async def test_after_a_word_the_card_and_the_board_say_that_it_goes_on_and_ask_nobody(degraded_with: Any) -> None:
     async with degraded_with() as team:
         until = next(step.hold_until for step in (await team.card("shop-1")).steps if step.key == "canary-5")
@@ -100,7 +110,7 @@ async def test_after_a_word_the_card_and_the_board_say_that_it_goes_on_and_ask_n
         assert "stands still" not in card
         assert Action.PROCEED not in (await team.card("shop-1")).actions
         assert "*DEGRADED* at 5 %, going on, on the lead's word" in await team.says("ana", Status())
-        with pytest.raises(NotPossible, match="has let shop v2 → production go on over this already: known noise"):
+        with pytest.raises(NotPossible, match="You have let shop v2 → production go on over this already: known noise"):
             await may_proceed(team.house, PEOPLE["bo"], "shop-1")
         team.numbers.besides["refunds"] = BAD
         await team.passes(MINUTE)

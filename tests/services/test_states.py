@@ -9,7 +9,8 @@ import pytest
 
 from bot.domain.commands import Acknowledge, Cancel, Deploy, GoNow, Reject, Tick
 from bot.domain.deployment import State
-from bot.services import deployments
+from bot.ports import RunRecord
+from bot.services.stuck import stuck
 
 Team = Any
 """The fixtures ``team`` and ``team_with``."""
@@ -49,7 +50,7 @@ async def test_a_deployment_elsewhere_supersedes_nothing_here(team_with: Any) ->
 
 async def test_a_runbook_that_cannot_go_on_is_told_in_the_channel_with_its_deployment_and_the_reason(team: Team) -> None:
     v2 = await team.rolls_out_v2()
-    await deployments.stuck(team.house, v2, "the disk is full")
+    await stuck(team.house, RunRecord(v2, "deploy", 1, (v2,), 0), "the disk is full")
     told = await team.said("stuck")
     assert len(told) == 1
     assert "shop v2 → production" in told[0]
@@ -59,7 +60,7 @@ async def test_a_runbook_that_cannot_go_on_is_told_in_the_channel_with_its_deplo
 
 
 async def test_a_runbook_of_nobody_is_stuck_quietly(team: Team) -> None:
-    await deployments.stuck(team.house, "shop-99", "the disk is full")
+    await stuck(team.house, RunRecord("shop-99", "deploy", 1, ("shop-99",), 0), "the disk is full")
     assert await team.said("stuck") == []
 
 

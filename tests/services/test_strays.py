@@ -106,6 +106,34 @@ async def test_a_run_that_is_given_up_a_second_time_is_followed_a_second_time(te
         assert await strays(team) == ()
 
 
+@pytest.mark.case("races-6")
+@pytest.mark.parametrize(
+    "refusal", [IntegrationError("500", vendor="the CI"), IntegrationError("409", vendor="the CI", status=409, retry=False)]
+)
+async def test_a_run_that_cannot_be_stopped_is_looked_at_all_the_same(team: Team, refusal: IntegrationError) -> None:
+    v2 = await team.rolls_out_v2(15 * MINUTE)
+    team.ci.refuses[f"cancel {FIRST}"] = refusal
+    team.ci.ends["deploy"] = RunState.RUNNING
+    async with team.database.store.transaction() as tx:
+        await tx.give_up(Stray("shop", "production", FIRST, v2, "canary-5", team.house.now()))
+    await team.passes(20 * MINUTE)
+    assert len(await strays(team)) == 1, "it goes on"
+    team.ci.ends["deploy"] = RunState.SUCCEEDED
+    await team.passes(5 * MINUTE)
+    assert await strays(team) == ()
+    assert "given up run ended" in await team.audited(v2)
+
+
+@pytest.mark.case("races-6")
+async def test_a_run_that_has_ended_is_not_stopped(team: Team) -> None:
+    v2 = await team.rolls_out_v2(15 * MINUTE)
+    async with team.database.store.transaction() as tx:
+        await tx.give_up(Stray("shop", "production", FIRST, v2, "canary-5", team.house.now()))
+    await team.passes(MINUTE)
+    assert FIRST not in team.ci.cancelled
+    assert await strays(team) == ()
+
+
 @pytest.mark.case("races-5")
 async def test_what_was_never_started_is_cancelled_and_nobody_is_told_that_it_runs(team: Team) -> None:
     v2 = await team.asks_for_v2()
@@ -135,6 +163,7 @@ async def test_a_start_of_which_a_provider_says_too_early_that_there_is_none_is_
     assert (stray.unanswered, stray.step) == (True, "canary-5")
     assert "whether shop-2 (canary-5) was started before it was stopped is not known yet" in await team.shown(v2)
     assert FIRST not in team.ci.cancelled
+    team.ci.ends["deploy"] = RunState.RUNNING
     team.ci.hidden.clear()
     await team.passes(2 * MINUTE)
     assert FIRST in team.ci.cancelled

@@ -93,6 +93,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
     told = {
         "took": took, "migrations": [text] * max(times, 1), "commit": text, "ref": text, "name": text, "kind": "tag",
         "by": "T1/UBO", "before": "T1/UCY", "target": text, "reason": text, "why": text, "url": text, "step": text, "percent": 5,
+        "runbook": "chase",
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",

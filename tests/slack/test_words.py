@@ -239,7 +239,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     },
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "doubts": [], "at": AT},
     "unsayable": {"what": "rolling_back"},
-    "stuck": {**FACTS, "why": "CI is away", "since": AT},
+    "stuck": {**FACTS, "why": "CI is away", "since": AT, "runbook": "deploy", "step": ""},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
     "not_stopped": {**FACTS, "step": "canary-5", "why": "GitHub answered 403.", "url": "https://ci/1", "target": "v1.1.0"},
     "ask_lead": {**FACTS, "by": "T1/UCY"},

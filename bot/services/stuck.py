@@ -1,0 +1,49 @@
+"""The alarm about a runbook that cannot go on without a person: what it was about, and what nobody looks at any more."""
+
+from __future__ import annotations
+
+import structlog
+
+from bot.ports import Json, Message, RunRecord, Transaction
+from bot.services.house import House, facts_of, note
+
+log = structlog.get_logger(__name__)
+
+OF_ITS_DEPLOYMENT = frozenset({"deploy", "roll_back", "observe", "summary"})
+"""The runbooks whose first argument is a deployment."""
+
+
+async def stuck(house: House, run: RunRecord, why: str) -> None:
+    """Raise the alarm when a runbook cannot go on without a person; the channel is told what is not looked at any more."""
+    log.error("a runbook cannot go on", run=run.id, why=why)
+    async with house.store.transaction() as tx:
+        if run.name == "unseen":
+            return await _place_stuck(house, tx, run, why)
+        about, step = await _about(tx, run)
+        deployment = await tx.deployment(about)
+        if deployment is None:
+            return None
+        now = house.now()
+        await note(tx, now, "stuck", deployment, why=why)
+        facts = {**facts_of(deployment), "why": why, "since": now.isoformat(), "runbook": run.name, "step": step}
+        return await tx.say(Message(f"{run.id}:stuck:{now.isoformat()}", "stuck", facts, deployment.undoes or about, to="channel"))
+
+
+async def _about(tx: Transaction, run: RunRecord) -> tuple[str, str]:
+    """Name the deployment, and the step where there is one, that a runbook is about; empty for none."""
+    first = str(run.args[0]) if run.args else ""
+    if run.name == "chase":
+        stray = next((each for each in await tx.strays(first) if each.run == run.args[1]), None)
+        return (stray.deployment, stray.step) if stray else ("", "")
+    return (first, "") if run.name in OF_ITS_DEPLOYMENT else ("", "")
+
+
+async def _place_stuck(house: House, tx: Transaction, run: RunRecord, why: str) -> None:
+    service, environment = str(run.args[0]), str(run.args[1])
+    known = house.catalog.services.get(service)
+    live, now = await tx.live(service, environment), house.now()
+    facts: dict[str, Json] = {
+        "id": "", "service": service, "environment": environment, "version": live.version if live else "", "lead": "", "requested_by": "",
+        "why": why, "since": now.isoformat(), "runbook": run.name, "step": "",
+    }  # fmt: skip
+    await tx.say(Message(f"{run.id}:stuck:{now.isoformat()}", "stuck", facts, to="channel", channel=known.channel if known else ""))
