@@ -1379,6 +1379,8 @@ class BoardRow:
     frozen_because: str = ""
     unclear: str = ""
     """Why it is not known what runs there; empty when it is. Then ``live`` is only what was recorded last."""
+    can_roll_back: bool = False
+    """Whether there is something there then that ``/rollback`` takes."""
     snapshot: Snapshot | None = None
     """The newest numbers of what is live; None when nobody has looked at them."""
     quarantined: str = ""

@@ -31,7 +31,7 @@ from bot.services.locks import facts_of_lock
 from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import kept_by, standstill, why_not_on
-from bot.services.targets import target_for
+from bot.services.targets import target_for, undoable
 from bot.services.watching import watched_in
 from bot.services.ways import compared, way_back
 
@@ -230,6 +230,7 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
                         await unclear(reader, each.name, environment),
+                        await undoable(reader, each.name, environment) is not None,
                         await newest_numbers(reader, live.deployment) if live else None,
                         quarantined,
                         await way_out(house, reader, live) if live and quarantined else None,
@@ -269,7 +270,7 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
         "snapshot": facts_of_snapshot(row.snapshot) if row.snapshot else None, "open": [asdict(each) for each in row.open],
         "locks": [facts_of_lock(lock) for lock in row.locks],
         "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
-        "unclear": row.unclear,
+        "unclear": row.unclear, "can_roll_back": row.can_roll_back,
     }  # fmt: skip
 
 

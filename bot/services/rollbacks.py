@@ -23,7 +23,7 @@ from bot.services.given import is_in_trouble
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer
 from bot.services.strays import give_up
-from bot.services.targets import how_bad, releases_for, target_for
+from bot.services.targets import how_bad, releases_for, target_for, undoable
 from bot.services.ways import left_behind, stored_way_back, way_back
 
 
@@ -159,7 +159,7 @@ async def _what(house: House, reader: Reader, command: RollBack) -> Deployment:
     if not command.environment:
         raise NotPossible(f"Which environment? /rollback {command.service} ENVIRONMENT because TEXT.")
     house.policy(command.service, command.environment)
-    standing = await _stands(reader, command.service, command.environment)
+    standing = await undoable(reader, command.service, command.environment)
     undone = await _just_undone(reader, command.service, command.environment)
     if undone is not None and (standing is None or not command.ref) and not await _has_to_go(reader, undone, standing):
         raise NotPossible(await _no_further(house, reader, undone, standing))
@@ -185,7 +185,7 @@ async def _nothing_to_undo(reader: Reader, service: str, environment: str) -> st
 async def _named(reader: Reader, id: DeploymentId) -> Deployment:
     """Read the deployment of a card; what is no longer there cannot be rolled back."""
     deployment = await existing(reader, id)
-    standing = await _stands(reader, deployment.service, deployment.environment)
+    standing = await undoable(reader, deployment.service, deployment.environment)
     if deployment.state in CAN_ROLL_BACK and (standing is None or standing.id != id):
         if deployment.is_only_let_go:
             raise NotPossible(_not_begun(deployment, standing))
@@ -221,17 +221,6 @@ async def _has_to_go(reader: Reader, undone: Deployment, standing: Deployment | 
     if await unclear(reader, undone.service, undone.environment):
         return True
     return standing is not None and bool(await reader.quarantine(standing.service, standing.commit))
-
-
-async def _stands(reader: Reader, service: str, environment: str) -> Deployment | None:
-    """Give what can be rolled back in a place; of what somebody said to be live, the last deployment that brought that version there."""
-    standing = await reader.standing(service, environment)
-    live = await reader.live(service, environment)
-    if standing is not None or live is None or live.declared is None or live.declared.origin is not Origin.SAID:
-        return standing
-    there = (each for each in await reader.of_commit(service, live.commit) if each.environment == environment and each.started_at)
-    last = next(there, None)
-    return last if last is not None and last.state in CAN_ROLL_BACK else None
 
 
 async def _no_further(house: House, reader: Reader, undone: Deployment, standing: Deployment | None) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.domain import rollback
-from bot.domain.deployment import Acceptance, Deployment, Kind, State
+from bot.domain.declared import Origin
+from bot.domain.deployment import CAN_ROLL_BACK, Acceptance, Deployment, Kind, State
 from bot.domain.health import Verdict
 from bot.domain.trouble import Sort
 from bot.ports import Live, Reader
@@ -57,3 +58,13 @@ async def _cut_short(reader: Reader, deployment: Deployment) -> Live | None:
     if is_left or (trouble is not None and trouble.is_open):
         return None
     return Live(service, environment, commit, last.version, last.landed_at, last.id, last.requested_by, accepted=Acceptance.CUT_SHORT)
+
+
+async def undoable(reader: Reader, service: str, environment: str) -> Deployment | None:
+    """Give what can be rolled back in a place; of what somebody said to be live, the last deployment that brought that version there."""
+    standing = await reader.standing(service, environment)
+    live = await reader.live(service, environment)
+    if standing is not None or live is None or live.declared is None or live.declared.origin is not Origin.SAID:
+        return standing
+    last = await _last(reader, service, environment, live.commit)
+    return last if last is not None and last.state in CAN_ROLL_BACK else None

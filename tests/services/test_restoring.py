@@ -35,7 +35,7 @@ async def test_every_environment_is_unclear_and_the_board_says_so(team: Team, re
             assert (doubt.kind, doubt.why) == (Unclear.RESTORED, why)
     said = await team.says("ana", Status())
     assert "*unclear what runs*, recorded last:" in said
-    assert f"{why}. Roll back, or say what is live: /deploy live shop production is REF because TEXT" in said
+    assert f"{why}. Say what is live: /deploy live shop production is REF because TEXT" in said
 
 
 async def test_it_is_told_with_what_the_database_says_and_what_is_missing(team: Team) -> None:
