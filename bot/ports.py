@@ -609,7 +609,7 @@ class Reader(Protocol):
         ...
 
     async def was_verified(self, deployment: Deployment) -> bool:
-        """Tell whether a deployment ended its watch with numbers that proved it, whatever has become of it since."""
+        """Tell whether the commit was proved here since a deployment of it began, also where a rollback has put it back since."""
         ...
 
     async def known_as(self, service: str, version: str) -> tuple[str, ...]:

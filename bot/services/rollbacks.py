@@ -117,7 +117,9 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         locks = house.of(deployment)[1].lock_after_rollback and not await has_rollback_lock(reader, deployment)
         doubt = await unclear(reader, deployment.service, deployment.environment)
         live = await reader.live(deployment.service, deployment.environment)
-        trouble, steps = await reader.trouble(deployment.id), await reader.steps(deployment.id)
+        trouble, steps, is_verified = (
+            await reader.trouble(deployment.id), await reader.steps(deployment.id), await reader.was_verified(deployment),
+        )  # fmt: skip
         coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
@@ -129,7 +131,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         **facts_of_offer(offer),
         **names,
         "locks": locks,
-        "quarantines": is_shown_bad(trouble, steps, is_verified=deployment.state is State.VERIFIED),
+        "quarantines": is_shown_bad(trouble, steps, is_verified=is_verified),
         "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
         "cancels": coming[0].title if coming else "",
         "worse": worse,

@@ -52,10 +52,12 @@ class Releases:
         return tuple(Live(**{key: value for key, value in with_person(row).items() if key != "ended_at"}) for row in rows)
 
     async def was_verified(self, deployment: Deployment) -> bool:
-        """Tell whether a deployment ended its watch with numbers that proved it, whatever has become of it since."""
+        """Tell whether the commit was proved here since a deployment of it began, also where a rollback has put it back since."""
+        if deployment.started_at is None:
+            return False
         good = table(VerifiedRow)
         here = (good.c.service == deployment.service, good.c.environment == deployment.environment)
-        its = (good.c["commit"] == deployment.commit, good.c.deployment == deployment.id, good.c.verified_at.is_not(None))
+        its = (good.c["commit"] == deployment.commit, good.c.verified_at >= deployment.started_at)
         return await self._one(select(good).where(*here, *its)) is not None
 
     async def known_as(self, service: str, version: str) -> tuple[str, ...]:
