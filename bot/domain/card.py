@@ -172,7 +172,7 @@ class Card:
     live: str = ""
     """After a rollback: the version that is live now,"""
     live_since: datetime | None = None
-    """since when, and"""
+    """since when (of what was away itself, and has been put back: since when it is live again), and"""
     after: Snapshot | None = None
     """what its numbers said when they were looked at since; None when nobody has looked."""
     replaced_by: str = ""

@@ -130,7 +130,12 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
                 live = await reader.live(deployment.service, deployment.environment)
                 card = await _replaced(reader, card, live)
                 offer = replace(offer, refused=_why_gone(card, live, standing), plan="", confirmed=None)
+            else:
+                card = await _put_back(reader, card)
         return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
+    if deployment.state is State.SUPERSEDED:
+        live = await reader.live(deployment.service, deployment.environment)
+        return replace(card, declared=live.declared if live is not None and live.commit == deployment.commit else None)
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
     back = await reader.rollback_of(deployment.id)
@@ -170,6 +175,13 @@ async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
     is_same = live is not None and live.commit == card.deployment.commit
     card = _replaced_by(card, await reader.replaced(card.deployment.id))
     return replace(card, declared=live.declared if live and is_same and live.deployment != card.deployment.id else None)
+
+
+async def _put_back(reader: Reader, card: Card) -> Card:
+    """Say since when what was away is live again: a rollback has put it back."""
+    live = await reader.live(card.deployment.service, card.deployment.environment)
+    was_away = live is not None and live.declared is None and live.deployment != card.deployment.id
+    return replace(card, live_since=live.since) if live is not None and was_away else card
 
 
 def _replaced_by(card: Card, after: Replaced | None) -> Card:

@@ -66,6 +66,10 @@ def in_brief(card: Card, words: Words) -> str:
     return f"{first}\n{_numbers(card, words)}".strip()
 
 
+_SAYS_WHO = ("lead ", "led by ", "requested by ")
+"""Words after which only a name says anything."""
+
+
 def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
     """Mention everybody once on a card; afterwards they are who they are."""
     seen: set[str] = set()
@@ -77,6 +81,8 @@ def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
         is_lead = deployment.lead is not None and match[1] == deployment.lead.user
         who = "the lead" if is_lead else "the requester" if match[1] == deployment.requested_by.user else "the same person"
         before = match.string[: match.start()]
+        if before.endswith(_SAYS_WHO):
+            return match[0]
         return who[0].upper() + who[1:] if not before or before.endswith(("\n", ". ")) else who
 
     return [_MENTION.sub(again, text) for text in texts]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from bot.domain.commands import Deploy, RollBack, Unlock
+from bot.domain.commands import Deploy, RollBack, SayLive, Unlock
 from bot.domain.deployment import State
+from bot.ports import RunState
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, Team
-from tests.services.test_let_go import PLAIN
+from tests.services.test_let_go import PLAIN, goes_now
 
 
 async def quarantined(team: Team, version: str) -> str:
@@ -54,3 +55,30 @@ async def test_a_version_that_was_proved_once_is_quarantined_when_it_is_worse_th
         await team.rolls_back("bo", worse)
         await team.passes(5 * MINUTE)
         assert await quarantined(team, "v2")
+
+
+async def test_a_version_that_was_away_says_since_when_it_is_live_again(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await verified_after_a_bad_minute(team)
+        await team.says("cy", Deploy("shop", "production", "v3"))
+        await team.passes(30 * MINUTE)
+        assert "was live" in await team.shown("shop-1")
+        await team.rolls_back("bo", RollBack("shop", "production", reason="wish"))
+        back = f"{team.house.now():%H:%M}"
+        await team.passes(30 * MINUTE)
+        assert f"live again and healthy since {back} UTC" in await team.shown("shop-1")
+
+
+async def test_the_card_of_what_was_replaced_says_on_whose_word_it_is_live_again(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        await team.says("cy", Deploy("shop", "production", "v3"))
+        await team.passes(MINUTE)
+        team.ci.ends["deploy"] = RunState.FAILED
+        await goes_now(team, "shop-2")
+        await team.passes(2 * MINUTE)
+        await team.says_live("bo", SayLive("shop", "production", "v2", "looked"))
+        await team.passes(2 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.SUPERSEDED
+        assert "v2 is live again only on the word of <@UBO>" in await team.shown("shop-1")
