@@ -277,6 +277,7 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
         "service": row.service, "environment": row.environment, "version": live.version if live else "",
         "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
         "deployment": live.deployment if live else "", "quarantined": row.quarantined,
+        "accepted": live.accepted if live else "",
         "way_out": asdict(row.way_out) if row.way_out else None,
         "declared": facts_of_declared(live.declared) if live and live.declared else None,
         "snapshot": facts_of_snapshot(row.snapshot) if row.snapshot else None, "open": [asdict(each) for each in row.open],

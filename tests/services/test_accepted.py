@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import AutomaticGate, GateKind
-from bot.domain.commands import Check, Deploy, RollBack
-from bot.domain.deployment import Acceptance
+from bot.domain.commands import Check, Deploy, RollBack, Status
+from bot.domain.deployment import Acceptance, State
+from bot.domain.health import Observed
 from bot.ports import Live
 from bot.slack.cards import rollback_truth
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE, Team
@@ -46,3 +47,15 @@ async def test_a_typed_rollback_to_what_was_adopted_says_on_whose_word_it_rests(
         said = await team.says("bo", RollBack("shop", "production", reason="errors"))
         assert "v1 was never verified, only accepted (on an operator's word)." in said
         assert "erified good" not in said
+
+
+@pytest.mark.case("card-and-people-2")
+async def test_the_status_says_that_what_is_live_was_accepted_and_how(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=(), approvals=(), after="", strategy="rolling", watch=5 * MINUTE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.numbers.new = Observed(0, 3, requests=3)
+        await team.passes(10 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ACCEPTED
+        said = await team.says("ana", Status())
+        assert f"too little traffic to tell · accepted ({Acceptance.LITTLE}), not verified" in said

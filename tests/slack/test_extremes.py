@@ -65,6 +65,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
         "frozen_because": text, "unclear": text, "snapshot": snapshot, "quarantined": text,
+        "accepted": "on the lead's word",
         "way_out": {"environment": text, "how": "rollback", "deployment": text, "lead": "T1/UBO"},
         "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
         "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,

@@ -51,7 +51,8 @@ STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=Tr
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
     "snapshot": None, "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
-    "frozen_because": "quarter end", "unclear": "", "can_roll_back": False, "declared": None, "quarantined": "", "way_out": None,
+    "frozen_because": "quarter end", "unclear": "", "can_roll_back": False, "declared": None, "quarantined": "",
+    "accepted": "", "way_out": None,
 }  # fmt: skip
 EMPTY_ROW = {
     **ROW,
