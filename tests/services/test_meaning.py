@@ -81,7 +81,7 @@ async def test_one_name_of_two_commits_is_shown_with_both_on_the_board_and_befor
     status = await team.says("ana", Status("shop"))
     assert "v2 (ddddddd) live since" in status
     assert f"v2 (bbbbbbb) ({v2})" in status
-    said = await team.says("bo", RollBack("shop", "production"))
+    said = await team.says("bo", RollBack("shop", "production", "d" * 40))
     assert "back from v2 (bbbbbbb) to *v2 (ddddddd)*?" in said
 
 
