@@ -30,12 +30,6 @@ async def has_word(reader: Reader, deployment: Deployment, trouble: Trouble) -> 
     return await word_given(reader, deployment, trouble) is not None
 
 
-async def is_in_trouble(reader: Reader, deployment: Deployment) -> bool:
-    """Tell whether something is found of a deployment that is not over, whatever was said about it."""
-    trouble = await reader.trouble(deployment.id)
-    return trouble is not None and trouble.is_open
-
-
 async def in_question(reader: Reader, deployment: Deployment) -> Trouble | None:
     """Find what its numbers say against a deployment, as long as the lead has not let it go on over that."""
     trouble = await reader.trouble(deployment.id)

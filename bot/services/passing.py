@@ -9,7 +9,6 @@ from datetime import datetime
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, Kind, State
 from bot.domain.rollback import Passage, Way
 from bot.ports import Reader
-from bot.services.given import is_in_trouble
 from bot.services.house import House
 from bot.services.ways import between
 
@@ -81,5 +80,5 @@ async def may_be_said(reader: Reader, service: str, environment: str) -> datetim
     live = await reader.live(service, environment)
     if standing is None:
         return live.since if live else None
-    is_well = standing.state is State.ROLLING_OUT and not await is_in_trouble(reader, standing)
+    is_well = standing.state is State.ROLLING_OUT and await reader.trouble(standing.id) is None
     return None if is_well else standing.state_since

@@ -19,7 +19,6 @@ from bot.domain.rollout import Step
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services import whys
-from bot.services.given import is_in_trouble
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer
 from bot.services.strays import give_up
@@ -100,7 +99,7 @@ async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way
         plan = f" Its plan, confirmed by {confirmed.by.mention}: {confirmed.reason}." if confirmed else ""
         place = f"{deployment.service} {deployment.environment}"
         told = f"Whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
-        if deployment.state is State.ROLLING_OUT and not await is_in_trouble(reader, deployment):  # nobody's word is taken yet
+        if deployment.state is State.ROLLING_OUT and await reader.trouble(deployment.id) is None:  # nobody's word is taken yet
             told = f"A lock keeps it from its next step: /deploy lock {place} because TEXT."
         raise NotPossible(f"{way.sentence(deployment.version, target.version)}{plan} {told}")
     if way.passage is Passage.UNKNOWN and not although_unknown:

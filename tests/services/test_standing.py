@@ -34,7 +34,7 @@ async def v3_is_rolled_back(team: Team, *, to: str = "") -> None:
 
 async def test_after_a_rollback_the_version_that_is_back_can_be_rolled_back_too(swift: Team) -> None:
     await v3_is_rolled_back(swift)
-    assert "live and healthy" in await swift.shown("shop-1")
+    assert "live again and healthy" in await swift.shown("shop-1")
     assert Action.ROLL_BACK in (await swift.card("shop-1")).actions
     assert "Rolling shop in production back to *v1*" in await swift.says("bo", RollBack(deployment="shop-1", reason="errors as well"))
     await swift.passes(2 * MINUTE)

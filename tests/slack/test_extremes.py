@@ -65,7 +65,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
         "frozen_because": text, "unclear": text, "snapshot": snapshot, "quarantined": text,
-        "accepted": "on the lead's word",
+        "accepted": "on the lead's word", "can_roll_back": times > 1,
         "way_out": {"environment": text, "how": "rollback", "deployment": text, "lead": "T1/UBO"},
         "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
         "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
@@ -117,7 +117,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "became": text, "held": text, "live_in": [{"environment": text, "how": "plan", "deployment": text, "lead": "T1/UBO"}] * times,
         "kept": {"kind": "locked", "by": "T1/UBO", "at": AT, "until": AT, "who": [text], "how": text},
         "lifted": times > 2,
-        "accepted": text, "run": text, "cancels": text, "beside": text, "doubtful": True, "strays": times,
+        "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
+        "doubtful": True, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0}] * min(times, 3),
