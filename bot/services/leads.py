@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import AskLead, HandOver, Proceed, StopCountdown, TakeOver, Watch
@@ -20,6 +22,14 @@ from bot.services.refusals import has_a_say
 from bot.services.word import as_found, besides, counting, decide, decided_about, stop, stopped_for
 
 
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Who led when it was looked at, and who is to lead: of two who change a lead at once, one is told that it is done."""
+
+    before: Person | None
+    to: Person
+
+
 async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer | None:
     """Name another lead: by the lead, or by somebody who may hand over any."""
     to = Person(house.catalog.team, command.to)
@@ -31,14 +41,14 @@ async def hand_over(house: House, intent: Intent, command: HandOver) -> Answer |
     if not may:
         await require_still(house, deployment, intent.by)
     await require_lead(house, deployment.service, to)
-    return await act(house, intent, lambda tx: _hand_over(house, intent, tx, command, to, may=may))
+    return await act(house, intent, lambda tx: _hand_over(house, intent, tx, command, Change(deployment.lead, to), may=may))
 
 
-async def _hand_over(house: House, intent: Intent, tx: Transaction, command: HandOver, to: Person, *, may: bool) -> Answer:
+async def _hand_over(house: House, intent: Intent, tx: Transaction, command: HandOver, change: Change, *, may: bool) -> Answer:
     deployment = await still_open(tx, command.deployment)
     if not may and intent.by != deployment.lead:
         raise NotAllowed(_not_yours(house, deployment))
-    return await _lead(house, intent, tx, deployment, to, reason="", answer="lead")
+    return await _lead(house, intent, tx, deployment, change, reason="", answer="lead")
 
 
 def _not_yours(house: House, deployment: Deployment) -> str:
@@ -49,14 +59,14 @@ def _not_yours(house: House, deployment: Deployment) -> str:
 
 async def take_over(house: House, intent: Intent, command: TakeOver) -> Answer | None:
     """Take the lead as the person on call, at once, with a reason."""
-    await may_take_over(house, intent.by, command.deployment)
-    return await act(house, intent, lambda tx: _take_over(house, intent, tx, command))
+    looked_at = await may_take_over(house, intent.by, command.deployment)
+    return await act(house, intent, lambda tx: _take_over(house, intent, tx, command, Change(looked_at.lead, intent.by)))
 
 
-async def _take_over(house: House, intent: Intent, tx: Transaction, command: TakeOver) -> Answer:
+async def _take_over(house: House, intent: Intent, tx: Transaction, command: TakeOver, change: Change) -> Answer:
     deployment = await still_open(tx, command.deployment)
     as_shown(Action.TAKE_OVER, command.shown, await seen(tx, deployment))
-    return await _lead(house, intent, tx, deployment, intent.by, reason=command.reason, answer="taken_over")
+    return await _lead(house, intent, tx, deployment, change, reason=command.reason, answer="taken_over")
 
 
 async def may_take_over(house: House, by: Person, id: DeploymentId) -> Deployment:
@@ -99,10 +109,18 @@ async def still_open(reader: Reader, id: DeploymentId) -> Deployment:
     return deployment
 
 
-async def _lead(house: House, intent: Intent, tx: Transaction, deployment: Deployment, to: Person, *, reason: str, answer: str) -> Answer:
+async def _lead(
+    house: House, intent: Intent, tx: Transaction, deployment: Deployment, change: Change, *, reason: str, answer: str
+) -> Answer:
+    to = change.to
     if deployment.lead == to:
         who = "You lead" if to == intent.by else f"{to.mention} leads"
         raise NotPossible(f"{who} {deployment.title} already; nothing was changed.")
+    if deployment.lead != change.before:
+        who = f"{deployment.lead.mention} has become" if deployment.lead else "Nobody is"
+        raise NotPossible(
+            f"{who} the lead of {deployment.title} while yours was looked at; nothing was changed. Say it again if it still holds."
+        )
     await tx.change(deployment.id, lead=to)
     await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
     facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}

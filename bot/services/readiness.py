@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
@@ -317,12 +317,12 @@ def _roles(policy: EnvironmentPolicy) -> str:
 
 async def tick(house: House, intent: Intent, command: Tick) -> Answer | None:
     """Tick and untick what the person changed in the dialog. Only items of their own roles count, and nobody else's tick is touched."""
-    mine = {key for key, _, _ in await tickable(house, command.deployment, intent.by)}
+    mine = [key for key, _, _ in await tickable(house, command.deployment, intent.by)]
     changed = set(command.items) ^ set(command.before)
-    foreign = sorted(changed - mine)
+    foreign = sorted(changed - set(mine))
     if foreign:
         raise NotAllowed(f"You cannot tick {', '.join(foreign)}: that belongs to another role.")
-    return await act(house, intent, lambda tx: _tick(house, intent, tx, command))
+    return await act(house, intent, lambda tx: _tick(house, intent, tx, command, mine))
 
 
 async def _counting(reader: Reader, id: DeploymentId) -> list[Mark]:
@@ -332,7 +332,7 @@ async def _counting(reader: Reader, id: DeploymentId) -> list[Mark]:
     return [mark for mark in await reader.marks(id) if (mark.key, mark.by) not in not_counted]
 
 
-async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick) -> Answer:
+async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick, mine: Sequence[str]) -> Answer:
     deployment = await existing(tx, command.deployment)
     if set(command.before) - set(command.items):
         await wait_again(house, tx, deployment)
@@ -344,9 +344,11 @@ async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick) ->
     for key in [*gone, *(key for key in added if key not in counting)]:
         await tx.unmark(deployment.id, key)
     new = [key for key in added if await tx.mark(Mark(deployment.id, key, intent.by, house.now()))]
-    await note(tx, house.now(), "tick", deployment, intent.by, keys=new, taken_back=gone)
-    await tx.wake(deployment.id)
-    return Answer("ticked", {**facts_of(deployment), "items": list(command.items)})
+    if new or gone:  # a look through the checklist is no event
+        await note(tx, house.now(), "tick", deployment, intent.by, keys=new, taken_back=gone)
+        await tx.wake(deployment.id)
+    ticked = counting.union(added).difference(gone)
+    return Answer("ticked", {**facts_of(deployment), "items": [key for key in mine if f"item:{key}" in ticked]})
 
 
 async def _with_open_checklist(reader: Reader, id: DeploymentId) -> Deployment:

@@ -191,6 +191,7 @@ class ToldCI:
             raise IntegrationError("no answer", vendor="the CI")
 
     async def resolve(self, ref: str) -> Resolved:
+        await self._waits(f"resolve {ref}")
         self._answers()
         version = "v3" if ref == "latest" else ref
         if version not in COMMITS:
