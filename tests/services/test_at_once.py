@@ -33,7 +33,8 @@ def says(team: Team, name: str, command: Command, answers: list[str]) -> Any:
 
 @pytest.mark.case("races-12")
 async def test_whoever_hands_a_lead_over_while_another_takes_it_is_told_that(team: Team) -> None:
-    v2, answers = await team.rolls_out_v2(5 * MINUTE), []
+    answers: list[str] = []
+    v2 = await team.rolls_out_v2(5 * MINUTE)
     team.rota.person = PEOPLE["di"]
     team.workspace.during = says(team, "di", TakeOver(v2, "bo is away"), answers)
     said = await team.says("bo", HandOver(v2, "UANA"))
@@ -47,7 +48,8 @@ async def test_whoever_hands_a_lead_over_while_another_takes_it_is_told_that(tea
 
 @pytest.mark.case("races-12")
 async def test_whoever_takes_a_lead_over_while_it_is_handed_over_is_told_that(team: Team) -> None:
-    v2, answers = await team.rolls_out_v2(5 * MINUTE), []
+    answers: list[str] = []
+    v2 = await team.rolls_out_v2(5 * MINUTE)
     team.rota.person = PEOPLE["di"]
     team.rota.during = says(team, "bo", HandOver(v2, "UCY"), answers)
     said = await team.says("di", TakeOver(v2, "bo is away"))
@@ -58,7 +60,8 @@ async def test_whoever_takes_a_lead_over_while_it_is_handed_over_is_told_that(te
 
 @pytest.mark.case("races-12")
 async def test_two_who_give_a_lead_to_the_same_person_hear_that_it_is_theirs_already(team: Team) -> None:
-    v2, answers = await team.rolls_out_v2(5 * MINUTE), []
+    answers: list[str] = []
+    v2 = await team.rolls_out_v2(5 * MINUTE)
     team.workspace.during = says(team, "di", HandOver(v2, "UANA"), answers)
     assert await team.says("bo", HandOver(v2, "UANA")) == "<@UANA> leads shop v2 → production already; nothing was changed."
 
@@ -109,7 +112,8 @@ async def test_a_look_through_the_checklist_that_changes_nothing_is_no_event(tea
 async def test_what_is_cancelled_while_its_ref_is_looked_up_becomes_nothing_else(team: Team, ref: str) -> None:
     team.ci.away = True
     await team.says("ana", Deploy("shop", "production", ref))
-    team.ci.away, answers = False, []
+    answers: list[str] = []
+    team.ci.away = False
     team.ci.during[f"resolve {ref}"] = says(team, "ana", Cancel("shop-1"), answers)
     await team.passes(MINUTE)
     assert "is cancelled" in answers[0]
@@ -151,7 +155,8 @@ def compares_no_more(team: Team, question: str) -> None:
 
 @pytest.mark.case("races-34")
 async def test_nothing_is_ticked_of_what_is_cancelled_while_the_roles_are_looked_up(team: Team) -> None:
-    v2, answers = await team.asks_for_v2(), []
+    answers: list[str] = []
+    v2 = await team.asks_for_v2()
     support = team.house.catalog.roles["support"]
     team.house.catalog.roles["support"] = replace(support, people=support.people | {PEOPLE["ana"]})
     team.workspace.during = says(team, "bo", Cancel(v2), answers)
