@@ -107,6 +107,8 @@ ACTING = frozenset({State.ROLLING_OUT, State.ROLLING_BACK})
 """Something runs at the CI provider."""
 OPEN = WAITING | ACTING | {State.WATCHING}
 """The runbook still has work to do."""
+AT_REST = frozenset({State.VERIFIED, State.ACCEPTED})
+"""It has ended its watch."""
 CAN_ROLL_BACK = frozenset({State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.ACCEPTED, State.FAILED})
 """The environment was touched and the deployment is not on its way back already."""
 OVER = frozenset(State) - OPEN

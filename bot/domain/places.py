@@ -163,8 +163,8 @@ def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     doubt = ground.doubt
     if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
         return None
-    or_else = "deploy what should be there" if doubt.kind is Unclear.SEEN else "roll it back"
-    how = f"{or_else}, or say what is live: /deploy live {place} is REF because TEXT"
+    or_else = {Unclear.SEEN: "deploy what should be there, or ", Unclear.FAILED: "its card says how it goes back, or "}.get(doubt.kind, "")
+    how = f"{or_else}say what is live: /deploy live {place} is REF because TEXT"
     return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since)
 
 

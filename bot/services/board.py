@@ -18,6 +18,7 @@ from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.places import Obstacle
 from bot.domain.readiness import frozen_by
+from bot.domain.rollback import Leaving
 from bot.domain.rollout import Step, StepState, time_left
 from bot.domain.watching import CAN_GO
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
@@ -26,12 +27,12 @@ from bot.services.deployments import moved_from, resolve, under_way, what_was_ta
 from bot.services.given import has_word
 from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, facts_of, unclear
-from bot.services.leaving import way_out
+from bot.services.leaving import out_of, way_out
 from bot.services.locks import facts_of_lock
 from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import kept_by, standstill, why_not_on
-from bot.services.targets import target_for, undoable
+from bot.services.targets import brought_by, target_for, undoable
 from bot.services.watching import watched_in
 from bot.services.ways import compared, way_back
 
@@ -125,13 +126,16 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
             there = f"; {live.version} is there" if live else ""
             offer = replace(offer, refused=f"Nothing of it has been started yet{there}. It can be cancelled.", plan="", confirmed=None)
         if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
-            standing = await reader.standing(deployment.service, deployment.environment)
+            place = (deployment.service, deployment.environment)
+            stands, standing = await reader.standing(*place), await undoable(reader, *place)
+            live = await reader.live(*place)
+            is_there = stands is not None and stands.id == deployment.id
+            card = await (_put_back(card, live) if is_there else _replaced(reader, card, live))
             if standing is None or standing.id != deployment.id:
-                live = await reader.live(deployment.service, deployment.environment)
-                card = await _replaced(reader, card, live)
-                offer = replace(offer, refused=_why_gone(card, live, standing), plan="", confirmed=None)
+                by = await brought_by(reader, live) if live is not None else None
+                offer = replace(offer, refused=_why_gone(card, live, standing, by), plan="", confirmed=None)
             else:
-                card = await _put_back(reader, card)
+                card = replace(card, is_to_undo=True)
         return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
     if deployment.state is State.SUPERSEDED:
         live = await reader.live(deployment.service, deployment.environment)
@@ -159,15 +163,17 @@ async def _with_cure(reader: Reader, card: Card, back: Deployment) -> Card:
     return _replaced_by(card, await reader.replaced(back.id))
 
 
-def _why_gone(card: Card, live: Live | None, standing: Deployment | None) -> str:
+def _why_gone(card: Card, live: Live | None, standing: Deployment | None, by: Deployment | None) -> str:
     """Say why a deployment that nothing stands on any more has no button."""
     if card.replaced_by and not card.declared:
         said = card.replaced_on_word_of is not None
         return f"{card.replaced_by} was said to be live since." if said else "Another version has been deployed since."
+    if standing is not None:
+        return f"{standing.id} has come to {standing.environment} after it: its card says what can be done."
     if live is not None and live.declared is not None:
-        brought = f"brought there by {live.deployment}" if live.deployment else "and no deployment brought it"
+        brought = f"brought there by {by.id}" if by else "and no deployment brought it"
         return f"{live.version} is live on somebody's word, {brought}: deploy what should be there."
-    return f"{standing.id} has come to {standing.environment} after it: its card says what can be done." if standing else GONE
+    return GONE
 
 
 async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
@@ -177,9 +183,8 @@ async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
     return replace(card, declared=live.declared if live and is_same and live.deployment != card.deployment.id else None)
 
 
-async def _put_back(reader: Reader, card: Card) -> Card:
+async def _put_back(card: Card, live: Live | None) -> Card:
     """Say since when what was away is live again: a rollback has put it back."""
-    live = await reader.live(card.deployment.service, card.deployment.environment)
     was_away = live is not None and live.declared is None and live.deployment != card.deployment.id
     return replace(card, live_since=live.since) if live is not None and was_away else card
 
@@ -232,6 +237,7 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                 freeze = frozen_by(house.catalog.freezes, environment, now)
                 live = await reader.live(each.name, environment)
                 quarantined = await reader.quarantine(each.name, live.commit) if live else ""
+                doubt = await unclear(reader, each.name, environment)
                 found.append(
                     BoardRow(
                         each.name,
@@ -241,8 +247,8 @@ async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
                         locks,
                         freeze.end if freeze else None,
                         freeze.reason if freeze else "",
-                        await unclear(reader, each.name, environment),
-                        await undoable(reader, each.name, environment) is not None,
+                        doubt,
+                        bool(doubt) and (await out_of(house, reader, each.name, environment)).how is Leaving.ROLLBACK,
                         await newest_numbers(reader, live.deployment) if live else None,
                         quarantined,
                         await way_out(house, reader, live) if live and quarantined else None,

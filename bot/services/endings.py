@@ -14,6 +14,7 @@ from bot.services.board import newest_numbers
 from bot.services.given import WORD, word_given
 from bot.services.house import House
 from bot.services.starts import standstill
+from bot.services.targets import undoable
 from bot.services.word import ended_word
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
@@ -84,7 +85,11 @@ async def _failure(_house: House, reader: Reader, deployment: Deployment, _messa
     """End a failure when it is rolled back, when something else was deployed over it, or when somebody has said what is live."""
     if deployment.state is State.ROLLED_BACK:
         return await _after_all(reader, deployment)
-    standing = await reader.standing(deployment.service, deployment.environment)
+    standing = await undoable(reader, deployment.service, deployment.environment)
+    doubt = await reader.doubt(deployment.service, deployment.environment)
+    is_still_there = doubt is not None and deployment.commit in doubt.seen and standing is not None and standing.id == deployment.id
+    if is_still_there:  # another version was said to be live, and this one gets requests all the same
+        return ""
     live = await reader.live(deployment.service, deployment.environment)
     if live is not None and live.declared is not None and deployment.state is State.FAILED and live.declared.at >= deployment.state_since:
         return f"{live.declared.by.mention} has said that {live.version} is live there."

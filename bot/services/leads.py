@@ -19,6 +19,7 @@ from bot.services.deployments import require_lead, require_still
 from bot.services.given import word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.refusals import has_a_say
+from bot.services.targets import undoable
 from bot.services.word import as_found, besides, counting, decide, decided_about, stop, stopped_for
 
 
@@ -103,7 +104,7 @@ async def still_open(reader: Reader, id: DeploymentId) -> Deployment:
     if deployment.state in OVER - {State.VERIFIED, State.ACCEPTED, State.FAILED}:
         raise NotPossible(f"{deployment.stands}; its lead has nothing left to decide.")
     if deployment.state in OVER:
-        standing = await reader.standing(deployment.service, deployment.environment)
+        standing = await undoable(reader, deployment.service, deployment.environment)
         if standing is None or standing.id != deployment.id:
             raise NotPossible(f"{deployment.title} was replaced and is not live any more; its lead has nothing left to decide.")
     return deployment

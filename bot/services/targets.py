@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from bot.domain import rollback
 from bot.domain.declared import Origin
-from bot.domain.deployment import CAN_ROLL_BACK, Acceptance, Deployment, Kind, State
+from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Acceptance, Deployment, Kind, State
 from bot.domain.health import Verdict
+from bot.domain.places import Unclear
 from bot.domain.trouble import Sort
 from bot.ports import Live, Reader
 
@@ -33,7 +34,7 @@ async def releases_for(reader: Reader, deployment: Deployment, limit: int | None
 
 async def how_bad(reader: Reader, release: Live) -> str:
     """Say what the numbers of a version were when it was last there, if they were worse and never shown to be well again; else nothing."""
-    last = await _last(reader, release.service, release.environment, release.commit)
+    last = await last_of(reader, release.service, release.environment, release.commit)
     trouble = await reader.trouble(last.id) if last is not None and last.state is not State.VERIFIED else None
     if last is None or trouble is None or trouble.sort is not Sort.DEGRADED or not trouble.is_open:
         return ""
@@ -41,7 +42,7 @@ async def how_bad(reader: Reader, release: Live) -> str:
     return shots[-1].why if shots else "its numbers were worse"
 
 
-async def _last(reader: Reader, service: str, environment: str, commit: str) -> Deployment | None:
+async def last_of(reader: Reader, service: str, environment: str, commit: str) -> Deployment | None:
     """Give the newest deployment of a commit that has touched a place."""
     there = (each for each in await reader.of_commit(service, commit) if each.environment == environment)
     return next((each for each in there if each.kind is Kind.FORWARD and each.started_at is not None), None)
@@ -50,7 +51,7 @@ async def _last(reader: Reader, service: str, environment: str, commit: str) -> 
 async def _cut_short(reader: Reader, deployment: Deployment) -> Live | None:
     """Give what was live before a deployment and whose watch has not ended, as long as nothing speaks against it."""
     service, environment, commit = deployment.service, deployment.environment, deployment.base_commit
-    last = await _last(reader, service, environment, commit)
+    last = await last_of(reader, service, environment, commit)
     if last is None or last.landed_at is None or last.state not in _CUT_SHORT or await reader.quarantine(service, commit):
         return None
     trouble = await reader.trouble(last.id)
@@ -61,10 +62,22 @@ async def _cut_short(reader: Reader, deployment: Deployment) -> Live | None:
 
 
 async def undoable(reader: Reader, service: str, environment: str) -> Deployment | None:
-    """Give what can be rolled back in a place; of what somebody said to be live, the last deployment that brought that version there."""
+    """Give what can be rolled back in a place: the one rule for card, alarm, status and command.
+
+    It is what stands there. After somebody's word it is the newest deployment that brought what they said, or what still gets requests.
+    """
     standing = await reader.standing(service, environment)
-    live = await reader.live(service, environment)
-    if standing is not None or live is None or live.declared is None or live.declared.origin is not Origin.SAID:
+    if standing is not None and standing.state not in AT_REST:
         return standing
-    last = await _last(reader, service, environment, live.commit)
-    return last if last is not None and last.state in CAN_ROLL_BACK else None
+    live, doubt = await reader.live(service, environment), await reader.doubt(service, environment)
+    was_said = standing is None and live is not None and live.declared is not None and live.declared.origin is Origin.SAID
+    commits = [live.commit] if live is not None and was_said else []
+    commits += doubt.seen if doubt is not None and doubt.kind is Unclear.SEEN else ()
+    brought = [await last_of(reader, service, environment, commit) for commit in commits]
+    found = [standing, *(each for each in brought if each is not None and each.state in CAN_ROLL_BACK)]
+    return max((each for each in found if each is not None), key=lambda each: each.requested_at, default=None)
+
+
+async def brought_by(reader: Reader, live: Live) -> Deployment | None:
+    """Give the deployment that brought what is live, also where somebody has said since that it is."""
+    return await reader.deployment(live.deployment) or await last_of(reader, live.service, live.environment, live.commit)

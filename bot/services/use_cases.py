@@ -67,6 +67,7 @@ from bot.services import (
     whys,
 )
 from bot.services.house import House
+from bot.services.targets import undoable
 
 UseCase = Callable[[House, Intent, Any], Awaitable[Answer | None]]
 
@@ -176,7 +177,7 @@ async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
     about = intent.command
     named, service, environment = (str(getattr(about, each, "")) for each in ("deployment", "service", "environment"))
     async with house.store.reading() as reader:
-        meant = await reader.standing(service, environment) if not named and service and environment else None
+        meant = await undoable(reader, service, environment) if not named and service and environment else None
     return await refusals.to_whom(house, intent.by, refusal, meant.id if meant else named, service)
 
 

@@ -175,8 +175,9 @@ class SqlTransaction(SqlTelling):
     async def cast_doubt(self, service: str, environment: str, doubt: Doubt | None) -> None:
         """Record that it is not clear what runs in a place; a graver doubt stays. None when it is clear again."""
         await self._place(service, environment)
+        before = await self.doubt(service, environment)
         if doubt is not None:
-            doubt = graver(await self.doubt(service, environment), doubt)
+            doubt = graver(before, doubt)
         place = table(PlaceRow)
         there = (place.c.service == service, place.c.environment == environment)
         values: dict[str, str | datetime | None] = {"unclear": "", "why": "", "deployment": "", "since": None, "seen": ""}
@@ -186,6 +187,9 @@ class SqlTransaction(SqlTelling):
         await self._connection.execute(update(place).where(*there).values(**values))
         newest = await self.newest_started(service, environment)
         self._changed(newest.id if newest else "")
+        for commit in {*(before.seen if before else ()), *(doubt.seen if doubt else ())}:  # what can be rolled back hangs on that
+            for each in await self.of_commit(service, commit):
+                self._changed(each.id if each.environment == environment else "")
         await self._wake_place(service)
 
     async def give_up(self, stray: Stray) -> None:

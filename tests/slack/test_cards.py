@@ -232,7 +232,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "failed without a way back": (
         card(State.FAILED, RUNS, steps=steps(F, P, P), rollback=RollbackOffer(refused="Nothing has been verified here.")),
-        "storefront v1.2.0 → production · FAILED at 5 % · production is unclear until it is rolled back, or somebody says what is live",
+        "storefront v1.2.0 → production · FAILED at 5 % · production is unclear until somebody says what is live",
         [],
     ),
     "cancelled": (

@@ -1,0 +1,113 @@
+"""After a word that stays unclear: card, alarm, status and command give one answer about the way back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.actions import Action
+from bot.domain.changes import Changes
+from bot.domain.commands import Deploy, RollBack, SayLive, Status
+from bot.domain.deployment import State
+from bot.ports import RunState
+from bot.services import endings
+from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, Team
+
+MIGRATION = Changes(total=1, files=("migrations/7.sql",))
+ABOVE = {"a b": MIGRATION, "b a": replace(MIGRATION, backwards=True)}
+"""v2 is v1 with a migration."""
+CANARY: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "watch": 2 * MINUTE}
+
+
+async def fails(team: Team, version: str = "v2") -> None:
+    """Have a version fail at 5 %, and keep its requests."""
+    team.numbers.new, team.ci.ends["deploy"] = BAD, RunState.FAILED
+    await team.says("ana", Deploy("shop", "production", version))
+    await team.passes(5 * MINUTE)
+    team.ci.ends.clear()
+
+
+async def asked_of(team: Team, template: str) -> bool:
+    """Tell whether an alarm still asks for something."""
+    alarm = next(each for each in await team.outbox() if each.template == template)
+    return await endings.ended(team.house, alarm) is None
+
+
+@pytest.mark.case("card-and-people-10")
+async def test_what_still_gets_requests_after_a_word_has_its_way_back_on_card_alarm_status_and_command(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await fails(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        card = await team.card("shop-1")
+        assert Action.ROLL_BACK in card.actions
+        assert Action.ROLL_BACK in card.decisions
+        assert await asked_of(team, "failed")
+        assert "Roll back, or say what is live" in await team.says("ana", Status())
+        assert "from v2 to *v1*" in await team.says("bo", RollBack("shop", "production", reason="it serves"))
+        assert (await team.rolls_back("bo", RollBack("shop", "production", reason="it serves"))).startswith(
+            "Rolling shop in production back"
+        )
+        team.numbers.new = GOOD
+        await team.passes(5 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
+        assert "unclear" not in await team.says("ana", Status())
+
+
+async def test_what_was_deployed_before_is_not_taken_away_in_its_stead(team_with: Any) -> None:
+    async with team_with(**CANARY, strategy="rolling") as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        await fails(team, "v3")
+        await team.says_live("bo", SayLive("shop", "production", "v2", "by hand"), is_gone=False)
+        assert "from v3 to *v2*" in await team.says("bo", RollBack("shop", "production", reason="it serves"))
+        assert Action.ROLL_BACK not in (await team.card("shop-1")).actions
+        assert "shop-2 has come to production after it" in (await team.card("shop-1")).rollback.refused
+
+
+async def test_of_a_half_rollout_that_was_said_to_be_live_that_one_is_rolled_back_and_not_what_serves_beside_it(team_with: Any) -> None:
+    async with team_with(**CANARY, strategy="rolling") as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        await fails(team, "v3")
+        await team.says_live("bo", SayLive("shop", "production", "v3", "it got through"), is_gone=False)
+        assert "from v3 to *v2*" in await team.says("bo", RollBack("shop", "production", reason="worse"))
+
+
+async def test_once_it_gets_no_requests_its_card_and_alarm_ask_for_nothing(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await fails(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        team.numbers.gone = {COMMITS["v2"]}
+        await team.passes(5 * MINUTE)
+        assert Action.ROLL_BACK not in (await team.card("shop-1")).actions
+        assert not await asked_of(team, "failed")
+        assert "to roll back" in await team.says("bo", RollBack("shop", "production", reason="x"))
+
+
+@pytest.mark.case("races-2")
+async def test_where_a_migration_stands_in_the_way_no_door_promises_a_rollback(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        team.ci.parted = ABOVE
+        await fails(team)
+        for _ in range(2):  # before a word, and after one that stays unclear
+            status, card = await team.says("ana", Status()), await team.shown("shop-1")
+            assert "Roll back" not in status
+            assert "Say what is live: /deploy live shop production is REF because TEXT" in status
+            assert "rolled back" not in card.partition("\n")[0]
+            assert "A database migration lies between (migrations/7.sql). Going back needs the migration's own plan, not a button." in card
+            assert "Whoever has gone back by it says so: /deploy live shop production is REF because TEXT" in card
+            said = await team.says("bo", RollBack("shop", "production", reason="x"))
+            assert "Going back needs the migration's own plan, not a button." in said
+            assert "Whoever has gone back by it says so: /deploy live shop production is REF because TEXT." in said
+            await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+
+
+async def test_the_card_of_what_was_said_to_be_live_again_names_who_brought_it(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(5 * MINUTE)
+    await fails(swift, "v3")
+    await swift.says_live("bo", SayLive("shop", "production", "v2", "by hand"))
+    assert "no deployment brought it" not in await swift.shown("shop-1")
+    assert "no deployment brought it" not in await swift.shown("shop-2")
