@@ -112,7 +112,7 @@ test-buildbot: $(VENV)/.dev $(BUILDBOT)/.ready ## Run what every CI provider pro
 	@GONOGO_BUILDBOT_VENV=$(CURDIR)/$(BUILDBOT) $(BIN)/python -m pytest -q -n 2 --dist worksteal tests/providers/ci tests/conversations -k buildbot $(ARGS)
 
 test-install: $(VENV)/.dev ## Install what is pinned into empty environments with the oldest and the newest pip, while newer releases exist (needs the package index)
-	@$(BIN)/python -m pytest -q -m install -n 2 --timeout=900 tests/install $(ARGS)
+	@$(BIN)/python -m pytest -q -m install -n 2 --timeout=900 -p no:cacheprovider tests/install $(ARGS)
 
 lock: $(VENV)/.dev ## Pin the dependencies again, with hashes and without addresses
 	@for group in runtime dev; do \
