@@ -241,8 +241,12 @@ class Card:
 
     @property
     def judged(self) -> Snapshot | None:
-        """The newest numbers, if they are of what is under observation now."""
-        return self.snapshot if self.snapshot is not None and self.where and self.snapshot.where == self.where else None
+        """The newest numbers, if they are of what is under observation now: that it was well before it was wholly there is not."""
+        if self.snapshot is None or not self.where or self.snapshot.where != self.where:
+            return None
+        since = next((step.serves_since for step in self.steps if step.key == self.where), None)
+        is_of_before = since is not None and self.snapshot.at < since and self.snapshot.verdict is not Verdict.DEGRADED
+        return None if is_of_before else self.snapshot
 
     @property
     def is_carried(self) -> bool:
@@ -321,7 +325,12 @@ class Card:
     @property
     def is_gate_kept(self) -> bool:
         """Tell whether that gate stays shut over what was found where it serves. A smoke test changes nothing, so its gate does not."""
-        return self.waits_for_word and any(step.passable_stage and step.state is StepState.RUNNING for step in self._moving)
+        return self.waits_for_word and any(step.is_gated for step in self._moving)
+
+    @property
+    def is_kept_at_gate(self) -> bool:
+        """Tell whether the rules keep that gate shut, and not only the next step."""
+        return bool(self.standstill) and any(step.is_gated for step in self._moving)
 
     @property
     def gate(self) -> str:

@@ -145,7 +145,6 @@ class Staged(StrEnum):
 
     VERIFIED = "live and verified on {}"
     ACCEPTED = "live on {}, not verified"
-    SAID = "verified on {}, said to be live"
 
 
 def staged_title(before: str, how: Staged = Staged.VERIFIED) -> str:
@@ -157,6 +156,7 @@ def staged_gate(
     *,
     before: str,
     coming: str = "",
+    waits: str = "",
     version: str,
     live_version: str,
     is_same: bool,
@@ -168,7 +168,7 @@ def staged_gate(
     said_by: Person | None = None,
     unclear: str = "",
 ) -> Gate:
-    """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there now.
+    """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there, or ``waits`` itself.
 
     ``commits`` are the deployment's and the one that is live there: a tag that was moved since makes one version of two commits.
     ``said_by`` is on whose word it counts as live there; ``unclear`` says why it is not known what runs there.
@@ -181,8 +181,9 @@ def staged_gate(
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is being rolled back on {before}", need)
     if unclear:
         return Gate(GateKind.STAGED, title, GateState.UNKNOWN, f"it is unclear what runs on {before}: {unclear}", need)
-    if not is_same and coming:
-        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} is bringing {version} there", need)
+    if coming and (not is_same or said_by is not None):
+        how = f"is to bring {version} there, and {waits}" if waits else f"is bringing {version} there"
+        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{coming} {how}", need)
     if not is_same:
         version, live_version = told_apart(version, live_version, commits)
         found = f"{live_version} is live there" if live_version else "nothing is live there"
@@ -206,12 +207,11 @@ def _proof_gate(title: str, before: str, version: str, accepted: str, verified_a
 
 
 def _said_gate(title: str, before: str, version: str, said_by: Person, verified_at: datetime | None, need: Need) -> Gate:
-    """Judge what counts as live on somebody's word: that proves nothing, and what was proved before stays so."""
-    if verified_at is None:
-        found = f"{version} was never verified on {before}, only said to be live there"
-        return Gate(GateKind.STAGED, title, GateState.OPEN, found, need, by=said_by, first=before)
-    found = f"{version} was verified on {before}, and said to be live there"
-    return Gate(GateKind.STAGED, staged_title(before, Staged.SAID), GateState.GREEN, found, need, by=said_by, at=verified_at)
+    """Keep shut over what counts as live on somebody's word: what was proved there before proves nothing of what is there since."""
+    found = f"{version} was never verified on {before}, only said to be live there"
+    if verified_at is not None:
+        found = f"{version} was verified on {before} before, and is only said to be live there now"
+    return Gate(GateKind.STAGED, title, GateState.OPEN, found, need, by=said_by, first=before)
 
 
 def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str, str]:

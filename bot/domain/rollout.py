@@ -135,6 +135,11 @@ class Step:
         return next((stage.name for stage in self.stages if stage.passable and self.is_under_way), "")
 
     @property
+    def is_gated(self) -> bool:
+        """Tell whether what deploys waits at such a gate. A smoke test changes nothing, so nothing keeps its gate."""
+        return self.state is StepState.RUNNING and bool(self.passable_stage)
+
+    @property
     def gate(self) -> str:
         """Name that gate among all of the deployment, so that a click means this one and no later one; empty for none."""
         name = f"{self.key}:{self.attempt}:{self.state}:{self.passable_stage}"

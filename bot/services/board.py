@@ -80,7 +80,8 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
     card = await _with_people(house, reader, card, policy)
     card = await _with_way_back(house, reader, card)
     card = await _with_standstill(house, reader, card)
-    left = await _about_left(reader, deployment, steps, house.now()) if deployment.state is State.ROLLING_OUT else None
+    is_going_on = deployment.state is State.ROLLING_OUT and not card.standstill
+    left = await _about_left(reader, deployment, steps, house.now()) if is_going_on else None
     return replace(card, about_left=left, stages_take=await _stages_take(reader, card))
 
 
@@ -106,7 +107,7 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     card = replace(card, doubt=doubt, let_go=await word.let_go(reader, card))
     if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
         card = replace(card, besides=await word.besides(house, reader, deployment))
-    if deployment.state is not State.ROLLING_OUT or all(step.state is not StepState.PENDING for step in card.steps):
+    if deployment.state is not State.ROLLING_OUT or not any(step.state is StepState.PENDING or step.is_gated for step in card.steps):
         return card
     found = await standstill(house, reader, deployment)
     sentences = await why_not_on(house, reader, deployment)

@@ -11,13 +11,11 @@ from bot.domain.rollout import Step, StepState
 from bot.ports import Answer, GateAnswer, Intent, Json, Mark, Message, Reader, Transaction
 from bot.services import freezes, starts
 from bot.services.deployments import require_still
-from bot.services.given import in_question
+from bot.services.given import GATE, gate_pressed, in_question
 from bot.services.house import House, act, existing, facts_of, note
 
-GATE = "gate:"
-"""How the mark begins that says: open the pipeline's gate of this name."""
 TRIED = "gate-tried:"
-"""The same, that says: the provider is about to be asked."""
+"""How the mark begins that says: the provider is about to be asked to open the gate of this name."""
 BECAME = "gate-became:"
 """The same, whose reason says what the provider answered."""
 
@@ -82,6 +80,10 @@ async def _pressed_before(tx: Transaction, deployment: Deployment, step: Step) -
     if became == GateAnswer.NOT_THERE:
         where = f"The pipeline of {deployment.title} waits at no gate of {deployment.environment}"
         return f"{where}. What it waits for is opened at the CI provider."
+    pressed = await gate_pressed(tx, deployment, step)
+    if not became and pressed is not None:
+        soon = f"it goes on with {step.passable_stage} at the next look at its run, if nothing keeps it"
+        return f"{pressed.by.mention} has let the pipeline of {deployment.title} go on already: {soon}."
     return f"This gate of {deployment.title} has been opened already. If the pipeline still waits, open it at the CI provider."
 
 

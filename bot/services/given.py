@@ -1,13 +1,17 @@
-"""The lead's words that are there: which finding each is for, and what is found and has none."""
+"""The words that are there to let something go on: the lead's over a finding, and somebody's at a gate of the pipeline."""
 
 from __future__ import annotations
 
 from bot.domain.deployment import Deployment
+from bot.domain.rollout import Step
 from bot.domain.trouble import Trouble
 from bot.ports import Mark, Reader
 
 WORD = "proceed:"
 """How the mark of the lead's word begins that one finding may be gone on over."""
+
+GATE = "gate:"
+"""How the mark begins that says: open the pipeline's gate of this name."""
 
 
 def word_for(trouble: Trouble) -> str:
@@ -35,3 +39,8 @@ async def in_question(reader: Reader, deployment: Deployment) -> Trouble | None:
     trouble = await reader.trouble(deployment.id)
     is_open = trouble is not None and trouble.is_open
     return trouble if trouble is not None and is_open and not await has_word(reader, deployment, trouble) else None
+
+
+async def gate_pressed(reader: Reader, deployment: Deployment, step: Step) -> Mark | None:
+    """Find the word that lets a pipeline go on at the gate where a step's run waits."""
+    return next((mark for mark in await reader.marks(deployment.id) if mark.key == f"{GATE}{step.gate}"), None)

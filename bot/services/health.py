@@ -165,21 +165,32 @@ async def _numbers_at(house: House, deployment: Deployment, step: Step, began: d
 async def glance(house: House, id: DeploymentId, index: int, state: StepState) -> str | None:
     """Look at what serves while the run of a step, or its smoke test, is under way, however long that hangs, waits or is refused.
 
-    What is found keeps no run that is under way; it is said, counts down, and keeps whatever has not begun. ``over`` once nothing is.
+    Before the first run has ended it is what that run has brought so far. What is found keeps no run that is under way; it is said, counts
+    down, and keeps whatever has not begun. ``over`` once nothing is.
     """
     await know_way_back(house, id)
     async with house.store.reading() as reader:
         deployment, steps = await existing(reader, id), await reader.steps(id)
-    serving = serves(steps)
-    if not _is_under_way(deployment, steps[index], state) or serving is None or serving.serves_since is None:
+    if not _is_under_way(deployment, steps[index], state):
         return OVER
-    shot = await _numbers_at(house, deployment, serving, serving.serves_since)
+    serving = serves(steps) or steps[index]
+    began = serving.serves_since or serving.started_at
+    if began is None or (serving.serves_since is None and (not serving.run or house.now() < began + house.pace.hold)):
+        return None  # nothing of it is there yet, or only just
+    shot = await _numbers_at(house, deployment, serving, began)
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
         if not _is_under_way(now, (await tx.steps(id))[index], state):
             return OVER
-        await _keeps(house, tx, now, shot, is_over=await _is_blind(house, tx, serving, id), following=None)
+        if serving.serves_since is not None or await _says_something(tx, id, shot):
+            await _keeps(house, tx, now, shot, is_over=await _is_blind(house, tx, serving, id), following=None)
     return None
+
+
+async def _says_something(tx: Transaction, id: DeploymentId, shot: Snapshot) -> bool:
+    """Tell whether the numbers of what is not deployed to its end matter: that they are well says nothing of the time when it is."""
+    known = await tx.trouble(id)
+    return shot.verdict is Verdict.DEGRADED or (known is not None and known.is_open)
 
 
 async def _is_blind(house: House, tx: Transaction, serving: Step, id: DeploymentId) -> bool:

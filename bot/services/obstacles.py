@@ -9,27 +9,29 @@ from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.ports import Json, Message, Transaction
 from bot.services.house import facts_of
+from bot.services.starts import NO_LONGER, Freed
 
-NOTHING: Mapping[DeploymentId, int] = {}
+NOTHING: Mapping[DeploymentId, Freed] = {}
 
 
 async def say_locked(tx: Transaction, lock: Lock, key: str) -> None:
     """Say that a place is locked now; ``key`` names the occasion."""
     for deployment in await _concerned(tx, lock):
-        keeps = {"keeps": deployment.id != lock.deployment, "percent": None, **_other(None)}
+        keeps = {"keeps": deployment.id != lock.deployment, **NO_LONGER, **_other(None)}
         await _say(tx, lock, deployment, key, {"by": str(lock.by), "lifted": False, "rollback": lock.deployment, **keeps})
 
 
 async def say_unlocked(
-    tx: Transaction, lock: Lock, key: str, by: Person, freed: Mapping[DeploymentId, int] = NOTHING, *, still: Sequence[Lock] = ()
+    tx: Transaction, lock: Lock, key: str, by: Person, freed: Mapping[DeploymentId, Freed] = NOTHING, *, still: Sequence[Lock] = ()
 ) -> None:
     """Say that a lock is gone, also in the thread of the rollback that set it.
 
-    ``freed`` says what goes on to which percentage, ``still`` which other locks hold there.
+    ``freed`` says what goes on to what, ``still`` which other locks hold there.
     """
     for deployment in await _concerned(tx, lock):
         other = next((each for each in still if each.service in {"", deployment.service}), None)
-        then = {"keeps": False, "percent": freed.get(deployment.id), **_other(other)}
+        goes_on = freed[deployment.id].facts if deployment.id in freed else NO_LONGER
+        then = {"keeps": False, **goes_on, **_other(other)}
         await _say(tx, lock, deployment, key, {"by": str(by), "lifted": True, "rollback": "", **then})
 
 

@@ -58,7 +58,7 @@ async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, 
                 "lifted": False,
                 "rollback": undone.id,
                 "live_in": [place],
-                "percent": None,
+                **starts.NO_LONGER,
             }
             await tx.say(Message(f"{deployment.id}:quarantine:{undone.id}", "quarantine_said", facts, deployment.id))
             await tx.redraw(deployment.id)
@@ -72,7 +72,7 @@ async def _tell(
     command: Quarantine | Unquarantine,
     *,
     lifted: bool,
-    going: Mapping[DeploymentId, int] = NOTHING,
+    going: Mapping[DeploymentId, starts.Freed] = NOTHING,
 ) -> None:
     """Say it in the thread of every deployment of the commit, and have its card drawn again; what stands or waits looks again."""
     live_in = await where_live(house, tx, command.service, resolved.commit)
@@ -83,7 +83,7 @@ async def _tell(
             "reason": command.reason,
             "lifted": lifted,
             "rollback": "",
-            "percent": going.get(deployment.id),
+            **(going[deployment.id].facts if deployment.id in going else starts.NO_LONGER),
         }
         facts = {**facts_of(deployment), **about, "live_in": here}
         await tx.say(Message(f"{deployment.id}:quarantine:{intent.key}", "quarantine_said", facts, deployment.id))

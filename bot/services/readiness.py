@@ -10,7 +10,7 @@ from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need, Permission
 from bot.domain.commands import Acknowledge, Tick
 from bot.domain.declared import Origin
-from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
+from bot.domain.deployment import STANDS, WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import Hindrance, Obstacle, obstacles
@@ -191,12 +191,27 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
             leaving=True,
         )  # fmt: skip
     return staged_gate(
-        before=before, coming=first.id if first else "", version=deployment.version, live_version=live.version if live else "",
+        before=before, coming=first.id if first else "", waits=await _waits(reader, first),
+        version=deployment.version, live_version=live.version if live else "",
         is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None,
         accepted=live.accepted if live else "", need=need, commits=(deployment.commit, live.commit if live else ""),
         said_by=live.declared.by if live and live.declared and live.declared.origin is Origin.SAID else None,
         unclear=await unclear(reader, deployment.service, before),
     )  # fmt: skip
+
+
+async def _waits(reader: Reader, first: Deployment | None) -> str:
+    """Say what a deployment that is to come first waits for; empty where it is on its way, or there is none."""
+    if first is None or not first.has_touched_nothing:
+        return ""
+    if first.is_only_let_go:
+        return "has not begun yet"
+    review = await reader.review(first.id) if first.state is State.GATED else None
+    blocking = [gate.title for gate in review.gates if gate.blocks] if review else []
+    named = ", ".join(blocking[:3])
+    if review is not None and not blocking and first.lead is None:
+        return "nobody leads it"
+    return f"{STANDS[first.state]} ({named})" if named else STANDS[first.state]
 
 
 async def _rollback(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:

@@ -19,10 +19,10 @@ from bot.domain.catalog import Permission
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Hindrance, Permit, obstacles
-from bot.domain.rollout import Step, StepState, correlation, serves
+from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, StartRequest, Transaction
 from bot.services import freezes, watching
-from bot.services.given import in_question
+from bot.services.given import gate_pressed, in_question
 from bot.services.house import House, existing, facts_of, note
 from bot.services.strays import UNANSWERED, give_up
 from bot.services.ways import way_there
@@ -46,6 +46,25 @@ class Found:
     permit: Permit
 
 
+@dataclass(frozen=True, slots=True)
+class Freed:
+    """What a rollout goes on to that nothing keeps any more: its next step, or what comes after the gate where its run waits."""
+
+    percent: int
+    gate: str = ""
+    is_let: bool = False
+    """Whether somebody has let it go on at that gate."""
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """Give it as JSON values."""
+        return {"percent": self.percent, "gate": self.gate, "is_let": self.is_let}
+
+
+NO_LONGER: dict[str, Json] = {"percent": None, "gate": "", "is_let": False}
+"""The same where nothing goes on."""
+
+
 async def intend(house: House, id: DeploymentId, index: int, state: StepState) -> Step | Begun:
     """Store what is about to be started, if everything that decides says yes at this moment."""
     theirs = await _frozen(house, id) if state is StepState.RUNNING else ()
@@ -67,7 +86,7 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
             started_at=step.started_at or now, asked_at=None, served_at=now if state is StepState.SMOKE else None,
         )  # fmt: skip
         await tx.save_steps(id, [intended])
-        if deployment.kind is Kind.FORWARD and serves(await tx.steps(id)) is not None:
+        if deployment.kind is Kind.FORWARD:
             await tx.start("observe", f"observe {id} {step.key} {state} {now.isoformat()}", id, index, str(state))
         return intended
 
@@ -111,20 +130,23 @@ async def kept(house: House, reader: Reader, deployments: Sequence[Deployment]) 
     return [each for each in rolling if await standstill(house, reader, each)]
 
 
-async def freed(house: House, reader: Reader, kept_before: Sequence[Deployment]) -> dict[DeploymentId, int]:
-    """Name those that nothing keeps any more, and the percentage that each goes on to."""
-    found: dict[DeploymentId, int] = {}
+async def freed(house: House, reader: Reader, kept_before: Sequence[Deployment]) -> dict[DeploymentId, Freed]:
+    """Name those that nothing keeps any more, and what each goes on to."""
+    found: dict[DeploymentId, Freed] = {}
     for deployment in kept_before:
-        following = next((step for step in await reader.steps(deployment.id) if step.state is StepState.PENDING), None)
-        if following is not None and not await standstill(house, reader, deployment):
-            found[deployment.id] = following.percent
+        steps = await reader.steps(deployment.id)
+        at_gate = next((step for step in steps if step.is_gated), None)
+        step = at_gate or next((step for step in steps if step.state is StepState.PENDING), None)
+        if step is not None and not await standstill(house, reader, deployment):
+            is_let = at_gate is not None and await gate_pressed(reader, deployment, at_gate) is not None
+            found[deployment.id] = Freed(step.percent, step.passable_stage, is_let=is_let)
     return found
 
 
-def facts_of_freed(deployments: Sequence[Deployment], percents: Mapping[DeploymentId, int]) -> list[dict[str, Json]]:
+def facts_of_freed(deployments: Sequence[Deployment], freed: Mapping[DeploymentId, Freed]) -> list[dict[str, Json]]:
     """Give what goes on now as JSON values, for whoever set it going."""
-    going = [each for each in deployments if each.id in percents]
-    return [{"title": each.title, "percent": percents[each.id], "lead": str(each.lead or "")} for each in going]
+    going = [each for each in deployments if each.id in freed]
+    return [{"title": each.title, "lead": str(each.lead or ""), **freed[each.id].facts} for each in going]
 
 
 async def stands_still(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:

@@ -83,7 +83,7 @@ def test_only_the_same_commit_verified_on_staging_opens_production(
         (None, Acceptance.LITTLE, None, "live on staging, not verified"),
         (None, Acceptance.UNWATCHED, None, "live on staging, not verified"),
         (None, Acceptance.ADOPTED, None, "live on staging, not verified"),
-        (NOW, "", BO, "verified on staging, said to be live"),
+        (NOW, "", BO, "live and verified on staging"),
         (None, Acceptance.ON_WORD, None, "live and verified on staging"),
     ],
 )
@@ -96,6 +96,7 @@ def test_the_title_of_the_environment_before_says_no_more_than_is_true(
     )  # fmt: skip
     assert gate.title == title
     assert ("verified on" in title) == (gate.state is GateState.OPEN or verified_at is not None)
+    assert said_by is None or (gate.state, gate.first) == (GateState.OPEN, "staging")
 
 
 def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> None:
@@ -110,6 +111,14 @@ def test_a_release_that_is_on_its_way_to_the_environment_before_is_named() -> No
         need=Need.REQUIRED,
     )
     assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is bringing v1.1.0 there")
+
+
+def test_a_release_that_is_to_come_and_waits_itself_is_named_with_what_it_waits_for() -> None:
+    gate = staged_gate(
+        before="staging", coming="api-7", waits="waits for its gates (not locked)", version="v1.1.0", live_version="v1.0.0", is_same=False,
+        verified_at=None, accepted="", need=Need.REQUIRED,
+    )  # fmt: skip
+    assert (gate.state, gate.sentence) == (GateState.OPEN, "api-7 is to bring v1.1.0 there, and waits for its gates (not locked)")
 
 
 @pytest.mark.parametrize("again", [False, True])

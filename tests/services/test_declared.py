@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.changes import Changes
-from bot.domain.commands import Check, Deploy, History, Quarantine, RollBack, SayLive, Status
+from bot.domain.commands import Check, Deploy, History, Lock, Quarantine, RollBack, SayLive, Status, Unlock
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
@@ -338,3 +338,33 @@ async def test_a_version_that_somebody_said_is_live_while_it_was_watched_ends_as
         assert "v2 live on the word of <@UBO>" in await team.says("ana", Status())
         assert (await team.says("ana", History("shop"))).count(HOSTS) == 1
         assert "is live in production already" not in await team.says("ana", Deploy("shop", "production", "v2")), "deploying it proves it"
+
+
+@pytest.mark.case("reliability-7")
+async def test_what_was_verified_before_and_is_only_said_to_be_live_opens_no_gate_until_it_is_proved_again(team: Team) -> None:
+    await team.says("ana", Deploy("shop", "staging", "v2"))
+    await team.passes(10 * MINUTE)
+    assert "✓ live and verified on staging" in await team.says("ana", Check("shop", "production", "v2"))
+    team.ci.ends["deploy"] = RunState.FAILED
+    await team.says("ana", Deploy("shop", "staging", "v3"))
+    await team.passes(5 * MINUTE)
+    await team.says_live("bo", SayLive("shop", "staging", "v2", "I guess"))
+    checked = await team.says("ana", Check("shop", "production", "v2"))
+    said = "v2 was verified on staging before, and is only said to be live there now, by <@UBO>"
+    assert f"○ live and verified on staging: {said}" in checked
+    team.ci.ends["deploy"] = RunState.SUCCEEDED
+    await team.says("ana", Deploy("shop", "staging", "v2"))
+    await team.passes(10 * MINUTE)
+    assert "✓ live and verified on staging" in await team.says("ana", Check("shop", "production", "v2"))
+
+
+async def test_a_version_that_is_to_come_to_the_environment_before_is_named_with_what_keeps_it(team: Team) -> None:
+    await team.says("bo", Lock("shop", "staging", "load test"))
+    await team.says("ana", Deploy("shop", "staging", "v2"))
+    await team.passes()
+    checked = await team.says("ana", Check("shop", "production", "v2"))
+    assert "shop-1 is to bring v2 there, and waits for its gates (not locked)" in checked
+    await team.says("bo", Unlock("shop", "staging"))
+    team.ci.ends["deploy"] = RunState.RUNNING
+    await team.passes(MINUTE)
+    assert "shop-1 is bringing v2 there" in await team.says("ana", Check("shop", "production", "v2"))

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import Freeze
-from bot.domain.commands import Command, Lock, OpenGate, Quarantine, Unlock
+from bot.domain.commands import Command, Deploy, Lock, OpenGate, Quarantine, Unlock
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import RunState, Stage, StepState
@@ -108,3 +108,49 @@ async def test_the_gate_of_a_smoke_test_is_not_kept_as_nothing_changes_by_it(tea
 
 async def says(team: Team, command: Command) -> None:
     await team.says("bo", command)
+
+
+@pytest.mark.case("races-16")
+async def test_a_gate_that_a_lock_keeps_is_named_as_that_gate_and_not_as_the_step_after_it(team: Team) -> None:
+    v2 = await waits_at_its_gate(team)
+    await team.says("cy", OpenGate(v2))
+    await locked(team)
+    await team.passes(2 * MINUTE)
+    assert "It is not let go on before release: shop in production is locked: fire." in await team.shown(v2)
+    assert [step.state for step in (await team.card(v2)).steps] == [StepState.RUNNING, StepState.PENDING]
+    assert "left" not in (await team.shown(v2)).splitlines()[0]
+    answer = await team.says("bo", Unlock("shop", "production"))
+    assert "*shop v2 → production* is kept no more: its pipeline goes on with release at 5 %, as somebody has let it." in answer
+    assert "its pipeline goes on with release at 5 %" in (await team.said("lock_said"))[-1]
+    again = await team.says("bo", OpenGate(v2))
+    assert again.startswith("<@UCY> has let the pipeline of shop v2 → production go on already: it goes on with release at the next look")
+    await team.passes(MINUTE)
+    assert team.ci.opened == [FIRST]
+
+
+async def test_whoever_unlocks_is_told_that_a_pipeline_waits_at_its_gate_for_somebody(team: Team) -> None:
+    await waits_at_its_gate(team)
+    await locked(team)
+    answer = await team.says("bo", Unlock("shop", "production"))
+    assert "its pipeline waits before release at 5 % until somebody lets it go on there." in answer
+
+
+async def test_the_gate_of_the_last_step_that_a_lock_keeps_is_shown_so_too(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=(), approvals=(), after="", strategy="rolling") as team:
+        team.ci.stages = (Stage("release", RunState.WAITING, passable=True),)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        await locked(team)
+        await team.passes(MINUTE)
+        assert "It is not let go on before release: shop in production is locked: fire." in await team.shown("shop-1")
+
+
+async def test_no_time_is_estimated_for_a_rollout_that_a_lock_keeps_from_its_next_step(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    assert "about" in (await team.shown(v2)).splitlines()[0]
+    await locked(team)
+    await team.passes(MINUTE)
+    assert "left" not in (await team.shown(v2)).splitlines()[0]
+    await team.says("bo", Unlock("shop", "production"))
+    await team.passes(MINUTE)
+    assert "left" in (await team.shown(v2)).splitlines()[0]

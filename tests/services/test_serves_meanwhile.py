@@ -218,3 +218,102 @@ async def test_what_serves_is_there_also_when_its_smoke_test_is_refused(team_wit
         card = await team.card("shop-1")
         assert Action.ROLL_BACK in card.actions
         assert Action.CANCEL not in card.actions
+
+
+@pytest.mark.case("races-4")
+@pytest.mark.parametrize("key", ["rolling-100", "canary-5"])
+async def test_what_the_first_run_has_brought_so_far_is_looked_at_while_it_hangs(team_with: Any, key: str) -> None:
+    strategy, _, percent = key.partition("-")
+    async with team_with(**{**ALONE, "strategy": strategy}) as team:
+        hangs(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        assert not await team.said("degraded")
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        assert (await team.card("shop-1")).trouble.where == key
+        assert f"*DEGRADED* at {percent} % · its run goes on until the lead decides" in await team.shown("shop-1")
+        alarm = (await team.said("degraded"))[-1]
+        assert f"The run of {percent} % is under way and goes on; nothing that comes after it begins." in alarm
+        actions = (await team.card("shop-1")).actions
+        assert {Action.PROCEED, Action.ROLL_BACK} <= set(actions)
+        await team.passes(20 * MINUTE)
+        assert len(await team.said("degraded")) == 1
+
+
+@pytest.mark.case("races-4")
+async def test_a_first_run_of_which_nothing_is_told_is_looked_at_by_its_numbers(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        hangs(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        team.ci.refuses["look shop-1:canary-5"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        assert "*DEGRADED* at 5 %" in await team.shown("shop-1")
+
+
+async def test_the_countdown_of_what_a_first_run_has_brought_ends_in_a_rollback(team_with: Any) -> None:
+    async with team_with(**COUNTS) as team:
+        hangs(team)
+        team.numbers.new = TERRIBLE
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        assert (await team.deployment("shop-1")).countdown_until is not None
+        team.ci.ends["rollback"] = RunState.SUCCEEDED
+        await team.passes(15 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
+        assert any(run.startswith("shop-1:canary-5") for run in team.ci.cancelled)
+
+
+async def test_numbers_that_were_well_before_the_first_run_had_ended_are_not_those_of_the_hold(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        hangs(team)
+        team.numbers.new = TERRIBLE
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.numbers.new = GOOD
+        await team.passes(3 * MINUTE)
+        assert (await team.card("shop-1")).trouble.is_over
+        team.numbers.new = None
+        team.ci.ends["deploy"] = RunState.SUCCEEDED
+        await team.passes(2 * MINUTE)
+        card = await team.card("shop-1")
+        assert (card.steps[0].state, card.judged) == (StepState.HOLDING, None)
+        await team.passes(10 * MINUTE)
+        assert "*NO DATA* at 5 %" in await team.shown("shop-1")
+
+
+async def test_what_was_found_while_the_first_run_hung_is_not_refuted_by_too_little_traffic_in_the_hold(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        hangs(team)
+        team.numbers.new = TERRIBLE
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.numbers.new = Observed(1, 20, requests=20)
+        team.ci.ends["deploy"] = RunState.SUCCEEDED
+        await team.passes(15 * MINUTE)
+        assert (await team.card("shop-1")).steps[0].state is StepState.HOLDING
+        assert "*DEGRADED* at 5 %" in await team.shown("shop-1")
+        assert not any(run.startswith("shop-1:canary-100") for run in team.ci.runs)
+
+
+async def test_the_gate_of_a_first_run_stays_shut_over_what_it_has_brought_so_far(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        waits(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        assert Action.OPEN_GATE not in (await team.card("shop-1")).actions
+        assert "is not let go on" in await team.says("cy", OpenGate("shop-1"))
+
+
+async def test_nothing_is_looked_at_before_a_first_run_is_there(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        team.ci.refuses["start shop-1"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+        team.numbers.new = TERRIBLE
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(10 * MINUTE)
+        assert not await team.said("degraded")
+        assert Action.CANCEL in (await team.card("shop-1")).actions

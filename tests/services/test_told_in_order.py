@@ -114,8 +114,8 @@ async def test_a_step_that_the_rules_keep_has_not_begun_and_whoever_frees_it_is_
     assert [step.state for step in card.steps] == [StepState.HOLDING, StepState.PENDING]
     assert card.stands_still
     deployment = await team.deployment(v2)
-    (freed,) = starts.facts_of_freed([deployment], {v2: 100})
-    assert freed == {"title": "shop v2 → production", "percent": 100, "lead": str(PEOPLE["bo"])}
+    (freed,) = starts.facts_of_freed([deployment], {v2: starts.Freed(100)})
+    assert freed == {"title": "shop v2 → production", "percent": 100, "gate": "", "is_let": False, "lead": str(PEOPLE["bo"])}
     assert starts.facts_of_freed([deployment], {}) == []
 
 

@@ -123,8 +123,9 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0}] * min(times, 3),
         "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,
-        "goes_on": [{"title": text, "percent": 25, "lead": "T1/UBO"}] * times, "locked": times > 1, "place": text,
-        "locked_by": "T1/UANA", "waits": times > 1, "keeps": times > 2, "untold": times > 1,
+        "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
+        "locked": times > 1, "place": text,
+        "gate": text, "is_let": times > 1, "locked_by": "T1/UANA", "waits": times > 1, "keeps": times > 2, "untold": times > 1,
     }  # fmt: skip
 
 

@@ -124,10 +124,11 @@ DIALOG = {
     "is_known": True, "locks": True, "quarantines": True, "percent": 5, "worse": "errors 9.8 % (0.42 %)",
     "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
 }  # fmt: skip
-FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "lead": "T1/UBO"}
+FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "gate": "", "is_let": False, "lead": "T1/UBO"}
 SAID_OF_LOCK = {
     "by": "T1/UANA", "lifted": False, "place": "storefront in production", "reason": "fire", "locked_by": "T1/UANA", "until": "",
-    "waits": False, "keeps": True, "percent": None, "rollback": "", "other": "", "other_by": "", "other_reason": "",
+    "waits": False, "keeps": True, "percent": None, "gate": "", "is_let": False, "rollback": "",
+    "other": "", "other_by": "", "other_reason": "",
 }  # fmt: skip
 WATCHED = {
     "watched": "storefront-1", "watched_version": "v1.1.0", "watched_until": AT, "watched_lead": "T1/UBO", "is_in_trouble": False,
@@ -211,6 +212,8 @@ MESSAGES: dict[str, dict[str, Any]] = {
         **FACTS,
         "by": "T1/UBO",
         "reason": "it loses carts",
+        "gate": "",
+        "is_let": False,
         "lifted": False,
         "rollback": "",
         "percent": None,
@@ -329,6 +332,16 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "The rollback of storefront-42 by <@UBO> put *v1.2.0* in quarantine",
         ),
         ("messages/rolling_back", {**MESSAGES["rolling_back"], "end": "It was rolled back."}, "production*. It was rolled back."),
+        (
+            "answers/unlocked",
+            {**LOCK, "still": [], "goes_on": [{**FREED, "gate": "release", "is_let": True}]},
+            "is kept no more: its pipeline goes on with release at 25 %, as somebody has let it.",
+        ),
+        (
+            "answers/unlocked",
+            {**LOCK, "still": [], "goes_on": [{**FREED, "gate": "release"}]},
+            "is kept no more: its pipeline waits before release at 25 % until somebody lets it go on there.",
+        ),
         ("dialogs/say_why", {"title": "storefront v1.2.0 → production"}, "say why it is rolled back. The history, the lock and the thread"),
         ("answers/locked", {**LOCK, "under_way": [], "waiting": ["a → b"]}, "a → b does not begin before that is over.\nIt ends"),
         ("answers/locked", {**LOCK, "under_way": ["a → b"], "waiting": ["c → b", "d → b"]}, "over.\nc → b and d → b do not begin before"),
