@@ -8,11 +8,14 @@ from bot import outgoing
 from bot.app import SystemClock
 from bot.catalog import load_catalog
 from bot.domain.audit import Entry
+from bot.domain.catalog import Catalog, Service
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import Acceptance
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
+from bot.domain.spelling import shown
 from bot.ports import Live
+from bot.services.house import instead
 from bot.services.people import TERMINAL
 from bot.services.refs import meant
 from bot.settings import Settings
@@ -21,13 +24,21 @@ from bot.wiring import known_kinds
 from bot.workshop import Workshop
 
 
+def _found(catalog: Catalog, service: str, environment: str) -> Service:
+    """Find a service that has an environment. Raises ConfigurationError with the nearest name."""
+    found = catalog.services.get(service)
+    if found is None:
+        raise ConfigurationError(f'gonogo.yaml has no service "{shown(service)}". {instead(service, catalog.services)}')
+    if environment not in found.environments:
+        raise ConfigurationError(f'{service} has no environment "{shown(environment)}". {instead(environment, found.environments)}')
+    return found
+
+
 async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
     """Record what is live already, before the bot has deployed anything there: it can be gone back to, and is never called verified."""
     kinds = known_kinds()
     loaded = load_catalog(settings.gonogo_config, kinds.options)
-    found = loaded.catalog.services.get(service)
-    if found is None or environment not in found.environments:
-        raise ConfigurationError(f"gonogo.yaml has no {service} {environment}.")
+    found = _found(loaded.catalog, service, environment)
     clock = SystemClock()
     async with AsyncExitStack() as stack:
         database = await open_database(settings.gonogo_database_url, audit_keys=settings.audit_keys)

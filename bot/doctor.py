@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
+from urllib.parse import urlsplit
 
 import aiohttp
 
@@ -82,7 +83,7 @@ async def _slack(settings: Settings, loaded: Loaded, session: aiohttp.ClientSess
     try:
         me, headers = await client.standing()
     except SlackError as error:
-        return [_unanswered(error)]
+        return [_unanswered(error, settings.slack_api_url)]
     return [
         _team(str(me.get("team_id", "")), str(me.get("user", "")), loaded.catalog.team),
         _scopes(headers.get("x-oauth-scopes")),
@@ -91,13 +92,13 @@ async def _slack(settings: Settings, loaded: Loaded, session: aiohttp.ClientSess
     ]
 
 
-def _unanswered(error: SlackError) -> Finding:
+def _unanswered(error: SlackError, address: str) -> Finding:
     """Tell a Slack that was not reached from one that does not take the token."""
     if not error.retry or error.is_account:
         return Finding("token", ok=False, sentence=f"{error}.", remedy="Copy the bot token again; OAuth & Permissions shows it.")
     if error.code == "ratelimited":
         return Finding("token", ok=None, sentence=f"{error}.", remedy="Ask again in some minutes.")
-    remedy = "See whether this machine reaches slack.com: its network, its name server, HTTPS_PROXY and NO_PROXY."
+    remedy = f"See whether this machine reaches {urlsplit(address).netloc}: its network, its name server, HTTPS_PROXY and NO_PROXY."
     return Finding("token", ok=None, sentence=f"{error}.", remedy=remedy)
 
 

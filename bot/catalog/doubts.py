@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from bot.catalog.protection import asking
 from bot.domain.approvals import could_be_met
-from bot.domain.catalog import ApprovalRule, Catalog, EnvironmentPolicy, GateKind, Need, Permission, Service, Tier
+from bot.domain.catalog import ApprovalRule, Catalog, EnvironmentPolicy, GateKind, Need, Permission, Role, Service, Tier
 from bot.domain.people import Person
 from bot.domain.rota import Rota, duty_at
 
@@ -24,7 +24,7 @@ def doubts(catalog: Catalog, rotas: Mapping[str, Rota], now: datetime) -> Iterat
         if all(policy.tier is not Tier.PRODUCTION for policy in service.environments.values()):
             yield f"{service.name} has no environment of the tier production, so nothing of it is protected like one."
         for policy in service.environments.values():
-            for doubt in (*_environment(catalog, policy), *_planless(catalog, service, policy)):
+            for doubt in (*_environment(catalog, service, policy), *_planless(catalog, service, policy)):
                 yield f"{service.name} → {policy.name}: {doubt}"
     for name in sorted(_needed(catalog) & set(rotas)):
         yield from _rota(rotas[name], now)
@@ -38,20 +38,22 @@ def _permissions(catalog: Catalog) -> Iterator[str]:
             yield f"nobody can {purpose}: permissions.{name} names no role that somebody holds. Name one."
 
 
-def _environment(catalog: Catalog, policy: EnvironmentPolicy) -> Iterator[str]:
+def _environment(catalog: Catalog, service: Service, policy: EnvironmentPolicy) -> Iterator[str]:
     if policy.tier is Tier.PRODUCTION:
-        yield from _open(policy)
+        yield from _open(service, policy)
     for rule in policy.approvals:
         yield from _same_people(catalog, rule)
     yield from _too_few_together(catalog, policy.approvals)
 
 
-def _open(policy: EnvironmentPolicy) -> Iterator[str]:
+def _open(service: Service, policy: EnvironmentPolicy) -> Iterator[str]:
     if not policy.approvals:
         yield "approvals: none; whoever may ask puts a version into production alone."
     required = {gate.kind for gate in policy.gates}
-    expected = [GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN]
-    missing = [kind.value for kind in expected if kind not in required]
+    expected = {GateKind.TESTS, GateKind.UNLOCKED, GateKind.UNFROZEN}
+    senseless = {GateKind.STAGED: not policy.after, GateKind.ON_CALL: not service.has_on_call}
+    off = [kind for kind in GateKind if kind not in required and not senseless.get(kind, False)]
+    missing = [kind.value for kind in off] if expected - required else []
     if missing:
         yield f"the gates {', '.join(missing)} are off in production."
     if not policy.is_watched:
@@ -75,8 +77,16 @@ def _same_people(catalog: Catalog, rule: ApprovalRule) -> Iterator[str]:
         stuck = sorted(asker.user for asker in people if len(role.people - {asker}) < rule.count)
         if stuck:
             yield f"a request of {', '.join(stuck)} could not be approved: too few others hold {rule.role}."
-    if roles and role.people == people and role.groups == groups:
+    is_whole = role.people == people and role.groups == groups
+    if not is_whole and any(_are_same(role, each) for each in roles):
+        yield f"whoever holds {rule.role} may ask as well as approve; nobody else has to look at what they put here."
+    if roles and is_whole:
         yield f"the people who may ask and those of {rule.role} are the same; any two of them put anything here."
+
+
+def _are_same(one: Role, other: Role) -> bool:
+    """Tell whether two roles are held by the same people."""
+    return (one.people, one.groups) == (other.people, other.groups)
 
 
 def _too_few_together(catalog: Catalog, rules: Sequence[ApprovalRule]) -> Iterator[str]:

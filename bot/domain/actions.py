@@ -70,6 +70,16 @@ def possible(card: Card) -> tuple[Action, ...]:
     return tuple(actions)
 
 
+def helping(card: Card) -> tuple[Action, ...]:
+    """Name what brings the deployment on, the nearest first: the first of these that is possible is the primary button."""
+    gates = card.review.gates if card.review is not None else ()
+    is_to_tick = any(gate.key.startswith("item:") and gate.state in {GateState.OPEN, GateState.UNKNOWN} for gate in gates)
+    ticks = (Action.TICK,) if is_to_tick else ()
+    return (
+        Action.APPROVE, Action.ACKNOWLEDGE, Action.WATCH, *ticks, Action.CONFIRM_PLAN, Action.DEPLOY_FIRST, Action.RETEST, Action.OPEN_GATE,
+    )  # fmt: skip
+
+
 def on_an_alarm(card: Card) -> tuple[Action, ...]:
     """Name the buttons of an alarm about the card's deployment, as things are now."""
     mine = tuple(action for action in possible(card) if action in DECISIONS)

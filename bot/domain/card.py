@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from bot.domain.actions import Action, on_an_alarm, possible
+from bot.domain.ahead import Ahead
 from bot.domain.called import called
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
@@ -162,6 +163,8 @@ class Card:
     """Whether somebody else than the lead is on call now."""
     waits_for: str = ""
     """The deployment that has the environment, while this one is queued."""
+    ahead: Ahead | None = None
+    """That deployment, as long as it waits itself."""
     watched: Watched | None = None
     """What is being watched in the environment, while this one waits to replace it."""
     lock: Lock | None = None

@@ -177,6 +177,11 @@ class Deployment:
         return self.state in WAITING or self.is_only_let_go
 
     @property
+    def is_over_already(self) -> str:
+        """Say that somebody comes too late: ``storefront v1.2.0 → production was cancelled already``."""
+        return self.stands if self.state is State.IMPOSSIBLE else f"{self.stands} already"
+
+    @property
     def stands(self) -> str:
         """Begin a sentence with it and where it stands: ``storefront v1.2.0 → production waits for its gates``."""
         return f"{self.title} {STANDS[self.state]}"

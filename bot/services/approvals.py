@@ -17,6 +17,7 @@ from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
 from bot.services import approvers, readiness, starts
+from bot.services.ahead import redraw_behind
 from bot.services.deployments import end_needless, is_there, passed_by
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, note, seen
 from bot.services.people import Held
@@ -335,6 +336,7 @@ def _differs(decision: Decision, held: Held) -> bool:
 async def _stand(house: House, tx: Transaction, deployment: Deployment, state: State) -> None:
     if deployment.state is not state:
         await tx.move(deployment.id, state, at=house.now())
+        await redraw_behind(tx, deployment)
 
 
 async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
@@ -346,6 +348,7 @@ async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
 
 async def _go(house: House, tx: Transaction, deployment: Deployment, review: Review) -> str:
     await tx.move(deployment.id, State.ROLLING_OUT, at=house.now())
+    await redraw_behind(tx, deployment)
     await note(tx, house.now(), "go", deployment, base=deployment.base_commit)
     await readiness.say_evidence(tx, deployment, review, when="go")
     return GO

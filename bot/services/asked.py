@@ -10,6 +10,7 @@ from bot.ports import Asked, Json, Reader
 from bot.services.health import facts_of_snapshot
 from bot.services.house import House, existing, seen
 from bot.services.offers import rollback_offer
+from bot.services.whys import has_lock
 from bot.services.word import numbers_of
 
 ABOUT_NUMBERS = frozenset({Action.PROCEED, Action.STOP_COUNTDOWN})
@@ -21,6 +22,8 @@ async def asked(house: House, action: Action, id: DeploymentId) -> Asked:
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         trouble = await reader.trouble(id)
+        if action is Action.SAY_WHY:
+            return Asked(deployment, {"has_lock": await has_lock(house, reader, deployment)})
         if action not in ABOUT_NUMBERS or trouble is None or not trouble.is_open:
             return Asked(deployment)
         facts = await _numbers(house, reader, deployment, trouble)

@@ -23,6 +23,7 @@ from bot.domain.rollout import Step, StepState, time_left
 from bot.domain.watching import CAN_GO
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness, word
+from bot.services.ahead import ahead_in
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.given import has_word
 from bot.services.health import facts_of_snapshot
@@ -88,13 +89,16 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
 async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:
     deployment = card.deployment
     waits_for = await reader.holder(deployment.service, deployment.environment) if deployment.state is State.QUEUED else ""
+    ahead = await ahead_in(house, reader, waits_for) if waits_for not in {"", deployment.id} else None
     watchers = tuple(mark.by for mark in await reader.marks(deployment.id) if mark.key.startswith("watching:"))
     watch_until = deployment.landed_at + policy.watch if deployment.landed_at else None
     summary = deployment.landed_at + policy.summary_after if deployment.landed_at and policy.summary_after else None
     summary = summary if summary and summary > house.now() else None
     is_coming = deployment.state in CAN_GO | {State.QUEUED}
     watched = await watched_in(house, reader, deployment.service, deployment.environment) if is_coming else None
-    return replace(card, waits_for=waits_for, watched=watched, watched_by=watchers, watch_until=watch_until, next_summary_at=summary)
+    return replace(
+        card, waits_for=waits_for, ahead=ahead, watched=watched, watched_by=watchers, watch_until=watch_until, next_summary_at=summary
+    )
 
 
 async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:

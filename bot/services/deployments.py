@@ -18,6 +18,7 @@ from bot.domain.people import Person
 from bot.domain.places import is_answer_to
 from bot.ports import Answer, Intent, Json, Later, Live, NewDeployment, Reader, Resolved, Transaction
 from bot.services import approvers
+from bot.services.ahead import redraw_behind
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
@@ -217,14 +218,14 @@ def _who(house: House, deployment: Deployment) -> str:
 def _too_late(deployment: Deployment, standing: Deployment | None, offer: RollbackOffer) -> str:
     """Say where it stands instead of waiting, and what can be done there."""
     if deployment.state not in CAN_ROLL_BACK:
-        return f"{deployment.stands} already; there is nothing to cancel."
+        return f"{deployment.is_over_already}; there is nothing to cancel."
     if standing is None or standing.id != deployment.id:
         return f"{deployment.title} was replaced already; there is nothing to cancel."
     if not offer.is_possible:
-        return f"{deployment.stands} already, and it cannot be rolled back from here: {offer.refused}"
+        return f"{deployment.is_over_already}, and it cannot be rolled back from here: {offer.refused}"
     lead = f"{deployment.lead.mention}, its lead," if deployment.lead else "Its lead"
     how = f"/rollback {deployment.service} {deployment.environment} because TEXT"
-    return f"{deployment.stands} already. {lead} can roll it back: on its card, or with {how}."
+    return f"{deployment.is_over_already}. {lead} can roll it back: on its card, or with {how}."
 
 
 # What the runbook does --------------------------------------------------------------------------------------------------------------------
@@ -295,6 +296,9 @@ async def _needless(tx: Transaction, service: str, environment: str, resolved: R
     first = next((each for each in coming if _brings(each, resolved.commit) and each.id != apart_from), None)
     if first is not None:
         return f"{first.id} brings {resolved.version} to {environment} already."
+    back = next((each for each in coming if each.kind is Kind.ROLLBACK and each.commit == resolved.commit), None)
+    if back is not None:
+        return f"The rollback of {back.undoes} is putting {resolved.version} back in {environment} already, as {back.id}."
     if await is_there(tx, service, environment, resolved.commit):
         return f"{resolved.version} is live in {environment} already, so there is nothing to deploy."
     return ""
@@ -345,6 +349,7 @@ async def take_turn(house: House, id: DeploymentId) -> bool | Later:
         if not await tx.claim(deployment.service, deployment.environment, id, await passed_by(tx, deployment)):
             return Later(house.pace.parked)
         await tx.move(id, State.GATED, at=house.now())
+        await redraw_behind(tx, deployment)
         return True
 
 

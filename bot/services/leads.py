@@ -14,6 +14,7 @@ from bot.domain.shown import Seen, token
 from bot.domain.trouble import Trouble
 from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
 from bot.services import readiness
+from bot.services.ahead import redraw_behind
 from bot.services.asked import facts_of_going_on
 from bot.services.deployments import require_lead, require_still
 from bot.services.given import word_for
@@ -123,6 +124,7 @@ async def _lead(
             f"{who} the lead of {deployment.title} while yours was looked at; nothing was changed. Say it again if it still holds."
         )
     await tx.change(deployment.id, lead=to)
+    await redraw_behind(tx, deployment)
     await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
     facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
     await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", facts, deployment.id))

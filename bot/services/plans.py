@@ -49,7 +49,7 @@ async def _to_confirm(house: House, reader: Reader, id: DeploymentId) -> tuple[D
     """Give what is to be confirmed. Raises NotPossible."""
     deployment = await existing(reader, id)
     if deployment.state not in WAITING:
-        raise NotPossible(f"{deployment.stands} already; its gates are closed.")
+        raise NotPossible(f"{deployment.is_over_already}; its gates are closed.")
     offer = await rollback_offer(house, reader, deployment)
     if not offer.plan:
         raise NotPossible(f"Going back from {deployment.title} takes no plan of a migration's own, so there is nothing to confirm.")

@@ -32,6 +32,7 @@ from bot.domain.readiness import (
 from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
 from bot.services import givers, plans, watching
+from bot.services.ahead import redraw_behind
 from bot.services.deployments import under_way
 from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
@@ -282,6 +283,7 @@ async def ask_on_call(house: House, tx: Transaction, deployment: Deployment, fac
     asks = any(gate.kind is GateKind.ON_CALL for gate in house.of(deployment)[1].gates) and shift.person != deployment.requested_by
     if deployment.lead is None:
         await tx.change(deployment.id, lead=shift.person)
+        await redraw_behind(tx, deployment)
         await note(tx, house.now(), "lead", deployment, to=str(shift.person), because=shift.source)
         deployment = await existing(tx, deployment.id)
     if asks:
@@ -369,7 +371,7 @@ async def _tick(house: House, intent: Intent, tx: Transaction, command: Tick, mi
 async def _with_open_checklist(reader: Reader, id: DeploymentId) -> Deployment:
     deployment = await existing(reader, id)
     if deployment.state not in WAITING:
-        raise NotPossible(f"{deployment.stands} already; its checklist is closed.")
+        raise NotPossible(f"{deployment.is_over_already}; its checklist is closed.")
     return deployment
 
 

@@ -179,7 +179,7 @@ async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, wh
     for other in await tx.open_deployments(undone.service):
         if other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD:
             await note(tx, house.now(), "quarantined", other, why=why)
-            facts = {**facts_of(other), "why": why}
+            facts = {**facts_of(other), "why": why, "waits": other.has_touched_nothing}
             await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))
             await tx.wake(other.id)
 

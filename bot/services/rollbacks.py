@@ -293,7 +293,7 @@ async def _not_now(reader: Reader, deployment: Deployment) -> str:
     if back is not None:
         return f"{deployment.title} is rolling back to {back.version} already, as {back.id}."
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        return f"{deployment.stands} already."
+        return f"{deployment.is_over_already}."
     return f"{deployment.stands}; there is nothing to roll back."
 
 

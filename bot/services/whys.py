@@ -9,6 +9,7 @@ from bot.domain.actions import Action
 from bot.domain.commands import SayWhy
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible
+from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.ports import Answer, Intent, Message, Reader, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
@@ -41,15 +42,24 @@ async def give(house: House, intent: Intent, tx: Transaction, undone: Deployment
     await note(tx, house.now(), "say_why", undone, intent.by, reason=reason)
     facts = {**facts_of(undone), "by": str(intent.by), "reason": reason}
     await tx.say(Message(f"{back.id if back else undone.id}:why", "rollback_why", facts, undone.id))
-    return Answer("why_said", facts)
+    return Answer("why_said", {**facts, "has_lock": await has_lock(house, tx, undone)})
+
+
+async def has_lock(house: House, reader: Reader, undone: Deployment) -> bool:
+    """Tell whether there is a lock that says why it was rolled back, or will be one when it is."""
+    is_coming = undone.state is State.ROLLING_BACK and house.of(undone)[1].lock_after_rollback
+    return is_coming or bool(await _its_locks(reader, undone))
+
+
+async def _its_locks(reader: Reader, undone: Deployment) -> list[Lock]:
+    return [lock for lock in await reader.locks(undone.service, undone.environment) if lock.deployment == undone.id]
 
 
 async def _on_its_lock(tx: Transaction, undone: Deployment, reason: str) -> None:
     """Write the reason on the lock that the rollback has set."""
-    for lock in await tx.locks(undone.service, undone.environment):
-        if lock.deployment == undone.id:
-            await tx.remove_lock(lock)
-            await tx.add_lock(replace(lock, reason=rollback.why_locked(undone.version, reason)))
+    for lock in await _its_locks(tx, undone):
+        await tx.remove_lock(lock)
+        await tx.add_lock(replace(lock, reason=rollback.why_locked(undone.version, reason)))
 
 
 async def _without_reason(reader: Reader, by: Person, id: DeploymentId) -> Deployment:

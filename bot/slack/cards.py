@@ -13,7 +13,7 @@ from typing import Any
 
 from slack_sdk.models.blocks import Block, ButtonElement
 
-from bot.domain.actions import Action
+from bot.domain.actions import Action, helping
 from bot.domain.card import Card
 from bot.domain.catalog import Need
 from bot.domain.deployment import Deployment, State
@@ -35,8 +35,6 @@ CONFIRM = 300
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
 _NOW = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepState.FAILED})
 _RUNS = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.FAILED})
-_PRIMARY = (Action.APPROVE, Action.ACKNOWLEDGE, Action.WATCH, Action.TICK, Action.OPEN_GATE)
-"""The first of these that is possible is the primary button."""
 
 
 def deployment_card(card: Card, words: Words) -> Drawn:
@@ -81,11 +79,17 @@ def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
         is_lead = deployment.lead is not None and match[1] == deployment.lead.user
         who = "the lead" if is_lead else "the requester" if match[1] == deployment.requested_by.user else "the same person"
         before = match.string[: match.start()]
-        if before.endswith(_SAYS_WHO):
+        if before.endswith(_SAYS_WHO) or (who == "the same person" and not _is_last_named(match[1], before)):
             return match[0]
         return who[0].upper() + who[1:] if not before or before.endswith(("\n", ". ")) else who
 
     return [_MENTION.sub(again, text) for text in texts]
+
+
+def _is_last_named(user: str, before: str) -> bool:
+    """Tell whether somebody is whom a line has named last, so that "the same person" says who it is."""
+    named = _MENTION.findall(before.rpartition("\n")[2])
+    return bool(named) and named[-1] == user
 
 
 def _headline(card: Card) -> Mapping[str, Any]:
@@ -222,7 +226,7 @@ def _outlook(card: Card, words: Words) -> str:
 
 def card_buttons(card: Card, words: Words, possible: Sequence[Action]) -> list[ButtonElement]:
     """Draw buttons of a card, wherever they stand: each is bound to what the card shows now."""
-    primary = next((action for action in _PRIMARY if action in possible), None)
+    primary = next((action for action in helping(card) if action in possible), None)
     made: list[ButtonElement] = []
     for action in possible:
         style = "danger" if action is Action.ROLL_BACK else "primary" if action is primary else None

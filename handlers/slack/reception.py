@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from copy import copy
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -182,6 +183,13 @@ class Reception:
             log.error("what was begun beside an ack failed", task=task.get_name(), error=str(task.exception()))
 
 
+def _nobodys(client: AsyncWebClient) -> AsyncWebClient:
+    """Give the client without its token: Bolt takes the one that ``authorize`` gives, and warns of any other."""
+    twin = copy(client)
+    twin.token = None
+    return twin
+
+
 def bolt_app(client: AsyncWebClient, *, token: str, team: str, bot_user: str, bot: str) -> AsyncApp:
     """Make the Bolt application. It verifies nothing itself: the guard (or Socket Mode) is the only way in."""
 
@@ -189,7 +197,7 @@ def bolt_app(client: AsyncWebClient, *, token: str, team: str, bot_user: str, bo
         return AuthorizeResult(enterprise_id=None, team_id=team, bot_user_id=bot_user, bot_id=bot, bot_token=token)
 
     return AsyncApp(
-        client=client, authorize=authorize, signing_secret="checked-by-the-guard",  # noqa: S106 - not a secret
+        client=_nobodys(client), authorize=authorize, signing_secret="checked-by-the-guard",  # noqa: S106 - not a secret
         process_before_response=True, request_verification_enabled=False, ssl_check_enabled=False, url_verification_enabled=False,
         ignoring_self_events_enabled=False,
     )  # fmt: skip

@@ -138,7 +138,23 @@ def test_production_with_every_gate_off_is_refused_until_the_file_says_that_it_i
     assert "production-eu.gates: no gate is required in production. Require one, or write gates: none if that is meant." in found
     path = write(file(f"{GUARDED}, gates: none"))
     assert policy(path).gates == ()
-    assert "Warning: api → production-eu: the gates tests, unlocked, unfrozen are off in production." in said(path)
+    off = "Warning: api → production-eu: the gates tests, staged, rollback, unlocked, unfrozen, on-call are off in production."
+    assert off in said(write(file(f"after: staging, {GUARDED}, gates: none"))), "all that are off are named"
+    nobody = write(file(f"{GUARDED}, gates: none", on_call="on_call: none"))
+    assert "the gates tests, rollback, unlocked, unfrozen are off in production." in said(nobody), "and none that could not be"
+
+
+@pytest.mark.case("trust-10")
+def test_approvals_by_a_role_that_asks_as_well_are_named(write: Write) -> None:
+    says = "whoever holds developer may ask as well as approve; nobody else has to look at what they put here."
+    two = file("approvals: [{role: developer}]").replace("deploy: [developer]", "deploy: [developer, lead]")
+    assert f"Warning: api → production-eu: {says}" in said(write(two))
+    wider = (
+        file()
+        .replace("deploy: [developer]", "deploy: [developer, boss]")
+        .replace("lead: {people: [U3]}", "lead: {people: [U3]}\n  boss: {people: [U3, U4]}")
+    )
+    assert "may ask as well as approve" not in said(write(wider))
 
 
 @pytest.mark.case("trust-10")

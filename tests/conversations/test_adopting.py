@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.adopting import adopt
-from bot.domain.errors import IntegrationError
+from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.people import Person
 from bot.storage.database import open_database
 from tests.conversations.conftest import build_world, git
@@ -48,6 +48,15 @@ async def test_the_tag_of_another_services_version_is_not_adopted(tmp_path: Path
         assert said.startswith("storefront v1.1.0 (")
         said = await adopt(world.settings, service="search", ref="search-v0.2.0", environment="staging")
         assert said.startswith("search search-v0.2.0 (")
+
+
+async def test_a_misspelt_service_or_environment_gets_the_nearest(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        world = await build_world(stack, tmp_path)
+        with pytest.raises(ConfigurationError, match=r'has no service "storefrnt"\. Did you mean storefront\?'):
+            await adopt(world.settings, service="storefrnt", ref="v1.1.0", environment="staging")
+        with pytest.raises(ConfigurationError, match=r'storefront has no environment "stagin"\. Did you mean staging\?'):
+            await adopt(world.settings, service="storefront", ref="v1.1.0", environment="stagin")
 
 
 async def test_what_was_adopted_can_be_gone_back_to_and_is_never_called_verified(tmp_path: Path) -> None:

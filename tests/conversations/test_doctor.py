@@ -153,7 +153,7 @@ async def test_the_doctor_says_what_a_pattern_matches_now(world: World, migratio
 async def test_a_slack_that_is_not_reached_makes_nobody_copy_a_token(world: World) -> None:
     settings = world.settings.model_copy(update={"slack_api_url": "http://127.0.0.1:9/api/"})
     report, _ = await examine(settings)
-    assert "→ See whether this machine reaches slack.com" in report
+    assert "→ See whether this machine reaches 127.0.0.1:9: its network," in report, "it names the address that was asked"
     assert "Copy the bot token" not in report
 
 

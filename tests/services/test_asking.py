@@ -42,6 +42,7 @@ MINUTE = timedelta(minutes=1)
         (Deploy("zebra", "production"), 'I don\'t know the service "zebra". Known: shop.'),
         (Deploy("shop", "prod"), 'shop has no environment "prod". Did you mean production?'),
         (Deploy("shop", "prodution"), 'shop has no environment "prodution". Did you mean production?'),
+        (Deploy("shop", "production", strategy="canry"), 'I don\'t know the strategy "canry". Did you mean canary?'),
         (Deploy("shop", "production", strategy="magic"), 'I don\'t know the strategy "magic". Known: canary, rolling.'),
         (Deploy("shop", "production", lead="USTRANGER"), "members of this workspace only; this account is a guest of this workspace."),
         (Cancel("shop-9"), 'I don\'t know a deployment "shop-9". /deploy status shows what runs'),

@@ -154,7 +154,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "watching": FACTS,
     "proceeding": {**FACTS, "reason": "known", "where": "canary-25", "percent": 25, "following": 100, "until": ""},
     "countdown_stopped": {**FACTS, "reason": "known"},
-    "why_said": {**FACTS, "by": "T1/UBO", "reason": "carts are lost"},
+    "why_said": {**FACTS, "by": "T1/UBO", "reason": "carts are lost", "has_lock": True},
     "asked_lead": {**FACTS, "is_first": True},
     "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": ""},
     "gate_opened": {**FACTS, "stage": "release"},
@@ -205,7 +205,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "live": FACTS,
     "verified": {**FACTS, "snapshot": SNAPSHOT, "accepted": ""},
     "stands_still": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
-    "quarantined": {**FACTS, "why": "it was rolled back from staging"},
+    "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
     "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
     "quarantine_said": {
@@ -331,7 +331,6 @@ def test_every_message_can_be_drawn(name: str) -> None:
             {**MESSAGES["quarantine_said"], "rollback": "storefront-42"},
             "The rollback of storefront-42 by <@UBO> put *v1.2.0* in quarantine",
         ),
-        ("messages/rolling_back", {**MESSAGES["rolling_back"], "end": "It was rolled back."}, "production*. It was rolled back."),
         (
             "answers/unlocked",
             {**LOCK, "still": [], "goes_on": [{**FREED, "gate": "release", "is_let": True}]},
@@ -342,7 +341,20 @@ def test_every_message_can_be_drawn(name: str) -> None:
             {**LOCK, "still": [], "goes_on": [{**FREED, "gate": "release"}]},
             "is kept no more: its pipeline waits before release at 25 % until somebody lets it go on there.",
         ),
-        ("dialogs/say_why", {"title": "storefront v1.2.0 → production"}, "say why it is rolled back. The history, the lock and the thread"),
+        (
+            "messages/rolling_back",
+            {**MESSAGES["rolling_back"], "end": "It was rolled back."},
+            "The rollback of *storefront v1.2.0 → production* has ended. It was rolled back.",
+        ),
+        ("dialogs/say_why", {"title": "a", "about": {"has_lock": True}}, "say why it is rolled back. The history, the lock and the thread"),
+        ("dialogs/say_why", {"title": "a", "about": {"has_lock": False}}, "say why it is rolled back. The history and the thread will"),
+        ("answers/why_said", {**FACTS, "by": "T1/UBO", "reason": "x", "has_lock": False}, "because x. The history and the thread say so."),
+        (
+            "messages/quarantined",
+            {**MESSAGES["quarantined"], "waits": True, "can_cancel": True, "can_roll_back": False, "lead": ""},
+            "Nothing of it has been started: <@UANA> can cancel it on the card. To have it go on, the quarantine is lifted: /deploy",
+        ),
+        ("messages/quarantined", {**MESSAGES["quarantined"], "waits": True, "end": "It is cancelled."}, "was waiting when the version was"),
         ("answers/locked", {**LOCK, "under_way": [], "waiting": ["a → b"]}, "a → b does not begin before that is over.\nIt ends"),
         ("answers/locked", {**LOCK, "under_way": ["a → b"], "waiting": ["c → b", "d → b"]}, "over.\nc → b and d → b do not begin before"),
         (
