@@ -72,12 +72,15 @@ def possible(card: Card) -> tuple[Action, ...]:
 
 def helping(card: Card) -> tuple[Action, ...]:
     """Name what brings the deployment on, the nearest first: the first of these that is possible is the primary button."""
-    gates = card.review.gates if card.review is not None else ()
-    is_to_tick = any(gate.key.startswith("item:") and gate.state in {GateState.OPEN, GateState.UNKNOWN} for gate in gates)
-    ticks = (Action.TICK,) if is_to_tick else ()
-    return (
-        Action.APPROVE, Action.ACKNOWLEDGE, Action.WATCH, *ticks, Action.CONFIRM_PLAN, Action.DEPLOY_FIRST, Action.RETEST, Action.OPEN_GATE,
-    )  # fmt: skip
+    blocking = [gate for gate in card.review.gates if gate.blocks] if card.review is not None else []
+    opens = {
+        Action.ACKNOWLEDGE: any(gate.key == "on-call" for gate in blocking),
+        Action.TICK: any(gate.key.startswith("item:") for gate in blocking),
+        Action.CONFIRM_PLAN: any(gate.plan for gate in blocking),
+        Action.DEPLOY_FIRST: any(gate.first for gate in blocking),
+        Action.RETEST: any(gate.again for gate in blocking),
+    }
+    return (Action.APPROVE, Action.WATCH, *(action for action, helps in opens.items() if helps), Action.OPEN_GATE)
 
 
 def on_an_alarm(card: Card) -> tuple[Action, ...]:
