@@ -324,7 +324,10 @@ class MetricsSource(Protocol):
         ...
 
     async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
-        """Observe every metric of ``service.metric_specs`` over a window. A metric without data is missing from the answer."""
+        """Observe every metric of ``service.metric_specs`` over a window. A metric without data is missing from the answer.
+
+        Raises IntegrationError where the source does not answer; its text says which one, what it answers and since when, for a person.
+        """
         ...
 
 
@@ -1347,6 +1350,8 @@ class Standing:
     """Whether it stands still because there are no numbers to judge by."""
     goes_on: bool = False
     """Whether it goes on all the same, because its lead has let it."""
+    waits_for_word: bool = False
+    """Whether it waits for its lead to let it."""
     countdown_until: str = ""
     percent: int = 0
     """How many percent of the traffic the steps that are whole have given it."""

@@ -17,16 +17,13 @@ from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
 from bot.domain.declared import Declared
 from bot.domain.deployment import Deployment, State
-from bot.domain.health import Snapshot, Verdict
+from bot.domain.health import STALE, Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import Confirmed, Review
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.domain.watching import Watched, is_all_that_keeps
-
-STALE = timedelta(minutes=2)
-"""Numbers that are older than this, while one looks, are said to be old."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,6 +15,9 @@ from statistics import fmean, median
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
 from bot.domain.statistics import count_p_value, rank_p_value, shift
 
+STALE = timedelta(minutes=2)
+"""Numbers that are older than this, while one looks, are said to be old."""
+
 
 class Verdict(StrEnum):
     """What the numbers say."""
@@ -83,6 +86,12 @@ class Snapshot:
     """The step's key that it judges, or ``watch``; empty for the baseline."""
     proves: bool = True
     """Whether to be no worse than what it was compared with is good: not where that was worse itself."""
+    silence: str = ""
+    """What the source of the numbers said instead of any, where it did not answer."""
+
+    def is_told_after(self, last: Sequence[Snapshot]) -> bool:
+        """Tell whether a source that does not answer is to be shown: the last numbers are of another step, or too old to pass for now."""
+        return bool(self.silence) and all(each.where != self.where or each.silence or self.at - each.at >= STALE for each in last)
 
     @property
     def why(self) -> str:
@@ -140,16 +149,17 @@ class _Compared:
     """How much of what is counted there is, and how much is needed, on the side that has too little: ``12 of 20 points``."""
 
 
-def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None, looks: int = 1) -> Finding:
+def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None, looks: int = 1, *, silence: str = "") -> Finding:
     """Judge one metric against its baseline.
 
     A change is degraded only when it is significant (``ALPHA``, corrected for ``looks`` looks at growing data), at least
     ``spec.min_ratio`` times and at least ``spec.min_change``. Below ``spec.min_samples`` the answer is "not enough traffic", unless the
-    breakage is plain already. Without numbers it is "no data". A breakage that the baseline has too is named and not blamed.
+    breakage is plain already. Without numbers it is "no data", with the ``silence`` of their source. A breakage that the baseline has too
+    is named and not blamed.
     """
     now, before = _usable(spec, current), _usable(spec, baseline)
     if now is None or before is None:
-        return _no_data(spec, now, before)
+        return _no_data(spec, now, before, silence)
     compared = _compare_counts(spec, now, before) if spec.kind is MetricKind.RATIO else _compare_levels(spec, now, before)
     verdict, remark = _weigh(spec, compared, error_of_a_look(looks))
     suspect = verdict is not Verdict.DEGRADED and not remark and _matters(spec, compared.value, compared.normal)
@@ -343,11 +353,11 @@ def _chance(p_value: float) -> str:
     return "< 0.0001" if p_value < 0.0001 else f"= {p_value:.4f}"  # noqa: PLR2004 - nobody needs more digits
 
 
-def _no_data(spec: MetricSpec, now: Observed | None, before: Observed | None) -> Finding:
+def _no_data(spec: MetricSpec, now: Observed | None, before: Observed | None, silence: str) -> Finding:
     value = _value(spec, now) if now else None
     normal = _value(spec, before) if before else None
     if now is None or value is None:
-        sentence = f"{spec.title}: no data"
+        sentence = f"{spec.title}: no data{f', {silence}' if silence else ''}"
         return Finding(spec.key, spec.title, spec.unit, Verdict.NO_DATA, None, normal, spec.critical, sentence=sentence)
     requests = now.denominator or now.requests
     sentence = f"{_named(spec, value)} (nothing to compare with)"

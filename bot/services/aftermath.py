@@ -7,7 +7,7 @@ from datetime import timedelta
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.health import Snapshot, Verdict, judge, overall
 from bot.ports import Cohort, Live, Message, Transaction, Window
-from bot.services.health import facts_of_snapshot, observe
+from bot.services.health import facts_of_snapshot, observe, observed
 from bot.services.house import House, existing, facts_of, note
 from bot.services.targets import how_bad, releases_for
 
@@ -59,6 +59,7 @@ async def _snapshot(house: House, back: Deployment, undone: Deployment, live: Li
         normal = await reader.normal(undone.id)
     began = normal.until if normal else undone.started_at or undone.requested_at
     before = await observe(house, service, policy, Window(began - policy.baseline, began), Cohort())
-    after = await observe(house, service, policy, Window(live.since, house.now()), Cohort(back.commit))
-    findings = tuple(judge(spec, before.get(spec.key), after.get(spec.key)) for spec in service.metric_specs)
-    return Snapshot(back.id, "after", house.now(), overall(findings), findings, f"the time before {undone.version}", "after")
+    after, silence = await observed(house, service, policy, Window(live.since, house.now()), Cohort(back.commit))
+    findings = tuple(judge(spec, before.get(spec.key), after.get(spec.key), silence=silence) for spec in service.metric_specs)
+    compared_with = f"the time before {undone.version}"
+    return Snapshot(back.id, "after", house.now(), overall(findings), findings, compared_with, "after", silence=silence)

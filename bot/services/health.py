@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 
-from bot.domain.card import STALE
+from bot.domain import plain
 from bot.domain.catalog import EnvironmentPolicy, Service
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
-from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge, moment, overall
+from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge, moment, overall
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble, carried, found, is_unrefuted, kept, over, sort_of
@@ -48,10 +48,17 @@ async def take_baseline(house: House, deployment: Deployment) -> None:
 
 async def observe(house: House, service: Service, policy: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
     """Ask for the numbers of a window; a source that does not answer has none."""
+    return (await observed(house, service, policy, window, cohort))[0]
+
+
+async def observed(
+    house: House, service: Service, policy: EnvironmentPolicy, window: Window, cohort: Cohort
+) -> tuple[Mapping[str, Observed], str]:
+    """Ask for the numbers of a window; give beside them what the source said instead, where it does not answer."""
     try:
-        return await house.providers[service.name].metrics.observe(service, policy, window, cohort)
-    except IntegrationError:
-        return {}
+        return await house.providers[service.name].metrics.observe(service, policy, window, cohort), ""
+    except IntegrationError as error:
+        return {}, plain.line(str(error)).rstrip(".")
 
 
 async def snapshot(house: House, deployment: Deployment, *, label: str, where: str, since: datetime, percent: int, looks: int) -> Snapshot:
@@ -63,12 +70,13 @@ async def snapshot(house: House, deployment: Deployment, *, label: str, where: s
     window = Window(since, house.now())
     async with house.store.reading() as reader:
         normal = await reader.normal(deployment.id) or Normal(deployment.started_at or since)
-    current = await observe(house, service, policy, window, Cohort(deployment.commit))
+    current, silence = await observed(house, service, policy, window, Cohort(deployment.commit))
     compared = await _compared_with(house, deployment, normal, window, percent)
     specs = service.metric_specs if policy.is_watched else ()  # where the team has chosen none, nothing is missing
-    findings = tuple(judge(spec, compared.numbers.get(spec.key), current.get(spec.key), looks) for spec in specs)
+    findings = tuple(judge(spec, compared.numbers.get(spec.key), current.get(spec.key), looks, silence=silence) for spec in specs)
     trends = await _with_trends(house, deployment.id, findings)
-    return Snapshot(deployment.id, label, window.end, overall(findings), trends, compared.named, where, compared.proves)
+    silence = silence if specs else ""
+    return Snapshot(deployment.id, label, window.end, overall(findings), trends, compared.named, where, compared.proves, silence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +128,7 @@ def facts_of_snapshot(shot: Snapshot) -> dict[str, Json]:
         "compared_with": shot.compared_with,
         "at": shot.at.isoformat(),
         "findings": findings,
+        "silence": shot.silence,
     }
 
 
@@ -195,8 +204,8 @@ async def _says_something(tx: Transaction, id: DeploymentId, shot: Snapshot) -> 
 
 async def _is_blind(house: House, tx: Transaction, serving: Step, id: DeploymentId) -> bool:
     """Tell whether what serves has had its hold, and there has been nothing to judge it by for a time."""
-    shots = await tx.snapshots(id)
-    return serving.deployed_at is not None and not serving.is_held(house.now()) and bool(shots) and house.now() - shots[-1].at >= STALE
+    shots = [shot for shot in await tx.snapshots(id) if not shot.silence]
+    return serving.deployed_at is not None and not serving.is_held(house.now()) and (not shots or house.now() - shots[-1].at >= STALE)
 
 
 def _is_under_way(deployment: Deployment, step: Step, state: StepState) -> bool:
@@ -207,7 +216,8 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     """Tell whether the numbers keep a rollout or a watch from going on, and do what follows from them."""
     known = await _known(tx, deployment, shot)
     has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot)
-    if not has_vanished and (shot.verdict is not Verdict.NO_DATA or is_over):  # what says nothing takes no place of what was worse
+    says = shot.verdict is not Verdict.NO_DATA or is_over or shot.is_told_after((await tx.snapshots(deployment.id))[-1:])
+    if not has_vanished and says:  # what says nothing takes no place of what was worse
         await tx.add_snapshot(shot)
     policy, strategy = house.of(deployment)[1], house.catalog.strategies.get(deployment.strategy)
     sort = Sort.DEGRADED if has_vanished else sort_of(shot.verdict, policy, strategy, is_over=is_over, following=following)

@@ -54,6 +54,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         is_degraded=card.is_degraded,
         is_blind=card.is_blind,
         goes_on=card.goes_on_word,
+        waits_for_word=card.waits_for_word,
         percent=card.serving,
         keeps=_keeps(card),
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",

@@ -104,7 +104,7 @@ def _where(card: Card) -> str:
         step = next((each for each in card.steps if each.is_to_start), step)
     if step is None:
         return "starting" if card.deployment.state is State.ROLLING_OUT and not card.is_degraded and not card.is_blind else ""
-    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.waits_for_word or card.goes_on_word:
+    if card.deployment.state is not State.ROLLING_OUT or card.is_degraded or card.is_blind or card.waits_for_word or card.goes_on_word:
         return f"at {step.percent} %"
     return f"{step.key.split('-')[0]} {step.percent} % · step {step.index + 1} of {len(card.steps)}"
 

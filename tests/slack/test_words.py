@@ -32,7 +32,14 @@ FINDING = {
     "requests": 1870.0, "p_value": 0.0001, "sentence": "errors 2.9 % (baseline 0.28 %)", "trend": [0.003, 0.029],
     "is_suspect": False,
 }  # fmt: skip
-SNAPSHOT = {"label": "canary 25 %", "verdict": "degraded", "compared_with": "stable at the same time", "at": AT, "findings": [FINDING]}
+SNAPSHOT = {
+    "label": "canary 25 %",
+    "verdict": "degraded",
+    "compared_with": "stable at the same time",
+    "at": AT,
+    "findings": [FINDING],
+    "silence": "",
+}
 LOCK = {"service": "storefront", "environment": "production", "reason": "quarter end", "by": "T1/UANA", "at": AT, "until": ""}
 GATE = {
     "key": "tests",
@@ -468,7 +475,11 @@ def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
             {"state": "rolling out", "is_degraded": True, "countdown_until": AT},
             "▶ v1.2.0 (storefront-42) *DEGRADED* at 25 %, rolling back by itself now, lead",
         ),
-        ({"state": "rolling out", "is_blind": True}, "▶ v1.2.0 (storefront-42) *NO DATA* at 25 %, waiting until the lead decides, lead"),
+        (
+            {"state": "rolling out", "is_blind": True, "waits_for_word": True},
+            "▶ v1.2.0 (storefront-42) *NO DATA* at 25 %, waiting until the lead decides, lead",
+        ),
+        ({"state": "rolling out", "is_blind": True}, "▶ v1.2.0 (storefront-42) *NO DATA* at 25 %, lead"),
         ({"state": "watching"}, "▶ v1.2.0 (storefront-42) live, being watched, lead"),
         ({"state": "watching", "is_degraded": True}, "▶ v1.2.0 (storefront-42) live, but *DEGRADED*, waiting until the lead decides, lead"),
         ({"state": "watching", "is_blind": True}, "▶ v1.2.0 (storefront-42) live, *NO DATA* to judge it by, lead"),

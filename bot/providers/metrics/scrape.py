@@ -18,12 +18,12 @@ import structlog
 
 from bot.domain.catalog import EnvironmentPolicy, MetricSpec, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.domain.health import Observed
+from bot.domain.health import STALE, Observed
 from bot.domain.limits import EXPOSITION, Unreadable, too_large
 from bot.foreign import beside
 from bot.ports import Clock, Cohort, MetricsSource, Sample, SampleStore, Window
 from bot.providers.metrics.exposition import Counters, Query, needs, query_of, read
-from bot.providers.metrics.growth import observe
+from bot.providers.metrics.growth import belongs, observe
 from bot.providers.workbench import Finding, MetricsKind, Option, Workbench
 
 log = structlog.get_logger(__name__)
@@ -62,7 +62,7 @@ class ScrapeMetrics:
         self._endpoints = {service.name: endpoints(service) for service in services}
         self._keep = self._kept(retention, most_samples)
         self._pruned = _NEVER
-        self._silent: dict[str, str] = {}
+        self._silent: dict[str, _Silence] = {}
         self._tasks: list[asyncio.Task[None]] = []
 
     def _kept(self, retention: timedelta, most_samples: int) -> timedelta:
@@ -114,9 +114,9 @@ class ScrapeMetrics:
             text = body.decode("utf-8", "replace")
             values = await beside(EXPOSITION, read, text, self._queries[service.name], commit_label(service))
         except (Unreadable, aiohttp.ClientError, TimeoutError, OSError, IntegrationError) as error:
-            self._note(url, str(error) or type(error).__name__)
+            self._note(url, error)
             return None
-        self._note(url, "")
+        self._note(url, None)
         return Sample(service.name, environment, url, at, values)
 
     async def examine(self, service: Service) -> Sequence[Finding]:
@@ -155,21 +155,63 @@ class ScrapeMetrics:
                     raise too_large(EXPOSITION)
             return bytes(body)
 
-    def _note(self, url: str, silence: str) -> None:
-        """Log when an endpoint falls silent or comes back, not each time."""
-        before = self._silent.get(url, "")
-        self._silent[url] = silence
-        if bool(before) != bool(silence):
-            log.info("an endpoint does not answer" if silence else "an endpoint answers again", url=url, reason=silence or None)
+    def _note(self, url: str, error: Exception | None) -> None:
+        """Keep since when an endpoint does not answer, and what is there instead; log when that begins and ends, not each time."""
+        before = self._silent.pop(url, None)
+        if error is not None:
+            self._silent[url] = _Silence(told(error), before.since if before else self._clock.now())
+        if (before is None) != (error is None):
+            reason = (str(error) or type(error).__name__) if error else None
+            log.info("an endpoint does not answer" if error else "an endpoint answers again", url=url, reason=reason)
 
     async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:
-        """Observe every metric of a service over a window."""
+        """Observe every metric of a service over a window. Raises IntegrationError where an endpoint is silent and nothing new is known."""
         if window.end <= window.start:
             return {}
         every = interval(service)
         reach = 3 * every  # growth needs the scrapes on both sides of a window's edge, and one may have been missed
         samples = await self._samples.between(service.name, environment.name, window.start - reach, window.end + reach)
+        if self._clock.now() - window.end < reach:
+            self._refuse_old(service, environment.name, window, _newest(samples, cohort), reach)
         return observe(samples, self._queries[service.name], window, cohort, every)
+
+    def _refuse_old(self, service: Service, environment: str, window: Window, newest: datetime, reach: timedelta) -> None:
+        """Let no old scrape of a cohort pass for now: say which endpoint does not answer, and since when. Raises IntegrationError."""
+        silent = [(url, self._silent[url]) for name, url in self._endpoints[service.name] if name == environment and url in self._silent]
+        is_lately = newest > window.end - reach or (newest >= window.start and newest > window.end - STALE)
+        if is_lately or not silent:
+            return
+        url, silence = silent[0]
+        others = f", and {len(silent) - 1} more" if len(silent) > 1 else ""
+        raise IntegrationError(f"{named(url)} {silence.reason} since {silence.since:%Y-%m-%d %H:%M} UTC{others}", vendor="metrics endpoint")
+
+
+@dataclass(frozen=True, slots=True)
+class _Silence:
+    """That an endpoint does not answer."""
+
+    reason: str
+    since: datetime
+
+
+def _newest(samples: Sequence[Sample], cohort: Cohort) -> datetime:
+    """Say when a cohort was last seen; an idle endpoint beside one that answers is normal."""
+    return max((each.at for each in samples if any(belongs(commit, cohort) for commit in each.values)), default=_NEVER)
+
+
+def told(error: Exception) -> str:
+    """Say what an endpoint does instead of answering, for a person."""
+    if isinstance(error, IntegrationError) and error.status is not None:
+        return f"answers {error.status}"
+    if isinstance(error, IntegrationError | Unreadable):
+        return "answers what cannot be read"
+    return "does not answer in time" if isinstance(error, TimeoutError) else "cannot be reached"
+
+
+def named(url: str) -> str:
+    """Name an endpoint without what may be secret of its address: who asks, and with what."""
+    parts = urlsplit(url)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
 
 
 @dataclass(frozen=True, slots=True)

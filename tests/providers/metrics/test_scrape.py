@@ -15,11 +15,11 @@ from aiohttp.test_utils import TestServer, unused_port
 from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
 
 from bot.domain.catalog import EnvironmentPolicy, MetricKind, MetricSpec, ProviderChoice, Service
-from bot.domain.errors import ConfigurationError
+from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import Verdict, snapshot
-from bot.domain.limits import EXPOSITION
+from bot.domain.limits import EXPOSITION, Fault, Unreadable
 from bot.ports import Cohort, MetricsSource, Sample, Window
-from bot.providers.metrics.scrape import ScrapeMetrics, commit_label, interval
+from bot.providers.metrics.scrape import ScrapeMetrics, commit_label, interval, told
 from bot.providers.metrics.scrape import check as check_service
 
 OLD, NEW = "a" * 40, "b" * 40
@@ -133,6 +133,90 @@ async def test_an_endpoint_that_is_down_is_normal(session: aiohttp.ClientSession
         service = storefront(f"http://127.0.0.1:{unused_port()}/metrics", f"{url}/up")
         await ScrapeMetrics([service], memory, session, Watch()).scrape(service)
     assert [sample.endpoint for sample in memory.samples] == [f"{url}/up"]
+
+
+@dataclass
+class Falls:
+    """An endpoint that answers as its shop does, until it is told not to."""
+
+    shop: Shop
+    status: int = 200
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        return await self.shop.metrics(request) if self.status == 200 else web.Response(status=self.status)
+
+
+async def scraped(source: ScrapeMetrics, service: Service, clock: Watch, *shops: Shop, times: int) -> None:
+    for _ in range(times):
+        await source.scrape(service)
+        for shop in shops:
+            shop.serve(good=40)
+        clock.time += timedelta(seconds=10)
+
+
+async def test_an_endpoint_that_answers_503_through_a_whole_hold_is_named_with_that_and_since_when(session: aiohttp.ClientSession) -> None:
+    old, new, clock, memory = Shop(OLD), Shop(NEW), Watch(), Memory()
+    place = Falls(old)
+    async with served(metrics=place.metrics) as url:
+        service = storefront(f"{url.replace('//', '//me:secret@')}/metrics?key=secret")
+        source = ScrapeMetrics([service], memory, session, clock)
+        await scraped(source, service, clock, old, times=10)
+        place.shop = new
+        await scraped(source, service, clock, new, times=3)
+        place.status, began = 503, clock.time
+        await scraped(source, service, clock, new, times=12)
+        policy = service.environments["production"]
+        with pytest.raises(IntegrationError) as refused:
+            await source.observe(service, policy, Window(began, clock.time), Cohort(NEW))
+        assert str(refused.value) == f"{url.removeprefix('http://')}/metrics answers 503 since 2026-11-21 02:02 UTC"
+        assert await source.observe(service, policy, Window(began - timedelta(minutes=2), began), Cohort(OLD)), "of before it is known"
+        place.status = 200
+        await scraped(source, service, clock, new, times=3)
+        assert await source.observe(service, policy, Window(began, clock.time), Cohort(NEW))
+
+
+async def test_numbers_that_are_old_do_not_pass_for_now(session: aiohttp.ClientSession) -> None:
+    shop, clock, memory = Shop(NEW), Watch(), Memory()
+    place = Falls(shop)
+    async with served(metrics=place.metrics) as url:
+        service = storefront(f"{url}/metrics")
+        source, begin, policy = ScrapeMetrics([service], memory, session, clock), clock.time, service.environments["production"]
+        await scraped(source, service, clock, shop, times=30)
+        place.status = 500
+        await scraped(source, service, clock, times=6)
+        assert await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW)), "a minute is no silence"
+        await scraped(source, service, clock, times=8)
+        with pytest.raises(IntegrationError, match="answers 500 since"):
+            await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW))
+
+
+async def test_the_new_versions_own_endpoint_that_falls_silent_is_named_although_the_old_one_answers(
+    session: aiohttp.ClientSession,
+) -> None:
+    old, new, clock, memory = Shop(OLD), Shop(NEW), Watch(), Memory()
+    place = Falls(new)
+    async with served(old=old.metrics, new=place.metrics) as url:
+        service = storefront(f"{url}/old", f"{url}/new")
+        source, begin, policy = ScrapeMetrics([service], memory, session, clock), clock.time, service.environments["production"]
+        await scraped(source, service, clock, old, new, times=12)
+        place.status = 502
+        await scraped(source, service, clock, old, times=20)
+        with pytest.raises(IntegrationError, match="/new answers 502 since"):
+            await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW))
+        assert await source.observe(service, policy, Window(begin, clock.time), Cohort(NEW, others=True))
+
+
+@pytest.mark.parametrize(
+    ("error", "says"),
+    [
+        (IntegrationError("It answers 503.", vendor="metrics endpoint", status=503), "answers 503"),
+        (Unreadable(Fault.FORM, "no exposition"), "answers what cannot be read"),
+        (TimeoutError(), "does not answer in time"),
+        (OSError("refused"), "cannot be reached"),
+    ],
+)
+def test_what_an_endpoint_does_instead_of_answering_is_said_in_words(error: Exception, says: str) -> None:
+    assert told(error) == says
 
 
 async def moved(_: web.Request) -> web.Response:

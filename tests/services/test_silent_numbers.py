@@ -1,0 +1,109 @@
+"""A source of numbers that does not answer is called so, with what it says and since when: never healthy, never too little traffic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from bot.domain.catalog import AutomaticRollback
+from bot.domain.commands import Deploy, Proceed, Status
+from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
+from bot.domain.health import Verdict
+from bot.domain.rollout import RunState
+from tests.services.conftest import BAD, MINUTE
+
+ALONE: dict[str, Any] = {
+    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "canary", "watch": 10 * MINUTE,
+    "automatic_rollback": AutomaticRollback.OFF,
+}  # fmt: skip
+SAYS = "shop.example.com/metrics answers 503 since 2026-11-21 02:01 UTC"
+
+
+def falls_silent(team: Any) -> None:
+    team.numbers.breaks = IntegrationError(f"{SAYS}.", vendor="metrics endpoint")
+
+
+async def test_a_source_that_is_silent_through_a_whole_hold_is_no_data_with_its_reason_on_card_alarm_and_status(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        falls_silent(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        shown = await team.shown("shop-1")
+        assert "*NO DATA* at 5 % · it is observed on" in shown
+        assert f"errors: no data, {SAYS}" in shown
+        assert "*NO DATA* at 5 %, lead" in await team.says("ana", Status())
+        assert not await team.said("degraded")
+        await team.passes(10 * MINUTE)
+        (alarm,) = await team.said("degraded")
+        assert "*no data* to judge it by at canary 5 %" in alarm
+        assert f"errors: no data, {SAYS}" in alarm
+        shown = await team.shown("shop-1")
+        assert "*NO DATA* at 5 % · the rollout stands still until the lead decides" in shown
+        assert f"errors: no data, {SAYS}" in shown
+        assert "*NO DATA* at 5 %, waiting until the lead decides" in await team.says("ana", Status())
+        assert not any(run.startswith("shop-1:canary-100") for run in team.ci.runs)
+
+
+async def test_numbers_of_a_while_ago_do_not_pass_for_those_of_a_source_that_is_silent_since(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        assert "not shown to be worse" not in await team.shown("shop-1")
+        assert "*NO DATA*" not in await team.shown("shop-1")
+        falls_silent(team)
+        await team.passes(MINUTE)
+        assert "*NO DATA*" not in await team.shown("shop-1"), "a minute is no silence"
+        await team.passes(3 * MINUTE)
+        assert f"errors: no data, {SAYS}" in await team.shown("shop-1")
+        team.numbers.breaks = None
+        await team.passes(MINUTE)
+        assert "*NO DATA*" not in await team.shown("shop-1")
+        await team.passes(30 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.VERIFIED
+
+
+async def test_what_is_watched_and_whose_source_is_silent_is_not_called_healthy(team_with: Any) -> None:
+    async with team_with(**{**ALONE, "strategy": "rolling"}) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        falls_silent(team)
+        await team.passes(4 * MINUTE)
+        assert "live, *NO DATA* to judge it by" in await team.shown("shop-1")
+        status = await team.says("ana", Status())
+        assert f"*NO DATA* to judge it by: {SAYS}" in status
+        assert "· healthy" not in status.split("shop production")[1]
+
+
+async def test_what_serves_and_whose_source_is_silent_is_still_asked_about_before_a_refused_start_is_made_up_for(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.ci.refuses["start shop-1:canary-100"] = IntegrationError("401", vendor="the CI", status=401, retry=False)
+        await team.passes(12 * MINUTE)
+        falls_silent(team)
+        await team.passes(10 * MINUTE)
+        assert SAYS in (await team.said("degraded"))[-1]
+        team.ci.refuses.clear()
+        await team.passes(5 * MINUTE)
+        assert "shop-1:canary-100" not in team.ci.runs
+        await team.says("bo", Proceed("shop-1", "the metrics are down, the customers are fine"))
+        await team.passes(5 * MINUTE)
+        assert "shop-1:canary-100" in team.ci.runs
+
+
+@pytest.mark.parametrize("then", [RunState.RUNNING, RunState.SUCCEEDED])
+async def test_a_silent_source_refutes_nothing_that_was_found(team_with: Any, then: RunState) -> None:
+    async with team_with(**ALONE) as team:
+        team.numbers.new = None
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(2 * MINUTE)
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        team.ci.ends["deploy"] = then
+        falls_silent(team)
+        await team.passes(10 * MINUTE)
+        card = await team.card("shop-1")
+        assert card.is_degraded
+        assert card.judged.verdict is Verdict.DEGRADED
