@@ -281,6 +281,11 @@ class Card:
         return called(d.version, d.commit, beside=[(d.base_version, d.base_commit), (self.rollback.version, self.rollback.commit)])
 
     @property
+    def was_asked_for(self) -> bool:
+        """Tell whether a run of it has been asked for, whatever became of it."""
+        return any(not step.is_untouched for step in self.steps)
+
+    @property
     def target(self) -> str:
         """What a rollback would put back is called, likewise."""
         d = self.deployment

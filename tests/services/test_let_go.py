@@ -12,7 +12,9 @@ from bot.domain.commands import Cancel, Deploy, GoNow, Lock, RollBack, Status, U
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
+from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
+from bot.services import health
 from tests.services.conftest import BAD, GOOD, MINUTE, Team
 from tests.services.test_still import alarm
 
@@ -197,3 +199,27 @@ async def test_what_was_let_go_is_no_version_that_may_be_there(team_with: Any) -
         card = await team.card("shop-1")
         assert card.deployment == replace(card.deployment, state=State.ROLLING_OUT, started_at=None)
         assert "has been started yet, so it is cancelled" in await team.says("bo", RollBack("shop", "production", reason="x"))
+
+
+async def test_what_is_ended_while_its_first_start_is_on_its_way_is_not_said_to_have_touched_nothing(team_with: Any) -> None:
+    counts = {**PLAIN, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 5 * MINUTE}
+    async with team_with(**counts) as team:
+        await live_v2(team, minutes=3)
+        await team.says("cy", Deploy("shop", "production", "v3"))
+        await team.passes(MINUTE)
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        team.ci.ends["deploy"] = RunState.RUNNING
+
+        async def its_countdown_ends() -> None:
+            team.engine.clock.at += 6 * MINUTE
+            await health.watch(team.house, "shop-1")
+
+        team.ci.during["start shop-2:rolling-100"] = its_countdown_ends
+        await goes_now(team, "shop-2")
+        await team.passes(5 * MINUTE)
+        assert (await team.deployment("shop-2")).state is State.CANCELLED
+        assert team.ci.cancelled == ["shop-2:rolling-100"]
+        shown = await team.shown("shop-2")
+        assert "cancelled; what had been asked for is stopped" in shown
+        assert "nothing was touched" not in shown
