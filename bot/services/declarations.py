@@ -279,10 +279,14 @@ async def _traffic(house: House, claim: Claim, asked: unseen.Asked) -> list[Json
     for each in asked.of:
         cohorts[f"{each.version} ({each.commit[:7]})"] = Cohort(each.commit)
     cohorts[f"everything but {claim.said.version}"] = Cohort(claim.said.commit, others=True)
-    now, policy = house.now(), house.policy(claim.service, claim.environment)
-    service, window = house.service(claim.service), Window(now - RECENT, now)
-    seen = {name: await observe(house, service, policy, window, cohort) for name, cohort in cohorts.items()}
-    return [{"of": name, "requests": _requests(each.requests for each in found.values())} for name, found in seen.items()]
+    now, policy, service = house.now(), house.policy(claim.service, claim.environment), house.service(claim.service)
+    told: list[Json] = []
+    for name, cohort in cohorts.items():
+        windows = (Window(now - RECENT, now), Window(now - unseen.LATELY, now))
+        long, lately = [await observe(house, service, policy, window, cohort) for window in windows]
+        counts = [_requests(each.requests for each in found.values()) for found in (long, lately)]
+        told.append({"of": name, "requests": counts[0], "lately": counts[1]})
+    return told
 
 
 def _requests(counts: Iterable[float]) -> float | None:

@@ -118,8 +118,11 @@ async def _standstill(house: House, reader: Reader, deployment: Deployment, mess
     if step is None or step.state is not StepState.PENDING:
         return "It has gone on."
     keeping = [(each.sentence, each.at.isoformat() if each.at else "") for each in await standstill(house, reader, deployment)]
-    is_other = keeping and (message.facts["why"], message.facts["since"]) not in keeping
-    return "That is over; something else keeps it now." if is_other else ""
+    said = [(each["why"], each["since"]) for each in (message.facts, *message.facts["also"])]
+    if all(each in said for each in keeping):
+        return ""
+    is_over = not any(each in keeping for each in said)
+    return "That is over; something else keeps it now." if is_over else "Something else keeps it besides now; it is said anew."
 
 
 async def _quarantine(_house: House, reader: Reader, deployment: Deployment, _message: Message) -> str:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from bot.domain.deployment import CAN_ROLL_BACK
+from bot.domain.card import serving
+from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Deployment, State
 from bot.domain.rollback import Leaving
 from bot.ports import Live, Reader, WayOut
 from bot.services.house import House
 from bot.services.offers import rollback_offer
-from bot.services.targets import undoable
+from bot.services.targets import target_for, undoable
+
+EVERYTHING = 100
+"""Percent of the requests."""
 
 
 async def way_out(house: House, reader: Reader, live: Live) -> WayOut:
@@ -18,8 +22,25 @@ async def way_out(house: House, reader: Reader, live: Live) -> WayOut:
 async def out_of(house: House, reader: Reader, service: str, environment: str, *, commit: str = "") -> WayOut:
     """Say how what can be rolled back in a place goes from there, if it is this commit; without one, whatever it is."""
     found = await undoable(reader, service, environment)
+    if found is not None and found.commit != (commit or found.commit) and found.state is State.ROLLING_OUT:
+        return WayOut(environment, Leaving.REPLACED, found.id, str(found.lead or ""))
     if found is None or found.commit != (commit or found.commit) or found.state not in CAN_ROLL_BACK:
         return WayOut(environment, Leaving.DEPLOY)
     offer = await rollback_offer(house, reader, found)
     how = Leaving.PLAN if offer.plan else Leaving.ROLLBACK if offer.is_possible else Leaving.DEPLOY
     return WayOut(environment, how, found.id, str(found.lead or ""))
+
+
+async def has_requests(reader: Reader, live: Live) -> bool:
+    """Tell whether what is recorded as live gets any: what rolls out over it may have them all by now."""
+    over = await undoable(reader, live.service, live.environment)
+    is_over = over is not None and over.commit != live.commit and over.state is State.ROLLING_OUT
+    return over is None or not is_over or serving(await reader.steps(over.id)) < EVERYTHING
+
+
+async def going_back_to(house: House, reader: Reader, service: str, commit: str) -> list[Deployment]:
+    """Name what is under way, or has failed, and would go back to a commit: without that it has another way back, or none."""
+    found = [await undoable(reader, service, environment) for environment in house.service(service).environments]
+    open_ones = [each for each in found if each is not None and each.state in CAN_ROLL_BACK - AT_REST]
+    targets = [await target_for(reader, each) for each in open_ones]
+    return [each for each, target in zip(open_ones, targets, strict=True) if target is not None and target.commit == commit]

@@ -15,8 +15,9 @@ from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
 from bot.services import starts
 from bot.services.house import House, act, facts_of
-from bot.services.leaving import way_out
+from bot.services.leaving import going_back_to, has_requests, way_out
 from bot.services.obstacles import NOTHING
+from bot.services.offers import rollback_offer
 from bot.services.refs import meant
 from bot.services.word import end_words
 
@@ -32,25 +33,38 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
     known = await tx.quarantine(command.service, resolved.commit)
     if known:
         raise NotPossible(f"{resolved.version} is quarantined already: {known}")
+    going_back = await going_back_to(house, tx, command.service, resolved.commit)
     await tx.put_in_quarantine(command.service, resolved.commit, reason=command.reason, by=intent.by, at=house.now())
     await _written(tx, intent, "quarantine", command.service, resolved, command.reason)
     live_in = await where_live(house, tx, command.service, resolved.commit)
     await _tell(house, tx, intent, resolved, command, lifted=False)
-    facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in}
+    ways_back = [await _tell_way_back(house, tx, intent, each, resolved.version) for each in going_back]
+    facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in, "ways_back": ways_back}
     return Answer("quarantined", facts)
+
+
+async def _tell_way_back(house: House, tx: Transaction, intent: Intent, deployment: Deployment, lost: str) -> dict[str, Json]:
+    """Tell the lead of what would have gone back to a version that is quarantined now what it goes back to instead."""
+    offer = await rollback_offer(house, tx, deployment)
+    back: dict[str, Json] = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused}
+    facts = {**facts_of(deployment), **back, "kept_out": lost, "by": str(intent.by)}
+    await tx.say(Message(f"{deployment.id}:way back:{intent.key}", "way_back_lost", facts, deployment.id, to="channel"))
+    await tx.redraw(deployment.id)
+    return {"title": deployment.title, "lead": str(deployment.lead or ""), **back}
 
 
 async def where_live(house: House, reader: Reader, service: str, commit: str) -> list[dict[str, Json]]:
     """Name the environments where a commit is live, each with how it goes from there."""
     places = [await reader.live(service, environment) for environment in house.service(service).environments]
-    return [asdict(await way_out(house, reader, live)) for live in places if live is not None and live.commit == commit]
+    lives = [live for live in places if live is not None and live.commit == commit and await has_requests(reader, live)]
+    return [asdict(await way_out(house, reader, live)) for live in lives]
 
 
 async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, by: Person, why: str) -> None:
     """Say in the threads of what is live of a commit that was rolled back elsewhere that it is quarantined; their leads hear of it."""
     for place in await where_live(house, tx, undone.service, undone.commit):
         deployment = await tx.deployment(place["deployment"])
-        if deployment is not None and deployment.id != undone.id:
+        if deployment is not None and deployment.id != undone.id and deployment.commit == undone.commit:
             facts = {
                 **facts_of(deployment),
                 "by": str(by),

@@ -18,9 +18,10 @@ from bot.domain.card import Kept
 from bot.domain.catalog import Permission
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
+from bot.domain.people import GONOGO
 from bot.domain.places import Hindrance, Permit, obstacles
 from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import ROLLBACK, TEST, CIRun, Json, Message, Quality, Reader, StartRequest, Transaction
+from bot.ports import ROLLBACK, TEST, CIRun, Json, Mark, Message, Quality, Reader, StartRequest, Transaction
 from bot.services import freezes, watching
 from bot.services.given import gate_pressed, in_question
 from bot.services.house import House, existing, facts_of, note
@@ -155,17 +156,30 @@ async def stands_still(house: House, tx: Transaction, deployment: Deployment, st
         return False
     if await tx.holder(deployment.service, deployment.environment) != deployment.id:
         return True
-    found, sentences = await standstill(house, tx, deployment), await why_not_on(house, tx, deployment, theirs)
-    since = found[0].at.isoformat() if found and found[0].at else ""  # a second lock is another one, whatever its reason
-    if sentences:
+    keeping = await _keeping(house, tx, deployment, theirs)
+    if keeping:
         await _observe_again(tx, deployment, step)
-    by = facts_of_kept(kept_by(house, found[0]) if found else None)
-    for sentence in sentences[:1]:
-        facts = {**facts_of(deployment), "why": sentence, "since": since, "step": step.key, "percent": step.percent, "kept": by}
-        key = f"{deployment.id}:stands:{step.key}:{since}:{sentence}"[:190]
+    marks = [(each, f"stands:{step.key}:{each['since']}:{each['why']}") for each in keeping]  # a second lock with its reason is another
+    new = [each for each, key in marks if await tx.mark(Mark(deployment.id, key, GONOGO, house.now()))]
+    if new:  # all that keeps it is said at once: what ends first lets nothing go on
+        facts = {**facts_of(deployment), **keeping[0], "also": keeping[1:], "step": step.key, "percent": step.percent}
+        key = f"{deployment.id}:stands:{step.key}:{new[0]['since']}:{new[0]['why']}"[:190]
         await tx.say(Message(key, "stands_still", facts, deployment.id, to="channel"))
         await tx.say(Message(f"{key}:thread", "standstill", facts, deployment.id))
-    return bool(sentences)
+    return bool(keeping)
+
+
+async def _keeping(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs) -> list[dict[str, Json]]:
+    """Give everything that keeps a rollout as JSON values, each with who can take it away: a lock, a quarantine, a freeze."""
+    found = await standstill(house, reader, deployment)
+    told = {each.sentence: each for each in found}
+    sentences = await why_not_on(house, reader, deployment, theirs)
+    return [_facts_of_standing(house, sentence, told.get(sentence)) for sentence in sentences]
+
+
+def _facts_of_standing(house: House, sentence: str, found: Hindrance | None) -> dict[str, Json]:
+    since = found.at.isoformat() if found and found.at else ""
+    return {"why": sentence, "since": since, "kept": facts_of_kept(kept_by(house, found)) if found else None}
 
 
 async def _is_kept(house: House, tx: Transaction, deployment: Deployment, step: Step, theirs: freezes.Theirs) -> bool:
@@ -179,7 +193,7 @@ async def _is_kept(house: House, tx: Transaction, deployment: Deployment, step: 
 async def why_not_on(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs = ()) -> Sequence[str]:
     """Say what keeps a rollout from going on, whoever wishes it to: from a step's start, and from its pipeline's gate."""
     found = [each.sentence for each in await standstill(house, reader, deployment)]
-    return found or ([] if deployment.kind is Kind.ROLLBACK else await freezes.why_not_on(house, reader, deployment, theirs))
+    return found if deployment.kind is Kind.ROLLBACK else [*found, *await freezes.why_not_on(house, reader, deployment, theirs)]
 
 
 async def _observe_again(tx: Transaction, deployment: Deployment, step: Step) -> None:

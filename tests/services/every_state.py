@@ -79,7 +79,7 @@ def _messages(world: World, deployment: Deployment) -> list[Message]:
         *(("degraded", {"finding": finding, "until": "", "lead": "", "snapshot": {"findings": []}}, "channel") for finding in (1, 2)),
         ("not_by_itself", {}, "channel"),
         *((template, {}, "channel") for template in ("failed", "smoke_failed", "rolling_back", "refused", "quarantined")),
-        *(("stands_still", {"step": step, "why": "a fire"}, "channel") for step in ("canary-5", "canary-100")),
+        *(("stands_still", {"step": step, "why": "a fire", "since": "", "also": []}, "channel") for step in ("canary-5", "canary-100")),
         *(("acknowledge_request", {"until": until}, on_call) for until in ("", now.isoformat(), (now + HOUR).isoformat())),
         *(("ask_lead", {}, to) for to in (lead, on_call)),
         ("approved", {}, "thread"),

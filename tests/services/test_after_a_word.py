@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from bot.domain.actions import Action
+from bot.domain.card import Card
 from bot.domain.changes import Changes
-from bot.domain.commands import Deploy, RollBack, SayLive, Status
+from bot.domain.commands import Deploy, GoNow, Quarantine, RollBack, SayLive, Status
 from bot.domain.deployment import State
+from bot.domain.shown import seen_on, token
 from bot.ports import RunState
 from bot.services import endings
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, Team
@@ -111,3 +114,69 @@ async def test_the_card_of_what_was_said_to_be_live_again_names_who_brought_it(s
     await swift.says_live("bo", SayLive("shop", "production", "v2", "by hand"))
     assert "no deployment brought it" not in await swift.shown("shop-1")
     assert "no deployment brought it" not in await swift.shown("shop-2")
+
+
+async def test_what_was_deployed_over_what_somebody_went_back_to_by_hand_goes_back_to_that(swift: Team) -> None:
+    swift.ci.parted = {
+        **ABOVE,
+        "a c": Changes(total=1, files=("README",)),
+        "c a": Changes(total=1, files=("README",), backwards=True),
+        "b c": Changes(total=1, files=("README",)),
+        "c b": MIGRATION,
+    }
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(5 * MINUTE)
+    await swift.says_live("bo", SayLive("shop", "production", "v1", "by hand"))
+    await swift.says("ana", Deploy("shop", "production", "v3"))
+    await swift.passes(5 * MINUTE)
+    card = await swift.card("shop-2")
+    assert (card.rollback.version, Action.ROLL_BACK in card.actions) == ("v1", True)
+    assert "from v3 to *v1*" in await swift.says("bo", RollBack("shop", "production", reason="x"))
+
+
+def go_now(card: Card, team: Team) -> str:
+    return team.words.plain_line("card/confirm_go_now", {"card": card}, 300)
+
+
+@pytest.mark.case("card-and-people-10")
+async def test_the_dialog_of_going_now_says_what_the_rollback_after_it_does(team_with: Any) -> None:
+    async with team_with(**CANARY, strategy="rolling") as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes()
+        first = await team.card("shop-2")
+        assert "it is never verified there, and a rollback goes back to v1, not to it." in go_now(first, team)
+        await team.passes(10 * MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v1"))
+        await team.passes()
+        again = await team.card("shop-4")
+        assert "it was verified there before, so a rollback goes back to it." in go_now(again, team)
+        await team.says("ana", GoNow("shop-4", shown=token(Action.GO_NOW, seen_on(again))))
+        await team.passes(MINUTE)
+        assert (await team.card("shop-4")).rollback.version == "v2"
+        assert Action.ROLL_BACK in (await team.card("shop-4")).actions
+
+
+async def test_the_dialog_of_going_now_over_what_is_worse_names_what_a_rollback_goes_back_to(team_with: Any) -> None:
+    async with team_with(**CANARY, strategy="rolling") as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(timedelta(seconds=30))
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes()
+        assert "it is never verified there, and a rollback goes back to v1, not to it." in go_now(await team.card("shop-2"), team)
+
+
+async def test_the_dialog_of_going_now_over_the_only_version_says_that_the_lead_decides(team_with: Any) -> None:
+    async with team_with(**CANARY, strategy="rolling") as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        await team.says("bo", Quarantine("shop", "v1", "old"))
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes()
+        said = go_now(await team.card("shop-2"), team)
+        assert "it is never verified there: a rollback goes back to it when the lead decides so, and never by itself." in said

@@ -25,6 +25,11 @@ Team = Any
 MINUTE = timedelta(minutes=1)
 HOSTS = "I looked at all hosts"
 
+SEEN = (
+    "Requests of the last 5 min: v1 1,000, 1,000 of them in the last minute; v2 (bbbbbbb) 1,000, 1,000 of them in the last minute; "
+    "everything but v1 1,000, 1,000 of them in the last minute."
+)
+
 
 async def unclear(team: Team, environment: str = "production", why: str = "the database was put back from a copy") -> None:
     """Have nobody know what is live in an environment."""
@@ -61,7 +66,7 @@ async def test_the_dialog_shows_what_is_recorded_what_the_metrics_see_and_how_th
     assert shown.startswith("Say that *v1* is live in shop production?\nRecorded last: v2 since 2026-11-21 02:0")
     assert "(shop-1; the CI provider says of its last run: succeeded)." in shown
     assert "It is unclear what runs: the database was put back from a copy." in shown
-    assert "Requests of the last 5 min: v1 1,000, v2 (bbbbbbb) 1,000, everything but v1 1,000." in shown
+    assert SEEN in shown
     assert f"Reason: {HOSTS}" in shown
     assert "Nothing is done before the button is pressed." in shown
     assert (await live(swift)).version == "v2", "the dialog changes nothing"

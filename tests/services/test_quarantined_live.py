@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, Quarantine, RollBack, Status
+from bot.domain.commands import Deploy, Quarantine, RollBack, Status, Unquarantine
+from bot.domain.deployment import State
 from tests.services.conftest import BAD
 
 Team = Any
@@ -49,3 +50,41 @@ async def test_what_is_rolled_back_in_production_is_said_to_be_quarantined_where
     assert "It is live in staging and stays there until <@UBO> rolls it back: /rollback shop staging because TEXT." in said
     assert "*shop staging*: v2 live" in await team.says("ana", Status())
     assert "v2 is *quarantined*: it was rolled back from production" in await team.says("ana", Status())
+
+
+CANARY: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "watch": 2 * MINUTE}
+
+
+@pytest.mark.case("races-4")
+async def test_quarantining_what_a_degraded_rollout_would_go_back_to_says_so_to_who_does_it_and_to_its_lead(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(11 * MINUTE)
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        assert ((await team.card("shop-1")).serving, (await team.card("shop-1")).is_degraded) == (100, True)
+        said = await team.says("bo", Quarantine("shop", "v1", "hm"))
+        assert "It is live in production" not in said, "it gets no requests there any more"
+        assert "It is live in staging" in said
+        gone = "v1 was verified here and is quarantined, and there is no other version, so there is nothing to go back to."
+        assert (
+            f"*shop v2 → production* would have gone back to it. No rollback by button any more: {gone} <@UBO>, its lead, is told." in said
+        )
+        (told,) = await team.said("way_back_lost")
+        assert told.startswith("<@UBO> put *v1* in quarantine, which *shop v2 → production* would have gone back to. No rollback by button")
+        assert "<@UBO>, please look at the card." in told
+
+
+async def test_what_it_goes_back_to_instead_is_named_and_what_still_serves_is_said_to_be_live(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(30 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.VERIFIED
+        assert "would have gone back" not in await team.says("bo", Quarantine("shop", "v3", "hm")), "nothing goes back to v3"
+        await team.says("bo", Unquarantine("shop", "v3", "tried"))
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(2 * MINUTE)
+        said = await team.says("bo", Quarantine("shop", "v2", "hm"))
+        assert "It is live in production and stays there until shop-2 has replaced it." in said
+        assert "*shop v3 → production* would have gone back to it. It goes back to v1 now." in said
+        assert (await team.card("shop-2")).rollback.version == "v1"

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, Freeze
-from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, RollBack, Watch
+from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, RollBack, Unlock, Watch
 from bot.domain.deployment import OPEN, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import Person
@@ -22,6 +22,7 @@ from bot.engine.simulated import VirtualClock
 from bot.ports import CIRun, Decision, GateAnswer, Later, Live, Profile, Providers, QualityState, RefKind, Resolved
 from bot.services import approvals, deployments, gates, leads, plans, readiness, refusals, rollback_steps, starts, strays
 from bot.services.approvals import Looked
+from bot.services.endings import ended
 from bot.services.people import UNKNOWN, Held
 from bot.services.readiness import Facts
 from bot.services.rollouts import odd
@@ -196,7 +197,30 @@ async def test_what_keeps_a_rollout_twice_over_is_one_post_in_the_channel(team: 
     await team.says("bo", Lock("shop", "production", "a sale"))
     await team.says("bo", Quarantine("shop", "v2", "it leaks"))
     await team.passes(15 * MINUTE)
-    assert len(await team.said("stands_still")) == 1
+    (post,) = await team.said("stands_still")
+    assert "stands still before 100 %: shop in production is locked: a sale." in post
+    assert "Also: v2 is quarantined: it leaks. Quarantined by <@UBO>" in post
+    assert "It goes on by itself when all of that is over" in post
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_keeps_a_rollout_besides_is_said_anew_with_all_that_keeps_it_and_ends_the_word_before(team: Team) -> None:
+    await team.rolls_out_v2()
+    await team.says("bo", Lock("shop", "production", "a sale"))
+    await team.passes(15 * MINUTE)
+    await team.says("bo", Quarantine("shop", "v2", "it leaks"))
+    await team.passes(MINUTE)
+    first, second = [message for message in await team.outbox() if message.template == "stands_still"]
+    end = await ended(team.house, first)
+    assert end is not None
+    assert end.sentence == "Something else keeps it besides now; it is said anew."
+    assert "a sale" in team.reads(second)
+    assert "it leaks" in team.reads(second)
+    assert "Also: v2 is quarantined: it leaks." in (await team.said("standstill"))[1]
+    await team.says("bo", Unlock("shop", "production"))
+    await team.passes(MINUTE)
+    assert len(await team.said("stands_still")) == 2, "what was said already is not said again"
+    assert await ended(team.house, second) is None
 
 
 async def test_what_became_of_a_gate_is_written_down_once(team: Team) -> None:

@@ -18,6 +18,7 @@ from bot.slack.render import Words
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 AT = NOW.isoformat()
+KEPT: dict[str, Any] = {"kind": "locked", "by": "T1/UBO", "at": AT, "until": AT}
 WORDS = Words(now=lambda: NOW)
 HOSTILE = {
     "a ping": "<!channel> <!here> <@U0EVIL> <#C0EVIL>",
@@ -115,13 +116,16 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "deployments": [{**past, "unclear": text, "landed_at": AT, "changes": changes, "snapshot": snapshot}] * times,
         "verified_at": AT, "brings_back": times, "usual": 41.0, "is_known": times > 1, "under_way": [text] * times,
         "became": text, "held": text, "live_in": [{"environment": text, "how": "plan", "deployment": text, "lead": "T1/UBO"}] * times,
-        "kept": {"kind": "locked", "by": "T1/UBO", "at": AT, "until": AT, "who": [text], "how": text},
+        "kept": KEPT | {"who": [text], "how": text},
+        "also": [{"why": text, "since": AT, "kept": KEPT | {"who": [text], "how": text}}] * times,
+        "ways_back": [{"title": text, "lead": "T1/UBO", "instead": "", "refused": text}] * times, "kept_out": text, "instead": text,
+        "refused": text,
         "lifted": times > 2,
         "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
         "doubtful": True, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
-        "traffic": [{"of": text, "requests": 40.0}] * min(times, 3),
+        "traffic": [{"of": text, "requests": 40.0, "lately": 8.0}] * min(times, 3),
         "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,
         "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
         "locked": times > 1, "place": text,
@@ -163,6 +167,7 @@ NEVER_EMPTY = {
     "answers/why_said": ("reason",),
     "messages/lock_said": ("reason",),
     "messages/standstill": ("why",),
+    "messages/way_back_lost": ("kept_out",),
     "messages/countdown_stopped": ("reason",),
     "messages/lead_changed": ("lead",),
 }

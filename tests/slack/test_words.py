@@ -142,6 +142,7 @@ WATCHED = {
     "waiting": ["storefront-3"],
 }  # fmt: skip
 ONE_PAST = {"service": "api", "environment": "", "older": False, "doubts": []}
+WAY_BACK = {"title": "storefront v1.2.0 → production", "lead": "T1/UBO", "instead": "v1.0.0", "refused": ""}
 UNMOVED = {"percent": None, "live_in": [LIVE_IN]}
 ANSWERS: dict[str, dict[str, Any]] = {
     "asked": {
@@ -173,13 +174,19 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "incident": {"incident": "abc", "verb": "deploy"},
     "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"], "waiting": ["storefront v1.2.1 → production"]},
     "rollback_dialog": DIALOG,
-    "quarantined": {"service": "storefront", "version": "v1.2.0", "reason": "it loses carts", "live_in": [LIVE_IN]},
+    "quarantined": {
+        "service": "storefront",
+        "version": "v1.2.0",
+        "reason": "it loses carts",
+        "live_in": [LIVE_IN],
+        "ways_back": [WAY_BACK],
+    },
     "unquarantined": {"service": "storefront", "version": "v1.2.0", "reason": "the database was the cause", "goes_on": [FREED]},
     "said_live": CLAIM,
     "live_dialog": {
         **CLAIM,
         "minutes": 5,
-        "traffic": [{"of": "v1.1.0", "requests": 40.0}],
+        "traffic": [{"of": "v1.1.0", "requests": 40.0, "lately": 0.0}],
         "migrations": ["migrations/7.sql"],
         "is_compared": True,
         "run": "succeeded",
@@ -211,7 +218,15 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "rolled_back": {**FACTS, **ROLLED},
     "live": FACTS,
     "verified": {**FACTS, "snapshot": SNAPSHOT, "accepted": ""},
-    "stands_still": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
+    "stands_still": {
+        **FACTS,
+        "why": "production is locked: fire",
+        "since": "",
+        "step": "canary-25",
+        "percent": 25,
+        "kept": KEPT,
+        "also": [],
+    },
     "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
     "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
@@ -226,8 +241,9 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "percent": None,
         "live_in": [LIVE_IN],
     },
+    "way_back_lost": {**FACTS, "by": "T1/UBO", "kept_out": "v1.1.0", "instead": "", "refused": "there is no other version"},
     "lock_said": {**FACTS, **SAID_OF_LOCK},
-    "standstill": {**FACTS, "why": "production is locked: fire", "step": "canary-25", "percent": 25, "kept": KEPT},
+    "standstill": {**FACTS, "why": "production is locked: fire", "since": "", "step": "canary-25", "percent": 25, "kept": KEPT, "also": []},
     "said_live": CLAIM,
     "unseen": {"service": "storefront", "environment": "production", "version": "v1.1.0"},
     "back_and_worse": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT, "place": "storefront production", "others": ["v1.0.0"]},
