@@ -66,6 +66,8 @@ class RollbackOffer:
     """Whether it is known what lies between. Where it is not, nothing goes back by itself."""
     plan: str = ""
     """What a confirmed plan is for (``rollback.plan_for``): migrations that would be left behind; empty where there are none."""
+    is_own: bool = True
+    """Whether these migrations are of this version itself, and not of what failed there before it."""
     confirmed: Confirmed | None = None
     """Who has confirmed that plan, and in which words."""
     cancels: str = ""

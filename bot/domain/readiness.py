@@ -236,6 +236,12 @@ def rollback_gate(offer: RollbackOffer, need: Need) -> Gate:
     return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{offer.version} is verified and can be put back", need, at=offer.verified_at)
 
 
+def not_its_own_gate(offer: RollbackOffer, version: str, need: Need) -> Gate:
+    """Judge a way back that takes no plan of this version's: what failed there before it brought the migration, and that has a gate."""
+    there = f"{version} brings no migration that {offer.version} has not; what failed here has left {_first_of(offer.undoes.migrations)}"
+    return Gate(GateKind.ROLLBACK, TITLES[GateKind.ROLLBACK], GateState.GREEN, f"{there}, about which another gate asks", need)
+
+
 def put_again_gate(version: str, need: Need) -> Gate:
     """Judge a way back from what is recorded as live already, where there is no other: putting it there again takes none away."""
     sentence = (

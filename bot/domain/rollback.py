@@ -187,7 +187,7 @@ def offer(releases: Sequence[Release], *, way: Way | None, leaving: str, seconds
         refused = f"{refused} Once it is quarantined, the version before it is offered."
     return RollbackOffer(
         found.version, found.commit, found.verified_at, there.undoes, usual, refused,
-        accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN, plan=plan_for(there),
+        accepted=found.accepted, is_known=there.passage is not Passage.UNKNOWN, plan=plan_for(there), is_own=there.of in {"", leaving},
     )  # fmt: skip
 
 

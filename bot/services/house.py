@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from bot.domain.actions import Action
 from bot.domain.audit import Entry
+from bot.domain.card import Kept
 from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
@@ -180,3 +181,11 @@ def facts_of(deployment: Deployment) -> dict[str, Json]:
         "lead": str(deployment.lead) if deployment.lead else "",
         "requested_by": str(deployment.requested_by),
     }
+
+
+def facts_of_kept(kept: Kept | None) -> dict[str, Json] | None:
+    """Give who keeps a rollout as JSON values."""
+    if kept is None:
+        return None
+    times = {"at": kept.at.isoformat() if kept.at else "", "until": kept.until.isoformat() if kept.until else ""}
+    return {"kind": kept.kind, "by": str(kept.by) if kept.by else "", "who": list(kept.who), "how": kept.how, **times}

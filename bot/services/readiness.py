@@ -20,6 +20,7 @@ from bot.domain.readiness import (
     Review,
     frozen_by,
     item_gate,
+    not_its_own_gate,
     on_call_gate,
     put_again_gate,
     quality_gate,
@@ -220,6 +221,8 @@ async def _rollback(house: House, reader: Reader, deployment: Deployment, facts:
     live = await reader.live(deployment.service, deployment.environment)
     if not offer.version and live is not None and live.commit == deployment.commit:
         return put_again_gate(deployment.version, need)
+    if offer.plan and not offer.is_own:
+        return not_its_own_gate(offer, deployment.version, need)
     return plans.gate(house, deployment, offer, need, facts.givers) if offer.plan else rollback_gate(offer, need)
 
 

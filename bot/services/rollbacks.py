@@ -22,7 +22,7 @@ from bot.services import whys
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer
 from bot.services.strays import give_up
-from bot.services.targets import how_bad, releases_for, target_for, undoable
+from bot.services.targets import brought_by, how_bad, releases_for, target_for, undoable
 from bot.services.ways import left_behind, stored_way_back, way_back
 
 
@@ -98,7 +98,7 @@ async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way
         confirmed = await confirmed_plan(reader, deployment, rollback.plan_for(way))
         plan = f" Its plan, confirmed by {confirmed.by.mention}: {confirmed.reason}." if confirmed else ""
         place = f"{deployment.service} {deployment.environment}"
-        told = f"Whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
+        told = f"Its lead decides; whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
         if deployment.state is State.ROLLING_OUT and await reader.trouble(deployment.id) is None:  # nobody's word is taken yet
             told = f"A lock keeps it from its next step: /deploy lock {place} because TEXT."
         raise NotPossible(f"{way.sentence(deployment.version, target.version)}{plan} {told}")
@@ -178,6 +178,9 @@ async def _nothing_to_undo(reader: Reader, service: str, environment: str) -> st
     live = await reader.live(service, environment)
     if live is None or live.declared is None:
         return sentence
+    by = await brought_by(reader, live)
+    if by is not None:
+        sentence = f"{by.stands}, so there is nothing to roll back."
     was_said = live.declared.origin is Origin.SAID
     how = f"is live there on the word of {live.declared.by.mention}" if was_said else "was live there before Go/No-Go came"
     return f"{sentence} {live.version} {how}. To put another version there: /deploy {service} REF to {environment}."

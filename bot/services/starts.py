@@ -24,7 +24,7 @@ from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import ROLLBACK, TEST, CIRun, Json, Mark, Message, Quality, Reader, StartRequest, Transaction
 from bot.services import freezes, watching
 from bot.services.given import gate_pressed, in_question
-from bot.services.house import House, existing, facts_of, note
+from bot.services.house import House, existing, facts_of, facts_of_kept, note
 from bot.services.strays import UNANSWERED, give_up
 from bot.services.ways import way_there
 
@@ -117,14 +117,6 @@ def kept_by(house: House, found: Hindrance) -> Kept | None:
     return Kept(str(found.kind), found.by, found.at, found.clears_at, who, found.how)
 
 
-def facts_of_kept(kept: Kept | None) -> dict[str, Json] | None:
-    """Give who keeps a rollout as JSON values."""
-    if kept is None:
-        return None
-    times = {"at": kept.at.isoformat() if kept.at else "", "until": kept.until.isoformat() if kept.until else ""}
-    return {"kind": kept.kind, "by": str(kept.by) if kept.by else "", "who": list(kept.who), "how": kept.how, **times}
-
-
 async def kept(house: House, reader: Reader, deployments: Sequence[Deployment]) -> Sequence[Deployment]:
     """Name those whose next step something keeps now."""
     rolling = [each for each in deployments if each.state is State.ROLLING_OUT and each.kind is Kind.FORWARD]
@@ -171,10 +163,8 @@ async def stands_still(house: House, tx: Transaction, deployment: Deployment, st
 
 async def _keeping(house: House, reader: Reader, deployment: Deployment, theirs: freezes.Theirs) -> list[dict[str, Json]]:
     """Give everything that keeps a rollout as JSON values, each with who can take it away: a lock, a quarantine, a freeze."""
-    found = await standstill(house, reader, deployment)
-    told = {each.sentence: each for each in found}
-    sentences = await why_not_on(house, reader, deployment, theirs)
-    return [_facts_of_standing(house, sentence, told.get(sentence)) for sentence in sentences]
+    found = {each.sentence: each for each in await standstill(house, reader, deployment)}
+    return [_facts_of_standing(house, sentence, found.get(sentence)) for sentence in await why_not_on(house, reader, deployment, theirs)]
 
 
 def _facts_of_standing(house: House, sentence: str, found: Hindrance | None) -> dict[str, Json]:

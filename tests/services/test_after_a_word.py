@@ -10,15 +10,18 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.card import Card
+from bot.domain.catalog import ApprovalRule, AutomaticGate, GateKind
 from bot.domain.changes import Changes
-from bot.domain.commands import Deploy, GoNow, Quarantine, RollBack, SayLive, Status
+from bot.domain.commands import Check, ConfirmPlan, Deploy, GoNow, Quarantine, RollBack, SayLive, Status, Unlock
 from bot.domain.deployment import State
+from bot.domain.places import Doubt, Unclear
 from bot.domain.shown import seen_on, token
 from bot.ports import RunState
 from bot.services import endings
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, Team
 
 MIGRATION = Changes(total=1, files=("migrations/7.sql",))
+README = Changes(total=1, files=("README",))
 ABOVE = {"a b": MIGRATION, "b a": replace(MIGRATION, backwards=True)}
 """v2 is v1 with a migration."""
 CANARY: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "watch": 2 * MINUTE}
@@ -100,10 +103,10 @@ async def test_where_a_migration_stands_in_the_way_no_door_promises_a_rollback(t
             assert "Say what is live: /deploy live shop production is REF because TEXT" in status
             assert "rolled back" not in card.partition("\n")[0]
             assert "A database migration lies between (migrations/7.sql). Going back needs the migration's own plan, not a button." in card
-            assert "Whoever has gone back by it says so: /deploy live shop production is REF because TEXT" in card
+            assert "Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF because TEXT" in card
             said = await team.says("bo", RollBack("shop", "production", reason="x"))
             assert "Going back needs the migration's own plan, not a button." in said
-            assert "Whoever has gone back by it says so: /deploy live shop production is REF because TEXT." in said
+            assert "Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF because TEXT." in said
             await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
 
 
@@ -180,3 +183,42 @@ async def test_the_dialog_of_going_now_over_the_only_version_says_that_the_lead_
         await team.passes()
         said = go_now(await team.card("shop-2"), team)
         assert "it is never verified there: a rollback goes back to it when the lead decides so, and never by itself." in said
+
+
+@pytest.mark.case("races-2")
+async def test_a_version_without_a_migration_is_asked_for_no_plan_of_what_failed_before_it(team_with: Any) -> None:
+    async with team_with(**{**CANARY, "gates": (AutomaticGate(GateKind.ROLLBACK),)}) as team:
+        team.ci.parted = {**ABOVE, "a c": README, "c a": replace(README, backwards=True), "b c": README, "c b": MIGRATION}
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        await team.says("bo", ConfirmPlan("shop-1", "by hand"))
+        await fails(team)
+        assert (await team.deployment("shop-1")).state is State.FAILED
+        said = await team.says("ana", Check("shop", "production", "v3"))
+        assert "way back over migrations" not in said
+        assert "✓ rollback ready: v3 brings no migration that v1 has not; what failed here has left migrations/7.sql" in said
+        assert "○ database fits: v2 brought migrations/7.sql, which v3 has not" in said
+        assert "way back over migrations" in await team.says("ana", Check("shop", "production", "v2")), "it has one itself"
+
+
+async def test_a_card_that_waits_while_it_is_unclear_what_runs_promises_a_rollback_only_for_later(team_with: Any) -> None:
+    async with team_with(**{**CANARY, "approvals": (ApprovalRule("release_manager"),)}) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        assert "\nRollback to v1 is ready" in await team.shown("shop-1")
+        async with team.database.store.transaction() as tx:
+            await tx.cast_doubt("shop", "production", Doubt(Unclear.SEEN, "v3 still got requests", team.house.now(), seen=(COMMITS["v3"],)))
+        assert "Once it is there, rollback to v1 is ready" in await team.shown("shop-1")
+
+
+async def test_of_what_was_rolled_back_and_is_said_to_be_live_again_it_is_said_that_it_was(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(5 * MINUTE)
+    await swift.rolls_back("bo", RollBack("shop", "production", reason="worse"))
+    await swift.passes(5 * MINUTE)
+    await swift.says("bo", Unlock("shop", "production"))
+    await fails(swift, "v3")
+    await swift.says_live("bo", SayLive("shop", "production", "v2", "by hand"))
+    said = await swift.says("bo", RollBack("shop", "production", reason="x"))
+    assert "shop v2 → production is rolled back, so there is nothing to roll back. v2 is live there on the word of <@UBO>." in said
+    assert "No deployment of ours" not in said

@@ -67,7 +67,8 @@ async def test_the_confirmed_plan_of_a_migration_is_shown_wherever_somebody_woul
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
         team.numbers.new = BAD
         await team.passes(4 * MINUTE)
-        plan = "drop the column by hand. Whoever has gone back by it says so: /deploy live shop production is REF because TEXT"
+        word = "Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF because TEXT"
+        plan = f"drop the column by hand. {word}"
         assert f"Its plan, confirmed by the lead: {plan}" in await team.shown("shop-1")
         assert f"Its plan, confirmed by <@UBO>: {plan}" in await alarm(team, "degraded")
         assert f"Its plan, confirmed by <@UBO>: {plan}" in await team.says("bo", RollBack("shop", "production", reason="errors"))
