@@ -116,7 +116,7 @@ async def test_what_waits_ends_when_its_version_has_become_live_meanwhile(team_w
         await team.says("bo", RollBack(deployment="shop-2", reason="errors"))
         await team.passes(4 * MINUTE)
         assert (await team.deployment("shop-3")).state is State.IMPOSSIBLE
-        assert "v2 is live in production already: shop-4 put it back, so there is nothing to deploy" in await team.shown("shop-3")
+        assert "The rollback of shop-2 is putting v2 back in production already, as shop-4." in await team.shown("shop-3")
 
 
 async def test_a_gate_without_a_version_to_go_back_to_says_which_one_there_would_be(team_with: Any) -> None:
