@@ -137,7 +137,7 @@ async def ours(folder: Path) -> AsyncIterator[web.RouteDef]:
     app = bolt_app(AsyncWebClient(), token="xoxb-1", team=TEAM, bot_user="UBOT", bot="B1")
     for verb in (deploy, rollback, home, buttons):
         verb.register(app, reception)
-    reception.serve(app)
+    reception.serve(app, AsyncWebClient())
     gc.collect()
     gc.freeze()  # as ``bot.app.serve`` does
     yield events_route(Guard([SECRET], Ours(TEAM), clock), reception, Figures())

@@ -285,7 +285,7 @@ class _Rooms:
         )  # fmt: skip
         for verb in (deploy, rollback, home, mention, buttons):
             verb.register(app, reception)
-        reception.serve(app)
+        reception.serve(app, self.client.web)
         return reception
 
     def _socket(self, reception: Reception) -> Socket | None:

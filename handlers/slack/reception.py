@@ -78,6 +78,7 @@ class Reception:
         self._clock = clock
         self._patience = patience
         self._bolt: AsyncApp | None = None
+        self._client: AsyncWebClient | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
     def now(self) -> datetime:
@@ -129,9 +130,9 @@ class Reception:
 
     async def _say(self, to: Person, channel: str, sentence: str) -> None:
         """Slack takes a user's id for the channel of the direct message with them."""
-        if self._bolt is None or not to.user:
+        client = self._client
+        if client is None or not to.user:
             return
-        client = self._bolt.client
         try:
             if channel and channel != to.user:
                 await client.chat_postEphemeral(channel=channel, user=to.user, text=sentence, link_names=False)
@@ -142,9 +143,9 @@ class Reception:
 
     # What the doors ask for -------------------------------------------------------------------------------------------------------------
 
-    def serve(self, bolt: AsyncApp) -> None:
-        """Say which Bolt application has the listeners."""
-        self._bolt = bolt
+    def serve(self, bolt: AsyncApp, client: AsyncWebClient) -> None:
+        """Say which Bolt application has the listeners, and by which client people are spoken to: Bolt's own has no token."""
+        self._bolt, self._client = bolt, client
 
     async def dispatch(self, payload: dict[str, Any]) -> tuple[int, str]:
         """Give an authentic payload to its listener; return status and body of the ack."""

@@ -218,7 +218,7 @@ async def door() -> AsyncIterator[Door]:
     app = bolt_app(client, token=slack.token, team=TEAM, bot_user="UBOT", bot="B1")
     for verb in (deploy, rollback, home, mention, buttons):
         verb.register(app, reception)
-    reception.serve(app)
+    reception.serve(app, client)
     figures = Figures()
     application = web.Application(client_max_size=64 * 1024)
     guard = Guard([SECRET, BEFORE], Ours(TEAM, APP, "E1"), StillClock())
