@@ -548,7 +548,6 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
             {"keys": ["item:gone"], "taken_back": ["item:support-briefed"]},
             "ticked by cy: gone; taken back by cy: Support is briefed",
         ),
-        ("tick", "T1/UCY", {"keys": [], "taken_back": []}, "checklist looked through by cy, nothing was changed"),
         ("acknowledge", "T1/UBO", {"keys": ["on-call:T1/UBO"]}, "acknowledged by bo, on call"),
         ("approve", "T1/UCY", {"roles": ["release_manager"]}, "approved by cy (release manager)"),
         ("go", "/gonogo", {"base": ""}, "ready and approved, the rollout began"),
