@@ -65,7 +65,7 @@ def possible(card: Card) -> tuple[Action, ...]:
     if state is State.ROLLED_BACK and card.lock is not None:
         actions.append(Action.UNLOCK)
     actions += _to_read(card)
-    if card.deployment.has_touched_nothing:
+    if card.deployment.has_touched_nothing or card.can_only_stop:
         actions.append(Action.CANCEL)
     return tuple(actions)
 
@@ -85,7 +85,7 @@ def helping(card: Card) -> tuple[Action, ...]:
 
 def on_an_alarm(card: Card) -> tuple[Action, ...]:
     """Name the buttons of an alarm about the card's deployment, as things are now."""
-    mine = tuple(action for action in possible(card) if action in DECISIONS)
+    mine = tuple(action for action in possible(card) if action in DECISIONS or (action is Action.CANCEL and card.can_only_stop))
     return (*mine, Action.TAKE_OVER) if mine and card.can_be_taken_over else mine
 
 

@@ -21,7 +21,7 @@ from bot.domain.health import STALE, Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import Confirmed, Review
-from bot.domain.rollout import Step, StepState
+from bot.domain.rollout import Step, StepState, serving
 from bot.domain.trouble import Sort, Trouble
 from bot.domain.watching import Watched, is_all_that_keeps
 
@@ -85,11 +85,6 @@ def is_shown_bad(trouble: Trouble | None, steps: Sequence[Step], *, is_verified:
         return False
     was_degraded = trouble is not None and trouble.sort is Sort.DEGRADED
     return was_degraded or any(step.state is StepState.FAILED for step in steps)
-
-
-def serving(steps: Sequence[Step]) -> int:
-    """Say how many percent of the traffic the steps that are whole have given to a version."""
-    return max((step.percent for step in steps if step.serves_since is not None), default=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +276,11 @@ class Card:
         """What it is called: with the short commit where what it replaces, or would be rolled back to, has the same name."""
         d = self.deployment
         return called(d.version, d.commit, beside=[(d.base_version, d.base_commit), (self.rollback.version, self.rollback.commit)])
+
+    @property
+    def can_only_stop(self) -> bool:
+        """Tell whether its lead can stop it, because nothing can be gone back to."""
+        return self.deployment.is_in_part_there and not self.rollback.is_possible
 
     @property
     def was_asked_for(self) -> bool:

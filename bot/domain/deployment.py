@@ -172,6 +172,11 @@ class Deployment:
         return self.state is State.ROLLING_OUT and self.started_at is None
 
     @property
+    def is_in_part_there(self) -> bool:
+        """Tell whether it rolls out and something of it may be there: where nothing can be gone back to, it can only be stopped."""
+        return self.kind is Kind.FORWARD and self.state is State.ROLLING_OUT and not self.is_only_let_go
+
+    @property
     def has_touched_nothing(self) -> bool:
         """Tell whether cancelling it costs nothing."""
         return self.state in WAITING or self.is_only_let_go

@@ -156,6 +156,12 @@ def obstacles(deployment: Deployment, ground: Ground, way: Way | None, now: date
     return tuple(hindrance for hindrance in found if hindrance is not None)
 
 
+_INSTEAD = {
+    Unclear.SEEN: "deploy what should be there, or ",
+    Unclear.FAILED: "its card says whether it goes back; if this is the answer to it, cancel it and ask for it anew; or ",
+}
+
+
 def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     place = f"{deployment.service} {deployment.environment}"
     if any(stray.deployment != deployment.id for stray in ground.strays):
@@ -163,7 +169,7 @@ def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     doubt = ground.doubt
     if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
         return None
-    or_else = {Unclear.SEEN: "deploy what should be there, or ", Unclear.FAILED: "its card says how it goes back, or "}.get(doubt.kind, "")
+    or_else = _INSTEAD.get(doubt.kind, "")
     how = f"{or_else}say what is live: /deploy live {place} is REF because TEXT"
     return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since)
 

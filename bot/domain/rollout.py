@@ -156,6 +156,11 @@ def serves(steps: Sequence[Step]) -> Step | None:
     return next((step for step in reversed(steps) if step.serves_since is not None), None)
 
 
+def serving(steps: Sequence[Step]) -> int:
+    """Say how many percent of the traffic the steps that are whole have given to a version."""
+    return max((step.percent for step in steps if step.serves_since is not None), default=0)
+
+
 def plan(strategy: Strategy) -> tuple[Step, ...]:
     """Make a strategy's steps concrete."""
     return tuple(

@@ -11,6 +11,7 @@ from hashlib import sha256
 
 from bot.domain.actions import Action
 from bot.domain.card import Card
+from bot.domain.deployment import Deployment
 from bot.domain.readiness import Review
 from bot.domain.trouble import Trouble
 
@@ -37,6 +38,8 @@ class Seen:
     """The pipeline's own gate."""
     doubt: str = ""
     """Why it is not known what is live."""
+    begun: str = ""
+    """That something of it may be there: to cancel it is then to stop it."""
     watched: str = ""
     """The deployment whose watch would be cut short, and what is the matter with it."""
 
@@ -47,7 +50,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.TICK: ("commit",),
     Action.ACKNOWLEDGE: ("commit",),
     Action.CONFIRM_PLAN: ("commit", "target", "plan"),
-    Action.CANCEL: ("commit",),
+    Action.CANCEL: ("commit", "begun"),
     Action.ROLL_BACK: ("commit", "target"),
     Action.SAY_WHY: ("commit",),
     Action.PROCEED: ("commit", "finding"),
@@ -83,6 +86,11 @@ def finding_of(trouble: Trouble | None) -> str:
     return f"{trouble.number} {trouble.where} {len(trouble.bad)}" if trouble else ""
 
 
+def begun(deployment: Deployment) -> str:
+    """Say whether something of a deployment may be there."""
+    return "" if deployment.has_touched_nothing else "begun"
+
+
 def seen_on(card: Card) -> Seen:
     """Say what a card shows."""
     deployment = card.deployment
@@ -97,5 +105,6 @@ def seen_on(card: Card) -> Seen:
         lead=str(deployment.lead or ""),
         plan=card.rollback.plan,
         gate=card.gate,
+        begun=begun(deployment),
         watched=card.watched.shown if card.watched else "",
     )

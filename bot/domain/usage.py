@@ -48,7 +48,7 @@ USAGE: dict[str, Usage] = {
     ),
     "cancel": Usage(
         "/deploy cancel ID",
-        "Take back a deployment that has not touched anything yet.",
+        "Take back a deployment that has touched nothing yet. Where nothing can be gone back to, its lead stops a rollout with it.",
         ("/deploy cancel storefront-42",),
     ),
     "retest": Usage(

@@ -22,6 +22,7 @@ from bot.services.ahead import redraw_behind
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
+from bot.services.stopping import stop
 from bot.services.watching import facts_of_watched, watched_in
 from bot.services.ways import know_changes
 
@@ -189,7 +190,10 @@ def _brings(deployment: Deployment, commit: str) -> bool:
 
 
 async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None:
-    """Take back a request that has touched nothing: by its requester, its lead or a release manager."""
+    """Take back a request that has touched nothing: by its requester, its lead or a release manager.
+
+    What is rolling out and cannot be gone back from is stopped where it is, by its lead alone.
+    """
     may = await house.people.may(intent.by, Permission.HAND_OVER)
     return await act(house, intent, lambda tx: _cancel(house, intent, tx, command, may=may))
 
@@ -198,6 +202,8 @@ async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel
     deployment = await existing(tx, command.deployment)
     if not deployment.has_touched_nothing:
         offer = await rollback_offer(house, tx, deployment)
+        if deployment.is_in_part_there and not offer.is_possible:
+            return await stop(house, intent, tx, deployment, command.shown)
         raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment), offer))
     if not may and intent.by not in {deployment.requested_by, deployment.lead}:
         raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")

@@ -158,7 +158,7 @@ async def _lead(_house: House, reader: Reader, deployment: Deployment, message: 
 
 
 RULES: Mapping[str, _Rule] = {
-    "degraded": _trial, "failed": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
+    "degraded": _trial, "failed": _failure, "stopped": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
     "back_and_worse": _back_and_worse,
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
     "acknowledge_request": _request, "ask_lead": _lead,

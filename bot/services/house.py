@@ -15,7 +15,7 @@ from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Ground
-from bot.domain.shown import Seen, finding_of, gates_of, token
+from bot.domain.shown import Seen, begun, finding_of, gates_of, token
 from bot.domain.usage import nearest
 from bot.domain.watching import CAN_GO, finding_in, mark_of, picture_in
 from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Transaction
@@ -158,7 +158,8 @@ async def seen(reader: Reader, deployment: Deployment) -> Seen:
     trouble = await reader.trouble(watched.id) if watched else None
     return Seen(
         commit=deployment.commit, base=deployment.base_commit, strategy=deployment.strategy, lead=str(deployment.lead or ""),
-        gates=gates_of(await reader.review(deployment.id)), finding=finding_of(await reader.trouble(deployment.id)),
+        gates=gates_of(await reader.review(deployment.id)), begun=begun(deployment),
+        finding=finding_of(await reader.trouble(deployment.id)),
         watched=f"{mark_of(watched.id, finding_in(trouble))}:{picture_in(trouble)}" if watched else "",
     )  # fmt: skip
 

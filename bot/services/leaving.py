@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from bot.domain.card import serving
 from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Deployment, State
 from bot.domain.rollback import Leaving
+from bot.domain.rollout import serving
 from bot.ports import Live, Reader, WayOut
 from bot.services.house import House
 from bot.services.offers import rollback_offer

@@ -8,14 +8,14 @@ from datetime import timedelta
 from bot.domain import rollback
 from bot.domain.actions import Action
 from bot.domain.called import called
-from bot.domain.card import RollbackOffer, is_shown_bad, serving
+from bot.domain.card import RollbackOffer, is_shown_bad
 from bot.domain.commands import RollBack
 from bot.domain.declared import Origin
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollback import Passage, Way
-from bot.domain.rollout import Step
+from bot.domain.rollout import Step, serving
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services import whys
@@ -99,8 +99,8 @@ async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way
         plan = f" Its plan, confirmed by {confirmed.by.mention}: {confirmed.reason}." if confirmed else ""
         place = f"{deployment.service} {deployment.environment}"
         told = f"Its lead decides; whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
-        if deployment.state is State.ROLLING_OUT and await reader.trouble(deployment.id) is None:  # nobody's word is taken yet
-            told = f"A lock keeps it from its next step: /deploy lock {place} because TEXT."
+        if deployment.is_in_part_there and await reader.trouble(deployment.id) is None:  # nobody's word is taken yet
+            told = f"Its lead can stop it where it is: /deploy cancel {deployment.id}."
         raise NotPossible(f"{way.sentence(deployment.version, target.version)}{plan} {told}")
     if way.passage is Passage.UNKNOWN and not although_unknown:
         shown = token(Action.ROLL_BACK, _seen(deployment, target))
@@ -260,6 +260,8 @@ async def _target(house: House, reader: Reader, deployment: Deployment, ref: str
     found = rollback.chosen(releases, ref=ref, leaving=deployment.commit) if ref else await target_for(reader, deployment)
     if found is None:
         instead = f"To put another version there: /deploy {deployment.service} REF to {deployment.environment}."
+        if deployment.is_in_part_there:
+            instead = f"To put another version there, stop this one where it is first: /deploy cancel {deployment.id}."
         raise NotPossible(f"{(await rollback_offer(house, reader, deployment)).refused} {instead}")
     return found
 

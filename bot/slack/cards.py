@@ -244,7 +244,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.REJECT: "Reject…",
         Action.TICK: "Tick my items…",
         Action.ACKNOWLEDGE: "Acknowledge as on-call",
-        Action.CANCEL: "Cancel",
+        Action.CANCEL: "Stop the rollout" if card.can_only_stop else "Cancel",
         Action.ROLL_BACK: f"Roll back to {target} now" if deployment.countdown_until else f"Roll back to {target}",
         Action.CONFIRM_PLAN: "Confirm the way back…",
         Action.PROCEED: "Let it go on…",
@@ -283,6 +283,9 @@ def _question(action: Action, card: Card, words: Words) -> Question | None:
     if action is Action.GO_NOW and card.watched is not None:
         text = words.plain_line("card/confirm_go_now", {"card": card}, CONFIRM)
         return Question(f"Let {plain(deployment.service, 30)} {version} go now?", text, "Go now", "Wait")
+    if action is Action.CANCEL and card.can_only_stop:
+        text = words.plain_line("card/confirm_stop", {"card": card}, CONFIRM)
+        return Question(f"Stop the rollout of {plain(deployment.service, 30)} {version}?", text, "Stop it", "Not now", is_danger=True)
     if action is Action.CANCEL:
         text = words.plain_line("card/confirm_cancel", {"card": card}, CONFIRM)
         return Question(f"Cancel the deployment of {plain(deployment.service, 30)} {version}?", text, "Cancel it", "Keep it")

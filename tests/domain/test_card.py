@@ -157,7 +157,8 @@ def test_each_state_offers_what_can_be_done_in_it_and_nothing_else(state: State)
     some = Changes(total=1)
     assert list(card(state, rollback=BACK, changes=some).actions) == ALONE[state]
     without_a_way_back = [action for action in ALONE[state] if action is not Action.ROLL_BACK]
-    assert list(card(state, rollback=RollbackOffer(refused="no"), changes=some).actions) == without_a_way_back
+    stop = [CANCEL] if state is State.ROLLING_OUT else []
+    assert list(card(state, rollback=RollbackOffer(refused="no"), changes=some).actions) == without_a_way_back + stop
     with_nothing_to_show = [action for action in ALONE[state] if action is not Action.SHOW_CHANGES]
     assert list(card(state, rollback=BACK, changes=Changes(taken=Taken(total=1))).actions) == ALONE[state]
     for nothing in (Changes(), Changes(total=1, known=False)):
@@ -352,5 +353,7 @@ def test_what_a_version_serves_is_what_its_newest_whole_step_gave_it() -> None:
 def test_what_was_let_go_and_has_begun_nothing_can_be_cancelled_and_what_has_begun_cannot(watched: Watched | None) -> None:
     begun = card(State.ROLLING_OUT, watched=watched)
     let_go = replace(begun, deployment=replace(begun.deployment, started_at=None))
-    assert (Action.CANCEL in let_go.actions, Action.CANCEL in begun.actions) == (True, False)
+    goes_back = replace(begun, rollback=BACK)
+    assert (Action.CANCEL in let_go.actions, Action.CANCEL in goes_back.actions) == (True, False)
+    assert (let_go.can_only_stop, begun.can_only_stop, goes_back.can_only_stop) == (False, True, False)
     assert (let_go.can_go_now, begun.can_go_now) == (watched is not None, False)

@@ -72,7 +72,8 @@ def test_a_lock_says_what_is_locked_by_whom_since_when_and_until_when(service: s
 
 def test_what_is_unclear_says_why_since_when_and_what_to_do() -> None:
     found = obstacles(V2, replace(CLEAR, doubt=doubt()), None, NOW)
-    how = "its card says how it goes back, or say what is live: /deploy live shop production is REF because TEXT"
+    answer = "its card says whether it goes back; if this is the answer to it, cancel it and ask for it anew"
+    how = f"{answer}; or say what is live: /deploy live shop production is REF because TEXT"
     sentence = f"it is unclear what runs: shop-1 failed; {how}"
     assert found == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW + HOUR),)
     stray = obstacles(V2, replace(CLEAR, doubt=doubt(), strays=(STRAY,)), None, NOW)

@@ -25,7 +25,7 @@ ABOUT = {
     Action.TICK: "commit",
     Action.ACKNOWLEDGE: "commit",
     Action.CONFIRM_PLAN: "commit target plan",
-    Action.CANCEL: "commit",
+    Action.CANCEL: "commit begun",
     Action.ROLL_BACK: "commit target",
     Action.PROCEED: "commit finding",
     Action.STOP_COUNTDOWN: "commit finding",
@@ -69,6 +69,7 @@ OTHERWISE: dict[str, Card] = {
     "lock": replace(CARD, lock=Lock("shop", "production", "incident 7", BO, NOW)),
     "gate": replace(CARD, steps=(STEP,)),
     "plan": replace(CARD, rollback=replace(CARD.rollback, plan="0123")),
+    "begun": replace(CARD, deployment=replace(V2, started_at=NOW)),
     "watched": replace(CARD, watched=Watched("shop-1", "v1", NOW, None)),
 }
 

@@ -1,0 +1,57 @@
+"""Stopping a rollout that cannot be gone back from: it goes no further, and what it has brought stays until something else comes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+
+from bot.domain.actions import Action
+from bot.domain.deployment import Deployment, State
+from bot.domain.errors import NotAllowed
+from bot.domain.places import Doubt, Unclear
+from bot.domain.rollout import Step, StepState, serving
+from bot.ports import Answer, Intent, Message, Transaction
+from bot.services.house import House, as_shown, facts_of, note, seen
+from bot.services.strays import give_up
+
+_MOVING = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING})
+
+
+async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deployment, shown: str) -> Answer:
+    """End a rollout where it is, on its lead's word; whatever was asked for after it was found worse is an answer to it.
+
+    Raises NotAllowed for everybody else: who could roll it back can stop it.
+    """
+    if intent.by != deployment.lead:
+        who = f"{deployment.lead.mention}, the deployment lead," if deployment.lead else "its lead"
+        raise NotAllowed(f"{deployment.title} is rolling out already. Only {who} can stop it.")
+    as_shown(Action.CANCEL, shown, await seen(tx, deployment))
+    steps = await tx.steps(deployment.id)
+    now, percent = house.now(), serving(steps)
+    moving = [step for step in steps if step.state in _MOVING]
+    for step in moving:
+        await _end(house, tx, deployment, step)
+    since = await _known_since(tx, deployment) or now
+    why = f"{deployment.id} was stopped by its lead" + (f" at {percent} %" if percent else "")
+    await tx.cast_doubt(deployment.service, deployment.environment, Doubt(Unclear.FAILED, why, since, deployment.id))
+    await tx.move(deployment.id, State.FAILED, at=now, by=intent.by)
+    await note(tx, now, "stop", deployment, intent.by, step=moving[-1].key if moving else "", percent=percent)
+    await tx.release(deployment.id)
+    await tx.wake(deployment.id)
+    facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent}
+    await tx.say(Message(f"{deployment.id}:stopped", "stopped", facts, deployment.id, to="channel"))
+    return Answer("stopped", facts)
+
+
+async def _known_since(tx: Transaction, deployment: Deployment) -> datetime | None:
+    """Say since when it was known to be worse: whatever has been asked for since then is an answer to that."""
+    told = await tx.timeline(deployment.id)
+    return next((entry.at for entry in (*reversed(told.end), *reversed(told.begin)) if entry.action == "degraded"), None)
+
+
+async def _end(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
+    """End a step; a run of it that may still be going is stopped and looked for from now on."""
+    if step.state is not StepState.HOLDING:
+        await give_up(house, tx, deployment, step)
+    ended = replace(step, state=StepState.FAILED, sentence="stopped by its lead", finished_at=house.now())
+    await tx.save_steps(deployment.id, [ended])

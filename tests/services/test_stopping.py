@@ -1,0 +1,97 @@
+"""What cannot be gone back from: its lead stops it where it is, and what is asked for in answer goes on."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from bot.domain.actions import Action
+from bot.domain.catalog import AutomaticRollback
+from bot.domain.commands import Cancel, Deploy, Quarantine, RollBack
+from bot.domain.deployment import State
+from bot.domain.rollout import RunState
+from bot.domain.shown import seen_on, token
+from handlers.slack.buttons import AT_ONCE
+from tests.services.conftest import BAD, GOOD, MINUTE
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from contextlib import AbstractAsyncContextManager
+
+    from bot.domain.card import Card
+    from bot.domain.commands import Command
+    from tests.services.conftest import Team
+
+    TeamWith = Callable[..., AbstractAsyncContextManager[Team]]
+
+OPEN: Mapping[str, Any] = {
+    "gates": (), "checklist": (), "approvals": (), "after": "", "watch": 20 * MINUTE, "automatic_rollback": AutomaticRollback.OFF,
+}  # fmt: skip
+
+
+def _pressed(card: Card) -> Command:
+    """Give what the card's button to cancel, or to stop, stands for."""
+    return AT_ONCE[Action.CANCEL](card.deployment.id, token(Action.CANCEL, seen_on(card)))
+
+
+async def _goes_bad_with_no_way_back(team: Team) -> None:
+    """Roll v2 out, let it be worse, and quarantine the only version that it could go back to."""
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    team.numbers.new = BAD
+    await team.passes(12 * MINUTE)
+    await team.says("bo", Quarantine("shop", "v1", "it has holes too"))
+    await team.passes()
+
+
+async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_its_lead(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        await _goes_bad_with_no_way_back(team)
+        assert Action.CANCEL in (await team.card("shop-1")).actions
+        assert "Its lead can stop it where it is: /deploy cancel shop-1" in await team.shown("shop-1")
+        assert "/deploy cancel shop-1" in await team.says("bo", RollBack(service="shop", environment="production", reason="it is bad"))
+        assert "Only <@UBO>" in await team.says("ana", Cancel("shop-1"))
+        said = await team.says("bo", Cancel("shop-1"))
+        assert "is stopped. Its 5 % stays in production until another version is deployed: /deploy shop REF to production" in said
+        await team.passes()
+        assert (await team.deployment("shop-1")).state is State.FAILED
+        assert "was stopped by <@UBO> at 5 %" in "".join(await team.said("stopped"))
+        assert not any("canary-100" in run for run in team.ci.runs)
+
+
+async def test_what_is_asked_for_once_it_is_known_is_the_answer_to_it(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        await _goes_bad_with_no_way_back(team)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(MINUTE)
+        await team.says("bo", Cancel("shop-1"))
+        team.numbers.new = GOOD
+        await team.passes(60 * MINUTE)
+        assert (await team.deployment("shop-2")).state is State.VERIFIED
+        assert "replaced by v3" in "".join(await team.shown("shop-1"))
+
+
+async def test_a_run_that_hangs_is_stopped_with_it(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        team.ci.ends["deploy"] = RunState.RUNNING
+        await _goes_bad_with_no_way_back(team)
+        await team.says("bo", _pressed(await team.card("shop-1")))
+        await team.passes()
+        assert (await team.deployment("shop-1")).state is State.FAILED
+        assert team.ci.cancelled
+
+
+@pytest.mark.parametrize("shown", ["", "of before"])
+async def test_a_rollout_that_can_be_rolled_back_is_not_cancelled(team: Team, shown: str) -> None:
+    await team.rolls_out_v2()
+    assert "can roll it back" in await team.says("bo", Cancel("shop-2", shown))
+    assert (await team.deployment("shop-2")).state is State.ROLLING_OUT
+
+
+async def test_a_cancel_that_was_pressed_before_it_began_stops_nothing(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        before = await team.card("shop-1")
+        await _goes_bad_with_no_way_back(team)
+        assert "has changed since it was shown" in await team.says("bo", _pressed(before))
+        assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
