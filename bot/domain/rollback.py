@@ -69,6 +69,7 @@ class Leaving(StrEnum):
     ROLLBACK = "rollback"  # its lead rolls it back
     PLAN = "plan"  # its lead goes back by its migration's own plan, and says so
     REPLACED = "replaced"  # what rolls out over it takes its place
+    UNDONE = "undone"  # the rollback that is under way takes it away
     DEPLOY = "deploy"  # another version is deployed: there is nothing to go back from, or to
 
 

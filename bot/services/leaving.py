@@ -24,6 +24,9 @@ async def out_of(house: House, reader: Reader, service: str, environment: str, *
     found = await undoable(reader, service, environment)
     if found is not None and found.commit != (commit or found.commit) and found.state is State.ROLLING_OUT:
         return WayOut(environment, Leaving.REPLACED, found.id, str(found.lead or ""))
+    back = await reader.rollback_of(found.id) if found is not None and found.state is State.ROLLING_BACK else None
+    if found is not None and back is not None and found.commit == (commit or found.commit):
+        return WayOut(environment, Leaving.UNDONE, back.id, str(found.lead or ""))
     if found is None or found.commit != (commit or found.commit) or found.state not in CAN_ROLL_BACK:
         return WayOut(environment, Leaving.DEPLOY)
     offer = await rollback_offer(house, reader, found)
@@ -32,9 +35,9 @@ async def out_of(house: House, reader: Reader, service: str, environment: str, *
 
 
 async def has_requests(reader: Reader, live: Live) -> bool:
-    """Tell whether what is recorded as live gets any: what rolls out over it may have them all by now."""
+    """Tell whether what is recorded as live gets any: what rolls out over it, or is taken back again, may have them all."""
     over = await undoable(reader, live.service, live.environment)
-    is_over = over is not None and over.commit != live.commit and over.state is State.ROLLING_OUT
+    is_over = over is not None and over.commit != live.commit and over.state in {State.ROLLING_OUT, State.ROLLING_BACK}
     return over is None or not is_over or serving(await reader.steps(over.id)) < EVERYTHING
 
 
@@ -44,3 +47,11 @@ async def going_back_to(house: House, reader: Reader, service: str, commit: str)
     open_ones = [each for each in found if each is not None and each.state in CAN_ROLL_BACK - AT_REST]
     targets = [await target_for(reader, each) for each in open_ones]
     return [each for each, target in zip(open_ones, targets, strict=True) if target is not None and target.commit == commit]
+
+
+async def put_back_now(house: House, reader: Reader, service: str, commit: str) -> list[tuple[Deployment, Deployment]]:
+    """Name the rollbacks that are putting a commit back at this moment, which nothing stops, each with what it undoes."""
+    found = [await undoable(reader, service, environment) for environment in house.service(service).environments]
+    undone = [each for each in found if each is not None and each.state is State.ROLLING_BACK]
+    backs = [await reader.rollback_of(each.id) for each in undone]
+    return [(back, each) for back, each in zip(backs, undone, strict=True) if back is not None and back.commit == commit]

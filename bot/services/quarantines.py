@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
 from bot.domain import rollback
@@ -15,7 +15,7 @@ from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
 from bot.services import starts
 from bot.services.house import House, act, facts_of
-from bot.services.leaving import going_back_to, has_requests, way_out
+from bot.services.leaving import going_back_to, has_requests, put_back_now, way_out
 from bot.services.obstacles import NOTHING
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
@@ -38,17 +38,32 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
     await _written(tx, intent, "quarantine", command.service, resolved, command.reason)
     live_in = await where_live(house, tx, command.service, resolved.commit)
     await _tell(house, tx, intent, resolved, command, lifted=False)
-    ways_back = [await _tell_way_back(house, tx, intent, each, resolved.version) for each in going_back]
+    about = (resolved.commit, resolved.version)
+    ways_back = await _tell_ways_back(house, tx, going_back, command.service, *about, by=intent.by, key=intent.key)
     facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in, "ways_back": ways_back}
     return Answer("quarantined", facts)
 
 
-async def _tell_way_back(house: House, tx: Transaction, intent: Intent, deployment: Deployment, lost: str) -> dict[str, Json]:
-    """Tell the lead of what would have gone back to a version that is quarantined now what it goes back to instead."""
-    offer = await rollback_offer(house, tx, deployment)
-    back: dict[str, Json] = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused}
-    facts = {**facts_of(deployment), **back, "kept_out": lost, "by": str(intent.by)}
-    await tx.say(Message(f"{deployment.id}:way back:{intent.key}", "way_back_lost", facts, deployment.id, to="channel"))
+async def _tell_ways_back(
+    house: House, tx: Transaction, lost: Sequence[Deployment], service: str, commit: str, version: str, *, by: Person, key: str
+) -> list[dict[str, Json]]:
+    """Tell the leads of what goes back to a version that is quarantined now: to what instead, or that a rollback puts it back already."""
+    told: list[dict[str, Json]] = []
+    for each in lost:
+        offer = await rollback_offer(house, tx, each)
+        back: dict[str, Json] = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused, "puts_back": ""}
+        told.append(await _tell_way_back(tx, each, back, version, by=by, key=key))
+    for back_again, undone in await put_back_now(house, tx, service, commit):
+        back = {"instead": "", "refused": "", "puts_back": back_again.id}
+        told.append(await _tell_way_back(tx, undone, back, version, by=by, key=key))
+    return told
+
+
+async def _tell_way_back(
+    tx: Transaction, deployment: Deployment, back: dict[str, Json], version: str, *, by: Person, key: str
+) -> dict[str, Json]:
+    facts = {**facts_of(deployment), **back, "kept_out": version, "by": str(by)}
+    await tx.say(Message(f"{deployment.id}:way back:{key}", "way_back_lost", facts, deployment.id, to="channel"))
     await tx.redraw(deployment.id)
     return {"title": deployment.title, "lead": str(deployment.lead or ""), **back}
 
@@ -60,8 +75,13 @@ async def where_live(house: House, reader: Reader, service: str, commit: str) ->
     return [asdict(await way_out(house, reader, live)) for live in lives]
 
 
+async def _returns(house: House, reader: Reader, service: str, commit: str) -> list[Json]:
+    return [back.id for back, _ in await put_back_now(house, reader, service, commit)]
+
+
 async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, by: Person, why: str) -> None:
     """Say in the threads of what is live of a commit that was rolled back elsewhere that it is quarantined; their leads hear of it."""
+    returns = await _returns(house, tx, undone.service, undone.commit)
     for place in await where_live(house, tx, undone.service, undone.commit):
         deployment = await tx.deployment(place["deployment"])
         if deployment is not None and deployment.id != undone.id and deployment.commit == undone.commit:
@@ -71,6 +91,7 @@ async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, 
                 "reason": why,
                 "lifted": False,
                 "rollback": undone.id,
+                "returns": returns,
                 "live_in": [place],
                 **starts.NO_LONGER,
             }
@@ -90,6 +111,7 @@ async def _tell(
 ) -> None:
     """Say it in the thread of every deployment of the commit, and have its card drawn again; what stands or waits looks again."""
     live_in = await where_live(house, tx, command.service, resolved.commit)
+    returns = await _returns(house, tx, command.service, resolved.commit)
     for deployment in await tx.of_commit(command.service, resolved.commit):
         here = [place for place in live_in if place["deployment"] == deployment.id]
         about: dict[str, Json] = {
@@ -97,6 +119,7 @@ async def _tell(
             "reason": command.reason,
             "lifted": lifted,
             "rollback": "",
+            "returns": returns,
             **(going[deployment.id].facts if deployment.id in going else starts.NO_LONGER),
         }
         facts = {**facts_of(deployment), **about, "live_in": here}

@@ -135,7 +135,7 @@ async def close(house: House, id: DeploymentId) -> str:
         undone = await existing(tx, back.undoes)
         if not await tx.move(undone.id, State.ROLLED_BACK, at=now, note=back.reason):
             return "over"
-        before = next((each for each in await tx.releases(back.service, back.environment, limit=None) if each.commit == back.commit), None)
+        before = await _ended_before(tx, back)
         accepted = before.accepted if before else str(Acceptance.ON_WORD)
         await tx.move(id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
         steps = [replace(step, state=StepState.DONE, finished_at=now) for step in await tx.steps(id)]
@@ -154,6 +154,13 @@ async def close(house: House, id: DeploymentId) -> str:
         await tx.release(id)
         await tx.wake(undone.id)
     return "rolled back"
+
+
+async def _ended_before(tx: Transaction, back: Deployment) -> Live | None:
+    """Read how the version that is back had ended its watch: a quarantine of meanwhile takes away no proof."""
+    place = (back.service, back.environment)
+    known = [*await tx.releases(*place, limit=None), *await tx.releases(*place, limit=None, kept_out=True)]
+    return next((each for each in known if each.commit == back.commit), None)
 
 
 async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> None:

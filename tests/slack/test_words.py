@@ -142,7 +142,7 @@ WATCHED = {
     "waiting": ["storefront-3"],
 }  # fmt: skip
 ONE_PAST = {"service": "api", "environment": "", "older": False, "doubts": []}
-WAY_BACK = {"title": "storefront v1.2.0 → production", "lead": "T1/UBO", "instead": "v1.0.0", "refused": ""}
+WAY_BACK = {"title": "storefront v1.2.0 → production", "lead": "T1/UBO", "instead": "v1.0.0", "refused": "", "puts_back": ""}
 UNMOVED = {"percent": None, "live_in": [LIVE_IN]}
 ANSWERS: dict[str, dict[str, Any]] = {
     "asked": {
@@ -239,10 +239,18 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "is_let": False,
         "lifted": False,
         "rollback": "",
+        "returns": [],
         "percent": None,
         "live_in": [LIVE_IN],
     },
-    "way_back_lost": {**FACTS, "by": "T1/UBO", "kept_out": "v1.1.0", "instead": "", "refused": "there is no other version"},
+    "way_back_lost": {
+        **FACTS,
+        "by": "T1/UBO",
+        "kept_out": "v1.1.0",
+        "instead": "",
+        "refused": "there is no other version",
+        "puts_back": "",
+    },
     "stopped": {**FACTS, "by": "T1/UBO", "percent": 5},
     "lock_said": {**FACTS, **SAID_OF_LOCK},
     "standstill": {**FACTS, "why": "production is locked: fire", "since": "", "step": "canary-25", "percent": 25, "kept": KEPT, "also": []},
@@ -351,6 +359,21 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("messages/summary", {**SUMMARY, "state": "superseded"}, "*storefront v1.2.0 → production*: replaced before it was verified,"),
         ("messages/lock_said", {**FACTS, **SAID_OF_LOCK, "rollback": "storefront-42"}, "The rollback of storefront-42 by <@UANA> locked"),
         ("messages/lock_said", {**FACTS, **SAID_OF_LOCK}, "<@UANA> locked"),
+        (
+            "answers/quarantined",
+            {**ANSWERS["quarantined"], "ways_back": [{**WAY_BACK, "instead": "", "puts_back": "storefront-42"}]},
+            "back to it besides storefront-42, which is putting it back already and goes on. It is live",
+        ),
+        (
+            "messages/quarantine_said",
+            {**MESSAGES["quarantine_said"], "returns": ["storefront-42", "storefront-43"]},
+            "nothing goes back to it besides storefront-42 and storefront-43, which are putting it back already and go on.",
+        ),
+        (
+            "messages/way_back_lost",
+            {**MESSAGES["way_back_lost"], "puts_back": "storefront-42"},
+            "is being rolled back to. storefront-42 goes on and puts it back; to have another version there after it: /deploy",
+        ),
         (
             "messages/quarantine_said",
             {**MESSAGES["quarantine_said"], "rollback": "storefront-42"},
