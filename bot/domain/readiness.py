@@ -145,6 +145,7 @@ class Staged(StrEnum):
 
     VERIFIED = "live and verified on {}"
     ACCEPTED = "live on {}, not verified"
+    PUT_AGAIN = "verified here before"
 
 
 def staged_title(before: str, how: Staged = Staged.VERIFIED) -> str:
@@ -167,11 +168,13 @@ def staged_gate(
     commits: tuple[str, str] = ("", ""),
     said_by: Person | None = None,
     unclear: str = "",
+    in_trouble: bool = False,
 ) -> Gate:
     """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there, or ``waits`` itself.
 
     ``commits`` are the deployment's and the one that is live there: a tag that was moved since makes one version of two commits.
-    ``said_by`` is on whose word it counts as live there; ``unclear`` says why it is not known what runs there.
+    ``said_by`` is on whose word it counts as live there; ``unclear`` says why it is not known what runs there; ``in_trouble`` whether its
+    numbers there wait for its lead.
 
     A version that nobody could judge there (too little traffic, no metrics, live before the bot came) passes and says so; one that was let
     go on does not.
@@ -190,6 +193,9 @@ def staged_gate(
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need, first=before)
     if said_by is not None:
         return _said_gate(title, before, version, said_by, verified_at, need)
+    if in_trouble:
+        found = f"{version} is live on {before}, and its lead decides there first: its numbers are worse or unclear"
+        return Gate(GateKind.STAGED, title, GateState.OPEN, found, need)
     return _proof_gate(title, before, version, accepted, verified_at, need)
 
 
@@ -204,6 +210,12 @@ def _proof_gate(title: str, before: str, version: str, accepted: str, verified_a
     if verified_at is None:
         return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is live on {before} and still being watched", need)
     return Gate(GateKind.STAGED, title, GateState.GREEN, f"{version} is live and verified on {before}", need, at=verified_at)
+
+
+def verified_here_gate(version: str, need: Need) -> Gate:
+    """Pass what counts as live and was verified in this very place: put there again, it takes the place of whatever else gets requests."""
+    found = f"{version} was verified here and counts as live here: it takes the place of what else is there"
+    return Gate(GateKind.STAGED, Staged.PUT_AGAIN, GateState.GREEN, found, need)
 
 
 def _said_gate(title: str, before: str, version: str, said_by: Person, verified_at: datetime | None, need: Need) -> Gate:

@@ -6,11 +6,9 @@ from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime
 
 from bot.domain.deployment import WAITING, Deployment, State
-from bot.domain.health import Verdict
 from bot.domain.rollout import StepState
-from bot.domain.trouble import Trouble
+from bot.domain.trouble import Sort, Trouble
 from bot.ports import Ending, Json, Message, Reader
-from bot.services.board import newest_numbers
 from bot.services.given import WORD, word_given
 from bot.services.house import House
 from bot.services.starts import standstill
@@ -50,9 +48,9 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, message:
     turns = [entry for entry in (*told.begin, *told.end) if entry.action in {"degraded", "countdown", "recovered", "proceed"}]
     if turns and turns[-1].action == "proceed":
         return f"Let go on by {turns[-1].actor.mention}: {turns[-1].facts.get('reason', '')}"
-    shot = await newest_numbers(reader, deployment.id)
-    fine = shot is not None and shot.verdict not in {Verdict.DEGRADED, Verdict.NO_DATA}
-    return "The numbers are no longer worse." if fine else ""
+    if trouble is None or trouble.is_open:  # too few numbers, or none, do not show that it is over
+        return ""
+    return "The numbers are no longer worse." if trouble.sort is Sort.DEGRADED else "There are enough numbers to judge by now."
 
 
 async def _overtaken(reader: Reader, deployment: Deployment, finding: Json, since: Trouble) -> str:

@@ -29,12 +29,14 @@ from bot.domain.readiness import (
     unfrozen_gate,
     unknown_gate,
     unlocked_gate,
+    verified_here_gate,
 )
 from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
 from bot.services import givers, plans, watching
 from bot.services.ahead import redraw_behind
 from bot.services.deployments import under_way
+from bot.services.given import in_question
 from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.offers import rollback_offer
@@ -186,7 +188,10 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
     before = house.policy(deployment.service, deployment.environment).after
     live = await reader.live(deployment.service, before)
     first = await under_way(reader, deployment.service, before, deployment.commit)
-    leaving = await reader.standing(deployment.service, before)
+    here = await reader.live(deployment.service, deployment.environment)
+    if here is not None and here.commit == deployment.commit and here.verified_at is not None:
+        return verified_here_gate(deployment.version, need)
+    leaving, watched = await reader.standing(deployment.service, before), await reader.watched(deployment.service, before)
     if leaving is not None and leaving.commit == deployment.commit and leaving.state is State.ROLLING_BACK:
         return staged_gate(
             before=before, version=deployment.version, live_version="", is_same=False, verified_at=None, accepted="", need=need,
@@ -199,13 +204,15 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: 
         accepted=live.accepted if live else "", need=need, commits=(deployment.commit, live.commit if live else ""),
         said_by=live.declared.by if live and live.declared and live.declared.origin is Origin.SAID else None,
         unclear=await unclear(reader, deployment.service, before),
+        in_trouble=watched is not None and await in_question(reader, watched) is not None,
     )  # fmt: skip
 
 
 async def _waits(reader: Reader, first: Deployment | None) -> str:
     """Say what a deployment that is to come first waits for; empty where it is on its way, or there is none."""
     if first is None or not first.has_touched_nothing:
-        return ""
+        is_asked = first is not None and await in_question(reader, first) is not None
+        return "waits until its lead decides" if is_asked else ""
     if first.is_only_let_go:
         return "has not begun yet"
     review = await reader.review(first.id) if first.state is State.GATED else None
