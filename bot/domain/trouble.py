@@ -2,7 +2,8 @@
 
 A person's word is for one finding, and for the picture of it that they were shown. While nobody has answered, what gets worse besides
 joins the finding at once: the alarm and the card show it, and what was shown before is an older picture. Once somebody has answered,
-trouble that comes back after it was over, at another step, in another metric or much worse is another finding: it is said again.
+trouble that comes back after it was over, at another share of the requests, in another metric or much worse is another finding: it is
+said again.
 """
 
 from __future__ import annotations
@@ -18,6 +19,9 @@ WORSE_THAN_SHOWN = 1.5
 """From how many times as bad on it is another picture, and after somebody's word another finding."""
 WORSE = 3.0
 """From how many times as bad as its alarm said it is another finding, also while nobody has answered: people are called again."""
+
+WATCH = "watch"
+"""Where a finding of the watch is."""
 
 Distances = tuple[tuple[str, float], ...]
 """Metrics, and how far from normal each is: how many times, whichever way is worse."""

@@ -22,7 +22,7 @@ from bot.services.house import House, existing, facts_of, note
 from bot.services.normal import normal_for
 from bot.services.rollbacks import by_rule
 from bot.services.ways import know_way_back
-from bot.services.word import asked_anew, is_outlasted
+from bot.services.word import asked_anew, is_outlasted, known_there
 
 GO, OVER = "go", "over"
 TREND = 12
@@ -214,7 +214,7 @@ def _is_under_way(deployment: Deployment, step: Step, state: StepState) -> bool:
 
 async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, *, is_over: bool, following: int | None) -> bool:
     """Tell whether the numbers keep a rollout or a watch from going on, and do what follows from them."""
-    known = await _known(tx, deployment, shot)
+    known = await known_there(tx, deployment, shot)
     has_vanished = shot.verdict is not Verdict.DEGRADED and is_unrefuted(known, shot)
     says = shot.verdict is not Verdict.NO_DATA or is_over or shot.is_told_after((await tx.snapshots(deployment.id))[-1:])
     if not has_vanished and says:  # what says nothing takes no place of what was worse
@@ -242,18 +242,6 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
         return await _degraded(house, tx, deployment, shot, trouble)
     await _ask(tx, deployment, shot, trouble)
     return True
-
-
-async def _known(tx: Transaction, deployment: Deployment, shot: Snapshot) -> Trouble | None:
-    """Read what is the matter. What was worse at an earlier step, and was not let go on from there, has come along with the rollout."""
-    known = await tx.trouble(deployment.id)
-    if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where == shot.where:
-        return known
-    if await has_word(tx, deployment, known):
-        return known
-    known = replace(known, where=shot.where)
-    await tx.save_trouble(deployment.id, known)
-    return known
 
 
 async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None, trouble: Trouble) -> None:

@@ -17,15 +17,18 @@ from bot.domain.health import Snapshot
 from bot.domain.people import GONOGO
 from bot.domain.places import Obstacle
 from bot.domain.shown import finding_of, token
-from bot.domain.trouble import Trouble, answered, kept, over, worse_since
+from bot.domain.trouble import WATCH, Sort, Trouble, answered, kept, over, worse_since
 from bot.ports import Mark, Reader, Transaction
 from bot.services import freezes
-from bot.services.given import WORD, place_of, word_for
+from bot.services.given import WORD, place_of, word_for, word_given
 from bot.services.house import House, seen
 from bot.services.starts import standstill
 
 ENDED = "word ended:"
 """How the mark begins that such a word was outlasted by something that kept the deployment besides."""
+
+EVERYTHING = 100
+"""Percent of the requests."""
 
 
 def stopped_for(trouble: Trouble) -> str:
@@ -133,6 +136,29 @@ async def end_words(house: House, tx: Transaction, freed: Iterable[DeploymentId]
         trouble = await tx.trouble(deployment)
         if trouble is not None and trouble.is_open and any(mark.key == word_for(trouble) for mark in await tx.marks(deployment)):
             await tx.mark(Mark(deployment, ended_word(trouble.number), GONOGO, house.now()))
+
+
+async def known_there(tx: Transaction, deployment: Deployment, shot: Snapshot) -> Trouble | None:
+    """Read what is the matter where a snapshot looks. What was worse at an earlier step has come along with the rollout.
+
+    What was let go on from there is left behind with its word, but for the watch of what had all requests at that step already: the
+    numbers are those of the same requests, and the word holds on for as long as they get no worse.
+    """
+    known = await tx.trouble(deployment.id)
+    if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where == shot.where:
+        return known
+    word = await word_given(tx, deployment, known)
+    if word is not None and not (shot.where == WATCH and await _had_everything(tx, deployment, known.where)):
+        return known
+    moved = replace(known, where=shot.where)
+    await tx.save_trouble(deployment.id, moved)
+    if word is not None:
+        await tx.mark(replace(word, key=word_for(moved)))
+    return moved
+
+
+async def _had_everything(reader: Reader, deployment: Deployment, key: str) -> bool:
+    return any(step.key == key and step.percent == EVERYTHING for step in await reader.steps(deployment.id))
 
 
 async def decided_about(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> Trouble:

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, OpenGate, Proceed, StopCountdown
-from bot.domain.deployment import State
+from bot.domain.deployment import Acceptance, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState, Stage, StepState
@@ -317,3 +317,35 @@ async def test_nothing_is_looked_at_before_a_first_run_is_there(team_with: Any) 
         await team.passes(10 * MINUTE)
         assert not await team.said("degraded")
         assert Action.CANCEL in (await team.card("shop-1")).actions
+
+
+async def _lets_it_go_in_its_first_run(team: Any) -> None:
+    hangs(team)
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    team.numbers.new = Observed(60, 1000, requests=1000)
+    await team.passes(3 * MINUTE)
+    assert "on your word" in await team.says("bo", Proceed("shop-1", "noise"))
+    team.ci.ends["deploy"] = RunState.SUCCEEDED
+
+
+async def test_the_leads_word_at_the_step_with_all_requests_holds_on_in_the_watch_and_nothing_counts_down_over_it(team_with: Any) -> None:
+    async with team_with(**{**COUNTS, "strategy": "rolling"}) as team:
+        await _lets_it_go_in_its_first_run(team)
+        await team.passes(8 * MINUTE)
+        landed = await team.deployment("shop-1")
+        assert (landed.state, landed.countdown_until) == (State.WATCHING, None)
+        assert len(await team.said("degraded")) == 1
+        assert "let it go on from 100 %: noise" in await team.shown("shop-1")
+        await team.passes(5 * MINUTE)
+        ended = await team.deployment("shop-1")
+        assert (ended.state, ended.accepted) == (State.ACCEPTED, Acceptance.ON_WORD)
+
+
+async def test_what_is_much_worse_in_the_watch_than_what_was_let_go_on_is_asked_about(team_with: Any) -> None:
+    async with team_with(**{**COUNTS, "strategy": "rolling"}) as team:
+        await _lets_it_go_in_its_first_run(team)
+        await team.passes(3 * MINUTE)
+        team.numbers.new = TERRIBLE
+        await team.passes(2 * MINUTE)
+        assert len(await team.said("degraded")) == 2
+        assert (await team.deployment("shop-1")).countdown_until is not None
