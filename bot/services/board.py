@@ -182,10 +182,11 @@ def _why_gone(card: Card, live: Live | None, standing: Deployment | None, by: De
 
 
 async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
-    """Say what came right after a deployment that nothing stands on any more, or on whose word its commit is live again."""
-    is_same = live is not None and live.commit == card.deployment.commit
+    """Say what came right after a deployment that nothing stands on any more, or on whose word its commit is live."""
+    brought_it = live is not None and live.deployment == card.deployment.id and card.deployment.state is not State.FAILED
+    is_same = live is not None and live.commit == card.deployment.commit and not brought_it
     card = _replaced_by(card, await reader.replaced(card.deployment.id))
-    return replace(card, declared=live.declared if live and is_same and live.deployment != card.deployment.id else None)
+    return replace(card, declared=live.declared if live and is_same else None)
 
 
 async def _put_back(card: Card, live: Live | None) -> Card:
