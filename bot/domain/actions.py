@@ -52,7 +52,7 @@ def possible(card: Card) -> tuple[Action, ...]:
     actions = _before_it_goes(card)
     if state in ACTING and card.waits_at and not card.is_gate_kept:
         actions.append(Action.OPEN_GATE)
-    if state in CAN_ROLL_BACK and card.rollback.is_possible:
+    if card.hangs is not None or (state in CAN_ROLL_BACK and card.rollback.is_possible):
         actions.append(Action.ROLL_BACK)
     if card.deployment.countdown_until is not None:
         actions.append(Action.STOP_COUNTDOWN)

@@ -17,6 +17,7 @@ from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
 from bot.domain.declared import Declared
 from bot.domain.deployment import Deployment, State
+from bot.domain.hanging import Hanging
 from bot.domain.health import STALE, Snapshot, Verdict
 from bot.domain.locks import Lock
 from bot.domain.people import Person
@@ -161,6 +162,8 @@ class Card:
     """That deployment, as long as it waits itself."""
     watched: Watched | None = None
     """What is being watched in the environment, while this one waits to replace it."""
+    hangs: Hanging | None = None
+    """The rollback that undoes it, where that takes longer than it should."""
     lock: Lock | None = None
     quarantined: bool = False
     """Whether its commit is quarantined, here or by what happened elsewhere."""

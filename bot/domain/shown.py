@@ -99,7 +99,7 @@ def seen_on(card: Card) -> Seen:
         base=deployment.base_commit,
         strategy=deployment.strategy,
         gates=gates_of(card.review),
-        target=card.rollback.commit,
+        target=card.hangs.mark if card.hangs else card.rollback.commit,
         finding=finding_of(card.trouble),
         lock=card.lock.mark if card.lock else "",
         lead=str(deployment.lead or ""),

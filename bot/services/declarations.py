@@ -12,7 +12,7 @@ from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import SayLive
 from bot.domain.declared import Declared, Left, Origin
-from bot.domain.deployment import WAITING, Acceptance, Deployment, State
+from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.places import Doubt, Ground, Unclear, is_left
 from bot.domain.rollout import StepState
@@ -20,8 +20,9 @@ from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
 from bot.services import unseen
 from bot.services.deployments import require_still
+from bot.services.hanging import hanging_in
 from bot.services.health import observe
-from bot.services.house import House, MovedError, act, as_shown, looking, note
+from bot.services.house import House, MovedError, act, as_shown, existing, looking, note
 from bot.services.passing import Passing, compared_with, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
@@ -101,8 +102,8 @@ async def _attempt(house: House, intent: Intent, command: SayLive, said: Resolve
         beside = Beside(passing, asked, still)
         return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, beside, may=may))
     async with house.store.reading() as reader:
-        await _leaving(reader, command, said, passing)
-        claim = await _claimed(reader, command, said, passing)
+        await _leaving(house, reader, command, said, passing)
+        claim = await _claimed(house, reader, command, said, passing)
     facts = {**facts_of_claim(claim), **await _evidence(house, claim, asked), "reason": command.reason}
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
@@ -144,12 +145,24 @@ async def gone_by_hand(reader: Reader, command: SayLive, passing: Passing) -> Do
     return Doubt(Unclear.FAILED, why, since, standing.id if standing else "")
 
 
-async def _claimed(reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> Claim:
+async def _hangs(house: House, reader: Reader, command: SayLive) -> Doubt | None:
+    """Say that a rollback hangs there, so that whoever has gone back by hand is heard."""
+    found = await hanging_in(house, reader, command.service, command.environment)
+    if found is None:
+        return None
+    back = await existing(reader, found.rollback)
+    why = f"{back.id}, the rollback of {back.undoes} to {back.version}, hangs: it is given up, and whoever has gone back by hand says so"
+    return Doubt(Unclear.FAILED, why, found.since, back.undoes)
+
+
+async def _claimed(house: House, reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> Claim:
     """Read what the store knows about the place. Raises NotPossible where nobody's word is asked for."""
     place = (command.service, command.environment)
     live = await reader.live(*place)
     ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
-    by_hand = await gone_by_hand(reader, command, passing) if ground.is_clear else None
+    by_hand = await _hangs(house, reader, command)
+    if by_hand is None and ground.is_clear:
+        by_hand = await gone_by_hand(reader, command, passing)
     claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand)
     corrects = claim.word is not None and live is not None and live.commit != said.commit
     if live is not None and ground.is_clear and by_hand is None and not corrects:
@@ -168,15 +181,21 @@ def _known(live: Live) -> str:
     )
 
 
-async def _leaving(reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> tuple[Deployment, ...]:
+async def _leaving(house: House, reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> tuple[Deployment, ...]:
     """Name the deployments that are let go of when this is live instead. Raises NotPossible while one is under way."""
     place = (command.service, command.environment)
     doubt = await reader.doubt(*place) or await gone_by_hand(reader, command, passing)
-    leaving = tuple(each for each in await reader.open_deployments(*place) if is_left(each, doubt, said.commit))
+    coming = await reader.open_deployments(*place)
     holder = await reader.deployment(await reader.holder(*place))
+    hangs = await hanging_in(house, reader, *place)
+    given_up = {hangs.rollback, holder.undoes} if hangs is not None and holder is not None else set()
+    leaving = tuple(each for each in coming if is_left(each, doubt, said.commit) or each.id in given_up)
     if holder is not None and holder.state not in WAITING and holder not in leaving:
         where = f"{command.service} {command.environment}"
-        raise NotPossible(f"{holder.id} is under way in {where}; what is live is changing. Wait for its end, or stop it first.")
+        how = "Wait for its end, or stop it first."
+        if holder.kind is Kind.ROLLBACK:
+            how = "Wait for its end. If it takes longer than it should, the channel is told, and then this can be said."
+        raise NotPossible(f"{holder.id} is under way in {where}; what is live is changing. {how}")
     return leaving
 
 
@@ -187,9 +206,9 @@ async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLi
         raise MovedError
     if await unseen.to_ask(tx, command.service, command.environment, but=said.commit) != beside.asked:
         raise MovedError
-    claim = await _claimed(tx, command, said, passing)
+    claim = await _claimed(house, tx, command, said, passing)
     as_shown(Action.SAY_LIVE, command.shown, claim.seen)
-    for deployment in await _leaving(tx, command, said, passing):
+    for deployment in await _leaving(house, tx, command, said, passing):
         await _leave(house, tx, deployment, intent)
     live = await _live(house, tx, claim, intent, command.reason)
     await tx.set_live(live)

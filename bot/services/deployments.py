@@ -19,6 +19,7 @@ from bot.domain.places import is_answer_to
 from bot.ports import Answer, Intent, Json, Later, Live, NewDeployment, Reader, Resolved, Transaction
 from bot.services import approvers
 from bot.services.ahead import redraw_behind
+from bot.services.hanging import hanging_in, way_on
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
@@ -111,7 +112,7 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     The answer says that it is asked for, what was taken where the ref could have meant something else, and what is being watched there.
     """
     if wanted.commit:
-        needless = await _needless(tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
+        needless = await _needless(house, tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
         quarantined = await tx.quarantine(wanted.service, wanted.commit)
         if needless or quarantined:
             raise NotPossible(needless or _quarantined(wanted.version, quarantined))
@@ -284,7 +285,7 @@ async def pin_to(house: House, tx: Transaction, deployment: Deployment, resolved
     now = house.now()
     if (await existing(tx, deployment.id)).state is not State.REQUESTED:
         return False
-    needless = await _needless(tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
+    needless = await _needless(house, tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
     quarantined = await tx.quarantine(deployment.service, resolved.commit)
     if needless or quarantined:
         return await end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
@@ -296,7 +297,9 @@ async def pin_to(house: House, tx: Transaction, deployment: Deployment, resolved
     return True
 
 
-async def _needless(tx: Transaction, service: str, environment: str, resolved: Resolved, *, apart_from: DeploymentId = "") -> str:
+async def _needless(
+    house: House, tx: Transaction, service: str, environment: str, resolved: Resolved, *, apart_from: DeploymentId = ""
+) -> str:
     """Say why there is nothing to do: somebody has asked for the same, or it is live already and whole."""
     coming = await tx.open_deployments(service, environment)
     first = next((each for each in coming if _brings(each, resolved.commit) and each.id != apart_from), None)
@@ -304,7 +307,9 @@ async def _needless(tx: Transaction, service: str, environment: str, resolved: R
         return f"{first.id} brings {resolved.version} to {environment} already."
     back = next((each for each in coming if each.kind is Kind.ROLLBACK and each.commit == resolved.commit), None)
     if back is not None:
-        return f"The rollback of {back.undoes} is putting {resolved.version} back in {environment} already, as {back.id}."
+        hangs = await hanging_in(house, tx, service, environment)
+        how = f" It takes longer than it should. {way_on(back)}" if hangs is not None else ""
+        return f"The rollback of {back.undoes} is putting {resolved.version} back in {environment} already, as {back.id}.{how}"
     if await is_there(tx, service, environment, resolved.commit):
         return f"{resolved.version} is live in {environment} already, so there is nothing to deploy."
     return ""

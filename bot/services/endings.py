@@ -108,6 +108,15 @@ async def _rolling_back(_house: House, reader: Reader, deployment: Deployment, _
     return "The rollback has failed." if deployment.state is State.FAILED else ""
 
 
+async def _hangs(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End the alarm about a rollback that hangs when that one has ended, whatever came of it."""
+    if deployment.state is State.ROLLED_BACK:
+        return await _after_all(reader, deployment)
+    back = await reader.deployment(str(message.facts.get("rollback", "")))
+    is_over = deployment.state is not State.ROLLING_BACK or (back is not None and back.state is State.FAILED)
+    return "That rollback has failed, or was given up." if is_over else ""
+
+
 async def _standstill(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
     """End a standstill when the step that it was about has begun, or when something else keeps it now."""
     if deployment.state is not State.ROLLING_OUT:
@@ -157,7 +166,7 @@ async def _lead(_house: House, reader: Reader, deployment: Deployment, message: 
 
 RULES: Mapping[str, _Rule] = {
     "degraded": _trial, "failed": _failure, "stopped": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
-    "back_and_worse": _back_and_worse,
+    "back_and_worse": _back_and_worse, "rollback_hangs": _hangs,
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
     "acknowledge_request": _request, "ask_lead": _lead,
 }  # fmt: skip

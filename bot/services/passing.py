@@ -42,7 +42,10 @@ async def there(reader: Reader, service: str, environment: str, *, but: str) -> 
     """Name what may be in a place: what is recorded, what stands there or is on its way, and what failed since."""
     live = await reader.live(service, environment)
     standing = await stands(reader, service, environment)
+    holder = await reader.deployment(await reader.holder(service, environment))
+    undone = await reader.deployment(holder.undoes) if holder is not None and holder.kind is Kind.ROLLBACK else None
     found = [There(live.commit, live.version)] if live else []
+    found += [There(undone.commit, undone.version)] if undone else []
     found += [There(standing.commit, standing.version)] if standing else []
     found += [await called(reader, service, commit) for commit in await reader.failed_since(service, environment)]
     return tuple({each.commit: each for each in reversed(found) if each.commit not in {"", but}}.values())[::-1]

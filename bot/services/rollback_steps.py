@@ -226,12 +226,20 @@ async def could_not(house: House, id: DeploymentId) -> str:
     """Say that the rollback itself failed: the environment is unknown, a person has to act now."""
     async with house.store.transaction() as tx:
         back = await existing(tx, id)
-        undone = await existing(tx, back.undoes)
-        why = next((step.sentence for step in await tx.steps(id) if step.sentence), "the run failed")
-        await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}")
-        await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
-        facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
-        await tx.say(Message(f"{undone.id}:rollback-failed:{id}", "failed", facts, undone.id, to="channel"))
-        await tx.release(id)
-        await tx.wake(undone.id)
+        newest = await tx.rollback_of(back.undoes)
+        if newest is not None and newest.id == id:  # else it was given up, and another one is under way
+            await have_failed(house, tx, back)
     return "failed"
+
+
+async def have_failed(house: House, tx: Transaction, back: Deployment) -> None:
+    """Let what a rollback was to undo have failed with it, unless that has been settled meanwhile."""
+    undone = await existing(tx, back.undoes)
+    why = next((step.sentence for step in await tx.steps(back.id) if step.sentence), "the run failed")
+    if not await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}"):
+        return
+    await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
+    facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
+    await tx.say(Message(f"{undone.id}:rollback-failed:{back.id}", "failed", facts, undone.id, to="channel"))
+    await tx.release(back.id)
+    await tx.wake(undone.id)

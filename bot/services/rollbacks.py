@@ -19,6 +19,7 @@ from bot.domain.rollout import Step, serving
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services import whys
+from bot.services.hanging import asked, give_it_up, hanging, seen
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer
 from bot.services.strays import give_up
@@ -37,6 +38,11 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
         deployment = await _what(house, reader, command)
         _authorise(intent, deployment)
         is_again = bool(command.deployment) and await _is_theirs(reader, deployment, intent.by)
+        hangs = await hanging(house, reader, deployment)
+    if hangs is not None and not command.deployment:
+        raise asked(deployment, hangs, command.reason)
+    if hangs is not None:
+        return await act(house, intent, lambda tx: _give_up(house, intent, tx, command))
     if is_again:
         return await act(house, intent, lambda tx: _again(house, intent, tx, command))
     async with house.store.reading() as reader:
@@ -48,6 +54,17 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
     if not command.deployment:
         return await _dialog(house, intent, command, deployment, target, way)
     return await act(house, intent, lambda tx: _decide(house, intent, tx, command, way))
+
+
+async def _give_up(house: House, intent: Intent, tx: Transaction, command: RollBack) -> Answer:
+    """Give a rollback up that hangs, if that is what was shown."""
+    deployment = await _what(house, tx, command)
+    _authorise(intent, deployment)
+    hangs = await hanging(house, tx, deployment)
+    if hangs is None:
+        raise MovedError
+    as_shown(Action.ROLL_BACK, command.shown, seen(deployment, hangs))
+    return await give_it_up(house, tx, deployment, hangs, intent.by, command.reason)
 
 
 async def _again(house: House, intent: Intent, tx: Transaction, command: RollBack) -> Answer | None:

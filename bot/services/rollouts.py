@@ -12,7 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
 from bot.ports import CIRun, Later, Live, Message, RunState, Transaction
-from bot.services import approvals, health, starts
+from bot.services import approvals, hanging, health, starts
 from bot.services.gates import open_stored_gate
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollback_steps import clear
@@ -131,6 +131,7 @@ async def _asking(house: House, deployment: Deployment, step: Step) -> AsyncIter
         since = step.silent_since or house.now()
         refusal = "" if error.retry else str(error)[:300]
         await _save(house, deployment.id, step, replace(step, silent_since=since, refusal=refusal))
+        await _say_if_it_hangs(house, deployment)
         waited = house.now() - since
         if refusal and deployment.kind is Kind.ROLLBACK and waited > PATIENCE_BACK:
             raise _GivenUpError(refusal) from error
@@ -176,7 +177,14 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
         return await _again(house, deployment, step)
     if run.state.is_final:
         return await _failed(house, deployment, step, run)
-    return _next_look(house, deployment, await _progress(house, deployment, step, run), run)
+    step = await _progress(house, deployment, step, run)
+    await _say_if_it_hangs(house, deployment)
+    return _next_look(house, deployment, step, run)
+
+
+async def _say_if_it_hangs(house: House, deployment: Deployment) -> None:
+    if deployment.kind is Kind.ROLLBACK:
+        await hanging.say(house, deployment)
 
 
 async def _seen(house: House, deployment: Deployment, step: Step) -> CIRun:

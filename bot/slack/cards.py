@@ -245,7 +245,7 @@ def button_label(action: Action, card: Card) -> str:
         Action.TICK: "Tick my items…",
         Action.ACKNOWLEDGE: "Acknowledge as on-call",
         Action.CANCEL: "Stop the rollout" if card.can_only_stop else "Cancel",
-        Action.ROLL_BACK: f"Roll back to {target} now" if deployment.countdown_until else f"Roll back to {target}",
+        Action.ROLL_BACK: _roll_back_label(card, target),
         Action.CONFIRM_PLAN: "Confirm the way back…",
         Action.PROCEED: "Let it go on…",
         Action.STOP_COUNTDOWN: "Stop the countdown…",
@@ -264,6 +264,12 @@ def button_label(action: Action, card: Card) -> str:
     return labels[action]
 
 
+def _roll_back_label(card: Card, target: str) -> str:
+    if card.hangs is not None:
+        return "Give the rollback up"
+    return f"Roll back to {target} now" if card.deployment.countdown_until else f"Roll back to {target}"
+
+
 def _environment_before(review: Review | None) -> str:
     return next((plain(gate.first, 40) for gate in (review.gates if review else ()) if gate.first), "the environment before")
 
@@ -272,6 +278,9 @@ def _question(action: Action, card: Card, words: Words) -> Question | None:
     deployment = card.deployment
     place = f"{plain(deployment.service, 30)} in {plain(deployment.environment, 20)}"
     version = plain(card.version, 36)
+    if action is Action.ROLL_BACK and card.hangs is not None:
+        text = words.plain_line("card/confirm_give_up", {"card": card}, CONFIRM)
+        return Question(f"Give the rollback of {place} up?", text, "Give it up", "Wait", is_danger=True)
     if action is Action.ROLL_BACK:
         title = f"Roll back {place} to {plain(card.target, 36)}?"
         return Question(title, rollback_truth(card, words), "Roll back", f"Keep {version}", is_danger=True)

@@ -175,6 +175,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "incident": {"incident": "abc", "verb": "deploy"},
     "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"], "waiting": ["storefront v1.2.1 → production"]},
     "rollback_dialog": DIALOG,
+    "given_up": {**FACTS, "target": "v1.1.0", "rollback": "storefront-43"},
     "quarantined": {
         "service": "storefront",
         "version": "v1.2.0",
@@ -256,6 +257,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "standstill": {**FACTS, "why": "production is locked: fire", "since": "", "step": "canary-25", "percent": 25, "kept": KEPT, "also": []},
     "said_live": CLAIM,
     "unseen": {"service": "storefront", "environment": "production", "version": "v1.1.0"},
+    "rollback_hangs": {**FACTS, "target": "v1.1.0", "rollback": "storefront-43", "since": AT, "url": "https://ci.example.org/1"},
     "back_and_worse": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT, "place": "storefront production", "others": ["v1.0.0"]},
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25, "following": 100, "until": ""},
