@@ -79,7 +79,7 @@ def seen(undone: Deployment, found: Hanging) -> Seen:
 async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: Hanging, by: Person, reason: str) -> Answer:
     """End a rollback that hangs as one that has failed. Its run is stopped and looked for until it has ended."""
     back, now = await existing(tx, found.rollback), house.now()
-    why = f"{by.mention} has given it up, as it hung" + (f": {reason}" if reason else "")
+    why = "its lead has given it up, as it took longer than it should" + (f": {reason}" if reason else "")
     for step in [step for step in await tx.steps(back.id) if step.is_under_way]:
         await note(tx, now, "given up", back, by, step=step.key, run=step.run)
         await give_up(house, tx, back, step)

@@ -39,10 +39,10 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
         _authorise(intent, deployment)
         is_again = bool(command.deployment) and await _is_theirs(reader, deployment, intent.by)
         hangs = await hanging(house, reader, deployment)
-    if hangs is not None and not command.deployment:
-        raise asked(deployment, hangs, command.reason)
-    if hangs is not None:
+    if hangs is not None and command.shown == token(Action.ROLL_BACK, seen(deployment, hangs)):
         return await act(house, intent, lambda tx: _give_up(house, intent, tx, command))
+    if hangs is not None and not is_again:
+        raise asked(deployment, hangs, command.reason)
     if is_again:
         return await act(house, intent, lambda tx: _again(house, intent, tx, command))
     async with house.store.reading() as reader:
