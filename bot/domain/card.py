@@ -163,7 +163,6 @@ class Card:
     watched: Watched | None = None
     """What is being watched in the environment, while this one waits to replace it."""
     hangs: Hanging | None = None
-    """The rollback that undoes it, where that takes longer than it should."""
     lock: Lock | None = None
     quarantined: bool = False
     """Whether its commit is quarantined, here or by what happened elsewhere."""

@@ -224,6 +224,9 @@ def _who(house: House, deployment: Deployment) -> str:
 
 def _too_late(deployment: Deployment, standing: Deployment | None, offer: RollbackOffer) -> str:
     """Say where it stands instead of waiting, and what can be done there."""
+    if deployment.kind is Kind.ROLLBACK and deployment.state is State.ROLLING_OUT:
+        said = "Once it takes longer than it should, that is said."
+        return f"{deployment.id} is the rollback of {deployment.undoes} and goes on. {said} {way_on(deployment)}"
     if deployment.state not in CAN_ROLL_BACK:
         return f"{deployment.is_over_already}; there is nothing to cancel."
     if standing is None or standing.id != deployment.id:

@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Command, Deploy, RollBack, SayLive
+from bot.domain.commands import Cancel, Command, Deploy, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
@@ -169,3 +169,4 @@ async def test_a_request_for_what_it_puts_back_names_the_way_out(team_with: Any)
     async with team_with(**ALONE) as team:
         await hangs(team)
         assert "/rollback shop production because TEXT" in await team.says("ana", Deploy("shop", "production", "v1"))
+        assert "/rollback shop production because TEXT" in await team.says("bo", Cancel("shop-2"))
