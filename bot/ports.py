@@ -646,6 +646,10 @@ class Reader(Protocol):
         """Read the newest rollback that undoes a deployment."""
         ...
 
+    async def put_back(self, service: str, environment: str, commit: str) -> Deployment | None:
+        """Read the newest rollback that has put a commit back in a place."""
+        ...
+
     async def ground(self, deployment: Deployment) -> Ground:
         """Read what decides, at this moment, whether a deployment may go forward in its place."""
         ...

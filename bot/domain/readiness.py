@@ -234,9 +234,14 @@ def told_apart(version: str, other: str, commits: tuple[str, str]) -> tuple[str,
     return called(*here, beside=[there]), f"{other} ({commits[1][:7]}; the name has moved since)"
 
 
-def rollback_gate(offer: RollbackOffer, need: Need) -> Gate:
-    """Judge whether there is a version to go back to: a verified one, or where none was ever verified an accepted one."""
+def rollback_gate(offer: RollbackOffer, need: Need, *, mends: bool = False) -> Gate:
+    """Judge whether there is a version to go back to: a verified one, or where none was ever verified an accepted one.
+
+    What ``mends`` a place, where nothing but what is there now and is bad itself is left, is not kept out of it for that.
+    """
     title = TITLES[GateKind.ROLLBACK]
+    if mends and not offer.version:
+        return Gate(GateKind.ROLLBACK, f"{title}, not by a button", GateState.GREEN, offer.refused, need)
     if offer.refused:
         return Gate(GateKind.ROLLBACK, title, GateState.OPEN, offer.refused, need)
     if not offer.is_known:

@@ -63,6 +63,23 @@ class Passage(StrEnum):
     UNKNOWN = "unknown"  # nobody could compare: never harmless
 
 
+class Flaw(StrEnum):
+    """What is known against a version since it was last in a place, as a sentence about it goes on."""
+
+    WORSE = "was worse itself"
+    SMOKE = "failed its smoke test"
+    RUN = "failed in its run"
+    AFTER = "was worse itself after a rollback had put it back"
+
+
+@dataclass(frozen=True, slots=True)
+class Bad:
+    """One such thing, and in which words its numbers or its run told it."""
+
+    flaw: Flaw
+    why: str
+
+
 class Leaving(StrEnum):
     """How one gets rid of what is live in a place."""
 
@@ -158,10 +175,15 @@ def target(releases: Sequence[AnyRelease], *, leaving: str, base: str = "") -> A
 NO_TARGET = "No other version that was verified here is left, so there is nothing to go back to."
 
 
-def none_well(worse: Sequence[tuple[Release, str]], *, place: str) -> str:
-    """Say that what could be gone back to was worse itself, how much, and how it is put there all the same."""
-    release, numbers = worse[0]
-    known = f"{release.version} was worse itself when it was last here ({numbers}), so no button goes back to it."
+def against(bad: Sequence[Bad]) -> str:
+    """Say what is known against a version, as a sentence about it goes on: ``failed its smoke test (at 100 %: the run was failed)``."""
+    return ", and ".join(f"{each.flaw} ({each.why})" for each in bad)
+
+
+def none_well(worse: Sequence[tuple[Release, Sequence[Bad]]], *, place: str) -> str:
+    """Say that what could be gone back to was bad itself, how, and how it is put there all the same."""
+    release, bad = worse[0]
+    known = f"When it was last here, {release.version} {against(bad)}, so no button goes back to it."
     return f"{known} Its lead can, knowing that: /rollback {place} to {release.version} because TEXT."
 
 

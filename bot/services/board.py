@@ -34,7 +34,7 @@ from bot.services.locks import facts_of_lock
 from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.standing import standing
 from bot.services.starts import kept_by, standstill, why_not_on
-from bot.services.targets import brought_by, target_for, undoable
+from bot.services.targets import brought_by, last_resort, target_for, undoable
 from bot.services.watching import watched_in
 from bot.services.ways import compared, way_back
 
@@ -377,7 +377,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     facts = await readiness.ask_providers(house, imagined)
     changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed)
     async with house.store.reading() as reader:
-        target = await target_for(reader, imagined)
+        target = await target_for(reader, imagined) or await last_resort(reader, imagined)
     back = await way_back(house, command.service, leaving=resolved.commit, to=target.commit, beside=failed) if target else None
     async with house.store.reading() as reader:
         asked = await under_way(reader, command.service, command.environment, resolved.commit)

@@ -9,7 +9,7 @@ from bot.domain import rollback
 from bot.domain.card import RollbackOffer
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.readiness import Confirmed
-from bot.domain.rollback import Way
+from bot.domain.rollback import Bad, Way
 from bot.ports import Live, Reader
 from bot.services.house import House
 from bot.services.targets import how_bad, releases_for, target_for
@@ -38,11 +38,11 @@ async def rollback_offer(house: House, reader: Reader, deployment: Deployment, *
     return replace(offer, refused=rollback.none_left(others)) if others else offer
 
 
-async def _worse(reader: Reader, deployment: Deployment) -> list[tuple[Live, str]]:
-    """List what could be gone back to, had it not been worse itself, with its numbers."""
+async def _worse(reader: Reader, deployment: Deployment) -> list[tuple[Live, Sequence[Bad]]]:
+    """List what could be gone back to, had nothing been known against it, with that."""
     others = [each for each in await releases_for(reader, deployment) if each.commit != deployment.commit]
     told = [(each, await how_bad(reader, each)) for each in others]
-    return [(each, numbers) for each, numbers in told if numbers]
+    return [(each, bad) for each, bad in told if bad]
 
 
 async def let_go_over(reader: Reader, undone: Deployment) -> Sequence[Deployment]:

@@ -43,7 +43,7 @@ from bot.services.offers import rollback_offer
 from bot.services.passing import may_be_said, stands
 from bot.services.people import readable
 from bot.services.starts import wait_again
-from bot.services.ways import way_there, with_bringer
+from bot.services.ways import is_mended, way_there, with_bringer
 
 ON_CALL = "on-call"
 BLOCKING = frozenset({GateState.OPEN, GateState.UNKNOWN})
@@ -230,7 +230,8 @@ async def _rollback(house: House, reader: Reader, deployment: Deployment, facts:
         return put_again_gate(deployment.version, need)
     if offer.plan and not offer.is_own:
         return not_its_own_gate(offer, deployment.version, need)
-    return plans.gate(house, deployment, offer, need, facts.givers) if offer.plan else rollback_gate(offer, need)
+    mends = await is_mended(house, reader, deployment, facts.way_back)
+    return plans.gate(house, deployment, offer, need, facts.givers) if offer.plan else rollback_gate(offer, need, mends=mends)
 
 
 async def _unlocked(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
@@ -252,8 +253,7 @@ async def _on_call(_house: House, reader: Reader, deployment: Deployment, facts:
     if facts.shift is None:
         return on_call_gate(None, until=None, acknowledged_by=None, at=None, need=need)
     by, at = await _acknowledged(reader, deployment, facts.shift)
-    gate = on_call_gate(facts.shift.person, until=facts.shift.until, acknowledged_by=by, at=at, need=need)
-    return replace(gate, as_of=facts.shift.as_of)
+    return replace(on_call_gate(facts.shift.person, until=facts.shift.until, acknowledged_by=by, at=at, need=need), as_of=facts.shift.as_of)
 
 
 async def _acknowledged(reader: Reader, deployment: Deployment, shift: Shift) -> tuple[Person | None, datetime | None]:

@@ -150,7 +150,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         "quarantines": is_shown_bad(trouble, steps, is_verified=is_verified),
         "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
         "cancels": coming[0].title if coming else "",
-        "worse": worse,
+        "worse": rollback.against(worse),
         "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",

@@ -1,4 +1,4 @@
-"""Which version a rollback goes back to: what ended worse than what had been there before is offered by no button and no rule."""
+"""Which version a rollback goes back to: what ended worse than what had been there before, or failed, no button and no rule offers."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from bot.domain.declared import Origin
 from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Acceptance, Deployment, Kind, State
 from bot.domain.health import Verdict
 from bot.domain.places import Unclear
+from bot.domain.rollback import Bad, Flaw
+from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort
 from bot.ports import Live, Reader
 
@@ -32,14 +34,47 @@ async def releases_for(reader: Reader, deployment: Deployment, limit: int | None
     return (*found, base) if base else found
 
 
-async def how_bad(reader: Reader, release: Live) -> str:
-    """Say what the numbers of a version were when it was last there, if they were worse and never shown to be well again; else nothing."""
-    last = await last_of(reader, release.service, release.environment, release.commit)
-    trouble = await reader.trouble(last.id) if last is not None and last.state is not State.VERIFIED else None
-    if last is None or trouble is None or trouble.sort is not Sort.DEGRADED or not trouble.is_open:
-        return ""
+async def how_bad(reader: Reader, release: Live) -> tuple[Bad, ...]:
+    """Say what is known against a version since it was last brought to its place, as long as nothing has proved it there since.
+
+    That somebody says that it is live proves nothing.
+    """
+    place = (release.service, release.environment)
+    last, back = await last_of(reader, *place, release.commit), await reader.put_back(*place, release.commit)
+    found = await _broken(reader, last) + await _worse(reader, last) if last is not None else ()
+    is_newest = back is not None and (last is None or last.requested_at < back.requested_at)
+    return found + await _worse_since(reader, back) if back is not None and is_newest else found
+
+
+async def _broken(reader: Reader, last: Deployment) -> tuple[Bad, ...]:
+    """Say which run of a deployment failed, and how. What its lead has stopped has not."""
+    failed = next((step for step in await reader.steps(last.id) if step.state is StepState.FAILED), None)
+    if failed is None or last.ended_by is not None or await reader.was_verified(last):
+        return ()
+    flaw = Flaw.SMOKE if failed.served_at is not None else Flaw.RUN
+    return (Bad(flaw, f"at {failed.percent} %: {failed.sentence}"),)
+
+
+async def _worse(reader: Reader, last: Deployment) -> tuple[Bad, ...]:
+    """Say what the numbers of a deployment were, if they were worse and never shown to be well again."""
+    trouble = await reader.trouble(last.id) if last.state is not State.VERIFIED else None
+    if trouble is None or trouble.sort is not Sort.DEGRADED or not trouble.is_open:
+        return ()
     shots = [each for each in await reader.snapshots(last.id) if each.verdict is Verdict.DEGRADED]
-    return shots[-1].why if shots else "its numbers were worse"
+    return (Bad(Flaw.WORSE, shots[-1].why if shots else "its numbers were worse"),)
+
+
+async def _worse_since(reader: Reader, back: Deployment) -> tuple[Bad, ...]:
+    """Say what the look after a rollback found last of what that had put back, if it was worse."""
+    told = [each for each in await reader.snapshots(back.id) if each.verdict in {Verdict.DEGRADED, Verdict.HEALTHY}]
+    is_worse = bool(told) and told[-1].verdict is Verdict.DEGRADED and not await reader.was_verified(back)
+    return (Bad(Flaw.AFTER, told[-1].why),) if is_worse else ()
+
+
+async def last_resort(reader: Reader, deployment: Deployment) -> Live | None:
+    """Give what is there now, where something is known against it: a deployment over it goes back to that by the typed command alone."""
+    live = await reader.live(deployment.service, deployment.environment)
+    return live if live is not None and live.commit != deployment.commit and await how_bad(reader, live) else None
 
 
 async def last_of(reader: Reader, service: str, environment: str, commit: str) -> Deployment | None:

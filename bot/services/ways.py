@@ -14,7 +14,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.rollback import Passage, Way
 from bot.ports import Live, Reader
 from bot.services.house import House, existing
-from bot.services.targets import target_for
+from bot.services.targets import last_resort, target_for
 
 TOLD = 50
 """Among how many deployments of a place the one is looked for that brought a migration."""
@@ -112,6 +112,13 @@ async def stored_way_back(house: House, reader: Reader, deployment: Deployment, 
     found = rollback.way(leaving=deployment.commit, to=target.commit, undoes=undoes, migrations=migrations)
     found = rollback.back(found, _brings(undoes), migrations)
     return None if found.passage is Passage.UNKNOWN else found
+
+
+async def is_mended(house: House, reader: Reader, deployment: Deployment, way: Way | None) -> bool:
+    """Tell whether a deployment goes over what is bad itself, and no migration lies on the way back to that, as far as is known."""
+    to = await last_resort(reader, deployment)
+    way = (way or await stored_way_back(house, reader, deployment, to)) if to is not None else None
+    return to is not None and way is not None and (way.to, way.passage) == (to.commit, Passage.FREE)
 
 
 def _brings(undoes: Changes | None) -> Changes | None:

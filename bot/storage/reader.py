@@ -159,6 +159,14 @@ class SqlReader(Releases):
         found = await self._one(select(row).where(row.c.undoes == id).order_by(row.c.number.desc()).limit(1))
         return deployment_of(found) if found else None
 
+    async def put_back(self, service: str, environment: str, commit: str) -> Deployment | None:
+        """Read the newest rollback that has put a commit back in a place."""
+        row = table(DeploymentRow)
+        place = (row.c.service == service, row.c.environment == environment, row.c["commit"] == commit)
+        its = (row.c.kind == str(Kind.ROLLBACK), row.c.state.in_(AT_REST))
+        found = await self._one(select(row).where(*place, *its).order_by(row.c.number.desc()).limit(1))
+        return deployment_of(found) if found else None
+
     async def ground(self, deployment: Deployment) -> Ground:
         """Read what decides, at this moment, whether a deployment may go forward in its place."""
         place = (deployment.service, deployment.environment)

@@ -128,7 +128,7 @@ ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
-    "is_known": True, "locks": True, "quarantines": True, "percent": 5, "worse": "errors 9.8 % (0.42 %)",
+    "is_known": True, "locks": True, "quarantines": True, "percent": 5, "worse": "was worse itself (errors 9.8 % (0.42 %))",
     "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
 }  # fmt: skip
 FREED = {"title": "storefront v1.2.0 → production", "percent": 25, "gate": "", "is_let": False, "lead": "T1/UBO"}
