@@ -165,7 +165,8 @@ _INSTEAD = {
 def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     place = f"{deployment.service} {deployment.environment}"
     if any(stray.deployment != deployment.id for stray in ground.strays):
-        return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {ground.in_words}", at=ground.strays[0].since)
+        why = f"it is unclear what runs: {ground.in_words}; if it hangs, end it at the CI provider"
+        return Hindrance(Obstacle.UNCLEAR, why, at=ground.strays[0].since)
     doubt = ground.doubt
     if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
         return None

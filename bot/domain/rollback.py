@@ -234,9 +234,9 @@ def why_locked(version: str, because: str) -> str:
     return f"{version} was rolled back" + (f": {because}" if because else "")
 
 
-def why_quarantined(environment: str, *, at: datetime, because: str) -> str:
+def why_quarantined(environment: str, *, at: datetime, because: str, what: str = "rolled back from") -> str:
     """Say why a commit that was rolled back is kept out: ``it was rolled back from production on 2026-11-21: errors 17.9 %``."""
-    when = f"it was rolled back from {environment} on {at:%Y-%m-%d}"
+    when = f"it was {what} {environment} on {at:%Y-%m-%d}"
     return f"{when}: {because}" if because else when
 
 

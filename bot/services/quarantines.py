@@ -9,12 +9,12 @@ from bot.domain import rollback
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
-from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.deployment import Deployment, DeploymentId, Kind
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
 from bot.services import starts
-from bot.services.house import House, act, facts_of
+from bot.services.house import House, act, facts_of, note
 from bot.services.leaving import going_back_to, has_requests, put_back_now, way_out
 from bot.services.obstacles import NOTHING
 from bot.services.offers import rollback_offer
@@ -171,3 +171,20 @@ async def _written(
 ) -> None:
     facts = {"service": service, "environment": environment, "commit": resolved.commit, "version": resolved.version, "reason": reason}
     await tx.audit(Entry(at=intent.at, actor=intent.by, action=action, facts=facts))
+
+
+async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: Person, why: str) -> None:
+    """Quarantine the commit of what was shown to be bad, and tell everybody whom that concerns elsewhere."""
+    await tx.put_in_quarantine(shown_bad.service, shown_bad.commit, by=by, at=house.now(), reason=why)
+    await _say_quarantined(house, tx, shown_bad, why)
+    await tell_where_live(house, tx, shown_bad, by=by, why=why)
+
+
+async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:
+    """Tell the leads of the same commit elsewhere: what is under way there stands still, and is theirs to decide."""
+    for other in await tx.open_deployments(undone.service):
+        if other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD:
+            await note(tx, house.now(), "quarantined", other, why=why)
+            facts = {**facts_of(other), "why": why, "waits": other.has_touched_nothing}
+            await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))
+            await tx.wake(other.id)

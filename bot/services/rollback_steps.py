@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.domain import rollback
 from bot.domain.card import is_shown_bad
 from bot.domain.changes import Changes
-from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import worst
 from bot.domain.locks import Lock
@@ -21,7 +21,7 @@ from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import CIRun, Later, Live, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.obstacles import say_locked
-from bot.services.quarantines import tell_where_live
+from bot.services.quarantines import keep_out
 from bot.services.strays import give_up, is_over
 
 STAND_DOWN = timedelta(seconds=15)
@@ -176,19 +176,7 @@ async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: D
     is_verified = await tx.was_verified(undone)
     if is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id), is_verified=is_verified) or back.requested_by == GONOGO:
         why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
-        await tx.put_in_quarantine(back.service, undone.commit, by=back.requested_by, at=house.now(), reason=why)
-        await _say_quarantined(house, tx, undone, why)
-        await tell_where_live(house, tx, undone, by=back.requested_by, why=why)
-
-
-async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:
-    """Tell the leads of the same commit elsewhere: what is under way there stands still, and is theirs to decide."""
-    for other in await tx.open_deployments(undone.service):
-        if other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD:
-            await note(tx, house.now(), "quarantined", other, why=why)
-            facts = {**facts_of(other), "why": why, "waits": other.has_touched_nothing}
-            await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))
-            await tx.wake(other.id)
+        await keep_out(house, tx, undone, by=back.requested_by, why=why)
 
 
 async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:

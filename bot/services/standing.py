@@ -55,10 +55,15 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         is_blind=card.is_blind,
         goes_on=card.goes_on_word,
         waits_for_word=card.waits_for_word,
-        percent=card.serving,
+        percent=card.serving or _looked_at(card),
         keeps=_keeps(card),
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
     )
+
+
+def _looked_at(card: Card) -> int:
+    """Say at how many percent something was found while nothing of it is whole yet; 0 where nothing was."""
+    return next((step.percent for step in card.steps if card.waits_for_word and step.key == card.where), 0)
 
 
 def _keeps(card: Card) -> str:

@@ -6,12 +6,17 @@ from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.actions import Action
+from bot.domain.card import is_shown_bad
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotAllowed
+from bot.domain.health import worst
+from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
+from bot.domain.rollback import why_quarantined
 from bot.domain.rollout import Step, StepState, serving
 from bot.ports import Answer, Intent, Message, Transaction
 from bot.services.house import House, as_shown, facts_of, note, seen
+from bot.services.quarantines import keep_out
 from bot.services.strays import give_up
 
 _MOVING = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING})
@@ -28,6 +33,7 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     as_shown(Action.CANCEL, shown, await seen(tx, deployment))
     steps = await tx.steps(deployment.id)
     now, percent = house.now(), serving(steps)
+    kept_out = await _keep_out(house, tx, deployment, intent.by)
     moving = [step for step in steps if step.state in _MOVING]
     for step in moving:
         await _end(house, tx, deployment, step)
@@ -38,15 +44,29 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     await note(tx, now, "stop", deployment, intent.by, step=moving[-1].key if moving else "", percent=percent)
     await tx.release(deployment.id)
     await tx.wake(deployment.id)
-    facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent}
+    facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent, "kept_out": kept_out}
     await tx.say(Message(f"{deployment.id}:stopped", "stopped", facts, deployment.id, to="channel"))
     return Answer("stopped", facts)
 
 
 async def _known_since(tx: Transaction, deployment: Deployment) -> datetime | None:
-    """Say since when it was known to be worse: whatever has been asked for since then is an answer to that."""
+    """Say since when it is known to be worse: whatever has been asked for since then is an answer to that."""
+    trouble = await tx.trouble(deployment.id)
+    if trouble is None or not trouble.is_open:
+        return None
     told = await tx.timeline(deployment.id)
     return next((entry.at for entry in (*reversed(told.end), *reversed(told.begin)) if entry.action == "degraded"), None)
+
+
+async def _keep_out(house: House, tx: Transaction, deployment: Deployment, by: Person) -> bool:
+    """Quarantine what was shown to be bad, by the rule of a rollback: it is not deployed again as the answer to itself."""
+    is_verified = await tx.was_verified(deployment)
+    is_bad = is_shown_bad(await tx.trouble(deployment.id), await tx.steps(deployment.id), is_verified=is_verified)
+    if is_bad:
+        numbers = worst(await tx.snapshots(deployment.id))
+        why = why_quarantined(deployment.environment, at=house.now(), because=numbers, what="stopped in")
+        await keep_out(house, tx, deployment, by=by, why=why)
+    return is_bad
 
 
 async def _end(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:

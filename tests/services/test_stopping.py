@@ -55,7 +55,8 @@ async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_it
         assert "is stopped. Its 5 % stays in production until another version is deployed: /deploy shop REF to production" in said
         await team.passes()
         assert (await team.deployment("shop-1")).state is State.FAILED
-        assert "was stopped by <@UBO> at 5 %" in "".join(await team.said("stopped"))
+        assert "was stopped by <@UBO> at 5 %: nothing can be gone back to. It is quarantined." in "".join(await team.said("stopped"))
+        assert "v2 is quarantined: it was stopped in production" in await team.says("ana", Deploy("shop", "production", "v2"))
         assert not any("canary-100" in run for run in team.ci.runs)
 
 
@@ -95,3 +96,29 @@ async def test_a_cancel_that_was_pressed_before_it_began_stops_nothing(team_with
         await _goes_bad_with_no_way_back(team)
         assert "has changed since it was shown" in await team.says("bo", _pressed(before))
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
+
+
+async def test_what_is_well_again_and_stopped_makes_no_answer_of_what_was_asked_for_meanwhile(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        await _goes_bad_with_no_way_back(team)
+        team.numbers.new = GOOD
+        team.ci.ends["deploy"] = RunState.RUNNING
+        await team.passes(2 * MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(MINUTE)
+        assert not (await team.card("shop-1")).is_degraded
+        await team.says("bo", Cancel("shop-1"))
+        await team.passes(10 * MINUTE)
+        assert "known what runs" in await team.shown("shop-2")
+
+
+async def test_a_run_that_does_not_stop_is_said_to_be_ended_at_the_ci_provider(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        team.ci.ends["deploy"], team.ci.deaf = RunState.RUNNING, True
+        await _goes_bad_with_no_way_back(team)
+        await team.says("bo", Cancel("shop-1"))
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(5 * MINUTE)
+        review = (await team.card("shop-2")).review
+        assert review is not None
+        assert any("if it hangs, end it at the CI provider" in gate.sentence for gate in review.gates)
