@@ -6,11 +6,11 @@ from datetime import datetime
 
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.deployment import Deployment
+from bot.domain.people import GONOGO
 from bot.domain.trouble import Trouble
-from bot.ports import Transaction
-from bot.services.house import House, existing, note
-from bot.services.offers import rollback_offer
-from bot.services.rollbacks import why_not_by_rule
+from bot.ports import Mark, Message, Transaction
+from bot.services.house import House, existing, facts_of, note
+from bot.services.offers import rollback_offer, why_not_by_rule
 from bot.services.word import stopped_for
 
 
@@ -28,6 +28,17 @@ async def countdown(house: House, tx: Transaction, deployment: Deployment, troub
     await tx.change(deployment.id, countdown_until=until)
     await note(tx, house.now(), "countdown", deployment, where=trouble.where, until=until.isoformat(), to=offer.commit)
     return until, ""
+
+
+async def call_off(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble, why: str) -> None:
+    """End a countdown that leads nowhere any more, and say so: for this finding nothing goes back by itself from now on."""
+    await tx.change(deployment.id, countdown_until=None)
+    await tx.mark(Mark(deployment.id, stopped_for(trouble), GONOGO, house.now()))
+    await note(tx, house.now(), "countdown off", deployment, where=trouble.where, why=why)
+    facts = {**facts_of(deployment), "why": why}
+    await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
+    await tx.redraw(deployment.id)
+    await tx.wake(deployment.id)
 
 
 async def counts_for(tx: Transaction, deployment: Deployment, known: Trouble | None, trouble: Trouble) -> Deployment:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bot.domain import rollback
 from bot.domain.card import RollbackOffer
 from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.places import Unclear
 from bot.domain.readiness import Confirmed
 from bot.domain.rollback import Bad, Way
 from bot.ports import Live, Reader
@@ -36,6 +37,33 @@ async def rollback_offer(house: House, reader: Reader, deployment: Deployment, *
     kept_out = await reader.releases(deployment.service, deployment.environment, kept_out=True)
     others = [release for release in kept_out if release.commit != deployment.commit]
     return replace(offer, refused=rollback.none_left(others)) if others else offer
+
+
+async def why_not_by_rule(house: House, reader: Reader, deployment: Deployment) -> str:
+    """Say why nothing goes back by itself: only to a verified version, and only where it is known that no migration lies between.
+
+    Nor where the database was put back from a copy, until somebody has said what is live.
+    """
+    copied = await put_back(reader, deployment)
+    if copied:
+        return copied
+    offer = await rollback_offer(house, reader, deployment)
+    if offer.refused:
+        return offer.refused
+    if offer.verified_at is None:
+        return f"{offer.version} was accepted without proof ({offer.accepted}), never verified: the lead decides whether to go back to it."
+    if not offer.is_known:
+        return f"Whether a database migration lies between this version and {offer.version} is not known: the lead decides."
+    return ""
+
+
+async def put_back(reader: Reader, deployment: Deployment) -> str:
+    """Say that nobody knows what runs there, because the database is older than what happened; empty where it is not."""
+    doubt = await reader.doubt(deployment.service, deployment.environment)
+    if doubt is None or doubt.kind is not Unclear.RESTORED:
+        return ""
+    how = f"/deploy live {deployment.service} {deployment.environment} is REF because TEXT"
+    return f"it is unclear what runs: {doubt.why}; say what is live: {how}"
 
 
 async def _worse(reader: Reader, deployment: Deployment) -> list[tuple[Live, Sequence[Bad]]]:

@@ -9,9 +9,11 @@ import structlog
 from bot.domain.audit import RESTORED, Entry
 from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
-from bot.ports import Message, Reader, Restored
+from bot.ports import Message, Reader, Restored, Transaction
 from bot.services.auditing import where_it_was_used
+from bot.services.countdown import call_off
 from bot.services.house import House
+from bot.services.offers import put_back
 
 log = structlog.get_logger(__name__)
 
@@ -26,12 +28,22 @@ async def notice(house: House, restored: Restored, channels: Sequence[str]) -> N
         for service in house.catalog.services.values():
             for environment in service.environments:
                 await tx.cast_doubt(service.name, environment, Doubt(Unclear.RESTORED, why, now))
+                await _call_off(house, tx, service.name, environment)
         await tx.audit(Entry(now, GONOGO, RESTORED, facts={"newest": restored.newest, "known": restored.known}))
         facts = {**await _places(house, tx), "as_of": restored.as_of.isoformat() if restored.as_of else "", "lost": _lost(restored)}
         for channel in channels or await where_it_was_used(tx, restored.as_of or now):
             await tx.say(
                 Message(f"restored:{restored.newest}:{now.isoformat()}:{channel}", "restored", facts, to="channel", channel=channel)
             )
+
+
+async def _call_off(house: House, tx: Transaction, service: str, environment: str) -> None:
+    """Call off what was to go back by itself: the numbers that it goes by are older than the copy."""
+    counting = [each for each in await tx.open_deployments(service, environment) if each.countdown_until is not None]
+    for deployment in counting:
+        trouble = await tx.trouble(deployment.id)
+        if trouble is not None:
+            await call_off(house, tx, deployment, trouble, await put_back(tx, deployment))
 
 
 def _lost(restored: Restored) -> int:

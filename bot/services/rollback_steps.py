@@ -11,7 +11,7 @@ from datetime import timedelta
 from bot.domain import rollback
 from bot.domain.card import is_shown_bad
 from bot.domain.changes import Changes
-from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
+from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import worst
 from bot.domain.locks import Lock
@@ -21,6 +21,7 @@ from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import CIRun, Later, Live, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.obstacles import say_locked
+from bot.services.offers import put_back
 from bot.services.quarantines import keep_out
 from bot.services.strays import give_up, is_over
 
@@ -164,8 +165,13 @@ async def _ended_before(tx: Transaction, back: Deployment) -> Live | None:
 
 
 async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> None:
-    """End the doubt about a place that a whole deployment or rollback has just filled, if its last run began after the doubt did."""
+    """End the doubt about a place that a whole deployment or rollback has just filled, if its last run began after the doubt did.
+
+    That the database was put back is ended by no rollback: what lay between, and what it went back over, is in no book.
+    """
     doubt = await tx.doubt(deployment.service, deployment.environment)
+    if doubt is not None and doubt.kind is Unclear.RESTORED and deployment.kind is Kind.ROLLBACK:
+        return
     began = [step.started_at for step in steps if step.started_at]
     if doubt is not None and (doubt.kind is Unclear.FAILED or (began and max(began) >= doubt.since)):
         await tx.cast_doubt(deployment.service, deployment.environment, None)
@@ -193,6 +199,7 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
         **facts_of(undone), "by": str(back.requested_by), "target": back.version, "reason": back.reason,
         "seconds": (house.now() - back.requested_at).total_seconds(), "authors": list(changes.authors),
         "quarantined": bool(await tx.quarantine(undone.service, undone.commit)), "locked": house.of(undone)[1].lock_after_rollback,
+        "unclear": await put_back(tx, undone),
     }  # fmt: skip
     await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id))
     await tx.say(Message(f"{undone.id}:retrospective", "retrospective", await _retrospective(house, tx, undone, facts), undone.id))

@@ -21,7 +21,7 @@ from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Tran
 from bot.services import whys
 from bot.services.hanging import asked, give_it_up, hanging, seen
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
-from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer
+from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer, why_not_by_rule
 from bot.services.strays import give_up
 from bot.services.targets import brought_by, how_bad, releases_for, target_for, undoable
 from bot.services.ways import left_behind, stored_way_back, way_back
@@ -317,18 +317,6 @@ async def _not_now(reader: Reader, deployment: Deployment) -> str:
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return f"{deployment.is_over_already}."
     return f"{deployment.stands}; there is nothing to roll back."
-
-
-async def why_not_by_rule(house: House, reader: Reader, deployment: Deployment) -> str:
-    """Say why nothing goes back by itself: only to a verified version, and only where it is known that no migration lies between."""
-    offer = await rollback_offer(house, reader, deployment)
-    if offer.refused:
-        return offer.refused
-    if offer.verified_at is None:
-        return f"{offer.version} was accepted without proof ({offer.accepted}), never verified: the lead decides whether to go back to it."
-    if not offer.is_known:
-        return f"Whether a database migration lies between this version and {offer.version} is not known: the lead decides."
-    return ""
 
 
 async def by_rule(house: House, tx: Transaction, deployment: Deployment, why: str) -> str:

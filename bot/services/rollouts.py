@@ -9,12 +9,14 @@ from datetime import datetime, timedelta
 
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
+from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
 from bot.ports import CIRun, Later, Live, Message, RunState, Transaction
 from bot.services import approvals, hanging, health, starts
 from bot.services.gates import open_stored_gate
 from bot.services.house import House, existing, facts_of, note
+from bot.services.offers import put_back
 from bot.services.rollback_steps import clear
 from bot.services.rollbacks import by_rule
 from bot.services.starts import Begun
@@ -62,6 +64,9 @@ async def start(house: House, id: DeploymentId, index: int) -> str | Later | Non
     None while something keeps it from its next step: a lock, a quarantine, an unclear environment. Then it is asked again. What is kept
     from its first step for long waits for its gates and approvals again.
     """
+    announced = await _announced_before(house, id)
+    if announced is not None:
+        return announced
     cleared = await approvals.cleared_still(house, id) if index == 0 else GO
     if isinstance(cleared, Later):
         return cleared
@@ -69,6 +74,15 @@ async def start(house: House, id: DeploymentId, index: int) -> str | Later | Non
         await _take_baseline_again(house, id)
     looked = await health.look_again(house, id, index)
     return await _begin(house, id, index, StepState.RUNNING) if looked == GO else looked
+
+
+async def _announced_before(house: House, id: DeploymentId) -> str | None:
+    """End a rollback by rule that a copy of the database brings back before its run: nothing goes back by itself there."""
+    async with house.store.reading() as reader:
+        deployment, steps = await existing(reader, id), await reader.steps(id)
+        by_itself = deployment.kind is Kind.ROLLBACK and deployment.requested_by == GONOGO
+        why = await put_back(reader, deployment) if by_itself and steps[0].is_untouched else ""
+    return await _failed(house, deployment, steps[0], CIRun("", RunState.FAILED, sentence=f"it was not begun: {why}")) if why else None
 
 
 async def _take_baseline_again(house: House, id: DeploymentId) -> None:

@@ -13,7 +13,7 @@ from bot.domain.commands import Check, Deploy, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.shown import Seen, token
 from bot.ports import Live, RunState
-from bot.services.rollbacks import why_not_by_rule
+from bot.services.offers import why_not_by_rule
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE, Team
 
 README, MIGRATION = Changes(total=1, files=("README",)), Changes(total=1, files=("migrations/7.sql",))

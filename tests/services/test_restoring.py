@@ -7,16 +7,31 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import SayLive, Status
+from bot.domain.actions import Action
+from bot.domain.commands import Deploy, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.places import Unclear
-from bot.ports import Restored
+from bot.ports import Restored, RunState
 from bot.services import restoring
+from bot.services.rollbacks import by_rule
+from tests.services.conftest import BAD
 
 Team = Any
 """The fixture ``team``."""
 COPIED = datetime(2026, 11, 21, 8, 0, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+WHY = "it is unclear what runs: the database was put back from a copy of 2026-11-21 08:00 UTC"
 pytestmark = pytest.mark.case("reliability-7")
+
+
+async def put_back(team: Team) -> None:
+    await restoring.notice(team.house, Restored(7, 12, COPIED), ["C0OPS"])
+
+
+async def is_still_restored(team: Team) -> bool:
+    async with team.house.store.reading() as reader:
+        doubt = await reader.doubt("shop", "production")
+    return doubt is not None and doubt.kind is Unclear.RESTORED
 
 
 @pytest.mark.parametrize(
@@ -41,7 +56,9 @@ async def test_every_environment_is_unclear_and_the_board_says_so(team: Team, re
 async def test_it_is_told_with_what_the_database_says_and_what_is_missing(team: Team) -> None:
     await restoring.notice(team.house, Restored(7, 10, COPIED), ["C0OPS"])
     (said,) = await team.said("restored")
-    assert "3 entries of the audit log are missing. Nothing goes forward until somebody has looked" in said
+    assert (
+        "3 entries of the audit log are missing. Nothing goes forward, and nothing goes back by itself, until somebody has looked" in said
+    )
     assert "• shop production: v1, says the database. /deploy live shop production is v1 because TEXT" in said
 
 
@@ -70,3 +87,83 @@ async def test_what_began_after_the_restore_is_waited_for_as_ever(team: Team) ->
         await team.says_live("bo", SayLive("shop", environment, "v1", "I looked at it"))
     v2 = await team.rolls_out_v2(timedelta(minutes=2))
     assert f"{v2} is under way in shop production" in await team.says("bo", SayLive("shop", "production", "v1", "I looked at it"))
+
+
+async def test_a_countdown_that_the_copy_brings_back_is_called_off_and_nothing_goes_back_by_itself(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    assert (await team.deployment(v2)).countdown_until is not None
+    await put_back(team)
+    assert (await team.deployment(v2)).countdown_until is None
+    (said,) = await team.said("not_by_itself")
+    assert f"is not rolled back by itself: {WHY}; say what is live: /deploy live shop production is REF because TEXT." in said
+    assert "countdown off" in await team.audited(v2)
+    await team.passes(20 * MINUTE)
+    assert not [run for run in team.ci.runs if "rollback" in run]
+    assert (await team.deployment(v2)).state is State.ROLLING_OUT
+    assert await is_still_restored(team)
+    assert Action.ROLL_BACK in (await team.card(v2)).actions, "its lead decides"
+
+
+async def test_what_turns_worse_after_the_restore_counts_down_to_nothing_and_says_why(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    await put_back(team)
+    team.numbers.new = BAD
+    await team.passes(20 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLING_OUT
+    (alarm,) = await team.said("degraded")
+    assert f"Nothing goes back by itself: {WHY}" in alarm
+    assert "countdown" not in await team.audited(v2)
+
+
+async def test_a_word_on_what_is_live_brings_back_no_countdown_that_was_called_off(team: Team) -> None:
+    v2 = await team.rolls_out_v2(18 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+    assert (await team.deployment(v2)).countdown_until is not None
+    await put_back(team)
+    await team.says_live("bo", SayLive("shop", "production", "v2", "I looked"))
+    await team.passes(20 * MINUTE)
+    assert (await team.deployment(v2)).state is State.WATCHING
+    assert Action.PROCEED in (await team.card(v2)).actions, "its lead decides"
+
+
+async def test_a_smoke_test_that_fails_after_the_restore_is_its_leads_to_decide(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=(), approvals=(), after="", smoke=True) as team:
+        team.ci.ends["smoke"] = RunState.RUNNING
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        await put_back(team)
+        team.ci.ends["smoke"] = RunState.FAILED
+        await team.passes(3 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.FAILED
+        (said,) = await team.said("smoke_failed")
+        assert f"It is not rolled back by itself: {WHY}" in said
+        assert await is_still_restored(team)
+
+
+async def test_a_rollback_by_rule_that_the_copy_brings_back_before_its_run_does_not_begin(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    async with team.house.store.transaction() as tx:
+        assert await by_rule(team.house, tx, await tx.deployment(v2), "errors") == ""
+    await put_back(team)
+    await team.passes(3 * MINUTE)
+    assert not [run for run in team.ci.runs if "rollback" in run]
+    assert (await team.deployment(v2)).state is State.FAILED
+    (said,) = await team.said("failed")
+    assert f"it was not begun: {WHY}" in said
+    assert await is_still_restored(team)
+
+
+async def test_the_rollback_of_a_lead_goes_and_says_that_it_stays_unclear(team: Team) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    await put_back(team)
+    await team.says("bo", RollBack(deployment=v2, reason="it is mine to decide"))
+    await team.passes(3 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+    (said,) = await team.said("rolled_back")
+    assert f"All the same {WHY}; say what is live: /deploy live shop production is REF because TEXT." in said
+    assert await is_still_restored(team)
+    await team.says_live("bo", SayLive("shop", "production", "v1", "I looked"))
+    assert not await is_still_restored(team)

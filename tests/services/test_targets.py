@@ -13,7 +13,7 @@ from bot.domain.commands import Check, Deploy, GoNow, Proceed, RollBack, SayLive
 from bot.domain.deployment import Acceptance, State
 from bot.domain.places import Doubt, Unclear
 from bot.ports import Live, RunState
-from bot.services.rollbacks import why_not_by_rule
+from bot.services.offers import why_not_by_rule
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE, Team
 
 QUICK: dict[str, Any] = {

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from bot.domain.commands import Deploy, Quarantine, RollBack
-from bot.domain.deployment import State
+from bot.domain.deployment import Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import Step, StepState
@@ -97,6 +97,15 @@ async def test_a_doubt_ends_with_what_began_after_it(team: Team, kind: Unclear, 
         await clear(tx, deployment, steps)
         assert (await tx.doubt("shop", "production") is not None) is stays
         await clear(tx, deployment, steps)  # where there is no doubt, nothing ends
+
+
+async def test_that_the_database_was_put_back_is_ended_by_no_rollback(team: Team) -> None:
+    now = team.house.now()
+    back = replace(await team.deployment(await team.asks_for_v2()), kind=Kind.ROLLBACK)
+    async with team.database.store.transaction() as tx:
+        await tx.cast_doubt("shop", "production", Doubt(Unclear.RESTORED, "nobody knows", now))
+        await clear(tx, back, [Step(0, "rollback", 100, MINUTE, started_at=now + SECOND)])
+        assert await tx.doubt("shop", "production") is not None
 
 
 async def test_what_is_back_is_as_proved_as_it_was_and_counts_as_brought_by_the_rollback(team: Team) -> None:

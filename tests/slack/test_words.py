@@ -105,7 +105,16 @@ CHECK: dict[str, Any] = {
     "changes": CHANGES,
     "ref": "v1.2.0", "kind": "tag", "name": "v1.2.0", "commit": "c" * 40, "took": {},
 }  # fmt: skip
-ROLLED = {"by": "T1/UBO", "target": "v1.1.0", "reason": "errors", "seconds": 41.2, "authors": ["ana"], "quarantined": True, "locked": True}
+ROLLED = {
+    "by": "T1/UBO",
+    "target": "v1.1.0",
+    "reason": "errors",
+    "seconds": 41.2,
+    "authors": ["ana"],
+    "quarantined": True,
+    "locked": True,
+    "unclear": "",
+}
 SUMMARY = {
     **FACTS,
     "state": "verified",
@@ -594,6 +603,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("degraded", "/gonogo", {"where": "canary-25", "why": "errors 17.9 %"}, "found degraded at canary 25 %: errors 17.9 %"),
         ("degraded", "/gonogo", {"where": "watch", "why": "errors 17.9 %"}, "found degraded at the watch: errors 17.9 %"),
         ("countdown", "/gonogo", {"where": "watch"}, "countdown to the rollback began"),
+        ("countdown off", "/gonogo", {"why": "v1 is quarantined"}, "the countdown was called off: v1 is quarantined"),
         ("recovered", "/gonogo", {}, "the numbers recovered, the countdown was called off"),
         ("stop_countdown", "T1/UBO", {"reason": "known"}, "countdown stopped by bo: known"),
         ("say_why", "T1/UBO", {"reason": "carts are lost"}, "why it was rolled back, by bo: carts are lost"),
