@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId
 from bot.domain.health import Snapshot, Verdict, judge, overall
-from bot.ports import Cohort, Live, Message, Transaction, Window
+from bot.domain.rollback import Passage
+from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services.health import facts_of_snapshot, observe, observed
 from bot.services.house import House, existing, facts_of, note
-from bot.services.targets import how_bad, releases_for
+from bot.services.targets import how_bad, releases_for, undoable
+from bot.services.ways import left_behind, way_back
 
 LOOKED_AFTER = timedelta(minutes=10)
 """How long the version that is back is looked at; where the environment's watch is shorter, so long."""
@@ -26,6 +28,7 @@ async def look(house: House, id: DeploymentId) -> str | None:
     if live is None or live.deployment != id or not policy.is_watched:
         return OVER
     shot = await _snapshot(house, back, undone, live)
+    others = await _others(house, back, undone) if shot.verdict is Verdict.DEGRADED else []
     is_over = house.now() >= live.since + min(LOOKED_AFTER, policy.watch)
     async with house.store.transaction() as tx:
         now = await tx.live(back.service, back.environment)
@@ -35,7 +38,7 @@ async def look(house: House, id: DeploymentId) -> str | None:
             await tx.add_snapshot(shot)
             await tx.wake(undone.id)
         if shot.verdict is Verdict.DEGRADED:
-            await _alarm(tx, back, undone, shot)
+            await _alarm(tx, back, undone, shot, others)
         if not is_over:
             return None
         await note(tx, house.now(), "looked after", undone, verdict=str(shot.verdict))
@@ -44,12 +47,23 @@ async def look(house: House, id: DeploymentId) -> str | None:
     return GO
 
 
-async def _alarm(tx: Transaction, back: Deployment, undone: Deployment, shot: Snapshot) -> None:
+async def _others(house: House, back: Deployment, undone: Deployment) -> list[Json]:
+    """Name the versions that the typed rollback puts there: none bad itself, and none over a migration as far as can be told."""
+    async with house.store.reading() as reader:
+        found = await undoable(reader, back.service, back.environment)
+        if found is None or found.commit != back.commit or found.state not in CAN_ROLL_BACK:
+            return []
+        releases = [each for each in await releases_for(reader, found) if each.commit not in {back.commit, undone.commit}]
+        well = [each for each in releases if not await how_bad(reader, each)]
+        beside = await left_behind(reader, back.service, back.environment, leaving=back.commit)
+    ways = [await way_back(house, back.service, leaving=back.commit, to=each.commit, beside=beside) for each in well]
+    return [each.version for each, way in zip(well, ways, strict=True) if way.passage is Passage.FREE]
+
+
+async def _alarm(tx: Transaction, back: Deployment, undone: Deployment, shot: Snapshot, others: list[Json]) -> None:
     """Call the lead once, where people are called, when what is back is worse itself, and say what can be done."""
     place = f"{back.service} {back.environment}"
-    others = [each for each in await releases_for(tx, back) if each.commit not in {back.commit, undone.commit}]
-    targets = [each.version for each in others if not await how_bad(tx, each)]
-    facts = {**facts_of(undone), "target": back.version, "snapshot": facts_of_snapshot(shot), "place": place, "others": targets}
+    facts = {**facts_of(undone), "target": back.version, "snapshot": facts_of_snapshot(shot), "place": place, "others": others}
     await tx.say(Message(f"{back.id}:back-and-worse", "back_and_worse", facts, undone.id, to="channel"))
 
 

@@ -99,18 +99,26 @@ async def _cut_short(reader: Reader, deployment: Deployment) -> Live | None:
 async def undoable(reader: Reader, service: str, environment: str) -> Deployment | None:
     """Give what can be rolled back in a place: the one rule for card, alarm, status and command.
 
-    It is what stands there. After somebody's word it is the newest deployment that brought what they said, or what still gets requests.
+    It is what stands there. After somebody's word, or a rollback to what had failed there, it is the newest deployment that brought
+    that version, or what still gets requests.
     """
     standing = await reader.standing(service, environment)
     if standing is not None and standing.state not in AT_REST:
         return standing
     live, doubt = await reader.live(service, environment), await reader.doubt(service, environment)
-    was_said = standing is None and live is not None and live.declared is not None and live.declared.origin is Origin.SAID
-    commits = [live.commit] if live is not None and was_said else []
+    commits = [live.commit] if standing is None and live is not None and await _is_back(reader, live) else []
     commits += doubt.seen if doubt is not None and doubt.kind is Unclear.SEEN else ()
     brought = [await last_of(reader, service, environment, commit) for commit in commits]
     found = [standing, *(each for each in brought if each is not None and each.state in CAN_ROLL_BACK)]
     return max((each for each in found if each is not None), key=lambda each: each.requested_at, default=None)
+
+
+async def _is_back(reader: Reader, live: Live) -> bool:
+    """Tell whether something is live on somebody's word, or because a rollback has put it back."""
+    if live.declared is not None:
+        return live.declared.origin is Origin.SAID
+    brought = await reader.deployment(live.deployment)
+    return brought is not None and brought.kind is Kind.ROLLBACK
 
 
 async def brought_by(reader: Reader, live: Live) -> Deployment | None:

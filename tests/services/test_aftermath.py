@@ -8,9 +8,12 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import RollBack
+from bot.domain.catalog import AutomaticRollback
+from bot.domain.changes import Changes
+from bot.domain.commands import Deploy, RollBack, SayLive
+from bot.domain.deployment import State
 from bot.domain.health import Verdict
-from bot.ports import Ending, Live
+from bot.ports import Ending, Live, RunState
 from bot.services import aftermath
 from bot.services.endings import ended
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE
@@ -125,3 +128,48 @@ async def test_the_alarm_about_what_is_back_ends_when_something_else_is_live(tea
     async with team.database.store.transaction() as tx:
         await tx.set_live(Live("shop", "production", COMMITS["v3"], "v3", team.house.now(), "shop-9", PEOPLE["ana"]))
     assert await ended(team.house, message) == Ending("v3 is live there now.", is_final=True)
+
+
+PLACE: dict[str, Any] = {
+    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "smoke": True, "lock_after_rollback": False,
+    "automatic_rollback": AutomaticRollback.OFF,
+}  # fmt: skip
+MIGRATES = Changes(total=1, files=("migrations/7.sql",))
+
+
+async def comes_back_worse(team: Team) -> str:
+    """Have v2 fail its smoke test and be said to be live, v3 rolled back to it, and v2 found worse; give the alarm."""
+    team.ci.ends["smoke"] = RunState.FAILED
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(5 * MINUTE)
+    team.ci.ends.clear()
+    await team.says_live("bo", SayLive("shop", "production", "v2", "it works"))
+    assert "said" in (await team.shown("shop-1")).partition("\n")[0]
+    await team.says("ana", Deploy("shop", "production", "v3"))
+    await team.passes(MINUTE)
+    await team.rolls_back("bo", RollBack("shop", "production", "v2", "it is worse"))
+    team.numbers.new = BAD
+    await team.passes(3 * MINUTE)
+    (said,) = await team.said("back_and_worse")
+    return str(said)
+
+
+async def test_what_the_alarm_names_can_be_typed_as_it_is_printed(team_with: Any) -> None:
+    async with team_with(**PLACE) as team:
+        team.ci.parted = {"a c": MIGRATES, "c a": replace(MIGRATES, backwards=True)}
+        said = await comes_back_worse(team)
+        assert "/rollback shop production to REF because TEXT (v1)" in said
+        assert "Rolling shop in production back to *v1*" in await team.rolls_back(
+            "bo", RollBack("shop", "production", "v1", reason="worse as well")
+        )
+        team.numbers.new = GOOD
+        await team.passes(2 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
+
+
+async def test_the_alarm_names_no_version_behind_a_migration(team_with: Any) -> None:
+    async with team_with(**PLACE) as team:
+        team.ci.parted = {"a b": MIGRATES, "b a": replace(MIGRATES, backwards=True)}
+        said = await comes_back_worse(team)
+        assert "/rollback" not in said
+        assert "Another version is deployed: /deploy shop REF to production." in said
