@@ -182,6 +182,8 @@ class Card:
     """on whose word alone, where no deployment brought it."""
     declared: Declared | None = None
     """Who said that its commit is live again, though it is not what this deployment brought."""
+    put_back_by: Person | None = None
+    """Who put it back by a rollback, though it had failed."""
     is_to_undo: bool = False
     """Whether it has ended and is what a rollback in its place would undo, whatever was said to be live since."""
     automatic_rollback: AutomaticRollback = AutomaticRollback.OFF

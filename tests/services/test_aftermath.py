@@ -173,3 +173,13 @@ async def test_the_alarm_names_no_version_behind_a_migration(team_with: Any) -> 
         said = await comes_back_worse(team)
         assert "/rollback" not in said
         assert "Another version is deployed: /deploy shop REF to production." in said
+
+
+async def test_the_card_of_what_failed_and_was_put_back_says_since_when_and_by_whom_it_is_live(team_with: Any) -> None:
+    async with team_with(**PLACE) as team:
+        await comes_back_worse(team)
+        first = (await team.shown("shop-1")).partition("\n")[0]
+        assert "*FAILED* at 100 % · live again since" in first
+        assert "put back by <@UBO>" in first
+        assert "unclear" not in first
+        assert (await team.card("shop-1")).rollback.version == "v1"
