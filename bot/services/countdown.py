@@ -8,26 +8,41 @@ from bot.domain.catalog import AutomaticRollback
 from bot.domain.deployment import Deployment
 from bot.domain.people import GONOGO
 from bot.domain.trouble import Trouble
-from bot.ports import Mark, Message, Transaction
+from bot.ports import Mark, Message, Reader, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer, why_not_by_rule
 from bot.services.word import stopped_for
 
 
 async def countdown(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> tuple[datetime | None, str]:
-    """Tell when the automatic rollback begins, or why nothing counts down although the environment would have it."""
+    """Tell when the automatic rollback begins, or why nothing counts down although the environment would have it.
+
+    Once that was said of a finding it stays so: no countdown begins later than its alarm.
+    """
     policy = house.of(deployment)[1]
     stopped = any(mark.key == stopped_for(trouble) for mark in await tx.marks(deployment.id))
     if stopped or policy.automatic_rollback is not AutomaticRollback.COUNTDOWN:
         return None, ""
     held = await why_not_by_rule(house, tx, deployment)
+    if held and deployment.countdown_until is not None:
+        await call_off(house, tx, deployment, trouble, held)
+    elif held:
+        await tx.mark(Mark(deployment.id, stopped_for(trouble), GONOGO, house.now()))
     if held or deployment.countdown_until is not None:
-        return deployment.countdown_until, held
+        return None if held else deployment.countdown_until, held
     until = house.now() + policy.countdown
     offer = await rollback_offer(house, tx, deployment)
     await tx.change(deployment.id, countdown_until=until)
     await note(tx, house.now(), "countdown", deployment, where=trouble.where, until=until.isoformat(), to=offer.commit)
     return until, ""
+
+
+async def call_off_held(house: House, tx: Transaction, deployment: Deployment) -> None:
+    """Call off a countdown in the moment in which nothing may go back by itself any more."""
+    trouble = await tx.trouble(deployment.id)
+    why = await why_not_by_rule(house, tx, deployment) if deployment.countdown_until is not None else ""
+    if why and trouble is not None:
+        await call_off(house, tx, deployment, trouble, why)
 
 
 async def call_off(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble, why: str) -> None:
@@ -39,6 +54,14 @@ async def call_off(house: House, tx: Transaction, deployment: Deployment, troubl
     await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
     await tx.redraw(deployment.id)
     await tx.wake(deployment.id)
+
+
+async def was_held(reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether nothing goes back by itself for what is found now, because that was said or because the lead has stopped it."""
+    trouble = await reader.trouble(deployment.id)
+    is_open = trouble is not None and trouble.is_open
+    marks = await reader.marks(deployment.id)
+    return trouble is not None and is_open and any(mark.key == stopped_for(trouble) for mark in marks)
 
 
 async def counts_for(tx: Transaction, deployment: Deployment, known: Trouble | None, trouble: Trouble) -> Deployment:

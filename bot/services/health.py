@@ -277,13 +277,8 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
 async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> bool:
     until, held = await countdown(house, tx, deployment, trouble)
     if until is not None and house.now() >= until:
-        held = await by_rule(house, tx, deployment, shot.why)
-        if not held:
-            return True
-        until = None
-        await tx.change(deployment.id, countdown_until=None)  # the way back is gone meanwhile; it is said
-        facts = {**facts_of(deployment), "why": held}
-        await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
+        await by_rule(house, tx, deployment, shot.why)
+        return True
     about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "beside": await _beside(tx, deployment), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
@@ -310,7 +305,8 @@ async def _calm(house: House, tx: Transaction, deployment: Deployment, known: Tr
         return
     await tx.save_trouble(deployment.id, over(known))
     if known.sort is Sort.DEGRADED:
-        await note(tx, house.now(), "recovered", deployment, finding=known.number)
+        counted = deployment.countdown_until is not None
+        await note(tx, house.now(), "recovered", deployment, finding=known.number, counted=counted)
     if deployment.countdown_until is not None:
         await tx.change(deployment.id, countdown_until=None)
         facts = facts_of(deployment)

@@ -14,6 +14,7 @@ from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
 from bot.services import starts
+from bot.services.countdown import call_off_held, was_held
 from bot.services.house import House, act, facts_of, note
 from bot.services.leaving import going_back_to, has_requests, put_back_now, way_out
 from bot.services.obstacles import NOTHING
@@ -53,6 +54,7 @@ async def _tell_ways_back(
         offer = await rollback_offer(house, tx, each)
         back: dict[str, Json] = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused, "puts_back": ""}
         told.append(await _tell_way_back(tx, each, back, version, by=by, key=key))
+        await call_off_held(house, tx, each)
     for back_again, undone in await put_back_now(house, tx, service, commit):
         back = {"instead": "", "refused": "", "puts_back": back_again.id}
         told.append(await _tell_way_back(tx, undone, back, version, by=by, key=key))
@@ -66,6 +68,18 @@ async def _tell_way_back(
     await tx.say(Message(f"{deployment.id}:way back:{key}", "way_back_lost", facts, deployment.id, to="channel"))
     await tx.redraw(deployment.id)
     return {"title": deployment.title, "lead": str(deployment.lead or ""), **back}
+
+
+async def _tell_ways_again(house: House, tx: Transaction, intent: Intent, service: str, resolved: Resolved) -> list[Json]:
+    """Tell the leads of what can be rolled back again to a version that is quarantined no more; what was said of itself stays so."""
+    told: list[Json] = []
+    for each in await going_back_to(house, tx, service, resolved.commit):
+        if (await rollback_offer(house, tx, each)).is_possible:
+            facts = {**facts_of(each), "by": str(intent.by), "back_in": resolved.version, "held": await was_held(tx, each)}
+            await tx.say(Message(f"{each.id}:way back again:{intent.key}", "way_back_again", facts, each.id, to="channel"))
+            await tx.redraw(each.id)
+            told.append({"title": each.title, "lead": str(each.lead or "")})
+    return told
 
 
 async def where_live(house: House, reader: Reader, service: str, commit: str) -> list[dict[str, Json]]:
@@ -143,7 +157,8 @@ async def _unquarantine(house: House, intent: Intent, tx: Transaction, command: 
     going = await starts.freed(house, tx, stood)
     await end_words(house, tx, going)
     await _tell(house, tx, intent, resolved, command, lifted=True, going=going)
-    facts = {"service": command.service, "version": resolved.version, "reason": command.reason}
+    ways_again = await _tell_ways_again(house, tx, intent, command.service, resolved)
+    facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "ways_again": ways_again}
     return Answer("unquarantined", {**facts, "goes_on": starts.facts_of_freed(stood, going)})
 
 

@@ -11,9 +11,8 @@ from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
 from bot.ports import Message, Reader, Restored, Transaction
 from bot.services.auditing import where_it_was_used
-from bot.services.countdown import call_off
+from bot.services.countdown import call_off_held
 from bot.services.house import House
-from bot.services.offers import put_back
 
 log = structlog.get_logger(__name__)
 
@@ -39,11 +38,8 @@ async def notice(house: House, restored: Restored, channels: Sequence[str]) -> N
 
 async def _call_off(house: House, tx: Transaction, service: str, environment: str) -> None:
     """Call off what was to go back by itself: the numbers that it goes by are older than the copy."""
-    counting = [each for each in await tx.open_deployments(service, environment) if each.countdown_until is not None]
-    for deployment in counting:
-        trouble = await tx.trouble(deployment.id)
-        if trouble is not None:
-            await call_off(house, tx, deployment, trouble, await put_back(tx, deployment))
+    for deployment in await tx.open_deployments(service, environment):
+        await call_off_held(house, tx, deployment)
 
 
 def _lost(restored: Restored) -> int:

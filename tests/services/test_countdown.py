@@ -5,9 +5,12 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
+
 from bot.domain.actions import Action
+from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
-from bot.domain.commands import Proceed, RollBack, StopCountdown, Watch
+from bot.domain.commands import Deploy, Proceed, Quarantine, RollBack, StopCountdown, Unquarantine, Watch
 from bot.domain.deployment import State
 from bot.domain.health import Observed
 
@@ -137,3 +140,75 @@ async def test_a_watch_without_numbers_does_not_verify(team: Team) -> None:
         "is *accepted*, not verified (on the lead's word): at the end of the watch the numbers said no data."
         in (await team.said("verified"))[-1]
     )
+
+
+WATCHED: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 60 * MINUTE}
+
+
+async def watched_and_worse(team: Team) -> None:
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(3 * MINUTE)
+    team.numbers.new = BAD
+    await team.passes(MINUTE)
+
+
+@pytest.mark.case("races-4")
+async def test_a_countdown_is_called_off_when_its_way_back_goes_and_what_was_said_stays_so(team_with: Any) -> None:
+    async with team_with(**WATCHED) as team:
+        await watched_and_worse(team)
+        assert (await team.deployment("shop-1")).countdown_until is not None
+        await team.says("bo", Quarantine("shop", "v1", "holes"))
+        assert (await team.deployment("shop-1")).countdown_until is None
+        assert "rolling back to" not in await team.shown("shop-1")
+        (held,) = await team.said("not_by_itself")
+        assert "is not rolled back by itself: v1 was verified here and is quarantined" in held
+        said = await team.says("bo", Unquarantine("shop", "v1", "none"))
+        assert "*shop v2 → production* can be rolled back to it again. <@UBO>, its lead, is told." in said
+        (told,) = await team.said("way_back_again")
+        assert told.startswith("<@UBO> lifted the quarantine of *v1*: *shop v2 → production* can be rolled back to it again.")
+        assert "Nothing goes back by itself for what was found before. <@UBO> decides on the card." in told
+        await team.passes(20 * MINUTE)
+        assert await state(team, "shop-1") is State.WATCHING
+        assert len(await team.said("not_by_itself")) == 1
+        assert Action.ROLL_BACK in (await team.card("shop-1")).actions
+
+
+@pytest.mark.case("races-4")
+async def test_no_countdown_begins_later_than_the_alarm_that_says_that_nothing_goes_back_by_itself(team_with: Any) -> None:
+    async with team_with(**WATCHED) as team:
+        await team.says("bo", Quarantine("shop", "v1", "holes"))
+        await watched_and_worse(team)
+        assert "Nothing goes back by itself: v1 was verified here and is quarantined" in (await team.said("degraded"))[0]
+        await team.says("bo", Unquarantine("shop", "v1", "none"))
+        await team.passes(20 * MINUTE)
+        assert (await state(team, "shop-1"), (await team.deployment("shop-1")).countdown_until) == (State.WATCHING, None)
+        team.numbers.new = GOOD
+        await team.passes(3 * MINUTE)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        assert (await team.deployment("shop-1")).countdown_until is not None, "the next finding is said with its own countdown"
+        assert "It rolls back by itself at" in (await team.said("degraded"))[1]
+
+
+async def test_what_is_under_way_and_not_worse_is_said_to_have_its_way_back_again_and_to_nothing_else(team_with: Any) -> None:
+    async with team_with(**WATCHED) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        await team.says("bo", Quarantine("shop", "v1", "holes"))
+        await team.says("bo", Unquarantine("shop", "v1", "none"))
+        (told,) = await team.said("way_back_again")
+        assert "Nothing goes back by itself" not in told
+        assert await team.said("not_by_itself") == []
+
+
+@pytest.mark.case("races-21")
+async def test_a_retrospective_tells_of_a_countdown_only_where_there_was_one(team_with: Any) -> None:
+    async with team_with(**WATCHED, automatic_rollback=AutomaticRollback.OFF) as team:
+        await watched_and_worse(team)
+        team.numbers.new = GOOD
+        await team.passes(3 * MINUTE)
+        await team.says("bo", RollBack(deployment="shop-1", reason="it loses carts"))
+        await team.passes(2 * MINUTE)
+        (told,) = await team.said("retrospective")
+        assert "the numbers recovered\n" in told
+        assert "countdown" not in told

@@ -192,7 +192,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "live_in": [LIVE_IN],
         "ways_back": [WAY_BACK],
     },
-    "unquarantined": {"service": "storefront", "version": "v1.2.0", "reason": "the database was the cause", "goes_on": [FREED]},
+    "unquarantined": {
+        "service": "storefront",
+        "version": "v1.2.0",
+        "reason": "the database was the cause",
+        "goes_on": [FREED],
+        "ways_again": [{"title": "storefront v1.3.0 → production", "lead": "T1/UBO"}],
+    },
     "said_live": CLAIM,
     "live_dialog": {
         **CLAIM,
@@ -253,6 +259,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "percent": None,
         "live_in": [LIVE_IN],
     },
+    "way_back_again": {**FACTS, "by": "T1/UBO", "back_in": "v1.1.0", "held": True},
     "way_back_lost": {
         **FACTS,
         "by": "T1/UBO",
@@ -604,7 +611,8 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("degraded", "/gonogo", {"where": "watch", "why": "errors 17.9 %"}, "found degraded at the watch: errors 17.9 %"),
         ("countdown", "/gonogo", {"where": "watch"}, "countdown to the rollback began"),
         ("countdown off", "/gonogo", {"why": "v1 is quarantined"}, "the countdown was called off: v1 is quarantined"),
-        ("recovered", "/gonogo", {}, "the numbers recovered, the countdown was called off"),
+        ("recovered", "/gonogo", {"counted": True}, "the numbers recovered, the countdown was called off"),
+        ("recovered", "/gonogo", {"counted": False}, "the numbers recovered"),
         ("stop_countdown", "T1/UBO", {"reason": "known"}, "countdown stopped by bo: known"),
         ("say_why", "T1/UBO", {"reason": "carts are lost"}, "why it was rolled back, by bo: carts are lost"),
         ("proceed", "T1/UBO", {"reason": "known"}, "let go on by bo: known"),
