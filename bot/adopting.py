@@ -14,7 +14,7 @@ from bot.domain.deployment import Acceptance
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
 from bot.domain.spelling import shown
-from bot.ports import Live
+from bot.ports import Live, Reader, Resolved
 from bot.services.house import instead
 from bot.services.people import TERMINAL
 from bot.services.refs import meant
@@ -34,6 +34,20 @@ def _found(catalog: Catalog, service: str, environment: str) -> Service:
     return found
 
 
+async def _refused(reader: Reader, service: str, environment: str, said: Resolved) -> str:
+    """Say why nothing is adopted: the bot knows better, or has been there itself. Empty where it is."""
+    if await reader.live(service, environment) is not None:
+        return f"{service} {environment} has a record already"
+    quarantine = await reader.quarantine(service, said.commit)
+    if quarantine:
+        return f"{service} {said.version} is quarantined ({quarantine}), so it is not recorded as good"
+    there = next((each for each in await reader.history(service, environment, limit=30) if each.started_at is not None), None)
+    if there is None:
+        return ""
+    how = f"say in Slack what is live, once nothing is under way there: /deploy live {service} {environment} is REF because TEXT"
+    return f"{there.title} ({there.id}) was begun by Go/No-Go, so what is there is not adopted: {how}"
+
+
 async def adopt(settings: Settings, *, service: str, ref: str, environment: str) -> str:
     """Record what is live already, before the bot has deployed anything there: it can be gone back to, and is never called verified."""
     kinds = known_kinds()
@@ -51,11 +65,9 @@ async def adopt(settings: Settings, *, service: str, ref: str, environment: str)
         resolved = await meant(loaded.catalog, ci, service, ref)
         by, now = Person(TERMINAL, "operator"), clock.now()
         async with database.store.transaction() as tx:
-            if await tx.live(service, environment) is not None:
-                return f"{service} {environment} has a record already; nothing was changed."
-            quarantine = await tx.quarantine(service, resolved.commit)
-            if quarantine:
-                return f"{service} {resolved.version} is quarantined ({quarantine}), so it is not recorded as good; nothing was changed."
+            refused = await _refused(tx, service, environment, resolved)
+            if refused:
+                return f"{refused}; nothing was changed."
             adopted = Declared(service, environment, resolved.commit, resolved.version, Origin.ADOPTED, by, now)
             word = str(Acceptance.ADOPTED)  # nobody here has seen it prove itself
             live = Live(service, environment, resolved.commit, resolved.version, now, "", by, None, word, declared=adopted)

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.adopting import adopt
+from bot.domain.deployment import Kind
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.people import Person
+from bot.ports import NewDeployment
 from bot.storage.database import open_database
 from tests.conversations.conftest import build_world, git
 
@@ -68,3 +70,21 @@ async def test_what_was_adopted_can_be_gone_back_to_and_is_never_called_verified
         async with database.store.reading() as reader:
             (release,) = await reader.releases("storefront", "production")
         assert (release.version, release.verified_at, release.accepted) == ("v1.0.0", None, "on an operator's word")
+
+
+async def test_where_go_no_go_has_begun_something_nothing_is_adopted(tmp_path: Path) -> None:
+    async with AsyncExitStack() as stack:
+        world = await build_world(stack, tmp_path)
+        database = await open_database(world.settings.gonogo_database_url)
+        by, now = Person("T1", "UANA"), datetime.now(UTC)
+        wanted = NewDeployment(
+            kind=Kind.FORWARD, service="storefront", environment="staging", ref="v1.1.0", strategy="rolling", requested_by=by, at=now,
+            version="v1.1.0",
+        )  # fmt: skip
+        async with database.store.transaction() as tx:
+            begun = await tx.add_deployment(wanted)
+            await tx.change(begun.id, started_at=now)
+        await database.close()
+        said = await adopt(world.settings, service="storefront", ref="v1.0.0", environment="staging")
+        assert said.startswith("storefront v1.1.0 → staging (storefront-1) was begun by Go/No-Go, so what is there is not adopted: ")
+        assert said.endswith("/deploy live storefront staging is REF because TEXT; nothing was changed.")
