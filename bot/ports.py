@@ -702,6 +702,10 @@ class Reader(Protocol):
         """List snapshots, oldest first; of many, the newest ``limit``. The baseline is always the first."""
         ...
 
+    async def meanwhile(self, rollback: DeploymentId) -> Snapshot | None:
+        """Read the newest numbers of what serves, or served last, while a rollback is under way; ``snapshots`` leaves them out."""
+        ...
+
     async def review(self, id: DeploymentId) -> Review | None:
         """Read the newest readiness review."""
         ...

@@ -21,7 +21,7 @@ from bot.providers.oncall import rota
 from bot.providers.workbench import CIKind, Kind, MetricsKind, OnCallKind, Secret
 from bot.runbooks.chase import chase_1
 from bot.runbooks.deploy import deploy_1
-from bot.runbooks.observe import observe_1
+from bot.runbooks.observe import observe_1, observe_back_1
 from bot.runbooks.roll_back import roll_back_1
 from bot.runbooks.summary import morning_1, summary_1
 from bot.runbooks.unseen import unseen_1
@@ -96,6 +96,7 @@ def released(house: Callable[[], House]) -> Registry:
     registry.add("roll_back", 1, partial(_in_house, roll_back_1, house))
     registry.add("chase", 1, partial(_in_house, chase_1, house))
     registry.add("observe", 1, partial(_in_house, observe_1, house))
+    registry.add("observe_back", 1, partial(_in_house, observe_back_1, house))
     registry.add("unseen", 1, partial(_in_house, unseen_1, house))
     registry.add("summary", 1, partial(_in_house, summary_1, house))
     registry.add("morning", 1, partial(_in_house, morning_1, house))

@@ -163,6 +163,8 @@ class Card:
     watched: Watched | None = None
     """What is being watched in the environment, while this one waits to replace it."""
     hangs: Hanging | None = None
+    meanwhile: Snapshot | None = None
+    """While it is rolled back: the newest numbers of what serves, which is itself or, until a smoke test has ended, what is put back."""
     lock: Lock | None = None
     quarantined: bool = False
     """Whether its commit is quarantined, here or by what happened elsewhere."""
@@ -253,6 +255,11 @@ class Card:
     def is_carried(self) -> bool:
         """Tell whether what was found has come along from an earlier step, whose numbers are the newest that say anything."""
         return self.judged is None and self.waits_for_word and self.snapshot is not None and self.snapshot.where in self.ended_with
+
+    @property
+    def is_back(self) -> bool:
+        """Tell whether the rollback under way has put the other version back, so that nothing but its smoke test is missing."""
+        return any(step.serves_since is not None for step in self.way_back)
 
     @property
     def is_history(self) -> bool:

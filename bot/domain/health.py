@@ -17,6 +17,8 @@ from bot.domain.statistics import count_p_value, rank_p_value, shift
 
 STALE = timedelta(minutes=2)
 """Numbers that are older than this, while one looks, are said to be old."""
+MEANWHILE = "meanwhile"
+"""The label of the newest numbers of what serves while a rollback is under way. They judge nothing."""
 
 
 class Verdict(StrEnum):

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId
 from bot.domain.health import Snapshot, Verdict, judge, overall
 from bot.domain.rollback import Passage
-from bot.ports import Cohort, Json, Live, Message, Transaction, Window
-from bot.services.health import facts_of_snapshot, observe, observed
-from bot.services.house import House, existing, facts_of, note
+from bot.ports import Cohort, Json, Message, Transaction, Window
+from bot.services.health import observe, observed
+from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 from bot.services.targets import how_bad, releases_for, undoable
 from bot.services.ways import left_behind, way_back
 
@@ -27,7 +27,7 @@ async def look(house: House, id: DeploymentId) -> str | None:
     policy = house.of(back)[1]
     if live is None or live.deployment != id or not policy.is_watched:
         return OVER
-    shot = await _snapshot(house, back, undone, live)
+    shot = await numbers_after(house, back, undone, live.since)
     others = await _others(house, back, undone) if shot.verdict is Verdict.DEGRADED else []
     is_over = house.now() >= live.since + min(LOOKED_AFTER, policy.watch)
     async with house.store.transaction() as tx:
@@ -67,13 +67,14 @@ async def _alarm(tx: Transaction, back: Deployment, undone: Deployment, shot: Sn
     await tx.say(Message(f"{back.id}:back-and-worse", "back_and_worse", facts, undone.id, to="channel"))
 
 
-async def _snapshot(house: House, back: Deployment, undone: Deployment, live: Live) -> Snapshot:
+async def numbers_after(house: House, back: Deployment, undone: Deployment, since: datetime) -> Snapshot:
+    """Compare what a rollback has put back at a moment with the time before the deployment that it undoes."""
     service, policy, _ = house.of(back)
     async with house.store.reading() as reader:
         normal = await reader.normal(undone.id)
     began = normal.until if normal else undone.started_at or undone.requested_at
     before = await observe(house, service, policy, Window(began - policy.baseline, began), Cohort())
-    after, silence = await observed(house, service, policy, Window(live.since, house.now()), Cohort(back.commit))
+    after, silence = await observed(house, service, policy, Window(since, house.now()), Cohort(back.commit))
     findings = tuple(judge(spec, before.get(spec.key), after.get(spec.key), silence=silence) for spec in service.metric_specs)
     compared_with = f"the time before {undone.version}"
     return Snapshot(back.id, "after", house.now(), overall(findings), findings, compared_with, "after", silence=silence)

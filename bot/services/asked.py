@@ -7,8 +7,7 @@ from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.shown import token
 from bot.domain.trouble import Trouble
 from bot.ports import Asked, Json, Reader
-from bot.services.health import facts_of_snapshot
-from bot.services.house import House, existing, seen
+from bot.services.house import House, existing, facts_of_snapshot, seen
 from bot.services.offers import rollback_offer
 from bot.services.whys import has_lock
 from bot.services.word import numbers_of

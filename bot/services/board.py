@@ -27,8 +27,7 @@ from bot.services.ahead import ahead_in
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.given import has_word
 from bot.services.hanging import hanging
-from bot.services.health import facts_of_snapshot
-from bot.services.house import House, existing, facts_of, unclear
+from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
 from bot.services.leaving import out_of, way_out
 from bot.services.locks import facts_of_lock
 from bot.services.offers import has_rollback_lock, rollback_offer
@@ -158,7 +157,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
         way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
-        hangs=await hanging(house, reader, deployment),
+        hangs=await hanging(house, reader, deployment), meanwhile=await reader.meanwhile(back.id) if back else None,
     )  # fmt: skip
     return await _with_cure(reader, card, back) if back is not None and deployment.state is State.ROLLED_BACK else card
 

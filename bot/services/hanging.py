@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from bot.domain.actions import Action
-from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import NotPossible, Offer
 from bot.domain.hanging import Hanging, is_hanging
 from bot.domain.people import Person
@@ -13,7 +13,7 @@ from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Json, Message, Reader, Transaction
-from bot.services.house import House, existing, facts_of, note
+from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 from bot.services.rollback_steps import have_failed
 from bot.services.strays import give_up
 
@@ -55,8 +55,17 @@ async def say(house: House, back: Deployment) -> None:
         return
     facts: dict[str, Json] = {**facts_of(undone), "target": found.version, "rollback": back.id}
     facts |= {"since": found.since.isoformat(), "url": found.url}
+    async with house.store.reading() as reader:
+        facts |= await facts_of_what_serves(reader, back.id)
     async with house.store.transaction() as tx:
         await tx.say(Message(f"{back.id}:hangs", "rollback_hangs", facts, undone.id, to="channel"))
+
+
+async def facts_of_what_serves(reader: Reader, rollback: DeploymentId) -> dict[str, Json]:
+    """Give the newest numbers of what serves while a rollback is under way as JSON values, and whether that is what it has put back."""
+    shot = await reader.meanwhile(rollback)
+    is_back = any(step.serves_since is not None for step in await reader.steps(rollback))
+    return {"snapshot": facts_of_snapshot(shot) if shot else None, "is_back": is_back}
 
 
 def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:

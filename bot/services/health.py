@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain import plain
@@ -18,7 +18,7 @@ from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services import freezes, starts
 from bot.services.countdown import countdown, counts_for
 from bot.services.given import has_word, word_given
-from bot.services.house import House, existing, facts_of, note
+from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 from bot.services.normal import normal_for
 from bot.services.rollbacks import by_rule
 from bot.services.ways import know_way_back
@@ -119,19 +119,6 @@ async def _with_trends(house: House, id: DeploymentId, findings: tuple[Finding, 
     return tuple(replace(finding, trend=trend(finding)) for finding in findings)
 
 
-def facts_of_snapshot(shot: Snapshot) -> dict[str, Json]:
-    """Give a snapshot's facts as JSON values."""
-    findings = [{**asdict(finding), "verdict": str(finding.verdict), "trend": list(finding.trend)} for finding in shot.findings]
-    return {
-        "label": shot.label,
-        "verdict": str(shot.verdict),
-        "compared_with": shot.compared_with,
-        "at": shot.at.isoformat(),
-        "findings": findings,
-        "silence": shot.silence,
-    }
-
-
 # The hold after a step --------------------------------------------------------------------------------------------------------------------
 
 
@@ -148,7 +135,7 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
     step = steps[index]
     if deployment.state is not State.ROLLING_OUT or step.deployed_at is None:
         return OVER
-    shot = await _numbers_at(house, deployment, step, step.deployed_at)
+    shot = await numbers_at(house, deployment, step, step.deployed_at)
     is_over = house.now() >= step.deployed_at + step.hold
     following = steps[index + 1] if index + 1 < len(steps) else None
     theirs = await freezes.of_the_provider(house, deployment) if is_over and following else ()
@@ -164,7 +151,7 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
         return await _step_done(house, tx, now, step, shot)
 
 
-async def _numbers_at(house: House, deployment: Deployment, step: Step, began: datetime) -> Snapshot:
+async def numbers_at(house: House, deployment: Deployment, step: Step, began: datetime) -> Snapshot:
     """Compare the new version with the old one as it serves at a step since a time, or for as long as one looks back."""
     looks = max(1, int(step.hold / house.pace.hold))
     since = max(began, house.now() - max(step.hold, house.of(deployment)[1].baseline))
@@ -186,7 +173,7 @@ async def glance(house: House, id: DeploymentId, index: int, state: StepState) -
     began = serving.serves_since or serving.started_at
     if began is None or (serving.serves_since is None and (not serving.run or house.now() < began + house.pace.hold)):
         return None  # nothing of it is there yet, or only just
-    shot = await _numbers_at(house, deployment, serving, began)
+    shot = await numbers_at(house, deployment, serving, began)
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
         if not _is_under_way(now, (await tx.steps(id))[index], state):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from typing import TypeVar
 
@@ -13,6 +13,7 @@ from bot.domain.card import Kept
 from bot.domain.catalog import Catalog, EnvironmentPolicy, Service
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import NotPossible
+from bot.domain.health import Snapshot
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Ground
 from bot.domain.shown import Seen, begun, finding_of, gates_of, token
@@ -190,3 +191,16 @@ def facts_of_kept(kept: Kept | None) -> dict[str, Json] | None:
         return None
     times = {"at": kept.at.isoformat() if kept.at else "", "until": kept.until.isoformat() if kept.until else ""}
     return {"kind": kept.kind, "by": str(kept.by) if kept.by else "", "who": list(kept.who), "how": kept.how, **times}
+
+
+def facts_of_snapshot(shot: Snapshot) -> dict[str, Json]:
+    """Give a snapshot's facts as JSON values."""
+    findings = [{**asdict(finding), "verdict": str(finding.verdict), "trend": list(finding.trend)} for finding in shot.findings]
+    return {
+        "label": shot.label,
+        "verdict": str(shot.verdict),
+        "compared_with": shot.compared_with,
+        "at": shot.at.isoformat(),
+        "findings": findings,
+        "silence": shot.silence,
+    }

@@ -87,8 +87,8 @@ async def intend(house: House, id: DeploymentId, index: int, state: StepState) -
             started_at=step.started_at or now, asked_at=None, served_at=now if state is StepState.SMOKE else None,
         )  # fmt: skip
         await tx.save_steps(id, [intended])
-        if deployment.kind is Kind.FORWARD:
-            await tx.start("observe", f"observe {id} {step.key} {state} {now.isoformat()}", id, index, str(state))
+        observe = "observe" if deployment.kind is Kind.FORWARD else "observe_back"
+        await tx.start(observe, f"observe {id} {step.key} {state} {now.isoformat()}", id, index, str(state))
         return intended
 
 

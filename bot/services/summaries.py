@@ -9,8 +9,7 @@ from bot.domain.changes import Changes
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.ports import Json, Message, Reader
 from bot.services.board import newest_numbers
-from bot.services.health import facts_of_snapshot
-from bot.services.house import House, existing, facts_of, unclear
+from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
 
 LATEST = timedelta(days=1)
 """A summary that could not be posted for longer than this is not posted any more."""

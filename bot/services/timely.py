@@ -9,8 +9,8 @@ from typing import Any
 
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.ports import Json, Message, Reader
-from bot.services.health import facts_of_snapshot
-from bot.services.house import House
+from bot.services.hanging import facts_of_what_serves
+from bot.services.house import House, facts_of_snapshot
 from bot.services.word import numbers_of
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[Message | None]]
@@ -40,6 +40,15 @@ async def _degraded(_house: House, reader: Reader, deployment: Deployment, messa
         newest = facts_of_snapshot(shot) if shot is not None else message.facts["snapshot"]
         now |= {"snapshot": newest} if _findings(newest) != _findings(message.facts["snapshot"]) else {}
     return replace(message, facts={**message.facts, **now})
+
+
+async def _hangs(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say of a rollback that hangs what its lead has to know now: the numbers of what serves, where they say something else."""
+    now = await facts_of_what_serves(reader, str(message.facts["rollback"]))
+    before, shot = message.facts["snapshot"], now["snapshot"]
+    is_news = shot and (not before or (before["silence"], _findings(before)) != (shot["silence"], _findings(shot)))
+    now = now if is_news else {"is_back": now["is_back"]}
+    return replace(message, facts={**message.facts, **now, "lead": str(deployment.lead or "")})
 
 
 def _findings(snapshot: Any) -> list[tuple[Json, Json]]:
@@ -79,6 +88,7 @@ def _until(deployment: Deployment) -> str:
 
 _RULES: Mapping[str, _Rule] = {
     "degraded": _degraded,
+    "rollback_hangs": _hangs,
     "stands_still": _while_it_rolls_out,
     **dict.fromkeys(("failed", "smoke_failed", "refused", "quarantined", "not_by_itself"), _with_its_lead),
     "acknowledge_request": _request,

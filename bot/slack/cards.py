@@ -54,7 +54,8 @@ def deployment_card(card: Card, words: Words) -> Drawn:
 
 def gist(card: Card, words: Words) -> str:
     """Digest a card but for its figures: what people have to know, and can do, at once."""
-    bare = replace(card, snapshot=card.snapshot.without_figures if card.snapshot else None)
+    snapshot, meanwhile = (shot.without_figures if shot else None for shot in (card.snapshot, card.meanwhile))
+    bare = replace(card, snapshot=snapshot, meanwhile=meanwhile)
     return f"{deployment_card(bare, words).digest} {card.is_stale}"
 
 
@@ -189,7 +190,12 @@ def _rolled_back(card: Card, words: Words) -> str:
 
 
 def _rolling_back(card: Card, words: Words) -> str:
-    return f"{_bad_numbers(card, words)}\n" + _stages(card, card.way_back, words)
+    """Show the numbers of what serves meanwhile; those of before only where these do not say the same."""
+    stages = _stages(card, card.way_back, words)
+    if card.meanwhile is None:
+        return f"{_bad_numbers(card, words)}\n{stages}"
+    before = "" if card.meanwhile.verdict is Verdict.DEGRADED else _bad_numbers(card, words)
+    return f"{_filled(words, 'meanwhile', card)}\n{stages}\n{before}"
 
 
 def _bad_numbers(card: Card, words: Words) -> str:

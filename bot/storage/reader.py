@@ -13,7 +13,7 @@ from bot.domain.audit import Entry
 from bot.domain.changes import Changes
 from bot.domain.declared import Declared, Origin, Replaced
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
-from bot.domain.health import Snapshot
+from bot.domain.health import MEANWHILE, Snapshot
 from bot.domain.locks import Lock
 from bot.domain.normal import Normal
 from bot.domain.people import Person
@@ -248,10 +248,17 @@ class SqlReader(Releases):
     async def snapshots(self, id: DeploymentId, limit: int = 20) -> tuple[Snapshot, ...]:
         """List snapshots, oldest first; of many, the baseline and the newest."""
         row = table(SnapshotRow)
-        newest = select(row.c.body).where(row.c.deployment == id, row.c.label != BASELINE).order_by(row.c.at.desc()).limit(limit)
+        judging = row.c.label.not_in((BASELINE, MEANWHILE))
+        newest = select(row.c.body).where(row.c.deployment == id, judging).order_by(row.c.at.desc()).limit(limit)
         baseline = await self._all(select(row.c.body).where(row.c.deployment == id, row.c.label == BASELINE))
         rows = [*baseline, *reversed(await self._all(newest))]
         return tuple(codec.read(Snapshot, found["body"]) for found in rows)
+
+    async def meanwhile(self, rollback: DeploymentId) -> Snapshot | None:
+        """Read the newest numbers of what serves, or served last, while a rollback is under way."""
+        row = table(SnapshotRow)
+        found = await self._one(select(row.c.body).where(row.c.deployment == rollback, row.c.label == MEANWHILE))
+        return codec.read(Snapshot, found["body"]) if found else None
 
     async def _page(self, id: DeploymentId, kind: str) -> Any:
         row = table(PageRow)

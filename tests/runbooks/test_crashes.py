@@ -305,6 +305,7 @@ RELEASED = {
     "roll_back 1": ("2cbf0cb34172e97a", (roll_back.roll_back_1,)),
     "chase 1": ("a601d443d1fa8dce", (chase.chase_1,)),
     "observe 1": ("a693a55c821359dd", (observe.observe_1,)),
+    "observe_back 1": ("2e901657e11a0f51", (observe.observe_back_1,)),
     "unseen 1": ("c97e87196714d3dd", (unseen.unseen_1,)),
     "summary 1": ("3ca0af2906631078", (summary.summary_1,)),
     "morning 1": ("7c4d56add4783316", (summary.morning_1,)),

@@ -39,6 +39,23 @@ async def test_what_looks_at_the_numbers_beside_a_run_and_cannot_go_on_is_told_i
 
 
 @pytest.mark.case("reliability-5")
+async def test_what_looks_at_what_serves_while_it_goes_back_and_cannot_go_on_is_told_in_the_channel(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.ci.ends["rollback"] = RunState.RUNNING
+        await team.says("bo", RollBack(deployment="shop-1"))
+        team.numbers.breaks = ValueError("odd number")
+        await team.passes(10 * MINUTE)
+        assert [run.name for run, _ in team.blocked] == ["observe_back"]
+        for run, why in team.blocked:
+            await stuck(team.house, run, why)
+        (told,) = await team.said("stuck")
+        assert told.startswith("What serves in shop in production until the rollback to *v1* has ended is looked at no more since")
+        assert "The rollback goes on" in told
+
+
+@pytest.mark.case("reliability-5")
 async def test_a_run_that_was_given_up_and_is_followed_no_more_is_told_with_what_to_do(team_with: Any) -> None:
     async with team_with(**ALONE) as team:
         team.ci.deaf = True

@@ -124,7 +124,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "refused": text,
         "lifted": times > 2,
         "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
-        "doubtful": True, "strays": times,
+        "doubtful": True, "is_back": times > 1, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0, "lately": 8.0}] * min(times, 3),
