@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -23,7 +23,7 @@ from bot.services.deployments import require_still
 from bot.services.hanging import hanging_in
 from bot.services.health import observe
 from bot.services.house import House, MovedError, act, as_shown, existing, looking, note
-from bot.services.passing import Passing, compared_with, may_be_said, stands, there
+from bot.services.passing import Ends, Passing, compared_with, ends, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
 
@@ -46,6 +46,8 @@ class Claim:
     passing: Passing
     by_hand: Doubt | None
     """That nothing makes it unclear, and that one goes back from there by hand alone."""
+    ends: tuple[Ends, ...] = ()
+    """The deployments that the word ends, and what is under way of them."""
 
     @property
     def doubt(self) -> Doubt | None:
@@ -63,6 +65,7 @@ class Claim:
         doubt, base = self.doubt, self.live.commit if self.live else ""
         named = [f"{doubt.kind} {doubt.since.isoformat()}"] if doubt else []
         named += [*(stray.run for stray in self.ground.strays), self.quarantine, self.passing.mark]
+        named += [each.mark for each in self.ends]
         return Seen(commit=self.said.commit, named=self.said.version, base=base, doubt=" ".join(named))
 
 
@@ -102,8 +105,8 @@ async def _attempt(house: House, intent: Intent, command: SayLive, said: Resolve
         beside = Beside(passing, asked, still)
         return await act(house, intent, lambda tx: _declare(house, intent, tx, command, said, beside, may=may))
     async with house.store.reading() as reader:
-        await _leaving(house, reader, command, said, passing)
-        claim = await _claimed(house, reader, command, said, passing)
+        leaving = await _leaving(house, reader, command, said, passing)
+        claim = await _claimed(house, reader, command, said, passing, leaving)
     facts = {**facts_of_claim(claim), **await _evidence(house, claim, asked), "reason": command.reason}
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
@@ -135,9 +138,9 @@ async def _authorise(house: House, reader: Reader, intent: Intent, command: SayL
     )
 
 
-async def gone_by_hand(reader: Reader, command: SayLive, passing: Passing) -> Doubt | None:
+async def gone_by_hand(house: House, reader: Reader, command: SayLive, passing: Passing) -> Doubt | None:
     """Say that one gets to the version by hand alone, over a migration, so that nobody but a person can tell when that has been done."""
-    since = await may_be_said(reader, command.service, command.environment) if passing.migrations else None
+    since = await may_be_said(reader, command.service, command.environment, house.now()) if passing.migrations else None
     if since is None:
         return None
     standing = await stands(reader, command.service, command.environment)
@@ -155,15 +158,18 @@ async def _hangs(house: House, reader: Reader, command: SayLive) -> Doubt | None
     return Doubt(Unclear.FAILED, why, found.since, back.undoes)
 
 
-async def _claimed(house: House, reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> Claim:
+async def _claimed(
+    house: House, reader: Reader, command: SayLive, said: Resolved, passing: Passing, leaving: Sequence[Deployment]
+) -> Claim:
     """Read what the store knows about the place. Raises NotPossible where nobody's word is asked for."""
     place = (command.service, command.environment)
     live = await reader.live(*place)
     ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
     by_hand = await _hangs(house, reader, command)
     if by_hand is None and ground.is_clear:
-        by_hand = await gone_by_hand(reader, command, passing)
-    claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand)
+        by_hand = await gone_by_hand(house, reader, command, passing)
+    ending = tuple([await ends(reader, each) for each in leaving])
+    claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand, ending)
     corrects = claim.word is not None and live is not None and live.commit != said.commit
     if live is not None and ground.is_clear and by_hand is None and not corrects:
         raise NotPossible(_known(live))
@@ -184,7 +190,7 @@ def _known(live: Live) -> str:
 async def _leaving(house: House, reader: Reader, command: SayLive, said: Resolved, passing: Passing) -> tuple[Deployment, ...]:
     """Name the deployments that are let go of when this is live instead. Raises NotPossible while one is under way."""
     place = (command.service, command.environment)
-    doubt = await reader.doubt(*place) or await gone_by_hand(reader, command, passing)
+    doubt = await reader.doubt(*place) or await gone_by_hand(house, reader, command, passing)
     coming = await reader.open_deployments(*place)
     holder = await reader.deployment(await reader.holder(*place))
     hangs = await hanging_in(house, reader, *place)
@@ -206,9 +212,10 @@ async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLi
         raise MovedError
     if await unseen.to_ask(tx, command.service, command.environment, but=said.commit) != beside.asked:
         raise MovedError
-    claim = await _claimed(house, tx, command, said, passing)
+    leaving = await _leaving(house, tx, command, said, passing)
+    claim = await _claimed(house, tx, command, said, passing, leaving)
     as_shown(Action.SAY_LIVE, command.shown, claim.seen)
-    for deployment in await _leaving(house, tx, command, said, passing):
+    for deployment in leaving:
         await _leave(house, tx, deployment, intent)
     live = await _live(house, tx, claim, intent, command.reason)
     await tx.set_live(live)
@@ -273,7 +280,7 @@ def facts_of_claim(claim: Claim) -> dict[str, Json]:
         "unclear": claim.ground.in_words, "by_hand": claim.by_hand.why if claim.by_hand else "",
         "said_by": str(claim.word.by) if claim.word else "", "proof": _proof(claim.live),
         "migrations": list(claim.passing.migrations), "is_compared": claim.passing.is_compared,
-        "quarantined": claim.quarantine, "strays": len(claim.ground.strays),
+        "quarantined": claim.quarantine, "strays": len(claim.ground.strays), "ends": [each.facts for each in claim.ends],
     }  # fmt: skip
 
 

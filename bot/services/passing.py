@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, Kind, State
+from bot.domain.places import obstacles
 from bot.domain.rollback import Passage, Way
-from bot.ports import Reader
+from bot.domain.rollout import Step, StepState, serving
+from bot.ports import Json, Reader
 from bot.services.house import House
 from bot.services.ways import between
 
@@ -77,11 +79,48 @@ def _is_behind(way: Way) -> bool:
     return way.passage is not Passage.FREE or not way.undoes.known or way.undoes.total > 0
 
 
-async def may_be_said(reader: Reader, service: str, environment: str) -> datetime | None:
-    """Tell since when somebody could have gone back by hand there; None while something rolls out with nothing the matter with it."""
+async def may_be_said(reader: Reader, service: str, environment: str, now: datetime) -> datetime | None:
+    """Tell since when somebody could have gone back by hand there; None while something rolls out that nothing and nobody keeps."""
     standing = await stands(reader, service, environment)
     live = await reader.live(service, environment)
     if standing is None:
         return live.since if live else None
-    is_well = standing.state is State.ROLLING_OUT and await reader.trouble(standing.id) is None
-    return None if is_well else standing.state_since
+    return None if standing.state is State.ROLLING_OUT and await is_free(reader, standing, now) else standing.state_since
+
+
+async def is_free(reader: Reader, deployment: Deployment, now: datetime) -> bool:
+    """Tell whether a rollout goes on by itself: nothing is found that is not over, and no lock, quarantine or doubt keeps it."""
+    trouble = await reader.trouble(deployment.id)
+    is_well = trouble is None or not trouble.is_open
+    return is_well and not obstacles(deployment, await reader.ground(deployment), None, now)
+
+
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """A deployment that a word ends, and its run that is under way then and is given up."""
+
+    deployment: Deployment
+    serving: int
+    """How many percent of the requests it has."""
+    step: Step | None = None
+
+    @property
+    def mark(self) -> str:
+        """Name what a dialog shows of it."""
+        return f"{self.deployment.id}:{self.step.key if self.step else ''}"
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """Give it as JSON values."""
+        what = "" if self.step is None else "smoke test" if self.step.state is StepState.SMOKE else "run"
+        return {
+            "id": self.deployment.id, "version": self.deployment.version, "state": str(self.deployment.state), "serving": self.serving,
+            "undoes": self.deployment.undoes, "under_way": what, "percent": self.step.percent if self.step else None,
+            "url": self.step.run_url if self.step else "",
+        }  # fmt: skip
+
+
+async def ends(reader: Reader, deployment: Deployment) -> Ends:
+    """Say what of a deployment is ended by a word that something else is live."""
+    steps = await reader.steps(deployment.id)
+    return Ends(deployment, serving(steps), next((step for step in steps if step.is_under_way), None))

@@ -156,7 +156,7 @@ async def gate_of(house: House, reader: Reader, deployment: Deployment, found: H
         at=found.at,
     )  # fmt: skip
     place = (deployment.service, deployment.environment)
-    if found.kind is not Obstacle.BACKWARDS or await may_be_said(reader, *place) is None:
+    if found.kind is not Obstacle.BACKWARDS or await may_be_said(reader, *place, house.now()) is None:
         return gate
     standing = await stands(reader, *place)
     lead = standing.lead if standing else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain import rollback
 from bot.domain.actions import Action
@@ -22,6 +22,7 @@ from bot.services import whys
 from bot.services.hanging import asked, give_it_up, hanging, seen
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer, why_not_by_rule
+from bot.services.passing import is_free
 from bot.services.strays import give_up
 from bot.services.targets import brought_by, how_bad, releases_for, target_for, undoable
 from bot.services.ways import left_behind, stored_way_back, way_back
@@ -94,7 +95,7 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
     same_beside = way.beside == beside or not house.service(deployment.service).migrations
     if (way.leaving, way.to) != (deployment.commit, target.commit) or not same_beside:
         raise MovedError
-    await _refuse(tx, deployment, target, way, although_unknown=command.although_unknown)
+    await _refuse(tx, deployment, target, way, house.now(), although_unknown=command.although_unknown)
     await tx.save_way_back(deployment.id, way)
     await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
     why = token(Action.SAY_WHY, Seen(commit=deployment.commit))
@@ -106,7 +107,7 @@ def _seen(deployment: Deployment, target: Live) -> Seen:
     return Seen(commit=deployment.commit, target=target.commit)
 
 
-async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way, *, although_unknown: bool) -> None:
+async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way, now: datetime, *, although_unknown: bool) -> None:
     """Refuse to go back over a migration, and over what nobody knows unless the lead says so. Raises NotPossible."""
     if way.ahead:
         how = f"It is deployed: /deploy {deployment.service} REF to {deployment.environment}."
@@ -116,7 +117,7 @@ async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way
         plan = f" Its plan, confirmed by {confirmed.by.mention}: {confirmed.reason}." if confirmed else ""
         place = f"{deployment.service} {deployment.environment}"
         told = f"Its lead decides; whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
-        if deployment.is_in_part_there and await reader.trouble(deployment.id) is None:  # nobody's word is taken yet
+        if deployment.is_in_part_there and await is_free(reader, deployment, now):  # nobody's word is taken yet
             told = f"Its lead can stop it where it is: /deploy cancel {deployment.id}."
         raise NotPossible(f"{way.sentence(deployment.version, target.version)}{plan} {told}")
     if way.passage is Passage.UNKNOWN and not although_unknown:
@@ -128,7 +129,7 @@ async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way
 async def _dialog(house: House, intent: Intent, command: RollBack, deployment: Deployment, target: Live, way: Way) -> Answer | None:
     """Answer a typed rollback with what it would do, and the button that does it: the same as on the card."""
     async with house.store.reading() as reader:
-        await _refuse(reader, deployment, target, way, although_unknown=command.although_unknown)
+        await _refuse(reader, deployment, target, way, house.now(), although_unknown=command.although_unknown)
         seconds = await reader.rollback_seconds(deployment.service, deployment.environment)
         locks = house.of(deployment)[1].lock_after_rollback and not await has_rollback_lock(reader, deployment)
         doubt = await unclear(reader, deployment.service, deployment.environment)

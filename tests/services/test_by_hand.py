@@ -7,16 +7,19 @@ from typing import Any
 
 import pytest
 
+from bot.domain.actions import Action
 from bot.domain.catalog import Need
 from bot.domain.changes import Changes
-from bot.domain.commands import Deploy, Lock, Quarantine, SayLive
+from bot.domain.commands import Deploy, Lock, Quarantine, RollBack, SayLive
 from bot.domain.deployment import Kind, State
 from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear, is_left
 from bot.domain.readiness import GateState
+from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort, Trouble, over
 from bot.ports import RunState, Stage
 from bot.services import declarations, quarantines, readiness
 from bot.services.passing import compared_with, there
+from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any
@@ -28,7 +31,7 @@ async def by_hand(team: Team) -> Doubt | None:
         present = await there(reader, "shop", "production", but=COMMITS["v1"])
     passing = await compared_with(team.house, "shop", COMMITS["v1"], present)
     async with team.database.store.reading() as reader:
-        found: Doubt | None = await declarations.gone_by_hand(reader, SayLive("shop", "production", "v1", "by hand"), passing)
+        found: Doubt | None = await declarations.gone_by_hand(team.house, reader, SayLive("shop", "production", "v1", "by hand"), passing)
     return found
 
 
@@ -119,14 +122,54 @@ async def test_what_is_let_go_of_when_something_else_is_said_to_be_live(
     assert is_left(shown, told, COMMITS[commit]) is leaves
 
 
-async def test_trouble_that_is_over_is_still_what_the_rollout_was_in(swift: Team) -> None:
+async def rolls_out_over_a_migration(swift: Team) -> None:
+    """Have v2 on its way, by a run that does not end; nothing is the matter with it."""
+    goes_over_a_migration(swift)
     swift.ci.stages = (Stage("release", RunState.RUNNING),)
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(MINUTE)
-    goes_over_a_migration(swift)
+
+
+async def test_a_rollout_whose_trouble_is_over_is_left_by_hand_no_more_than_one_that_was_never_in_any(swift: Team) -> None:
+    await rolls_out_over_a_migration(swift)
     async with swift.database.store.transaction() as tx:
         await tx.save_trouble("shop-1", over(Trouble(1, Sort.DEGRADED, "rolling-100")))
-    assert await by_hand(swift) is not None
+    assert await by_hand(swift) is None
+    shown, said = await swift.says_live("bo", SayLive("shop", "production", "v1", "typo"))
+    assert (shown, said) == (
+        "shop-1 is under way in shop production; what is live is changing. Wait for its end, or stop it first.", "",
+    )  # fmt: skip
+    assert "/deploy cancel shop-1" in await swift.says("bo", RollBack("shop", "production", reason="it is slow"))
+    assert (await swift.deployment("shop-1")).state is State.ROLLING_OUT
+
+
+@pytest.mark.parametrize("what", ["finding", "lock", "quarantine"])
+async def test_what_keeps_a_rollout_over_a_migration_opens_the_way_to_say_that_one_has_gone_back(swift: Team, what: str) -> None:
+    await rolls_out_over_a_migration(swift)
+    if what == "finding":
+        async with swift.database.store.transaction() as tx:
+            await tx.save_trouble("shop-1", Trouble(1, Sort.DEGRADED, "rolling-100"))
+    else:
+        await swift.says("bo", Lock("shop", "production", "a sale") if what == "lock" else Quarantine("shop", "v2", "it leaks"))
+    assert "/deploy live shop production is REF" in await swift.says("bo", RollBack("shop", "production", reason="it is slow"))
+    shown, said = await swift.says_live("bo", SayLive("shop", "production", "v1", "went back"))
+    assert "*Your word ends shop-1*, v2, which has 0 % so far. Its" in shown
+    assert "run> of 100 % is under way and is given up in the middle." in shown
+    assert "counts as live" in said
+    assert (await swift.deployment("shop-1")).state is State.FAILED
+
+
+async def test_a_word_is_bound_to_the_run_that_its_dialog_named(swift: Team) -> None:
+    await rolls_out_over_a_migration(swift)
+    await swift.says("bo", Lock("shop", "production", "a sale"))
+    await swift.says("bo", SayLive("shop", "production", "v1", "went back"), key="typed")
+    async with swift.database.store.reading() as reader:
+        offer = (await reader.kept("typed")).offers[0]
+        steps = await reader.steps("shop-1")
+    async with swift.database.store.transaction() as tx:
+        await tx.save_steps("shop-1", [replace(each, state=StepState.HOLDING) for each in steps])
+    said = await swift.says("bo", AT_ONCE[Action.SAY_LIVE](offer.deployment, offer.carries))
+    assert "has changed since it was shown to you" in said
 
 
 async def test_where_a_commit_is_live_is_told_with_the_deployment_that_brought_it_and_its_lead(team: Team) -> None:

@@ -101,6 +101,9 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
         "quarantines": True,
         "unread": text, "proof": text, "said_by": "T1/UBO", "by_hand": text,
+        "ends": [{
+            "id": text, "version": text, "state": "rolling out", "serving": 5, "undoes": text, "under_way": "run", "percent": 25, "url": text,
+        }] * times,
         "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
         "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
         "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,

@@ -77,6 +77,10 @@ CLAIM = {
     "recorded": "v1.2.0", "recorded_by": "storefront-41", "since": AT, "is_same": False, "unclear": "a rollback failed",
     "quarantined": "it loses carts", "strays": 1, "still": "v1.2.0 still got requests",
     "by_hand": "no button goes back over migrations/7.sql", "proof": "verified good", "said_by": "T1/UBO",
+    "ends": [
+        {"id": "storefront-42", "version": "v1.3.0", "state": "rolling out", "serving": 5, "undoes": "", "under_way": "run", "percent": 25,
+         "url": "https://ci/2"},
+    ],
 }  # fmt: skip
 LIVE_IN = {"environment": "production", "how": "rollback", "deployment": "storefront-41", "lead": "T1/UBO"}
 KEPT = {
