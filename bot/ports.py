@@ -35,6 +35,7 @@ from bot.domain.rollback import Way
 from bot.domain.rollout import RunState as RunState  # noqa: PLC0414 - providers read it here
 from bot.domain.rollout import Stage as Stage  # noqa: PLC0414
 from bot.domain.rollout import Step
+from bot.domain.share import Share
 from bot.domain.trouble import Trouble
 from bot.domain.urgency import Urgency
 
@@ -1400,6 +1401,10 @@ class BoardRow:
     """Why what is live is quarantined; empty when it is not. Then"""
     way_out: WayOut | None = None
     """how it goes from there."""
+    share: Share | None = None
+    """What it has of the requests, while another rolls out over it or a rollback is under way."""
+    held_by: DeploymentId = ""
+    """What is under way there, whose end somebody's word for what is live waits for; empty for nothing."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

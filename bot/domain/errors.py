@@ -77,6 +77,11 @@ class IntegrationError(GonogoError):
         """What whoever asked for something hears: the vendor's own words where it said no, else that it may have been done all the same."""
         return f"{self.vendor} does not answer. The card shows what has been done; try again in a minute." if self.retry else str(self)
 
+    @property
+    def answered(self) -> str:
+        """What whoever asked a question hears: the vendor's own words where it said no, else that it does not answer now."""
+        return f"{self.vendor} does not answer, so this cannot be told now. Try again in a minute." if self.retry else str(self)
+
 
 class NotAskedYet(IntegrationError):  # noqa: N818 - a state, as the field says it
     """The vendor was not asked, because it is asked so much a minute and no more. ``until`` is when it is this question's turn."""

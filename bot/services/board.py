@@ -6,32 +6,27 @@ from dataclasses import asdict, replace
 from datetime import datetime, timedelta
 from statistics import quantiles
 
-from bot.domain.called import called
 from bot.domain.card import Card
-from bot.domain.catalog import EnvironmentPolicy, Permission, Service, Strategy
+from bot.domain.catalog import EnvironmentPolicy, Permission, Strategy
 from bot.domain.changes import Changes
-from bot.domain.commands import Check, History, Status
+from bot.domain.commands import Check, History
 from bot.domain.declared import Declared, Replaced
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.places import Obstacle
-from bot.domain.readiness import frozen_by
-from bot.domain.rollback import Leaving
 from bot.domain.rollout import Step, StepState, time_left
 from bot.domain.watching import CAN_GO
-from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader, Shift
+from bot.ports import Answer, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness, word
 from bot.services.ahead import ahead_in
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.given import has_word
 from bot.services.hanging import hanging
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
-from bot.services.leaving import out_of, way_out
-from bot.services.locks import facts_of_lock
+from bot.services.leaving import share_now
 from bot.services.offers import has_rollback_lock, rollback_offer
-from bot.services.standing import standing
 from bot.services.starts import kept_by, standstill, why_not_on
 from bot.services.targets import brought_by, last_resort, target_for, undoable
 from bot.services.watching import watched_in
@@ -234,78 +229,10 @@ def _p90(seconds: tuple[float, ...]) -> float:
 # Answers to questions ---------------------------------------------------------------------------------------------------------------------
 
 
-async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
-    """Tell for each environment what is live, runs, waits, is locked or frozen."""
-    services = [house.service(service)] if service else list(house.catalog.services.values())
-    found: list[BoardRow] = []
-    now = house.now()
-    async with house.store.reading() as reader:
-        for each in services:
-            names = await _names(reader, each)
-            for environment in each.environments:
-                locks = tuple(lock for lock in await reader.locks(each.name, environment) if lock.holds(now))
-                freeze = frozen_by(house.catalog.freezes, environment, now)
-                live = await reader.live(each.name, environment)
-                quarantined = await reader.quarantine(each.name, live.commit) if live else ""
-                doubt = await unclear(reader, each.name, environment)
-                found.append(
-                    BoardRow(
-                        each.name,
-                        environment,
-                        replace(live, version=called(live.version, live.commit, beside=names)) if live else None,
-                        tuple([await standing(house, reader, d, names) for d in await reader.open_deployments(each.name, environment)]),
-                        locks,
-                        freeze.end if freeze else None,
-                        freeze.reason if freeze else "",
-                        doubt,
-                        bool(doubt) and (await out_of(house, reader, each.name, environment)).how is Leaving.ROLLBACK,
-                        await newest_numbers(reader, live.deployment) if live else None,
-                        quarantined,
-                        await way_out(house, reader, live) if live and quarantined else None,
-                    )
-                )
-    return tuple(found)
-
-
-async def _names(reader: Reader, service: Service) -> tuple[tuple[str, str], ...]:
-    """List the versions of a service that are live or on their way anywhere, each with its commit."""
-    lives = [live for environment in service.environments if (live := await reader.live(service.name, environment))]
-    coming = [each for environment in service.environments for each in await reader.open_deployments(service.name, environment)]
-    return (*((each.version, each.commit) for each in lives), *((each.version, each.commit) for each in coming))
-
-
 async def newest_numbers(reader: Reader, id: DeploymentId) -> Snapshot | None:
     """Read the newest numbers that judge a deployment; the baseline is none of them."""
     shots = await reader.snapshots(id)
     return next((shot for shot in reversed(shots) if shot.label != BASELINE), None)
-
-
-async def status(house: House, intent: Intent, command: Status) -> Answer:
-    """Answer ``/deploy status``."""
-    await house.people.require(intent.by, Permission.VIEW, "see the status")
-    return Answer("status", {"rows": [facts_of_row(row) for row in await rows(house, command.service)], "service": command.service})
-
-
-def facts_of_row(row: BoardRow) -> dict[str, Json]:
-    """Give a board row's facts as JSON values."""
-    live = row.live
-    return {
-        "service": row.service, "environment": row.environment, "version": live.version if live else "",
-        "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
-        "deployment": live.deployment if live else "", "quarantined": row.quarantined,
-        "accepted": live.accepted if live else "",
-        "way_out": asdict(row.way_out) if row.way_out else None,
-        "declared": facts_of_declared(live.declared) if live and live.declared else None,
-        "snapshot": facts_of_snapshot(row.snapshot) if row.snapshot else None, "open": [asdict(each) for each in row.open],
-        "locks": [facts_of_lock(lock) for lock in row.locks],
-        "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
-        "unclear": row.unclear, "can_roll_back": row.can_roll_back,
-    }  # fmt: skip
-
-
-def facts_of_declared(declared: Declared) -> dict[str, Json]:
-    """Give a declaration of what is live as JSON values."""
-    return {"origin": str(declared.origin), "by": str(declared.by), "at": declared.at.isoformat(), "reason": declared.reason}
 
 
 def _key(person: Person | None) -> str:
@@ -324,6 +251,8 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
         declared = await reader.declared(command.service, command.environment, limit=SHOWN + 1)
         named = [command.environment] if command.environment else house.service(command.service).environments
         doubts = {name: await unclear(reader, command.service, name) for name in named}
+        lives = [live for name in named if not doubts[name] and (live := await reader.live(command.service, name))]
+        shares = [(live, share) for live in lives if (share := await share_now(reader, live))]
     backs = {back.undoes: back for back in found if back.undoes}  # a rollback is newer than what it undoes, so it is among them
     past = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
     past += [_facts_of_word(each) for each in declared]
@@ -334,6 +263,7 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
         {
             "service": command.service, "environment": command.environment, "deployments": past[:SHOWN], "older": older,
             "doubts": [{"environment": name, "why": why} for name, why in doubts.items() if why],
+            "shares": [{"environment": live.environment, "recorded": live.version, **asdict(share)} for live, share in shares],
         },
     )  # fmt: skip
 
@@ -370,7 +300,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     try:
         resolved = await resolve(house, command.service, command.ref, live, releases)
     except IntegrationError as error:
-        raise NotPossible(f"{error}") from error
+        raise NotPossible(error.answered) from error
     now = house.now()
     imagined = Deployment(
         "", Kind.FORWARD, command.service, command.environment, command.ref, resolved.version, resolved.commit, policy.strategy,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 
 from bot.domain.actions import Action
@@ -23,6 +23,7 @@ from bot.services.deployments import require_still
 from bot.services.hanging import hanging_in
 from bot.services.health import observe
 from bot.services.house import House, MovedError, act, as_shown, existing, looking, note
+from bot.services.leaving import share_now
 from bot.services.passing import Ends, Passing, compared_with, ends, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
@@ -107,7 +108,9 @@ async def _attempt(house: House, intent: Intent, command: SayLive, said: Resolve
     async with house.store.reading() as reader:
         leaving = await _leaving(house, reader, command, said, passing)
         claim = await _claimed(house, reader, command, said, passing, leaving)
+        share = await share_now(reader, claim.live) if claim.live and claim.ground.is_clear else None
     facts = {**facts_of_claim(claim), **await _evidence(house, claim, asked), "reason": command.reason}
+    facts["share"] = asdict(share) if share else None
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
     return await act(house, intent, lambda _tx: _said(Answer("live_dialog", facts, (button,))))
@@ -191,18 +194,38 @@ async def _leaving(house: House, reader: Reader, command: SayLive, said: Resolve
     """Name the deployments that are let go of when this is live instead. Raises NotPossible while one is under way."""
     place = (command.service, command.environment)
     doubt = await reader.doubt(*place) or await gone_by_hand(house, reader, command, passing)
-    coming = await reader.open_deployments(*place)
-    holder = await reader.deployment(await reader.holder(*place))
-    hangs = await hanging_in(house, reader, *place)
-    given_up = {hangs.rollback, holder.undoes} if hangs is not None and holder is not None else set()
-    leaving = tuple(each for each in coming if is_left(each, doubt, said.commit) or each.id in given_up)
-    if holder is not None and holder.state not in WAITING and holder not in leaving:
+    leaving = await _left(house, reader, *place, doubt, said.commit)
+    holder = await _under_way(reader, *place, leaving)
+    if holder is not None:
         where = f"{command.service} {command.environment}"
         how = "Wait for its end, or stop it first."
         if holder.kind is Kind.ROLLBACK:
             how = "Wait for its end. If it takes longer than it should, the channel is told, and then this can be said."
         raise NotPossible(f"{holder.id} is under way in {where}; what is live is changing. {how}")
     return leaving
+
+
+async def _left(house: House, reader: Reader, service: str, environment: str, doubt: Doubt | None, commit: str) -> tuple[Deployment, ...]:
+    """Name what a word ends that this commit is live: what is not there then, and a rollback that hangs, with what it undoes."""
+    holder = await reader.deployment(await reader.holder(service, environment))
+    hangs = await hanging_in(house, reader, service, environment)
+    given_up = {hangs.rollback, holder.undoes} if hangs is not None and holder is not None else set()
+    coming = await reader.open_deployments(service, environment)
+    return tuple(each for each in coming if is_left(each, doubt, commit) or each.id in given_up)
+
+
+async def _under_way(reader: Reader, service: str, environment: str, leaving: Sequence[Deployment]) -> Deployment | None:
+    """Name what changes in a place what is live, and is not ended by a word."""
+    holder = await reader.deployment(await reader.holder(service, environment))
+    return holder if holder is not None and holder.state not in WAITING and holder not in leaving else None
+
+
+async def kept_from_a_word(house: House, reader: Reader, service: str, environment: str) -> Deployment | None:
+    """Name what is under way where it is unclear what runs, and whose end somebody's word waits for: the rule of the word itself."""
+    doubt = await reader.doubt(service, environment)
+    live = await reader.live(service, environment)
+    leaving = await _left(house, reader, service, environment, doubt, live.commit if live else "")
+    return await _under_way(reader, service, environment, leaving)
 
 
 async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLive, said: Resolved, beside: Beside, *, may: bool) -> Answer:

@@ -13,7 +13,7 @@ from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
 from bot.ports import Asked, BoardRow, Intent, Json, Place
-from bot.services import board, readiness, refusals, use_cases
+from bot.services import overview, readiness, refusals, use_cases
 from bot.services.asked import asked
 from bot.services.house import House, existing, facts_of
 
@@ -67,7 +67,7 @@ class Doors:
     async def board(self, by: Person) -> Sequence[BoardRow]:
         """Give what the App Home shows: to whom ``/deploy status`` would show it, and to nobody else."""
         await self.house.people.enter(by, Permission.VIEW, "see the status")
-        return await board.rows(self.house)
+        return await overview.rows(self.house)
 
     async def roles(self, by: Person) -> Sequence[str]:
         """Say which roles somebody holds."""

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Deployment, State
 from bot.domain.rollback import Leaving
-from bot.domain.rollout import serving
+from bot.domain.share import Share, share_of
 from bot.ports import Live, Reader, WayOut
 from bot.services.house import House
 from bot.services.offers import rollback_offer
 from bot.services.targets import target_for, undoable
-
-EVERYTHING = 100
-"""Percent of the requests."""
 
 
 async def way_out(house: House, reader: Reader, live: Live) -> WayOut:
@@ -34,11 +31,19 @@ async def out_of(house: House, reader: Reader, service: str, environment: str, *
     return WayOut(environment, how, found.id, str(found.lead or ""))
 
 
+async def share_now(reader: Reader, live: Live) -> Share | None:
+    """Say what share of the requests what is recorded as live has now; None where nothing else gets any, as far as is known."""
+    over = await undoable(reader, live.service, live.environment)
+    if over is None:
+        return None
+    back = await reader.rollback_of(over.id) if over.state is State.ROLLING_BACK else None
+    return share_of(live.commit, over, await reader.steps(over.id), back)
+
+
 async def has_requests(reader: Reader, live: Live) -> bool:
     """Tell whether what is recorded as live gets any: what rolls out over it, or is taken back again, may have them all."""
-    over = await undoable(reader, live.service, live.environment)
-    is_over = over is not None and over.commit != live.commit and over.state in {State.ROLLING_OUT, State.ROLLING_BACK}
-    return over is None or not is_over or serving(await reader.steps(over.id)) < EVERYTHING
+    share = await share_now(reader, live)
+    return share is None or share.has_requests
 
 
 async def going_back_to(house: House, reader: Reader, service: str, commit: str) -> list[Deployment]:

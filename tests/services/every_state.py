@@ -8,7 +8,7 @@ from datetime import timedelta
 from bot.domain.commands import History, Status
 from bot.domain.deployment import Deployment
 from bot.ports import Answer, Intent, Json, Message, Place
-from bot.services import board, endings, summaries, timely
+from bot.services import board, endings, overview, summaries, timely
 from bot.services.standing import cards_due
 from bot.slack import speech
 from bot.slack.cards import deployment_card
@@ -33,7 +33,7 @@ async def _shown(world: World, deployment: Deployment) -> list[str]:
     assert card is not None
     due = (await cards_due(house, [deployment.id]))[deployment.id]
     intent = Intent("asked", Status(), PEOPLE[Who.DEVELOPER], Place("C2"), house.now())
-    status = await board.status(house, intent, Status(deployment.service))
+    status = await overview.status(house, intent, Status(deployment.service))
     history = await board.history(house, intent, History(deployment.service, "production"))
     return [
         *_indented("card", text_of(deployment_card(card, words).blocks)),

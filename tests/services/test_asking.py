@@ -54,6 +54,13 @@ async def test_what_is_not_understood_gets_the_nearest_word(team: Team, command:
     assert says in await team.says("ana", command)
 
 
+async def test_a_check_while_the_provider_is_away_says_so_in_words_of_people(team: Team) -> None:
+    team.ci.away = True
+    assert await team.says("ana", Check("shop", "production", "v2")) == (
+        "the CI does not answer, so this cannot be told now. Try again in a minute."
+    )
+
+
 @pytest.mark.parametrize(
     ("person", "says"),
     [

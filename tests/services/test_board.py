@@ -13,7 +13,7 @@ from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import Kind, State
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.ports import Intent, Live, NewDeployment, Place
-from bot.services import board, use_cases
+from bot.services import board, overview, use_cases
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 
 Team = Any
@@ -172,12 +172,12 @@ async def test_how_long_a_stage_takes_is_known_from_three_on(team: Team, seen: i
 async def test_the_board_shows_the_locks_that_hold_and_the_freeze_that_is_in_force(team: Team) -> None:
     await team.says("bo", Lock("shop", "production", "a sale", 3600))
     await team.says("bo", Lock("", "production", "an incident"))
-    staging, production = await board.rows(team.house)
+    staging, production = await overview.rows(team.house)
     assert [(row.service, row.environment) for row in (staging, production)] == [("shop", "staging"), ("shop", "production")]
     assert (staging.locks, {lock.reason for lock in production.locks}) == ((), {"a sale", "an incident"})
     await team.passes(61 * MINUTE)
     await team.says("bo", Unlock("", "production"))
-    assert [row.locks for row in await board.rows(team.house, "shop")] == [(), ()]
+    assert [row.locks for row in await overview.rows(team.house, "shop")] == [(), ()]
 
 
 async def test_questions_name_what_is_not_known_instead_of_answering_nothing(team: Team) -> None:
@@ -192,8 +192,8 @@ async def test_a_row_of_the_board_has_every_fact_of_what_is_live_and_none_where_
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     await swift.says("bo", Lock("shop", "production", "a sale", 3600))
-    (_, row) = await board.rows(swift.house)
-    facts, live = board.facts_of_row(row), row.live
+    (_, row) = await overview.rows(swift.house)
+    facts, live = overview.facts_of_row(row), row.live
     assert live is not None
     told = {
         "service": "shop", "environment": "production", "version": "v2", "since": live.since.isoformat(), "by": str(PEOPLE["ana"]),
@@ -209,11 +209,11 @@ async def test_a_row_of_the_board_has_every_fact_of_what_is_live_and_none_where_
         row, live=replace(live, declared=word), frozen_until=now, frozen_because="a sale", unclear="nobody knows", quarantined="it leaks",
         snapshot=None,
     )  # fmt: skip
-    found = board.facts_of_row(other)
+    found = overview.facts_of_row(other)
     assert found["declared"] == {"origin": "said", "by": str(PEOPLE["bo"]), "at": now.isoformat(), "reason": "I looked"}
     assert (found["frozen_until"], found["frozen_because"]) == (now.isoformat(), "a sale")
     assert (found["unclear"], found["quarantined"], found["snapshot"]) == ("nobody knows", "it leaks", None)
-    nothing = board.facts_of_row(replace(row, live=None))
+    nothing = overview.facts_of_row(replace(row, live=None))
     assert [nothing[key] for key in ("version", "since", "by", "deployment", "declared")] == ["", "", "", "", None]
 
 

@@ -14,7 +14,7 @@ from bot.domain.commands import Cancel, Command, Deploy, Lock, Quarantine, RollB
 from bot.domain.deployment import State
 from bot.domain.grammar import parse_deploy, parse_rollback
 from bot.ports import Intent, Place
-from bot.services import board, use_cases
+from bot.services import overview, use_cases
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE, PEOPLE, Team, readable, working
 
@@ -59,7 +59,7 @@ def typed(command: str) -> Command:
 async def everything_shown(team: Team, answers: list[str]) -> str:
     """Read what people can read now: the status, the Home, every card, every message, and what was answered."""
     cards = [await team.shown(each) for each in ("shop-1", "shop-2", "shop-3") if await _exists(team, each)]
-    home = str(Dialogs(team.words).home(await board.rows(team.house), roles=[]))
+    home = str(Dialogs(team.words).home(await overview.rows(team.house), roles=[]))
     now = [readable(team.reads(message)) for message in await team.outbox()]
     return "\n".join([*answers, await team.says("bo", Status()), readable(home), *cards, *now])
 

@@ -63,10 +63,11 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "as_of": AT,
         "how": text,
     }
+    share = {"holds": "part", "percent": 75, "by": text, "version": text}
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
         "frozen_because": text, "unclear": text, "snapshot": snapshot, "quarantined": text,
-        "accepted": "on the lead's word", "can_roll_back": times > 1,
+        "accepted": "on the lead's word", "can_roll_back": times > 1, "share": share, "held_by": text * (times > 2),
         "way_out": {"environment": text, "how": "rollback", "deployment": text, "lead": "T1/UBO"},
         "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
         "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
@@ -102,7 +103,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "quarantines": True,
         "unread": text, "proof": text, "said_by": "T1/UBO", "by_hand": text,
         "ends": [{
-            "id": text, "version": text, "state": "rolling out", "serving": 5, "undoes": text, "under_way": "run", "percent": 25, "url": text,
+            "id": text, "version": text, "state": "rolling out", "serving": 5, "undoes": text, "under_way": "run", "percent": 25,
+            "url": text,
         }] * times,
         "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
         "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
@@ -128,7 +130,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "lifted": times > 2,
         "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
         "doubtful": True, "is_back": times > 1, "strays": times,
-        "doubts": [{"service": text, "environment": text, "why": text}] * times,
+        "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share,
+        "shares": [{**share, "environment": text, "recorded": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0, "lately": 8.0}] * min(times, 3),
         "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,

@@ -59,7 +59,7 @@ def test_the_home_says_how_what_is_live_does(verdict: str, says: str) -> None:
 )
 def test_who_ended_it_is_known_by_a_field_and_never_read_out_of_a_note(note: str, because: str) -> None:
     past = {**PAST, "kind": "forward", "state": "rejected", "undone_by": "", "ended_by": "T1/UCY", "undoes": "", "reason": "", "note": note}
-    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False, "doubts": []})
+    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False, "doubts": [], "shares": []})
     assert f"· rejected by <@UCY>{because} · asked for by" in said
 
 
@@ -68,7 +68,7 @@ def test_who_ended_it_is_known_by_a_field_and_never_read_out_of_a_note(note: str
 @each_verdict
 def test_the_history_says_what_the_numbers_said(verdict: str, says: str, state: str, undone_by: str) -> None:
     past = {**PAST, "kind": "forward", "state": state, "undone_by": undone_by, "undoes": "", "snapshot": numbers(verdict)}
-    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False, "doubts": []})
+    said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False, "doubts": [], "shares": []})
     who = " by <@UBO>" if undone_by else ""
     before = "before that " if undone_by else ""
     assert f"· {state}{who}{', ' + before + says if verdict else ''} · asked" in said

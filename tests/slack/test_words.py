@@ -55,11 +55,12 @@ GATE = {
     "how": "",
 }
 STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2, percent=25)
+SHARE = {"holds": "part", "percent": 75, "by": "storefront-42", "version": "v1.2.0"}
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
     "snapshot": None, "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
     "frozen_because": "quarter end", "unclear": "", "can_roll_back": False, "declared": None, "quarantined": "",
-    "accepted": "", "way_out": None,
+    "accepted": "", "way_out": None, "share": SHARE, "held_by": "",
 }  # fmt: skip
 EMPTY_ROW = {
     **ROW,
@@ -71,6 +72,7 @@ EMPTY_ROW = {
     "locks": [],
     "frozen_until": "",
     "frozen_because": "",
+    "share": None,
 }
 CLAIM = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "reason": "I looked", "by": "T1/UCY",
@@ -154,7 +156,7 @@ WATCHED = {
     "watched": "storefront-1", "watched_version": "v1.1.0", "watched_until": AT, "watched_lead": "T1/UBO", "is_in_trouble": False,
     "waiting": ["storefront-3"],
 }  # fmt: skip
-ONE_PAST = {"service": "api", "environment": "", "older": False, "doubts": []}
+ONE_PAST = {"service": "api", "environment": "", "older": False, "doubts": [], "shares": []}
 WAY_BACK = {"title": "storefront v1.2.0 → production", "lead": "T1/UBO", "instead": "v1.0.0", "refused": "", "puts_back": ""}
 UNMOVED = {"percent": None, "live_in": [LIVE_IN]}
 ANSWERS: dict[str, dict[str, Any]] = {
@@ -212,12 +214,13 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "is_compared": True,
         "run": "succeeded",
         "run_url": "https://ci/1",
+        "share": SHARE,
     },
     "waiting": {"verb": "approve", "vendor": "Slack", "minutes": 15},
     "unlocked": {**LOCK, "still": [LOCK], "goes_on": [FREED]},
     "locks": {"locks": [LOCK]},
     "status": {"service": "", "rows": [ROW, EMPTY_ROW]},
-    "history": {"service": "storefront", "environment": "", "deployments": [PAST], "older": False, "doubts": []},
+    "history": {"service": "storefront", "environment": "", "deployments": [PAST], "older": False, "doubts": [], "shares": []},
     "check": {**CHECK, "approvals": [{"role": "release_manager", "count": 2}]},
 }
 MESSAGES: dict[str, dict[str, Any]] = {
@@ -353,17 +356,17 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("answers/status", {"service": "", "rows": [ROW]}, "live since 2026-11-21 10:02 UTC, by <@UANA> (storefront-41)"),
         (
             "answers/status",
-            {"service": "", "rows": [{**ROW, "by": "terminal/operator", "deployment": ""}]},
+            {"service": "", "rows": [{**ROW, "by": "terminal/operator", "deployment": "", "share": None}]},
             "live since 2026-11-21 10:02 UTC, adopted by an operator\n",
         ),
         (
             "answers/history",
-            {"service": "api", "environment": "", "deployments": [], "older": False, "doubts": []},
+            {"service": "api", "environment": "", "deployments": [], "older": False, "doubts": [], "shares": []},
             "*api*\nNothing has been deployed here yet.",
         ),
         (
             "answers/history",
-            {"service": "api", "environment": "", "deployments": [PAST, PAST], "older": True, "doubts": []},
+            {"service": "api", "environment": "", "deployments": [PAST, PAST], "older": True, "doubts": [], "shares": []},
             "These are the newest 2; older ones are not shown. Name an environment to see more of it.",
         ),
         *(
@@ -375,6 +378,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
                     "deployments": [{**PAST, "kind": "forward", "state": state}],
                     "older": False,
                     "doubts": [],
+                    "shares": [],
                 },
                 f"· {says}",
             )

@@ -102,7 +102,7 @@ class Git:
         if len(output) > most:
             raise self._failure(f"git {arguments[0]} says more than {most // 1024:,} kB.", retry=False)
         if process.returncode != 0:
-            why = _reason(errors.decode(errors="replace"))
+            why = _reason(errors.decode(errors="replace")).replace(str(self.repository), "the repository")  # people read it
             raise self._failure(f"git {arguments[0]}: {why}", retry=not self.is_there())
         return output.decode(errors="replace")
 

@@ -299,3 +299,11 @@ async def test_a_tag_that_stands_at_no_commit_is_said_to_be_there_and_what_it_st
         with pytest.raises(IntegrationError, match=f'The tag "{tag}" stands at {what}, not at a commit') as refused:
             await git.resolve(tag)
         assert not refused.value.retry
+
+
+async def test_what_git_says_of_a_repository_that_is_away_names_no_folder_of_the_machine(repository: Repository, git: Git) -> None:
+    repository.path.rename(repository.path.with_name("away"))
+    with pytest.raises(IntegrationError, match="cannot change to 'the repository'") as refused:
+        await git.run("remote")
+    assert str(repository.path.parent) not in str(refused.value)
+    assert refused.value.retry

@@ -1,0 +1,103 @@
+"""The status: for each place what is live, runs, waits, is locked or frozen; of what is live also what it has of the requests now."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, replace
+
+from bot.domain.called import called
+from bot.domain.catalog import Permission, Service
+from bot.domain.commands import Status
+from bot.domain.declared import Declared
+from bot.domain.places import Unclear
+from bot.domain.readiness import frozen_by
+from bot.domain.rollback import Leaving
+from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader
+from bot.services.board import newest_numbers
+from bot.services.declarations import kept_from_a_word
+from bot.services.house import House, facts_of_snapshot, unclear
+from bot.services.leaving import out_of, share_now, way_out
+from bot.services.locks import facts_of_lock
+from bot.services.standing import standing
+
+
+async def rows(house: House, service: str = "") -> tuple[BoardRow, ...]:
+    """Tell for each environment what is live, runs, waits, is locked or frozen."""
+    services = [house.service(service)] if service else list(house.catalog.services.values())
+    async with house.store.reading() as reader:
+        return tuple([row for each in services for row in await _of_service(house, reader, each)])
+
+
+async def _of_service(house: House, reader: Reader, service: Service) -> list[BoardRow]:
+    names = await _names(reader, service)
+    return [await _row(house, reader, service.name, environment, names) for environment in service.environments]
+
+
+async def _row(house: House, reader: Reader, service: str, environment: str, names: tuple[tuple[str, str], ...]) -> BoardRow:
+    place, now = (service, environment), house.now()
+    freeze, live = frozen_by(house.catalog.freezes, environment, now), await reader.live(*place)
+    doubt = await unclear(reader, *place)
+    row = BoardRow(
+        *place,
+        replace(live, version=called(live.version, live.commit, beside=names)) if live else None,
+        tuple([await standing(house, reader, each, names) for each in await reader.open_deployments(*place)]),
+        tuple(lock for lock in await reader.locks(*place) if lock.holds(now)),
+        freeze.end if freeze else None,
+        freeze.reason if freeze else "",
+        doubt,
+    )
+    row = await _with_doubt(house, reader, row) if doubt else row
+    return await _with_live(house, reader, row, live) if live else row
+
+
+async def _with_doubt(house: House, reader: Reader, row: BoardRow) -> BoardRow:
+    """Say what can be done where it is unclear what runs. No rollback ends the doubt about a database that was put back."""
+    place = (row.service, row.environment)
+    doubt, held = await reader.doubt(*place), await kept_from_a_word(house, reader, *place)
+    is_copy = doubt is not None and doubt.kind is Unclear.RESTORED
+    goes_back = not is_copy and (await out_of(house, reader, *place)).how is Leaving.ROLLBACK
+    return replace(row, can_roll_back=goes_back, held_by=held.id if held else "")
+
+
+async def _with_live(house: House, reader: Reader, row: BoardRow, live: Live) -> BoardRow:
+    quarantined = await reader.quarantine(live.service, live.commit)
+    return replace(
+        row, snapshot=await newest_numbers(reader, live.deployment), quarantined=quarantined,
+        way_out=await way_out(house, reader, live) if quarantined else None,
+        share=None if row.unclear else await share_now(reader, live),
+    )  # fmt: skip
+
+
+async def _names(reader: Reader, service: Service) -> tuple[tuple[str, str], ...]:
+    """List the versions of a service that are live or on their way anywhere, each with its commit."""
+    lives = [live for environment in service.environments if (live := await reader.live(service.name, environment))]
+    coming = [each for environment in service.environments for each in await reader.open_deployments(service.name, environment)]
+    return (*((each.version, each.commit) for each in lives), *((each.version, each.commit) for each in coming))
+
+
+async def status(house: House, intent: Intent, command: Status) -> Answer:
+    """Answer ``/deploy status``."""
+    await house.people.require(intent.by, Permission.VIEW, "see the status")
+    return Answer("status", {"rows": [facts_of_row(row) for row in await rows(house, command.service)], "service": command.service})
+
+
+def facts_of_row(row: BoardRow) -> dict[str, Json]:
+    """Give a board row's facts as JSON values."""
+    live = row.live
+    return {
+        "service": row.service, "environment": row.environment, "version": live.version if live else "",
+        "since": live.since.isoformat() if live else "", "by": str(live.by) if live else "",
+        "deployment": live.deployment if live else "", "quarantined": row.quarantined,
+        "accepted": live.accepted if live else "",
+        "way_out": asdict(row.way_out) if row.way_out else None,
+        "declared": facts_of_declared(live.declared) if live and live.declared else None,
+        "snapshot": facts_of_snapshot(row.snapshot) if row.snapshot else None, "open": [asdict(each) for each in row.open],
+        "locks": [facts_of_lock(lock) for lock in row.locks],
+        "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
+        "unclear": row.unclear, "can_roll_back": row.can_roll_back, "held_by": row.held_by,
+        "share": asdict(row.share) if row.share else None,
+    }  # fmt: skip
+
+
+def facts_of_declared(declared: Declared) -> dict[str, Json]:
+    """Give a declaration of what is live as JSON values."""
+    return {"origin": str(declared.origin), "by": str(declared.by), "at": declared.at.isoformat(), "reason": declared.reason}
