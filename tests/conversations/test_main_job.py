@@ -11,8 +11,7 @@ from tests.conversations.vendors import VENDORS
 if TYPE_CHECKING:
     from tests.conversations.conftest import World
 
-pytestmark = pytest.mark.parametrize("ci", [pytest.param(ci, marks=() if ci == "local" else pytest.mark.no_cover) for ci in VENDORS])
-"""Coverage is counted in the first telling only: counting costs as much again, and each provider's own tests reach its lines."""
+pytestmark = pytest.mark.parametrize("ci", VENDORS)
 ANA, BO, CY, DI = "U0ANA", "U0BO", "U0CY", "U0DI"
 
 

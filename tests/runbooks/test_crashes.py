@@ -231,6 +231,7 @@ async def deployed(folder: Path, crash: int | None) -> tuple[State, list[str], i
         return await world.state("shop-1"), world.ci.named(), world.engine.writes
 
 
+@pytest.mark.no_cover  # the same story, dozens of times
 async def test_a_deployment_ends_the_same_wherever_the_process_dies(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     state, runs, writes = await deployed(tmp_path / "whole", None)
@@ -260,6 +261,7 @@ async def rolled_back(folder: Path, crash: int | None) -> tuple[State, list[str]
         return await world.state("shop-1"), world.ci.named()[4:], world.engine.writes - before
 
 
+@pytest.mark.no_cover  # the same story, dozens of times
 async def test_a_rollback_ends_the_same_wherever_the_process_dies(tmp_path: Path) -> None:
     (tmp_path / "whole").mkdir()
     state, runs, writes = await rolled_back(tmp_path / "whole", None)

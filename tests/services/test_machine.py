@@ -237,6 +237,7 @@ def play(number: int) -> None:
         raise
 
 
+@pytest.mark.no_cover  # it tells what others tell, thousands of times
 @pytest.mark.case("races-5", "races-6")
 def test_whatever_happens_in_whatever_order_one_place_has_one_runner() -> None:
     rounds = -(-(EXAMPLES or FEW) // AT_A_TIME)
