@@ -45,6 +45,12 @@ class Drawn:
         content = json.dumps([self.text, self.blocks], ensure_ascii=False, sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
+    @property
+    def buttons(self) -> frozenset[str]:
+        """Name the actions that can be taken on it."""
+        rows = [block["elements"] for block in self.blocks if block["type"] == "actions"]
+        return frozenset(str(element["action_id"]) for row in rows for element in row)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

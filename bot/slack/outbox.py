@@ -96,14 +96,18 @@ class Outbox:
         while not self._closing:
             self._work.clear()
             try:
-                pause = await self._empty()
-                pause = min(pause, await self._end_what_asked())
+                pause = await self.round()
             except Exception:
                 log.exception("the outbox could not be emptied")
                 pause = FAULT
             await rest(self._work, pause)
             if not self._closing:
                 await asyncio.sleep(BREATH)
+
+    async def round(self) -> float:
+        """Post what can be posted and end what has its end; returns after how many seconds to look again."""
+        pause = await self._empty()
+        return min(pause, await self._end_what_asked())
 
     async def _take_up_again(self) -> None:
         try:
@@ -158,7 +162,7 @@ class Outbox:
         drawn = await self._drawn(message, await self._postman.posting(card_key(message.deployment)))
         for posting in postings:
             if posting is not None and posting.ts:
-                await self._postman.edit(posting, drawn)
+                await self._postman.edit(posting, drawn, is_end="end" in message.facts)
 
     async def _drawn(self, message: Message, card: Posting | None) -> Drawn:
         asks = message.template in speech.ALARMS and "end" not in message.facts

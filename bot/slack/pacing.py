@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 POSTS_AT_ONCE = 4
 UPDATES_AT_ONCE = 10
+SPARE = 1
+"""Edits that are kept besides for what is urgent: whoever has answered an alarm waits for no card."""
 FIRST_ABSENCE = 1.0
 LONGEST_ABSENCE = 30.0
 
@@ -21,10 +23,10 @@ class _Bucket:
         self._tokens = size
         self._at = at
 
-    def wait(self, now: float) -> float:
+    def wait(self, now: float, *, spare: int = 0) -> float:
         self._tokens = min(self._size, self._tokens + (now - self._at) * self._per_second)
         self._at = now
-        return max(0.0, (1 - self._tokens) / self._per_second)
+        return max(0.0, (1 + spare - self._tokens) / self._per_second)
 
     def take(self, now: float) -> None:
         self.wait(now)
@@ -34,7 +36,8 @@ class _Bucket:
 class Pacing:
     """Tells how long a call has to wait.
 
-    Edits have one budget for the whole workspace (Slack's tier 3 is 50 a minute), posts one per channel (1 a second, with short bursts).
+    Edits have one budget for the whole workspace (Slack's tier 3 is 50 a minute), of which the last (``SPARE``) is for urgent ones; posts
+    have one per channel (1 a second, with short bursts).
     A 429 closes its method (posts: in its channel) for as long as Slack says; an absence closes everything, longer each time.
     """
 
@@ -44,17 +47,18 @@ class Pacing:
         self._now = now
         self._patience = patience
         self._posts_per_second = posts_per_second
-        self._updates = _Bucket(size=UPDATES_AT_ONCE, per_second=updates_per_minute / 60, at=now())
+        self._updates = _Bucket(size=UPDATES_AT_ONCE + SPARE, per_second=updates_per_minute / 60, at=now())
         self._posts: dict[str, _Bucket] = {}
         self._closed: dict[tuple[str, str], float] = {}
         self._away_until = 0.0
         self._absence = 0.0
 
-    def wait(self, method: str, channel: str) -> float:
+    def wait(self, method: str, channel: str, *, is_urgent: bool = False) -> float:
         """Say how many seconds a call has to wait; 0 for now."""
         now = self._now()
         until = max(self._away_until, self._closed.get(self._scope(method, channel), 0.0))
-        return max(until - now, self._bucket(method, channel).wait(now), 0.0)
+        spare = SPARE if method == UPDATE and not is_urgent else 0
+        return max(until - now, self._bucket(method, channel).wait(now, spare=spare), 0.0)
 
     def away(self) -> float:
         """Say for how many seconds Slack is left alone because it did not answer; 0 when it is there."""

@@ -44,6 +44,8 @@ class Postman:
         self._direct: dict[str, str] = {}
         self._known: dict[str, Posting] = {}
         """What has been posted; nobody else writes it down, so that it need not be read again."""
+        self._buttons: dict[str, frozenset[str]] = {}
+        """What can be done on messages that were shown by this process."""
         self.refused = ""
         """How Slack refuses the whole account, while it does: nothing can be said until a person has mended that."""
 
@@ -72,15 +74,27 @@ class Postman:
         except SlackError as error:
             self._learn(key, error)
             raise
+        self._offers(key, drawn)
         return await self._posted(Posting(key, place, ts, drawn.digest))
 
-    async def edit(self, posting: Posting, drawn: Drawn) -> None:
-        """Edit a message, unless it shows the same already."""
+    async def edit(self, posting: Posting, drawn: Drawn, *, is_end: bool = False) -> None:
+        """Edit a message, unless it shows the same already. What it asked for and does not any more is taken away before other edits."""
         if posting.digest == drawn.digest:
             return
-        self.ready(UPDATE, posting.channel)
+        self.ready(UPDATE, posting.channel, is_urgent=is_end or self._takes_away(posting.key, drawn))
         await self.ask(UPDATE, posting.channel, self._client.update(posting.channel, posting.ts, drawn, key=posting.key))
+        self._offers(posting.key, drawn)
         await self._save(Posting(posting.key, posting.channel, posting.ts, drawn.digest))
+
+    def _offers(self, key: str, drawn: Drawn) -> None:
+        if len(self._buttons) >= MOST_REMEMBERED:
+            self._buttons.clear()
+        self._buttons[key] = drawn.buttons
+
+    def _takes_away(self, key: str, drawn: Drawn) -> bool:
+        """Tell whether less can be done on a message than before; where that is not known, whether nothing can be done any more."""
+        before = self._buttons.get(key)
+        return not drawn.buttons if before is None else not before <= drawn.buttons
 
     async def forget(self, key: str, channel: str) -> None:
         """Have a message posted anew, in this channel: where it was it is certainly not any more."""
@@ -114,9 +128,9 @@ class Postman:
             self._direct[user] = await self.ask(OPEN, "", self._client.open_dm(user))
         return self._direct[user]
 
-    def ready(self, method: str, channel: str) -> None:
+    def ready(self, method: str, channel: str, *, is_urgent: bool = False) -> None:
         """Raise NotYet unless a call may go out now."""
-        wait = self._pacing.wait(method, channel)
+        wait = self._pacing.wait(method, channel, is_urgent=is_urgent)
         if wait > 0:
             raise NotYet(wait)
 

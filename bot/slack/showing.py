@@ -29,7 +29,9 @@ BREATH = 0.15
 """Seconds between a change and its telling: the work goes first (a rollback must reach CI), and what follows is told with it."""
 PAUSE = 0.5
 FIGURES = 15.0
-"""Seconds between two edits of a card of which nothing but the figures of its metrics has changed."""
+"""Seconds between two edits of a card of which nothing but the figures of its metrics has changed, or how long it still takes."""
+RAREST = 8
+"""How many times so long it is at most between two edits of nothing but how long it still takes: each comes after twice the time."""
 REFUSED = 60.0
 """Seconds until a card is drawn again that Slack refused or that could not be drawn, unless it changes before."""
 MOST_REMEMBERED = 20_000
@@ -42,10 +44,25 @@ CHANNEL_GONE = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What a card said, but for its figures, and when it was edited last."""
+    """What a card said, but for its figures, and when it was edited last.
+
+    ``figures`` is what it said but for how long it still takes; ``times`` counts the edits of nothing else.
+    """
 
     gist: str
+    figures: str
     at: float
+    times: int = 0
+
+    def after(self, before: Told | None) -> Told:
+        """Count it as another edit of nothing but how long it takes, where it is one."""
+        is_same = before is not None and (before.gist, before.figures) == (self.gist, self.figures)
+        return replace(self, times=before.times + 1) if before is not None and is_same else self
+
+    @property
+    def rarity(self) -> int:
+        """Say how many times the usual pause it is to the next such edit."""
+        return min(1 << max(self.times - 1, 0), RAREST)
 
 
 class Cards:
@@ -160,7 +177,8 @@ class Cards:
         card = await self._card_of(due.card)
         if card is None:
             return 0.0
-        drawn, told = deployment_card(card, self._words), Told(gist(card, self._words), self._now())
+        drawn = deployment_card(card, self._words)
+        told = self._telling(card, drawn)
         try:
             posting = await self._posted(card, drawn)
             if posting.digest == drawn.digest:
@@ -176,12 +194,18 @@ class Cards:
         self._remember_told(due.card, told)
         return 0.0
 
+    def _telling(self, card: Card, drawn: Drawn) -> Told:
+        """Say what a card tells now."""
+        timeless = deployment_card(replace(card, about_left=None), self._words) if card.about_left is not None else drawn
+        told = Told(gist(card, self._words), timeless.digest, self._now())
+        return told.after(self._told.get(card.deployment.id))
+
     def _puts_off(self, due: Due, told: Told) -> bool:
         """Put off an edit of nothing but figures: it comes rarely, and after every card of which more has changed."""
         before = self._told.get(due.card)
         if before is None or before.gist != told.gist:
             return False
-        early = before.at + self._figures - told.at
+        early = before.at + self._figures * told.rarity - told.at
         if early <= 0 and (due.urgency is Urgency.AT_REST or not self._due.is_any_ready(told.at, self._wait)):
             return False
         self._due.again(replace(due, urgency=Urgency.AT_REST), told.at + max(early, 0.0))
