@@ -2,14 +2,17 @@
 
 A person's word is for one finding, and for the picture of it that they were shown. While nobody has answered, what gets worse besides
 joins the finding at once: the alarm and the card show it, and what was shown before is an older picture. Once somebody has answered,
-trouble that comes back after it was over, at another share of the requests, in another metric or much worse is another finding: it is
-said again.
+trouble that comes back after it was over, at another share of the requests, in another metric or much worse is another finding.
+
+People are called once for what they decide about once: another finding is said on the alarm that is there, unless what its reader must
+decide is really another (``continued``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.catalog import EnvironmentPolicy, Strategy, TooLittleTraffic
@@ -19,6 +22,8 @@ WORSE_THAN_SHOWN = 1.5
 """From how many times as bad on it is another picture, and after somebody's word another finding."""
 WORSE = 3.0
 """From how many times as bad as its alarm said it is another finding, also while nobody has answered: people are called again."""
+RELAPSE = timedelta(minutes=2)
+"""What comes back so soon after it was over is said on the alarm that was there for it."""
 
 WATCH = "watch"
 """Where a finding of the watch is."""
@@ -47,6 +52,22 @@ class Trouble:
     is_over: bool = False
     answered: Distances | None = None
     """How far from normal they were when a person decided about it; None while nobody has."""
+    ended_at: datetime | None = None
+    """When the numbers ended it."""
+    continues: int = 0
+    """The number of the finding on whose alarm this one is said as well; 0 where it has an alarm of its own."""
+    before: Distances = ()
+    """What that alarm said before."""
+
+    @property
+    def alarm(self) -> int:
+        """Name the alarm that says it: the number of the finding that it was raised for."""
+        return self.continues or self.number
+
+    @property
+    def said(self) -> Distances:
+        """Say how far from normal each metric was when its alarm said so first."""
+        return tuple(dict(reversed((*self.before, *self.bad))).items())
 
     @property
     def is_open(self) -> bool:
@@ -112,9 +133,23 @@ def kept(known: Trouble) -> Trouble:
     return known if known.is_open else Trouble(known.number + 1, known.sort, known.where, known.bad)
 
 
-def over(known: Trouble) -> Trouble:
-    """End a finding."""
-    return replace(known, is_over=True)
+def continued(known: Trouble | None, trouble: Trouble, at: datetime, *, counts_down: bool) -> Trouble:
+    """Give a finding with the alarm that says it: the one that is there, while its reader has the same to decide; else its own.
+
+    ``counts_down`` is whether each finding has a countdown here: that is announced for its full time.
+    """
+    if known is None or known.number == trouble.number:
+        return trouble
+    is_there = known.is_open or (known.ended_at is not None and at - known.ended_at < RELAPSE)
+    is_same_place = known.where == trouble.where and known.answered is None
+    if not is_there or not is_same_place or _is_graver(known, trouble) or (counts_down and trouble.sort is Sort.DEGRADED):
+        return trouble
+    return replace(trouble, continues=known.alarm, before=known.said)
+
+
+def over(known: Trouble, at: datetime | None = None) -> Trouble:
+    """End a finding; ``at`` is when its numbers did."""
+    return replace(known, is_over=True, ended_at=at)
 
 
 def answered(known: Trouble, shot: Snapshot | None) -> Trouble:
@@ -144,6 +179,13 @@ def _well(shot: Snapshot) -> set[str]:
 def _worse(before: Mapping[str, float], bad: Distances) -> Distances:
     """Give what is worse now and was not, or was not nearly so."""
     return tuple((key, distance) for key, distance in bad if key not in before or distance >= WORSE_THAN_SHOWN * before[key])
+
+
+def _is_graver(known: Trouble, trouble: Trouble) -> bool:
+    """Tell whether a finding is much worse than the alarm before has said: there were too few numbers, or nearer ones."""
+    said = dict(known.said)
+    is_known_bad = trouble.sort is Sort.DEGRADED and known.sort is not Sort.DEGRADED
+    return is_known_bad or any(distance >= WORSE * said[key] for key, distance in trouble.bad if key in said)
 
 
 def _far_worse(known: Trouble, bad: Distances) -> bool:

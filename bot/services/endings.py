@@ -26,6 +26,10 @@ _BY_STATE: Mapping[State, str] = {
 }  # fmt: skip
 
 
+_TURNS = frozenset({"degraded", "blind", "thin", "countdown", "recovered", "proceed"})
+"""What happens to a finding, as it is noted."""
+
+
 async def ended(house: House, message: Message) -> Ending | None:
     """Say how it ended, in one sentence; None while it still asks. What is being rolled back has its end, and another one soon."""
     rule = RULES.get(message.template)
@@ -34,7 +38,16 @@ async def ended(house: House, message: Message) -> Ending | None:
     async with house.store.reading() as reader:
         deployment = await reader.deployment(message.deployment)
         sentence = await rule(house, reader, deployment, message) if deployment is not None else ""
-    return Ending(sentence, deployment is None or deployment.state is not State.ROLLING_BACK) if sentence else None
+        comes_again = deployment is not None and await _may_ask_again(reader, deployment, message)
+    return Ending(sentence, is_final=not comes_again) if sentence else None
+
+
+async def _may_ask_again(reader: Reader, deployment: Deployment, message: Message) -> bool:
+    """Tell whether a message may have another end, or ask anew: what was worse and comes back soon is said on the same alarm."""
+    trouble = await reader.trouble(deployment.id)
+    if message.template != "degraded" or deployment.state not in {State.ROLLING_OUT, State.WATCHING} or trouble is None:
+        return deployment.state is State.ROLLING_BACK
+    return trouble.alarm == message.facts["finding"] and trouble.answered is None
 
 
 async def _trial(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
@@ -42,10 +55,10 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, message:
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
         return await _after_all(reader, deployment)
     trouble = await reader.trouble(deployment.id)
-    if trouble is not None and trouble.number != message.facts.get("finding", trouble.number):
+    if trouble is not None and trouble.alarm != message.facts.get("finding", trouble.alarm):
         return await _overtaken(reader, deployment, message.facts["finding"], trouble)
     told = await reader.timeline(deployment.id)
-    turns = [entry for entry in (*told.begin, *told.end) if entry.action in {"degraded", "countdown", "recovered", "proceed"}]
+    turns = [entry for entry in (*told.begin, *told.end) if entry.action in _TURNS]
     if turns and turns[-1].action == "proceed":
         return f"Let go on by {turns[-1].actor.mention}: {turns[-1].facts.get('reason', '')}"
     if trouble is None or trouble.is_open:  # too few numbers, or none, do not show that it is over

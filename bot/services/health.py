@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from bot.domain import plain
-from bot.domain.catalog import EnvironmentPolicy, Service
+from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge, moment, overall
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState, serves
-from bot.domain.trouble import Sort, Trouble, carried, found, is_unrefuted, kept, over, sort_of
+from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_unrefuted, kept, over, sort_of
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services import freezes, starts
 from bot.services.countdown import countdown, counts_for
@@ -216,6 +216,7 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     trouble = kept(known) if has_vanished and known else found(known, sort, shot)
     if before is not None and not (before == known and await has_word(tx, deployment, before)):
         trouble = carried(before, trouble, shot)
+    trouble = continued(known, trouble, house.now(), counts_down=policy.automatic_rollback is AutomaticRollback.COUNTDOWN)
     if has_vanished:
         shot = (await tx.snapshots(deployment.id))[-1]
         await tx.redraw(deployment.id)
@@ -266,6 +267,8 @@ async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot:
     if until is not None and house.now() >= until:
         await by_rule(house, tx, deployment, shot.why)
         return True
+    if trouble.continues:
+        return True
     about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "beside": await _beside(tx, deployment), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
@@ -279,7 +282,9 @@ async def _beside(tx: Transaction, deployment: Deployment) -> str:
 
 
 async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
-    """Ask the lead what to do where the numbers say nothing."""
+    """Ask the lead what to do where the numbers say nothing, unless they are asked already."""
+    if trouble.continues:
+        return
     about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": "", "beside": await _beside(tx, deployment)}
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
     key = f"{deployment.id}:{trouble.sort}:{trouble.number}"
@@ -290,7 +295,7 @@ async def _calm(house: House, tx: Transaction, deployment: Deployment, known: Tr
     """End what was the matter: the numbers are no longer worse. A countdown that runs is called off, and that is said."""
     if known is None or not known.is_open:
         return
-    await tx.save_trouble(deployment.id, over(known))
+    await tx.save_trouble(deployment.id, over(known, house.now()))
     if known.sort is Sort.DEGRADED:
         counted = deployment.countdown_until is not None
         await note(tx, house.now(), "recovered", deployment, finding=known.number, counted=counted)

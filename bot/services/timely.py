@@ -35,7 +35,7 @@ async def _degraded(_house: House, reader: Reader, deployment: Deployment, messa
         return None
     now: dict[str, Json] = {"until": _until(deployment), "lead": str(deployment.lead or "")}
     trouble = await reader.trouble(deployment.id)
-    if trouble is not None and trouble.is_open and trouble.number == message.facts["finding"]:
+    if trouble is not None and trouble.is_open and trouble.alarm == message.facts["finding"]:
         shot = await numbers_of(reader, deployment, trouble)
         newest = facts_of_snapshot(shot) if shot is not None else message.facts["snapshot"]
         now |= {"snapshot": newest} if _findings(newest) != _findings(message.facts["snapshot"]) else {}

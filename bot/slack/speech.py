@@ -84,7 +84,7 @@ def _decisions(said: Message, words: Words, card: Card | None) -> list[ButtonEle
     if card is None or said.template not in ALARMS or "end" in said.facts:
         return []
     finding = said.facts.get("finding")
-    is_another = finding is not None and (card.trouble is None or card.trouble.number != finding)
+    is_another = finding is not None and (card.trouble is None or card.trouble.alarm != finding)
     return [] if is_another else card_buttons(card, words, card.decisions)
 
 

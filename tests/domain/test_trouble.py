@@ -10,7 +10,22 @@ import pytest
 
 from bot.domain.catalog import EnvironmentPolicy, Strategy, StrategyStep, Tier, TooLittleTraffic
 from bot.domain.health import Finding, Snapshot, Verdict
-from bot.domain.trouble import Distances, Sort, Trouble, answered, carried, distances, found, is_unrefuted, kept, over, sort_of, worse_since
+from bot.domain.trouble import (
+    RELAPSE,
+    Distances,
+    Sort,
+    Trouble,
+    answered,
+    carried,
+    continued,
+    distances,
+    found,
+    is_unrefuted,
+    kept,
+    over,
+    sort_of,
+    worse_since,
+)
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 ERRORS, P95 = ("errors", 10.0), ("p95", 2.0)
@@ -84,6 +99,52 @@ def test_trouble_elsewhere_of_another_sort_or_after_its_end_is_another_finding(
     known: Trouble | None, sort: Sort, where: str, number: int
 ) -> None:
     assert found(known, sort, shot(ERRORS, where=where)).number == number
+
+
+WORSE_NOW = Trouble(4, Sort.DEGRADED, "canary-5", (("errors", 12.0),))
+BLIND_NOW, THIN_NOW = Trouble(4, Sort.BLIND, "canary-5"), Trouble(4, Sort.THIN, "canary-5")
+SOON, LATE = NOW + RELAPSE - timedelta(seconds=1), NOW + RELAPSE
+
+
+@pytest.mark.case("card-and-people-11")
+@pytest.mark.parametrize(
+    ("known", "now", "at", "counts_down", "is_same_alarm"),
+    [
+        (KNOWN, WORSE_NOW, NOW, False, True),
+        (KNOWN, replace(WORSE_NOW, bad=(P95,)), NOW, False, True),
+        (KNOWN, replace(WORSE_NOW, bad=(("errors", 30.0),)), NOW, False, False),
+        (KNOWN, replace(WORSE_NOW, where="canary-25"), NOW, False, False),
+        (KNOWN, BLIND_NOW, NOW, False, True),
+        (KNOWN, WORSE_NOW, NOW, True, False),
+        (KNOWN, BLIND_NOW, NOW, True, True),
+        (answered(KNOWN, None), WORSE_NOW, NOW, False, False),
+        (over(KNOWN, NOW), WORSE_NOW, SOON, False, True),
+        (over(KNOWN, NOW), WORSE_NOW, LATE, False, False),
+        (over(KNOWN, NOW), WORSE_NOW, SOON, True, False),
+        (over(KNOWN), WORSE_NOW, NOW, False, False),
+        (replace(THIN_NOW, number=3), BLIND_NOW, NOW, False, True),
+        (replace(BLIND_NOW, number=3), THIN_NOW, NOW, False, True),
+        (replace(BLIND_NOW, number=3), WORSE_NOW, NOW, False, False),
+        (replace(THIN_NOW, number=3), WORSE_NOW, NOW, False, False),
+        (None, WORSE_NOW, NOW, False, False),
+    ],
+)
+def test_a_finding_is_said_on_the_alarm_that_is_there_while_its_reader_has_the_same_to_decide(
+    known: Trouble | None, now: Trouble, at: datetime, *, counts_down: bool, is_same_alarm: bool
+) -> None:
+    told = continued(known, now, at, counts_down=counts_down)
+    assert told.alarm == (3 if is_same_alarm else 4)
+    assert (told.number, told.bad) == (now.number, now.bad), "decisions are about the finding, whichever alarm says it"
+
+
+@pytest.mark.case("card-and-people-11")
+def test_what_gets_worse_bit_by_bit_on_one_alarm_is_measured_by_what_that_alarm_said_first() -> None:
+    second = continued(over(KNOWN, NOW), replace(WORSE_NOW, bad=(("errors", 25.0), P95)), NOW, counts_down=False)
+    assert (second.alarm, dict(second.said)) == (3, {"errors": 10.0, "p95": 2.0})
+    third = Trouble(5, Sort.DEGRADED, "canary-5", (("errors", 29.0), ("p95", 5.0)))
+    assert continued(second, third, NOW, counts_down=False).alarm == 3
+    assert continued(second, replace(third, bad=(("errors", 30.0),)), NOW, counts_down=False).alarm == 5
+    assert continued(second, replace(third, bad=(("p95", 6.0),)), NOW, counts_down=False).alarm == 5
 
 
 def test_only_worse_numbers_are_remembered_with_a_finding() -> None:

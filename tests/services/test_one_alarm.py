@@ -1,0 +1,171 @@
+"""People are called once for what they decide about once: an alarm is edited while what is found grows, ebbs and comes back."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from bot.domain.catalog import AutomaticRollback, MetricKind, MetricSpec, TooLittleTraffic
+from bot.domain.commands import Deploy, Proceed
+from bot.domain.errors import IntegrationError
+from bot.domain.health import Observed
+from bot.ports import Message
+from bot.services import endings, timely
+from tests.services.conftest import BAD, GOOD, MINUTE
+
+Team = Any
+ALONE: dict[str, Any] = {
+    "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "canary", "watch": 10 * MINUTE,
+    "automatic_rollback": AutomaticRollback.OFF,
+}  # fmt: skip
+BOTH = (MetricSpec("errors", "errors", MetricKind.RATIO, unit="%"), MetricSpec("crashes", "crashes", MetricKind.RATIO, unit="%"))
+FEW, TERRIBLE = Observed(0, 4, requests=4), Observed(900, 1000, requests=1000)
+SAYS = "shop.example.com/metrics answers 503"
+
+
+async def serves_five(team: Team, *metrics: MetricSpec) -> None:
+    """Have v2 serve 5 %."""
+    if metrics:
+        shop = team.house.catalog.services["shop"]
+        team.house.catalog.services["shop"] = replace(shop, metric_specs=metrics)
+        team.numbers.besides["crashes"] = GOOD
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    await team.passes(3 * MINUTE)
+
+
+async def alarms(team: Team) -> list[Message]:
+    return [message for message in await team.outbox() if message.template == "degraded"]
+
+
+async def reads(team: Team, alarm: Message) -> str:
+    """Read an alarm as it is now: edited to its end, or to what is found by now."""
+    ended = await endings.ended(team.house, alarm)
+    now = await timely.still_true(team.house, alarm)
+    assert now is not None
+    words: str = team.reads(replace(now, facts={**now.facts, "end": ended.sentence}) if ended else now)
+    return words
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_another_metric_that_turns_worse_joins_the_alarm_that_is_there(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, *BOTH)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        team.numbers.besides["crashes"] = BAD
+        await team.passes(MINUTE)
+        (alarm,) = await alarms(team)
+        now = await reads(team, alarm)
+        assert "please look" in now
+        assert "errors 6.0 %" in now
+        assert "crashes 6.0 %" in now
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_another_metric_joins_it_also_where_the_first_is_well_again(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, *BOTH)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        team.numbers.new, team.numbers.besides["crashes"] = GOOD, BAD
+        await team.passes(MINUTE)
+        (alarm,) = await alarms(team)
+        assert "worse: crashes 6.0 %" in (await reads(team, alarm)).replace("*", "")
+        assert (await team.card("shop-1")).trouble.alarm == alarm.facts["finding"], "its buttons are those of the card"
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_recovers_and_comes_back_within_two_minutes_asks_again_on_the_same_alarm(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        (alarm,) = await alarms(team)
+        for _ in range(3):
+            team.numbers.new = GOOD
+            await team.passes(MINUTE)
+            ended = await endings.ended(team.house, alarm)
+            assert ended is not None
+            assert (ended.sentence, ended.is_final) == ("The numbers are no longer worse.", False)
+            team.numbers.new = BAD
+            await team.passes(MINUTE)
+            assert "please look" in await reads(team, alarm)
+        assert await alarms(team) == [alarm]
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_comes_back_later_calls_people_anew_and_the_older_alarm_says_so(team_with: Any) -> None:
+    async with team_with(**{**ALONE, "watch": 30 * MINUTE, "strategy": "rolling"}) as team:
+        await serves_five(team)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        team.numbers.new = GOOD
+        await team.passes(5 * MINUTE)
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        first, second = await alarms(team)
+        assert "said anew" in await reads(team, first)
+        assert "please look" in await reads(team, second)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_gets_much_worse_calls_people_anew_and_ends_the_alarm_before_in_the_same_act(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        team.numbers.new = TERRIBLE
+        await team.passes(MINUTE)
+        first, second = await alarms(team)
+        ended = await endings.ended(team.house, first)
+        assert ended is not None
+        assert ended.is_final
+        assert "errors 90 %" in await reads(team, second)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_where_a_countdown_begins_people_are_called_for_each(team_with: Any) -> None:
+    counts = {**ALONE, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 15 * MINUTE}
+    async with team_with(**counts) as team:
+        await serves_five(team)
+        for numbers in (BAD, GOOD, BAD):
+            team.numbers.new = numbers
+            await team.passes(MINUTE)
+        first, second = await alarms(team)
+        assert first.facts["until"] < second.facts["until"]
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_too_little_traffic_that_turns_out_to_be_a_silent_source_is_said_on_the_same_alarm(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        strategy = team.house.catalog.strategies["canary"]
+        team.house.catalog.strategies["canary"] = replace(strategy, too_little_traffic=TooLittleTraffic.ASK)
+        team.numbers.new = FEW
+        await serves_five(team)
+        await team.passes(10 * MINUTE)
+        (alarm,) = await alarms(team)
+        assert "too little traffic" in await reads(team, alarm)
+        team.numbers.breaks = IntegrationError(f"{SAYS}.", vendor="metrics endpoint")
+        await team.passes(5 * MINUTE)
+        assert await alarms(team) == [alarm]
+        now = await reads(team, alarm)
+        assert "*no data* to judge it by" in now
+        assert SAYS in now
+        team.numbers.breaks, team.numbers.new = None, BAD
+        await team.passes(3 * MINUTE)
+        assert len(await alarms(team)) == 2, "that it is worse is another thing to decide"
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_an_alarm_that_there_are_no_numbers_still_asks_at_the_next_step_after_a_word_at_the_one_before(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        team.numbers.breaks = IntegrationError(f"{SAYS}.", vendor="metrics endpoint")
+        await serves_five(team)
+        await team.passes(10 * MINUTE)
+        await team.says("bo", Proceed("shop-1", "the graphs are down"))
+        await team.passes(20 * MINUTE)
+        _, second = await alarms(team)
+        assert second.facts["where"] == "canary-100"
+        assert await endings.ended(team.house, second) is None, "the word was for the step before"
