@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
-from sqlalchemy import case, func, literal, select, update
+from sqlalchemy import Executable, case, func, literal, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.ports import Json, RunRecord
-from bot.storage.rows import add, table
+from bot.storage.rows import add, asking, table
 from bot.storage.tables.columns import UtcDateTime
 from bot.storage.tables.work import AT_ONCE, JournalRow, RunbookRow, SignalRow
 
@@ -36,9 +35,8 @@ class SqlJournal:
 
     async def get(self, run: str) -> RunRecord | None:
         """Read how a run stands."""
-        row = table(RunbookRow)
         async with self._reader.begin() as connection:
-            found = (await connection.execute(select(row).where(row.c.id == run))).mappings().first()
+            found = (await connection.execute(asking(table(RunbookRow), ("id",)), {"id": run})).mappings().first()
         return _record(found) if found else None
 
     async def due(
@@ -63,18 +61,16 @@ class SqlJournal:
 
     async def entries(self, run: str) -> Mapping[str, Json]:
         """Read what a run has done, in order."""
-        row = table(JournalRow)
-        return await self._pairs(select(row.c.name, row.c.value).where(row.c.run == run).order_by(row.c.n))
+        return await self._pairs(asking(table(JournalRow), ("run",), "n"), run)
 
     async def signals(self, run: str) -> Mapping[str, Json]:
         """Read what a run was told."""
-        row = table(SignalRow)
-        return await self._pairs(select(row.c.name, row.c.value).where(row.c.run == run))
+        return await self._pairs(asking(table(SignalRow), ("run",)), run)
 
-    async def _pairs(self, statement: Any) -> Mapping[str, Json]:
+    async def _pairs(self, statement: Executable, run: str) -> Mapping[str, Json]:
         async with self._reader.begin() as connection:
-            rows = (await connection.execute(statement)).all()
-        return {name: value for name, value in rows}  # noqa: C416 - rows are not pairs to dict()
+            rows = (await connection.execute(statement, {"run": run})).all()
+        return {found.name: found.value for found in rows}
 
     async def record(self, run: str, name: str, value: Json) -> None:
         """Write down what a run has done."""

@@ -58,7 +58,7 @@ class SqlReader(Releases):
 
     async def deployment(self, id: DeploymentId) -> Deployment | None:
         """Read one deployment."""
-        row = await self._one(select(table(DeploymentRow)).where(col(DeploymentRow.id) == id))
+        row = await self._find(DeploymentRow, id=id)
         return deployment_of(row) if row else None
 
     async def open_deployments(self, service: str = "", environment: str = "") -> tuple[Deployment, ...]:
@@ -94,17 +94,15 @@ class SqlReader(Releases):
 
     async def holder(self, service: str, environment: str) -> DeploymentId:
         """Name the deployment that has the environment's claim; empty for none."""
-        claim = table(ClaimRow)
-        row = await self._one(select(claim).where(claim.c.service == service, claim.c.environment == environment))
+        row = await self._find(ClaimRow, service=service, environment=environment)
         return str(row["deployment"]) if row else ""
 
     async def live(self, service: str, environment: str) -> Live | None:
         """Read what is live."""
-        live, word = table(LiveRow), table(DeclaredRow)
-        row = await self._one(select(live).where(live.c.service == service, live.c.environment == environment))
+        row = await self._find(LiveRow, service=service, environment=environment)
         if row is None:
             return None
-        declared = await self._one(select(word).where(word.c.n == row["declared"])) if row["declared"] is not None else None
+        declared = await self._find(DeclaredRow, n=row["declared"]) if row["declared"] is not None else None
         return Live(**{**with_person(row), "declared": declared_of(declared) if declared else None})
 
     async def declared(self, service: str, environment: str = "", limit: int = 10) -> tuple[Declared, ...]:
@@ -135,8 +133,7 @@ class SqlReader(Releases):
 
     async def replaced(self, id: DeploymentId) -> Replaced | None:
         """Say what came right after a deployment or a rollback in its place."""
-        row = table(ReplacedRow)
-        found = await self._one(select(row).where(row.c.deployment == id))
+        found = await self._find(ReplacedRow, deployment=id)
         return Replaced(found["version"], found["at"], Person.parse(found["by"]) if found["by"] else None) if found else None
 
     async def newest_started(self, service: str, environment: str) -> Deployment | None:
@@ -178,30 +175,24 @@ class SqlReader(Releases):
 
     async def doubt(self, service: str, environment: str) -> Doubt | None:
         """Say why it is not clear what runs in a place."""
-        place = table(PlaceRow)
-        row = await self._one(select(place).where(place.c.service == service, place.c.environment == environment))
+        row = await self._find(PlaceRow, service=service, environment=environment)
         if row is None or not row["unclear"]:
             return None
         return Doubt(Unclear(row["unclear"]), row["why"], row["since"], row["deployment"], tuple(row["seen"].split()))
 
     async def strays(self, service: str, environment: str = "") -> tuple[Stray, ...]:
         """List the runs that were given up and have not been seen to end."""
-        stray = table(StrayRow)
-        statement = select(stray).where(stray.c.service == service)
-        if environment:
-            statement = statement.where(stray.c.environment == environment)
-        return tuple(Stray(**row) for row in await self._all(statement.order_by(stray.c.since)))
+        place = {"service": service, "environment": environment} if environment else {"service": service}
+        return tuple(Stray(**row) for row in await self._every(StrayRow, "since", **place))
 
     async def kept(self, key: str) -> Answer | None:
         """Read what a command was answered that has been carried out."""
-        row = table(TakenRow)
-        found = await self._one(select(row.c.answer).where(row.c.key == key))
+        found = await self._find(TakenRow, key=key)
         return codec.read(Answer, found["answer"]) if found and found["answer"] else None
 
     async def taken(self, key: str) -> bool:
         """Tell whether a command has been carried out."""
-        row = table(TakenRow)
-        return await self._one(select(row.c.key).where(row.c.key == key)) is not None
+        return await self._find(TakenRow, key=key) is not None
 
     async def quarantine(self, service: str, commit: str) -> str:
         """Say why a commit is quarantined; empty when it is not."""
@@ -210,26 +201,22 @@ class SqlReader(Releases):
 
     async def quarantined(self, service: str, commit: str) -> Quarantined | None:
         """Say why, by whom and since when a commit is quarantined; None when it is not."""
-        bad = table(QuarantineRow)
-        row = await self._one(select(bad.c.reason, bad.c.by, bad.c.at).where(bad.c.service == service, bad.c["commit"] == commit))
-        return Quarantined(**with_person(row)) if row else None
+        row = await self._find(QuarantineRow, service=service, commit=commit)
+        return Quarantined(row["reason"], Person.parse(row["by"]), row["at"]) if row else None
 
     async def decisions(self, id: DeploymentId) -> tuple[Decision, ...]:
         """List approvals and rejections, oldest first."""
-        row = table(DecisionRow)
-        rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.at))
+        rows = await self._every(DecisionRow, "at", deployment=id)
         return tuple(Decision(**{**with_person(found), "roles": tuple(found["roles"])}) for found in rows)
 
     async def marks(self, id: DeploymentId) -> tuple[Mark, ...]:
         """List marks, oldest first."""
-        row = table(MarkRow)
-        rows = await self._all(select(row).where(row.c.deployment == id).order_by(row.c.at))
+        rows = await self._every(MarkRow, "at", deployment=id)
         return tuple(Mark(**with_person(found)) for found in rows)
 
     async def steps(self, id: DeploymentId) -> tuple[Step, ...]:
         """List the rollout's steps in order."""
-        row = table(StepRow)
-        rows = await self._all(select(row.c.body).where(row.c.deployment == id).order_by(row.c["index"]))
+        rows = await self._every(StepRow, "index", deployment=id)
         return tuple(codec.read(Step, found["body"]) for found in rows)
 
     async def deployments_of_run(self, run: str) -> tuple[Deployment, ...]:
@@ -256,13 +243,11 @@ class SqlReader(Releases):
 
     async def meanwhile(self, rollback: DeploymentId) -> Snapshot | None:
         """Read the newest numbers of what serves, or served last, while a rollback is under way."""
-        row = table(SnapshotRow)
-        found = await self._one(select(row.c.body).where(row.c.deployment == rollback, row.c.label == MEANWHILE))
+        found = await self._find(SnapshotRow, deployment=rollback, label=MEANWHILE)
         return codec.read(Snapshot, found["body"]) if found else None
 
     async def _page(self, id: DeploymentId, kind: str) -> Any:
-        row = table(PageRow)
-        found = await self._one(select(row.c.body).where(row.c.deployment == id, row.c.kind == kind))
+        found = await self._find(PageRow, deployment=id, kind=kind)
         return found["body"] if found else None
 
     async def review(self, id: DeploymentId) -> Review | None:

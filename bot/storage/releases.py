@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.declared import Left
 from bot.domain.deployment import Deployment, State
 from bot.ports import Live
-from bot.storage.rows import table, with_person
+from bot.storage.rows import asking, table, with_person
 from bot.storage.tables.record import DeploymentRow, LeftRow, QuarantineRow, VerifiedRow
 
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
@@ -27,6 +27,14 @@ class Releases:
     async def _all(self, statement: Select[Any]) -> Sequence[RowMapping]:
         rows: Sequence[RowMapping] = (await self._connection.execute(statement)).mappings().all()
         return rows
+
+    async def _every(self, row: type[Any], order: str = "", **equal: Any) -> Sequence[RowMapping]:
+        rows: Sequence[RowMapping] = (await self._connection.execute(asking(table(row), tuple(equal), order), equal)).mappings().all()
+        return rows
+
+    async def _find(self, row: type[Any], **equal: Any) -> RowMapping | None:
+        found: RowMapping | None = (await self._connection.execute(asking(table(row), tuple(equal)), equal)).mappings().first()
+        return found
 
     async def _one(self, statement: Select[Any]) -> RowMapping | None:
         row: RowMapping | None = (await self._connection.execute(statement)).mappings().first()

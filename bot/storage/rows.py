@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cache
 from typing import Any
 
+from sqlalchemy import Insert, Select, Table, bindparam, select
 from sqlalchemy.dialects.sqlite import insert as sqlite_insert
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -19,6 +21,16 @@ from bot.domain.people import Person
 def table(row: type[SQLModel]) -> Any:
     """Give a row class's table, for statements that return plain rows."""
     return row.__table__  # type: ignore[attr-defined]
+
+
+@cache
+def asking(target: Table, equal: tuple[str, ...], order: str = "") -> Select[Any]:
+    """Give the statement that finds rows by these columns, in the order of one.
+
+    It is made once: making one takes several times as long as asking it.
+    """
+    statement = select(target).where(*(target.c[name] == bindparam(name) for name in equal))
+    return statement.order_by(target.c[order]) if order else statement
 
 
 def deployment_of(row: RowMapping) -> Deployment:
@@ -52,19 +64,27 @@ def declared_of(row: RowMapping) -> Declared:
     return Declared(**{**known, "origin": Origin(row["origin"])})
 
 
+@cache
+def _adding(target: Table) -> Insert:
+    return sqlite_insert(target).on_conflict_do_nothing()
+
+
+@cache
+def _putting(target: Table, names: tuple[str, ...]) -> Insert:
+    keys = [column.name for column in target.primary_key]
+    statement = sqlite_insert(target)
+    rest = {name: statement.excluded[name] for name in names if name not in keys}
+    return statement.on_conflict_do_update(index_elements=keys, set_=rest)
+
+
 async def add(connection: AsyncConnection, row: type[Any], values: dict[str, Any]) -> bool:
     """Insert a row unless its key is taken; tell whether it was inserted."""
-    result = await connection.execute(sqlite_insert(table(row)).values(**values).on_conflict_do_nothing())
-    return result.rowcount > 0
+    return (await connection.execute(_adding(table(row)), values)).rowcount > 0
 
 
 async def put(connection: AsyncConnection, row: type[Any], values: dict[str, Any]) -> None:
     """Insert a row, or replace the one with its primary key."""
-    target = table(row)
-    keys = [column.name for column in target.primary_key]
-    statement = sqlite_insert(target).values(**values)
-    rest = {name: statement.excluded[name] for name in values if name not in keys}
-    await connection.execute(statement.on_conflict_do_update(index_elements=keys, set_=rest))
+    await connection.execute(_putting(table(row), tuple(values)), values)
 
 
 def plain(value: Any) -> dict[str, Any]:
