@@ -1360,7 +1360,9 @@ class Standing:
     goes_on: bool = False
     """Whether it goes on all the same, because its lead has let it."""
     waits_for_word: bool = False
-    """Whether it waits for its lead to let it."""
+    """Whether it waits for its lead to let it,"""
+    by_itself: str = ""
+    """and what lets it go on without that, as a sentence goes on: until the lead decides or …; empty for nothing."""
     countdown_until: str = ""
     percent: int = 0
     """How many percent of the traffic the steps that are whole have given it."""

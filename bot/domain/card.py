@@ -23,7 +23,7 @@ from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.readiness import Confirmed, Review
 from bot.domain.rollout import Step, StepState, serving
-from bot.domain.trouble import Sort, Trouble
+from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, by_itself
 from bot.domain.watching import Watched, is_all_that_keeps
 
 
@@ -252,6 +252,14 @@ class Card:
         return None if is_of_before else self.snapshot
 
     @property
+    def is_silent(self) -> bool:
+        """Tell whether the source of the numbers does not answer while they are of what the run under way has brought so far."""
+        step = next((step for step in self.steps if step.is_under_way), None)
+        is_of_it = step is not None and self.snapshot is not None and self.snapshot.where == step.key
+        is_rolling = self.deployment.state is State.ROLLING_OUT and is_of_it
+        return is_rolling and self.snapshot is not None and bool(self.snapshot.silence)
+
+    @property
     def is_carried(self) -> bool:
         """Tell whether what was found has come along from an earlier step, whose numbers are the newest that say anything."""
         return self.judged is None and self.waits_for_word and self.snapshot is not None and self.snapshot.where in self.ended_with
@@ -374,6 +382,12 @@ class Card:
     def waits_for_word(self) -> bool:
         """Tell whether the lead's word would let it go on."""
         return self._is_found and not self.goes_on_word
+
+    @property
+    def by_itself(self) -> ByItself:
+        """Say what lets it go on without a word."""
+        has_all = self.where == WATCH or any(step.key == self.where and step.percent == EVERYTHING for step in self.steps)
+        return by_itself(self.trouble, self.snapshot, is_first=not self.deployment.base_commit, has_all=has_all, besides=self.besides)
 
     @property
     def _is_found(self) -> bool:

@@ -28,6 +28,19 @@ RELAPSE = timedelta(minutes=2)
 WATCH = "watch"
 """Where a finding of the watch is."""
 
+EVERYTHING = 100
+"""Percent of the requests."""
+
+
+class ByItself(StrEnum):
+    """What besides the lead's word ends a finding, as a sentence goes on: until the lead decides or …; empty for nothing."""
+
+    NOTHING = ""
+    RECOVERS = "the numbers recover"
+    NUMBERS = "there are numbers to judge by"
+    TRAFFIC = "there is enough traffic"
+
+
 Distances = tuple[tuple[str, float], ...]
 """Metrics, and how far from normal each is: how many times, whichever way is worse."""
 
@@ -155,6 +168,24 @@ def over(known: Trouble, at: datetime | None = None) -> Trouble:
 def answered(known: Trouble, shot: Snapshot | None) -> Trouble:
     """Store with a finding what somebody decided about: everything that it was shown for, as bad as it is now."""
     return replace(known, answered=tuple({**dict(known.bad), **dict(distances(shot) if shot else ())}.items()))
+
+
+def by_itself(trouble: Trouble | None, shot: Snapshot | None, *, is_first: bool, has_all: bool, besides: str) -> ByItself:
+    """Say what ends a finding by itself: what it is about has to be over, and nothing may keep the deployment ``besides`` its numbers.
+
+    Where nothing was before (``is_first``) nothing is ever there to compare with. A version that ``has_all`` requests is compared with the
+    time before: what nobody has measured of that comes no more.
+    """
+    if trouble is None or not trouble.is_open or besides:
+        return ByItself.NOTHING
+    if trouble.sort is not Sort.BLIND:
+        return ByItself.RECOVERS if trouble.sort is Sort.DEGRADED else ByItself.TRAFFIC
+    return ByItself.NOTHING if is_first or (has_all and shot is not None and _lacks_baseline(shot)) else ByItself.NUMBERS
+
+
+def _lacks_baseline(shot: Snapshot) -> bool:
+    """Tell whether there is a number that decides, and nothing to compare it with."""
+    return any(each.verdict is Verdict.NO_DATA and each.critical and each.current is not None for each in shot.findings)
 
 
 def worse_since(known: Trouble, shown: Trouble) -> tuple[str, ...]:

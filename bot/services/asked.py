@@ -10,7 +10,7 @@ from bot.ports import Asked, Json, Reader
 from bot.services.house import House, existing, facts_of_snapshot, seen
 from bot.services.offers import rollback_offer
 from bot.services.whys import has_lock
-from bot.services.word import numbers_of
+from bot.services.word import ends_by_itself, numbers_of
 
 ABOUT_NUMBERS = frozenset({Action.PROCEED, Action.STOP_COUNTDOWN})
 """Decisions about a finding: their dialogs show it as it is when they are opened, and so are decided about what they show."""
@@ -35,6 +35,7 @@ async def _numbers(house: House, reader: Reader, deployment: Deployment, trouble
     return {
         **await facts_of_going_on(house, reader, deployment, trouble.where),
         "snapshot": facts_of_snapshot(shot) if shot else None, "target": offer.version if offer.is_possible else "",
+        "by_itself": str(await ends_by_itself(house, reader, deployment, trouble)),
     }  # fmt: skip
 
 

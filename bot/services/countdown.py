@@ -11,7 +11,7 @@ from bot.domain.trouble import Trouble
 from bot.ports import Mark, Message, Reader, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer, why_not_by_rule
-from bot.services.word import stopped_for
+from bot.services.word import ends_by_itself, stopped_for
 
 
 async def countdown(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> tuple[datetime | None, str]:
@@ -50,7 +50,7 @@ async def call_off(house: House, tx: Transaction, deployment: Deployment, troubl
     await tx.change(deployment.id, countdown_until=None)
     await tx.mark(Mark(deployment.id, stopped_for(trouble), GONOGO, house.now()))
     await note(tx, house.now(), "countdown off", deployment, where=trouble.where, why=why)
-    facts = {**facts_of(deployment), "why": why}
+    facts = {**facts_of(deployment), "why": why, "by_itself": str(await ends_by_itself(house, tx, deployment, trouble))}
     await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
     await tx.redraw(deployment.id)
     await tx.wake(deployment.id)

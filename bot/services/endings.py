@@ -13,7 +13,7 @@ from bot.services.given import WORD, word_given
 from bot.services.house import House
 from bot.services.starts import standstill
 from bot.services.targets import undoable
-from bot.services.word import ended_word
+from bot.services.word import besides, ended_word
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[str]]
 
@@ -50,7 +50,7 @@ async def _may_ask_again(reader: Reader, deployment: Deployment, message: Messag
     return trouble.alarm == message.facts["finding"] and trouble.answered is None
 
 
-async def _trial(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+async def _trial(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
     """End an alarm about numbers, and a countdown, when the lead has spoken, when they are fine again, or when the trial is over."""
     if deployment.state not in {State.ROLLING_OUT, State.WATCHING}:
         return await _after_all(reader, deployment)
@@ -63,7 +63,10 @@ async def _trial(_house: House, reader: Reader, deployment: Deployment, message:
         return f"Let go on by {turns[-1].actor.mention}: {turns[-1].facts.get('reason', '')}"
     if trouble is None or trouble.is_open:  # too few numbers, or none, do not show that it is over
         return ""
-    return "The numbers are no longer worse." if trouble.sort is Sort.DEGRADED else "There are enough numbers to judge by now."
+    is_over = "The numbers are no longer worse" if trouble.sort is Sort.DEGRADED else "There are enough numbers to judge by now"
+    if await besides(house, reader, deployment):
+        return f"{is_over}."
+    return f"{is_over}, so {'its watch goes on' if deployment.state is State.WATCHING else 'it goes on'} by itself."
 
 
 async def _overtaken(reader: Reader, deployment: Deployment, finding: Json, since: Trouble) -> str:

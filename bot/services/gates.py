@@ -13,6 +13,7 @@ from bot.services import freezes, starts
 from bot.services.deployments import require_still
 from bot.services.given import GATE, gate_pressed, in_question
 from bot.services.house import House, act, existing, facts_of, note
+from bot.services.word import ends_by_itself
 
 TRIED = "gate-tried:"
 """How the mark begins that says: the provider is about to be asked to open the gate of this name."""
@@ -68,8 +69,10 @@ async def _refuse_kept(house: House, tx: Transaction, deployment: Deployment, st
     if step.state is not StepState.RUNNING:
         return
     kept = list(await starts.why_not_on(house, tx, deployment, theirs))
-    if await in_question(tx, deployment) is not None:
-        kept.append("what serves is worse than before, so the lead decides about that first")
+    trouble = await in_question(tx, deployment)
+    if trouble is not None:
+        alone = await ends_by_itself(house, tx, deployment, trouble)
+        kept.append(f"what serves is worse than before, so the lead decides about that first{f', unless {alone}' if alone else ''}")
     if kept:
         raise NotPossible(f"The pipeline of {deployment.title} waits before {step.passable_stage}, and is not let go on: {kept[0]}.")
 

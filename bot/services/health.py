@@ -22,7 +22,7 @@ from bot.services.house import House, existing, facts_of, facts_of_snapshot, not
 from bot.services.normal import normal_for
 from bot.services.rollbacks import by_rule
 from bot.services.ways import know_way_back
-from bot.services.word import asked_anew, is_outlasted, known_there
+from bot.services.word import asked_anew, ends_by_itself, is_outlasted, known_there
 
 GO, OVER = "go", "over"
 TREND = 12
@@ -178,9 +178,19 @@ async def glance(house: House, id: DeploymentId, index: int, state: StepState) -
         now = await existing(tx, id)
         if not _is_under_way(now, (await tx.steps(id))[index], state):
             return OVER
-        if serving.serves_since is not None or await _says_something(tx, id, shot):
+        if serving.serves_since is None and not await _says_something(tx, id, shot):
+            await _say_silence(tx, shot)
+        else:
             await _keeps(house, tx, now, shot, is_over=await _is_blind(house, tx, serving, id), following=None)
     return None
+
+
+async def _say_silence(tx: Transaction, shot: Snapshot) -> None:
+    """Have the card say that there are no numbers, and why, or that they are there again; it keeps nothing."""
+    last = (await tx.snapshots(shot.deployment))[-1:]
+    is_back = bool(last) and last[0].where == shot.where and bool(last[0].silence) and not shot.silence
+    if shot.is_told_after(last) or is_back:
+        await tx.add_snapshot(shot)
 
 
 async def _says_something(tx: Transaction, id: DeploymentId, shot: Snapshot) -> bool:
@@ -228,7 +238,7 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
         return await is_outlasted(house, tx, deployment, trouble)
     if trouble.sort is Sort.DEGRADED:
         return await _degraded(house, tx, deployment, shot, trouble)
-    await _ask(tx, deployment, shot, trouble)
+    await _ask(house, tx, deployment, shot, trouble)
     return True
 
 
@@ -244,6 +254,7 @@ async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot:
     word = await word_given(tx, deployment, known) if known is not None and is_new else None
     if word is not None:
         facts = {**facts_of(deployment), "by": str(word.by), "reason": word.reason, "snapshot": facts_of_snapshot(shot)}
+        facts["by_itself"] = str(await ends_by_itself(house, tx, deployment, trouble))
         await tx.say(Message(f"{deployment.id}:outdated:{trouble.number}", "word_outdated", facts, deployment.id))
 
 
@@ -270,6 +281,7 @@ async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot:
     if trouble.continues:
         return True
     about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
+    about["by_itself"] = str(await ends_by_itself(house, tx, deployment, trouble))
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "beside": await _beside(tx, deployment), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
     return True
@@ -281,11 +293,12 @@ async def _beside(tx: Transaction, deployment: Deployment) -> str:
     return f"{'smoke test' if step.state is StepState.SMOKE else 'run'} of {step.percent} %" if step else ""
 
 
-async def _ask(tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
+async def _ask(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
     """Ask the lead what to do where the numbers say nothing, unless they are asked already."""
     if trouble.continues:
         return
     about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": "", "beside": await _beside(tx, deployment)}
+    about["by_itself"] = str(await ends_by_itself(house, tx, deployment, trouble))
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
     key = f"{deployment.id}:{trouble.sort}:{trouble.number}"
     await tx.say(Message(key, "degraded", facts, deployment.id, to="channel"))

@@ -216,7 +216,7 @@ async def _open_trouble(reader: Reader, deployment: Deployment) -> Trouble:
 
 
 async def stop_countdown(house: House, intent: Intent, command: StopCountdown) -> Answer | None:
-    """Stop the automatic rollback for one finding, with a reason. The rollout stands still until the lead decides."""
+    """Stop the automatic rollback for one finding, with a reason. It stands still until the lead decides or the numbers recover."""
     await _still_led(house, intent.by, command.deployment, "stop the countdown")
     return await act(house, intent, lambda tx: _stop_countdown(house, intent, tx, command))
 

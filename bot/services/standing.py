@@ -16,7 +16,7 @@ from bot.ports import CardDue, Reader, Standing
 from bot.services.given import has_word
 from bot.services.house import House
 from bot.services.starts import why_not_on
-from bot.services.word import let_go
+from bot.services.word import besides, let_go
 
 _JUDGED = frozenset({State.ROLLING_OUT, State.WATCHING})
 """Where numbers are weighed."""
@@ -35,6 +35,8 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         standstill=keeping[0] if keeping and any(step.state is StepState.PENDING for step in steps) else "",
     )  # fmt: skip
     card = replace(card, let_go=await let_go(reader, card))
+    if card.waits_for_word:
+        card = replace(card, besides=await besides(house, reader, deployment))
     is_coming = card.waits_for_watch or deployment.state is State.QUEUED
     watched = await reader.watched(deployment.service, deployment.environment) if is_coming else None
     is_in_trouble = watched is not None and finding_in(await reader.trouble(watched.id)) > 0
@@ -55,6 +57,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         is_blind=card.is_blind,
         goes_on=card.goes_on_word,
         waits_for_word=card.waits_for_word,
+        by_itself=str(card.by_itself),
         percent=card.serving or _looked_at(card),
         keeps=_keeps(card),
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",

@@ -11,7 +11,7 @@ from bot.domain.deployment import WAITING, Deployment, State
 from bot.ports import Json, Message, Reader
 from bot.services.hanging import facts_of_what_serves
 from bot.services.house import House, facts_of_snapshot
-from bot.services.word import numbers_of
+from bot.services.word import ends_by_itself, numbers_of
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[Message | None]]
 
@@ -29,7 +29,7 @@ async def still_true(house: House, message: Message) -> Message | None:
         return await rule(house, reader, deployment, message) if deployment is not None else message
 
 
-async def _degraded(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+async def _degraded(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Say that numbers are worse only while somebody can act on it: with the numbers, the lead and the countdown of now, as the card."""
     if deployment.state not in _UNDER_TRIAL:
         return None
@@ -38,6 +38,7 @@ async def _degraded(_house: House, reader: Reader, deployment: Deployment, messa
     if trouble is not None and trouble.is_open and trouble.alarm == message.facts["finding"]:
         shot = await numbers_of(reader, deployment, trouble)
         newest = facts_of_snapshot(shot) if shot is not None else message.facts["snapshot"]
+        now["by_itself"] = str(await ends_by_itself(house, reader, deployment, trouble))
         now |= {"snapshot": newest} if _findings(newest) != _findings(message.facts["snapshot"]) else {}
     return replace(message, facts={**message.facts, **now})
 

@@ -17,7 +17,7 @@ from bot.domain.health import Snapshot
 from bot.domain.people import GONOGO
 from bot.domain.places import Obstacle
 from bot.domain.shown import finding_of, token
-from bot.domain.trouble import WATCH, Sort, Trouble, answered, kept, over, worse_since
+from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, answered, by_itself, kept, over, worse_since
 from bot.ports import Mark, Reader, Transaction
 from bot.services import freezes
 from bot.services.given import WORD, place_of, word_for, word_given
@@ -26,9 +26,6 @@ from bot.services.starts import standstill
 
 ENDED = "word ended:"
 """How the mark begins that such a word was outlasted by something that kept the deployment besides."""
-
-EVERYTHING = 100
-"""Percent of the requests."""
 
 
 def stopped_for(trouble: Trouble) -> str:
@@ -120,6 +117,14 @@ async def besides(house: House, reader: Reader, deployment: Deployment) -> str:
     keeping = [each.sentence for each in found if coming or each.kind is not Obstacle.LOCKED]
     keeping += await freezes.why_not_on(house, reader, deployment, ()) if coming else []
     return next(iter(keeping), "")
+
+
+async def ends_by_itself(house: House, reader: Reader, deployment: Deployment, trouble: Trouble) -> ByItself:
+    """Say what lets a deployment go on without a word about a finding, as things are now."""
+    has_all = trouble.where == WATCH or await _had_everything(reader, deployment, trouble.where)
+    shot = await numbers_of(reader, deployment, trouble)
+    besides_it = await besides(house, reader, deployment)
+    return by_itself(trouble, shot, is_first=not deployment.base_commit, has_all=has_all, besides=besides_it)
 
 
 async def is_outlasted(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> bool:

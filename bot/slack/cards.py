@@ -168,7 +168,7 @@ def _rollout(card: Card, words: Words) -> str:
 
 
 def _numbers(card: Card, words: Words) -> str:
-    is_of_now = card.judged is not None or card.stood_with is not None or card.is_carried
+    is_of_now = card.judged is not None or card.stood_with is not None or card.is_carried or card.is_silent
     if card.snapshot is None or (card.deployment.state in {State.ROLLING_OUT, State.WATCHING} and not is_of_now):
         return ""  # a step or a watch that begins is not judged by the numbers of the one before
     worst = sorted(card.snapshot.findings, key=_weight)[:FINDINGS]

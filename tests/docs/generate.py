@@ -43,7 +43,7 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
     Action.STOP_COUNTDOWN: (
         "Stop the countdown",
         "the deployment lead",
-        "asks for a reason; the rollout stands still until the lead decides",
+        "asks for a reason; the rollout stands still until the lead decides or the numbers recover",
     ),
     Action.SAY_WHY: ("Say why", "the lead, and whoever began the rollback", "asks for the reason of a rollback that was begun without one"),
     Action.WATCH: ("I am watching", "the deployment lead", "says that somebody looks"),

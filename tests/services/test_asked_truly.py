@@ -44,7 +44,7 @@ async def test_an_alarm_about_too_little_traffic_asks_until_there_is_enough(team
         assert await _ends(team) == [""]
         team.numbers.new = GOOD
         await team.passes(MINUTE)
-        assert await _ends(team) == ["There are enough numbers to judge by now."]
+        assert await _ends(team) == ["There are enough numbers to judge by now, so it goes on by itself."]
 
 
 @pytest.mark.parametrize(

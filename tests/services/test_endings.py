@@ -94,7 +94,7 @@ async def test_an_alarm_ends_when_the_numbers_recover(team: Team) -> None:
     await degraded(team)
     team.numbers.new = GOOD
     await team.passes(2 * MINUTE)
-    assert await end_of(team, "degraded") == "The numbers are no longer worse."
+    assert await end_of(team, "degraded") == "The numbers are no longer worse, so it goes on by itself."
 
 
 @pytest.mark.case("card-and-people-11")

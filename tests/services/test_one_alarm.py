@@ -88,7 +88,7 @@ async def test_what_recovers_and_comes_back_within_two_minutes_asks_again_on_the
             await team.passes(MINUTE)
             ended = await endings.ended(team.house, alarm)
             assert ended is not None
-            assert (ended.sentence, ended.is_final) == ("The numbers are no longer worse.", False)
+            assert (ended.sentence, ended.is_final) == ("The numbers are no longer worse, so it goes on by itself.", False)
             team.numbers.new = BAD
             await team.passes(MINUTE)
             assert "please look" in await reads(team, alarm)

@@ -66,7 +66,10 @@ async def test_a_run_that_goes_on_meanwhile_is_named_on_the_card_and_in_the_alar
         team.numbers.new = TERRIBLE
         await team.passes(3 * MINUTE)
         assert "*DEGRADED* at 5 % · the run of 100 % goes on until the lead decides" in await team.shown("shop-1")
-        assert "The run of 100 % is under way and goes on; nothing that comes after it begins." in (await team.said("degraded"))[-1]
+        assert (
+            "The run of 100 % is under way and goes on; nothing that comes after it begins until the lead decides"
+            in (await team.said("degraded"))[-1]
+        )
 
 
 async def test_the_countdown_runs_and_ends_in_a_rollback_while_the_next_run_hangs(team_with: Any) -> None:
@@ -234,7 +237,7 @@ async def test_what_the_first_run_has_brought_so_far_is_looked_at_while_it_hangs
         assert (await team.card("shop-1")).trouble.where == key
         assert f"*DEGRADED* at {percent} % · its run goes on until the lead decides" in await team.shown("shop-1")
         alarm = (await team.said("degraded"))[-1]
-        assert f"The run of {percent} % is under way and goes on; nothing that comes after it begins." in alarm
+        assert f"The run of {percent} % is under way and goes on; nothing that comes after it begins until the lead decides" in alarm
         actions = (await team.card("shop-1")).actions
         assert {Action.PROCEED, Action.ROLL_BACK} <= set(actions)
         await team.passes(20 * MINUTE)

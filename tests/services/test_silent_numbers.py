@@ -107,3 +107,34 @@ async def test_a_silent_source_refutes_nothing_that_was_found(team_with: Any, th
         card = await team.card("shop-1")
         assert card.is_degraded
         assert card.judged.verdict is Verdict.DEGRADED
+
+
+async def test_a_source_that_is_silent_while_the_first_run_is_under_way_is_said_on_the_card_and_takes_nothing(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        team.ci.ends["deploy"] = RunState.RUNNING
+        falls_silent(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        shown = await team.shown("shop-1")
+        assert f"errors: no data, {SAYS}" in shown
+        assert "*NO DATA*" not in shown
+        assert "canary 5 % · step 1 of 2" in shown
+        assert await team.said("degraded") == []
+        team.numbers.breaks = None
+        await team.passes(2 * MINUTE)
+        assert "no data" not in await team.shown("shop-1")
+        assert (await team.card("shop-1")).trouble is None
+        team.ci.ends["deploy"] = RunState.SUCCEEDED
+        await team.passes(60 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.VERIFIED
+
+
+async def test_what_was_silent_in_the_first_run_is_not_held_against_what_has_come_since(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        team.ci.ends["deploy"] = RunState.RUNNING
+        falls_silent(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        team.numbers.breaks, team.ci.ends["deploy"] = None, RunState.SUCCEEDED
+        await team.passes(MINUTE)
+        assert "no data" not in await team.shown("shop-1")

@@ -141,7 +141,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "degraded": (
         card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=DEGRADED, trouble=FOUND),
-        "storefront v1.2.0 → production · DEGRADED at 25 % · the rollout stands still until the lead decides",
+        "storefront v1.2.0 → production · DEGRADED at 25 % · the rollout stands still until the lead decides or the numbers recover",
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
     "counting down": (
@@ -151,12 +151,18 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "blind": (
         card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=BLIND, trouble=replace(FOUND, sort=Sort.BLIND)),
-        "storefront v1.2.0 → production · NO DATA at 25 % · the rollout stands still until the lead decides",
+        (
+            "storefront v1.2.0 → production · NO DATA at 25 % · the rollout stands still "
+            "until the lead decides or there are numbers to judge by"
+        ),
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
     "too little traffic": (
         card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=THIN, trouble=replace(FOUND, sort=Sort.THIN)),
-        "storefront v1.2.0 → production · TOO LITTLE TRAFFIC to tell at 25 % · the rollout stands still until the lead decides",
+        (
+            "storefront v1.2.0 → production · TOO LITTLE TRAFFIC to tell at 25 % · the rollout stands still until the lead decides "
+            "or there is enough traffic"
+        ),
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
     "a step that begins is not judged": (
@@ -172,7 +178,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
             snapshot=DEGRADED,
             trouble=FOUND,
         ),
-        "storefront v1.2.0 → production · DEGRADED at 25 % · the run of 100 % goes on until the lead decides",
+        "storefront v1.2.0 → production · DEGRADED at 25 % · the run of 100 % goes on until the lead decides or the numbers recover",
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
     "kept by a lock": (

@@ -234,7 +234,15 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "gate_not_opened": {**FACTS, "step": "canary-5", "by": "T1/UBO", "stage": "release", "became": "was open", "url": ""},
     "step_started": {**FACTS, "step": "canary-5", "percent": 5, "url": ""},
     "snapshot": {**FACTS, "step": "c", "percent": 5, "snapshot": SNAPSHOT},
-    "degraded": {**FACTS, "snapshot": SNAPSHOT, "where": "canary-25", "until": AT, "held": "", "beside": ""},
+    "degraded": {
+        **FACTS,
+        "snapshot": SNAPSHOT,
+        "where": "canary-25",
+        "until": AT,
+        "held": "",
+        "beside": "",
+        "by_itself": "the numbers recover",
+    },
     "recovered": FACTS,
     "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1", "held": "", "back": False},
     "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": "", "held": "", "back": True},
@@ -253,7 +261,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     },
     "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
-    "not_by_itself": {**FACTS, "why": "nobody knows what lies between"},
+    "not_by_itself": {**FACTS, "why": "nobody knows what lies between", "by_itself": "the numbers recover"},
     "quarantine_said": {
         **FACTS,
         "by": "T1/UBO",
@@ -292,7 +300,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "back_and_worse": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT, "place": "storefront production", "others": ["v1.0.0"]},
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25, "following": 100, "until": ""},
-    "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT},
+    "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT, "by_itself": "the numbers recover"},
     "countdown_stopped": {**FACTS, "by": "T1/UBO", "reason": "known"},
     "rollback_why": {**FACTS, "by": "T1/UBO", "reason": "carts are lost"},
     "summary": SUMMARY,
@@ -457,7 +465,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("messages/rolled_back", {**FACTS, **ROLLED}, "is rolled back to *v1.1.0*, 41 s after <@UBO> asked for it. Reason: errors"),
         (
             "messages/degraded",
-            {**FACTS, "snapshot": SNAPSHOT, "where": "watch", "until": "", "held": ""},
+            {**FACTS, "snapshot": SNAPSHOT, "where": "watch", "until": "", "held": "", "beside": "", "by_itself": ""},
             "*degraded* while it is watched. <@UBO>, please",
         ),
         (
@@ -496,12 +504,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "messages/degraded",
             {**MESSAGES["degraded"], "until": "", "card_url": "https://t1.slack.com/archives/C1/p1"},
-            "The lead decides, here or on <https://t1.slack.com/archives/C1/p1|the card>.",
+            "until the lead decides, here or on <https://t1.slack.com/archives/C1/p1|the card>, or the numbers recover.",
         ),
         (
             "messages/degraded",
             {**MESSAGES["degraded"], "until": ""},
-            "The lead decides, here or on the card.",
+            "The rollout stands still until the lead decides, here or on the card, or the numbers recover.",
         ),
         ("answers/incident", {"incident": "abc", "verb": "stop_countdown"}, '"stop countdown" was not carried out'),
         (
