@@ -25,6 +25,7 @@ from bot.runbooks.observe import observe_1, observe_back_1
 from bot.runbooks.roll_back import roll_back_1
 from bot.runbooks.summary import morning_1, summary_1
 from bot.runbooks.unseen import unseen_1
+from bot.runbooks.watch import watch_1
 from bot.services.house import House
 
 OUR_CI: tuple[CIKind, ...] = (local_kind.KIND, github.KIND, gitlab.KIND, jenkins.KIND, buildbot.KIND)
@@ -98,6 +99,7 @@ def released(house: Callable[[], House]) -> Registry:
     registry.add("observe", 1, partial(_in_house, observe_1, house))
     registry.add("observe_back", 1, partial(_in_house, observe_back_1, house))
     registry.add("unseen", 1, partial(_in_house, unseen_1, house))
+    registry.add("watch", 1, partial(_in_house, watch_1, house))
     registry.add("summary", 1, partial(_in_house, summary_1, house))
     registry.add("morning", 1, partial(_in_house, morning_1, house))
     return registry

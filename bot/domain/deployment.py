@@ -66,7 +66,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.SUPERSEDED: frozenset(),
     State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FAILED}),
     State.ROLLED_BACK: frozenset(),
-    State.FAILED: frozenset({State.ROLLING_BACK}),
+    State.FAILED: frozenset({State.ROLLING_BACK, State.WATCHING}),  # watched on: its rollback failed, and somebody said that it is live
     State.CANCELLED: frozenset(),
     State.REJECTED: frozenset(),
     State.EXPIRED: frozenset(),

@@ -146,6 +146,11 @@ class Ground:
             return self.strays[0].in_words
         return self.doubt.why if self.doubt else ""
 
+    @property
+    def way_on(self) -> str:
+        """Say what helps against a run that was given up, which nobody's word ends; empty where there is none."""
+        return "; if it hangs, end it at the CI provider" if self.strays and not self.strays[0].unanswered else ""
+
 
 def obstacles(deployment: Deployment, ground: Ground, way: Way | None, now: datetime) -> tuple[Hindrance, ...]:
     """Name everything that keeps a deployment from going forward, in the order in which it matters.

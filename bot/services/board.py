@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from datetime import datetime, timedelta
-from statistics import quantiles
 
 from bot.domain.card import Card
 from bot.domain.catalog import EnvironmentPolicy, Permission, Strategy
@@ -16,12 +14,13 @@ from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.places import Obstacle
-from bot.domain.rollout import Step, StepState, time_left
+from bot.domain.rollout import StepState
 from bot.domain.watching import CAN_GO
 from bot.ports import Answer, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, readiness, word
 from bot.services.ahead import ahead_in
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
+from bot.services.estimates import about_left, stages_take
 from bot.services.given import has_word
 from bot.services.hanging import hanging
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
@@ -37,8 +36,6 @@ SHOWN = 10
 BASELINE = "baseline"
 """The label of the numbers from before a rollout."""
 GONE = "Nothing is known to stand on it any more."
-ENOUGH_STAGES = 3
-"""From how many earlier stages one knows how long the next one takes."""
 
 
 async def card_of(house: House, id: DeploymentId) -> Card | None:
@@ -77,8 +74,8 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
     card = await _with_way_back(house, reader, card)
     card = await _with_standstill(house, reader, card)
     is_going_on = deployment.state is State.ROLLING_OUT and not card.standstill
-    left = await _about_left(reader, deployment, steps, house.now()) if is_going_on else None
-    return replace(card, about_left=left, stages_take=await _stages_take(reader, card))
+    left = await about_left(reader, deployment, steps, house.now()) if is_going_on else None
+    return replace(card, about_left=left, stages_take=await stages_take(reader, card))
 
 
 async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:
@@ -125,6 +122,8 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
             live = await reader.live(deployment.service, deployment.environment)
             there = f"; {live.version} is there" if live else ""
             offer = replace(offer, refused=f"Nothing of it has been started yet{there}. It can be cancelled.", plan="", confirmed=None)
+        if deployment.state is State.WATCHING:
+            card = replace(card, declared=await _word_for(reader, deployment))
         if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
             place = (deployment.service, deployment.environment)
             stands, standing = await reader.standing(*place), await undoable(reader, *place)
@@ -138,8 +137,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
                 card = replace(card, is_to_undo=True)
         return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
     if deployment.state is State.SUPERSEDED:
-        live = await reader.live(deployment.service, deployment.environment)
-        return replace(card, declared=live.declared if live is not None and live.commit == deployment.commit else None)
+        return replace(card, declared=await _word_for(reader, deployment))
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
     back = await reader.rollback_of(deployment.id)
@@ -155,6 +153,12 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         hangs=await hanging(house, reader, deployment), meanwhile=await reader.meanwhile(back.id) if back else None,
     )  # fmt: skip
     return await _with_cure(reader, card, back) if back is not None and deployment.state is State.ROLLED_BACK else card
+
+
+async def _word_for(reader: Reader, deployment: Deployment) -> Declared | None:
+    """Give the word on which a deployment's commit is live in its place."""
+    live = await reader.live(deployment.service, deployment.environment)
+    return live.declared if live is not None and live.commit == deployment.commit else None
 
 
 async def _with_cure(reader: Reader, card: Card, back: Deployment) -> Card:
@@ -203,27 +207,6 @@ def _replaced_by(card: Card, after: Replaced | None) -> Card:
 def words_of(strategy: Strategy) -> str:
     """Write a strategy for people: ``canary 5 → 25 → 100 %``."""
     return f"{strategy.name} {' → '.join(str(step.percent) for step in strategy.steps)} %"
-
-
-async def _about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime) -> timedelta | None:
-    """Estimate what a rollout still needs from what such steps took before (90th percentile)."""
-    keys = {step.key for step in steps if step.deployed_at is None}
-    took = {key: await reader.step_seconds(deployment.service, deployment.environment, key) for key in keys}
-    return time_left(steps, {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}, now)
-
-
-async def _stages_take(reader: Reader, card: Card) -> dict[str, timedelta]:
-    """Estimate how long the stages of the run under way take (90th percentile), from at least three that succeeded."""
-    steps = {State.ROLLING_OUT: card.steps, State.ROLLING_BACK: card.way_back}.get(card.deployment.state, ())
-    step = next((step for step in steps if step.is_under_way), None)
-    if step is None:
-        return {}
-    took = await reader.stage_seconds(card.deployment.service, card.deployment.environment, step.key)
-    return {stage: timedelta(seconds=_p90(seconds)) for stage, seconds in took.items() if len(seconds) >= ENOUGH_STAGES}
-
-
-def _p90(seconds: tuple[float, ...]) -> float:
-    return quantiles(seconds, n=10, method="inclusive")[-1] if len(seconds) > 1 else sum(seconds)
 
 
 # Answers to questions ---------------------------------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from bot.domain.actions import Action
 from bot.domain.audit import Entry
@@ -18,7 +18,7 @@ from bot.domain.places import Doubt, Ground, Unclear, is_left
 from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
-from bot.services import unseen
+from bot.services import resuming, unseen
 from bot.services.deployments import require_still
 from bot.services.hanging import hanging_in
 from bot.services.health import observe
@@ -27,6 +27,7 @@ from bot.services.leaving import share_now
 from bot.services.passing import Ends, Passing, compared_with, ends, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.strays import give_up
+from bot.services.targets import ended_before
 
 RECENT = timedelta(minutes=5)
 """Whose numbers are looked at before somebody says what is live."""
@@ -241,6 +242,7 @@ async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLi
     for deployment in leaving:
         await _leave(house, tx, deployment, intent)
     live = await _live(house, tx, claim, intent, command.reason)
+    watched = await resuming.take_up(house, tx, live, intent.by)
     await tx.set_live(live)
     if live.declared is not None:
         place, now = (claim.service, claim.environment), house.now()
@@ -248,12 +250,13 @@ async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLi
         await tx.leave_by_hand(live.declared, left)
     await tx.cast_doubt(claim.service, claim.environment, None)
     still = await unseen.doubt(house, tx, live, beside.still)
-    return await _told(house, tx, claim, intent, command.reason, still)
+    return await _told(house, tx, claim, intent, command.reason, still, watched)
 
 
-async def _told(house: House, tx: Transaction, claim: Claim, intent: Intent, reason: str, still: str) -> Answer:
+async def _told(house: House, tx: Transaction, claim: Claim, intent: Intent, reason: str, still: str, watched: datetime | None) -> Answer:
     """Have it read by everybody: in the audit log, in the channel, and by whoever said it."""
     facts = {**facts_of_claim(claim), "reason": reason, "by": str(intent.by), "still": still}
+    facts["watched_until"] = watched.isoformat() if watched else ""
     about = {"commit": claim.said.commit, "version": claim.said.version, "reason": reason, "before": facts["recorded"]}
     place = {"service": claim.service, "environment": claim.environment}
     await tx.audit(Entry(intent.at, intent.by, "live", facts={**place, **about, "over": list(claim.passing.migrations)}))
@@ -266,7 +269,7 @@ async def _live(house: House, tx: Transaction, claim: Claim, intent: Intent, rea
     """Make the record: what is known of this commit here stays known, and nothing is proved by the word."""
     place, now = (claim.service, claim.environment), house.now()
     same = claim.live if claim.live is not None and claim.live.commit == claim.said.commit else None
-    before = same or next((each for each in await tx.releases(*place, limit=None) if each.commit == claim.said.commit), None)
+    before = same or await ended_before(tx, *place, claim.said.commit)
     word = Declared(*place, claim.said.commit, claim.said.version, Origin.SAID, intent.by, now, reason)
     return Live(
         *place, claim.said.commit, claim.said.version, now, same.deployment if same else "", same.by if same else intent.by,

@@ -105,8 +105,11 @@ async def _failure(_house: House, reader: Reader, deployment: Deployment, _messa
     if is_still_there:  # another version was said to be live, and this one gets requests all the same
         return ""
     live = await reader.live(deployment.service, deployment.environment)
-    if live is not None and live.declared is not None and deployment.state is State.FAILED and live.declared.at >= deployment.state_since:
+    is_over = deployment.state in {State.FAILED, State.WATCHING}  # watched on, on that word
+    if live is not None and live.declared is not None and is_over and live.declared.at >= deployment.state_since:
         return f"{live.declared.by.mention} has said that {live.version} is live there."
+    if deployment.state in {State.WATCHING, State.ACCEPTED, State.SUPERSEDED}:
+        return _BY_STATE[deployment.state]
     is_replaced = deployment.state is State.FAILED and standing is not None and standing.id != deployment.id
     return "Another version has been deployed since." if is_replaced else ""
 

@@ -149,7 +149,8 @@ async def existing(reader: Reader, id: DeploymentId) -> Deployment:
 async def unclear(reader: Reader, service: str, environment: str) -> str:
     """Say why it is not known what runs in a place; empty when it is."""
     strays = await reader.strays(service, environment)
-    return Ground("", "", "", doubt=await reader.doubt(service, environment), strays=strays).in_words
+    ground = Ground("", "", "", doubt=await reader.doubt(service, environment), strays=strays)
+    return f"{ground.in_words}{ground.way_on}"
 
 
 async def seen(reader: Reader, deployment: Deployment) -> Seen:

@@ -190,7 +190,11 @@ async def _written(
 
 async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: Person, why: str) -> None:
     """Quarantine the commit of what was shown to be bad, and tell everybody whom that concerns elsewhere."""
-    await tx.put_in_quarantine(shown_bad.service, shown_bad.commit, by=by, at=house.now(), reason=why)
+    about = (shown_bad.service, shown_bad.commit)
+    going_back = await going_back_to(house, tx, *about)
+    await tx.put_in_quarantine(*about, by=by, at=house.now(), reason=why)
+    key = f"{shown_bad.id}:{house.now().isoformat()}"
+    await _tell_ways_back(house, tx, going_back, *about, shown_bad.version, by=by, key=key)
     await _say_quarantined(house, tx, shown_bad, why)
     await tell_where_live(house, tx, shown_bad, by=by, why=why)
 

@@ -18,12 +18,13 @@ from bot.domain.locks import Lock
 from bot.domain.people import GONOGO
 from bot.domain.places import Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import CIRun, Later, Live, Message, Transaction
+from bot.ports import CIRun, Json, Later, Live, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.obstacles import say_locked
 from bot.services.offers import put_back
 from bot.services.quarantines import keep_out
 from bot.services.strays import give_up, is_over
+from bot.services.targets import ended_before
 
 STAND_DOWN = timedelta(seconds=15)
 """How long a rollback waits for the stopped run to end before it starts all the same."""
@@ -136,7 +137,7 @@ async def close(house: House, id: DeploymentId) -> str:
         undone = await existing(tx, back.undoes)
         if not await tx.move(undone.id, State.ROLLED_BACK, at=now, note=back.reason):
             return "over"
-        before = await _ended_before(tx, back)
+        before = await ended_before(tx, back.service, back.environment, back.commit)
         accepted = before.accepted if before else str(Acceptance.ON_WORD)
         await tx.move(id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
         steps = [replace(step, state=StepState.DONE, finished_at=now) for step in await tx.steps(id)]
@@ -155,13 +156,6 @@ async def close(house: House, id: DeploymentId) -> str:
         await tx.release(id)
         await tx.wake(undone.id)
     return "rolled back"
-
-
-async def _ended_before(tx: Transaction, back: Deployment) -> Live | None:
-    """Read how the version that is back had ended its watch: a quarantine of meanwhile takes away no proof."""
-    place = (back.service, back.environment)
-    known = [*await tx.releases(*place, limit=None), *await tx.releases(*place, limit=None, kept_out=True)]
-    return next((each for each in known if each.commit == back.commit), None)
 
 
 async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> None:
@@ -234,7 +228,8 @@ async def have_failed(house: House, tx: Transaction, back: Deployment) -> None:
     if not await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}"):
         return
     await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
-    facts = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
+    facts: dict[str, Json] = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
+    facts |= {"earlier": "", "cancelled": False}
     await tx.say(Message(f"{undone.id}:rollback-failed:{back.id}", "failed", facts, undone.id, to="channel"))
     await tx.release(back.id)
     await tx.wake(undone.id)

@@ -194,6 +194,8 @@ async def _nothing_to_undo(reader: Reader, service: str, environment: str) -> st
     """Say why nothing can be rolled back where no deployment brought what is live, and what to do instead."""
     sentence = f"No deployment of ours brought what is live in {service} {environment}, so there is nothing to roll back."
     live = await reader.live(service, environment)
+    if live is not None and live.declared is None:
+        return await _put_back_already(reader, live) or sentence
     if live is None or live.declared is None:
         return sentence
     by = await brought_by(reader, live)
@@ -202,6 +204,19 @@ async def _nothing_to_undo(reader: Reader, service: str, environment: str) -> st
     was_said = live.declared.origin is Origin.SAID
     how = f"is live there on the word of {live.declared.by.mention}" if was_said else "was live there before Go/No-Go came"
     return f"{sentence} {live.version} {how}. To put another version there: /deploy {service} REF to {environment}."
+
+
+async def _put_back_already(reader: Reader, live: Live) -> str:
+    """Say that a rollback has brought what is recorded as live, and what to do where it is unclear since; empty where none has."""
+    back = await reader.deployment(live.deployment)
+    if back is None or back.kind is not Kind.ROLLBACK:
+        return ""
+    place = f"{live.service} {live.environment}"
+    undone, doubt = await existing(reader, back.undoes), await unclear(reader, live.service, live.environment)
+    sentence = f"{undone.title} is rolled back already: {back.id} has put {live.version} back."
+    if doubt:
+        sentence += f" It is unclear what runs: {doubt}. Say what is live: /deploy live {place} is REF because TEXT."
+    return f"{sentence} To put another version there: /deploy {live.service} REF to {live.environment}."
 
 
 async def _named(reader: Reader, id: DeploymentId) -> Deployment:

@@ -12,7 +12,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
-from bot.ports import CIRun, Later, Live, Message, RunState, Transaction
+from bot.ports import CIRun, Json, Later, Live, Message, RunState, Transaction
 from bot.services import approvals, hanging, health, starts
 from bot.services.gates import open_stored_gate
 from bot.services.house import House, existing, facts_of, note
@@ -331,15 +331,23 @@ async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) 
         now = await existing(tx, deployment.id)
         by_itself = smoke or now.countdown_until is not None  # a rollback that is announced comes, also when the next run fails before
         if deployment.kind is Kind.FORWARD:
-            what = "the smoke test failed" if smoke else "its run failed"
-            held = await by_rule(house, tx, now, f"{what} at {step.percent} %: {why}") if by_itself else ""
-            await _alarm(tx, deployment, step, run, why, held=held, back=by_itself and not held)
+            held = await by_rule(house, tx, now, _what(step, run, why)) if by_itself else ""
+            earlier = now.countdown_until.isoformat() if now.countdown_until and now.countdown_until > house.now() else ""
+            await _alarm(tx, deployment, step, run, why, held=held, back=by_itself and not held, earlier=earlier)
             if by_itself and not held:
                 return OVER
         await _doubt(house, tx, deployment, step)
         await tx.move(deployment.id, State.FAILED, at=house.now(), note=why)
         await tx.release(deployment.id)
     return OVER
+
+
+def _what(step: Step, run: CIRun, why: str) -> str:
+    """Say what has failed, for the reason of the rollback that follows."""
+    if run.state is RunState.CANCELLED and step.state is not StepState.SMOKE:
+        return f"its run was cancelled at {step.percent} %{f': {run.sentence}' if run.sentence else ''}"
+    what = "the smoke test failed" if step.state is StepState.SMOKE else "its run failed"
+    return f"{what} at {step.percent} %: {why}"
 
 
 async def _doubt(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
@@ -350,8 +358,9 @@ async def _doubt(house: House, tx: Transaction, deployment: Deployment, step: St
     await tx.cast_doubt(deployment.service, deployment.environment, doubt)
 
 
-async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str, *, held: str, back: bool) -> None:
-    facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url, "held": held, "back": back}
+async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str, *, held: str, back: bool, earlier: str) -> None:
+    facts: dict[str, Json] = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url}
+    facts |= {"held": held, "back": back, "earlier": earlier, "cancelled": run.state is RunState.CANCELLED}
     template = "smoke_failed" if step.state is StepState.SMOKE else "failed"
     await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
 

@@ -9,7 +9,7 @@ from bot.services.house import House, facts_of, note
 
 log = structlog.get_logger(__name__)
 
-OF_ITS_DEPLOYMENT = frozenset({"deploy", "roll_back", "observe", "observe_back", "summary"})
+OF_ITS_DEPLOYMENT = frozenset({"deploy", "roll_back", "observe", "observe_back", "watch", "summary"})
 """The runbooks whose first argument is a deployment."""
 
 

@@ -71,6 +71,13 @@ async def _worse_since(reader: Reader, back: Deployment) -> tuple[Bad, ...]:
     return (Bad(Flaw.AFTER, told[-1].why),) if is_worse else ()
 
 
+async def ended_before(reader: Reader, service: str, environment: str, commit: str) -> Live | None:
+    """Read how a version had ended its watch in a place: a quarantine takes away no proof."""
+    place = (service, environment)
+    known = [*await reader.releases(*place, limit=None), *await reader.releases(*place, limit=None, kept_out=True)]
+    return next((each for each in known if each.commit == commit), None)
+
+
 async def last_resort(reader: Reader, deployment: Deployment) -> Live | None:
     """Give what is there now, where something is known against it: a deployment over it goes back to that by the typed command alone."""
     live = await reader.live(deployment.service, deployment.environment)

@@ -25,7 +25,10 @@ ENTERED: dict[State, tuple[set[State], str]] = {
     ),
     State.AWAITING_APPROVAL: ({State.GATED}, "its gates are green"),
     State.ROLLING_OUT: ({State.GATED, State.AWAITING_APPROVAL}, "gates and approvals were asked a moment ago"),
-    State.WATCHING: ({State.ROLLING_OUT}, "its last step is healthy"),
+    State.WATCHING: (
+        {State.ROLLING_OUT, State.FAILED},
+        "its last step is healthy, or the rollback that had cut its watch off failed and somebody said that it is live",
+    ),
     State.VERIFIED: ({State.WATCHING, State.ROLLING_OUT}, "its watch is over; a rollback is not watched"),
     State.ACCEPTED: ({State.WATCHING, State.ROLLING_OUT}, "the same, without proof"),
     State.SUPERSEDED: ({State.WATCHING}, "another went live while it was watched"),

@@ -52,7 +52,7 @@ from bot.ports import (
     StartRequest,
     Window,
 )
-from bot.runbooks import chase, deploy, observe, roll_back, summary, unseen
+from bot.runbooks import chase, deploy, observe, roll_back, summary, unseen, watch
 from bot.services import use_cases
 from bot.services.house import House, Pace
 from bot.services.people import People
@@ -309,6 +309,7 @@ RELEASED = {
     "observe 1": ("a693a55c821359dd", (observe.observe_1,)),
     "observe_back 1": ("2e901657e11a0f51", (observe.observe_back_1,)),
     "unseen 1": ("c97e87196714d3dd", (unseen.unseen_1,)),
+    "watch 1": ("dc985323ebfe8ddd", (watch.watch_1,)),
     "summary 1": ("3ca0af2906631078", (summary.summary_1,)),
     "morning 1": ("7c4d56add4783316", (summary.morning_1,)),
 }

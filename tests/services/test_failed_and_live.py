@@ -18,8 +18,9 @@ PLAIN: dict[str, Any] = {
 
 
 async def _could_not_go_back(team: Any) -> None:
+    """Have v2 end its watch, and its rollback fail."""
     await team.says("ana", Deploy("shop", "production", "v2"))
-    await team.passes(5 * MINUTE)
+    await team.passes(25 * MINUTE)
     team.ci.ends["rollback"] = RunState.FAILED
     await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
     await team.passes(5 * MINUTE)

@@ -6,7 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Deploy, Quarantine, RollBack, Status, Unquarantine
+from bot.domain.commands import Deploy, Quarantine, RollBack, SayLive, Status, Unquarantine
 from bot.domain.deployment import State
 from bot.ports import RunState
 
@@ -57,3 +57,50 @@ async def test_what_was_verified_and_is_put_back_is_verified_though_it_was_quara
         async with team.house.store.reading() as reader:
             live = await reader.live("shop", "production")
         assert (live.version, live.accepted, live.verified_at is not None) == ("v1", "", True)
+
+
+async def test_who_would_have_gone_back_to_what_a_rollback_elsewhere_quarantines_is_told(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        for version, minutes in (("v2", 25), ("v3", 5)):
+            await team.says("ana", Deploy("shop", "production", version))
+            await team.passes(minutes * MINUTE)
+        assert (await team.card("shop-2")).rollback.version == "v2"
+        team.ci.ends["deploy"] = RunState.FAILED
+        await team.says("ana", Deploy("shop", "staging", "v2"))
+        await team.passes(2 * MINUTE)
+        await team.rolls_back("bo", RollBack("shop", "staging", reason="it loses carts"))
+        await team.passes(2 * MINUTE)
+        assert (await team.deployment("shop-3")).state is State.ROLLED_BACK
+        (told,) = await team.said("way_back_lost")
+        assert told.startswith("<@UBO> put *v2* in quarantine, which *shop v3 → production* would have gone back to.")
+        assert "It goes back to v1 now." in told
+
+
+async def test_a_verified_version_that_is_quarantined_and_said_to_be_live_keeps_its_proof(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        team.ci.ends["rollback"] = RunState.FAILED
+        await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        await team.passes(5 * MINUTE)
+        await team.says("bo", Quarantine("shop", "v1", "holes"))
+        assert "live" in (await team.says_live("bo", SayLive("shop", "production", "v1", "by hand")))[1]
+        async with team.database.store.reading() as reader:
+            live = await reader.live("shop", "production")
+        assert live.verified_at is not None
+
+
+async def test_a_rollback_of_what_a_rollback_has_put_back_says_so_and_what_helps_where_it_is_unclear(team_with: Any) -> None:
+    async with team_with(**{**PLAIN, "lock_after_rollback": False}) as team:
+        team.ci.ends["deploy"] = RunState.RUNNING
+        team.ci.deaf = True
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        await team.passes(5 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
+        for ref in ("", "v1"):
+            said = await team.says("bo", RollBack("shop", "production", ref=ref, reason="again"))
+            assert said.startswith("shop v2 → production is rolled back already: shop-2 has put v1 back. It is unclear what runs: the run")
+            assert "if it hangs, end it at the CI provider. Say what is live: /deploy live shop production is REF because TEXT." in said
+        assert "if it hangs, end it at the CI provider" in await team.says("bo", Status())

@@ -177,7 +177,37 @@ async def test_a_rollback_that_is_announced_comes_also_when_the_next_run_fails_b
         team.ci.ends["deploy"] = RunState.FAILED
         await team.passes(MINUTE)
         assert (await team.deployment("shop-1")).state in {State.ROLLING_BACK, State.ROLLED_BACK}
-        assert "It is rolled back by itself now, as was announced." in (await team.said("failed"))[-1]
+        assert "It is rolled back by itself now, earlier than announced (02:" in (await team.said("failed"))[-1]
+        assert "because its run failed." in (await team.said("failed"))[-1]
+
+
+async def test_an_announced_rollback_says_that_it_comes_at_once_should_its_run_fail(team_with: Any) -> None:
+    async with team_with(**COUNTS) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(2 * MINUTE)
+        (alarm,) = await team.said("degraded")
+        assert (
+            "The run of 100 % goes on until then; should it fail, or be cancelled at the CI provider, it is rolled back at once." in alarm
+        )
+        assert "UTC, or as soon as the run of 100 % fails" in await team.shown("shop-1")
+
+
+async def test_a_run_that_somebody_cancels_on_purpose_ends_the_countdown_and_is_said_to_be_cancelled(team_with: Any) -> None:
+    async with team_with(**COUNTS) as team:
+        await serves_five(team, hangs)
+        team.numbers.new = TERRIBLE
+        await team.passes(2 * MINUTE)
+        until = (await team.deployment("shop-1")).countdown_until
+        team.ci.ends["deploy"] = RunState.CANCELLED
+        await team.passes(MINUTE)
+        assert team.house.now() < until
+        (said,) = await team.said("failed")
+        assert "was cancelled at the CI provider at 100 %" in said
+        assert "earlier than announced" in said
+        assert "because its run was cancelled." in said
+        assert "failed" not in said
+        assert (await team.deployment("shop-1")).note == "its run was cancelled at 100 %"
 
 
 @pytest.mark.case("races-4")

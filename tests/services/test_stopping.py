@@ -56,6 +56,7 @@ async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_it
         await team.passes()
         assert (await team.deployment("shop-1")).state is State.FAILED
         assert "was stopped by <@UBO> at 5 %: nothing can be gone back to. It is quarantined." in "".join(await team.said("stopped"))
+        assert "A run of it that cannot be stopped from here is ended at the CI provider" in "".join(await team.said("stopped"))
         assert "v2 is quarantined: it was stopped in production" in await team.says("ana", Deploy("shop", "production", "v2"))
         assert not any("canary-100" in run for run in team.ci.runs)
 

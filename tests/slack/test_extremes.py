@@ -129,7 +129,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "refused": text,
         "lifted": times > 2,
         "by_itself": text, "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
-        "doubtful": True, "is_back": times > 1, "strays": times,
+        "doubtful": True, "is_back": times > 1, "earlier": AT, "cancelled": times > 1, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share,
         "shares": [{**share, "environment": text, "recorded": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,

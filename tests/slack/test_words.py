@@ -74,10 +74,11 @@ EMPTY_ROW = {
     "frozen_because": "",
     "share": None,
 }
+FAILED = {"held": "", "earlier": "", "cancelled": False}
 CLAIM = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "reason": "I looked", "by": "T1/UCY",
     "recorded": "v1.2.0", "recorded_by": "storefront-41", "since": AT, "is_same": False, "unclear": "a rollback failed",
-    "quarantined": "it loses carts", "strays": 1, "still": "v1.2.0 still got requests",
+    "quarantined": "it loses carts", "strays": 1, "still": "v1.2.0 still got requests", "watched_until": AT,
     "by_hand": "no button goes back over migrations/7.sql", "proof": "verified good", "said_by": "T1/UBO",
     "ends": [
         {"id": "storefront-42", "version": "v1.3.0", "state": "rolling out", "serving": 5, "undoes": "", "under_way": "run", "percent": 25,
@@ -244,8 +245,28 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "by_itself": "the numbers recover",
     },
     "recovered": FACTS,
-    "failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "exit 1", "url": "https://ci.example.com/1", "held": "", "back": False},
-    "smoke_failed": {**FACTS, "step": "canary-5", "percent": 5, "why": "500", "url": "", "held": "", "back": True},
+    "failed": {
+        **FACTS,
+        "step": "canary-5",
+        "percent": 5,
+        "why": "exit 1",
+        "url": "https://ci.example.com/1",
+        "held": "",
+        "back": False,
+        "earlier": "",
+        "cancelled": False,
+    },
+    "smoke_failed": {
+        **FACTS,
+        "step": "canary-5",
+        "percent": 5,
+        "why": "500",
+        "url": "",
+        "held": "",
+        "back": True,
+        "earlier": "",
+        "cancelled": False,
+    },
     "rolling_back": {**FACTS, **ROLLED},
     "rolled_back": {**FACTS, **ROLLED},
     "live": FACTS,

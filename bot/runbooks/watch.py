@@ -1,0 +1,13 @@
+"""How a watch that was cut off is taken up again. A released version is frozen: change it by adding the next version beside it."""
+
+from __future__ import annotations
+
+from bot.domain.deployment import DeploymentId
+from bot.ports import Run
+from bot.services import health
+from bot.services.house import House
+
+
+async def watch_1(run: Run, house: House, id: DeploymentId) -> str:
+    """Watch what is live on somebody's word to its end."""
+    return str(await run.until("watched", health.watch, house, id, every=house.pace.hold))

@@ -1,0 +1,35 @@
+"""How long what is under way still takes, by what such runs took before."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from statistics import quantiles
+
+from bot.domain.card import Card
+from bot.domain.deployment import Deployment, State
+from bot.domain.rollout import Step, time_left
+from bot.ports import Reader
+
+ENOUGH_STAGES = 3
+"""From how many earlier stages one knows how long the next one takes."""
+
+
+async def about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, ...], now: datetime) -> timedelta | None:
+    """Estimate what a rollout still needs from what such steps took before (90th percentile)."""
+    keys = {step.key for step in steps if step.deployed_at is None}
+    took = {key: await reader.step_seconds(deployment.service, deployment.environment, key) for key in keys}
+    return time_left(steps, {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}, now)
+
+
+async def stages_take(reader: Reader, card: Card) -> dict[str, timedelta]:
+    """Estimate how long the stages of the run under way take (90th percentile), from at least three that succeeded."""
+    steps = {State.ROLLING_OUT: card.steps, State.ROLLING_BACK: card.way_back}.get(card.deployment.state, ())
+    step = next((step for step in steps if step.is_under_way), None)
+    if step is None:
+        return {}
+    took = await reader.stage_seconds(card.deployment.service, card.deployment.environment, step.key)
+    return {stage: timedelta(seconds=_p90(seconds)) for stage, seconds in took.items() if len(seconds) >= ENOUGH_STAGES}
+
+
+def _p90(seconds: tuple[float, ...]) -> float:
+    return quantiles(seconds, n=10, method="inclusive")[-1] if len(seconds) > 1 else sum(seconds)

@@ -1,0 +1,38 @@
+"""A watch that a rollback cut off, and that is taken up again because the rollback failed and somebody has said what is live."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from bot.domain.deployment import Deployment, State
+from bot.domain.people import Person
+from bot.domain.trouble import over
+from bot.ports import Live, Reader, Transaction
+from bot.services.house import House, note
+from bot.services.targets import last_of
+
+
+async def take_up(house: House, tx: Transaction, live: Live, by: Person) -> datetime | None:
+    """Watch what somebody says is live from now on, where its watch had begun and not ended; say until when.
+
+    What was found before is over with the word, which says nothing about numbers: what they say from now on is another finding.
+    """
+    found = await _cut_off(tx, live)
+    if found is None or not await tx.move(found.id, State.WATCHING, at=live.since):
+        return None
+    await tx.change(found.id, landed_at=live.since)
+    known = await tx.trouble(found.id)
+    if known is not None and known.is_open:
+        await tx.save_trouble(found.id, over(known))
+    await note(tx, live.since, "watched on", found, by)
+    await tx.start("watch", f"watch {found.id} {live.since.isoformat()}", found.id)
+    return live.since + house.of(found)[1].watch
+
+
+async def _cut_off(reader: Reader, live: Live) -> Deployment | None:
+    """Find the deployment that brought what is said to be live and whose watch a rollback that failed has cut off."""
+    last = await last_of(reader, live.service, live.environment, live.commit)
+    if last is None or last.state is not State.FAILED or last.landed_at is None:
+        return None
+    has_ended = bool(last.accepted) or await reader.was_verified(last)
+    return None if has_ended else last
