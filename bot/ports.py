@@ -620,6 +620,10 @@ class Reader(Protocol):
         """List the commits that a version has been the name of, newest first."""
         ...
 
+    async def pinned(self, service: str, ref: str) -> tuple[str, ...]:
+        """List the commits that were pinned here by a version's name, or that begin so, newest first."""
+        ...
+
     async def replaced(self, id: DeploymentId) -> Replaced | None:
         """Say what came right after a deployment or a rollback in its place; None while it is what is there, or is again."""
         ...

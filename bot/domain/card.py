@@ -341,7 +341,12 @@ class Card:
     @property
     def _silent(self) -> Step | None:
         steps = {State.ROLLING_OUT: self.steps, State.ROLLING_BACK: self.way_back}.get(self.deployment.state, ())
-        return next((step for step in steps if step.is_under_way and step.silent_since), None)
+        return next((step for step in (self.steps if self.stops_first else steps) if step.is_under_way and step.silent_since), None)
+
+    @property
+    def stops_first(self) -> bool:
+        """Tell whether its rollback has not begun yet: what runs is stopped before."""
+        return self.deployment.state is State.ROLLING_BACK and all(step.state is StepState.PENDING for step in self.way_back)
 
     @property
     def waits_at(self) -> str:

@@ -256,7 +256,7 @@ def rollback_gate(offer: RollbackOffer, need: Need, *, mends: bool = False) -> G
 def not_its_own_gate(offer: RollbackOffer, version: str, need: Need) -> Gate:
     """Judge a way back that takes no plan of this version's: what failed there before it brought the migration, and that has a gate."""
     there = f"{version} brings no migration that {offer.version} has not; what failed here has left {_first_of(offer.undoes.migrations)}"
-    return Gate(GateKind.ROLLBACK, TITLES[GateKind.ROLLBACK], GateState.GREEN, f"{there}, about which another gate asks", need)
+    return Gate(GateKind.ROLLBACK, "way back: nothing of its own", GateState.GREEN, f"{there}, about which another gate asks", need)
 
 
 def put_again_gate(version: str, need: Need) -> Gate:

@@ -129,7 +129,7 @@ async def _lead(
     facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
     await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", facts, deployment.id))
     await tx.wake(deployment.id)
-    return Answer(answer, facts)
+    return Answer(answer, {**facts, "goes_back": deployment.state is State.ROLLING_BACK})
 
 
 async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 
-from bot.domain import rollback
+from bot.domain import plain, rollback
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
@@ -22,15 +23,37 @@ from bot.services.offers import rollback_offer
 from bot.services.refs import meant
 from bot.services.word import end_words
 
+PATIENCE = 1.0
+"""How long the CI provider is waited for where what is meant is known here, in seconds."""
+
 
 async def quarantine(house: House, intent: Intent, command: Quarantine) -> Answer | None:
     """Keep a commit of a service from being deployed, or gone back to, anywhere."""
     await house.people.require(intent.by, Permission.LOCK, "quarantine a version")
-    resolved = await resolved_ref(house, command.service, command.ref)
-    return await act(house, intent, lambda tx: _quarantine(house, intent, tx, command, resolved))
+    resolved, unanswered = await _kept_out(house, command.service, command.ref)
+    return await act(house, intent, lambda tx: _quarantine(house, intent, tx, command, resolved, unanswered=unanswered))
 
 
-async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Quarantine, resolved: Resolved) -> Answer:
+async def _kept_out(house: House, service: str, ref: str) -> tuple[Resolved, str]:
+    """Look up what is to be kept out. What has been pinned here waits for no CI provider: then the commit that is meant is given as well.
+
+    Raises NotPossible, and IntegrationError for what has never been here.
+    """
+    house.service(service)
+    async with house.store.reading() as reader:
+        pinned = await reader.pinned(service, ref)
+    if len(pinned) != 1:
+        return await resolved_ref(house, service, ref), ""
+    try:
+        async with asyncio.timeout(PATIENCE):
+            now = await meant(house.catalog, house.providers[service].ci, service, ref)
+    except (IntegrationError, TimeoutError):
+        return Resolved(pinned[0], ref), pinned[0][: plain.SHORT]
+    rollback.refuse_moved(ref, list(dict.fromkeys([now.commit, *pinned])))
+    return now, ""
+
+
+async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Quarantine, resolved: Resolved, *, unanswered: str) -> Answer:
     known = await tx.quarantine(command.service, resolved.commit)
     if known:
         raise NotPossible(f"{resolved.version} is quarantined already: {known}")
@@ -42,7 +65,7 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
     about = (resolved.commit, resolved.version)
     ways_back = await _tell_ways_back(house, tx, going_back, command.service, *about, by=intent.by, key=intent.key)
     facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in, "ways_back": ways_back}
-    return Answer("quarantined", facts)
+    return Answer("quarantined", {**facts, "unanswered": unanswered})
 
 
 async def _tell_ways_back(

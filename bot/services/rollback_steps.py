@@ -30,6 +30,7 @@ STAND_DOWN = timedelta(seconds=15)
 """How long a rollback waits for the stopped run to end before it starts all the same."""
 
 SOON = timedelta(seconds=0.5)
+NOT_ENDED, NOT_SEEN = "it has not ended", "the CI provider has not shown it so far"
 
 
 async def stand_down(house: House, id: DeploymentId) -> bool | Later:
@@ -73,21 +74,27 @@ async def why_it_may_run(house: House, back: Deployment, stopping: Awaitable[boo
     """Try to stop a run; say why it may still be running, nothing when it is not."""
     try:
         async with asyncio.timeout(max(_left(house, back).total_seconds(), 1.0)):
-            return "" if await stopping else "it has not ended"
+            return "" if await stopping else NOT_ENDED
     except IntegrationError as error:
         return str(error)[:300]
     except TimeoutError:
         return "the CI provider does not answer"
 
 
+def _about(step: str, told: str, *, is_seen: bool) -> dict[str, Json]:
+    """Say of a run why it may be going; of one that nobody has seen it is not known whether there is one."""
+    return {"step": step, "why": NOT_SEEN if told == NOT_ENDED and not is_seen else told, "unanswered": not is_seen}
+
+
 async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, running: Mapping[int, str]) -> None:
     """Say which steps' runs may still be going, and have them looked for, also one whose start nobody has answered."""
     async with house.store.transaction() as tx:
         steps = await tx.steps(undone.id)
-        for step, why in [(steps[index], why) for index, why in running.items() if steps[index].is_under_way]:
-            await note(tx, house.now(), "not stopped", undone, outcome="failed", step=step.key, why=why)
+        for step, told in [(steps[index], why) for index, why in running.items() if steps[index].is_under_way]:
+            about = _about(step.key, told, is_seen=bool(step.run))
+            await note(tx, house.now(), "not stopped", undone, outcome="failed", **about)
             await give_up(house, tx, undone, step)
-            facts = {**facts_of(undone), "step": step.key, "why": why, "url": step.run_url, "target": back.version}
+            facts = {**facts_of(undone), **about, "url": step.run_url, "target": back.version}
             await tx.say(Message(f"{back.id}:not-stopped:{step.key}", "not_stopped", facts, undone.id, to="channel"))
 
 
@@ -95,11 +102,11 @@ async def _say_still_going(house: House, undone: Deployment, back: Deployment, g
     """Say which runs that were given up before may still be going; they are looked for already."""
     async with house.store.transaction() as tx:
         there = await tx.strays(undone.service, undone.environment)
-        for stray, why in going.items():
+        for stray, told in going.items():
             if stray in there:
-                of = await existing(tx, stray.deployment)
-                await note(tx, house.now(), "not stopped", of, outcome="failed", step=stray.step, why=why)
-                facts = {**facts_of(of), "step": stray.step, "why": why, "url": stray.url, "target": back.version}
+                of, about = await existing(tx, stray.deployment), _about(stray.step, told, is_seen=not stray.unanswered)
+                await note(tx, house.now(), "not stopped", of, outcome="failed", **about)
+                facts = {**facts_of(of), **about, "url": stray.url, "target": back.version}
                 await tx.say(Message(f"{back.id}:not-stopped:{stray.run}", "not_stopped", facts, undone.id, to="channel"))
 
 

@@ -37,6 +37,7 @@ async def after_deployment(house: House, id: DeploymentId) -> str:
     async with house.store.transaction() as tx:
         chart = shot is not None and bool(shot.findings)
         await tx.say(Message(f"{id}:summary", "summary", facts, id, to="channel", chart=chart))
+        await tx.redraw(id)
     return "posted"
 
 

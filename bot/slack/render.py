@@ -208,13 +208,18 @@ def metric(value: float | None, unit: str = "") -> str:
     return percent(value) if unit == "%" else f"{number(value)} {unit}".strip()
 
 
-def spark(values: Iterable[float]) -> str:
-    """Draw values over time as small bars."""
+def spark(values: Iterable[float], baseline: float | None = None) -> str:
+    """Draw values over time as small bars: how far each is from the baseline (from the first one, where there is none).
+
+    A full bar is the farthest of them, or as far as the baseline itself is from nothing: what does not change is a low line.
+    """
     known = list(values)[-12:]
     if len(known) < 2:  # noqa: PLR2004 - one point is no line
         return ""
-    top = max(known)
-    return "".join(BARS[min(len(BARS) - 1, int(max(value, 0) / top * (len(BARS) - 1) + 0.5))] if top > 0 else BARS[0] for value in known)
+    normal = known[0] if baseline is None else baseline
+    far = [abs(value - normal) for value in known]
+    full = max(*far, abs(normal))
+    return "".join(BARS[int(each / full * (len(BARS) - 1) + 0.5)] if full > 0 else BARS[0] for each in far)
 
 
 def listed(values: Iterable[object], most: int = 5) -> Markup:

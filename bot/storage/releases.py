@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,8 @@ from bot.ports import Live
 from bot.storage.rows import asking, table, with_person
 from bot.storage.tables.record import DeploymentRow, LeftRow, QuarantineRow, VerifiedRow
 
+IS_COMMIT = re.compile(r"[0-9a-fA-F]{7,40}")
+"""A commit, or its beginning, as people type it."""
 _TAKEN_BACK = (State.ROLLING_BACK.value, State.ROLLED_BACK.value)
 
 
@@ -75,6 +78,15 @@ class Releases:
         there = select(good.c["commit"]).where(good.c.service == service, good.c.version == version)
         found = [*await self._all(asked.order_by(row.c.number.desc())), *await self._all(there.order_by(good.c.ended_at.desc()))]
         return tuple(dict.fromkeys(str(each["commit"]) for each in found))
+
+    async def pinned(self, service: str, ref: str) -> tuple[str, ...]:
+        """List the commits that a version has been the name of, or that begin so, newest first."""
+        named = await self.known_as(service, ref)
+        if not named and (IS_COMMIT.fullmatch(ref)):
+            row = table(DeploymentRow)
+            begins = select(row.c["commit"]).where(row.c.service == service, row.c["commit"].startswith(ref.lower(), autoescape=True))
+            named = tuple(dict.fromkeys(str(each["commit"]) for each in await self._all(begins.order_by(row.c.number.desc()))))
+        return named
 
     async def left_by_hand(self, service: str, environment: str) -> tuple[Left, ...]:
         """List the versions that somebody has gone back from by hand and that count for no rollback, newest first."""

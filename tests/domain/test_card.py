@@ -106,8 +106,15 @@ def test_silence_about_what_is_over_or_of_another_way_is_not_shown() -> None:
     assert card(State.ROLLING_OUT, steps=over).ci_silent_since is None
     asked = steps(RUNNING, silent_since=NOW)
     assert card(State.ROLLING_OUT, way_back=asked).ci_silent_since is None
-    assert card(State.ROLLING_BACK, steps=asked).ci_silent_since is None
+    assert card(State.ROLLING_BACK, steps=asked, way_back=steps(RUNNING)).ci_silent_since is None
     assert card(State.FAILED, steps=asked).ci_silent_since is None
+
+
+def test_until_a_rollback_begins_its_card_depends_on_what_is_stopped_before() -> None:
+    stopping = card(State.ROLLING_BACK, steps=steps(RUNNING, silent_since=NOW), way_back=steps(PENDING))
+    assert (stopping.ci_silent_since, stopping.stops_first) == (NOW, True)
+    assert not card(State.ROLLING_OUT, steps=steps(RUNNING), way_back=()).stops_first
+    assert not card(State.ROLLING_BACK, way_back=steps(RUNNING)).stops_first
 
 
 def test_the_gate_of_the_pipeline_is_that_of_the_step_that_waits_there() -> None:

@@ -120,3 +120,11 @@ def test_a_hold_counts_from_when_the_step_was_deployed_and_is_never_less_than_no
     silent = replace(PLANNED[1], silent_since=ASKED)
     left = [time_left(steps, USUAL, ASKED) for steps in ((holding,), (late, PLANNED[2]), (holding, silent))]
     assert left == [7 * MINUTE, 5 * MINUTE, None]
+
+
+def test_of_a_run_that_takes_longer_than_usual_nobody_tells_how_much_longer() -> None:
+    running = replace(PLANNED[1], state=StepState.RUNNING, started_at=ASKED)
+    usual = USUAL[running.key]
+    left = [time_left((running,), USUAL, ASKED + gone) for gone in (timedelta(0), usual, usual + SECOND)]
+    assert [each is None for each in left] == [False, False, True]
+    assert time_left((running, PLANNED[2]), {}, ASKED + MINUTE) is not None, "where no usual time is known none is exceeded"

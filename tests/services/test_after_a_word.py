@@ -196,7 +196,7 @@ async def test_a_version_without_a_migration_is_asked_for_no_plan_of_what_failed
         assert (await team.deployment("shop-1")).state is State.FAILED
         said = await team.says("ana", Check("shop", "production", "v3"))
         assert "way back over migrations" not in said
-        assert "✓ rollback ready: v3 brings no migration that v1 has not; what failed here has left migrations/7.sql" in said
+        assert "✓ way back: nothing of its own: v3 brings no migration that v1 has not; what failed here has left migrations/7.sql" in said
         assert "○ database fits: v2 brought migrations/7.sql, which v3 has not" in said
         assert "way back over migrations" in await team.says("ana", Check("shop", "production", "v2")), "it has one itself"
 

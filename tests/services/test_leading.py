@@ -17,6 +17,7 @@ from bot.domain.rollback import Passage, Way
 from bot.ports import RunState
 from bot.services import summaries
 from bot.services.rollouts import start
+from tests.services.conftest import PEOPLE
 
 Team = Any
 """The fixture ``team``."""
@@ -267,3 +268,16 @@ async def test_nobody_takes_over_or_hands_over_what_was_replaced(swift: Team) ->
     assert await swift.says("cy", TakeOver("shop-1", "bo sleeps")) == gone
     assert await swift.says("bo", HandOver("shop-1", "UCY")) == gone
     assert "You lead" in await swift.says("cy", TakeOver("shop-2", "bo sleeps"))
+
+
+@pytest.mark.case("races-12")
+async def test_who_takes_over_what_is_being_rolled_back_hears_that_and_not_that_they_alone_can_roll_it_back(swift: Team) -> None:
+    v2 = await swift.rolls_out_v2(2 * MINUTE)
+    swift.ci.ends["rollback"] = RunState.RUNNING
+    await swift.says("bo", RollBack(deployment=v2))
+    await swift.passes(MINUTE)
+    swift.rota.person = PEOPLE["cy"]
+    said = await swift.says("cy", TakeOver(v2, "bo sleeps"))
+    assert "now. It is being rolled back already." in said
+    assert "alone can roll" not in said
+    assert "now; it is being rolled back already." in await swift.says("cy", HandOver(v2, "UBO"))

@@ -67,6 +67,46 @@ async def test_a_start_that_nobody_has_answered_makes_its_place_unclear_and_its_
 
 
 @pytest.mark.case("races-6")
+async def test_of_a_start_that_nobody_has_answered_it_is_said_that_it_is_not_known_and_what_comes_next(team: Team) -> None:
+    v2 = await rolled_back_while_nobody_tells(team, team.ci.unanswered)
+    (told,) = await team.said("not_stopped")
+    assert "Whether the run of *shop v2 → production* (canary-5) was started is not known: GitHub gave no answer to the start" in told
+    assert "what is found is stopped, and what is not there was never started" in told
+    assert "could not be stopped" not in told
+    await team.passes(5 * MINUTE)
+    assert (await team.deployment(v2)).state is State.ROLLED_BACK
+    (drafted,) = await team.said("retrospective")
+    assert "whether the run of canary 5 % was started is not known: GitHub gave no answer to the start" in drafted
+    assert "could not be stopped" not in drafted
+    assert "was started, and given up at once" not in drafted
+
+
+@pytest.mark.case("races-6")
+async def test_while_the_provider_is_away_the_card_of_a_rollback_that_has_not_begun_says_so(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    team.ci.ends["deploy"] = RunState.RUNNING
+    await team.clears(v2)
+    await team.passes(MINUTE)
+    team.ci.away = True
+    await team.passes(2 * MINUTE)
+    assert "The CI provider has not answered since 02:" in await team.shown(v2)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(timedelta(seconds=2))
+    shown = await team.shown(v2)
+    assert "ROLLING BACK to v1" in shown
+    assert "what runs cannot be stopped, and the rollback begins all the same" in shown
+
+
+@pytest.mark.case("races-6")
+async def test_a_run_that_the_provider_has_not_shown_is_not_said_to_have_not_ended(team: Team) -> None:
+    team.ci.unanswered.add(FIRST)
+    team.ci.hidden.add(FIRST)
+    await stopped_while_its_start_is_on_its_way(team)
+    (told,) = await team.said("not_stopped")
+    assert "was started is not known: the CI provider has not shown it so far." in told
+
+
+@pytest.mark.case("races-6")
 async def test_a_start_that_has_not_happened_keeps_its_place_unclear_no_longer_than_it_could_be_on_its_way(team: Team) -> None:
     v2 = await rolled_back_while_nobody_tells(team, team.ci.refused)
     assert len(await strays(team)) == 1

@@ -181,10 +181,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "countdown_stopped": {**FACTS, "reason": "known"},
     "why_said": {**FACTS, "by": "T1/UBO", "reason": "carts are lost", "has_lock": True},
     "asked_lead": {**FACTS, "is_first": True},
-    "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": ""},
+    "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": "", "goes_back": False},
     "gate_opened": {**FACTS, "stage": "release"},
     "plan_confirmed": {**FACTS, "reason": "v1.1.0 ignores the column", "migrations": ["m/1.sql"], "target": "v1.1.0"},
-    "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call"},
+    "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call", "goes_back": False},
     "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO"},
     "refusal": {"sentence": "No."},
     "mentioned": {},
@@ -198,6 +198,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "reason": "it loses carts",
         "live_in": [LIVE_IN],
         "ways_back": [WAY_BACK],
+        "unanswered": "",
     },
     "unquarantined": {
         "service": "storefront",
@@ -340,7 +341,14 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "unsayable": {"what": "rolling_back"},
     "stuck": {**FACTS, "why": "CI is away", "since": AT, "runbook": "deploy", "step": ""},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
-    "not_stopped": {**FACTS, "step": "canary-5", "why": "GitHub answered 403.", "url": "https://ci/1", "target": "v1.1.0"},
+    "not_stopped": {
+        **FACTS,
+        "step": "canary-5",
+        "why": "GitHub answered 403.",
+        "unanswered": False,
+        "url": "https://ci/1",
+        "target": "v1.1.0",
+    },
     "ask_lead": {**FACTS, "by": "T1/UCY"},
     "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": ""},
     "acknowledge_request": {**FACTS, "until": AT},
@@ -506,6 +514,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "401: Bad credentials.\nIt is asked again",
         ),
         ("messages/not_stopped", MESSAGES["not_stopped"], "GitHub answered 403.\nThe rollback to v1.1.0 goes on"),
+        ("messages/not_stopped", {**MESSAGES["not_stopped"], "unanswered": True}, "was started is not known: GitHub answered 403."),
+        (
+            "answers/quarantined",
+            {**ANSWERS["quarantined"], "unanswered": "bbbbbbbbbb"},
+            "it is the commit bbbbbbbbbb, as it was known here",
+        ),
         ("messages/not_stopped", MESSAGES["not_stopped"], "Stop <https://ci/1|the run> at the CI provider"),
         (
             "messages/no_channel",
@@ -823,10 +837,24 @@ def test_metrics_are_shown_in_their_unit(value: float | None, unit: str, shown: 
 
 
 @pytest.mark.parametrize(
-    ("values", "shown"), [([], ""), ([1], ""), ([0, 0], "▁▁"), ([0, 1], "▁█"), ([1, 2, 4], "▃▅█"), (range(99), "▇▇▇▇████████")]
+    ("values", "baseline", "shown"),
+    [
+        ([], None, ""),
+        ([1], None, ""),
+        ([0, 0], None, "▁▁"),
+        ([0, 1], None, "▁█"),
+        ([1, 2, 4], None, "▁▃█"),
+        (range(99), 87, "▁▁▁▁▁▁▁▂▂▂▂▂"),
+        ([36.8, 36.8, 36.8], 36.3, "▁▁▁"),
+        ([0.002, 0.03, 0.03], 0.002, "▁██"),
+        ([0.003, 0.004], 0.002, "▅█"),
+        ([200, 100, 0], 200, "▁▅█"),
+        ([5, 5], 0, "██"),
+        ([0, 0], 0, "▁▁"),
+    ],
 )
-def test_sparks(values: Any, shown: str) -> None:
-    assert render.spark(values) == shown
+def test_a_bar_is_as_high_as_its_value_is_far_from_the_baseline(values: Any, baseline: float | None, shown: str) -> None:
+    assert render.spark(values, baseline) == shown
 
 
 @pytest.mark.parametrize(
