@@ -381,9 +381,9 @@ async def test_what_gets_much_worse_is_said_again_though_it_never_recovered(team
 async def test_a_second_degradation_is_said_where_no_rule_counts_down(team_with: Any) -> None:
     async with team_with(automatic_rollback=AutomaticRollback.OFF) as team:
         v2 = await team.rolls_out_v2(2 * MINUTE)
-        for new in (BAD, GOOD, BAD):
+        for new, time in ((BAD, MINUTE), (GOOD, 3 * MINUTE), (BAD, MINUTE)):
             team.numbers.new = new
-            await team.passes(MINUTE)
+            await team.passes(time)
         assert len(await team.said("degraded")) == 2
         assert (await team.audited(v2)).count("degraded") == 2
 
