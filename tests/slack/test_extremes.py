@@ -128,6 +128,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "ways_again": [{"title": text, "lead": "T1/UBO"}] * times, "puts_back": text * (times > 1), "returns": [text] * times,
         "refused": text,
         "lifted": times > 2,
+        "goes_back": times > 1, "unanswered": text * (times > 1),
         "by_itself": text, "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
         "doubtful": True, "is_back": times > 1, "earlier": AT, "cancelled": times > 1, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share,
