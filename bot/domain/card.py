@@ -20,6 +20,7 @@ from bot.domain.deployment import Deployment, State
 from bot.domain.hanging import Hanging
 from bot.domain.health import STALE, Snapshot, Verdict
 from bot.domain.locks import Lock
+from bot.domain.passed import Passed
 from bot.domain.people import Person
 from bot.domain.readiness import Confirmed, Review
 from bot.domain.rollout import Step, StepState, serving
@@ -71,6 +72,8 @@ class RollbackOffer:
     """Whether these migrations are of this version itself, and not of what failed there before it."""
     confirmed: Confirmed | None = None
     """Who has confirmed that plan, and in which words."""
+    passed: Passed | None = None
+    """What was there before, where it goes back to another version."""
     cancels: str = ""
     """What was let go over it and has begun nothing: rolling back cancels that."""
 

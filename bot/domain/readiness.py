@@ -248,9 +248,15 @@ def rollback_gate(offer: RollbackOffer, need: Need, *, mends: bool = False) -> G
         sentence = f"whether a database migration lies between this version and {offer.version} is not known"
         return Gate(GateKind.ROLLBACK, title, GateState.UNKNOWN, sentence, need)
     if offer.verified_at is None and offer.accepted:
-        found = f"{offer.version} was accepted ({offer.accepted}), never verified; it can be put back"
+        found = f"{offer.version} was accepted ({offer.accepted}), never verified; it can be put back{_instead(offer)}"
         return Gate(GateKind.ROLLBACK, f"{title}, not verified", GateState.GREEN, found, need)
-    return Gate(GateKind.ROLLBACK, title, GateState.GREEN, f"{offer.version} is verified and can be put back", need, at=offer.verified_at)
+    found = f"{offer.version} is verified and can be put back{_instead(offer)}"
+    return Gate(GateKind.ROLLBACK, title, GateState.GREEN, found, need, at=offer.verified_at)
+
+
+def _instead(offer: RollbackOffer) -> str:
+    """Say what is passed over, and why, where something is known against it."""
+    return f"; {offer.passed.sentence}" if offer.passed and offer.passed.why else ""
 
 
 def not_its_own_gate(offer: RollbackOffer, version: str, need: Need) -> Gate:
@@ -274,7 +280,8 @@ def plan_gate(offer: RollbackOffer, need: Need, *, who: str, confirmed: Confirme
     """
     title, behind = "way back over migrations", _first_of(offer.undoes.migrations)
     if confirmed is None:
-        sentence = f"going back to {offer.version} leaves {behind} behind; it takes the migration's own plan, which nobody has confirmed"
+        leaves = f"going back to {offer.version} leaves {behind} behind"
+        sentence = f"{leaves}; it takes the migration's own plan, not confirmed for this deployment"
         return Gate(GateKind.ROLLBACK, title, GateState.OPEN, sentence, need, who=who, plan=offer.plan)
     if doubt is not None:
         sentence = f"going back over {behind} takes its own plan; what was confirmed does not count: {doubt.why}"

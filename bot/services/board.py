@@ -288,6 +288,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
     imagined = Deployment(
         "", Kind.FORWARD, command.service, command.environment, command.ref, resolved.version, resolved.commit, policy.strategy,
         intent.by, None, State.GATED, now, now, base_commit=live.commit if live else "",
+        base_version=live.version if live else "",
     )  # fmt: skip
     facts = await readiness.ask_providers(house, imagined)
     changes, way = await compared(house, command.service, leaving=imagined.base_commit, to=resolved.commit, beside=failed)

@@ -8,6 +8,7 @@ from dataclasses import replace
 from bot.domain import rollback
 from bot.domain.card import RollbackOffer
 from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.passed import Passed
 from bot.domain.places import Unclear
 from bot.domain.readiness import Confirmed
 from bot.domain.rollback import Bad, Way
@@ -30,13 +31,27 @@ async def rollback_offer(house: House, reader: Reader, deployment: Deployment, *
     if target is not None:
         coming = await let_go_over(reader, deployment)
         cancels = coming[0].title if coming else ""
-        return replace(offer, confirmed=await confirmed_plan(reader, deployment, offer.plan), cancels=cancels)
+        passed = await passed_over(reader, deployment, target)
+        return replace(offer, confirmed=await confirmed_plan(reader, deployment, offer.plan), cancels=cancels, passed=passed)
     worse = await _worse(reader, deployment)
     if worse:
         return replace(offer, refused=rollback.none_well(worse, place=f"{deployment.service} {deployment.environment}"))
     kept_out = await reader.releases(deployment.service, deployment.environment, kept_out=True)
     others = [release for release in kept_out if release.commit != deployment.commit]
     return replace(offer, refused=rollback.none_left(others)) if others else offer
+
+
+async def passed_over(reader: Reader, deployment: Deployment, target: Live) -> Passed | None:
+    """Name what was there before a deployment, and why its rollback goes back to another version; None where it goes back to that."""
+    base = deployment.base_commit
+    if base in {"", deployment.commit, target.commit}:
+        return None
+    kept_out = await reader.quarantined(deployment.service, base)
+    if kept_out is not None:
+        return Passed(deployment.base_version, f"is quarantined: {kept_out.reason}", kept_out.by)
+    release = next((each for each in await releases_for(reader, deployment, None) if each.commit == base), None)
+    bad = await how_bad(reader, release) if release is not None else ()
+    return Passed(deployment.base_version, rollback.against(bad))
 
 
 async def why_not_by_rule(house: House, reader: Reader, deployment: Deployment) -> str:

@@ -21,7 +21,7 @@ from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Tran
 from bot.services import whys
 from bot.services.hanging import asked, give_it_up, hanging, seen
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
-from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, rollback_offer, why_not_by_rule
+from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, passed_over, rollback_offer, why_not_by_rule
 from bot.services.passing import is_free
 from bot.services.strays import give_up
 from bot.services.targets import brought_by, how_bad, releases_for, target_for, undoable
@@ -138,6 +138,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
             await reader.trouble(deployment.id), await reader.steps(deployment.id), await reader.was_verified(deployment),
         )  # fmt: skip
         coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
+        passed = await passed_over(reader, deployment, target)
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
@@ -152,6 +153,8 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
         "cancels": coming[0].title if coming else "",
         "worse": rollback.against(worse),
+        "passed": {"version": passed.version, "why": passed.why, "by": str(passed.by or "")} if passed else None,
+        "counts_down": deployment.countdown_until.isoformat() if deployment.countdown_until else "",
         "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",

@@ -143,6 +143,7 @@ HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": 
 ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
+    "passed": {"version": "v1.1.5", "why": "is quarantined: it leaks", "by": "T1/UCY"}, "counts_down": "",
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
     "is_known": True, "locks": True, "quarantines": True, "percent": 5, "worse": "was worse itself (errors 9.8 % (0.42 %))",
     "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
