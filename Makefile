@@ -73,10 +73,10 @@ mutants: $(VENV)/.dev ## Change the rules one small fault at a time, and see whe
 	@$(BIN)/python tools/mutants.py $(ARGS)
 
 faults: $(VENV)/.dev ## The long fault-injection runs: kill -9 and friends
-	@$(BIN)/python -m pytest -q -m faults --timeout=1200 $(ARGS)
+	@$(BIN)/python -m pytest -q -m faults --timeout=1200 -o faulthandler_timeout=0 $(ARGS)
 
 machine: $(VENV)/.dev ## The long run of the state machine: 2,000 examples of everybody saying everything while providers answer when they please
-	@GONOGO_MACHINE_EXAMPLES=2000 $(BIN)/python -m pytest -q -s --timeout=7200 tests/services/test_machine.py $(ARGS)
+	@GONOGO_MACHINE_EXAMPLES=2000 $(BIN)/python -m pytest -q -s --timeout=7200 -o faulthandler_timeout=0 tests/services/test_machine.py $(ARGS)
 
 hostile: $(VENV)/.dev ## The large floods: 1,100 half-open connections against a bot with 1,024 descriptors
 	@$(BIN)/python -m pytest -q -s -m hostile $(ARGS)

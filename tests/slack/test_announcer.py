@@ -322,7 +322,7 @@ async def test_an_alarm_has_the_buttons_of_its_card_and_loses_them_at_its_end(
     )
     world.cards["storefront-42"] = card
     snapshot = {"label": "canary 5 %", "verdict": "degraded", "compared_with": "", "at": NOW.isoformat(), "findings": []}
-    facts = {**FACTS, "snapshot": snapshot, "where": held.key, "finding": 1, "until": "", "held": "", "beside": ""}
+    facts = {**FACTS, "snapshot": snapshot, "where": held.key, "finding": 1, "until": "", "held": "", "beside": "", "by_itself": ""}
     postings.put(Message("alarm", "degraded", facts, "storefront-42", to="channel"))
     async with bot(ended=ended) as announcer:
         await until(lambda: postings.asks)

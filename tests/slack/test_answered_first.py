@@ -106,7 +106,7 @@ def an_alarm(world: Any, shift: Shift) -> Message:
     step = Step(0, "canary-5", 5, timedelta(minutes=10), StepState.HOLDING, deployed_at=NOW)
     card = replace(world.deployment(state=State.ROLLING_OUT), snapshot=shot, steps=(step,), rollback=RollbackOffer("v1.1.0"))
     world.cards["storefront-42"] = replace(card, trouble=Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 30.0),)))
-    facts = {"where": "canary-5", "finding": 1, "until": "", "held": "", "beside": ""}
+    facts = {"where": "canary-5", "finding": 1, "until": "", "held": "", "beside": "", "by_itself": ""}
     numbers = {"label": "canary 5 %", "verdict": "degraded", "compared_with": "", "at": NOW.isoformat(), "findings": [], "silence": ""}
     alarm = Message("alarm", "degraded", {**FACTS, "snapshot": numbers, **facts}, "storefront-42", to="channel")
     world.postings.asks[alarm.key] = alarm
