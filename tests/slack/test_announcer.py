@@ -436,7 +436,7 @@ async def test_an_alarm_links_to_the_card_and_asks_for_its_address_once(
     bot: Bot, slack: Any, world: Any, postings: Any, until: Until
 ) -> None:
     world.deployment()
-    facts: dict[str, Any] = {"step": "canary-5", "percent": 5, "why": "exit 1", "url": "", "held": "", "back": False}
+    facts: dict[str, Any] = {"step": "canary-5", "percent": 5, "why": "exit 1", "url": "", "held": "", "back": False, "cancelled": False}
     postings.put(say("a", "failed", "channel", **facts), say("b", "failed", "channel", **facts), say("c"))
     async with bot():
         await until(lambda: not postings.waiting)
@@ -448,7 +448,7 @@ async def test_an_alarm_links_to_the_card_and_asks_for_its_address_once(
 async def test_an_alarm_waits_for_no_address(bot: Bot, slack: Any, world: Any, postings: Any, until: Until) -> None:
     world.deployment()
     slack.faults["chat.getPermalink"].append("error internal_error")
-    postings.put(say("a", "failed", "channel", step="canary-5", percent="5", why="exit 1", url="", held="", back=False))
+    postings.put(say("a", "failed", "channel", step="canary-5", percent="5", why="exit 1", url="", held="", back=False, cancelled=False))
     async with bot():
         await until(lambda: not postings.waiting)
     assert "decides on the card." in str(slack.channels["C1"][-1]["blocks"])
