@@ -111,7 +111,8 @@ class Bench:
 
     async def cards_due(self, ids: Collection[str]) -> Mapping[str, CardDue]:
         """Say how urgent cards are."""
-        return {each: CardDue(each, urgency(self.cards[each].deployment.state, is_degraded=False)) for each in ids}
+        states = {each: self.cards[each].deployment.state for each in ids}
+        return {each: CardDue(each, urgency(state, is_degraded=False), state) for each, state in states.items()}
 
     def note_urgent(self) -> None:
         """Remember when the urgent card was shown."""

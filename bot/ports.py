@@ -1424,6 +1424,7 @@ class CardDue:
 
     card: DeploymentId
     urgency: Urgency
+    state: State
     channel: str = ""
     """Where it is posted when it has not been posted yet."""
 

@@ -1,6 +1,7 @@
 """Metrics against their baseline: what was observed, and the honest verdict.
 
-Counts are pooled and tested as counts, latencies are tested by ranks. Four answers exist: healthy, degraded, not enough traffic, no data.
+Counts are pooled and tested as counts, latencies are tested by ranks. Five answers exist: healthy, unproved, degraded, not enough
+traffic, no data.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ class Verdict(StrEnum):
     """What the numbers say."""
 
     HEALTHY = "healthy"
+    UNPROVED = "unproved"  # no worse than what was bad itself: the verdict over all metrics, never that on one
     DEGRADED = "degraded"
     NOT_ENOUGH_TRAFFIC = "not enough traffic"
     NO_DATA = "no data"
@@ -86,14 +88,20 @@ class Snapshot:
     """``stable at the same time`` or ``the 30 min before``."""
     where: str = ""
     """The step's key that it judges, or ``watch``; empty for the baseline."""
-    proves: bool = True
-    """Whether to be no worse than what it was compared with is good: not where that was worse itself."""
     silence: str = ""
     """What the source of the numbers said instead of any, where it did not answer."""
+    lacking_since: datetime | None = None
+    """Since when there has been nothing to judge by where it looks; None while there is."""
 
     def is_told_after(self, last: Sequence[Snapshot]) -> bool:
-        """Tell whether a source that does not answer is to be shown: the last numbers are of another step, or too old to pass for now."""
-        return bool(self.silence) and all(each.where != self.where or each.silence or self.at - each.at >= STALE for each in last)
+        """Tell whether it is to be shown that there are no numbers: they have been missing for too long for the last to pass for now.
+
+        That a source does not answer is shown at once where the last numbers are of another step.
+        """
+        if self.lacking_since is None or not self.findings:
+            return False
+        is_refused = bool(self.silence) and all(each.where != self.where or each.silence for each in last)
+        return is_refused or self.at - self.lacking_since >= STALE
 
     @property
     def why(self) -> str:
@@ -172,15 +180,26 @@ def judge(spec: MetricSpec, baseline: Observed | None, current: Observed | None,
     )  # fmt: skip
 
 
-def overall(findings: Sequence[Finding]) -> Verdict:
-    """Join the verdicts: the worst critical metric decides. Without any numbers there is no data."""
+def overall(findings: Sequence[Finding], *, proves: bool = True) -> Verdict:
+    """Join the verdicts: the worst critical metric decides. Without any numbers there is no data.
+
+    ``proves`` is whether to be no worse than what was compared with is good: not where that was worse itself.
+    """
     verdicts = {finding.verdict for finding in findings if finding.critical}
     for verdict in (Verdict.DEGRADED, Verdict.NO_DATA, Verdict.NOT_ENOUGH_TRAFFIC):
         if verdict in verdicts:
             return verdict
     if all(finding.verdict is Verdict.NO_DATA for finding in findings):
         return Verdict.NO_DATA
-    return Verdict.HEALTHY
+    return Verdict.HEALTHY if proves else Verdict.UNPROVED
+
+
+def lacking_since(earlier: Sequence[Snapshot], where: str, began: datetime) -> datetime:
+    """Say since when there has been nothing to judge by at a step that has served since ``began``, where there is nothing now."""
+    last = next((shot for shot in reversed(earlier) if shot.where == where and shot.at >= began), None)
+    if last is None:
+        return began
+    return last.lacking_since or last.at
 
 
 def worst(snapshots: Sequence[Snapshot]) -> str:

@@ -12,12 +12,13 @@ from bot.domain.deployment import State
 class Urgency(IntEnum):
     """How urgent it is that a card shows the newest state; the lowest first."""
 
-    ROLLING_BACK = 0
-    DEGRADED = 1
-    FAILED = 2
-    WAITING_FOR_A_PERSON = 3
-    MOVING = 4
-    AT_REST = 5
+    ANSWERED = 0  # as urgent as an alarm that loses its buttons
+    ROLLING_BACK = 1
+    DEGRADED = 2
+    FAILED = 3
+    WAITING_FOR_A_PERSON = 4
+    MOVING = 5
+    AT_REST = 6
 
 
 URGENCY: Mapping[State, Urgency] = {
@@ -45,6 +46,14 @@ def urgency(state: State, *, is_degraded: bool, since: timedelta = NEWS) -> Urge
     if is_degraded:
         return min(found, Urgency.DEGRADED)
     return min(found, Urgency.MOVING) if since < NEWS else found
+
+
+def is_answered(before: State, now: State | None, *, had_danger: bool) -> bool:
+    """Tell whether a card shows a state that is over, and more than that: it offers what can do harm, or says that it is rolled back.
+
+    ``now`` is None for a state that is not known yet.
+    """
+    return before is not now and (had_danger or before is State.ROLLING_BACK)
 
 
 def after_waiting(found: Urgency, waited: timedelta) -> Urgency:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bot.domain import plain
 from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
-from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge, moment, overall
+from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge, lacking_since, moment, overall
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_unrefuted, kept, over, sort_of
@@ -70,13 +70,15 @@ async def snapshot(house: House, deployment: Deployment, *, label: str, where: s
     window = Window(since, house.now())
     async with house.store.reading() as reader:
         normal = await reader.normal(deployment.id) or Normal(deployment.started_at or since)
+        earlier = await reader.snapshots(deployment.id)
     current, silence = await observed(house, service, policy, window, Cohort(deployment.commit))
     compared = await _compared_with(house, deployment, normal, window, percent)
     specs = service.metric_specs if policy.is_watched else ()  # where the team has chosen none, nothing is missing
     findings = tuple(judge(spec, compared.numbers.get(spec.key), current.get(spec.key), looks, silence=silence) for spec in specs)
-    trends = await _with_trends(house, deployment.id, findings)
+    verdict = overall(findings, proves=compared.proves)
+    lacking = lacking_since(earlier, where, since) if verdict is Verdict.NO_DATA else None
     silence = silence if specs else ""
-    return Snapshot(deployment.id, label, window.end, overall(findings), trends, compared.named, where, compared.proves, silence)
+    return Snapshot(deployment.id, label, window.end, verdict, _with_trends(earlier, findings), compared.named, where, silence, lacking)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +90,9 @@ class _Compared:
     proves: bool = True
 
 
+_WORSE_ITSELF = ", which was worse itself"
+
+
 async def _compared_with(house: House, deployment: Deployment, normal: Normal, window: Window, percent: int) -> _Compared:
     """Find what to compare with. What nobody has measured any more of the time before is taken from now, which proves nothing."""
     service, policy, _ = house.of(deployment)
@@ -95,22 +100,19 @@ async def _compared_with(house: House, deployment: Deployment, normal: Normal, w
     began = deployment.started_at or window.start
     if percent < 100 and normal.is_beside:  # noqa: PLR2004 - per cent
         beside = await observe(house, service, policy, window, others)
-        return _Compared(beside, "the old version at the same time", proves=not normal.is_far)
+        return _Compared(beside, f"the old version at the same time{_WORSE_ITSELF if normal.is_far else ''}", proves=not normal.is_far)
     found = await observe(house, service, policy, before, others)
     if not normal.before or normal.is_far:
-        return _Compared(found, "the time before", proves=not normal.is_far)
+        return _Compared(found, f"the time before{_WORSE_ITSELF if normal.is_far else ''}", proves=not normal.is_far)
     lacking = [spec for spec in service.metric_specs if spec.key not in found]
     if not lacking:
         return _Compared(found, f"the time before {normal.before}, which was worse")
     now = window if percent < 100 else Window(began - policy.baseline, began)  # noqa: PLR2004 - per cent
     instead = await observe(house, service, policy, now, others)
-    return _Compared({**instead, **found}, f"{normal.before}, which was worse itself", proves=False)
+    return _Compared({**instead, **found}, f"{normal.before}{_WORSE_ITSELF}", proves=False)
 
 
-async def _with_trends(house: House, id: DeploymentId, findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
-    async with house.store.reading() as reader:
-        earlier = await reader.snapshots(id)
-
+def _with_trends(earlier: Sequence[Snapshot], findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     def trend(finding: Finding) -> tuple[float, ...]:
         values = [old.current for shot in earlier for old in shot.findings if old.key == finding.key and old.current is not None]
         now = [finding.current] if finding.current is not None else []
@@ -189,7 +191,7 @@ async def _say_silence(tx: Transaction, shot: Snapshot) -> None:
     """Have the card say that there are no numbers, and why, or that they are there again; it keeps nothing."""
     last = (await tx.snapshots(shot.deployment))[-1:]
     is_back = bool(last) and last[0].where == shot.where and bool(last[0].silence) and not shot.silence
-    if shot.is_told_after(last) or is_back:
+    if (shot.silence and shot.is_told_after(last)) or is_back:
         await tx.add_snapshot(shot)
 
 
@@ -201,7 +203,7 @@ async def _says_something(tx: Transaction, id: DeploymentId, shot: Snapshot) -> 
 
 async def _is_blind(house: House, tx: Transaction, serving: Step, id: DeploymentId) -> bool:
     """Tell whether what serves has had its hold, and there has been nothing to judge it by for a time."""
-    shots = [shot for shot in await tx.snapshots(id) if not shot.silence]
+    shots = [shot for shot in await tx.snapshots(id) if shot.verdict is not Verdict.NO_DATA]
     return serving.deployed_at is not None and not serving.is_held(house.now()) and (not shots or house.now() - shots[-1].at >= STALE)
 
 
@@ -380,6 +382,6 @@ def _acceptance(house: House, deployment: Deployment, shot: Snapshot, *, by_word
         return Acceptance.SAID
     if by_word:
         return Acceptance.ON_WORD
-    if shot.verdict is not Verdict.HEALTHY:
-        return Acceptance.LITTLE
-    return None if shot.proves else Acceptance.COMPARED
+    if shot.verdict is Verdict.UNPROVED:
+        return Acceptance.COMPARED
+    return None if shot.verdict is Verdict.HEALTHY else Acceptance.LITTLE

@@ -204,4 +204,5 @@ def facts_of_snapshot(shot: Snapshot) -> dict[str, Json]:
         "at": shot.at.isoformat(),
         "findings": findings,
         "silence": shot.silence,
+        "lacking_since": shot.lacking_since.isoformat() if shot.lacking_since else "",
     }

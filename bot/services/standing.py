@@ -87,5 +87,6 @@ async def cards_due(house: House, deployments: Collection[DeploymentId]) -> dict
             if deployment is not None:
                 is_degraded = deployment.state in _JUDGED and (await standing(house, reader, deployment)).is_degraded
                 since = house.now() - deployment.state_since
-                found[each] = CardDue(deployment.id, urgency(deployment.state, is_degraded=is_degraded, since=since), deployment.channel)
+                is_urgent = urgency(deployment.state, is_degraded=is_degraded, since=since)
+                found[each] = CardDue(deployment.id, is_urgent, deployment.state, deployment.channel)
     return found

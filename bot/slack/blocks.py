@@ -51,6 +51,12 @@ class Drawn:
         rows = [block["elements"] for block in self.blocks if block["type"] == "actions"]
         return frozenset(str(element["action_id"]) for row in rows for element in row)
 
+    @property
+    def has_danger(self) -> bool:
+        """Tell whether a button on it does what may do harm, or asks back because it may."""
+        elements = [element for block in self.blocks if block["type"] == "actions" for element in block["elements"]]
+        return any("danger" in {element.get("style"), element.get("confirm", {}).get("style")} for element in elements)
+
 
 @dataclass(frozen=True, slots=True)
 class Question:

@@ -30,6 +30,7 @@ _INK, _QUIET = "#e8ebf0", "#aab3bf"
 _BAND, _BAND_KEY = "#37404c", "#4b5664"
 _COLOURS = {
     Verdict.HEALTHY: "#5fd3a2",
+    Verdict.UNPROVED: "#e6b455",
     Verdict.DEGRADED: "#ff8078",
     Verdict.NOT_ENOUGH_TRAFFIC: "#e6b455",
     Verdict.NO_DATA: "#aab3bf",

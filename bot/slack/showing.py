@@ -10,10 +10,10 @@ from dataclasses import dataclass, replace
 import structlog
 
 from bot.domain.card import Card
-from bot.domain.deployment import DeploymentId
+from bot.domain.deployment import DeploymentId, State
 from bot.domain.people import Person
-from bot.domain.urgency import Urgency
-from bot.ports import CardOf, CardsDue, Message, Posting
+from bot.domain.urgency import Urgency, is_answered
+from bot.ports import CardDue, CardOf, CardsDue, Message, Posting
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.cards import deployment_card, gist
@@ -52,6 +52,8 @@ class Told:
     gist: str
     figures: str
     at: float
+    state: State
+    has_danger: bool
     times: int = 0
 
     def after(self, before: Told | None) -> Told:
@@ -129,10 +131,14 @@ class Cards:
 
     def _wait(self, due: Due) -> float:
         """Say how long Slack makes a card wait: edits have one budget, posts one for each channel."""
-        return self._pacing.wait(UPDATE, "") if due.card in self._shown else self._pacing.wait(POST, due.channel)
+        if due.card not in self._shown:
+            return self._pacing.wait(POST, due.channel)
+        return self._pacing.wait(UPDATE, "", is_urgent=due.urgency is Urgency.ANSWERED)
 
     def _wait_to_ask(self, id: DeploymentId) -> float:
-        return self._pacing.wait(UPDATE, "") if id in self._shown else 0.0
+        told = self._told.get(id)
+        may_be_urgent = told is not None and is_answered(told.state, None, had_danger=told.has_danger)
+        return self._pacing.wait(UPDATE, "", is_urgent=may_be_urgent) if id in self._shown else 0.0
 
     async def _sort_in(self) -> None:
         """Ask how urgent the changed cards are, once for all of them, and not before one of them could be shown."""
@@ -144,7 +150,13 @@ class Cards:
             due = found.get(each)
             if due is not None and due.card not in self._shown:
                 await self._recall(due.card, each)
-            self._due.sort_in(each, due, self._now())
+            self._due.sort_in(each, self._as_answered(due) if due else None, self._now())
+
+    def _as_answered(self, due: CardDue) -> CardDue:
+        """Put a card first that shows a state that is over, with what could be done then."""
+        told = self._told.get(due.card)
+        is_over = told is not None and is_answered(told.state, due.state, had_danger=told.has_danger)
+        return replace(due, urgency=Urgency.ANSWERED) if is_over else due
 
     async def _recall(self, card: DeploymentId, *others: DeploymentId) -> None:
         posting = await self._postman.posting(card_key(card))
@@ -186,7 +198,7 @@ class Cards:
                 return 0.0
             if self._puts_off(due, told):
                 return 0.0
-            await self._postman.edit(posting, drawn)
+            await self._postman.edit(posting, drawn, is_end=due.urgency is Urgency.ANSWERED)
             self._rest_card(due.card)
         except SlackError as error:
             await self.recover(card, error)
@@ -197,7 +209,7 @@ class Cards:
     def _telling(self, card: Card, drawn: Drawn) -> Told:
         """Say what a card tells now."""
         timeless = deployment_card(replace(card, about_left=None), self._words) if card.about_left is not None else drawn
-        told = Told(gist(card, self._words), timeless.digest, self._now())
+        told = Told(gist(card, self._words), timeless.digest, self._now(), card.deployment.state, drawn.has_danger)
         return told.after(self._told.get(card.deployment.id))
 
     def _puts_off(self, due: Due, told: Told) -> bool:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.deployment import State
-from bot.domain.urgency import Urgency, after_waiting, urgency
+from bot.domain.urgency import Urgency, after_waiting, is_answered, urgency
 
 WAITS, MOVES, RESTS = Urgency.WAITING_FOR_A_PERSON, Urgency.MOVING, Urgency.AT_REST
 URGENT = {
@@ -46,13 +46,29 @@ def test_what_has_just_ended_is_shown_in_turn_with_what_runs_and_before_what_end
 
 
 def test_fires_come_first_then_who_waits_then_what_moves() -> None:
-    order = [Urgency.ROLLING_BACK, Urgency.DEGRADED, Urgency.FAILED, WAITS, MOVES, RESTS]
+    order = [Urgency.ANSWERED, Urgency.ROLLING_BACK, Urgency.DEGRADED, Urgency.FAILED, WAITS, MOVES, RESTS]
     assert sorted(Urgency) == order == list(Urgency)
 
 
 @pytest.mark.parametrize(("seconds", "then"), [(0, RESTS), (59, RESTS), (60, MOVES), (119, MOVES), (120, WAITS), (9999, WAITS)])
 def test_each_minute_of_waiting_moves_a_card_up_to_where_somebody_waits(seconds: int, then: Urgency) -> None:
     assert after_waiting(RESTS, timedelta(seconds=seconds)) is then
+
+
+@pytest.mark.parametrize(
+    ("before", "now", "had_danger", "is_one"),
+    [
+        (State.FAILED, State.ROLLING_BACK, True, True),
+        (State.FAILED, None, True, True),
+        (State.ROLLING_BACK, State.ROLLED_BACK, False, True),
+        (State.ROLLING_BACK, State.ROLLING_BACK, True, False),
+        (State.GATED, State.ROLLING_OUT, False, False),
+    ],
+)
+def test_a_card_that_offers_harm_or_says_that_it_goes_back_is_answered_by_another_state(
+    before: State, now: State | None, had_danger: bool, is_one: bool
+) -> None:
+    assert is_answered(before, now, had_danger=had_danger) is is_one
 
 
 @pytest.mark.parametrize("found", [Urgency.ROLLING_BACK, Urgency.DEGRADED, Urgency.FAILED, WAITS])

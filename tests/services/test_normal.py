@@ -8,11 +8,13 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Deploy, GoNow, Proceed, RollBack
+from bot.domain.commands import Deploy, GoNow, History, Proceed, RollBack, Status
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Snapshot, Verdict
 from bot.ports import RunState
-from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
+from bot.services import overview, summaries
+from bot.slack.dialogs import Dialogs
+from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE, readable
 
 Team = Any
 """The fixture ``team_with``."""
@@ -96,6 +98,39 @@ async def test_what_nobody_has_measured_any_more_is_compared_with_now_and_proves
         assert "is *accepted*, not verified (compared only with a version that was worse itself)" in (await team.said("verified"))[-1]
 
 
+@pytest.mark.parametrize("numbers", [BAD, GOOD], ids=["as bad", "good"])
+async def test_what_is_compared_only_with_what_was_bad_itself_is_called_healthy_nowhere(team_with: Any, numbers: Any) -> None:
+    """It says at the first step that its baseline is no proof."""
+    async with team_with(**FREE, strategy=CANARY) as team:
+        await is_worse(team)
+        team.numbers.since.insert(0, (BEGAN - timedelta(days=2), None))
+        team.numbers.new = GOOD  # only so that it gets on
+        team.ci.ends["deploy"] = RunState.FAILED
+        await team.passes(30 * MINUTE)
+        assert (await team.deployment("shop-1")).state is State.FAILED
+        del team.ci.ends["deploy"]
+        team.numbers.new = numbers
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        doors: list[str] = []
+        for _ in range(30):
+            await team.passes(2 * MINUTE)
+            home = readable(str(Dialogs(team.words).home(await overview.rows(team.house), roles=[])))
+            doors += [await team.says("bo", Status("shop")), await team.shown("shop-2"), home]
+            doors += [await team.says("bo", History("shop", "production"))]
+            if len(doors) == 3 * 4:
+                assert "*No proof*: compared with v2, which was worse itself." in doors[-3]
+        assert (await team.deployment("shop-2")).accepted == Acceptance.COMPARED
+        assert any("done, unproved" in door for door in doors)
+        await summaries.after_deployment(team.house, "shop-2")
+        summary = (await team.said("summary"))[-1]
+        said = [*doors, summary, *await team.said("verified")]
+        about_it = [line for text in said for line in text.splitlines() if "v3" in line or "end of the watch" in line]
+        assert about_it
+        assert not [line for line in about_it if "healthy" in line]
+        assert "accepted, unproved: no worse than what was bad itself" in summary.splitlines()[0]
+        assert "· unproved: no worse than what was bad itself · accepted" in doors[-4]
+
+
 async def test_another_day_is_no_baseline_and_the_next_version_after_that_can_be_verified(team_with: Any) -> None:
     async with team_with(**FREE, strategy=ROLLING) as team:
         await is_worse(team)
@@ -105,7 +140,7 @@ async def test_another_day_is_no_baseline_and_the_next_version_after_that_can_be
         await team.says("ana", Deploy("shop", "production", "v3"))
         await team.passes(20 * MINUTE)
         assert (await team.deployment("shop-2")).accepted == Acceptance.COMPARED
-        assert (await newest(team, "shop-2")).verdict is Verdict.HEALTHY
+        assert (await newest(team, "shop-2")).verdict is Verdict.UNPROVED
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(20 * MINUTE)
         assert (await team.deployment("shop-3")).state is State.VERIFIED

@@ -7,12 +7,14 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Deploy, Proceed, Status
+from bot.domain.commands import Deploy, History, Proceed, Status
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Verdict
 from bot.domain.rollout import RunState
-from tests.services.conftest import BAD, MINUTE
+from bot.services import overview
+from bot.slack.dialogs import Dialogs
+from tests.services.conftest import BAD, GOOD, MINUTE, readable
 
 ALONE: dict[str, Any] = {
     "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "canary", "watch": 10 * MINUTE,
@@ -74,6 +76,53 @@ async def test_what_is_watched_and_whose_source_is_silent_is_not_called_healthy(
         status = await team.says("ana", Status())
         assert f"*NO DATA* to judge it by: {SAYS}" in status
         assert "· healthy" not in status.split("shop production")[1]
+
+
+async def test_what_is_watched_and_of_which_the_source_says_nothing_is_not_called_healthy_to_its_end(team_with: Any) -> None:
+    async with team_with(**{**ALONE, "strategy": "rolling", "watch": 20 * MINUTE}) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        assert "healthy" in (await team.says("ana", Status())).split("shop production")[1]
+        last = (await team.card("shop-1")).snapshot.at
+        team.numbers.new = None
+        since = f"*NO DATA* to judge it by since {last:%H:%M} UTC"
+        await team.passes(MINUTE)
+        assert "*NO DATA*" not in await team.shown("shop-1"), "a minute is no silence"
+        await team.passes(MINUTE)
+        for _ in range(7):
+            await team.passes(2 * MINUTE)
+            home = readable(str(Dialogs(team.words).home(await overview.rows(team.house), roles=[])))
+            for door in (await team.says("ana", Status()), await team.says("ana", History("shop", "production")), home):
+                assert since in door
+                assert "healthy" not in next(line for line in door.splitlines() if "v2" in line)
+            assert f"live, {since}" in await team.shown("shop-1")
+            assert "errors: no data" in await team.shown("shop-1")
+        team.numbers.new = GOOD
+        await team.passes(2 * MINUTE)
+        assert "*NO DATA*" not in await team.shown("shop-1")
+
+
+async def test_a_step_of_which_nothing_is_measured_says_since_when_and_asks_at_the_end_of_its_hold(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        team.numbers.new = None
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        assert "*NO DATA*" not in await team.shown("shop-1"), "its numbers may still come"
+        await team.passes(4 * MINUTE)
+        began = (await team.card("shop-1")).steps[0].deployed_at
+        assert f"*NO DATA* at 5 % since {began:%H:%M} UTC · it is observed on" in await team.shown("shop-1")
+        assert not await team.said("degraded")
+        await team.passes(10 * MINUTE)
+        assert len(await team.said("degraded")) == 1
+
+
+async def test_of_a_run_that_is_under_way_nothing_is_said_before_there_is_anything_of_it(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        team.numbers.new = None
+        team.ci.ends["deploy"] = RunState.RUNNING
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(10 * MINUTE)
+        assert "no data" not in (await team.shown("shop-1")).lower()
 
 
 async def test_what_serves_and_whose_source_is_silent_is_still_asked_about_before_a_refused_start_is_made_up_for(team_with: Any) -> None:

@@ -256,7 +256,9 @@ class World:
 
     async def cards_due(self, ids: Collection[str]) -> Mapping[str, CardDue]:
         return {
-            each: CardDue(each, urgency(card.deployment.state, is_degraded=card.is_degraded), card.deployment.channel)
+            each: CardDue(
+                each, urgency(card.deployment.state, is_degraded=card.is_degraded), card.deployment.state, card.deployment.channel
+            )
             for each in ids
             if (card := self.cards.get(each)) is not None
         }

@@ -107,7 +107,8 @@ def an_alarm(world: Any, shift: Shift) -> Message:
     card = replace(world.deployment(state=State.ROLLING_OUT), snapshot=shot, steps=(step,), rollback=RollbackOffer("v1.1.0"))
     world.cards["storefront-42"] = replace(card, trouble=Trouble(1, Sort.DEGRADED, "canary-5", (("errors", 30.0),)))
     facts = {"where": "canary-5", "finding": 1, "until": "", "held": "", "beside": "", "by_itself": ""}
-    numbers = {"label": "canary 5 %", "verdict": "degraded", "compared_with": "", "at": NOW.isoformat(), "findings": [], "silence": ""}
+    numbers = {"label": "canary 5 %", "verdict": "degraded", "compared_with": "", "at": NOW.isoformat(), "findings": []}
+    numbers |= {"silence": "", "lacking_since": ""}
     alarm = Message("alarm", "degraded", {**FACTS, "snapshot": numbers, **facts}, "storefront-42", to="channel")
     world.postings.asks[alarm.key] = alarm
     shift.shows(alarm.key)
@@ -171,6 +172,31 @@ async def test_an_alarm_whose_countdown_was_stopped_loses_that_button_before_any
     (at, after), *_ = [(at, shown) for at, shown in shift.book.of("alarm") if at >= stopped]
     assert at - stopped <= SLOT
     assert before.buttons - after.buttons == {"gonogo.stop_countdown"}
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_a_card_with_a_danger_button_shows_its_new_state_within_one_edit_while_other_cards_and_its_alarms_are_edited(
+    world: Any,
+) -> None:
+    shift = Shift(world)
+    an_alarm(world, shift)
+    others = [f"storefront-{number}" for number in range(20)]
+    for each in others:
+        shift.shows(card_key(each))
+    shift.cards.changed("storefront-42")
+    await shift.pass_by(60, others)
+    card, shown = world.cards["storefront-42"], card_key("storefront-42")
+    assert shift.book.of(shown)[-1][1].has_danger
+    for state, says in ((State.ROLLING_BACK, "ROLLING BACK"), (State.ROLLED_BACK, "rolled back")):
+        changed, steps = shift.at, () if state is State.ROLLED_BACK else card.steps
+        world.cards["storefront-42"] = replace(card, deployment=replace(card.deployment, state=state), steps=steps)
+        shift.outbox.stirred("storefront-42")
+        shift.cards.changed("storefront-42")
+        await shift.pass_by(30, others)
+        (at, drawn), *_ = [(at, drawn) for at, drawn in shift.book.of(shown) if at >= changed]
+        assert at - changed <= 2 * SLOT, "one edit for it, and perhaps one for the alarm that loses its buttons"
+        assert says in drawn.text
+        assert not drawn.has_danger
 
 
 @pytest.mark.case("reliability-2")

@@ -48,7 +48,15 @@ ACTIONS = (
 def facts(text: str, times: int) -> dict[str, Any]:
     """Give one set of facts for all templates: each foreign text is ``text``, each list has so many entries."""
     deployment = {"id": "shop-1", "service": text, "environment": text, "version": text, "lead": "T1/UBO", "requested_by": "T1/UANA"}
-    snapshot = {"label": text, "verdict": "degraded", "compared_with": text, "at": AT, "findings": [finding(text)] * times, "silence": text}
+    snapshot = {
+        "label": text,
+        "verdict": "degraded",
+        "compared_with": text,
+        "at": AT,
+        "findings": [finding(text)] * times,
+        "silence": text,
+        "lacking_since": AT,
+    }
     lock = {"service": text, "environment": text, "reason": text, "by": "T1/UANA", "at": AT, "until": AT}
     gate = {
         "key": "tests",

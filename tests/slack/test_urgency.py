@@ -75,7 +75,7 @@ def test_the_most_urgent_card_comes_first_and_of_equals_the_one_that_waits_longe
     due = DueCards()
     for number, found in enumerate((Urgency.AT_REST, Urgency.MOVING, Urgency.ROLLING_BACK, Urgency.MOVING, Urgency.FAILED)):
         due.note(f"shop-{number}", float(number))
-        due.sort_in(f"shop-{number}", CardDue(f"shop-{number}", found), 10.0)
+        due.sort_in(f"shop-{number}", CardDue(f"shop-{number}", found, State.ROLLING_OUT), 10.0)
     order = [taken.card for _ in range(5) if (taken := due.take(10.0, lambda _: 0.0))]
     assert order == ["shop-2", "shop-4", "shop-1", "shop-3", "shop-0"]
 
@@ -85,9 +85,9 @@ def test_a_card_that_becomes_urgent_while_it_waits_is_taken_as_what_it_is_now() 
     due = DueCards()
     for card in ("shop-1", "shop-2"):
         due.note(card, 0.0)
-        due.sort_in(card, CardDue(card, Urgency.MOVING), 0.0)
+        due.sort_in(card, CardDue(card, Urgency.MOVING, State.ROLLING_OUT), 0.0)
     due.note("shop-3", 1.0)
-    due.sort_in("shop-3", CardDue("shop-2", Urgency.ROLLING_BACK), 1.0)
+    due.sort_in("shop-3", CardDue("shop-2", Urgency.ROLLING_BACK, State.ROLLING_BACK), 1.0)
     taken = due.take(2.0, lambda _: 0.0)
     assert taken is not None
     assert (taken.card, taken.since) == ("shop-2", 0.0)

@@ -17,6 +17,7 @@ from tests.slack.test_words import AT, EMPTY_ROW, FINDING, NOW, PAST, ROW, SNAPS
 LIVE = Live("storefront", "production", "c" * 40, "v1.2.0", NOW, "storefront-42", Person("T1", "UANA"), NOW)
 SAID = {
     "healthy": "healthy",
+    "unproved": "unproved: no worse than what was bad itself",
     "degraded": "*DEGRADED*: errors 2.9 % (baseline 0.28 %)",
     "no data": "*NO DATA* to judge it by",
     "not enough traffic": "too little traffic to tell",

@@ -39,6 +39,7 @@ SNAPSHOT = {
     "at": AT,
     "findings": [FINDING],
     "silence": "",
+    "lacking_since": "",
 }
 LOCK = {"service": "storefront", "environment": "production", "reason": "quarter end", "by": "T1/UANA", "at": AT, "until": ""}
 GATE = {
