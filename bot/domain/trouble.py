@@ -4,8 +4,8 @@ A person's word is for one finding, and for the picture of it that they were sho
 joins the finding at once: the alarm and the card show it, and what was shown before is an older picture. Once somebody has answered,
 trouble that comes back after it was over, at another share of the requests, in another metric or much worse is another finding.
 
-People are called once for what they decide about once: another finding is said on the alarm that is there, unless what its reader must
-decide is really another (``continued``).
+People are called once for what they decide about once: while an alarm asks, more of the same is said on it; after it was told to be
+over only the same again, no worse, and soon (``continued``).
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.catalog import EnvironmentPolicy, Strategy, TooLittleTraffic
-from bot.domain.health import Snapshot, Verdict
+from bot.domain.health import Finding, Snapshot, Verdict
 
 WORSE_THAN_SHOWN = 1.5
 """From how many times as bad on it is another picture, and after somebody's word another finding."""
 WORSE = 3.0
 """From how many times as bad as its alarm said it is another finding, also while nobody has answered: people are called again."""
 RELAPSE = timedelta(minutes=2)
-"""What comes back so soon after it was over is said on the alarm that was there for it."""
+"""The same that comes back so soon after it was over, no worse, is said on the alarm that was there for it."""
 
 WATCH = "watch"
 """Where a finding of the watch is."""
@@ -71,6 +71,9 @@ class Trouble:
     """The number of the finding on whose alarm this one is said as well; 0 where it has an alarm of its own."""
     before: Distances = ()
     """What that alarm said before."""
+    normal: Distances = ()
+    """What was normal of each metric when it was found worse first. It is measured by that ever after: a baseline that settles makes
+    nothing worse."""
 
     @property
     def alarm(self) -> int:
@@ -113,17 +116,19 @@ def sort_of(verdict: Verdict, policy: EnvironmentPolicy, strategy: Strategy | No
 
 def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
     """Give the finding that a snapshot belongs to: the known one, perhaps with more that is worse; or the next."""
-    bad = distances(shot) if sort is Sort.DEGRADED else ()
+    before = known.normal if known else ()
+    bad = distances(shot, before) if sort is Sort.DEGRADED else ()
+    another = Trouble(known.number + 1 if known else 1, sort, shot.where, bad, normal=_normals(shot, bad, before))
     if known is None or not known.is_open or (known.sort, known.where) != (sort, shot.where):
-        return Trouble(known.number + 1 if known else 1, sort, shot.where, bad)
+        return another
     if known.bad and bad and _well(shot).issuperset(dict(known.bad)):
-        return Trouble(known.number + 1, sort, shot.where, bad)  # what was said is well again: this was never said
+        return another  # what was said is well again: this was never said
     if known.answered is not None:
-        return replace(known, number=known.number + 1, bad=bad, answered=None) if _worse(dict(known.answered), bad) else known
-    if _far_worse(known, bad):
-        return replace(known, number=known.number + 1, bad=bad)
+        return another if _worse(dict(known.answered), bad) else known
+    if _is_graver(known.said, bad):
+        return another
     more = _worse(dict(known.bad), bad)
-    return replace(known, bad=(*known.bad, *more)) if more else known
+    return replace(known, bad=(*known.bad, *more), normal=another.normal) if more else known
 
 
 def is_unrefuted(known: Trouble | None, shot: Snapshot) -> bool:
@@ -143,21 +148,20 @@ def carried(before: Trouble, trouble: Trouble, shot: Snapshot) -> Trouble:
 
 def kept(known: Trouble) -> Trouble:
     """Give the finding that nothing has refuted: itself, or the next one about the same where it has been ended."""
-    return known if known.is_open else Trouble(known.number + 1, known.sort, known.where, known.bad)
+    return known if known.is_open else Trouble(known.number + 1, known.sort, known.where, known.bad, normal=known.normal)
 
 
-def continued(known: Trouble | None, trouble: Trouble, at: datetime, *, counts_down: bool) -> Trouble:
-    """Give a finding with the alarm that says it: the one that is there, while its reader has the same to decide; else its own.
+def continued(known: Trouble | None, trouble: Trouble, at: datetime, *, counts_down: bool, is_held: bool = False) -> Trouble:
+    """Give a finding with the alarm that says it: the one that is there while it asks, for more of the same; else its own.
 
-    ``counts_down`` is whether each finding has a countdown here: that is announced for its full time.
+    An alarm that was told to be over takes up only what it had said, no worse, and soon. ``counts_down`` is whether each finding has a
+    countdown here, which is announced for its full time; ``is_held`` whether it was said of the known one that nothing goes back by itself.
     """
-    if known is None or known.number == trouble.number:
+    if known is None or known.number == trouble.number or known.where != trouble.where or known.answered is not None:
         return trouble
-    is_there = known.is_open or (known.ended_at is not None and at - known.ended_at < RELAPSE)
-    is_same_place = known.where == trouble.where and known.answered is None
-    if not is_there or not is_same_place or _is_graver(known, trouble) or (counts_down and trouble.sort is Sort.DEGRADED):
-        return trouble
-    return replace(trouble, continues=known.alarm, before=known.said)
+    counts = counts_down and trouble.sort is Sort.DEGRADED
+    is_fit = not counts and _is_more_of_it(known, trouble) if known.is_open else (is_held or not counts) and _comes_back(known, trouble, at)
+    return replace(trouble, continues=known.alarm, before=known.said) if is_fit else trouble
 
 
 def over(known: Trouble, at: datetime | None = None) -> Trouble:
@@ -167,7 +171,7 @@ def over(known: Trouble, at: datetime | None = None) -> Trouble:
 
 def answered(known: Trouble, shot: Snapshot | None) -> Trouble:
     """Store with a finding what somebody decided about: everything that it was shown for, as bad as it is now."""
-    return replace(known, answered=tuple({**dict(known.bad), **dict(distances(shot) if shot else ())}.items()))
+    return replace(known, answered=tuple({**dict(known.bad), **dict(distances(shot, known.normal) if shot else ())}.items()))
 
 
 def by_itself(trouble: Trouble | None, shot: Snapshot | None, *, is_first: bool, has_all: bool, besides: str) -> ByItself:
@@ -193,14 +197,25 @@ def worse_since(known: Trouble, shown: Trouble) -> tuple[str, ...]:
     return tuple(dict.fromkeys(key for key, _ in known.bad[len(shown.bad) :]))
 
 
-def distances(shot: Snapshot) -> Distances:
-    """Say how far each degraded metric that decides is from normal."""
-    found: list[tuple[str, float]] = []
-    for finding in shot.findings:
-        if finding.verdict is Verdict.DEGRADED and finding.critical and finding.current is not None:
-            high, low = max(finding.current, finding.baseline or 0.0), min(finding.current, finding.baseline or 0.0)
-            found.append((finding.key, high / max(low, 1e-4)))
-    return tuple(found)
+def distances(shot: Snapshot, normal: Distances = ()) -> Distances:
+    """Say how far each degraded metric that decides is from what was ``normal`` of it before, else from what it is compared with."""
+    return tuple((finding.key, _distance(finding, dict(normal))) for finding in _degraded(shot))
+
+
+def _distance(finding: Finding, normal: Mapping[str, float]) -> float:
+    current, baseline = finding.current or 0.0, finding.baseline or 0.0
+    usual = normal.get(finding.key, baseline)
+    return current / max(usual, 1e-4) if current >= baseline else usual / max(current, 1e-4)
+
+
+def _normals(shot: Snapshot, bad: Distances, before: Distances) -> Distances:
+    """Give what is normal of each metric that is or was worse, as it was when it was found so first."""
+    new = {each.key: each.baseline or 0.0 for each in _degraded(shot) if each.key in dict(bad) and each.key not in dict(before)}
+    return (*before, *new.items())
+
+
+def _degraded(shot: Snapshot) -> Iterator[Finding]:
+    return (each for each in shot.findings if each.verdict is Verdict.DEGRADED and each.critical and each.current is not None)
 
 
 def _well(shot: Snapshot) -> set[str]:
@@ -212,13 +227,20 @@ def _worse(before: Mapping[str, float], bad: Distances) -> Distances:
     return tuple((key, distance) for key, distance in bad if key not in before or distance >= WORSE_THAN_SHOWN * before[key])
 
 
-def _is_graver(known: Trouble, trouble: Trouble) -> bool:
-    """Tell whether a finding is much worse than the alarm before has said: there were too few numbers, or nearer ones."""
-    said = dict(known.said)
+def _is_more_of_it(known: Trouble, trouble: Trouble) -> bool:
+    """Tell whether an alarm that asks asks for this as well: not where there were too few numbers before, nor where it is much worse."""
     is_known_bad = trouble.sort is Sort.DEGRADED and known.sort is not Sort.DEGRADED
-    return is_known_bad or any(distance >= WORSE * said[key] for key, distance in trouble.bad if key in said)
+    return not is_known_bad and not _is_graver(known.said, trouble.bad)
 
 
-def _far_worse(known: Trouble, bad: Distances) -> bool:
-    said = dict(reversed(known.bad))  # the first of each metric
-    return any(distance >= WORSE * said[key] for key, distance in bad if key in said)
+def _comes_back(known: Trouble, trouble: Trouble, at: datetime) -> bool:
+    """Tell whether it is the same again as was over a moment ago, and no worse than was said."""
+    is_soon = known.ended_at is not None and at - known.ended_at < RELAPSE
+    return is_soon and known.sort is trouble.sort and not _worse(dict(known.said), trouble.bad)
+
+
+def _is_graver(said: Distances, bad: Distances) -> bool:
+    """Tell whether something is much worse than was said of it; of what nothing was said, than the worst that was."""
+    before = dict(said)
+    worst = max(before.values(), default=0.0)
+    return any(distance >= WORSE * before.get(key, worst) for key, distance in bad)

@@ -20,8 +20,7 @@ async def countdown(house: House, tx: Transaction, deployment: Deployment, troub
     Once that was said of a finding it stays so: no countdown begins later than its alarm.
     """
     policy = house.of(deployment)[1]
-    stopped = any(mark.key == stopped_for(trouble) for mark in await tx.marks(deployment.id))
-    if stopped or policy.automatic_rollback is not AutomaticRollback.COUNTDOWN:
+    if await is_stopped(tx, deployment, trouble) or policy.automatic_rollback is not AutomaticRollback.COUNTDOWN:
         return None, ""
     held = await why_not_by_rule(house, tx, deployment)
     if held and deployment.countdown_until is not None:
@@ -59,9 +58,12 @@ async def call_off(house: House, tx: Transaction, deployment: Deployment, troubl
 async def was_held(reader: Reader, deployment: Deployment) -> bool:
     """Tell whether nothing goes back by itself for what is found now, because that was said or because the lead has stopped it."""
     trouble = await reader.trouble(deployment.id)
-    is_open = trouble is not None and trouble.is_open
-    marks = await reader.marks(deployment.id)
-    return trouble is not None and is_open and any(mark.key == stopped_for(trouble) for mark in marks)
+    return trouble is not None and trouble.is_open and await is_stopped(reader, deployment, trouble)
+
+
+async def is_stopped(reader: Reader, deployment: Deployment, trouble: Trouble | None) -> bool:
+    """Tell whether nothing goes back by itself for a finding."""
+    return trouble is not None and any(mark.key == stopped_for(trouble) for mark in await reader.marks(deployment.id))
 
 
 async def counts_for(tx: Transaction, deployment: Deployment, known: Trouble | None, trouble: Trouble) -> Deployment:

@@ -16,7 +16,7 @@ from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_unrefuted, kept, over, sort_of
 from bot.ports import Cohort, Json, Live, Message, Transaction, Window
 from bot.services import freezes, starts
-from bot.services.countdown import countdown, counts_for
+from bot.services.countdown import countdown, counts_for, is_stopped
 from bot.services.given import has_word, word_given
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 from bot.services.normal import normal_for
@@ -228,7 +228,8 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     trouble = kept(known) if has_vanished and known else found(known, sort, shot)
     if before is not None and not (before == known and await has_word(tx, deployment, before)):
         trouble = carried(before, trouble, shot)
-    trouble = continued(known, trouble, house.now(), counts_down=policy.automatic_rollback is AutomaticRollback.COUNTDOWN)
+    counts_down, is_held = policy.automatic_rollback is AutomaticRollback.COUNTDOWN, await is_stopped(tx, deployment, known)
+    trouble = continued(known, trouble, house.now(), counts_down=counts_down, is_held=is_held)
     if has_vanished:
         shot = (await tx.snapshots(deployment.id))[-1]
         await tx.redraw(deployment.id)

@@ -22,7 +22,7 @@ async def take_up(house: House, tx: Transaction, live: Live, by: Person) -> date
         return None
     await tx.change(found.id, landed_at=live.since)
     known = await tx.trouble(found.id)
-    if known is not None and known.is_open:
+    if known is not None:
         await tx.save_trouble(found.id, over(known))
     await note(tx, live.since, "watched on", found, by)
     await tx.start("watch", f"watch {found.id} {live.since.isoformat()}", found.id)

@@ -29,8 +29,8 @@ ENDED = "word ended:"
 
 
 def stopped_for(trouble: Trouble) -> str:
-    """Name the mark that the countdown of one finding was stopped."""
-    return f"countdown stopped:{trouble.number}"
+    """Name the mark that the countdown of one finding was stopped: it holds for whatever is said on the alarm of that."""
+    return f"countdown stopped:{trouble.alarm}"
 
 
 def ended_word(number: object) -> str:

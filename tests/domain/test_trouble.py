@@ -29,7 +29,8 @@ from bot.domain.trouble import (
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 ERRORS, P95 = ("errors", 10.0), ("p95", 2.0)
-KNOWN = Trouble(3, Sort.DEGRADED, "canary-5", (ERRORS,))
+NORMAL = (("errors", 2.0), ("p95", 2.0), ("orders", 2.0))
+KNOWN = Trouble(3, Sort.DEGRADED, "canary-5", (ERRORS,), normal=NORMAL)
 
 
 def shot(*bad: tuple[str, float], where: str = "canary-5") -> Snapshot:
@@ -42,14 +43,15 @@ def shot(*bad: tuple[str, float], where: str = "canary-5") -> Snapshot:
 def test_three_times_as_bad_as_was_said_is_another_finding(times: float, *, is_another: bool) -> None:
     now = found(KNOWN, Sort.DEGRADED, shot(("errors", times)))
     assert now.number == (4 if is_another else 3)
-    assert not is_another or now == Trouble(4, Sort.DEGRADED, "canary-5", (("errors", times),))
+    assert not is_another or now == Trouble(4, Sort.DEGRADED, "canary-5", (("errors", times),), normal=NORMAL)
 
 
 @pytest.mark.parametrize(("times", "is_another"), [(15, False), (21.9, False), (22.5, True), (1, False)])
 def test_after_a_word_half_as_bad_again_as_it_was_then_is_another_finding(times: float, *, is_another: bool) -> None:
     word = answered(KNOWN, shot(("errors", 15.0)))
     now = found(word, Sort.DEGRADED, shot(("errors", times)))
-    assert now == (Trouble(4, Sort.DEGRADED, "canary-5", (("errors", times),)) if is_another else word)
+    another = Trouble(4, Sort.DEGRADED, "canary-5", (("errors", times),), normal=NORMAL)
+    assert now == (another if is_another else word)
 
 
 def test_what_gets_worse_besides_joins_the_finding_while_nobody_has_answered() -> None:
@@ -66,7 +68,8 @@ def test_after_a_word_another_metric_is_another_finding_and_one_that_the_word_wa
     word = answered(replace(KNOWN, bad=(ERRORS, P95)), shot(ERRORS))
     assert word.answered == (ERRORS, P95)
     assert found(word, Sort.DEGRADED, shot(ERRORS, P95)) == word
-    assert found(word, Sort.DEGRADED, shot(ERRORS, ("orders", 2.0))) == Trouble(4, Sort.DEGRADED, "canary-5", (ERRORS, ("orders", 2.0)))
+    both = (ERRORS, ("orders", 2.0))
+    assert found(word, Sort.DEGRADED, shot(*both)) == Trouble(4, Sort.DEGRADED, "canary-5", both, normal=NORMAL)
     assert answered(KNOWN, None).answered == (ERRORS,)
 
 
@@ -112,6 +115,8 @@ SOON, LATE = NOW + RELAPSE - timedelta(seconds=1), NOW + RELAPSE
     [
         (KNOWN, WORSE_NOW, NOW, False, True),
         (KNOWN, replace(WORSE_NOW, bad=(P95,)), NOW, False, True),
+        (KNOWN, replace(WORSE_NOW, bad=(("p95", 29.9),)), NOW, False, True),
+        (KNOWN, replace(WORSE_NOW, bad=(("p95", 30.0),)), NOW, False, False),
         (KNOWN, replace(WORSE_NOW, bad=(("errors", 30.0),)), NOW, False, False),
         (KNOWN, replace(WORSE_NOW, where="canary-25"), NOW, False, False),
         (KNOWN, BLIND_NOW, NOW, False, True),
@@ -120,6 +125,13 @@ SOON, LATE = NOW + RELAPSE - timedelta(seconds=1), NOW + RELAPSE
         (answered(KNOWN, None), WORSE_NOW, NOW, False, False),
         (over(KNOWN, NOW), WORSE_NOW, SOON, False, True),
         (over(KNOWN, NOW), WORSE_NOW, LATE, False, False),
+        (over(KNOWN, NOW), replace(WORSE_NOW, bad=(("errors", 15.0),)), SOON, False, False),
+        (over(KNOWN, NOW), replace(WORSE_NOW, bad=(P95,)), SOON, False, False),
+        (over(KNOWN, NOW), replace(WORSE_NOW, bad=(ERRORS, P95)), SOON, False, False),
+        (over(replace(KNOWN, bad=(ERRORS, P95)), NOW), WORSE_NOW, SOON, False, True),
+        (over(KNOWN, NOW), BLIND_NOW, SOON, False, False),
+        (over(replace(THIN_NOW, number=3), NOW), BLIND_NOW, SOON, False, False),
+        (over(replace(BLIND_NOW, number=3), NOW), BLIND_NOW, SOON, False, True),
         (over(KNOWN, NOW), WORSE_NOW, SOON, True, False),
         (over(KNOWN), WORSE_NOW, NOW, False, False),
         (replace(THIN_NOW, number=3), BLIND_NOW, NOW, False, True),
@@ -139,12 +151,42 @@ def test_a_finding_is_said_on_the_alarm_that_is_there_while_its_reader_has_the_s
 
 @pytest.mark.case("card-and-people-11")
 def test_what_gets_worse_bit_by_bit_on_one_alarm_is_measured_by_what_that_alarm_said_first() -> None:
-    second = continued(over(KNOWN, NOW), replace(WORSE_NOW, bad=(("errors", 25.0), P95)), NOW, counts_down=False)
-    assert (second.alarm, dict(second.said)) == (3, {"errors": 10.0, "p95": 2.0})
-    third = Trouble(5, Sort.DEGRADED, "canary-5", (("errors", 29.0), ("p95", 5.0)))
-    assert continued(second, third, NOW, counts_down=False).alarm == 3
-    assert continued(second, replace(third, bad=(("errors", 30.0),)), NOW, counts_down=False).alarm == 5
-    assert continued(second, replace(third, bad=(("p95", 6.0),)), NOW, counts_down=False).alarm == 5
+    second = continued(over(KNOWN, NOW), replace(WORSE_NOW, bad=(("errors", 14.0),)), NOW, counts_down=False)
+    assert (second.alarm, dict(second.said)) == (3, {"errors": 10.0})
+    third = Trouble(5, Sort.DEGRADED, "canary-5", (("errors", 15.0),))
+    assert continued(over(second, NOW), third, NOW, counts_down=False).alarm == 5
+    graver = found(second, Sort.DEGRADED, shot(("errors", 30.0)))
+    assert continued(second, graver, NOW, counts_down=False).alarm == graver.number == 5
+
+
+@pytest.mark.case("card-and-people-11")
+def test_a_baseline_that_settles_makes_nothing_worse() -> None:
+    def of(current: float, baseline: float) -> Snapshot:
+        findings = (Finding("errors", "errors", "%", Verdict.DEGRADED, current, baseline),)
+        return Snapshot("shop-2", "canary 5 %", NOW, Verdict.DEGRADED, findings, where="canary-5")
+
+    young = found(None, Sort.DEGRADED, of(0.12, 0.011))
+    assert found(young, Sort.DEGRADED, of(0.122, 0.0036)) == young
+    assert found(answered(young, of(0.122, 0.0036)), Sort.DEGRADED, of(0.123, 0.001)).number == 1
+    assert found(young, Sort.DEGRADED, of(0.37, 0.0036)).number == 2
+    again = continued(over(young, NOW), found(over(young, NOW), Sort.DEGRADED, of(0.122, 0.0036)), NOW, counts_down=False)
+    assert (again.number, again.alarm) == (2, 1)
+
+
+@pytest.mark.case("card-and-people-11")
+@pytest.mark.parametrize(
+    ("known", "now", "is_same_alarm"),
+    [
+        (over(KNOWN, NOW), WORSE_NOW, True),
+        (over(KNOWN, NOW), replace(WORSE_NOW, bad=(("errors", 15.0),)), False),
+        (over(KNOWN, NOW), replace(WORSE_NOW, bad=(P95,)), False),
+        (KNOWN, replace(WORSE_NOW, bad=(P95,)), False),
+    ],
+)
+def test_after_it_was_said_that_nothing_goes_back_by_itself_only_what_was_never_said_has_a_countdown(
+    known: Trouble, now: Trouble, *, is_same_alarm: bool
+) -> None:
+    assert continued(known, now, NOW, counts_down=True, is_held=True).alarm == (3 if is_same_alarm else 4)
 
 
 def test_only_worse_numbers_are_remembered_with_a_finding() -> None:
@@ -196,13 +238,14 @@ def test_only_numbers_that_are_well_again_refute_what_was_worse(known: Trouble |
 def test_what_nothing_has_refuted_stays_the_finding_that_it_was_or_is_the_next_one_once_it_was_ended() -> None:
     assert kept(OF_TWO) == OF_TWO
     ended = replace(answered(OF_TWO, None), is_over=True)
-    assert kept(ended) == Trouble(OF_TWO.number + 1, Sort.DEGRADED, "canary-5", OF_TWO.bad)
+    assert kept(ended) == Trouble(OF_TWO.number + 1, Sort.DEGRADED, "canary-5", OF_TWO.bad, normal=NORMAL)
 
 
 def test_what_is_worse_while_all_that_was_said_is_well_again_is_another_finding() -> None:
     well = Finding("errors", "errors", "", GOOD, 2.0, 2.0)
     worse = shot(P95)
-    assert found(KNOWN, Sort.DEGRADED, replace(worse, findings=(well, *worse.findings))) == Trouble(4, Sort.DEGRADED, "canary-5", (P95,))
+    another = found(KNOWN, Sort.DEGRADED, replace(worse, findings=(well, *worse.findings)))
+    assert another == Trouble(4, Sort.DEGRADED, "canary-5", (P95,), normal=NORMAL)
     assert found(KNOWN, Sort.DEGRADED, worse).number == 3, "errors of which nobody knows are not well again"
 
 

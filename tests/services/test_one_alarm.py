@@ -8,12 +8,12 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import AutomaticRollback, MetricKind, MetricSpec, TooLittleTraffic
-from bot.domain.commands import Deploy, Proceed
+from bot.domain.commands import Deploy, Proceed, Quarantine, RollBack, SayLive, Unquarantine
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
-from bot.ports import Message
+from bot.ports import Message, RunState
 from bot.services import endings, timely
-from tests.services.conftest import BAD, GOOD, MINUTE
+from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
 
 Team = Any
 ALONE: dict[str, Any] = {
@@ -169,3 +169,94 @@ async def test_an_alarm_that_there_are_no_numbers_still_asks_at_the_next_step_af
         _, second = await alarms(team)
         assert second.facts["where"] == "canary-100"
         assert await endings.ended(team.house, second) is None, "the word was for the step before"
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_once_it_was_said_that_it_goes_on_by_itself_a_silent_source_that_keeps_it_calls_its_lead(team_with: Any) -> None:
+    async with team_with(**{**ALONE, "strategy": "rolling"}) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(7 * MINUTE)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        team.numbers.new = GOOD
+        await team.passes(MINUTE)
+        assert "so its watch goes on by itself" in await reads(team, (await alarms(team))[0])
+        team.numbers.breaks = IntegrationError(f"{SAYS}.", vendor="metrics endpoint")
+        await team.passes(30 * MINUTE)
+        _, second = await alarms(team)
+        assert "*no data* to judge it by" in await reads(team, second)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_another_metric_than_the_one_that_was_said_to_be_over_calls_people_however_soon(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, *BOTH)
+        for crashes, errors in ((BAD, GOOD), (GOOD, GOOD), (GOOD, TERRIBLE)):
+            team.numbers.besides["crashes"], team.numbers.new = crashes, errors
+            await team.passes(MINUTE)
+        _, second = await alarms(team)
+        assert "errors 90 %" in await reads(team, second)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_another_metric_that_is_far_worse_than_all_that_was_said_calls_people_while_the_alarm_asks(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team, *BOTH)
+        team.numbers.besides["crashes"] = BAD
+        await team.passes(MINUTE)
+        team.numbers.new = TERRIBLE
+        await team.passes(MINUTE)
+        first, second = await alarms(team)
+        assert "errors 90 %" in await reads(team, second)
+        assert "said anew" in await reads(team, first)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_is_far_worse_than_what_came_back_on_an_alarm_has_one_of_its_own(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team)
+        for numbers in (BAD, GOOD, BAD, TERRIBLE):
+            team.numbers.new = numbers
+            await team.passes(MINUTE)
+        _, second = await alarms(team)
+        assert "errors 90 %" in await reads(team, second)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_nothing_is_said_on_an_alarm_from_before_a_rollback_cut_the_watch_off(team_with: Any) -> None:
+    async with team_with(**{**ALONE, "strategy": "rolling", "watch": 20 * MINUTE}) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(4 * MINUTE)
+        for numbers in (BAD, GOOD):
+            team.numbers.new = numbers
+            await team.passes(MINUTE)
+        team.ci.ends["rollback"] = RunState.FAILED
+        await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        await team.passes(MINUTE / 3)
+        await team.says_live("bo", SayLive("shop", "production", "v2", "I looked at it"))
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        assert (await team.card("shop-1")).trouble.ended_at is None
+        _, second = await alarms(team)
+        assert "please look" in await reads(team, second)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_a_baseline_that_settles_calls_nobody_and_begins_no_countdown_after_it_was_said_that_none_does(team_with: Any) -> None:
+    counts = {**ALONE, "automatic_rollback": AutomaticRollback.COUNTDOWN, "countdown": 15 * MINUTE}
+    async with team_with(**counts) as team:
+        await serves_five(team)
+        team.numbers.new, team.numbers.since = Observed(120, 1000, requests=1000), [(BEGAN, Observed(11, 1000, requests=1000))]
+        await team.passes(MINUTE)
+        await team.says("bo", Quarantine("shop", "v1", "holes"))
+        await team.says("bo", Unquarantine("shop", "v1", "none"))
+        team.numbers.new, team.numbers.since = Observed(122, 1000, requests=1000), [(BEGAN, Observed(36, 10000, requests=10000))]
+        await team.passes(2 * MINUTE)
+        assert (len(await alarms(team)), (await team.deployment("shop-1")).countdown_until) == (1, None)
+        for numbers in (GOOD, Observed(122, 1000, requests=1000)):
+            team.numbers.new = numbers
+            await team.passes(MINUTE)
+        assert (len(await alarms(team)), (await team.deployment("shop-1")).countdown_until) == (1, None), "it is the same again"
+        team.numbers.new = TERRIBLE
+        await team.passes(MINUTE)
+        assert (len(await alarms(team)), (await team.deployment("shop-1")).countdown_until is None) == (2, False)
