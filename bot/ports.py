@@ -643,8 +643,10 @@ class Reader(Protocol):
         """Read the newest forward deployment that has touched an environment, whatever became of it."""
         ...
 
-    async def of_commit(self, service: str, commit: str, limit: int = 20) -> tuple[Deployment, ...]:
-        """List the newest forward deployments of a commit, newest first."""
+    async def of_commit(
+        self, service: str, commit: str, limit: int = 20, kinds: Sequence[Kind] = (Kind.FORWARD,)
+    ) -> tuple[Deployment, ...]:
+        """List the newest deployments of a commit, of these kinds, newest first."""
         ...
 
     async def rollback_of(self, id: DeploymentId) -> Deployment | None:
@@ -727,8 +729,11 @@ class Reader(Protocol):
         """Read what lies between a deployment and what it would be rolled back to, as it was compared last."""
         ...
 
-    async def failed_since(self, service: str, environment: str) -> tuple[str, ...]:
-        """Name the commits whose rollouts failed in a place since it was last known what is live there; they may be there in part."""
+    async def failed_since(self, service: str, environment: str, kinds: Sequence[Kind] = (Kind.FORWARD,)) -> tuple[str, ...]:
+        """Name the commits of what failed in a place since it was last known what is live there; they may be there in part.
+
+        Those are the commits that rollouts were bringing, or those that rollbacks were putting back.
+        """
         ...
 
     async def way_there(self, id: DeploymentId) -> Way | None:
@@ -839,6 +844,10 @@ class Transaction(Reader, Protocol):
 
     async def decide(self, decision: Decision) -> bool:
         """Store an approval or rejection; False when this person has decided about this commit before."""
+        ...
+
+    async def forget_decisions(self, id: DeploymentId) -> None:
+        """Forget who has approved a deployment: it is asked for anew. The log keeps it."""
         ...
 
     async def recount(self, decision: Decision) -> None:

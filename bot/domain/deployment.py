@@ -140,6 +140,8 @@ class Deployment:
     state: State
     state_since: datetime
     requested_at: datetime
+    asked_anew_at: datetime | None = None
+    """When somebody asked for the same again, which waited and was no answer yet to what had failed in its place."""
     reason: str = ""
     note: str = ""
     """One sentence on the state: why it is impossible, what it waits for, the reason of whoever ended it."""
@@ -160,6 +162,11 @@ class Deployment:
     """When the automatic rollback begins, while one is counting down."""
     accepted: str = ""
     """How it was accepted (``Acceptance``), in the state ACCEPTED."""
+
+    @property
+    def asked_at(self) -> datetime:
+        """Tell when it was asked for last: it is an answer to what had failed before."""
+        return self.asked_anew_at or self.requested_at
 
     @property
     def title(self) -> str:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.deployment import Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
@@ -161,12 +161,6 @@ def obstacles(deployment: Deployment, ground: Ground, way: Way | None, now: date
     return tuple(hindrance for hindrance in found if hindrance is not None)
 
 
-_INSTEAD = {
-    Unclear.SEEN: "deploy what should be there, or ",
-    Unclear.FAILED: "its card says whether it goes back; if this is the answer to it, cancel it and ask for it anew; or ",
-}
-
-
 def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     place = f"{deployment.service} {deployment.environment}"
     if any(stray.deployment != deployment.id for stray in ground.strays):
@@ -175,14 +169,30 @@ def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     doubt = ground.doubt
     if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
         return None
-    or_else = _INSTEAD.get(doubt.kind, "")
-    how = f"{or_else}say what is live: /deploy live {place} is REF because TEXT"
+    how = f"{_instead(deployment, doubt)}say what is live: /deploy live {place} is REF because TEXT"
     return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since)
+
+
+def _instead(deployment: Deployment, doubt: Doubt) -> str:
+    """Say what else helps than somebody's word: what waits is the answer once it is asked for anew."""
+    if not may_be_answered(doubt):
+        return ""
+    card = "its card says whether it goes back; " if doubt.kind is Unclear.FAILED else ""
+    if not deployment.has_touched_nothing:
+        return f"{card or 'deploy what should be there, '}or "
+    anew = f": /deploy {deployment.service} {deployment.version} to {deployment.environment}"
+    how = f"ask for it anew{anew}" if deployment.state in WAITING else f"cancel it and ask for it anew{anew}"
+    return f"{card}if this is the answer to it, {how}; or "
+
+
+def may_be_answered(doubt: Doubt) -> bool:
+    """Tell whether a deployment that somebody asks for can be the answer to it."""
+    return doubt.kind in {Unclear.FAILED, Unclear.SEEN}
 
 
 def is_answer_to(deployment: Deployment, doubt: Doubt) -> bool:
     """Tell whether somebody asked for a deployment knowing of the failure: it is then their answer to it. What waited before is none."""
-    return doubt.kind in {Unclear.FAILED, Unclear.SEEN} and deployment.requested_at > doubt.since
+    return may_be_answered(doubt) and deployment.asked_at > doubt.since
 
 
 def _locked(ground: Ground, now: datetime) -> Hindrance | None:

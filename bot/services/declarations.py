@@ -48,13 +48,15 @@ class Claim:
     passing: Passing
     by_hand: Doubt | None
     """That nothing makes it unclear, and that one goes back from there by hand alone."""
+    hangs: Doubt | None
+    """That a rollback hangs there, so that nobody knows what it has done."""
     ends: tuple[Ends, ...] = ()
     """The deployments that the word ends, and what is under way of them."""
 
     @property
     def doubt(self) -> Doubt | None:
         """Say why a person's word is asked for."""
-        return self.ground.doubt or self.by_hand
+        return self.ground.doubt or self.hangs or self.by_hand
 
     @property
     def word(self) -> Declared | None:
@@ -169,13 +171,13 @@ async def _claimed(
     place = (command.service, command.environment)
     live = await reader.live(*place)
     ground = Ground("", "", "", doubt=await reader.doubt(*place), strays=await reader.strays(*place))
-    by_hand = await _hangs(house, reader, command)
-    if by_hand is None and ground.is_clear:
+    hangs, by_hand = await _hangs(house, reader, command), None
+    if hangs is None and ground.is_clear:
         by_hand = await gone_by_hand(house, reader, command, passing)
     ending = tuple([await ends(reader, each) for each in leaving])
-    claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand, ending)
+    claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand, hangs, ending)
     corrects = claim.word is not None and live is not None and live.commit != said.commit
-    if live is not None and ground.is_clear and by_hand is None and not corrects:
+    if live is not None and ground.is_clear and claim.doubt is None and not corrects:
         raise NotPossible(_known(live))
     return claim
 
@@ -303,7 +305,8 @@ def facts_of_claim(claim: Claim) -> dict[str, Json]:
         "service": claim.service, "environment": claim.environment, "version": claim.said.version,
         "recorded": live.version if live else "", "recorded_by": live.deployment if live else "",
         "since": live.since.isoformat() if live else "", "is_same": live is not None and live.commit == claim.said.commit,
-        "unclear": claim.ground.in_words, "by_hand": claim.by_hand.why if claim.by_hand else "",
+        "unclear": claim.ground.in_words or (claim.hangs.why if claim.hangs else ""),
+        "by_hand": claim.by_hand.why if claim.by_hand else "",
         "said_by": str(claim.word.by) if claim.word else "", "proof": _proof(claim.live),
         "migrations": list(claim.passing.migrations), "is_compared": claim.passing.is_compared,
         "quarantined": claim.quarantine, "strays": len(claim.ground.strays), "ends": [each.facts for each in claim.ends],

@@ -19,6 +19,7 @@ from bot.domain.places import is_answer_to
 from bot.ports import Answer, Intent, Json, Later, Live, NewDeployment, Reader, Resolved, Transaction
 from bot.services import approvers
 from bot.services.ahead import redraw_behind
+from bot.services.anew import ask_anew
 from bot.services.hanging import hanging_in, way_on
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, note, seen, unclear
 from bot.services.offers import rollback_offer
@@ -112,8 +113,11 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     The answer says that it is asked for, what was taken where the ref could have meant something else, and what is being watched there.
     """
     if wanted.commit:
-        needless = await _needless(house, tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
         quarantined = await tx.quarantine(wanted.service, wanted.commit)
+        again = None if quarantined else await ask_anew(house, tx, wanted)
+        if again is not None:
+            return again
+        needless = await _needless(house, tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
         if needless or quarantined:
             raise NotPossible(needless or _quarantined(wanted.version, quarantined))
     deployment = await tx.add_deployment(wanted)

@@ -41,21 +41,21 @@ class Passing:
 
 
 async def there(reader: Reader, service: str, environment: str, *, but: str) -> tuple[There, ...]:
-    """Name what may be in a place: what is recorded, what stands there or is on its way, and what failed since."""
+    """Name what may be in a place: what is recorded, what stands there or is on its way, what failed since, and what was put back."""
     live = await reader.live(service, environment)
     standing = await stands(reader, service, environment)
     holder = await reader.deployment(await reader.holder(service, environment))
-    undone = await reader.deployment(holder.undoes) if holder is not None and holder.kind is Kind.ROLLBACK else None
+    back = holder if holder is not None and holder.kind is Kind.ROLLBACK else None
+    undone = await reader.deployment(back.undoes) if back is not None else None
     found = [There(live.commit, live.version)] if live else []
-    found += [There(undone.commit, undone.version)] if undone else []
-    found += [There(standing.commit, standing.version)] if standing else []
-    found += [await called(reader, service, commit) for commit in await reader.failed_since(service, environment)]
+    found += [There(each.commit, each.version) for each in (undone, standing, back) if each]
+    found += [await called(reader, service, commit) for commit in await reader.failed_since(service, environment, tuple(Kind))]
     return tuple({each.commit: each for each in reversed(found) if each.commit not in {"", but}}.values())[::-1]
 
 
 async def called(reader: Reader, service: str, commit: str) -> There:
-    """Give a commit with the version that it was last deployed as."""
-    known = next(iter(await reader.of_commit(service, commit, limit=1)), None)
+    """Give a commit with the version that it was last deployed or put back as."""
+    known = next(iter(await reader.of_commit(service, commit, limit=1, kinds=tuple(Kind))), None)
     return There(commit, known.version if known else commit[:7])
 
 

@@ -10,10 +10,11 @@ from datetime import timedelta
 
 import structlog
 
+from bot.domain.declared import Origin
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError
 from bot.domain.places import Doubt, Stray, Unclear
-from bot.domain.rollout import Step, StepState, correlation
+from bot.domain.rollout import RunState, Step, StepState, correlation
 from bot.ports import CIRun, Later, Message, Transaction
 from bot.services.house import House, existing, facts_of, note
 
@@ -21,6 +22,8 @@ log = structlog.get_logger(__name__)
 
 UNANSWERED = timedelta(minutes=2)
 """After so long no start is on its way any more, and a run that a provider does not have was never started."""
+AT_ONCE = timedelta(minutes=2)
+"""Within which a run that somebody's word had given up is cancelled by that, and not by something that came later."""
 REFUSED = timedelta(minutes=10)
 """How long a provider that refuses to tell about a run is asked; then people have to look."""
 
@@ -106,7 +109,8 @@ async def _stop(house: House, stray: Stray) -> str | Later:
 async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> None:
     """Take a run off the list. One that did something after it was replaced leaves the place unclear until somebody says what is there."""
     await tx.found_ended(stray)
-    doubtful = not await _did_nothing(tx, stray, run) and not await _is_ahead(tx, stray) and not await _is_the_failure(tx, stray)
+    is_harmless = await _did_nothing(tx, stray, run) or await _is_ahead(tx, stray) or await _is_the_failure(tx, stray)
+    doubtful = not is_harmless and not await _is_cut_off_by_a_word(house, tx, stray, run)
     if doubtful:
         await _doubt(
             house,
@@ -167,3 +171,17 @@ async def _is_the_failure(tx: Transaction, stray: Stray) -> bool:
         return False
     back = await tx.rollback_of(doubt.deployment)
     return stray.deployment == (back.id if back else doubt.deployment)
+
+
+async def _is_cut_off_by_a_word(house: House, tx: Transaction, stray: Stray, run: CIRun) -> bool:
+    """Tell whether a run was cancelled because somebody has said what is live: the word knew of it, and what it left in doubt stays so.
+
+    What has been started there since the word came after it; a run that went on for long after the word may have changed what it said.
+    """
+    live = await tx.live(stray.service, stray.environment)
+    word = live.declared if live is not None else None
+    if run.state is not RunState.CANCELLED or word is None or word.origin is not Origin.SAID or word.at < stray.since:
+        return False
+    holder = await tx.deployment(await tx.holder(stray.service, stray.environment))
+    is_untouched = holder is None or holder.started_at is None or holder.started_at <= word.at
+    return is_untouched and house.now() - word.at <= AT_ONCE

@@ -6,7 +6,6 @@ from bot.domain import rollback
 from bot.domain.declared import Origin
 from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Acceptance, Deployment, Kind, State
 from bot.domain.health import Verdict
-from bot.domain.places import Unclear
 from bot.domain.rollback import Bad, Flaw
 from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort
@@ -114,7 +113,7 @@ async def undoable(reader: Reader, service: str, environment: str) -> Deployment
         return standing
     live, doubt = await reader.live(service, environment), await reader.doubt(service, environment)
     commits = [live.commit] if standing is None and live is not None and await _is_back(reader, live) else []
-    commits += doubt.seen if doubt is not None and doubt.kind is Unclear.SEEN else ()
+    commits += doubt.seen if doubt is not None else ()
     brought = [await last_of(reader, service, environment, commit) for commit in commits]
     found = [standing, *(each for each in brought if each is not None and each.state in CAN_ROLL_BACK)]
     return max((each for each in found if each is not None), key=lambda each: each.requested_at, default=None)

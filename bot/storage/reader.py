@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -143,10 +143,12 @@ class SqlReader(Releases):
         found = await self._one(select(row).where(*place, row.c.started_at.is_not(None)).order_by(row.c.number.desc()).limit(1))
         return deployment_of(found) if found else None
 
-    async def of_commit(self, service: str, commit: str, limit: int = 20) -> tuple[Deployment, ...]:
-        """List the newest forward deployments of a commit, newest first."""
+    async def of_commit(
+        self, service: str, commit: str, limit: int = 20, kinds: Sequence[Kind] = (Kind.FORWARD,)
+    ) -> tuple[Deployment, ...]:
+        """List the newest deployments of a commit, of these kinds, newest first."""
         row = table(DeploymentRow)
-        these = (row.c.service == service, row.c["commit"] == commit, row.c.kind == str(Kind.FORWARD))
+        these = (row.c.service == service, row.c["commit"] == commit, row.c.kind.in_(kinds))
         rows = await self._all(select(row).where(*these).order_by(row.c.number.desc()).limit(limit))
         return tuple(deployment_of(found) for found in rows)
 
@@ -270,14 +272,14 @@ class SqlReader(Releases):
         body = await self._page(id, WAY_BACK)
         return codec.read(Way, body) if body is not None else None
 
-    async def failed_since(self, service: str, environment: str) -> tuple[str, ...]:
-        """Name the commits whose rollouts failed in a place since it was last known what is live there."""
+    async def failed_since(self, service: str, environment: str, kinds: Sequence[Kind] = (Kind.FORWARD,)) -> tuple[str, ...]:
+        """Name the commits of what failed in a place since it was last known what is live there."""
         live = await self.live(service, environment)
         known = [at for at in (live.since, live.declared.at if live.declared else None) if at] if live else []
         row = table(DeploymentRow)
         statement = select(row.c.commit).where(
             row.c.service == service, row.c.environment == environment, row.c.state == State.FAILED.value,
-            row.c.kind == Kind.FORWARD.value, row.c.commit != "",
+            row.c.kind.in_(kinds), row.c.commit != "",
         )  # fmt: skip
         if live is not None and live.declared is not None and live.declared.origin is Origin.SAID:
             statement = statement.where(row.c.state_since > max(known))  # what ended with the word is what the word was about

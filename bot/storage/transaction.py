@@ -224,6 +224,12 @@ class SqlTransaction(SqlTelling):
         self._changed(decision.deployment)
         return await add(self._connection, DecisionRow, {**plain(decision), "by": str(decision.by), "roles": list(decision.roles)})
 
+    async def forget_decisions(self, id: DeploymentId) -> None:
+        """Forget who has approved a deployment: it is asked for anew."""
+        row = table(DecisionRow)
+        await self._connection.execute(delete(row).where(row.c.deployment == id))
+        self._changed(id)
+
     async def recount(self, decision: Decision) -> None:
         """Store with which roles a decision counts now, or why it does not."""
         row = table(DecisionRow)

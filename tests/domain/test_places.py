@@ -72,7 +72,7 @@ def test_a_lock_says_what_is_locked_by_whom_since_when_and_until_when(service: s
 
 def test_what_is_unclear_says_why_since_when_and_what_to_do() -> None:
     found = obstacles(V2, replace(CLEAR, doubt=doubt()), None, NOW)
-    answer = "its card says whether it goes back; if this is the answer to it, cancel it and ask for it anew"
+    answer = "its card says whether it goes back; if this is the answer to it, ask for it anew: /deploy shop v2 to production"
     how = f"{answer}; or say what is live: /deploy live shop production is REF because TEXT"
     sentence = f"it is unclear what runs: shop-1 failed; {how}"
     assert found == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW + HOUR),)

@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
+
+import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Cancel, Command, Deploy, RollBack, SayLive
+from bot.domain.commands import Cancel, Command, Deploy, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
-from bot.ports import Answer, Intent, Place
+from bot.ports import Answer, CIRun, Intent, Place
 from bot.services import use_cases
 from bot.services.endings import ended
 from handlers.slack.buttons import AT_ONCE
-from tests.services.conftest import GOOD, MINUTE, PEOPLE
+from tests.services.conftest import COMMITS, GOOD, MINUTE, PEOPLE
 
 ALONE: dict[str, Any] = {
     "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
@@ -35,7 +38,18 @@ async def rolls_back(team: Any, ends: RunState = RunState.RUNNING) -> None:
     await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
 
 
+def begun(team: Any) -> None:
+    """Have the provider show of every run that something of it had begun."""
+    look = team.ci.look
+
+    async def shown(run: str) -> CIRun:
+        return replace(await look(run), started_at=team.house.now())
+
+    team.ci.look = shown
+
+
 async def hangs(team: Any) -> None:
+    begun(team)
     await rolls_back(team)
     await team.passes(12 * MINUTE)
 
@@ -157,7 +171,8 @@ async def test_whoever_has_gone_back_by_hand_says_so_while_it_hangs(team_with: A
         assert "the channel is told, and then this can be said" in (await team.says_live("bo", word))[0]
         await team.passes(10 * MINUTE)
         shown, said = await team.says_live("bo", word)
-        assert "hangs" in shown
+        assert "It is unclear what runs: shop-2, the rollback of shop-1 to v1, hangs" in shown
+        assert "Nothing makes it unclear" not in shown
         assert "live" in said
         assert await states(team) == (State.FAILED, State.FAILED)
         await team.passes(2 * MINUTE)
@@ -170,3 +185,42 @@ async def test_a_request_for_what_it_puts_back_names_the_way_out(team_with: Any)
         await hangs(team)
         assert "/rollback shop production because TEXT" in await team.says("ana", Deploy("shop", "production", "v1"))
         assert "/rollback shop production because TEXT" in await team.says("bo", Cancel("shop-2"))
+
+
+@pytest.mark.parametrize("is_gone", [False, True])
+async def test_a_word_that_ends_it_is_not_undone_by_the_end_of_the_run_that_it_gives_up(team_with: Any, *, is_gone: bool) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=is_gone)
+        await team.passes(MINUTE)
+        assert team.ci.cancelled
+        assert "say what is live" not in (await team.said("given_up_ended"))[-1]
+        status = await team.says("ana", Status())
+        assert ("v2 still got requests" in status) is not is_gone
+        assert ("unclear" in status) is not is_gone
+        assert (Action.ROLL_BACK in (await team.card("shop-1")).actions) is not is_gone
+        team.numbers.gone = {COMMITS["v2"]}
+        await team.passes(5 * MINUTE)
+        assert "unclear" not in await team.says("ana", Status())
+
+
+async def test_a_run_that_goes_on_for_long_after_the_word_that_gave_it_up_makes_its_place_unclear(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        team.ci.deaf = True
+        await team.says_live("bo", SayLive("shop", "production", "v2", "v1 got nothing"))
+        await team.passes(10 * MINUTE)
+        team.ci.deaf = False
+        await team.passes(5 * MINUTE)
+        assert "has ended only now: cancelled" in await team.says("ana", Status())
+
+
+async def test_a_late_end_of_its_run_leaves_the_button_where_a_version_still_gets_requests(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        team.ci.deaf = True
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
+        team.ci.ends["rollback"] = RunState.SUCCEEDED
+        await team.passes(5 * MINUTE)
+        assert "has ended only now: succeeded" in await team.says("ana", Status())
+        assert Action.ROLL_BACK in (await team.card("shop-1")).actions

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, RollBack, SayLive
@@ -11,7 +13,7 @@ from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.ports import RunState
 from bot.services.endings import ended
-from tests.services.conftest import GOOD, MINUTE
+from tests.services.conftest import COMMITS, GOOD, MINUTE
 
 PLAIN: dict[str, Any] = {
     "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 20 * MINUTE,
@@ -164,3 +166,20 @@ async def test_the_next_deployment_waits_for_it_as_for_any_watch(team_with: Any)
         assert Action.GO_NOW in (await team.card("shop-3")).actions
         await team.passes(25 * MINUTE)
         assert (await team.deployment("shop-3")).state is State.WATCHING
+
+
+@pytest.mark.parametrize("ends", [RunState.FAILED, RunState.RUNNING])
+async def test_what_a_rollback_was_putting_back_is_asked_about_when_another_version_is_said_to_be_live(
+    team_with: Any, ends: RunState
+) -> None:
+    async with team_with(**PLAIN) as team:
+        await cannot_go_back(team, ends=ends)
+        shown, said = await team.says_live("bo", WORD, is_gone=False)
+        assert "v1 (aaaaaaa) 1,000" in shown
+        assert "v1 still got requests, as the metrics see it, when v2 was said to be live" in said
+        await team.passes(25 * MINUTE)
+        assert await state(team) is State.WATCHING
+        assert "v1 still got requests, as the metrics see it" in await team.shown("shop-1")
+        team.numbers.gone = {COMMITS["v1"]}
+        await team.passes(5 * MINUTE)
+        assert await state(team) is State.ACCEPTED

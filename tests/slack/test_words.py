@@ -170,6 +170,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "took": {"version": "v1.2.0", "kind": "tag", "name": "v1.2.0", "latest": "release", "also": "", "moved_from": ""},
         **WATCHED,
     },
+    "asked_anew": {**FACTS, "unclear": "v1.1.0 still got requests", "strategy": "canary"},
     "going_now": {**FACTS, **WATCHED},
     "cancelled": {**FACTS, "by": "T1/UANA"},
     "stopped": {**FACTS, "by": "T1/UANA", "percent": 5, "kept_out": True},

@@ -38,6 +38,7 @@ class DeploymentRow(SQLModel, table=True):
     state: str
     state_since: datetime = Field(sa_type=UtcDateTime)
     requested_at: datetime = Field(sa_type=UtcDateTime)
+    asked_anew_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
     reason: str = ""
     note: str = ""
     ended_by: str | None = None

@@ -80,6 +80,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("state_since", UtcDateTime(), nullable=False),
         sa.Column("requested_at", UtcDateTime(), nullable=False),
+        sa.Column("asked_anew_at", UtcDateTime(), nullable=True),
         sa.Column("reason", sa.String(), nullable=False),
         sa.Column("note", sa.String(), nullable=False),
         sa.Column("ended_by", sa.String(), nullable=True),
