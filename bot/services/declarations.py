@@ -48,10 +48,10 @@ class Claim:
     passing: Passing
     by_hand: Doubt | None
     """That nothing makes it unclear, and that one goes back from there by hand alone."""
-    hangs: Doubt | None
-    """That a rollback hangs there, so that nobody knows what it has done."""
     ends: tuple[Ends, ...] = ()
     """The deployments that the word ends, and what is under way of them."""
+    hangs: Doubt | None = None
+    """That a rollback hangs there, so that nobody knows what it has done."""
 
     @property
     def doubt(self) -> Doubt | None:
@@ -175,7 +175,7 @@ async def _claimed(
     if hangs is None and ground.is_clear:
         by_hand = await gone_by_hand(house, reader, command, passing)
     ending = tuple([await ends(reader, each) for each in leaving])
-    claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand, hangs, ending)
+    claim = Claim(*place, said, ground, live, await reader.quarantine(command.service, said.commit), passing, by_hand, ending, hangs)
     corrects = claim.word is not None and live is not None and live.commit != said.commit
     if live is not None and ground.is_clear and claim.doubt is None and not corrects:
         raise NotPossible(_known(live))

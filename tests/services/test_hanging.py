@@ -43,7 +43,8 @@ def begun(team: Any) -> None:
     look = team.ci.look
 
     async def shown(run: str) -> CIRun:
-        return replace(await look(run), started_at=team.house.now())
+        found: CIRun = await look(run)
+        return replace(found, started_at=team.house.now())
 
     team.ci.look = shown
 
