@@ -2,6 +2,7 @@
 
     make mutants                                   300 mutants each of the rules, the use cases and the storage rules
     make mutants ARGS="services --count 50 --seed 7"
+    make mutants ARGS="services --lived --cap 300"                         those that lived last time, with more of the tests that run them
     make mutants ARGS="services --again tests/services/test_locks.py"      those that lived last time, with these tests alone
 
 Which tests run a line is measured once (``var/mutants``) and anew when a file has changed. A mutant is tried in a copy of the tree, with
@@ -363,6 +364,7 @@ def main() -> int:
     reading.add_argument("--count", type=int, default=300, help="how many mutants of each room")
     reading.add_argument("--seed", type=int, default=8)
     reading.add_argument("--only", default="", help="of these, the mutants whose file's path has this in it")
+    reading.add_argument("--lived", action="store_true", help="only what lived last time; nothing is measured anew")
     reading.add_argument("--again", nargs="+", metavar="TESTS", help="only what lived last time, with these tests alone")
     reading.add_argument("--also", nargs="+", default=[], metavar="TESTS", help="run these for every mutant; nothing is measured anew")
     reading.add_argument("-n", type=int, default=2, help="how many at a time")
@@ -371,7 +373,7 @@ def main() -> int:
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
     sys.dont_write_bytecode = True
     os.nice(5)
-    runs = None if wanted.again else measured(anew=not wanted.also)
+    runs = None if wanted.again else measured(anew=not (wanted.also or wanted.lived))
     import_others(ROOT)
     say(f"Seed {wanted.seed}.")
     with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
@@ -380,7 +382,7 @@ def main() -> int:
         enough = []
         for name in wanted.rooms:
             chosen = room(name, count=wanted.count, seed=wanted.seed, only=wanted.only)
-            enough.append(try_room(name, lived(name, chosen) if wanted.again else chosen, means))
+            enough.append(try_room(name, lived(name, chosen) if wanted.again or wanted.lived else chosen, means))
     return 0 if all(enough) else 1
 
 
