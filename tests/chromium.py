@@ -8,6 +8,8 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright
 
+from tests.patience import PATIENCE
+
 CHROMIUM = Path("/usr/bin/chromium")
 QUIETLY = [
     "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking", "--disable-sync", "--disable-quic",
@@ -20,7 +22,7 @@ async def opened(url: str, *, width: int = 1280, height: int = 860) -> AsyncIter
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=QUIETLY)
         page = await browser.new_page(viewport={"width": width, "height": height})
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(PATIENCE * 1000)
         await page.goto(url)
         yield page
         await browser.close()
