@@ -49,7 +49,8 @@ async def call_off(house: House, tx: Transaction, deployment: Deployment, troubl
     await tx.change(deployment.id, countdown_until=None)
     await tx.mark(Mark(deployment.id, stopped_for(trouble), GONOGO, house.now()))
     await note(tx, house.now(), "countdown off", deployment, where=trouble.where, why=why)
-    facts = {**facts_of(deployment), "why": why, "by_itself": str(await ends_by_itself(house, tx, deployment, trouble))}
+    by_itself = str(await ends_by_itself(house, tx, deployment, trouble))
+    facts = {**facts_of(deployment), "why": why, "finding": trouble.alarm, "by_itself": by_itself}
     await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
     await tx.redraw(deployment.id)
     await tx.wake(deployment.id)

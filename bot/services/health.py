@@ -14,7 +14,7 @@ from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_unrefuted, kept, over, sort_of
-from bot.ports import Cohort, Json, Live, Message, Transaction, Window
+from bot.ports import Cohort, Json, Live, Message, Reader, Transaction, Window
 from bot.services import freezes, starts
 from bot.services.countdown import countdown, counts_for, is_stopped
 from bot.services.given import has_word, word_given
@@ -285,14 +285,14 @@ async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot:
         return True
     about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
     about["by_itself"] = str(await ends_by_itself(house, tx, deployment, trouble))
-    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "beside": await _beside(tx, deployment), **about}
+    facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "beside": await under_way_beside(tx, deployment), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
     return True
 
 
-async def _beside(tx: Transaction, deployment: Deployment) -> str:
+async def under_way_beside(reader: Reader, deployment: Deployment) -> str:
     """Name what is under way all the same: ``run of 25 %``, ``smoke test of 5 %``; empty for nothing."""
-    step = next((step for step in await tx.steps(deployment.id) if step.is_under_way and step.run), None)
+    step = next((step for step in await reader.steps(deployment.id) if step.is_under_way and step.run), None)
     return f"{'smoke test' if step.state is StepState.SMOKE else 'run'} of {step.percent} %" if step else ""
 
 
@@ -300,7 +300,7 @@ async def _ask(house: House, tx: Transaction, deployment: Deployment, shot: Snap
     """Ask the lead what to do where the numbers say nothing, unless they are asked already."""
     if trouble.continues:
         return
-    about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": "", "beside": await _beside(tx, deployment)}
+    about = {"where": trouble.where, "finding": trouble.number, "until": "", "held": "", "beside": await under_way_beside(tx, deployment)}
     about["by_itself"] = str(await ends_by_itself(house, tx, deployment, trouble))
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), **about}
     key = f"{deployment.id}:{trouble.sort}:{trouble.number}"

@@ -72,6 +72,15 @@ async def why_not_by_rule(house: House, reader: Reader, deployment: Deployment) 
     return ""
 
 
+async def still_held(house: House, reader: Reader, deployment: Deployment) -> str:
+    """Say as things are now why nothing goes back by itself for a finding of which that was said: it stays so when its reason is over."""
+    held = await why_not_by_rule(house, reader, deployment)
+    if held:
+        return held
+    offer = await rollback_offer(house, reader, deployment)
+    return f"what stood in its way is over, but it stays so for what was found: the lead decides whether to go back to {offer.version}."
+
+
 async def put_back(reader: Reader, deployment: Deployment) -> str:
     """Say that nobody knows what runs there, because the database is older than what happened; empty where it is not."""
     doubt = await reader.doubt(deployment.service, deployment.environment)

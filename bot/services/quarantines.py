@@ -10,7 +10,7 @@ from bot.domain import plain, rollback
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
-from bot.domain.deployment import Deployment, DeploymentId, Kind
+from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
@@ -214,18 +214,21 @@ async def _written(
 async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: Person, why: str) -> None:
     """Quarantine the commit of what was shown to be bad, and tell everybody whom that concerns elsewhere."""
     about = (shown_bad.service, shown_bad.commit)
+    is_known = bool(await tx.quarantine(*about))
     going_back = await going_back_to(house, tx, *about)
     await tx.put_in_quarantine(*about, by=by, at=house.now(), reason=why)
     key = f"{shown_bad.id}:{house.now().isoformat()}"
     await _tell_ways_back(house, tx, going_back, *about, shown_bad.version, by=by, key=key)
-    await _say_quarantined(house, tx, shown_bad, why)
+    if not is_known:
+        await _say_quarantined(house, tx, shown_bad, why)
     await tell_where_live(house, tx, shown_bad, by=by, why=why)
 
 
 async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:
-    """Tell the leads of the same commit elsewhere: what is under way there stands still, and is theirs to decide."""
+    """Tell the leads of the same commit elsewhere: what is under way there stands still, and is theirs to decide, unless it goes back."""
     for other in await tx.open_deployments(undone.service):
-        if other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD:
+        is_same = other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD
+        if is_same and other.state is not State.ROLLING_BACK:
             await note(tx, house.now(), "quarantined", other, why=why)
             facts = {**facts_of(other), "why": why, "waits": other.has_touched_nothing}
             await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))

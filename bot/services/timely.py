@@ -10,7 +10,9 @@ from typing import Any
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.ports import Json, Message, Reader
 from bot.services.hanging import facts_of_what_serves
+from bot.services.health import under_way_beside
 from bot.services.house import House, facts_of_snapshot
+from bot.services.offers import still_held
 from bot.services.word import ends_by_itself, numbers_of
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[Message | None]]
@@ -39,8 +41,17 @@ async def _degraded(house: House, reader: Reader, deployment: Deployment, messag
         shot = await numbers_of(reader, deployment, trouble)
         newest = facts_of_snapshot(shot) if shot is not None else message.facts["snapshot"]
         now["by_itself"] = str(await ends_by_itself(house, reader, deployment, trouble))
-        now |= {"snapshot": newest} if _findings(newest) != _findings(message.facts["snapshot"]) else {}
+        now |= {"where": trouble.where, "beside": await under_way_beside(reader, deployment)}
+        is_elsewhere = message.facts.get("where", trouble.where) != trouble.where
+        now |= {"snapshot": newest} if is_elsewhere or _findings(newest) != _findings(message.facts["snapshot"]) else {}
+        now |= {"held": await still_held(house, reader, deployment)} if message.facts.get("held") else {}
     return replace(message, facts={**message.facts, **now})
+
+
+async def _not_by_itself(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say why nothing goes back by itself as things are now, beside the buttons of now."""
+    why = await still_held(house, reader, deployment) if deployment.state in _UNDER_TRIAL else message.facts["why"]
+    return _with_lead(deployment, replace(message, facts={**message.facts, "why": why}))
 
 
 async def _hangs(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
@@ -91,7 +102,8 @@ _RULES: Mapping[str, _Rule] = {
     "degraded": _degraded,
     "rollback_hangs": _hangs,
     "stands_still": _while_it_rolls_out,
-    **dict.fromkeys(("failed", "smoke_failed", "refused", "quarantined", "not_by_itself"), _with_its_lead),
+    **dict.fromkeys(("failed", "smoke_failed", "refused", "quarantined"), _with_its_lead),
+    "not_by_itself": _not_by_itself,
     "acknowledge_request": _request,
     "ask_lead": _ask_lead,
 }

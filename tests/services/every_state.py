@@ -77,7 +77,7 @@ def _messages(world: World, deployment: Deployment) -> list[Message]:
     now, lead, on_call = world.house.now(), str(PEOPLE[Who.LEAD]), str(PEOPLE[Who.ON_CALL])
     asks: list[tuple[str, Mapping[str, Json], str]] = [
         *(("degraded", {"finding": finding, "until": "", "lead": "", "snapshot": {"findings": []}}, "channel") for finding in (1, 2)),
-        ("not_by_itself", {}, "channel"),
+        ("not_by_itself", {"why": "nobody knows"}, "channel"),
         *((template, {}, "channel") for template in ("failed", "smoke_failed", "rolling_back", "refused", "quarantined")),
         *(("stands_still", {"step": step, "why": "a fire", "since": "", "also": []}, "channel") for step in ("canary-5", "canary-100")),
         *(("acknowledge_request", {"until": until}, on_call) for until in ("", now.isoformat(), (now + HOUR).isoformat())),

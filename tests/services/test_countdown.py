@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -13,6 +14,7 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Deploy, Proceed, Quarantine, RollBack, StopCountdown, Unquarantine, Watch
 from bot.domain.deployment import State
 from bot.domain.health import Observed
+from bot.services import endings, timely
 
 Team = Any
 """The fixture ``team``."""
@@ -109,7 +111,7 @@ async def test_without_numbers_a_rollout_waits_for_the_lead(team: Team) -> None:
     v2 = await team.rolls_out_v2()
     team.numbers.new = None
     await team.passes(10 * MINUTE)
-    assert "*NO DATA* at 5 % · the rollout stands still until the lead decides" in await team.shown(v2)
+    assert "*NO DATA* at 5 % since 02:11 UTC · the rollout stands still until the lead decides" in await team.shown(v2)
     assert "*no data* to judge it by at canary 5 %" in (await team.said("degraded"))[0]
     assert Action.PROCEED in (await team.card(v2)).actions
 
@@ -164,6 +166,11 @@ async def test_a_countdown_is_called_off_when_its_way_back_goes_and_what_was_sai
         assert "is not rolled back by itself: v1 was verified here and is quarantined" in held
         said = await team.says("bo", Unquarantine("shop", "v1", "none"))
         assert "*shop v2 → production* can be rolled back to it again. <@UBO>, its lead, is told." in said
+        message = next(each for each in await team.outbox() if each.template == "not_by_itself")
+        now = await timely.still_true(team.house, message)
+        assert now is not None
+        assert "is not rolled back by itself: what stood in its way is over" in team.reads(now)
+        assert "the lead decides whether to go back to v1. <@UBO> decides on the card" in team.reads(now)
         (told,) = await team.said("way_back_again")
         assert told.startswith("<@UBO> lifted the quarantine of *v1*: *shop v2 → production* can be rolled back to it again.")
         assert "Nothing goes back by itself for what was found before. <@UBO> decides on the card." in told
@@ -171,6 +178,13 @@ async def test_a_countdown_is_called_off_when_its_way_back_goes_and_what_was_sai
         assert await state(team, "shop-1") is State.WATCHING
         assert len(await team.said("not_by_itself")) == 1
         assert Action.ROLL_BACK in (await team.card("shop-1")).actions
+        team.numbers.new = Observed(900, 1000, requests=1000)
+        await team.passes(MINUTE)
+        ended = await endings.ended(team.house, message)
+        assert ended is not None
+        assert (ended.sentence, ended.is_final) == ("Something else was found since; it is said anew.", True)
+        said = team.reads(replace(now, facts={**now.facts, "end": ended.sentence}))
+        assert "was not to go back by itself for what was found then: " in said
 
 
 @pytest.mark.case("races-4")

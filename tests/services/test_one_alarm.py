@@ -260,3 +260,23 @@ async def test_a_baseline_that_settles_calls_nobody_and_begins_no_countdown_afte
         team.numbers.new = TERRIBLE
         await team.passes(MINUTE)
         assert (len(await alarms(team)), (await team.deployment("shop-1")).countdown_until is None) == (2, False)
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_an_alarm_that_goes_on_names_the_step_and_the_run_of_now(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team)
+        await team.passes(5 * MINUTE)
+        team.ci.ends["deploy"] = RunState.RUNNING
+        await team.passes(5 * MINUTE)
+        team.numbers.new = BAD
+        await team.passes(2 * MINUTE)
+        (alarm,) = await alarms(team)
+        before = await reads(team, alarm)
+        assert "*degraded* at canary 5 %" in before
+        assert "The run of 100 % is under way" in before
+        team.ci.ends["deploy"] = RunState.SUCCEEDED
+        await team.passes(3 * MINUTE)
+        now = await reads(team, alarm)
+        assert "*degraded* at canary 100 %" in now
+        assert "The rollout stands still" in now

@@ -86,5 +86,5 @@ async def test_what_it_goes_back_to_instead_is_named_and_what_still_serves_is_sa
         await team.passes(2 * MINUTE)
         said = await team.says("bo", Quarantine("shop", "v2", "hm"))
         assert "It is live in production and stays there until shop-2 has replaced it." in said
-        assert "*shop v3 → production* would have gone back to it. It goes back to v1 now." in said
+        assert "*shop v3 → production* would have gone back to it. A rollback leads to v1 now." in said
         assert (await team.card("shop-2")).rollback.version == "v1"

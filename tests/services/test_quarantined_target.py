@@ -8,6 +8,7 @@ from typing import Any
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, Quarantine, RollBack, SayLive, Status, Unquarantine
 from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
 from bot.ports import RunState
 
 MINUTE = timedelta(minutes=1)
@@ -73,7 +74,22 @@ async def test_who_would_have_gone_back_to_what_a_rollback_elsewhere_quarantines
         assert (await team.deployment("shop-3")).state is State.ROLLED_BACK
         (told,) = await team.said("way_back_lost")
         assert told.startswith("<@UBO> put *v2* in quarantine, which *shop v3 → production* would have gone back to.")
-        assert "It goes back to v1 now." in told
+        assert "A rollback leads to v1 now." in told
+
+
+async def test_the_lead_of_what_is_being_rolled_back_already_is_not_called_when_a_rollback_elsewhere_quarantines_it(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        team.ci.ends["deploy"] = RunState.FAILED
+        await team.says("ana", Deploy("shop", "staging", "v2"))
+        await team.passes(2 * MINUTE)
+        team.ci.refuses["find shop-3"] = IntegrationError("no answer", vendor="the CI")
+        await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        await team.rolls_back("bo", RollBack("shop", "staging", reason="it failed"))
+        await team.passes(3 * MINUTE)
+        assert [(await team.deployment(each)).state for each in ("shop-1", "shop-2")] == [State.ROLLING_BACK, State.ROLLED_BACK]
+        assert await team.said("quarantined") == []
 
 
 async def test_a_verified_version_that_is_quarantined_and_said_to_be_live_keeps_its_proof(team_with: Any) -> None:

@@ -286,7 +286,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     },
     "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
-    "not_by_itself": {**FACTS, "why": "nobody knows what lies between", "by_itself": "the numbers recover"},
+    "not_by_itself": {**FACTS, "why": "nobody knows what lies between", "finding": 1, "by_itself": "the numbers recover"},
     "quarantine_said": {
         **FACTS,
         "by": "T1/UBO",
