@@ -85,7 +85,8 @@ def helping(card: Card) -> tuple[Action, ...]:
 
 def on_an_alarm(card: Card) -> tuple[Action, ...]:
     """Name the buttons of an alarm about the card's deployment, as things are now."""
-    mine = tuple(action for action in possible(card) if action in DECISIONS or (action is Action.CANCEL and card.can_only_stop))
+    also = {Action.CANCEL: card.can_only_stop, Action.OPEN_GATE: card.deployment.state is State.ROLLING_BACK}
+    mine = tuple(action for action in possible(card) if action in DECISIONS or also.get(action, False))
     return (*mine, Action.TAKE_OVER) if mine and card.can_be_taken_over else mine
 
 

@@ -135,6 +135,12 @@ class Step:
         return next((stage.name for stage in self.stages if stage.passable and self.is_under_way), "")
 
     @property
+    def waiting_stage(self) -> str:
+        """Name the stage that waits at a gate, wherever that is opened; empty for none."""
+        waits = next((stage.name for stage in self.stages if stage.state is RunState.WAITING and self.is_under_way), "")
+        return self.passable_stage or waits
+
+    @property
     def is_gated(self) -> bool:
         """Tell whether what deploys waits at such a gate. A smoke test changes nothing, so nothing keeps its gate."""
         return self.state is StepState.RUNNING and bool(self.passable_stage)

@@ -10,6 +10,7 @@ from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.ports import Ending, Json, Message, Reader
 from bot.services.given import WORD, word_given
+from bot.services.hanging import waits_still
 from bot.services.house import House
 from bot.services.starts import standstill
 from bot.services.targets import undoable
@@ -136,6 +137,11 @@ async def _hangs(_house: House, reader: Reader, deployment: Deployment, message:
     return "That rollback has failed, or was given up." if is_over else ""
 
 
+async def _gate(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End the call to a gate at which a rollback waits when it has gone on, or has ended."""
+    return await _hangs(house, reader, deployment, message) or ("" if await waits_still(reader, message) else "It has gone on.")
+
+
 async def _standstill(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
     """End a standstill when the step that it was about has begun, or when something else keeps it now."""
     if deployment.state is not State.ROLLING_OUT:
@@ -185,7 +191,7 @@ async def _lead(_house: House, reader: Reader, deployment: Deployment, message: 
 
 RULES: Mapping[str, _Rule] = {
     "degraded": _trial, "failed": _failure, "stopped": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
-    "back_and_worse": _back_and_worse, "rollback_hangs": _hangs,
+    "back_and_worse": _back_and_worse, "rollback_hangs": _hangs, "rollback_waits": _gate,
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
     "acknowledge_request": _request, "ask_lead": _lead,
 }  # fmt: skip

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
 from dataclasses import replace
 
 from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
-from bot.domain.errors import NotPossible, Offer
+from bot.domain.errors import IntegrationError, NotPossible, Offer
 from bot.domain.hanging import Hanging, is_hanging
-from bot.domain.people import Person
+from bot.domain.people import GONOGO, Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState
 from bot.domain.shown import Seen, token
-from bot.ports import Answer, Json, Message, Reader, Transaction
+from bot.ports import Answer, Json, Mark, Message, Reader, Transaction
+from bot.services.given import gate_pressed
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 from bot.services.rollback_steps import have_failed
 from bot.services.strays import give_up
+
+GATE_SAID = "gate-said:"
+"""How the mark begins that says: people were called to the gate at which a rollback waits."""
 
 
 async def hanging(house: House, reader: Reader, undone: Deployment) -> Hanging | None:
@@ -56,16 +62,56 @@ async def say(house: House, back: Deployment) -> None:
     facts: dict[str, Json] = {**facts_of(undone), "target": found.version, "rollback": back.id}
     facts |= {"since": found.since.isoformat(), "url": found.url}
     async with house.store.reading() as reader:
-        facts |= await facts_of_what_serves(reader, back.id)
+        facts |= await facts_of_now(reader, back.id)
     async with house.store.transaction() as tx:
         await tx.say(Message(f"{back.id}:hangs", "rollback_hangs", facts, undone.id, to="channel"))
 
 
-async def facts_of_what_serves(reader: Reader, rollback: DeploymentId) -> dict[str, Json]:
-    """Give the newest numbers of what serves while a rollback is under way as JSON values, and whether that is what it has put back."""
-    shot = await reader.meanwhile(rollback)
-    is_back = any(step.serves_since is not None for step in await reader.steps(rollback))
-    return {"snapshot": facts_of_snapshot(shot) if shot else None, "is_back": is_back}
+async def facts_of_now(reader: Reader, rollback: DeploymentId) -> dict[str, Json]:
+    """Give as JSON values how a rollback stands: the numbers of what serves, whether that is what it has put back, where it waits."""
+    shot, steps = await reader.meanwhile(rollback), await reader.steps(rollback)
+    waits = next((step for step in steps if step.waiting_stage), None)
+    gate: dict[str, Json] = {"gate": waits.waiting_stage if waits else "", "opens_here": bool(waits and waits.passable_stage)}
+    is_back = any(step.serves_since is not None for step in steps)
+    return {"snapshot": facts_of_snapshot(shot) if shot else None, "is_back": is_back, **gate}
+
+
+async def say_gate(house: House, back: Deployment, step: Step) -> None:
+    """Call people to a gate of its pipeline at which a rollback waits, once for each, unless somebody has let it go on already."""
+    key = f"{GATE_SAID}{step.attempt}:{step.state}:{step.waiting_stage}"
+    async with house.store.reading() as reader:
+        is_said = any(mark.key == key for mark in await reader.marks(back.id))
+        is_pressed = bool(step.gate) and await gate_pressed(reader, back, step) is not None
+    if is_said or is_pressed:
+        return
+    on_call = await _on_call(house, back)
+    async with house.store.transaction() as tx:
+        undone, stored = await existing(tx, back.undoes), (await tx.steps(back.id))[step.index]
+        is_over = (await existing(tx, back.id)).state is not State.ROLLING_OUT or stored.waiting_stage != step.waiting_stage
+        if is_over or not await tx.mark(Mark(back.id, key, GONOGO, house.now())):
+            return
+        facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id, "url": step.run_url}
+        facts |= {"gate": step.waiting_stage, "opens_here": bool(step.passable_stage)}
+        facts |= {"on_call": str(on_call) if on_call is not None and on_call != undone.lead else ""}
+        await tx.say(Message(f"{back.id}:waits:{key}", "rollback_waits", facts, undone.id, to="channel"))
+
+
+async def _on_call(house: House, back: Deployment) -> Person | None:
+    """Ask who is on call; a rota that does not answer keeps nobody from being called."""
+    service, _, providers = house.of(back)
+    with suppress(IntegrationError, TimeoutError):
+        async with asyncio.timeout(1.0):
+            shift = await providers.on_call.who(service, house.now())
+            return shift.person if shift is not None else None
+    return None
+
+
+async def waits_still(reader: Reader, message: Message) -> bool:
+    """Tell whether a rollback waits at the gate to which people were called."""
+    back = await reader.deployment(str(message.facts.get("rollback", "")))
+    if back is None or back.state is not State.ROLLING_OUT:
+        return False
+    return any(step.waiting_stage == message.facts["gate"] for step in await reader.steps(back.id))
 
 
 def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:
@@ -89,7 +135,8 @@ async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: H
     """End a rollback that hangs as one that has failed. Its run is stopped and looked for until it has ended."""
     back, now = await existing(tx, found.rollback), house.now()
     why = "its lead has given it up, as it took longer than it should" + (f": {reason}" if reason else "")
-    for step in [step for step in await tx.steps(back.id) if step.is_under_way]:
+    moving = [step for step in await tx.steps(back.id) if step.is_under_way]
+    for step in moving:
         await note(tx, now, "given up", back, by, step=step.key, run=step.run)
         await give_up(house, tx, back, step)
         await tx.save_steps(back.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=now)])
@@ -98,4 +145,5 @@ async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: H
     await tx.move(back.id, State.FAILED, at=now, note=why)
     await have_failed(house, tx, back)
     await tx.wake(back.id)
-    return Answer("given_up", {**facts_of(undone), "target": back.version, "rollback": back.id})
+    has_run = any(step.run for step in moving)
+    return Answer("given_up", {**facts_of(undone), "target": back.version, "rollback": back.id, "has_run": has_run})

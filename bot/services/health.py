@@ -340,8 +340,8 @@ async def watch(house: House, id: DeploymentId) -> str | None:
     is_over = gone >= policy.watch
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
-        if now.state is not State.WATCHING:
-            return OVER
+        if now.state is not State.WATCHING or now.landed_at != deployment.landed_at:
+            return OVER  # also where it was cut off and taken up again meanwhile: that watch is another one, and has its own looks
         if await _keeps(house, tx, now, shot, is_over=is_over, following=None) or not is_over:
             return None
         return await _settled(house, tx, now, shot)

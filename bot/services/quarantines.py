@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from bot.domain import plain, rollback
 from bot.domain.audit import Entry
@@ -30,12 +30,23 @@ PATIENCE = 1.0
 async def quarantine(house: House, intent: Intent, command: Quarantine) -> Answer | None:
     """Keep a commit of a service from being deployed, or gone back to, anywhere."""
     await house.people.require(intent.by, Permission.LOCK, "quarantine a version")
-    resolved, unanswered = await _kept_out(house, command.service, command.ref)
-    return await act(house, intent, lambda tx: _quarantine(house, intent, tx, command, resolved, unanswered=unanswered))
+    meant_here = await _meant_here(house, command.service, command.ref)
+    return await act(house, intent, lambda tx: _quarantine(house, intent, tx, command, meant_here))
 
 
-async def _kept_out(house: House, service: str, ref: str) -> tuple[Resolved, str]:
-    """Look up what is to be kept out. What has been pinned here waits for no CI provider: then the commit that is meant is given as well.
+@dataclass(frozen=True, slots=True)
+class _Meant:
+    """What a ref means to a quarantine."""
+
+    resolved: Resolved
+    known: str = ""
+    """The commit that it was here, where the CI provider does not say which one it is now."""
+    told: str = ""
+    """What the CI provider says instead; empty where it does not answer."""
+
+
+async def _meant_here(house: House, service: str, ref: str) -> _Meant:
+    """Look up what is to be kept out, or let in again. What has been pinned here waits for no CI provider, and outlives its tag.
 
     Raises NotPossible, and IntegrationError for what has never been here.
     """
@@ -43,17 +54,19 @@ async def _kept_out(house: House, service: str, ref: str) -> tuple[Resolved, str
     async with house.store.reading() as reader:
         pinned = await reader.pinned(service, ref)
     if len(pinned) != 1:
-        return await resolved_ref(house, service, ref), ""
+        return _Meant(await resolved_ref(house, service, ref))
     try:
         async with asyncio.timeout(PATIENCE):
             now = await meant(house.catalog, house.providers[service].ci, service, ref)
-    except (IntegrationError, TimeoutError):
-        return Resolved(pinned[0], ref), pinned[0][: plain.SHORT]
+    except (IntegrationError, TimeoutError) as error:
+        answers = isinstance(error, IntegrationError) and not error.retry
+        return _Meant(Resolved(pinned[0], ref), pinned[0][: plain.SHORT], plain.line(str(error)) if answers else "")
     rollback.refuse_moved(ref, list(dict.fromkeys([now.commit, *pinned])))
-    return now, ""
+    return _Meant(now)
 
 
-async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Quarantine, resolved: Resolved, *, unanswered: str) -> Answer:
+async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Quarantine, meant_here: _Meant) -> Answer:
+    resolved = meant_here.resolved
     known = await tx.quarantine(command.service, resolved.commit)
     if known:
         raise NotPossible(f"{resolved.version} is quarantined already: {known}")
@@ -65,7 +78,7 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
     about = (resolved.commit, resolved.version)
     ways_back = await _tell_ways_back(house, tx, going_back, command.service, *about, by=intent.by, key=intent.key)
     facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in, "ways_back": ways_back}
-    return Answer("quarantined", {**facts, "unanswered": unanswered})
+    return Answer("quarantined", {**facts, "unanswered": meant_here.known, "told": meant_here.told})
 
 
 async def _tell_ways_back(
@@ -168,7 +181,7 @@ async def _tell(
 async def unquarantine(house: House, intent: Intent, command: Unquarantine) -> Answer | None:
     """Let a commit be deployed again, with a reason that stays."""
     await house.people.require(intent.by, Permission.LOCK, "lift a quarantine")
-    resolved = await resolved_ref(house, command.service, command.ref)
+    resolved = (await _meant_here(house, command.service, command.ref)).resolved
     return await act(house, intent, lambda tx: _unquarantine(house, intent, tx, command, resolved))
 
 

@@ -69,8 +69,13 @@ async def _give_up(house: House, intent: Intent, tx: Transaction, command: RollB
 
 
 async def _again(house: House, intent: Intent, tx: Transaction, command: RollBack) -> Answer | None:
-    """Take the reason of a second click where the first had none; else it is quiet: they were answered, and the card shows how it goes."""
+    """Take the reason of a second click where the first had none; else it is quiet: they were answered, and the card shows how it goes.
+
+    Raises NotPossible for a click on what was not the button of this rollback, as on an older one that gave another rollback up.
+    """
     deployment = await existing(tx, command.deployment)
+    back = await tx.rollback_of(deployment.id)
+    as_shown(Action.ROLL_BACK, command.shown, Seen(commit=deployment.commit, target=back.commit if back else ""))
     if not command.reason or deployment.note:
         return None
     return await whys.give(house, intent, tx, deployment, command.reason)

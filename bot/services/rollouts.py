@@ -192,8 +192,16 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
     if run.state.is_final:
         return await _failed(house, deployment, step, run)
     step = await _progress(house, deployment, step, run)
+    await _say_if_it_waits(house, deployment, before, step, run)
     await _say_if_it_hangs(house, deployment)
     return _next_look(house, deployment, step, run)
+
+
+async def _say_if_it_waits(house: House, deployment: Deployment, before: Step, step: Step, run: CIRun) -> None:
+    """Call people to the gate at which a rollback waits, from the second look on: what waits for a moment is at none."""
+    waits = run.state is RunState.WAITING and not run.asks_back
+    if deployment.kind is Kind.ROLLBACK and waits and step.waiting_stage and step.waiting_stage == before.waiting_stage:
+        await hanging.say_gate(house, deployment, step)
 
 
 async def _say_if_it_hangs(house: House, deployment: Deployment) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.ports import Json, Message, Reader
-from bot.services.hanging import facts_of_what_serves
+from bot.services.hanging import facts_of_now, waits_still
 from bot.services.health import under_way_beside
 from bot.services.house import House, facts_of_snapshot
 from bot.services.offers import still_held
@@ -56,16 +56,21 @@ async def _not_by_itself(house: House, reader: Reader, deployment: Deployment, m
 
 async def _hangs(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Say of a rollback that hangs what its lead has to know now: the numbers of what serves, where they say something else."""
-    now = await facts_of_what_serves(reader, str(message.facts["rollback"]))
+    now = await facts_of_now(reader, str(message.facts["rollback"]))
     before, shot = message.facts["snapshot"], now["snapshot"]
     is_news = shot and (not before or (before["silence"], _findings(before)) != (shot["silence"], _findings(shot)))
-    now = now if is_news else {"is_back": now["is_back"]}
+    now = now if is_news else {key: value for key, value in now.items() if key != "snapshot"}
     return replace(message, facts={**message.facts, **now, "lead": str(deployment.lead or "")})
 
 
 def _findings(snapshot: Any) -> list[tuple[Json, Json]]:
     """Give what a snapshot says of each metric: that time has passed is no news."""
     return [(each["verdict"], each["sentence"]) for each in snapshot["findings"]]
+
+
+async def _at_its_gate(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Call people to the gate of a rollback only while it waits there."""
+    return _with_lead(deployment, message) if await waits_still(reader, message) else None
 
 
 async def _while_it_rolls_out(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
@@ -101,6 +106,7 @@ def _until(deployment: Deployment) -> str:
 _RULES: Mapping[str, _Rule] = {
     "degraded": _degraded,
     "rollback_hangs": _hangs,
+    "rollback_waits": _at_its_gate,
     "stands_still": _while_it_rolls_out,
     **dict.fromkeys(("failed", "smoke_failed", "refused", "quarantined"), _with_its_lead),
     "not_by_itself": _not_by_itself,

@@ -225,3 +225,31 @@ async def test_a_late_end_of_its_run_leaves_the_button_where_a_version_still_get
         await team.passes(5 * MINUTE)
         assert "has ended only now: succeeded" in await team.says("ana", Status())
         assert Action.ROLL_BACK in (await team.card("shop-1")).actions
+
+
+async def test_an_old_button_that_gave_another_rollback_up_is_answered_with_a_sentence(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        (offer,) = (await answered(team, "bo", TYPED)).offers
+        press = AT_ONCE[Action.ROLL_BACK](offer.deployment, offer.carries)
+        await team.says("bo", press)
+        await team.rolls_back("bo", TYPED)
+        assert "nothing was done" in await team.says("bo", press)
+        await team.passes(12 * MINUTE)
+        assert "nothing was done" in await team.says("bo", press)
+        assert (await team.deployment("shop-3")).state is State.ROLLING_OUT
+
+
+async def test_giving_up_promises_to_stop_a_run_only_as_far_as_the_provider_lets_it(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        assert "Its run is stopped as far as the CI provider lets it, and is followed until it has ended." in await gives_up(team)
+
+
+async def test_giving_up_says_that_no_run_has_been_seen(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        away = IntegrationError("down", vendor="the CI", status=503, retry=True)
+        team.ci.refuses["start shop-2:rollback"] = team.ci.refuses["find shop-2:rollback"] = away
+        await hangs(team)
+        said = await gives_up(team)
+        assert "No run of it has been seen; one that turns up is stopped as far as the CI provider lets it." in said

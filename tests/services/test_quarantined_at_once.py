@@ -57,9 +57,36 @@ async def _answers_too_late() -> None:
     raise TimeoutError
 
 
+async def _is_gone() -> None:
+    raise IntegrationError("there is no v2", vendor="the CI", retry=False)
+
+
 async def test_what_has_never_been_here_waits_for_the_provider(team_with: Any) -> None:
     async with team_with(**ALONE) as team:
         team.ci.away = True
         with pytest.raises(IntegrationError):  # the command is kept, and carried out once it answers
             await team.says("bo", Quarantine("shop", "v3", "it loses parcels"))
         assert not await quarantined(team, "c" * 40)
+
+
+async def test_what_is_quarantined_outlives_its_tag_and_is_let_in_again_by_its_name(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.ci.during["resolve v2"] = _is_gone
+        said = (await team.says("bo", Quarantine("shop", "v2", "it loses parcels"))).replace("*", "")
+        assert "The CI provider says about that name now: there is no v2. It is the commit bbbbbbbbbb, as it was known here." in said
+        assert "does not tell" not in said
+        assert "Lift it with /deploy unquarantine shop v2 because TEXT" in said
+        await team.says("bo", Unquarantine("shop", "v2", "it was the network"))
+        assert not await quarantined(team, "b" * 40)
+
+
+async def test_what_was_pinned_is_let_in_again_while_the_provider_does_not_answer(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        await team.says("bo", Quarantine("shop", "v2", "it loses parcels"))
+        team.ci.away = True
+        await team.says("bo", Unquarantine("shop", "bbbbbbb", "it was the network"))
+        assert not await quarantined(team, "b" * 40)

@@ -12,6 +12,7 @@ from bot.domain.commands import Deploy, RollBack, SayLive
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.ports import RunState
+from bot.services import health
 from bot.services.endings import ended
 from tests.services.conftest import COMMITS, GOOD, MINUTE
 
@@ -183,3 +184,26 @@ async def test_what_a_rollback_was_putting_back_is_asked_about_when_another_vers
         team.numbers.gone = {COMMITS["v1"]}
         await team.passes(5 * MINUTE)
         assert await state(team) is State.ACCEPTED
+
+
+async def test_a_look_that_waited_while_the_watch_was_cut_off_and_taken_up_again_does_not_end_the_new_one(
+    team_with: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with team_with(**PLAIN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(19 * MINUTE)
+        landed = (await team.deployment("shop-1")).landed_at
+        team.engine.clock.at = landed + 20 * MINUTE
+        observe = team.numbers.observe
+
+        async def is_slow(*asked: Any) -> Any:
+            monkeypatch.setattr(team.numbers, "observe", observe)
+            team.ci.ends["rollback"] = RunState.FAILED
+            await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+            await team.passes(MINUTE)
+            assert "is watched until" in await is_said(team)
+            return await observe(*asked)
+
+        monkeypatch.setattr(team.numbers, "observe", is_slow)
+        assert await health.watch(team.house, "shop-1") == health.OVER
+        assert await state(team) is State.WATCHING

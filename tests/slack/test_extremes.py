@@ -136,6 +136,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "ways_again": [{"title": text, "lead": "T1/UBO"}] * times, "puts_back": text * (times > 1), "returns": [text] * times,
         "refused": text,
         "lifted": times > 2,
+        "gate": text, "opens_here": times > 1, "on_call": "T1/UCY", "told": text * (times > 1), "has_run": times > 1,
         "goes_back": times > 1, "unanswered": text * (times > 1),
         "by_itself": text, "passed": {"version": text, "why": text, "by": "T1/UBO"}, "counts_down": AT,
         "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
@@ -147,7 +148,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,
         "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
         "locked": times > 1, "place": text,
-        "gate": text, "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1,
+        "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1,
         "waits": times > 1, "keeps": times > 2, "untold": times > 1,
     }  # fmt: skip
 
