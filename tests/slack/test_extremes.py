@@ -136,7 +136,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "ways_again": [{"title": text, "lead": "T1/UBO"}] * times, "puts_back": text * (times > 1), "returns": [text] * times,
         "refused": text,
         "lifted": times > 2,
-        "gate": text, "opens_here": times > 1, "on_call": "T1/UCY", "told": text * (times > 1), "has_run": times > 1,
+        "strategy": text, "gate": text, "opens_here": times > 1, "on_call": "T1/UCY", "told": text * (times > 1), "has_run": times > 1,
         "goes_back": times > 1, "unanswered": text * (times > 1),
         "by_itself": text, "passed": {"version": text, "why": text, "by": "T1/UBO"}, "counts_down": AT,
         "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
