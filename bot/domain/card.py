@@ -153,6 +153,8 @@ class Card:
     let_go: LetGo | None = None
     doubt: str = ""
     """Why it is not clear what runs in the environment."""
+    is_again: bool = False
+    """Whether the same commit, deployed there before, is what makes it unclear."""
     changes: Changes = field(default_factory=Changes)
     rollback: RollbackOffer = field(default_factory=lambda: RollbackOffer(refused="Nothing has been deployed yet."))
     on_call_until: datetime | None = None

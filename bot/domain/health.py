@@ -225,6 +225,13 @@ def snapshot(
     return Snapshot(deployment, label, at, overall(findings), findings, compared_with)
 
 
+def figures(snapshots: Sequence[Snapshot]) -> str:
+    """Say what the newest numbers that judge a deployment were, the worst that decides alone; empty when there were none."""
+    newest = next((shot for shot in reversed(snapshots) if shot.where), None)
+    decide = [each for each in newest.findings if each.critical and each.current is not None] if newest else []
+    return next((each.sentence for each in sorted(decide, key=lambda each: each.verdict is not Verdict.DEGRADED)), "")
+
+
 def shown(value: float, unit: str) -> str:
     """Write a metric's value as people read it: ``0.28 %`` (of 0.0028), ``212 ms``, ``1.4 s``."""
     number = value * 100 if unit == "%" else value

@@ -23,7 +23,7 @@ from bot.services.deployments import moved_from, resolve, under_way, what_was_ta
 from bot.services.estimates import about_left, stages_take
 from bot.services.given import has_word
 from bot.services.hanging import hanging
-from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
+from bot.services.house import House, existing, facts_of, facts_of_snapshot, is_again, unclear
 from bot.services.leaving import share_now
 from bot.services.offers import has_rollback_lock, rollback_offer
 from bot.services.starts import kept_by, standstill, why_not_on
@@ -100,7 +100,8 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     doubt = "" if card.is_history else ground.in_words
     trouble = await reader.trouble(deployment.id)
     card = replace(card, trouble=trouble, is_settled=trouble is not None and await has_word(reader, deployment, trouble))
-    card = replace(card, doubt=doubt, let_go=await word.let_go(reader, card))
+    again = bool(doubt) and await is_again(reader, deployment)
+    card = replace(card, doubt=doubt, is_again=again, let_go=await word.let_go(reader, card))
     if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
         card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or not any(step.state is StepState.PENDING or step.is_gated for step in card.steps):
@@ -259,12 +260,16 @@ def _facts_of_word(declared: Declared) -> dict[str, Json]:
     }  # fmt: skip
 
 
+_GOING_BACK = frozenset({State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
+"""States that a rollback brings about; any other has come after one that failed."""
+
+
 def _facts_of_past(d: Deployment, back: Deployment | None, shot: Snapshot | None) -> dict[str, Json]:
     """Give the facts of one line of the history; ``back`` is the rollback that undid it."""
     return {
         "id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
         "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note, "reason": d.reason,
-        "undoes": d.undoes, "undone_by": str(back.requested_by) if back else "", "ended_by": _key(d.ended_by),
+        "undoes": d.undoes, "undone_by": str(back.requested_by) if back and d.state in _GOING_BACK else "", "ended_by": _key(d.ended_by),
         "snapshot": facts_of_snapshot(shot) if shot else None,
     }  # fmt: skip
 

@@ -21,7 +21,7 @@ from bot.services import approvers
 from bot.services.ahead import redraw_behind
 from bot.services.anew import ask_anew
 from bot.services.hanging import hanging_in, way_on
-from bot.services.house import House, act, as_shown, existing, facts_of, instead, note, seen, unclear
+from bot.services.house import House, act, as_shown, existing, facts_of, instead, is_again, note, seen, unclear
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
 from bot.services.stopping import stop
@@ -128,7 +128,8 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     watched = await watched_in(house, tx, deployment.service, deployment.environment)
     coming = await tx.open_deployments(deployment.service, deployment.environment)
     behind = next((each.id for each in coming if each.id != deployment.id and each.state in _STILL_COMING), "")
-    about = {"commit": deployment.commit, "took": took, "behind": behind}
+    doubt = await unclear(tx, deployment.service, deployment.environment) if await is_again(tx, deployment) else ""
+    about = {"commit": deployment.commit, "took": took, "behind": behind, "again": doubt}
     return Answer("asked", {**facts_of(deployment), **about, **facts_of_watched(watched)})
 
 

@@ -153,6 +153,15 @@ async def unclear(reader: Reader, service: str, environment: str) -> str:
     return f"{ground.in_words}{ground.way_on}"
 
 
+async def is_again(reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether the same commit failed, or was stopped, in the place before and makes unclear what runs there."""
+    doubt = await reader.doubt(deployment.service, deployment.environment)
+    if doubt is None or doubt.deployment in {"", deployment.id}:
+        return False
+    before = await reader.deployment(doubt.deployment)
+    return before is not None and bool(deployment.commit) and before.commit == deployment.commit
+
+
 async def seen(reader: Reader, deployment: Deployment) -> Seen:
     """Say what a card of this deployment shows now, apart from its rollback target, its lock and its pipeline's gate."""
     can_go = deployment.state in CAN_GO or deployment.is_only_let_go

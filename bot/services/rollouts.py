@@ -361,7 +361,11 @@ def _what(step: Step, run: CIRun, why: str) -> str:
 async def _doubt(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
     """Make the place unclear in the moment in which its claim is let go."""
     back = deployment.undoes
-    what = f"the rollback of {back} to {deployment.version} failed" if back else f"{deployment.id} failed at {step.percent} %"
+    what = (
+        f"the rollback of {back} to {deployment.version} failed"
+        if back
+        else f"{deployment.version} ({deployment.id}) failed at {step.percent} %"
+    )
     doubt = Doubt(Unclear.FAILED, what, house.now(), back or deployment.id)
     await tx.cast_doubt(deployment.service, deployment.environment, doubt)
 

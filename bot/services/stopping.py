@@ -9,7 +9,7 @@ from bot.domain.actions import Action
 from bot.domain.card import is_shown_bad
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotAllowed
-from bot.domain.health import worst
+from bot.domain.health import figures, worst
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import why_quarantined
@@ -38,7 +38,9 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     for step in moving:
         await _end(house, tx, deployment, step)
     since = await _known_since(tx, deployment) or now
-    why = f"{deployment.id} was stopped by its lead" + (f" at {percent} %" if percent else "")
+    numbers = figures(await tx.snapshots(deployment.id))
+    at, had = f" at {percent} %" if percent else "", f" with {numbers}" if numbers else ""
+    why = f"{deployment.version} ({deployment.id}) was stopped by its lead{at}{had}"
     await tx.cast_doubt(deployment.service, deployment.environment, Doubt(Unclear.FAILED, why, since, deployment.id))
     await tx.move(deployment.id, State.FAILED, at=now, by=intent.by)
     await note(tx, now, "stop", deployment, intent.by, step=moving[-1].key if moving else "", percent=percent)

@@ -13,6 +13,7 @@ from bot.services.hanging import facts_of_now, waits_still
 from bot.services.health import under_way_beside
 from bot.services.house import House, facts_of_snapshot
 from bot.services.offers import still_held
+from bot.services.summaries import facts_of_summary
 from bot.services.word import ends_by_itself, numbers_of
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[Message | None]]
@@ -99,6 +100,11 @@ async def _ask_lead(_house: House, _reader: Reader, deployment: Deployment, mess
     return message if str(deployment.lead or "") == message.to else None
 
 
+async def _summary(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Sum up how it is when that is said."""
+    return replace(message, facts={**message.facts, **await facts_of_summary(reader, deployment)})
+
+
 def _until(deployment: Deployment) -> str:
     return deployment.countdown_until.isoformat() if deployment.countdown_until else ""
 
@@ -108,6 +114,7 @@ _RULES: Mapping[str, _Rule] = {
     "rollback_hangs": _hangs,
     "rollback_waits": _at_its_gate,
     "stands_still": _while_it_rolls_out,
+    "summary": _summary,
     **dict.fromkeys(("failed", "smoke_failed", "refused", "quarantined"), _with_its_lead),
     "not_by_itself": _not_by_itself,
     "acknowledge_request": _request,

@@ -475,7 +475,7 @@ async def test_what_is_asked_for_after_a_failure_is_the_answer_to_it(swift: Team
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(2 * MINUTE)
     assert (await swift.deployment("shop-1")).state is State.FAILED
-    assert "It is unclear what runs in production: shop-1 failed at 100 %." in await swift.shown("shop-1")
+    assert "It is unclear what runs in production: v2 (shop-1) failed at 100 %." in await swift.shown("shop-1")
     swift.ci.ends["deploy"] = RunState.SUCCEEDED
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes(5 * MINUTE)

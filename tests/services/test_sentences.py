@@ -7,8 +7,12 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import AskLead, Cancel, Deploy, HandOver, History, Lock, Locks, RollBack, Tick, Unlock
+from bot.domain.catalog import AutomaticRollback
+from bot.domain.commands import AskLead, Cancel, Deploy, HandOver, History, Lock, Locks, RollBack, SayLive, Tick, Unlock
+from bot.domain.deployment import State
 from bot.domain.health import Observed
+from bot.domain.rollout import RunState
+from bot.services import summaries, timely
 from tests.services.conftest import PEOPLE
 
 Team = Any
@@ -155,3 +159,35 @@ async def test_a_long_retrospective_says_that_it_is_not_whole(team: Team) -> Non
     (said,) = await team.said("retrospective")
     assert "… 6 entries left out here; gonogo audit export --deployment shop-2 has all" in said
     assert said.rstrip().endswith("the version before is back")
+
+
+async def test_a_watch_that_was_taken_up_after_a_failed_rollback_is_not_called_rolled_back(team_with: Any) -> None:
+    free: dict[str, Any] = {"gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 20 * MINUTE}
+    async with team_with(**free, automatic_rollback=AutomaticRollback.OFF) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.ci.ends["rollback"] = RunState.FAILED
+        await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        await team.passes(MINUTE)
+        await team.says_live("bo", SayLive("shop", "production", "v2", "seen"))
+        await team.passes()
+        assert (await team.deployment("shop-1")).state is State.WATCHING
+        told = (await team.says("ana", History("shop", "production"))).splitlines()
+        line = next(line for line in told if "*v2*" in line and "(shop-1)" in line)
+        assert "watching, healthy" in line
+
+
+async def test_a_summary_says_what_is_so_when_it_is_posted(swift: Team) -> None:
+    await swift.says("ana", Deploy("shop", "production", "v2"))
+    await swift.passes(2 * MINUTE)
+    swift.ci.ends["rollback"] = RunState.RUNNING
+    await swift.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+    await swift.passes()
+    await summaries.after_deployment(swift.house, "shop-1")
+    (message,) = [message for message in await swift.outbox() if message.template == "summary"]
+    assert ": rolling back, before that healthy" in swift.reads(message)
+    swift.ci.ends["rollback"] = RunState.SUCCEEDED
+    await swift.passes(5 * MINUTE)
+    now = await timely.still_true(swift.house, message)
+    assert now is not None
+    assert ": rolled back, before that healthy" in swift.reads(now)

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Cancel, Deploy, Quarantine, RollBack
+from bot.domain.commands import Cancel, Deploy, History, Quarantine, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
 from handlers.slack.buttons import AT_ONCE
-from tests.services.conftest import BAD, GOOD, MINUTE
+from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -123,3 +124,31 @@ async def test_a_run_that_does_not_stop_is_said_to_be_ended_at_the_ci_provider(t
         review = (await team.card("shop-2")).review
         assert review is not None
         assert any("if it hangs, end it at the CI provider" in gate.sentence for gate in review.gates)
+
+
+async def test_a_version_that_was_stopped_with_its_numbers_is_said_to_be_the_same_when_it_is_asked_for_again(team_with: TeamWith) -> None:
+    """There was nothing to compare it with, so that it is not kept out: answer and card say what it was stopped with."""
+    async with team_with(**OPEN) as team:
+        team.numbers.since.insert(0, (BEGAN - timedelta(days=2), None))
+        await _goes_bad_with_no_way_back(team)
+        await team.says("bo", Cancel("shop-1"))
+        stopped = "v2 (shop-1) was stopped by its lead at 5 % with errors 6.0 % (nothing to compare with)."
+        assert f"The *same version* is what makes it unclear what runs there: {stopped}" in await team.says(
+            "ana", Deploy("shop", "production", "v2")
+        )
+        await team.passes()
+        assert f"It is unclear what runs in production: {stopped} This is *the same version* again." in await team.shown("shop-2")
+        assert stopped in await team.says("bo", Status("shop"))
+        told = await team.says("bo", History("shop", "production"))
+        assert "stopped by <@UBO>, *NO DATA* to judge it by since" in told
+        assert ": errors 6.0 % (nothing to compare with) · asked for by" in told
+
+
+async def test_another_version_after_one_that_was_stopped_is_not_called_the_same(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        await _goes_bad_with_no_way_back(team)
+        await team.says("bo", Cancel("shop-1"))
+        assert "same version" not in await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes()
+        assert "same version" not in await team.shown("shop-2")
+        assert "same version" not in await team.shown("shop-1")

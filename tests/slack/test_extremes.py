@@ -119,7 +119,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,
         "left_out": times, "left_out_after": 5, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
-        "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text,
+        "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": text, "strategy": text,
         "following": 100, "rollback": text,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip

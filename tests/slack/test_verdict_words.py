@@ -19,7 +19,7 @@ SAID = {
     "healthy": "healthy",
     "unproved": "unproved: no worse than what was bad itself",
     "degraded": "*DEGRADED*: errors 2.9 % (baseline 0.28 %)",
-    "no data": "*NO DATA* to judge it by",
+    "no data": "*NO DATA* to judge it by: errors 2.9 % (baseline 0.28 %)",
     "not enough traffic": "too little traffic to tell",
     "": "its numbers have not been looked at",
 }

@@ -167,6 +167,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         **FACTS,
         "commit": "c" * 40,
         "behind": "",
+        "again": "",
         "took": {"version": "v1.2.0", "kind": "tag", "name": "v1.2.0", "latest": "release", "also": "", "moved_from": ""},
         **WATCHED,
     },
@@ -516,6 +517,11 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "messages/gates",
             {**FACTS, "gates": [GATE, {**GATE, "state": "green"}]},
             "*Gates*: 1 of 2 open\n○ tests green: red · qa can clear it",
+        ),
+        (
+            "messages/gates",
+            {**FACTS, "gates": [{**GATE, "state": "green"}, GATE, {**GATE, "need": "optional"}]},
+            "*Gates*: 1 of 2 open\n✓ tests green: red\n○ tests green: red · qa can clear it\n○ tests green: red · qa can clear it · opt",
         ),
         ("messages/gates", {**FACTS, "gates": [{**GATE, "state": "green"}]}, "*Gates*: it holds\n✓ tests green: red"),
         (
