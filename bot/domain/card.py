@@ -245,7 +245,7 @@ class Card:
     @property
     def goes_on(self) -> Step | None:
         """Give the step whose run, or smoke test, is under way while something was found where it serves: that keeps neither."""
-        return next((step for step in self.steps if step.is_under_way and step.run), None) if self.waits_for_word else None
+        return next((step for step in self.steps if step.is_on_its_way), None) if self.waits_for_word else None
 
     @property
     def judged(self) -> Snapshot | None:

@@ -111,6 +111,11 @@ class Step:
         return self.state in {StepState.RUNNING, StepState.SMOKE}
 
     @property
+    def is_on_its_way(self) -> bool:
+        """Tell whether nothing that is found keeps it any more: its smoke test has begun, or its run is there or was asked for."""
+        return self.state is StepState.SMOKE or (self.state is StepState.RUNNING and (bool(self.run) or self.asked_at is not None))
+
+    @property
     def serves_since(self) -> datetime | None:
         """Since when the version has had this share of the requests; None while its run has not succeeded."""
         return self.served_at or self.deployed_at

@@ -5,7 +5,7 @@ joins the finding at once: the alarm and the card show it, and what was shown be
 trouble that comes back after it was over, at another share of the requests, in another metric or much worse is another finding.
 
 People are called once for what they decide about once: while an alarm asks, more of the same is said on it; after it was told to be
-over only the same again, no worse, and soon (``continued``).
+over only the same again, no worse, and soon, and where it has not gone on since (``continued``).
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from enum import StrEnum
 
 from bot.domain.catalog import EnvironmentPolicy, Strategy, TooLittleTraffic
 from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.people import Person
 
 WORSE_THAN_SHOWN = 1.5
 """From how many times as bad on it is another picture, and after somebody's word another finding."""
@@ -74,6 +75,8 @@ class Trouble:
     normal: Distances = ()
     """What was normal of each metric when it was found worse first. It is measured by that ever after: a baseline that settles makes
     nothing worse."""
+    called: Person | None = None
+    """The lead for whom its alarm was raised."""
 
     @property
     def alarm(self) -> int:
@@ -151,13 +154,29 @@ def kept(known: Trouble) -> Trouble:
     return known if known.is_open else Trouble(known.number + 1, known.sort, known.where, known.bad, normal=known.normal)
 
 
-def continued(known: Trouble | None, trouble: Trouble, at: datetime, *, counts_down: bool, is_held: bool = False) -> Trouble:
+def continued(
+    known: Trouble | None,
+    trouble: Trouble,
+    at: datetime,
+    *,
+    counts_down: bool,
+    is_held: bool = False,
+    lead: Person | None = None,
+    went_on_at: datetime | None = None,
+) -> Trouble:
     """Give a finding with the alarm that says it: the one that is there while it asks, for more of the same; else its own.
 
-    An alarm that was told to be over takes up only what it had said, no worse, and soon. ``counts_down`` is whether each finding has a
-    countdown here, which is announced for its full time; ``is_held`` whether it was said of the known one that nothing goes back by itself.
+    An alarm that was told to be over takes up only what it had said, no worse, soon, and where no further step has begun since
+    (``went_on_at``). An edit calls nobody, so that none is taken up for another ``lead`` than it was raised for. ``counts_down`` is
+    whether each finding has a countdown here, which is announced for its full time; ``is_held`` whether it was said of the known one that
+    nothing goes back by itself.
     """
-    if known is None or known.number == trouble.number or known.where != trouble.where or known.answered is not None:
+    if known is not None and known.number == trouble.number:
+        return trouble
+    trouble = replace(trouble, called=lead)
+    if known is None or known.where != trouble.where or known.answered is not None or known.called != lead:
+        return trouble
+    if known.ended_at is not None and went_on_at is not None and went_on_at >= known.ended_at:
         return trouble
     counts = counts_down and trouble.sort is Sort.DEGRADED
     is_fit = not counts and _is_more_of_it(known, trouble) if known.is_open else (is_held or not counts) and _comes_back(known, trouble, at)

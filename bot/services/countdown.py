@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.deployment import Deployment
-from bot.domain.people import GONOGO
+from bot.domain.people import GONOGO, Person
 from bot.domain.trouble import Trouble
 from bot.ports import Mark, Message, Reader, Transaction
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer, why_not_by_rule
 from bot.services.word import ends_by_itself, stopped_for
+
+
+@dataclass(frozen=True, slots=True)
+class KeptOut:
+    """Who put in quarantine what a countdown would have gone back to."""
+
+    version: str
+    by: Person
 
 
 async def countdown(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble) -> tuple[datetime | None, str]:
@@ -36,21 +45,26 @@ async def countdown(house: House, tx: Transaction, deployment: Deployment, troub
     return until, ""
 
 
-async def call_off_held(house: House, tx: Transaction, deployment: Deployment) -> None:
-    """Call off a countdown in the moment in which nothing may go back by itself any more."""
+async def call_off_held(house: House, tx: Transaction, deployment: Deployment, kept_out: KeptOut | None = None) -> bool:
+    """Call off a countdown in the moment in which nothing may go back by itself any more; tell whether one was, and that was said."""
     trouble = await tx.trouble(deployment.id)
     why = await why_not_by_rule(house, tx, deployment) if deployment.countdown_until is not None else ""
-    if why and trouble is not None:
-        await call_off(house, tx, deployment, trouble, why)
+    if not why or trouble is None:
+        return False
+    await call_off(house, tx, deployment, trouble, why, kept_out)
+    return True
 
 
-async def call_off(house: House, tx: Transaction, deployment: Deployment, trouble: Trouble, why: str) -> None:
+async def call_off(
+    house: House, tx: Transaction, deployment: Deployment, trouble: Trouble, why: str, kept_out: KeptOut | None = None
+) -> None:
     """End a countdown that leads nowhere any more, and say so: for this finding nothing goes back by itself from now on."""
     await tx.change(deployment.id, countdown_until=None)
     await tx.mark(Mark(deployment.id, stopped_for(trouble), GONOGO, house.now()))
     await note(tx, house.now(), "countdown off", deployment, where=trouble.where, why=why)
     by_itself = str(await ends_by_itself(house, tx, deployment, trouble))
-    facts = {**facts_of(deployment), "why": why, "finding": trouble.alarm, "by_itself": by_itself}
+    about = {"by": str(kept_out.by), "kept_out": kept_out.version} if kept_out else {"by": "", "kept_out": ""}
+    facts = {**facts_of(deployment), "why": why, **about, "finding": trouble.alarm, "by_itself": by_itself}
     await tx.say(Message(f"{deployment.id}:held:{trouble.number}", "not_by_itself", facts, deployment.id, to="channel"))
     await tx.redraw(deployment.id)
     await tx.wake(deployment.id)

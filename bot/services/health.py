@@ -229,35 +229,41 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     if before is not None and not (before == known and await has_word(tx, deployment, before)):
         trouble = carried(before, trouble, shot)
     counts_down, is_held = policy.automatic_rollback is AutomaticRollback.COUNTDOWN, await is_stopped(tx, deployment, known)
-    trouble = continued(known, trouble, house.now(), counts_down=counts_down, is_held=is_held)
+    began = max((step.started_at for step in await tx.steps(deployment.id) if step.started_at), default=None)
+    trouble = continued(known, trouble, house.now(), counts_down=counts_down, is_held=is_held, lead=deployment.lead, went_on_at=began)
     if has_vanished:
         shot = (await tx.snapshots(deployment.id))[-1]
         await tx.redraw(deployment.id)
     if trouble != known:
-        await _is_worse(house, tx, deployment, shot, known, trouble)
+        await _is_worse(house, tx, deployment, shot, trouble)
         deployment = await counts_for(tx, deployment, known, trouble)
     if await has_word(tx, deployment, trouble):
         await tx.change(deployment.id, countdown_until=None)
         return await is_outlasted(house, tx, deployment, trouble)
-    if trouble.sort is Sort.DEGRADED:
-        return await _degraded(house, tx, deployment, shot, trouble)
-    await _ask(house, tx, deployment, shot, trouble)
+    await (_degraded if trouble.sort is Sort.DEGRADED else _ask)(house, tx, deployment, shot, trouble)
+    await _outdate(house, tx, deployment, shot, known, trouble)
     return True
 
 
-async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None, trouble: Trouble) -> None:
-    """Store a finding, or that it has got worse; one that a word was given before for something else is said to be no part of it."""
+async def _is_worse(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
+    """Store a finding, or that it has got worse."""
     await tx.save_trouble(deployment.id, trouble)
     about: dict[str, Json] = {"where": shot.where, "label": shot.label, "why": shot.why, "finding": trouble.number}
     named = trouble.sort
     await note(
         tx, house.now(), "degraded" if named is Sort.DEGRADED else "blind" if named is Sort.BLIND else "thin", deployment, **about
     )  # fmt: skip
+
+
+async def _outdate(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None, trouble: Trouble) -> None:
+    """Say of a word that was given before for something else that a finding is no part of it, and what ends that: also a countdown."""
     is_new = known is not None and known.is_open and known.where == trouble.where and known.number != trouble.number
     word = await word_given(tx, deployment, known) if known is not None and is_new else None
-    if word is not None:
-        facts = {**facts_of(deployment), "by": str(word.by), "reason": word.reason, "snapshot": facts_of_snapshot(shot)}
-        facts["by_itself"] = str(await ends_by_itself(house, tx, deployment, trouble))
+    now = await existing(tx, deployment.id)
+    if word is not None and now.state is deployment.state:  # and does not go back already
+        facts = {**facts_of(now), "by": str(word.by), "reason": word.reason, "snapshot": facts_of_snapshot(shot)}
+        facts["until"] = now.countdown_until.isoformat() if now.countdown_until else ""
+        facts["by_itself"] = str(await ends_by_itself(house, tx, now, trouble))
         await tx.say(Message(f"{deployment.id}:outdated:{trouble.number}", "word_outdated", facts, deployment.id))
 
 
@@ -276,23 +282,23 @@ async def _step_done(house: House, tx: Transaction, deployment: Deployment, step
     return GO
 
 
-async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> bool:
+async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
+    """Say what is worse, and go back by itself once its countdown is over."""
     until, held = await countdown(house, tx, deployment, trouble)
     if until is not None and house.now() >= until:
         await by_rule(house, tx, deployment, shot.why)
-        return True
+        return
     if trouble.continues:
-        return True
+        return
     about = {"where": trouble.where, "finding": trouble.number, "until": until.isoformat() if until else "", "held": held}
     about["by_itself"] = str(await ends_by_itself(house, tx, deployment, trouble))
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "beside": await under_way_beside(tx, deployment), **about}
     await tx.say(Message(f"{deployment.id}:degraded:{trouble.number}", "degraded", facts, deployment.id, to="channel", chart=True))
-    return True
 
 
 async def under_way_beside(reader: Reader, deployment: Deployment) -> str:
     """Name what is under way all the same: ``run of 25 %``, ``smoke test of 5 %``; empty for nothing."""
-    step = next((step for step in await reader.steps(deployment.id) if step.is_under_way and step.run), None)
+    step = next((step for step in await reader.steps(deployment.id) if step.is_on_its_way), None)
     return f"{'smoke test' if step.state is StepState.SMOKE else 'run'} of {step.percent} %" if step else ""
 
 

@@ -15,7 +15,7 @@ from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
 from bot.services import starts
-from bot.services.countdown import call_off_held, was_held
+from bot.services.countdown import KeptOut, call_off_held, was_held
 from bot.services.house import House, act, facts_of, note
 from bot.services.leaving import going_back_to, has_requests, put_back_now, way_out
 from bot.services.obstacles import NOTHING
@@ -89,21 +89,20 @@ async def _tell_ways_back(
     for each in lost:
         offer = await rollback_offer(house, tx, each)
         back: dict[str, Json] = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused, "puts_back": ""}
-        told.append(await _tell_way_back(tx, each, back, version, by=by, key=key))
-        await call_off_held(house, tx, each)
+        if not await call_off_held(house, tx, each, KeptOut(version, by)):  # which says it as well
+            await _tell_way_back(tx, each, back, version, by=by, key=key)
+        told.append({"title": each.title, "lead": str(each.lead or ""), **back})
     for back_again, undone in await put_back_now(house, tx, service, commit):
         back = {"instead": "", "refused": "", "puts_back": back_again.id}
-        told.append(await _tell_way_back(tx, undone, back, version, by=by, key=key))
+        await _tell_way_back(tx, undone, back, version, by=by, key=key)
+        told.append({"title": undone.title, "lead": str(undone.lead or ""), **back})
     return told
 
 
-async def _tell_way_back(
-    tx: Transaction, deployment: Deployment, back: dict[str, Json], version: str, *, by: Person, key: str
-) -> dict[str, Json]:
+async def _tell_way_back(tx: Transaction, deployment: Deployment, back: dict[str, Json], version: str, *, by: Person, key: str) -> None:
     facts = {**facts_of(deployment), **back, "kept_out": version, "by": str(by)}
     await tx.say(Message(f"{deployment.id}:way back:{key}", "way_back_lost", facts, deployment.id, to="channel"))
     await tx.redraw(deployment.id)
-    return {"title": deployment.title, "lead": str(deployment.lead or ""), **back}
 
 
 async def _tell_ways_again(house: House, tx: Transaction, intent: Intent, service: str, resolved: Resolved) -> list[Json]:

@@ -10,6 +10,7 @@ import pytest
 
 from bot.domain.catalog import EnvironmentPolicy, Strategy, StrategyStep, Tier, TooLittleTraffic
 from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.people import Person
 from bot.domain.trouble import (
     RELAPSE,
     Distances,
@@ -28,6 +29,8 @@ from bot.domain.trouble import (
 )
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
+SECOND = timedelta(seconds=1)
+BO, CY = Person("T1", "UBO"), Person("T1", "UCY")
 ERRORS, P95 = ("errors", 10.0), ("p95", 2.0)
 NORMAL = (("errors", 2.0), ("p95", 2.0), ("orders", 2.0))
 KNOWN = Trouble(3, Sort.DEGRADED, "canary-5", (ERRORS,), normal=NORMAL)
@@ -304,3 +307,15 @@ def test_what_a_team_has_chosen_for_too_little_traffic_is_done(chosen: TooLittle
 def test_where_nothing_is_watched_no_verdict_is_waited_for(changed: dict[str, Any], sorts: list[Sort | None]) -> None:
     policy = replace(PRODUCTION, **changed)
     assert [sort_of(verdict, policy, CANARY, is_over=True, following=100) for verdict in (BAD, NONE, THIN)] == sorts
+
+
+@pytest.mark.parametrize(
+    ("lead", "went_on_at", "is_same_alarm"),
+    [(BO, None, True), (CY, None, False), (None, None, False), (BO, NOW - SECOND, True), (BO, NOW, False), (BO, NOW + SECOND, False)],
+)
+def test_an_alarm_that_was_told_to_be_over_asks_again_only_its_own_lead_and_only_where_nothing_went_on(
+    lead: Person | None, went_on_at: datetime | None, *, is_same_alarm: bool
+) -> None:
+    known = over(replace(KNOWN, called=BO), NOW)
+    told = continued(known, WORSE_NOW, NOW + SECOND, counts_down=False, lead=lead, went_on_at=went_on_at)
+    assert (told.alarm, told.called) == (3 if is_same_alarm else 4, lead)

@@ -163,6 +163,8 @@ async def test_a_countdown_is_called_off_when_its_way_back_goes_and_what_was_sai
         assert (await team.deployment("shop-1")).countdown_until is None
         assert "rolling back to" not in await team.shown("shop-1")
         (held,) = await team.said("not_by_itself")
+        assert await team.said("way_back_lost") == [], "its lead is called once for one act"
+        assert held.startswith("<@UBO> put *v1* in quarantine, to which it would have gone back. *shop v2 → production* is not")
         assert "is not rolled back by itself: v1 was verified here and is quarantined" in held
         said = await team.says("bo", Unquarantine("shop", "v1", "none"))
         assert "*shop v2 → production* can be rolled back to it again. <@UBO>, its lead, is told." in said

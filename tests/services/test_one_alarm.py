@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import AutomaticRollback, MetricKind, MetricSpec, TooLittleTraffic
-from bot.domain.commands import Deploy, Proceed, Quarantine, RollBack, SayLive, Unquarantine
+from bot.domain.commands import Deploy, HandOver, Proceed, Quarantine, RollBack, SayLive, Unquarantine
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
+from bot.domain.rollout import StepState
 from bot.ports import Message, RunState
 from bot.services import endings, timely
-from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
+from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE, PEOPLE
 
 Team = Any
 ALONE: dict[str, Any] = {
@@ -280,3 +281,62 @@ async def test_an_alarm_that_goes_on_names_the_step_and_the_run_of_now(team_with
         now = await reads(team, alarm)
         assert "*degraded* at canary 100 %" in now
         assert "The rollout stands still" in now
+
+
+@pytest.mark.case("card-and-people-11")
+async def test_what_comes_back_once_it_has_gone_on_calls_people_anew_however_soon(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team)
+        team.ci.ends["deploy"] = RunState.RUNNING
+        team.numbers.new = BAD
+        await team.passes(9 * MINUTE)
+        (first,) = await alarms(team)
+        assert "The rollout stands still" in await reads(team, first)
+        team.numbers.new = GOOD
+        while (await team.card("shop-1")).steps[1].started_at is None:
+            await team.passes(MINUTE / 4)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        _, second = await alarms(team)
+        assert "said anew" in await reads(team, first)
+        assert "The run of 100 % is under way and goes on; nothing that comes after it begins" in await reads(team, second)
+
+
+@pytest.mark.case("card-and-people-11")
+@pytest.mark.parametrize("is_over", [True, False])
+async def test_nothing_is_said_to_another_lead_on_an_alarm_that_never_called_them(team_with: Any, *, is_over: bool) -> None:
+    async with team_with(**ALONE) as team:
+        strategy = team.house.catalog.strategies["canary"]
+        team.house.catalog.strategies["canary"] = replace(strategy, too_little_traffic=TooLittleTraffic.ASK)
+        await serves_five(team)
+        team.numbers.new = BAD if is_over else FEW
+        await team.passes(MINUTE if is_over else 10 * MINUTE)
+        if is_over:
+            team.numbers.new = GOOD
+            await team.passes(MINUTE)
+        await team.says("bo", HandOver("shop-1", PEOPLE["cy"].user))
+        team.numbers.new = BAD
+        if not is_over:
+            team.numbers.breaks = IntegrationError(f"{SAYS}.", vendor="metrics endpoint")
+        await team.passes(3 * MINUTE)
+        first, second = await alarms(team)
+        assert (first.facts["lead"], second.facts["lead"]) == (str(PEOPLE["bo"]), str(PEOPLE["cy"]))
+        assert "<@UCY>, please look" in await reads(team, second)
+        assert "said anew" in await reads(team, first)
+
+
+@pytest.mark.case("card-and-people-11")
+@pytest.mark.parametrize("is_asked_for", [True, False])
+async def test_a_card_says_that_it_stands_still_only_where_no_run_was_asked_for(team_with: Any, *, is_asked_for: bool) -> None:
+    async with team_with(**ALONE) as team:
+        await serves_five(team)
+        team.numbers.new = BAD
+        await team.passes(MINUTE)
+        before, after = (await team.card("shop-1")).steps
+        asked_at = team.house.now() if is_asked_for else None
+        begun = replace(after, state=StepState.RUNNING, started_at=team.house.now(), asked_at=asked_at)
+        async with team.database.store.transaction() as tx:
+            await tx.save_steps("shop-1", [replace(before, state=StepState.DONE, finished_at=team.house.now()), begun])
+        card = await team.shown("shop-1")
+        assert ("the run of 100 % goes on, what follows waits until the lead decides" in card) is is_asked_for
+        assert ("the rollout stands still until the lead decides" in card, "○ 100 %" in card) == (not is_asked_for,) * 2

@@ -223,6 +223,18 @@ async def test_a_stop_stops_the_countdown_that_was_shown_and_what_got_worse_sinc
         assert await team.said("word_outdated") == [], "nobody has let it go on"
 
 
+@pytest.mark.case("races-21")
+async def test_what_a_word_does_not_cover_names_the_countdown_that_begins_with_it(degraded_with: Any) -> None:
+    async with degraded_with(automatic_rollback=AutomaticRollback.COUNTDOWN) as team:
+        await team.says("bo", Proceed("shop-1", "known noise"))
+        team.numbers.besides["refunds"] = BAD
+        await team.passes(MINUTE)
+        assert (await team.deployment("shop-1")).countdown_until is not None
+        (said,) = await team.said("word_outdated")
+        assert "(known noise), so that it stands still again. It rolls back by itself at" in said
+        assert "until the lead decides" not in said
+
+
 async def test_numbers_that_are_missing_for_a_moment_have_not_recovered(degraded_with: Any) -> None:
     async with degraded_with() as team:
         await team.says("bo", Proceed("shop-1", "known noise"))

@@ -70,9 +70,10 @@ async def test_quarantining_what_a_degraded_rollout_would_go_back_to_says_so_to_
         assert (
             f"*shop v2 → production* would have gone back to it. No rollback by button any more: {gone} <@UBO>, its lead, is told." in said
         )
-        (told,) = await team.said("way_back_lost")
-        assert told.startswith("<@UBO> put *v1* in quarantine, which *shop v2 → production* would have gone back to. No rollback by button")
-        assert "<@UBO>, please look at the card." in told
+        (told,) = await team.said("not_by_itself")
+        assert told.startswith("<@UBO> put *v1* in quarantine, to which it would have gone back. *shop v2 → production* is not rolled back")
+        assert f"by itself: {gone} <@UBO> decides on the card" in told
+        assert await team.said("way_back_lost") == []
 
 
 async def test_what_it_goes_back_to_instead_is_named_and_what_still_serves_is_said_to_be_live(team_with: Any) -> None:

@@ -65,7 +65,7 @@ async def test_a_run_that_goes_on_meanwhile_is_named_on_the_card_and_in_the_alar
         await serves_five(team, hangs)
         team.numbers.new = TERRIBLE
         await team.passes(3 * MINUTE)
-        assert "*DEGRADED* at 5 % · the run of 100 % goes on until the lead decides" in await team.shown("shop-1")
+        assert "*DEGRADED* at 5 % · the run of 100 % goes on, what follows waits until the lead decides" in await team.shown("shop-1")
         assert (
             "The run of 100 % is under way and goes on; nothing that comes after it begins until the lead decides"
             in (await team.said("degraded"))[-1]
@@ -94,7 +94,9 @@ async def test_what_serves_is_looked_at_while_its_own_smoke_test_hangs(team_with
         team.numbers.new = TERRIBLE
         await team.passes(5 * MINUTE)
         assert (await team.card("shop-1")).trouble.where == key
-        assert f"*DEGRADED* at {percent} % · its smoke test goes on until the lead decides" in await team.shown("shop-1")
+        assert f"*DEGRADED* at {percent} % · its smoke test goes on, what follows waits until the lead decides" in await team.shown(
+            "shop-1"
+        )
 
 
 @pytest.mark.case("races-4")
@@ -265,7 +267,7 @@ async def test_what_the_first_run_has_brought_so_far_is_looked_at_while_it_hangs
         team.numbers.new = TERRIBLE
         await team.passes(3 * MINUTE)
         assert (await team.card("shop-1")).trouble.where == key
-        assert f"*DEGRADED* at {percent} % · its run goes on until the lead decides" in await team.shown("shop-1")
+        assert f"*DEGRADED* at {percent} % · its run goes on, what follows waits until the lead decides" in await team.shown("shop-1")
         alarm = (await team.said("degraded"))[-1]
         assert f"The run of {percent} % is under way and goes on; nothing that comes after it begins until the lead decides" in alarm
         actions = (await team.card("shop-1")).actions

@@ -178,7 +178,10 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
             snapshot=DEGRADED,
             trouble=FOUND,
         ),
-        "storefront v1.2.0 → production · DEGRADED at 25 % · the run of 100 % goes on until the lead decides or the numbers recover",
+        (
+            "storefront v1.2.0 → production · DEGRADED at 25 % · the run of 100 % goes on, "
+            "what follows waits until the lead decides or the numbers recover"
+        ),
         ["Roll back to v1.1.0!", "Let it go on…"],
     ),
     "kept by a lock": (

@@ -288,7 +288,14 @@ MESSAGES: dict[str, dict[str, Any]] = {
     },
     "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
-    "not_by_itself": {**FACTS, "why": "nobody knows what lies between", "finding": 1, "by_itself": "the numbers recover"},
+    "not_by_itself": {
+        **FACTS,
+        "why": "nobody knows what lies between",
+        "by": "",
+        "kept_out": "",
+        "finding": 1,
+        "by_itself": "the numbers recover",
+    },
     "quarantine_said": {
         **FACTS,
         "by": "T1/UBO",
@@ -338,7 +345,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "back_and_worse": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT, "place": "storefront production", "others": ["v1.0.0"]},
     "looked_after": {**FACTS, "target": "v1.1.0", "snapshot": SNAPSHOT},
     "proceeds": {**FACTS, "by": "T1/UBO", "reason": "known", "where": "canary-25", "percent": 25, "following": 100, "until": ""},
-    "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT, "by_itself": "the numbers recover"},
+    "word_outdated": {**FACTS, "by": "T1/UBO", "reason": "known", "snapshot": SNAPSHOT, "until": "", "by_itself": "the numbers recover"},
     "countdown_stopped": {**FACTS, "by": "T1/UBO", "reason": "known"},
     "rollback_why": {**FACTS, "by": "T1/UBO", "reason": "carts are lost"},
     "summary": SUMMARY,
@@ -455,6 +462,16 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "messages/quarantine_said",
             {**MESSAGES["quarantine_said"], "returns": ["storefront-42", "storefront-43"]},
             "nothing goes back to it besides storefront-42 and storefront-43, which are putting it back already and go on.",
+        ),
+        (
+            "messages/not_by_itself",
+            {**MESSAGES["not_by_itself"], "by": "T1/UBO", "kept_out": "v1.1.0"},
+            "<@UBO> put *v1.1.0* in quarantine, to which it would have gone back. *storefront v1.2.0 → production* is not rolled back",
+        ),
+        (
+            "messages/word_outdated",
+            {**MESSAGES["word_outdated"], "until": AT},
+            "stands still again. It was to roll back by itself at",
         ),
         (
             "messages/way_back_lost",
