@@ -103,8 +103,8 @@ def _before_it_goes(card: Card) -> list[Action]:
 
 
 def _to_read(card: Card) -> list[Action]:
-    """Name what there is to read more about: what would change before it changes, what happened after a rollback."""
-    if card.deployment.state is State.ROLLED_BACK:
+    """Name what there is to read more about: what would change before it changes, what happened once it was rolled back or stopped."""
+    if card.deployment.state is State.ROLLED_BACK or card.deployment.was_stopped:
         return [Action.SHOW_TIMELINE]
     waits = card.deployment.state in {State.GATED, State.AWAITING_APPROVAL}
     return [Action.SHOW_CHANGES] if waits and card.changes.known and (card.changes.total or card.changes.taken.total) else []

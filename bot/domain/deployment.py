@@ -189,6 +189,11 @@ class Deployment:
         return self.state in WAITING or self.is_only_let_go
 
     @property
+    def was_stopped(self) -> bool:
+        """Tell whether its lead has stopped it in the middle: that is no failure."""
+        return self.state is State.FAILED and self.ended_by is not None
+
+    @property
     def is_over_already(self) -> str:
         """Say that somebody comes too late: ``storefront v1.2.0 → production was cancelled already``."""
         return self.stands if self.state is State.IMPOSSIBLE else f"{self.stands} already"
@@ -196,4 +201,4 @@ class Deployment:
     @property
     def stands(self) -> str:
         """Begin a sentence with it and where it stands: ``storefront v1.2.0 → production waits for its gates``."""
-        return f"{self.title} {STANDS[self.state]}"
+        return f"{self.title} {'was stopped by its lead' if self.was_stopped else STANDS[self.state]}"

@@ -90,6 +90,8 @@ async def _after_all(reader: Reader, deployment: Deployment) -> str:
     back = next(
         (each for each in await reader.history(deployment.service, deployment.environment, limit=30) if each.undoes == deployment.id), None
     )
+    if deployment.was_stopped and deployment.ended_by is not None:
+        return f"It was stopped by {deployment.ended_by.mention}."
     if deployment.state is not State.ROLLED_BACK or back is None:
         return _BY_STATE.get(deployment.state, "")
     by = f"by {back.requested_by.mention}" if back.requested_by.team else "by itself"

@@ -47,6 +47,7 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     await tx.release(deployment.id)
     await tx.wake(deployment.id)
     facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent, "kept_out": kept_out}
+    facts["cut"] = any(step.is_under_way for step in moving)
     await tx.say(Message(f"{deployment.id}:stopped", "stopped", facts, deployment.id, to="channel"))
     return Answer("stopped", facts)
 

@@ -99,7 +99,9 @@ def _headline(card: Card) -> Mapping[str, Any]:
 
 
 def _where(card: Card) -> str:
-    """Say where the rollout is."""
+    """Say where the rollout is; of what its lead has stopped, what it has of the requests."""
+    if card.deployment.was_stopped:
+        return f"at {card.serving} %" if card.serving else "before it was whole anywhere"
     step = next((each for each in card.steps if each.key == card.where), None) if card.waits_for_word else _current(card.steps)
     if step is not None and card.stands_still:
         step = next((each for each in card.steps if each.is_to_start), step)

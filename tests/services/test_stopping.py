@@ -9,10 +9,11 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Cancel, Deploy, History, Quarantine, RollBack, Status
+from bot.domain.commands import Cancel, Deploy, History, Proceed, Quarantine, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
+from bot.services.endings import ended
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
 
@@ -152,3 +153,29 @@ async def test_another_version_after_one_that_was_stopped_is_not_called_the_same
         await team.passes()
         assert "same version" not in await team.shown("shop-2")
         assert "same version" not in await team.shown("shop-1")
+
+
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_what_its_lead_stopped_is_called_stopped_everywhere_at_one_share_with_what_leads_on(
+    team_with: TeamWith, *, hangs: bool
+) -> None:
+    async with team_with(**OPEN) as team:
+        await _goes_bad_with_no_way_back(team)
+        if hangs:
+            team.ci.ends["deploy"] = RunState.RUNNING
+            await team.says("bo", Proceed("shop-1", "noise"))
+            await team.passes(MINUTE)
+        alarm = next(each for each in await team.outbox() if each.template == "degraded")
+        await team.says("bo", Cancel("shop-1"))
+        await team.passes(MINUTE)
+        card = await team.shown("shop-1")
+        assert "*STOPPED* by <@UBO> at 5 %" in card
+        assert "was stopped by its lead at 5 %" in card
+        assert "until another version is deployed (/deploy shop REF to production), or somebody says what is live" in card
+        assert "(/deploy live shop production is REF because TEXT)" in card
+        assert "failed" not in card
+        assert Action.SHOW_TIMELINE in (await team.card("shop-1")).actions
+        ending = await ended(team.house, alarm)
+        assert ending is not None
+        assert ending.sentence == "It was stopped by <@UBO>."
+        assert "was stopped by its lead already" in await team.says("bo", Cancel("shop-1"))
