@@ -132,7 +132,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "kept": KEPT | {"who": [text], "how": text},
         "also": [{"why": text, "since": AT, "kept": KEPT | {"who": [text], "how": text}}] * times,
         "ways_back": [{"title": text, "lead": "T1/UBO", "instead": "", "refused": text, "puts_back": text * (times > 1)}] * times,
-        "kept_out": text, "cut": text, "strategy": text, "back_in": text, "instead": text,
+        "kept_out": text, "cut": text, "back_in": text, "instead": text,
         "ways_again": [{"title": text, "lead": "T1/UBO"}] * times, "puts_back": text * (times > 1), "returns": [text] * times,
         "refused": text,
         "lifted": times > 2,
