@@ -38,7 +38,9 @@ async def test_a_deployment_is_asked_for_approved_and_rolled_back(place: Place) 
     card = await slack.card("*storefront v1.2.0 → production* · live and healthy")
 
     await slack.clicks(EVE, card, "roll_back")
-    await slack.reply(EVE, "Only <@U0BO>, the deployment lead, can roll this back.")
+    await slack.reply(EVE, "You hold no role here, so you cannot do this.")
+    await slack.clicks(ANA, card, "roll_back")
+    await slack.reply(ANA, "Only <@U0BO>, the deployment lead, can roll this back.")
     await slack.clicks(BO, card, "roll_back")
     await slack.card("storefront v1.2.0 → production", "rolled back to v1.0.0")
     ran = [

@@ -130,11 +130,11 @@ async def _tests(setup: Setup, door: Door) -> Finding:
 
 
 async def _repository(mirror: Mirror) -> Finding:
-    async def look() -> Finding:
+    try:
         newest = await mirror.resolve("latest")
-        return _good("repository", f"latest is {newest.version}")
-
-    return await _tried("repository", look, "Check the option repository, and that the bot's user may read it.")
+    except IntegrationError as error:  # it is git that was asked here, not Buildbot
+        return _bad("repository", str(error), "Check the option repository, and that the bot's user may read it.")
+    return _good("repository", f"latest is {newest.version}")
 
 
 def _webhook(setup: Setup) -> Finding:
@@ -145,8 +145,8 @@ def _webhook(setup: Setup) -> Finding:
     )
 
 
-async def _tried(subject: str, look: Callable[[], Awaitable[Finding]], remedy: str = "") -> Finding:
+async def _tried(subject: str, look: Callable[[], Awaitable[Finding]]) -> Finding:
     try:
         return await look()
     except IntegrationError as error:
-        return unanswered(subject, error, remedy or "Run gonogo doctor again when Buildbot answers.")
+        return unanswered(subject, error, "Run gonogo doctor again when Buildbot answers.")
