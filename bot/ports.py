@@ -764,6 +764,10 @@ class Reader(Protocol):
         """List a deployment's audit entries, oldest first."""
         ...
 
+    async def asking(self, id: DeploymentId) -> tuple[Message, ...]:
+        """List what has been said of a deployment, or is about to be, and has not been shown to be over, oldest first."""
+        ...
+
     async def timeline(self, id: DeploymentId) -> Timeline:
         """Tell what happened to a deployment, from its request to its end, without what was refused."""
         ...

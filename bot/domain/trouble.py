@@ -138,7 +138,12 @@ def is_unrefuted(known: Trouble | None, shot: Snapshot) -> bool:
     """Tell whether what was worse is not shown to be well again: numbers that are missing, or too few, refute nothing."""
     if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where != shot.where:
         return False
-    return not _well(shot).issuperset(dict(known.bad))
+    return not is_refuted(known, shot)
+
+
+def is_refuted(known: Trouble, shot: Snapshot) -> bool:
+    """Tell whether everything that was worse is shown to be well again."""
+    return _well(shot).issuperset(dict(known.bad))
 
 
 def carried(before: Trouble, trouble: Trouble, shot: Snapshot) -> Trouble:

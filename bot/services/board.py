@@ -237,7 +237,7 @@ async def history(house: House, intent: Intent, command: History) -> Answer:
         doubts = {name: await unclear(reader, command.service, name) for name in named}
         lives = [live for name in named if not doubts[name] and (live := await reader.live(command.service, name))]
         shares = [(live, share) for live in lives if (share := await share_now(reader, live))]
-    backs = {back.undoes: back for back in found if back.undoes}  # a rollback is newer than what it undoes, so it is among them
+    backs = {back.undoes: back for back in reversed(found) if back.undoes}  # newer than what it undoes; the newest of several counts
     past = [_facts_of_past(each, backs.get(each.id), shots[each.id]) for each in found[:SHOWN]]
     past += [_facts_of_word(each) for each in declared]
     past.sort(key=lambda each: str(each["at"]), reverse=True)

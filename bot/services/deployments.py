@@ -210,6 +210,8 @@ async def _cancel(house: House, intent: Intent, tx: Transaction, command: Cancel
         offer = await rollback_offer(house, tx, deployment)
         if deployment.is_in_part_there and not offer.is_possible:
             return await stop(house, intent, tx, deployment, command.shown)
+        if deployment.kind is Kind.ROLLBACK:
+            raise NotPossible(await _too_late_for_rollback(house, tx, deployment))
         raise NotPossible(_too_late(deployment, await tx.standing(deployment.service, deployment.environment), offer))
     if not may and intent.by not in {deployment.requested_by, deployment.lead}:
         raise NotAllowed(f"Only {_who(house, deployment)} can cancel {deployment.id}.")
@@ -229,9 +231,6 @@ def _who(house: House, deployment: Deployment) -> str:
 
 def _too_late(deployment: Deployment, standing: Deployment | None, offer: RollbackOffer) -> str:
     """Say where it stands instead of waiting, and what can be done there."""
-    if deployment.kind is Kind.ROLLBACK and deployment.state is State.ROLLING_OUT:
-        said = "Once it takes longer than it should, that is said."
-        return f"{deployment.id} is the rollback of {deployment.undoes} and goes on. {said} {way_on(deployment)}"
     if deployment.state not in CAN_ROLL_BACK:
         return f"{deployment.is_over_already}; there is nothing to cancel."
     if standing is None or standing.id != deployment.id:
@@ -241,6 +240,23 @@ def _too_late(deployment: Deployment, standing: Deployment | None, offer: Rollba
     lead = f"{deployment.lead.mention}, its lead," if deployment.lead else "Its lead"
     how = f"/rollback {deployment.service} {deployment.environment} because TEXT"
     return f"{deployment.is_over_already}. {lead} can roll it back: on its card, or with {how}."
+
+
+async def _too_late_for_rollback(house: House, tx: Transaction, back: Deployment) -> str:
+    """Say what has become of a rollback: that it goes on, has failed, or what it put back and whether that is live."""
+    named = f"{back.id}, the rollback of {back.undoes},"
+    if back.state is State.ROLLING_OUT:
+        is_late = await hanging_in(house, tx, back.service, back.environment) is not None
+        said = "takes longer than it should" if is_late else "goes on; once it takes longer than it should, that is said"
+        return f"{named} {said}. {way_on(back)}"
+    if back.state is State.FAILED:
+        return f"{named} has failed already; there is nothing to cancel. What can be done now is on the card of {back.undoes}."
+    live = await tx.live(back.service, back.environment)
+    sentence = f"{named} has put {back.version} back already; there is nothing to cancel."
+    if await unclear(tx, back.service, back.environment):
+        return f"{sentence} It is unclear what runs in {back.environment} now."
+    how = f"To put another version there: /deploy {back.service} REF to {back.environment}."
+    return f"{sentence} {live.version} is live there now. {how}" if live is not None else f"{sentence} {how}"
 
 
 # What the runbook does --------------------------------------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@ from bot.domain.people import Person
 from bot.ports import Asked, BoardRow, Intent, Json, Place
 from bot.services import overview, readiness, refusals, use_cases
 from bot.services.asked import asked
-from bot.services.house import House, existing, facts_of
+from bot.services.house import House, existing, facts_of, facts_of_timeline
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +56,9 @@ class Doors:
             deployment = await existing(reader, id)
             told = await reader.timeline(id)
         entries = [*told.begin, *told.end]
-        happened = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in entries]
         people = {str(each.actor) for each in entries} | {str(each.facts["to"]) for each in entries if each.action == "lead"}
         return {
-            **facts_of(deployment), "timeline": happened,
-            "left_out": told.left_out, "left_out_after": len(told.begin), "item_titles": self.house.items_of(deployment),
+            **facts_of(deployment), "timeline": facts_of_timeline(told), "item_titles": self.house.items_of(deployment),
             "names": {person: await self.house.people.name(Person.parse(person)) for person in sorted(people)},
         }  # fmt: skip
 

@@ -197,3 +197,15 @@ RULES: Mapping[str, _Rule] = {
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
     "acknowledge_request": _request, "ask_lead": _lead,
 }  # fmt: skip
+
+_OF_A_DEPLOYMENT = frozenset(RULES) - {"acknowledge_request", "ask_lead", "rolling_back"}
+"""Those that call its lead, whoever that is: not what asks one person, and not what only announces."""
+
+
+async def alarms(house: House, reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether an alarm about a deployment still asks its lead to decide: a new one has not been called by it."""
+    for message in await reader.asking(deployment.id):
+        rule = RULES[message.template] if message.template in _OF_A_DEPLOYMENT else None
+        if rule is not None and not await rule(house, reader, deployment, message):
+            return True
+    return False

@@ -13,7 +13,7 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge, lacking_since, moment, overall
 from bot.domain.normal import Normal
 from bot.domain.rollout import Step, StepState, serves
-from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_unrefuted, kept, over, sort_of
+from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_refuted, is_unrefuted, kept, over, sort_of
 from bot.ports import Cohort, Json, Live, Message, Reader, Transaction, Window
 from bot.services import freezes, starts
 from bot.services.countdown import countdown, counts_for, is_stopped
@@ -222,7 +222,7 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
     sort = Sort.DEGRADED if has_vanished else sort_of(shot.verdict, policy, strategy, is_over=is_over, following=following)
     if sort is None:
         if shot.verdict is not Verdict.NO_DATA or is_over:  # numbers that are missing for a moment have not recovered
-            await _calm(house, tx, deployment, known)
+            await _calm(house, tx, deployment, shot, known)
         return False
     before, known = known, await asked_anew(house, tx, deployment, known)
     trouble = kept(known) if has_vanished and known else found(known, sort, shot)
@@ -313,12 +313,12 @@ async def _ask(house: House, tx: Transaction, deployment: Deployment, shot: Snap
     await tx.say(Message(key, "degraded", facts, deployment.id, to="channel"))
 
 
-async def _calm(house: House, tx: Transaction, deployment: Deployment, known: Trouble | None) -> None:
+async def _calm(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, known: Trouble | None) -> None:
     """End what was the matter: the numbers are no longer worse. A countdown that runs is called off, and that is said."""
     if known is None or not known.is_open:
         return
     await tx.save_trouble(deployment.id, over(known, house.now()))
-    if known.sort is Sort.DEGRADED:
+    if known.sort is Sort.DEGRADED and is_refuted(known, shot):  # else the rollout has gone on, and there are too few numbers yet
         counted = deployment.countdown_until is not None
         await note(tx, house.now(), "recovered", deployment, finding=known.number, counted=counted)
     if deployment.countdown_until is not None:

@@ -17,9 +17,10 @@ from bot.domain.health import Snapshot
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Ground
 from bot.domain.shown import Seen, begun, finding_of, gates_of, token
+from bot.domain.timeline import Line, retold
 from bot.domain.usage import nearest
 from bot.domain.watching import CAN_GO, finding_in, mark_of, picture_in
-from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Transaction
+from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Timeline, Transaction
 from bot.services.people import People
 
 T = TypeVar("T")
@@ -201,6 +202,18 @@ def facts_of_kept(kept: Kept | None) -> dict[str, Json] | None:
         return None
     times = {"at": kept.at.isoformat() if kept.at else "", "until": kept.until.isoformat() if kept.until else ""}
     return {"kind": kept.kind, "by": str(kept.by) if kept.by else "", "who": list(kept.who), "how": kept.how, **times}
+
+
+def facts_of_timeline(told: Timeline) -> list[dict[str, Json]]:
+    """Give what happened, as it is retold to people, as JSON values."""
+    return [_facts_of_line(line) for line in retold(told.begin, told.left_out, told.end)]
+
+
+def _facts_of_line(line: Line) -> dict[str, Json]:
+    entry = line.entry
+    span = {"times": line.times, "until": line.until.isoformat(), "at_last": line.at_last} if line.until else {}
+    facts = {**entry.facts, **span}
+    return {"at": entry.at.isoformat(), "action": entry.action, "by": str(entry.actor), "facts": facts, "left_out": line.left_out}
 
 
 def facts_of_snapshot(shot: Snapshot) -> dict[str, Json]:

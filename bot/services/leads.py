@@ -17,6 +17,7 @@ from bot.services import readiness
 from bot.services.ahead import redraw_behind
 from bot.services.asked import facts_of_going_on
 from bot.services.deployments import require_lead, require_still
+from bot.services.endings import alarms
 from bot.services.given import word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 from bot.services.refusals import has_a_say
@@ -127,7 +128,9 @@ async def _lead(
     await redraw_behind(tx, deployment)
     await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
     facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
-    await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", facts, deployment.id))
+    calls = to != intent.by and await alarms(house, tx, deployment)
+    where = "channel" if calls else "thread"
+    await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", {**facts, "calls": calls}, deployment.id, to=where))
     await tx.wake(deployment.id)
     return Answer(answer, {**facts, "goes_back": deployment.state is State.ROLLING_BACK})
 

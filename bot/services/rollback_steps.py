@@ -19,7 +19,7 @@ from bot.domain.people import GONOGO
 from bot.domain.places import Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import CIRun, Json, Later, Live, Message, Transaction
-from bot.services.house import House, existing, facts_of, note
+from bot.services.house import House, existing, facts_of, facts_of_timeline, note
 from bot.services.obstacles import say_locked
 from bot.services.offers import put_back
 from bot.services.quarantines import keep_out
@@ -209,10 +209,9 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
 async def _retrospective(house: House, tx: Transaction, undone: Deployment, facts: dict[str, object]) -> dict[str, object]:
     told = await tx.timeline(undone.id)
     happened = [*told.begin, *told.end]
-    timeline = [{"at": e.at.isoformat(), "action": e.action, "by": str(e.actor), "facts": dict(e.facts)} for e in happened]
     people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
     return {
-        **facts, "timeline": timeline, "left_out": told.left_out, "left_out_after": len(told.begin), "people": sorted(people),
+        **facts, "timeline": facts_of_timeline(told), "people": sorted(people),
         "item_titles": house.items_of(undone), "owner": str(undone.requested_by),
         "due": (house.now() + timedelta(days=3)).isoformat(),
     }  # fmt: skip

@@ -7,6 +7,8 @@ from datetime import datetime, timedelta
 
 from bot.domain.changes import Changes
 from bot.domain.deployment import Deployment, DeploymentId, State
+from bot.domain.rollout import StepState
+from bot.domain.trouble import EVERYTHING
 from bot.ports import Json, Message, Reader
 from bot.services.board import newest_numbers
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
@@ -44,15 +46,23 @@ async def after_deployment(house: House, id: DeploymentId) -> str:
 async def facts_of_summary(reader: Reader, deployment: Deployment) -> dict[str, Json]:
     """Give what a summary tells of one deployment as JSON values."""
     shot = await newest_numbers(reader, deployment.id)
-    took = (deployment.landed_at - deployment.started_at).total_seconds() if deployment.landed_at and deployment.started_at else 0.0
+    landed = await _landed(reader, deployment)
+    took = (landed - deployment.started_at).total_seconds() if landed and deployment.started_at else 0.0
     changes = await reader.changes(deployment.id)
     return {
         **facts_of(deployment), "state": str(deployment.state), "seconds": took, "note": deployment.note,
-        "landed_at": deployment.landed_at.isoformat() if deployment.landed_at else "",
+        "landed_at": landed.isoformat() if landed else "",
         "snapshot": facts_of_snapshot(shot) if shot else None,
         "changes": _facts_of_changes(changes or Changes(known=False)),
         "unclear": await unclear(reader, deployment.service, deployment.environment),
     }  # fmt: skip
+
+
+async def _landed(reader: Reader, deployment: Deployment) -> datetime | None:
+    """Say when its last step was whole: a word that it is live has it watched anew, and lands it no later."""
+    ended = [step.finished_at for step in await reader.steps(deployment.id) if step.state is StepState.DONE and step.percent == EVERYTHING]
+    times = [at for at in (deployment.landed_at, *ended) if at is not None]
+    return min(times) if deployment.landed_at else None
 
 
 def _facts_of_changes(changes: Changes) -> dict[str, Json]:

@@ -22,7 +22,7 @@ from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import RunState, Step
 from bot.domain.trouble import Trouble
-from bot.ports import Answer, Decision, Live, Mark, Timeline
+from bot.ports import Answer, Decision, Live, Mark, Message, Timeline
 from bot.storage import codec
 from bot.storage.releases import Releases
 from bot.storage.rows import declared_of, deployment_of, entries_of, table, with_person
@@ -43,13 +43,13 @@ from bot.storage.tables.record import (
     StepRow,
     StrayRow,
 )
-from bot.storage.tables.work import TakenRow
+from bot.storage.tables.work import OutboxRow, TakenRow
 
 REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
 WAY_BACK, WAY_THERE, TROUBLE, NORMAL = "way back", "way there", "trouble", "normal"
 _MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.value)
-_FIRST_OF_MANY, _LAST_OF_MANY = 5, 20
-"""Of a long timeline, so many entries of its begin and of its end are told."""
+_FIRST_OF_MANY, _LAST_OF_MANY = 100, 300
+"""Of a very long timeline, so many entries of its begin and of its end are read."""
 AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
 
 
@@ -362,6 +362,12 @@ class SqlReader(Releases):
         end = await self._all(rest.order_by(row.c.n.desc()).limit(_LAST_OF_MANY))
         count = (await self._connection.execute(select(func.count()).select_from(rest.subquery()))).scalar_one()
         return Timeline(entries_of(begin), count - len(end), entries_of(end[::-1]))
+
+    async def asking(self, id: DeploymentId) -> tuple[Message, ...]:
+        """List what has been said of a deployment, or is about to be, and has not been shown to be over."""
+        row = table(OutboxRow)
+        its = (row.c.state.in_(("waiting", "asked")), row.c.body["deployment"].as_string() == id)
+        return tuple(codec.read(Message, found["body"]) for found in await self._all(select(row).where(*its).order_by(row.c.n)))
 
     async def landed_between(self, start: datetime, end: datetime) -> tuple[Deployment, ...]:
         """List forward deployments that went live in a span of time, oldest first."""

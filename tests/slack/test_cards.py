@@ -216,7 +216,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "rolling back": (
         card(State.ROLLING_BACK, {**RUNS, "note": "errors are up"}, snapshot=DEGRADED, **BACK),
-        "storefront v1.2.0 → production · ROLLING BACK to v1.1.0 by @UBO",
+        "storefront v1.2.0 → production · ROLLING BACK to v1.1.0 by @UBO, its lead",
         [],
     ),
     "rolled back": (

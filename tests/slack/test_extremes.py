@@ -116,8 +116,10 @@ def facts(text: str, times: int) -> dict[str, Any]:
         }] * times,
         "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
         "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
-        "timeline": [{"at": AT, "action": action, "by": "T1/UBO", "facts": happened} for action in (text, *ACTIONS)] * times,
-        "left_out": times, "left_out_after": 5, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
+        "timeline": [
+            {"at": AT, "action": action, "by": "T1/UBO", "facts": happened, "left_out": times} for action in (text, *ACTIONS)
+        ] * times,
+        "calls": times > 2, "strategy": text, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
         "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": text, "strategy": text,
         "following": 100, "rollback": text,

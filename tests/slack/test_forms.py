@@ -73,9 +73,9 @@ class ToldDoors:
     async def timeline(self, id: str, _by: Person) -> dict[str, Any]:
         if not self.is_open:
             raise NotAllowed("You cannot see the timeline.")
-        entry = {"at": "2026-11-21T10:02:00+00:00", "action": "rollback", "by": "T1/UBO", "facts": {"reason": "errors"}}
+        entry = {"at": "2026-11-21T10:02:00+00:00", "action": "rollback", "by": "T1/UBO", "facts": {"reason": "errors"}, "left_out": 0}
         shown = {"id": id, "service": "storefront", "environment": "production", "version": "v1.2.0", "names": {"T1/UBO": "bo"}}
-        return {**shown, "item_titles": {}, "timeline": [entry], "left_out": 0, "left_out_after": 1}
+        return {**shown, "item_titles": {}, "timeline": [entry]}
 
     async def board(self, _by: Person) -> tuple[BoardRow, ...]:
         if not self.is_known:

@@ -140,7 +140,7 @@ SUMMARY = {
     },
 }
 
-HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": "canary-5", "verdict": "healthy"}}
+HAPPENED = {"at": AT, "action": "step done", "by": "/gonogo", "facts": {"step": "canary-5", "verdict": "healthy"}, "left_out": 0}
 ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
@@ -357,8 +357,6 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "people": [],
         "item_titles": ITEMS,
         "timeline": [HAPPENED],
-        "left_out": 0,
-        "left_out_after": 1,
     },
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "doubts": [], "at": AT},
     "unsayable": {"what": "rolling_back"},
@@ -373,7 +371,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "target": "v1.1.0",
     },
     "ask_lead": {**FACTS, "by": "T1/UCY"},
-    "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": ""},
+    "lead_changed": {**FACTS, "before": "T1/UCY", "by": "T1/UANA", "reason": "", "calls": False},
     "acknowledge_request": {**FACTS, "until": AT},
     "audit_broken": {"entry": 7, "fault": "changed", "head": 0, "agreement": ""},
     "restored": {"as_of": AT, "lost": 3, "places": [{"service": "storefront", "environment": "production", "version": "v1.1.0"}]},
@@ -735,6 +733,14 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("given up run ended", "/gonogo", {"run": "7", "state": "cancelled"}, "the run 7 that was given up has ended: cancelled"),
         ("given up run untold", "/gonogo", {"run": "7", "why": "401"}, "what became of the run 7 that was given up is not told: 401"),
         ("not started", "/gonogo", {"step": "canary-5"}, "canary 5 % had not been started when it was stopped"),
+        (
+            "degraded",
+            "/gonogo",
+            {"where": "canary-25", "why": "errors 10 %", "times": 4, "until": AT, "at_last": "errors 12 %"},
+            "found degraded at canary 25 % (4 times until 10:02:00 UTC): errors 10 %; at last: errors 12 %",
+        ),
+        ("degraded", "/gonogo", {"where": "canary-25", "why": "errors 10 %"}, "found degraded at canary 25 %: errors 10 %"),
+        ("blind", "/gonogo", {"where": "watch", "times": 2, "until": AT}, "no data to judge the watch by (2 times until 10:02:00 UTC)"),
         ("stuck", "/gonogo", {"why": "no answer"}, "stood still: no answer"),
         ("rollback", "/gonogo", {"reason": "errors"}, "rollback began by itself: errors"),
         ("rollback", "T1/UBO", {"reason": ""}, "rollback asked for by bo"),
@@ -745,7 +751,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
     ],
 )
 def test_what_happened_is_told_in_words_of_people(action: str, by: str, facts: dict[str, Any], says: str) -> None:
-    entry = {"at": AT, "action": action, "by": by, "facts": facts}
+    entry = {"at": AT, "action": action, "by": by, "facts": facts, "left_out": 0}
     said = say("messages/retrospective", {**MESSAGES["retrospective"], "timeline": [entry], "names": NAMES})
     assert said.endswith(f"*Timeline*\n10:02:00 UTC {says}")
 
