@@ -29,6 +29,13 @@ class Hanging:
     since: datetime
     """When its run was begun."""
     url: str = ""
+    is_back: bool = False
+    """Whether that is put back already, and serves: nothing but its smoke test is missing."""
+
+    @property
+    def put_back(self) -> str:
+        """Name what serves again, as far as anything does."""
+        return self.version if self.is_back else ""
 
     @property
     def mark(self) -> str:

@@ -119,7 +119,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "timeline": [
             {"at": AT, "action": action, "by": "T1/UBO", "facts": happened, "left_out": times} for action in (text, *ACTIONS)
         ] * times,
-        "calls": times > 2, "strategy": text, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
+        "calls": times > 2, "put_back": text, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
         "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": text, "strategy": text,
         "following": 100, "rollback": text,

@@ -195,7 +195,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "incident": {"incident": "abc", "verb": "deploy"},
     "locked": {**LOCK, "under_way": ["storefront v1.2.0 → production"], "waiting": ["storefront v1.2.1 → production"]},
     "rollback_dialog": DIALOG,
-    "given_up": {**FACTS, "target": "v1.1.0", "rollback": "storefront-43", "has_run": True},
+    "given_up": {**FACTS, "target": "v1.1.0", "rollback": "storefront-43", "has_run": True, "put_back": ""},
     "quarantined": {
         "service": "storefront",
         "version": "v1.2.0",
@@ -261,6 +261,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "back": False,
         "earlier": "",
         "cancelled": False,
+        "put_back": "",
     },
     "smoke_failed": {
         **FACTS,
