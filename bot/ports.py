@@ -10,7 +10,7 @@ import re
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
@@ -1397,6 +1397,27 @@ class WayOut:
     deployment: DeploymentId = ""
     """What is to be rolled back, and by whom; empty where nobody leads it."""
     lead: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UnderWay:
+    """A version that is under way in a place: what it has there, and who can take it away or stop it; people as ``T…/U…``."""
+
+    environment: str
+    deployment: DeploymentId
+    how: str
+    """``rollback.Leaving``."""
+    who: tuple[str, ...]
+    """Who can do that; empty where nobody leads it."""
+    is_begun: bool
+    percent: int
+    coming: int
+    """Likewise as in ``share.Brought``."""
+
+    @property
+    def facts(self) -> dict[str, Json]:
+        """Give it as JSON values."""
+        return {**asdict(self), "how": str(self.how), "who": list(self.who)}
 
 
 @dataclass(frozen=True, slots=True)

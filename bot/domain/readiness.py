@@ -169,12 +169,13 @@ def staged_gate(
     said_by: Person | None = None,
     unclear: str = "",
     in_trouble: bool = False,
+    kept: str = "",
 ) -> Gate:
     """Judge whether the same commit is live and verified in the environment ``before``; ``coming`` brings it there, or ``waits`` itself.
 
     ``commits`` are the deployment's and the one that is live there: a tag that was moved since makes one version of two commits.
     ``said_by`` is on whose word it counts as live there; ``unclear`` says why it is not known what runs there; ``in_trouble`` whether its
-    numbers there wait for its lead.
+    numbers there wait for its lead; ``kept`` what keeps the version out of there, so that nobody is sent there.
 
     A version that nobody could judge there (too little traffic, no metrics, live before the bot came) passes and says so; one that was let
     go on does not.
@@ -190,7 +191,10 @@ def staged_gate(
     if not is_same:
         version, live_version = told_apart(version, live_version, commits)
         found = f"{live_version} is live there" if live_version else "nothing is live there"
-        return Gate(GateKind.STAGED, title, GateState.OPEN, f"{version} is not live on {before}: {found}", need, first=before)
+        not_there = f"{version} is not live on {before}: {found}"
+        if kept:
+            return Gate(GateKind.STAGED, title, GateState.OPEN, f"{not_there}, and it cannot be brought there: {kept}", need)
+        return Gate(GateKind.STAGED, title, GateState.OPEN, not_there, need, first=before)
     if said_by is not None:
         return _said_gate(title, before, version, said_by, verified_at, need)
     if in_trouble:

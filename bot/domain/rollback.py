@@ -87,7 +87,17 @@ class Leaving(StrEnum):
     PLAN = "plan"  # its lead goes back by its migration's own plan, and says so
     REPLACED = "replaced"  # what rolls out over it takes its place
     UNDONE = "undone"  # the rollback that is under way takes it away
+    CANCEL = "cancel"  # its requester or its lead cancels it: nothing of it has been started
+    STOP = "stop"  # its lead stops it where it is: there is nothing to go back to
     DEPLOY = "deploy"  # another version is deployed: there is nothing to go back from, or to
+
+
+class KeptOutBy(StrEnum):
+    """What has put a version in quarantine."""
+
+    WORD = "word"  # somebody who said so
+    ROLLBACK = "rollback"
+    STOP = "stop"  # its lead stopped it where it was
 
 
 @dataclass(frozen=True, slots=True)

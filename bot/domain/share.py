@@ -41,6 +41,27 @@ class Share:
         return self.holds is Holds.LEAVES or self.percent > 0
 
 
+@dataclass(frozen=True, slots=True)
+class Brought:
+    """What a deployment that is under way has brought to its place."""
+
+    is_begun: bool
+    """Whether anything of it has been started."""
+    percent: int
+    """Of the requests; 0 where none are known to have come to it yet."""
+    coming: int
+    """What a run that is under way gives it, 0 without one."""
+
+
+def brought_by_now(deployment: Deployment, steps: Sequence[Step]) -> Brought:
+    """Say what has come of a deployment until now."""
+    if deployment.has_touched_nothing:
+        return Brought(is_begun=False, percent=0, coming=0)
+    percent = EVERYTHING if deployment.state is State.WATCHING else serving(steps)
+    coming = max((step.percent for step in steps if step.is_under_way and step.percent > percent), default=0)
+    return Brought(is_begun=True, percent=percent, coming=coming)
+
+
 def share_of(commit: str, over: Deployment | None, steps: Sequence[Step], back: Deployment | None) -> Share | None:
     """Say what the commit that is recorded as live has of the requests; None where nothing else gets any.
 

@@ -23,6 +23,9 @@ async def asked(house: House, action: Action, id: DeploymentId) -> Asked:
         trouble = await reader.trouble(id)
         if action is Action.SAY_WHY:
             return Asked(deployment, {"has_lock": await has_lock(house, reader, deployment)})
+        if action is Action.CONFIRM_PLAN:
+            offer = await rollback_offer(house, reader, deployment)
+            return Asked(deployment, {"migrations": list(offer.undoes.migrations), "target": offer.version})
         if action not in ABOUT_NUMBERS or trouble is None or not trouble.is_open:
             return Asked(deployment)
         facts = await _numbers(house, reader, deployment, trouble)

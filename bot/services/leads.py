@@ -20,6 +20,7 @@ from bot.services.deployments import require_lead, require_still
 from bot.services.endings import alarms
 from bot.services.given import word_for
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
+from bot.services.leaving import how_away
 from bot.services.refusals import has_a_say
 from bot.services.targets import undoable
 from bot.services.word import as_found, besides, counting, decide, decided_about, stop, stopped_for
@@ -132,7 +133,7 @@ async def _lead(
     where = "channel" if calls else "thread"
     await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", {**facts, "calls": calls}, deployment.id, to=where))
     await tx.wake(deployment.id)
-    return Answer(answer, {**facts, "goes_back": deployment.state is State.ROLLING_BACK})
+    return Answer(answer, {**facts, "goes_back": deployment.state is State.ROLLING_BACK, "away": await how_away(house, tx, deployment)})
 
 
 async def ask_lead(house: House, intent: Intent, command: AskLead) -> Answer | None:

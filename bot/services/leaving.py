@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Deployment, State
+from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Deployment, Kind, State
 from bot.domain.rollback import Leaving
-from bot.domain.share import Share, share_of
-from bot.ports import Live, Reader, WayOut
+from bot.domain.share import Share, brought_by_now, share_of
+from bot.ports import Live, Reader, UnderWay, WayOut
 from bot.services.house import House
 from bot.services.offers import rollback_offer
 from bot.services.targets import target_for, undoable
@@ -29,6 +29,31 @@ async def out_of(house: House, reader: Reader, service: str, environment: str, *
     offer = await rollback_offer(house, reader, found)
     how = Leaving.PLAN if offer.plan else Leaving.ROLLBACK if offer.is_possible else Leaving.DEPLOY
     return WayOut(environment, how, found.id, str(found.lead or ""))
+
+
+async def under_way_with(house: House, reader: Reader, service: str, commit: str) -> list[UnderWay]:
+    """Name the places where a commit is under way, whoever quarantines it; what is being rolled back already goes by itself."""
+    found = [each for each in await reader.open_deployments(service) if each.commit == commit and each.kind is Kind.FORWARD]
+    return [await under_way_as(house, reader, each) for each in found if each.state is not State.ROLLING_BACK]
+
+
+async def under_way_as(house: House, reader: Reader, deployment: Deployment) -> UnderWay:
+    """Say what a deployment that is under way has brought to its place by now, and who can have it away from there."""
+    now = brought_by_now(deployment, await reader.steps(deployment.id))
+    people = [deployment.lead] if now.is_begun else dict.fromkeys([deployment.lead, deployment.requested_by])
+    who = tuple(str(each) for each in people if each is not None)
+    how = await how_away(house, reader, deployment) if now.is_begun else Leaving.CANCEL
+    return UnderWay(deployment.environment, deployment.id, how, who, now.is_begun, now.percent, now.coming)
+
+
+async def how_away(house: House, reader: Reader, deployment: Deployment) -> Leaving:
+    """Say what whoever leads a deployment alone can do about it, once it is there."""
+    offer = await rollback_offer(house, reader, deployment)
+    if offer.is_possible:
+        return Leaving.ROLLBACK
+    if deployment.is_in_part_there:
+        return Leaving.STOP
+    return Leaving.PLAN if offer.plan else Leaving.DEPLOY
 
 
 async def share_now(reader: Reader, live: Live) -> Share | None:

@@ -10,14 +10,15 @@ from bot.domain import plain, rollback
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
-from bot.domain.deployment import Deployment, DeploymentId, Kind, State
+from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
+from bot.domain.rollback import KeptOutBy
 from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
 from bot.services import starts
 from bot.services.countdown import KeptOut, call_off_held, was_held
-from bot.services.house import House, act, facts_of, note
-from bot.services.leaving import going_back_to, has_requests, put_back_now, way_out
+from bot.services.house import House, act, existing, facts_of, note
+from bot.services.leaving import going_back_to, has_requests, put_back_now, under_way_with, way_out
 from bot.services.obstacles import NOTHING
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
@@ -73,11 +74,13 @@ async def _quarantine(house: House, intent: Intent, tx: Transaction, command: Qu
     going_back = await going_back_to(house, tx, command.service, resolved.commit)
     await tx.put_in_quarantine(command.service, resolved.commit, reason=command.reason, by=intent.by, at=house.now())
     await _written(tx, intent, "quarantine", command.service, resolved, command.reason)
-    live_in = await where_live(house, tx, command.service, resolved.commit)
     await _tell(house, tx, intent, resolved, command, lifted=False)
     about = (resolved.commit, resolved.version)
     ways_back = await _tell_ways_back(house, tx, going_back, command.service, *about, by=intent.by, key=intent.key)
-    facts = {"service": command.service, "version": resolved.version, "reason": command.reason, "live_in": live_in, "ways_back": ways_back}
+    facts = {
+        "service": command.service, "version": resolved.version, "reason": command.reason, "ways_back": ways_back,
+        **await _where(house, tx, command.service, resolved.commit),
+    }  # fmt: skip
     return Answer("quarantined", {**facts, "unanswered": meant_here.known, "told": meant_here.told})
 
 
@@ -91,11 +94,11 @@ async def _tell_ways_back(
         back: dict[str, Json] = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused, "puts_back": ""}
         if not await call_off_held(house, tx, each, KeptOut(version, by)):  # which says it as well
             await _tell_way_back(tx, each, back, version, by=by, key=key)
-        told.append({"title": each.title, "lead": str(each.lead or ""), **back})
+        told.append({"title": each.title, "environment": each.environment, "lead": str(each.lead or ""), **back})
     for back_again, undone in await put_back_now(house, tx, service, commit):
         back = {"instead": "", "refused": "", "puts_back": back_again.id}
         await _tell_way_back(tx, undone, back, version, by=by, key=key)
-        told.append({"title": undone.title, "lead": str(undone.lead or ""), **back})
+        told.append({"title": undone.title, "environment": undone.environment, "lead": str(undone.lead or ""), **back})
     return told
 
 
@@ -113,7 +116,7 @@ async def _tell_ways_again(house: House, tx: Transaction, intent: Intent, servic
             facts = {**facts_of(each), "by": str(intent.by), "back_in": resolved.version, "held": await was_held(tx, each)}
             await tx.say(Message(f"{each.id}:way back again:{intent.key}", "way_back_again", facts, each.id, to="channel"))
             await tx.redraw(each.id)
-            told.append({"title": each.title, "lead": str(each.lead or "")})
+            told.append({"title": each.title, "environment": each.environment, "lead": str(each.lead or "")})
     return told
 
 
@@ -124,26 +127,28 @@ async def where_live(house: House, reader: Reader, service: str, commit: str) ->
     return [asdict(await way_out(house, reader, live)) for live in lives]
 
 
+async def _where(house: House, reader: Reader, service: str, commit: str) -> dict[str, list[dict[str, Json]]]:
+    """Say of every place what a commit has there now, each place once: what is live there, or else what is under way."""
+    live_in = await where_live(house, reader, service, commit)
+    named = {place["environment"] for place in live_in}
+    under_way = [each.facts for each in await under_way_with(house, reader, service, commit) if each.environment not in named]
+    return {"live_in": live_in, "under_way_in": under_way}
+
+
 async def _returns(house: House, reader: Reader, service: str, commit: str) -> list[Json]:
     return [back.id for back, _ in await put_back_now(house, reader, service, commit)]
 
 
-async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, by: Person, why: str) -> None:
-    """Say in the threads of what is live of a commit that was rolled back elsewhere that it is quarantined; their leads hear of it."""
+async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, by: Person, why: str, how: KeptOutBy) -> None:
+    """Say in the threads of what is live of a commit that was shown to be bad elsewhere that it is quarantined."""
     returns = await _returns(house, tx, undone.service, undone.commit)
     for place in await where_live(house, tx, undone.service, undone.commit):
         deployment = await tx.deployment(place["deployment"])
         if deployment is not None and deployment.id != undone.id and deployment.commit == undone.commit:
             facts = {
-                **facts_of(deployment),
-                "by": str(by),
-                "reason": why,
-                "lifted": False,
-                "rollback": undone.id,
-                "returns": returns,
-                "live_in": [place],
-                **starts.NO_LONGER,
-            }
+                **facts_of(deployment), "by": str(by), "reason": why, "lifted": False, "kept_out_by": str(how), "because_of": undone.id,
+                "returns": returns, "live_in": [place], "under_way_in": [], **starts.NO_LONGER,
+            }  # fmt: skip
             await tx.say(Message(f"{deployment.id}:quarantine:{undone.id}", "quarantine_said", facts, deployment.id))
             await tx.redraw(deployment.id)
 
@@ -159,19 +164,20 @@ async def _tell(
     going: Mapping[DeploymentId, starts.Freed] = NOTHING,
 ) -> None:
     """Say it in the thread of every deployment of the commit, and have its card drawn again; what stands or waits looks again."""
-    live_in = await where_live(house, tx, command.service, resolved.commit)
+    where = await _where(house, tx, command.service, resolved.commit)
     returns = await _returns(house, tx, command.service, resolved.commit)
     for deployment in await tx.of_commit(command.service, resolved.commit):
-        here = [place for place in live_in if place["deployment"] == deployment.id]
+        here = {name: [place for place in places if place["deployment"] == deployment.id] for name, places in where.items()}
         about: dict[str, Json] = {
             "by": str(intent.by),
             "reason": command.reason,
             "lifted": lifted,
-            "rollback": "",
+            "kept_out_by": str(KeptOutBy.WORD),
+            "because_of": "",
             "returns": returns,
             **(going[deployment.id].facts if deployment.id in going else starts.NO_LONGER),
         }
-        facts = {**facts_of(deployment), **about, "live_in": here}
+        facts = {**facts_of(deployment), **about, **here}
         await tx.say(Message(f"{deployment.id}:quarantine:{intent.key}", "quarantine_said", facts, deployment.id))
         await tx.redraw(deployment.id)
         await tx.wake(deployment.id)
@@ -223,7 +229,7 @@ async def _written(
     await tx.audit(Entry(at=intent.at, actor=intent.by, action=action, facts=facts))
 
 
-async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: Person, why: str) -> None:
+async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: Person, why: str, how: KeptOutBy) -> None:
     """Quarantine the commit of what was shown to be bad, and tell everybody whom that concerns elsewhere."""
     about = (shown_bad.service, shown_bad.commit)
     is_known = bool(await tx.quarantine(*about))
@@ -233,15 +239,15 @@ async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: 
     await _tell_ways_back(house, tx, going_back, *about, shown_bad.version, by=by, key=key)
     if not is_known:
         await _say_quarantined(house, tx, shown_bad, why)
-    await tell_where_live(house, tx, shown_bad, by=by, why=why)
+    await tell_where_live(house, tx, shown_bad, by=by, why=why, how=how)
 
 
 async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, why: str) -> None:
     """Tell the leads of the same commit elsewhere: what is under way there stands still, and is theirs to decide, unless it goes back."""
-    for other in await tx.open_deployments(undone.service):
-        is_same = other.commit == undone.commit and other.id != undone.id and other.kind is Kind.FORWARD
-        if is_same and other.state is not State.ROLLING_BACK:
+    for place in await under_way_with(house, tx, undone.service, undone.commit):
+        if place.deployment != undone.id:
+            other = await existing(tx, place.deployment)
             await note(tx, house.now(), "quarantined", other, why=why)
-            facts = {**facts_of(other), "why": why, "waits": other.has_touched_nothing}
+            facts = {**facts_of(other), "why": why, "waits": not place.is_begun, "there": place.facts}
             await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))
             await tx.wake(other.id)

@@ -10,7 +10,7 @@ from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need, Permission
 from bot.domain.commands import Acknowledge, Tick
 from bot.domain.declared import Origin
-from bot.domain.deployment import STANDS, WAITING, Deployment, DeploymentId, State
+from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import Hindrance, Obstacle, obstacles
@@ -33,7 +33,7 @@ from bot.domain.readiness import (
 )
 from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
-from bot.services import givers, plans, watching
+from bot.services import before, givers, plans, watching
 from bot.services.ahead import redraw_behind
 from bot.services.deployments import under_way
 from bot.services.given import in_question
@@ -59,6 +59,8 @@ class Facts:
     shift: Shift | IntegrationError | None
     way_back: Way | None = None
     """What lies between an imagined deployment and what it would be rolled back to."""
+    way_first: Way | None = None
+    """What lies between what is live in the environment before and its version, where a gate asks for that."""
     givers: Givers = field(default_factory=Givers)
     """Which of the people whose word it goes by could give it now."""
 
@@ -92,7 +94,8 @@ async def ask_providers(house: House, deployment: Deployment, *, fresh: bool = F
     except IntegrationError as error:
         freezes = error
     shift = await shift_now(house, deployment)
-    return Facts(deployment.commit, quality, freezes, shift, givers=await givers.look_up(house, deployment, fresh=fresh))
+    asked = await givers.look_up(house, deployment, fresh=fresh)
+    return Facts(deployment.commit, quality, freezes, shift, way_first=await before.way_to(house, deployment), givers=asked)
 
 
 async def shift_now(house: House, deployment: Deployment) -> Shift | IntegrationError | None:
@@ -184,43 +187,29 @@ async def _tests(_house: House, _reader: Reader, deployment: Deployment, facts: 
     return replace(gate, as_of=said.as_of)
 
 
-async def _staged(house: House, reader: Reader, deployment: Deployment, _facts: Facts, need: Need) -> Gate:
-    before = house.policy(deployment.service, deployment.environment).after
-    live = await reader.live(deployment.service, before)
-    first = await under_way(reader, deployment.service, before, deployment.commit)
+async def _staged(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:
+    first_in = house.policy(deployment.service, deployment.environment).after
+    live = await reader.live(deployment.service, first_in)
+    first = await under_way(reader, deployment.service, first_in, deployment.commit)
     here = await reader.live(deployment.service, deployment.environment)
     if here is not None and here.commit == deployment.commit and here.verified_at is not None:
         return verified_here_gate(deployment.version, need)
-    leaving, watched = await reader.standing(deployment.service, before), await reader.watched(deployment.service, before)
+    leaving, watched = await reader.standing(deployment.service, first_in), await reader.watched(deployment.service, first_in)
     if leaving is not None and leaving.commit == deployment.commit and leaving.state is State.ROLLING_BACK:
         return staged_gate(
-            before=before, version=deployment.version, live_version="", is_same=False, verified_at=None, accepted="", need=need,
+            before=first_in, version=deployment.version, live_version="", is_same=False, verified_at=None, accepted="", need=need,
             leaving=True,
         )  # fmt: skip
     return staged_gate(
-        before=before, coming=first.id if first else "", waits=await _waits(reader, first),
+        before=first_in, coming=first.id if first else "", waits=await before.waits(reader, first),
+        kept=await before.kept_from(house, reader, deployment, facts.way_first),
         version=deployment.version, live_version=live.version if live else "",
         is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None,
         accepted=live.accepted if live else "", need=need, commits=(deployment.commit, live.commit if live else ""),
         said_by=live.declared.by if live and live.declared and live.declared.origin is Origin.SAID else None,
-        unclear=await unclear(reader, deployment.service, before),
+        unclear=await unclear(reader, deployment.service, first_in),
         in_trouble=watched is not None and await in_question(reader, watched) is not None,
     )  # fmt: skip
-
-
-async def _waits(reader: Reader, first: Deployment | None) -> str:
-    """Say what a deployment that is to come first waits for; empty where it is on its way, or there is none."""
-    if first is None or not first.has_touched_nothing:
-        is_asked = first is not None and await in_question(reader, first) is not None
-        return "waits until its lead decides" if is_asked else ""
-    if first.is_only_let_go:
-        return "has not begun yet"
-    review = await reader.review(first.id) if first.state is State.GATED else None
-    blocking = [gate.title for gate in review.gates if gate.blocks] if review else []
-    named = ", ".join(blocking[:3])
-    if review is not None and not blocking and first.lead is None:
-        return "nobody leads it"
-    return f"{STANDS[first.state]} ({named})" if named else STANDS[first.state]
 
 
 async def _rollback(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:

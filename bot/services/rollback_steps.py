@@ -183,7 +183,7 @@ async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: D
     is_verified = await tx.was_verified(undone)
     if is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id), is_verified=is_verified) or back.requested_by == GONOGO:
         why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
-        await keep_out(house, tx, undone, by=back.requested_by, why=why)
+        await keep_out(house, tx, undone, by=back.requested_by, why=why, how=rollback.KeptOutBy.ROLLBACK)
 
 
 async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:

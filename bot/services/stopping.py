@@ -12,7 +12,7 @@ from bot.domain.errors import NotAllowed
 from bot.domain.health import figures, worst
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
-from bot.domain.rollback import why_quarantined
+from bot.domain.rollback import KeptOutBy, why_quarantined
 from bot.domain.rollout import Step, StepState, serving
 from bot.ports import Answer, Intent, Message, Transaction
 from bot.services.house import House, as_shown, facts_of, note, seen
@@ -68,7 +68,7 @@ async def _keep_out(house: House, tx: Transaction, deployment: Deployment, by: P
     if is_bad:
         numbers = worst(await tx.snapshots(deployment.id))
         why = why_quarantined(deployment.environment, at=house.now(), because=numbers, what="stopped in")
-        await keep_out(house, tx, deployment, by=by, why=why)
+        await keep_out(house, tx, deployment, by=by, why=why, how=KeptOutBy.STOP)
     return is_bad
 
 

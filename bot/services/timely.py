@@ -12,6 +12,7 @@ from bot.ports import Json, Message, Reader
 from bot.services.hanging import facts_of_now, waits_still
 from bot.services.health import under_way_beside
 from bot.services.house import House, facts_of_snapshot
+from bot.services.leaving import under_way_as
 from bot.services.offers import still_held
 from bot.services.summaries import facts_of_summary
 from bot.services.word import ends_by_itself, numbers_of
@@ -84,6 +85,14 @@ async def _with_its_lead(_house: House, _reader: Reader, deployment: Deployment,
     return _with_lead(deployment, message)
 
 
+async def _quarantined(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say of what is quarantined what it has by now where it is under way, and who can have it away."""
+    if deployment.state not in WAITING | _UNDER_TRIAL:
+        return _with_lead(deployment, message)
+    there = (await under_way_as(house, reader, deployment)).facts
+    return _with_lead(deployment, replace(message, facts={**message.facts, "there": there}))
+
+
 def _with_lead(deployment: Deployment, message: Message) -> Message:
     return replace(message, facts={**message.facts, "lead": str(deployment.lead or "")})
 
@@ -115,7 +124,8 @@ _RULES: Mapping[str, _Rule] = {
     "rollback_waits": _at_its_gate,
     "stands_still": _while_it_rolls_out,
     "summary": _summary,
-    **dict.fromkeys(("failed", "smoke_failed", "refused", "quarantined"), _with_its_lead),
+    "quarantined": _quarantined,
+    **dict.fromkeys(("failed", "smoke_failed", "refused"), _with_its_lead),
     "not_by_itself": _not_by_itself,
     "acknowledge_request": _request,
     "ask_lead": _ask_lead,

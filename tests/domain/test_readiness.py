@@ -76,6 +76,15 @@ def test_only_the_same_commit_verified_on_staging_opens_production(
     assert "staging" in gate.sentence
 
 
+def test_what_is_kept_out_of_the_environment_before_is_sent_nowhere_and_says_by_what() -> None:
+    gate = staged_gate(
+        before="staging", version="v1.1.0", live_version="v1.4.0", is_same=False, verified_at=None, accepted="", need=Need.REQUIRED,
+        kept="v1.4.0 has a migration, which v1.1.0 has not",
+    )  # fmt: skip
+    assert (gate.state, gate.first) == (GateState.OPEN, "")
+    assert gate.sentence.endswith("and it cannot be brought there: v1.4.0 has a migration, which v1.1.0 has not")
+
+
 @pytest.mark.parametrize(
     ("verified_at", "accepted", "said_by", "title"),
     [

@@ -103,7 +103,8 @@ async def test_where_a_migration_stands_in_the_way_no_door_promises_a_rollback(t
             assert "Say what is live: /deploy live shop production is REF because TEXT" in status
             assert "rolled back" not in card.partition("\n")[0]
             assert "A database migration lies between (migrations/7.sql). Going back needs the migration's own plan, not a button." in card
-            assert "Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF because TEXT" in card
+            by_hand = "whoever has gone back by the migration's own plan says so: /deploy live shop production is REF because TEXT"
+            assert f"Its lead decides; {by_hand}" in card
             said = await team.says("bo", RollBack("shop", "production", reason="x"))
             assert "Going back needs the migration's own plan, not a button." in said
             assert "Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF because TEXT." in said

@@ -11,6 +11,7 @@ from bot.domain.commands import Approve, Check, ConfirmPlan, Deploy, Quarantine,
 from bot.domain.deployment import State
 from bot.domain.rollback import Passage, Way
 from bot.domain.shown import seen_on, token
+from bot.services.asked import asked
 from tests.services.conftest import COMMITS, MINUTE, Team
 
 MIGRATES = Changes(total=1, files=("migrations/7.sql",))
@@ -46,6 +47,16 @@ async def test_a_version_that_adds_a_migration_goes_to_production_once_somebody_
         await team.says("bo", Approve(v2))
         await team.passes(MINUTE)
         assert (await team.deployment(v2)).state is not State.AWAITING_APPROVAL
+
+
+async def test_the_dialog_of_a_plan_names_the_version_that_it_leads_to_and_the_migrations(team_with: Any) -> None:
+    async with team_with(**ROLLBACK_GATE) as team:
+        about = (await asked(team.house, Action.CONFIRM_PLAN, await v2_with_a_migration(team))).facts
+        said = team.words.text("dialogs/confirm_plan", {"title": "shop", "about": about})
+        assert "going back to *v1* leaves 1 database migration behind, so no button goes there: migrations/7.sql." in said
+        assert (
+            "\n" not in team.words.text("dialogs/confirm_plan", {"title": "shop", "about": {**about, "migrations": ["7.sql"] * 7}}).strip()
+        )
 
 
 async def test_the_word_changes_nothing_about_the_rule_that_no_button_goes_back_over_a_migration(team_with: Any) -> None:

@@ -61,7 +61,7 @@ async def test_an_alarm_of_what_waits_says_that_it_waits_and_how_it_is_cancelled
         said = readable("\n".join(text_of(drawn.blocks)))
         assert "is waiting, and the version is quarantined now" in said
         assert "under way" not in said
-        assert "Nothing of it has been started: <@UBO> or <@UCY> can cancel it on the card" in said
+        assert "nothing of it has been started; it goes no further by itself. <@UBO> or <@UCY> can cancel it on the card" in said
 
 
 async def test_a_request_for_what_a_rollback_is_putting_back_is_refused_at_once_to_the_person_alone(swift: Team) -> None:

@@ -125,7 +125,17 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "following": 100, "rollback": text,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
+    there = {
+        "environment": text,
+        "deployment": text,
+        "how": ("cancel", "rollback", "stop", "deploy")[min(times, 3)],
+        "who": ["T1/UBO"] * times,
+        "is_begun": times > 1,
+        "percent": 50,
+        "coming": 100,
+    }
     return {
+        "there": there, "under_way_in": [there] * times, "kept_out_by": "stop", "because_of": text, "away": "stop",
         **deployment, **told, "snapshot": snapshot, "changes": changes, "gates": [gate] * times, "locks": [lock] * times,
         "rows": [row] * times, "approvals": [{"role": text, "count": times}] * times,
         "deployments": [{**past, "unclear": text, "landed_at": AT, "changes": changes, "snapshot": snapshot}] * times,
@@ -133,7 +143,9 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "became": text, "held": text, "live_in": [{"environment": text, "how": "plan", "deployment": text, "lead": "T1/UBO"}] * times,
         "kept": KEPT | {"who": [text], "how": text},
         "also": [{"why": text, "since": AT, "kept": KEPT | {"who": [text], "how": text}}] * times,
-        "ways_back": [{"title": text, "lead": "T1/UBO", "instead": "", "refused": text, "puts_back": text * (times > 1)}] * times,
+        "ways_back": [{
+            "title": text, "environment": f"not {text}", "lead": "T1/UBO", "instead": "", "refused": text, "puts_back": text * (times > 1),
+        }] * times,
         "kept_out": text, "cut": text, "back_in": text, "instead": text,
         "ways_again": [{"title": text, "lead": "T1/UBO"}] * times, "puts_back": text * (times > 1), "returns": [text] * times,
         "refused": text,

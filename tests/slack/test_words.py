@@ -87,6 +87,10 @@ CLAIM = {
     ],
 }  # fmt: skip
 LIVE_IN = {"environment": "production", "how": "rollback", "deployment": "storefront-41", "lead": "T1/UBO"}
+PLACE = {
+    "environment": "production-eu", "deployment": "storefront-42", "how": "stop", "who": ["T1/UBO"], "is_begun": True, "percent": 50,
+    "coming": 0,
+}  # fmt: skip
 KEPT = {
     "kind": "locked",
     "by": "T1/UANA",
@@ -160,7 +164,10 @@ WATCHED = {
     "waiting": ["storefront-3"],
 }  # fmt: skip
 ONE_PAST = {"service": "api", "environment": "", "older": False, "doubts": [], "shares": []}
-WAY_BACK = {"title": "storefront v1.2.0 → production", "lead": "T1/UBO", "instead": "v1.0.0", "refused": "", "puts_back": ""}
+WAY_BACK = {
+    "title": "storefront v1.2.0 → production", "environment": "production", "lead": "T1/UBO", "instead": "v1.0.0", "refused": "",
+    "puts_back": "",
+}  # fmt: skip
 UNMOVED = {"percent": None, "live_in": [LIVE_IN]}
 ANSWERS: dict[str, dict[str, Any]] = {
     "asked": {
@@ -185,10 +192,10 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "countdown_stopped": {**FACTS, "reason": "known"},
     "why_said": {**FACTS, "by": "T1/UBO", "reason": "carts are lost", "has_lock": True},
     "asked_lead": {**FACTS, "is_first": True},
-    "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": "", "goes_back": False},
+    "lead": {**FACTS, "before": "", "by": "T1/UANA", "reason": "", "goes_back": False, "away": "rollback"},
     "gate_opened": {**FACTS, "stage": "release"},
     "plan_confirmed": {**FACTS, "reason": "v1.1.0 ignores the column", "migrations": ["m/1.sql"], "target": "v1.1.0"},
-    "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call", "goes_back": False},
+    "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call", "goes_back": False, "away": "rollback"},
     "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO"},
     "refusal": {"sentence": "No."},
     "mentioned": {},
@@ -201,6 +208,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "version": "v1.2.0",
         "reason": "it loses carts",
         "live_in": [LIVE_IN],
+        "under_way_in": [PLACE],
         "ways_back": [WAY_BACK],
         "unanswered": "",
         "told": "",
@@ -287,7 +295,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "kept": KEPT,
         "also": [],
     },
-    "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False},
+    "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False, "there": PLACE},
     "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
     "not_by_itself": {
         **FACTS,
@@ -304,7 +312,9 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "gate": "",
         "is_let": False,
         "lifted": False,
-        "rollback": "",
+        "kept_out_by": "word",
+        "because_of": "",
+        "under_way_in": [PLACE],
         "returns": [],
         "percent": None,
         "live_in": [LIVE_IN],
@@ -455,12 +465,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "answers/quarantined",
             {**ANSWERS["quarantined"], "ways_back": [{**WAY_BACK, "instead": "", "puts_back": "storefront-42"}]},
-            "back to it besides storefront-42, which is putting it back already and goes on. It is live",
+            "back to it besides what puts it back already.\n• In production-eu",
         ),
         (
             "messages/quarantine_said",
             {**MESSAGES["quarantine_said"], "returns": ["storefront-42", "storefront-43"]},
-            "nothing goes back to it besides storefront-42 and storefront-43, which are putting it back already and go on.",
+            "Nothing goes back to it besides storefront-42 and storefront-43, which are putting it back already and go on.",
         ),
         (
             "messages/not_by_itself",
@@ -479,7 +489,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ),
         (
             "messages/quarantine_said",
-            {**MESSAGES["quarantine_said"], "rollback": "storefront-42"},
+            {**MESSAGES["quarantine_said"], "kept_out_by": "rollback", "because_of": "storefront-42"},
             "The rollback of storefront-42 by <@UBO> put *v1.2.0* in quarantine",
         ),
         (
@@ -497,13 +507,37 @@ def test_every_message_can_be_drawn(name: str) -> None:
             {**MESSAGES["rolling_back"], "end": "It was rolled back."},
             "The rollback of *storefront v1.2.0 → production* has ended. It was rolled back.",
         ),
+        ("answers/taken_over", {**ANSWERS["taken_over"], "away": "stop"}, "You alone can stop it where it is; no button goes back."),
+        ("answers/taken_over", {**ANSWERS["taken_over"], "away": "deploy"}, "You decide; no button goes back."),
+        ("answers/lead", {**ANSWERS["lead"], "lead": "T1/UBO", "away": "plan"}, "now and decides; no button goes back."),
         ("dialogs/say_why", {"title": "a", "about": {"has_lock": True}}, "say why it is rolled back. The history, the lock and the thread"),
         ("dialogs/say_why", {"title": "a", "about": {"has_lock": False}}, "say why it is rolled back. The history and the thread will"),
         ("answers/why_said", {**FACTS, "by": "T1/UBO", "reason": "x", "has_lock": False}, "because x. The history and the thread say so."),
         (
             "messages/quarantined",
-            {**MESSAGES["quarantined"], "waits": True, "can_cancel": True, "can_roll_back": False, "lead": ""},
-            "Nothing of it has been started: <@UANA> can cancel it on the card. To have it go on, the quarantine is lifted: /deploy",
+            {**MESSAGES["quarantined"], "waits": True, "there": {**PLACE, "is_begun": False, "how": "cancel", "who": ["T1/UANA"]}},
+            "production nothing of it has been started; it goes no further by itself. <@UANA> can cancel it on the card. To have",
+        ),
+        (
+            "messages/quarantined",
+            {**MESSAGES["quarantined"], "there": {**PLACE, "coming": 100}},
+            "50 % of the requests, and the run of",
+        ),
+        ("messages/quarantined", {**MESSAGES["quarantined"], "there": {**PLACE, "percent": 100}}, "it has all the requests; it goes"),
+        (
+            "messages/quarantined",
+            {**MESSAGES["quarantined"], "there": {**PLACE, "percent": 0, "coming": 5}},
+            "its first run, of 5 %, is under way; it goes no",
+        ),
+        (
+            "answers/quarantined",
+            {**ANSWERS["quarantined"], "under_way_in": [{**PLACE, "percent": 0, "who": []}]},
+            "• In production-eu something of it may be there; it goes no further by itself. Nobody leads it yet, and its lead",
+        ),
+        (
+            "answers/quarantined",
+            {**ANSWERS["quarantined"], "under_way_in": [{**PLACE, "how": "cancel", "who": ["T1/UBO", "T1/UANA"]}]},
+            "<@UBO> or <@UANA> can cancel it: /deploy cancel storefront-42\n•",
         ),
         ("messages/quarantined", {**MESSAGES["quarantined"], "waits": True, "end": "It is cancelled."}, "was waiting when the version was"),
         ("answers/locked", {**LOCK, "under_way": [], "waiting": ["a → b"]}, "a → b does not begin before that is over.\nIt ends"),
