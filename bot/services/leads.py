@@ -130,8 +130,8 @@ async def _lead(
     await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
     facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
     calls = to != intent.by and await alarms(house, tx, deployment)
-    where = "channel" if calls else "thread"
-    await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", {**facts, "calls": calls}, deployment.id, to=where))
+    said = {**facts, "calls": calls}
+    await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", said, deployment.id, to="channel" if calls else "thread"))
     await tx.wake(deployment.id)
     return Answer(answer, {**facts, "goes_back": deployment.state is State.ROLLING_BACK, "away": await how_away(house, tx, deployment)})
 
