@@ -27,6 +27,7 @@ from functools import partial
 from typing import Any, TypeVar, cast
 
 from bot.domain.catalog import Freeze, Service
+from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError, NotAskedYet
 from bot.ports import TEST, CIProvider, CIRun, Clock, Costs, OnCallSchedule, Providers, Quality, QualityState, Question, Shift, StartRequest
 
@@ -43,6 +44,9 @@ SPARE = A_MINUTE // 3
 """So many of them are left for what was never asked, or has changed for certain."""
 MOST_REMEMBERED = 20_000
 MOST_RUNS = 1_000
+MOST_COMPARED = 4_000
+WHOLE = 40
+"""Signs of a commit's whole id."""
 
 T = TypeVar("T")
 Key = tuple[str, ...]
@@ -256,6 +260,18 @@ class _SharedCI(_Shared):
         super().__init__(provider, answers, clock, costs, name=name, service=service)
         self._commits: OrderedDict[str, str] = OrderedDict()
         """Of the runs that were started here and have not been seen to end."""
+        self._between: OrderedDict[tuple[str, str], Changes] = OrderedDict()
+
+    async def compare(self, base: str, head: str) -> Changes:
+        """List what lies between two commits: it never changes, so it is asked for once."""
+        known = self._between.get((base, head))
+        if known is None:
+            known = await self._provider.compare(base, head)
+            if known.known and len(base) == len(head) == WHOLE:
+                self._between[base, head] = known
+                while len(self._between) > MOST_COMPARED:
+                    self._between.popitem(last=False)
+        return known
 
     async def quality(self, commit: str) -> Quality:
         told = await self._ask(Question.TESTS, commit, lambda: self._provider.quality(commit), is_settled=_is_settled)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any, cast
 
 import pytest
 
+from bot.domain.changes import Changes
 from bot.domain.commands import Check, Retest
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError, NotAskedYet
@@ -151,6 +152,28 @@ async def test_the_end_of_a_run_of_ours_has_its_commits_tests_asked_for_anew() -
     ci.ends["deploy"] = RunState.FAILED
     await it.look(run.id)
     assert (await it.quality(COMMITS["v2"])).state is QualityState.RED
+
+
+@dataclass
+class Compared(ToldCI):
+    """A CI that notes what it was asked to compare."""
+
+    pairs: list[tuple[str, str]] = field(default_factory=list)
+
+    async def compare(self, base: str, head: str) -> Changes:
+        self.pairs.append((base, head))
+        return await super().compare(base, head)
+
+
+@pytest.mark.case("reliability-4")
+@pytest.mark.parametrize(("known", "head", "times"), [(True, "b" * 40, 1), (False, "b" * 40, 2), (True, "main", 2)])
+async def test_what_lies_between_two_commits_is_asked_for_once_and_a_name_or_no_answer_each_time(
+    head: str, times: int, *, known: bool
+) -> None:
+    ci, clock = Compared(changes=Changes(known=known)), VirtualClock()
+    it = shared(Providers(ci, cast("Any", None), cast("Any", None)), SHOP, SharedAnswers(clock), clock, {}).ci
+    assert await it.compare("a" * 40, head) == await it.compare("a" * 40, head)
+    assert len(ci.pairs) == times
 
 
 @pytest.mark.case("reliability-4")
