@@ -35,7 +35,7 @@ from bot.domain.rollback import Way
 from bot.domain.rollout import RunState as RunState  # noqa: PLC0414 - providers read it here
 from bot.domain.rollout import Stage as Stage  # noqa: PLC0414
 from bot.domain.rollout import Step
-from bot.domain.share import Share
+from bot.domain.share import Beside, Share
 from bot.domain.trouble import Trouble
 from bot.domain.urgency import Urgency
 
@@ -1443,8 +1443,12 @@ class BoardRow:
     """how it goes from there."""
     share: Share | None = None
     """What it has of the requests, while another rolls out over it or a rollback is under way."""
+    serves: Beside | None = None
+    """What else serves there, or serves instead of it."""
     held_by: DeploymentId = ""
     """What is under way there, whose end somebody's word for what is live waits for; empty for nothing."""
+    can_deploy: bool = False
+    """Whether what somebody asks for now goes there although it is unclear what runs."""
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 

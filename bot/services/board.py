@@ -26,6 +26,7 @@ from bot.services.hanging import hanging
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, is_again, unclear
 from bot.services.leaving import share_now
 from bot.services.offers import has_rollback_lock, rollback_offer
+from bot.services.serving import newest_numbers
 from bot.services.starts import kept_by, standstill, why_not_on
 from bot.services.targets import brought_by, last_resort, target_for, undoable
 from bot.services.watching import watched_in
@@ -33,8 +34,6 @@ from bot.services.ways import compared, way_back
 
 SHOWN = 10
 """How many deployments a history lists."""
-BASELINE = "baseline"
-"""The label of the numbers from before a rollout."""
 GONE = "Nothing is known to stand on it any more."
 
 
@@ -211,12 +210,6 @@ def words_of(strategy: Strategy) -> str:
 
 
 # Answers to questions ---------------------------------------------------------------------------------------------------------------------
-
-
-async def newest_numbers(reader: Reader, id: DeploymentId) -> Snapshot | None:
-    """Read the newest numbers that judge a deployment; the baseline is none of them."""
-    shots = await reader.snapshots(id)
-    return next((shot for shot in reversed(shots) if shot.label != BASELINE), None)
 
 
 def _key(person: Person | None) -> str:

@@ -26,6 +26,7 @@ from bot.services.house import House, MovedError, act, as_shown, existing, looki
 from bot.services.leaving import share_now
 from bot.services.passing import Ends, Passing, compared_with, ends, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
+from bot.services.serving import facts_of_beside, serves_beside
 from bot.services.strays import give_up
 from bot.services.targets import ended_before
 
@@ -112,8 +113,9 @@ async def _attempt(house: House, intent: Intent, command: SayLive, said: Resolve
         leaving = await _leaving(house, reader, command, said, passing)
         claim = await _claimed(house, reader, command, said, passing, leaving)
         share = await share_now(reader, claim.live) if claim.live and claim.ground.is_clear else None
+        serves = facts_of_beside(await serves_beside(house, reader, claim.service, claim.environment, claim.live))
     facts = {**facts_of_claim(claim), **await _evidence(house, claim, asked), "reason": command.reason}
-    facts["share"] = asdict(share) if share else None
+    facts |= {"share": asdict(share) if share else None, "serves": serves}
     carries = f"{token(Action.SAY_LIVE, claim.seen)} {said.commit} {said.version} {command.reason}"
     button = Offer(Action.SAY_LIVE, f"Say that {said.version} is live", f"{claim.service}/{claim.environment}", carries=carries)
     return await act(house, intent, lambda _tx: _said(Answer("live_dialog", facts, (button,))))

@@ -8,15 +8,15 @@ from bot.domain.called import called
 from bot.domain.catalog import Permission, Service
 from bot.domain.commands import Status
 from bot.domain.declared import Declared
-from bot.domain.places import Unclear
+from bot.domain.places import Unclear, may_be_answered
 from bot.domain.readiness import frozen_by
 from bot.domain.rollback import Leaving
 from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader
-from bot.services.board import newest_numbers
 from bot.services.declarations import kept_from_a_word
 from bot.services.house import House, facts_of_snapshot, unclear
 from bot.services.leaving import out_of, share_now, way_out
 from bot.services.locks import facts_of_lock
+from bot.services.serving import facts_of_beside, newest_numbers, serves_beside
 from bot.services.standing import standing
 
 
@@ -44,6 +44,7 @@ async def _row(house: House, reader: Reader, service: str, environment: str, nam
         freeze.end if freeze else None,
         freeze.reason if freeze else "",
         doubt,
+        serves=await serves_beside(house, reader, *place, live),
     )
     row = await _with_doubt(house, reader, row) if doubt else row
     return await _with_live(house, reader, row, live) if live else row
@@ -55,7 +56,8 @@ async def _with_doubt(house: House, reader: Reader, row: BoardRow) -> BoardRow:
     doubt, held = await reader.doubt(*place), await kept_from_a_word(house, reader, *place)
     is_copy = doubt is not None and doubt.kind is Unclear.RESTORED
     goes_back = not is_copy and (await out_of(house, reader, *place)).how is Leaving.ROLLBACK
-    return replace(row, can_roll_back=goes_back, held_by=held.id if held else "")
+    can_deploy = doubt is not None and may_be_answered(doubt)
+    return replace(row, can_roll_back=goes_back, can_deploy=can_deploy, held_by=held.id if held else "")
 
 
 async def _with_live(house: House, reader: Reader, row: BoardRow, live: Live) -> BoardRow:
@@ -94,7 +96,8 @@ def facts_of_row(row: BoardRow) -> dict[str, Json]:
         "locks": [facts_of_lock(lock) for lock in row.locks],
         "frozen_until": row.frozen_until.isoformat() if row.frozen_until else "", "frozen_because": row.frozen_because,
         "unclear": row.unclear, "can_roll_back": row.can_roll_back, "held_by": row.held_by,
-        "share": asdict(row.share) if row.share else None,
+        "can_deploy": row.can_deploy,
+        "share": asdict(row.share) if row.share else None, "serves": facts_of_beside(row.serves),
     }  # fmt: skip
 
 

@@ -10,8 +10,8 @@ from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.rollout import StepState
 from bot.domain.trouble import EVERYTHING
 from bot.ports import Json, Message, Reader
-from bot.services.board import newest_numbers
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
+from bot.services.serving import newest_numbers
 
 LATEST = timedelta(days=1)
 """A summary that could not be posted for longer than this is not posted any more."""

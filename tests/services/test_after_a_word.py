@@ -50,7 +50,7 @@ async def test_what_still_gets_requests_after_a_word_has_its_way_back_on_card_al
         assert Action.ROLL_BACK in card.actions
         assert Action.ROLL_BACK in card.decisions
         assert await asked_of(team, "failed")
-        assert "Roll back, or say what is live" in await team.says("ana", Status())
+        assert "Roll back: /rollback shop production because TEXT. Or deploy another version: " in await team.says("ana", Status())
         assert "from v2 to *v1*" in await team.says("bo", RollBack("shop", "production", reason="it serves"))
         assert (await team.rolls_back("bo", RollBack("shop", "production", reason="it serves"))).startswith(
             "Rolling shop in production back"
@@ -100,7 +100,7 @@ async def test_where_a_migration_stands_in_the_way_no_door_promises_a_rollback(t
         for _ in range(2):  # before a word, and after one that stays unclear
             status, card = await team.says("ana", Status()), await team.shown("shop-1")
             assert "Roll back" not in status
-            assert "Say what is live: /deploy live shop production is REF because TEXT" in status
+            assert "Deploy another version: /deploy shop REF to production. Or say what is live: /deploy live shop" in status
             assert "rolled back" not in card.partition("\n")[0]
             assert "A database migration lies between (migrations/7.sql). Going back needs the migration's own plan, not a button." in card
             by_hand = "whoever has gone back by the migration's own plan says so: /deploy live shop production is REF because TEXT"

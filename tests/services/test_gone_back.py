@@ -178,7 +178,8 @@ async def test_a_word_claims_nothing_while_another_version_still_gets_requests(t
         await team.passes(10 * MINUTE)
         status = await team.says("ana", Status())
         assert "*shop production*: *unclear what runs*, recorded last: v1 live on the word of <@UBO>" in status
-        assert f"{still}. Say what is live: /deploy live shop production" in status, "there is nothing that a rollback takes"
+        assert "Deploy another version: /deploy shop REF to production. Or say what is live: /deploy live shop" in status
+        assert "Roll back" not in status, "there is nothing that a rollback takes"
         card = await team.shown("shop-1")
         assert "FAILED* at 5 % · <@UBO> said 2026-11-21 02:05 UTC that v1 is live, which is unclear" in card
         assert "replaced by" not in card

@@ -107,7 +107,7 @@ async def test_the_status_of_a_place_put_back_from_a_copy_sends_nobody_to_a_roll
     async with swift.database.store.transaction() as tx:
         await tx.cast_doubt("shop", "production", Doubt(kind, "nobody knows", swift.house.now()))
     for shown in (await swift.says("ana", Status("shop")), await home(swift)):
-        assert ("Roll back, or say what is live" in shown) is (kind is Unclear.FAILED)
+        assert ("Roll back: /rollback shop production because TEXT. Or deploy another version: " in shown) is (kind is Unclear.FAILED)
         assert ("Say what is live" in shown) is (kind is Unclear.RESTORED)
         assert "healthy" not in shown
 

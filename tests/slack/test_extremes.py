@@ -72,10 +72,15 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "how": text,
     }
     share = {"holds": "part", "percent": 75, "by": text, "version": text}
+    serves = {
+        "part": ("comes", "goes", "back", "left")[min(times, 3)], "deployment": text, "version": text, "percent": 50 * (times > 1),
+        "cut": 100, "at": AT, "snapshot": snapshot if times else None, "hangs": {"rollback": text, "since": AT} if times else None,
+    }  # fmt: skip
     row = {
         **deployment, "since": AT, "by": "T1/UANA", "deployment": "shop-1", "locks": [lock] * times, "frozen_until": AT,
         "frozen_because": text, "unclear": text, "snapshot": snapshot, "quarantined": text,
-        "accepted": "on the lead's word", "can_roll_back": times > 1, "share": share, "held_by": text * (times > 2),
+        "accepted": "on the lead's word", "can_roll_back": times > 1, "share": share, "serves": serves,
+        "can_deploy": times > 1, "held_by": text * (times > 2),
         "way_out": {"environment": text, "how": "rollback", "deployment": text, "lead": "T1/UBO"},
         "declared": {"origin": "said", "by": "T1/UBO", "at": AT, "reason": text},
         "open": [asdict(Standing(text, text, text, "T1/UBO", behind=text))] * times,
@@ -155,7 +160,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "by_itself": text, "passed": {"version": text, "why": text, "by": "T1/UBO"}, "counts_down": AT,
         "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
         "doubtful": True, "is_back": times > 1, "earlier": AT, "cancelled": times > 1, "strays": times,
-        "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share,
+        "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share, "serves": serves,
         "shares": [{**share, "environment": text, "recorded": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
         "traffic": [{"of": text, "requests": 40.0, "lately": 8.0}] * min(times, 3),

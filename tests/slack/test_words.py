@@ -57,11 +57,15 @@ GATE = {
 }
 STANDING = Standing("storefront-42", "v1.2.0", "gated", "T1/UBO", is_reviewed=True, gates=5, blocking=2, percent=25)
 SHARE = {"holds": "part", "percent": 75, "by": "storefront-42", "version": "v1.2.0"}
+SERVES = {
+    "part": "goes", "deployment": "storefront-42", "version": "v1.2.0", "percent": 25, "cut": 0, "at": AT, "snapshot": SNAPSHOT,
+    "hangs": {"rollback": "storefront-43", "since": AT},
+}  # fmt: skip
 ROW = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "since": AT, "by": "T1/UANA", "deployment": "storefront-41",
     "snapshot": None, "open": [asdict(STANDING)], "locks": [LOCK], "frozen_until": AT,
     "frozen_because": "quarter end", "unclear": "", "can_roll_back": False, "declared": None, "quarantined": "",
-    "accepted": "", "way_out": None, "share": SHARE, "held_by": "",
+    "accepted": "", "way_out": None, "share": SHARE, "serves": SERVES, "can_deploy": False, "held_by": "",
 }  # fmt: skip
 EMPTY_ROW = {
     **ROW,
@@ -74,6 +78,7 @@ EMPTY_ROW = {
     "frozen_until": "",
     "frozen_because": "",
     "share": None,
+    "serves": None,
 }
 FAILED = {"held": "", "earlier": "", "cancelled": False}
 CLAIM = {
@@ -230,6 +235,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         "run": "succeeded",
         "run_url": "https://ci/1",
         "share": SHARE,
+        "serves": SERVES,
     },
     "waiting": {"verb": "approve", "vendor": "Slack", "minutes": 15},
     "unlocked": {**LOCK, "still": [LOCK], "goes_on": [FREED]},
