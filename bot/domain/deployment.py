@@ -63,7 +63,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),
     State.ACCEPTED: frozenset({State.ROLLING_BACK}),
-    State.SUPERSEDED: frozenset(),
+    State.SUPERSEDED: frozenset({State.WATCHING}),  # watched on: a word that something else is live had ended its watch, another corrects it
     State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FAILED}),
     State.ROLLED_BACK: frozenset(),
     State.FAILED: frozenset({State.ROLLING_BACK, State.WATCHING}),  # watched on: its rollback failed, and somebody said that it is live
@@ -146,7 +146,7 @@ class Deployment:
     note: str = ""
     """One sentence on the state: why it is impossible, what it waits for, the reason of whoever ended it."""
     ended_by: Person | None = None
-    """Who cancelled or rejected it."""
+    """Who cancelled, rejected or stopped it, or said that something else is live instead."""
     channel: str = ""
     """Where its card lives."""
     base_commit: str = ""
@@ -194,6 +194,11 @@ class Deployment:
         return self.state is State.FAILED and self.ended_by is not None
 
     @property
+    def was_left(self) -> bool:
+        """Tell whether somebody's word that something else is live has ended its watch, and no deployment."""
+        return self.state is State.SUPERSEDED and self.ended_by is not None
+
+    @property
     def is_over_already(self) -> str:
         """Say that somebody comes too late: ``storefront v1.2.0 → production was cancelled already``."""
         return self.stands if self.state is State.IMPOSSIBLE else f"{self.stands} already"
@@ -201,4 +206,6 @@ class Deployment:
     @property
     def stands(self) -> str:
         """Begin a sentence with it and where it stands: ``storefront v1.2.0 → production waits for its gates``."""
+        if self.was_left:
+            return f"{self.title} was being watched when somebody said that something else is live"
         return f"{self.title} {'was stopped by its lead' if self.was_stopped else STANDS[self.state]}"

@@ -137,7 +137,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
                 card = replace(card, is_to_undo=True)
         return replace(card, rollback=offer, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)))
     if deployment.state is State.SUPERSEDED:
-        return replace(card, declared=await _word_for(reader, deployment))
+        return _replaced_by(replace(card, declared=await _word_for(reader, deployment)), await reader.replaced(deployment.id))
     if deployment.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
         return card
     back = await reader.rollback_of(deployment.id)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.actions import Action
@@ -244,9 +244,11 @@ async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLi
     claim = await _claimed(house, tx, command, said, passing, leaving)
     as_shown(Action.SAY_LIVE, command.shown, claim.seen)
     for deployment in leaving:
-        await _leave(house, tx, deployment, intent)
+        await _leave(house, tx, deployment, intent, said.version)
     live = await _live(house, tx, claim, intent, command.reason)
-    watched = await resuming.take_up(house, tx, live, intent.by)
+    taken_up = await resuming.take_up(house, tx, live, intent.by)
+    if taken_up is not None:
+        live = replace(live, deployment=taken_up.deployment.id, by=taken_up.deployment.requested_by)
     await tx.set_live(live)
     if live.declared is not None:
         place, now = (claim.service, claim.environment), house.now()
@@ -254,7 +256,7 @@ async def _declare(house: House, intent: Intent, tx: Transaction, command: SayLi
         await tx.leave_by_hand(live.declared, left)
     await tx.cast_doubt(claim.service, claim.environment, None)
     still = await unseen.doubt(house, tx, live, beside.still)
-    return await _told(house, tx, claim, intent, command.reason, still, watched)
+    return await _told(house, tx, claim, intent, command.reason, still, taken_up.until if taken_up else None)
 
 
 async def _told(house: House, tx: Transaction, claim: Claim, intent: Intent, reason: str, still: str, watched: datetime | None) -> Answer:
@@ -281,13 +283,18 @@ async def _live(house: House, tx: Transaction, claim: Claim, intent: Intent, rea
     )  # fmt: skip
 
 
-async def _leave(house: House, tx: Transaction, deployment: Deployment, intent: Intent) -> None:
-    """Let go of a deployment that is not what is live. A run of it that may still be going is stopped and looked for."""
-    now, why = house.now(), "what is live was unclear, and somebody said what it is instead"
+async def _leave(house: House, tx: Transaction, deployment: Deployment, intent: Intent, instead: str) -> None:
+    """Let go of a deployment that is not what is live. A run of it that may still be going is stopped and looked for.
+
+    Whose word ends a watch is kept: another word can correct it, and the watch is taken up again.
+    """
+    now, why = house.now(), f"{instead} was said to be live instead"
     for step in await tx.steps(deployment.id):
         if step.state in {StepState.RUNNING, StepState.SMOKE}:
             await give_up(house, tx, deployment, step)
-    await tx.move(deployment.id, State.SUPERSEDED if deployment.state is State.WATCHING else State.FAILED, at=now, note=why)
+    is_watched = deployment.state is State.WATCHING
+    by = intent.by if is_watched else None
+    await tx.move(deployment.id, State.SUPERSEDED if is_watched else State.FAILED, at=now, note=why, by=by)
     await note(tx, now, "left", deployment, intent.by, why=why)
     await tx.release(deployment.id)
     await tx.wake(deployment.id)

@@ -92,6 +92,8 @@ async def _after_all(reader: Reader, deployment: Deployment) -> str:
     )
     if deployment.was_stopped and deployment.ended_by is not None:
         return f"It was stopped by {deployment.ended_by.mention}."
+    if deployment.was_left and deployment.ended_by is not None:
+        return f"{deployment.ended_by.mention} has said that something else is live there."
     if deployment.state is not State.ROLLED_BACK or back is None:
         return _BY_STATE.get(deployment.state, "")
     by = f"by {back.requested_by.mention}" if back.requested_by.team else "by itself"
@@ -112,7 +114,7 @@ async def _failure(_house: House, reader: Reader, deployment: Deployment, _messa
     if live is not None and live.declared is not None and is_over and live.declared.at >= deployment.state_since:
         return f"{live.declared.by.mention} has said that {live.version} is live there."
     if deployment.state in {State.WATCHING, State.ACCEPTED, State.SUPERSEDED}:
-        return _BY_STATE[deployment.state]
+        return await _after_all(reader, deployment)
     is_replaced = deployment.state is State.FAILED and standing is not None and standing.id != deployment.id
     return "Another version has been deployed since." if is_replaced else ""
 

@@ -1,7 +1,8 @@
-"""A watch that a rollback cut off, and that is taken up again because the rollback failed and somebody has said what is live."""
+"""A watch that a rollback which failed, or a wrong word, cut off, and that is taken up again because somebody has said what is live."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.deployment import Deployment, State
@@ -12,8 +13,16 @@ from bot.services.house import House, note
 from bot.services.targets import last_of
 
 
-async def take_up(house: House, tx: Transaction, live: Live, by: Person) -> datetime | None:
-    """Watch what somebody says is live from now on, where its watch had begun and not ended; say until when.
+@dataclass(frozen=True, slots=True)
+class TakenUp:
+    """A watch that goes on from now on."""
+
+    deployment: Deployment
+    until: datetime
+
+
+async def take_up(house: House, tx: Transaction, live: Live, by: Person) -> TakenUp | None:
+    """Watch what somebody says is live from now on, where its watch had begun and not ended; say of which deployment, and until when.
 
     What was found before is over with the word, which says nothing about numbers: what they say from now on is another finding.
     """
@@ -26,13 +35,13 @@ async def take_up(house: House, tx: Transaction, live: Live, by: Person) -> date
         await tx.save_trouble(found.id, over(known))
     await note(tx, live.since, "watched on", found, by)
     await tx.start("watch", f"watch {found.id} {live.since.isoformat()}", found.id)
-    return live.since + house.of(found)[1].watch
+    return TakenUp(found, live.since + house.of(found)[1].watch)
 
 
 async def _cut_off(reader: Reader, live: Live) -> Deployment | None:
-    """Find the deployment that brought what is said to be live and whose watch a rollback that failed has cut off."""
+    """Find the deployment that brought what is said to be live, and whose watch a rollback that failed, or another word, has cut off."""
     last = await last_of(reader, live.service, live.environment, live.commit)
-    if last is None or last.state is not State.FAILED or last.landed_at is None:
+    if last is None or last.landed_at is None or not (last.state is State.FAILED or last.was_left):
         return None
     has_ended = bool(last.accepted) or await reader.was_verified(last)
     return None if has_ended else last

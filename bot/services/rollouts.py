@@ -382,7 +382,7 @@ async def land(house: House, id: DeploymentId) -> str:
     now = house.now()
     async with house.store.transaction() as tx:
         deployment = await existing(tx, id)
-        if not await tx.move(id, State.WATCHING, at=now):
+        if deployment.state is not State.ROLLING_OUT or not await tx.move(id, State.WATCHING, at=now):
             return GO if deployment.state is State.WATCHING else OVER
         await clear(tx, deployment, await tx.steps(id))
         live = Live(deployment.service, deployment.environment, deployment.commit, deployment.version, now, id, deployment.requested_by)

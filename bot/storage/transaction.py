@@ -329,9 +329,10 @@ class SqlTransaction(SqlTelling):
     async def _there(self, live: Live) -> list[Deployment]:
         """List what stood in a place until this became live there: what had ended there, and has not been replaced yet."""
         row, gone = table(DeploymentRow), table(ReplacedRow)
+        was_left = (row.c.state == str(State.SUPERSEDED)) & row.c.ended_by.is_not(None)
         statement = select(row).where(
             row.c.service == live.service, row.c.environment == live.environment, row.c.id != live.deployment,
-            row.c.state.in_([*AT_REST, State.FAILED.value]), ~exists().where(gone.c.deployment == row.c.id),
+            row.c.state.in_([*AT_REST, State.FAILED.value]) | was_left, ~exists().where(gone.c.deployment == row.c.id),
         )  # fmt: skip
         brought_by = await self.deployment(live.deployment)
         is_forward = brought_by is not None and brought_by.kind is Kind.FORWARD

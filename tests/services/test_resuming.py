@@ -8,11 +8,12 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Deploy, RollBack, SayLive
+from bot.domain.commands import Deploy, History, RollBack, SayLive, Status
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
+from bot.domain.places import Doubt, Unclear
 from bot.ports import RunState
-from bot.services import health
+from bot.services import health, rollouts
 from bot.services.endings import ended
 from tests.services.conftest import COMMITS, GOOD, MINUTE
 
@@ -156,6 +157,78 @@ async def test_a_word_that_corrects_it_ends_the_watch(team_with: Any) -> None:
         assert await state(team) is State.SUPERSEDED
         await team.passes(22 * MINUTE)
         assert await state(team) is State.SUPERSEDED
+
+
+async def test_what_a_wrong_word_has_cut_off_the_right_one_takes_up_again(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await cannot_go_back(team)
+        await is_said(team)
+        await team.passes(2 * MINUTE)
+        await team.says_live("bo", SayLive("shop", "production", "v1", "I was wrong"))
+        shown = await team.shown("shop-1")
+        assert "and being watched; <@UBO> said 2026-11-21 02:19 UTC that v1 is live instead" in shown
+        assert "replaced by the next deployment" not in shown
+        assert "unclear" not in shown
+        await team.passes(2 * MINUTE)
+        assert "begins again: it is watched until 02:41" in await is_said(team)
+        assert "being watched until 02:41" in await team.shown("shop-1")
+        team.numbers.new = TERRIBLE
+        await team.passes(3 * MINUTE)
+        assert "errors 90 %" in (await team.said("degraded"))[-1]
+        assert "brought" not in await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        await team.passes(3 * MINUTE)
+        found = await team.deployment("shop-1")
+        assert (found.state, found.was_stopped) == (State.ROLLED_BACK, False)
+
+
+async def test_a_watch_that_was_never_rolled_back_is_taken_up_again_after_a_wrong_word_as_well(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        async with team.database.store.transaction() as tx:
+            await tx.cast_doubt("shop", "production", Doubt(Unclear.STRAY, "a run has ended only now", team.house.now()))
+        await team.says_live("bo", SayLive("shop", "production", "v1", "I think so"))
+        assert await state(team) is State.SUPERSEDED
+        assert "is watched until" in await is_said(team)
+        assert "brought there by <@UANA> (shop-1) · healthy" in await team.says("ana", Status())
+        await team.passes(21 * MINUTE)
+        assert await state(team) is State.ACCEPTED
+
+
+async def test_what_a_deployment_has_replaced_is_taken_up_by_no_word(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        async with team.database.store.transaction() as tx:
+            await tx.move("shop-1", State.SUPERSEDED, at=team.house.now(), note="shop-2 was let go before its watch had ended")
+            await tx.cast_doubt("shop", "production", Doubt(Unclear.STRAY, "a run has ended only now", team.house.now()))
+        assert "watched" not in await is_said(team)
+        assert await state(team) is State.SUPERSEDED
+
+
+async def test_an_alarm_about_what_a_word_has_ended_names_whose_word_it_was(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        team.numbers.new = TERRIBLE
+        await team.passes(2 * MINUTE)
+        async with team.database.store.transaction() as tx:
+            await tx.cast_doubt("shop", "production", Doubt(Unclear.STRAY, "a run has ended only now", team.house.now()))
+        await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"))
+        message = next(each for each in await team.outbox() if each.template == "degraded")
+        ending = await ended(team.house, message)
+        assert ending is not None
+        assert ending.sentence == "<@UBO> has said that something else is live there."
+        assert "watch ended by <@UBO> because v1 was said to be live instead" in await team.says("ana", History("shop"))
+
+
+async def test_what_has_failed_a_moment_before_it_lands_is_not_landed(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        team.ci.ends["deploy"] = RunState.FAILED
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        assert await rollouts.land(team.house, "shop-1") == rollouts.OVER
+        assert await state(team) is State.FAILED
 
 
 async def test_the_next_deployment_waits_for_it_as_for_any_watch(team_with: Any) -> None:
