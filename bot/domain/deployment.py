@@ -63,7 +63,7 @@ TRANSITIONS: dict[State, frozenset[State]] = {
     State.WATCHING: frozenset({State.VERIFIED, State.ACCEPTED, State.SUPERSEDED, State.ROLLING_BACK}),
     State.VERIFIED: frozenset({State.ROLLING_BACK}),
     State.ACCEPTED: frozenset({State.ROLLING_BACK}),
-    State.SUPERSEDED: frozenset({State.WATCHING}),  # watched on: a word that something else is live had ended its watch, another corrects it
+    State.SUPERSEDED: frozenset({State.WATCHING}),  # watched on: somebody's word had ended its watch, and another word corrects that
     State.ROLLING_BACK: frozenset({State.ROLLED_BACK, State.FAILED}),
     State.ROLLED_BACK: frozenset(),
     State.FAILED: frozenset({State.ROLLING_BACK, State.WATCHING}),  # watched on: its rollback failed, and somebody said that it is live
