@@ -214,6 +214,14 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         "storefront v1.2.0 → production · replaced by the next deployment before it was verified",
         [],
     ),
+    "left on a word": (
+        card(State.SUPERSEDED, {**LANDED, "ended_by": CY}, replaced_by="v1.1.0", replaced_at=NOW, replaced_on_word_of=CY),
+        (
+            "storefront v1.2.0 → production · was live from 2026-11-21 10:02 UTC and being watched; "
+            "@UCY said 2026-11-21 10:02 UTC that v1.1.0 is live instead"
+        ),
+        [],
+    ),
     "rolling back": (
         card(State.ROLLING_BACK, {**RUNS, "note": "errors are up"}, snapshot=DEGRADED, **BACK),
         "storefront v1.2.0 → production · ROLLING BACK to v1.1.0 by @UBO, its lead",
