@@ -14,7 +14,7 @@ from math import isfinite, log
 from statistics import fmean, median
 
 from bot.domain.catalog import Direction, MetricKind, MetricSpec
-from bot.domain.statistics import count_p_value, rank_p_value, shift
+from bot.domain.statistics import bounds, count_p_value, rank_p_value, shift
 
 STALE = timedelta(minutes=2)
 """Numbers that are older than this, while one looks, are said to be old."""
@@ -72,6 +72,15 @@ class Finding:
     """Values over time, oldest first, for a sparkline."""
     is_suspect: bool = False
     """Whether it is worse by a size that would matter, and not certainly so yet."""
+
+    @property
+    def least(self) -> float | None:
+        """How bad the value is at least: a share of few requests may be far from what it will turn out to be."""
+        if self.current is None or self.requests <= 0 or self.unit != "%" or not 0 <= self.current <= 1:
+            return self.current
+        lowest, highest = bounds(self.current, self.requests)
+        normal = self.baseline or 0.0
+        return max(lowest, normal) if self.current >= normal else min(highest, normal)
 
 
 @dataclass(frozen=True, slots=True)

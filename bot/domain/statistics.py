@@ -16,6 +16,9 @@ from statistics import median
 EXACT_PAIRS = 200
 """Up to this many pairs, and without ties, the rank test counts instead of approximating."""
 
+SURE = 3.09
+"""Standard deviations of a normal distribution beyond which one in a thousand lies."""
+
 _NEGLIGIBLE = 1e-17
 
 
@@ -54,6 +57,13 @@ def rank_p_value(sample: Sequence[float], baseline: Sequence[float]) -> float:
 def shift(sample: Sequence[float], baseline: Sequence[float]) -> float:
     """Estimate how much higher a sample lies: the median of all pairwise differences (Hodges and Lehmann)."""
     return median(mine - theirs for mine in sample for theirs in baseline)
+
+
+def bounds(share: float, tries: float) -> tuple[float, float]:
+    """Give between what a share that was counted in so many tries surely lies (Wilson's interval, 99.9 % on each side)."""
+    spread = SURE**2 / tries
+    middle, width = share + spread / 2, SURE * sqrt(share * (1 - share) / tries + spread / (4 * tries))
+    return max(0.0, (middle - width) / (1 + spread)), min(1.0, (middle + width) / (1 + spread))
 
 
 def _wins(sample: Sequence[float], baseline: Sequence[float]) -> float:

@@ -77,6 +77,8 @@ class Trouble:
     nothing worse."""
     called: Person | None = None
     """The lead for whom its alarm was raised."""
+    least: Distances = ()
+    """How far from normal each of ``bad`` is at least, where that is less: what few requests say by chance is not much worse."""
 
     @property
     def alarm(self) -> int:
@@ -87,6 +89,11 @@ class Trouble:
     def said(self) -> Distances:
         """Say how far from normal each metric was when its alarm said so first."""
         return tuple(dict(reversed((*self.before, *self.bad))).items())
+
+    @property
+    def surely(self) -> Distances:
+        """Say how far from normal each metric is at least."""
+        return tuple({**dict(self.bad), **dict(self.least)}.items())
 
     @property
     def is_open(self) -> bool:
@@ -121,14 +128,15 @@ def found(known: Trouble | None, sort: Sort, shot: Snapshot) -> Trouble:
     """Give the finding that a snapshot belongs to: the known one, perhaps with more that is worse; or the next."""
     before = known.normal if known else ()
     bad = distances(shot, before) if sort is Sort.DEGRADED else ()
-    another = Trouble(known.number + 1 if known else 1, sort, shot.where, bad, normal=_normals(shot, bad, before))
+    sure = _surely(shot, bad, before)
+    another = Trouble(known.number + 1 if known else 1, sort, shot.where, bad, normal=_normals(shot, bad, before), least=sure)
     if known is None or not known.is_open or (known.sort, known.where) != (sort, shot.where):
         return another
     if known.bad and bad and _well(shot).issuperset(dict(known.bad)):
         return another  # what was said is well again: this was never said
     if known.answered is not None:
-        return another if _worse(dict(known.answered), bad) else known
-    if _is_graver(known.said, bad):
+        return another if _worse(dict(known.answered), another.surely) else known
+    if _is_graver(known.said, another.surely):
         return another
     more = _worse(dict(known.bad), bad)
     return replace(known, bad=(*known.bad, *more), normal=another.normal) if more else known
@@ -223,11 +231,17 @@ def worse_since(known: Trouble, shown: Trouble) -> tuple[str, ...]:
 
 def distances(shot: Snapshot, normal: Distances = ()) -> Distances:
     """Say how far each degraded metric that decides is from what was ``normal`` of it before, else from what it is compared with."""
-    return tuple((finding.key, _distance(finding, dict(normal))) for finding in _degraded(shot))
+    return tuple((each.key, _distance(each, each.current, dict(normal))) for each in _degraded(shot))
 
 
-def _distance(finding: Finding, normal: Mapping[str, float]) -> float:
-    current, baseline = finding.current or 0.0, finding.baseline or 0.0
+def _surely(shot: Snapshot, bad: Distances, normal: Distances) -> Distances:
+    """Say how far from normal each of the metrics is at least, where that is less."""
+    least = ((each.key, _distance(each, each.least, dict(normal))) for each in _degraded(shot))
+    return tuple((key, far) for key, far in least if far < dict(bad).get(key, 0.0))
+
+
+def _distance(finding: Finding, value: float | None, normal: Mapping[str, float]) -> float:
+    current, baseline = value or 0.0, finding.baseline or 0.0
     usual = normal.get(finding.key, baseline)
     return current / max(usual, 1e-4) if current >= baseline else usual / max(current, 1e-4)
 
@@ -254,13 +268,13 @@ def _worse(before: Mapping[str, float], bad: Distances) -> Distances:
 def _is_more_of_it(known: Trouble, trouble: Trouble) -> bool:
     """Tell whether an alarm that asks asks for this as well: not where there were too few numbers before, nor where it is much worse."""
     is_known_bad = trouble.sort is Sort.DEGRADED and known.sort is not Sort.DEGRADED
-    return not is_known_bad and not _is_graver(known.said, trouble.bad)
+    return not is_known_bad and not _is_graver(known.said, trouble.surely)
 
 
 def _comes_back(known: Trouble, trouble: Trouble, at: datetime) -> bool:
     """Tell whether it is the same again as was over a moment ago, and no worse than was said."""
     is_soon = known.ended_at is not None and at - known.ended_at < RELAPSE
-    return is_soon and known.sort is trouble.sort and not _worse(dict(known.said), trouble.bad)
+    return is_soon and known.sort is trouble.sort and not _worse(dict(known.said), trouble.surely)
 
 
 def _is_graver(said: Distances, bad: Distances) -> bool:

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fractions import Fraction
 from itertools import combinations
-from math import comb
+from math import comb, sqrt
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.statistics import count_p_value, rank_p_value, shift
+from bot.domain.statistics import SURE, bounds, count_p_value, rank_p_value, shift
 
 
 def fisher(events: int, tries: int, others: int, other_tries: int) -> float:
@@ -107,3 +107,15 @@ def test_no_values_say_nothing() -> None:
 def test_the_shift_is_the_median_of_all_differences() -> None:
     assert shift([11, 12, 13], [1, 2, 3]) == 10
     assert shift([11, 12, 13, 1000], [1, 2, 3]) == 10.5
+
+
+@given(st.integers(0, 500), st.integers(1, 500))
+def test_a_share_lies_between_those_that_make_it_just_unlikely_enough(events: int, others: int) -> None:
+    tries = events + others
+    share = events / tries
+    low, high = bounds(share, tries)
+    assert 0 <= low <= share + 1e-12
+    assert share - 1e-12 <= high <= 1
+    for limit in (low, high):
+        is_end = limit == pytest.approx(share) and share in {0.0, 1.0}
+        assert is_end or abs(share - limit) / sqrt(limit * (1 - limit) / tries) == pytest.approx(SURE, rel=1e-6)

@@ -192,6 +192,39 @@ def test_after_it_was_said_that_nothing_goes_back_by_itself_only_what_was_never_
     assert continued(known, now, NOW, counts_down=True, is_held=True).alarm == (3 if is_same_alarm else 4)
 
 
+@pytest.mark.case("card-and-people-11")
+@pytest.mark.parametrize(
+    ("share", "requests", "is_another"),
+    [
+        (0.35, 20, False),  # seven of twenty: by chance
+        (0.35, 200, False),
+        (0.35, 40_000, True),
+        (0.9, 20, True),  # no chance makes that of a tenth
+        (0.12, 40_000, False),
+    ],
+)
+def test_a_share_of_few_requests_that_triples_by_chance_is_no_other_finding(share: float, requests: float, *, is_another: bool) -> None:
+    def of(current: float, requests: float) -> Snapshot:
+        findings = (Finding("errors", "errors", "%", Verdict.DEGRADED, current, 0.01, requests=requests),)
+        return Snapshot("shop-2", "canary 5 %", NOW, Verdict.DEGRADED, findings, where="canary-5")
+
+    young = found(None, Sort.DEGRADED, of(0.11, 18))
+    now = found(young, Sort.DEGRADED, of(share, requests))
+    assert now.number == (2 if is_another else 1)
+    told = continued(over(young, NOW), found(over(young, NOW), Sort.DEGRADED, of(share / 2, requests)), NOW, counts_down=False)
+    assert told.alarm == (2 if is_another else 1)
+    assert found(answered(young, of(0.11, 18)), Sort.DEGRADED, of(share / 2, requests)).number == (2 if is_another else 1)
+
+
+@pytest.mark.parametrize(("current", "baseline", "least"), [(0.9, 0.99, 0.96), (0.98, 0.99, 0.99), (0.5, 0.01, 0.35), (0.02, 0.01, 0.01)])
+def test_how_bad_a_share_is_at_least_is_never_beyond_what_is_normal(current: float, baseline: float, least: float) -> None:
+    finding = Finding("errors", "errors", "%", Verdict.DEGRADED, current, baseline, requests=100)
+    assert finding.least == pytest.approx(least, abs=0.01)
+    for exact in (replace(finding, requests=0), replace(finding, unit="ms"), replace(finding, unit="%", current=1.5)):
+        assert exact.least == exact.current
+    assert replace(finding, current=None).least is None
+
+
 def test_only_worse_numbers_are_remembered_with_a_finding() -> None:
     assert found(None, Sort.DEGRADED, shot(ERRORS)).bad == (ERRORS,)
     assert found(None, Sort.BLIND, shot(ERRORS)).bad == ()
