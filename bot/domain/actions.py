@@ -9,7 +9,6 @@ from enum import StrEnum
 from typing import TYPE_CHECKING
 
 from bot.domain.deployment import ACTING, CAN_ROLL_BACK, State
-from bot.domain.people import GONOGO
 from bot.domain.readiness import GateState, Review
 
 if TYPE_CHECKING:
@@ -26,7 +25,7 @@ class Action(StrEnum):
     CONFIRM_PLAN = "confirm_plan"  # of the migrations that no button goes back over
     CANCEL = "cancel"
     ROLL_BACK = "roll_back"
-    SAY_WHY = "say_why"  # it was rolled back
+    SAY_WHY = "say_why"  # it was rolled back, or stopped, or its rollback was given up
     PROCEED = "proceed"
     STOP_COUNTDOWN = "stop_countdown"
     WATCH = "watch"
@@ -60,7 +59,7 @@ def possible(card: Card) -> tuple[Action, ...]:
         actions.append(Action.PROCEED)
     if state is State.WATCHING and card.deployment.lead not in card.watched_by:
         actions.append(Action.WATCH)
-    if state in {State.ROLLING_BACK, State.ROLLED_BACK} and card.rolled_back_by not in {None, GONOGO} and not card.deployment.note:
+    if card.why is not None and card.why.is_asked:
         actions.append(Action.SAY_WHY)
     if state is State.ROLLED_BACK and card.lock is not None:
         actions.append(Action.UNLOCK)
@@ -86,8 +85,9 @@ def helping(card: Card) -> tuple[Action, ...]:
 def on_an_alarm(card: Card) -> tuple[Action, ...]:
     """Name the buttons of an alarm about the card's deployment, as things are now."""
     also = {Action.CANCEL: card.can_only_stop, Action.OPEN_GATE: card.deployment.state is State.ROLLING_BACK}
+    also[Action.SAY_WHY] = card.deployment.state is State.FAILED
     mine = tuple(action for action in possible(card) if action in DECISIONS or also.get(action, False))
-    return (*mine, Action.TAKE_OVER) if mine and card.can_be_taken_over else mine
+    return (*mine, Action.TAKE_OVER) if card.can_be_taken_over and {*mine} - {Action.SAY_WHY} else mine
 
 
 def _before_it_goes(card: Card) -> list[Action]:

@@ -19,6 +19,7 @@ from bot.domain.declared import Declared
 from bot.domain.deployment import Deployment, State
 from bot.domain.hanging import Hanging
 from bot.domain.health import STALE, Snapshot, Verdict
+from bot.domain.lasttime import LastTime
 from bot.domain.locks import Lock
 from bot.domain.passed import Passed
 from bot.domain.people import Person
@@ -26,6 +27,7 @@ from bot.domain.readiness import Confirmed, Review
 from bot.domain.rollout import Step, StepState, serving
 from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, by_itself
 from bot.domain.watching import Watched, is_all_that_keeps
+from bot.domain.whys import Why
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +155,8 @@ class Card:
     let_go: LetGo | None = None
     doubt: str = ""
     """Why it is not clear what runs in the environment."""
+    last_time: LastTime | None = None
+    """How the same version ended here the time before, as long as this one is coming."""
     is_again: bool = False
     """Whether the same commit, deployed there before, is what makes it unclear."""
     changes: Changes = field(default_factory=Changes)
@@ -175,6 +179,8 @@ class Card:
     """Whether its commit is quarantined, here or by what happened elsewhere."""
     rolled_back_by: Person | None = None
     rolled_back_version: str = ""
+    why: Why | None = None
+    """What was done to it that asks for a reason, and the reason."""
     live: str = ""
     """After a rollback: the version that is live now,"""
     live_since: datetime | None = None

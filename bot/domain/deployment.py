@@ -191,7 +191,12 @@ class Deployment:
     @property
     def was_stopped(self) -> bool:
         """Tell whether its lead has stopped it in the middle: that is no failure."""
-        return self.state is State.FAILED and self.ended_by is not None
+        return self.kind is Kind.FORWARD and self.state is State.FAILED and self.ended_by is not None
+
+    @property
+    def was_given_up(self) -> bool:
+        """Tell whether it is a rollback that hung, and that its lead has given up."""
+        return self.kind is Kind.ROLLBACK and self.state is State.FAILED and self.ended_by is not None
 
     @property
     def was_left(self) -> bool:

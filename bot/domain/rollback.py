@@ -183,6 +183,7 @@ def target(releases: Sequence[AnyRelease], *, leaving: str, base: str = "") -> A
 
 
 NO_TARGET = "No other version that was verified here is left, so there is nothing to go back to."
+NEVER_ONE = "No other version was ever verified or accepted here, so there is nothing to go back to."
 
 
 def against(bad: Sequence[Bad]) -> str:

@@ -40,6 +40,8 @@ class Seen:
     """Why it is not known what is live."""
     begun: str = ""
     """That something of it may be there: to cancel it is then to stop it."""
+    deed: str = ""
+    """What was done to it that asks for a reason (``whys.Why.mark``)."""
     watched: str = ""
     """The deployment whose watch would be cut short, and what is the matter with it."""
 
@@ -52,7 +54,7 @@ BINDS: dict[Action, tuple[str, ...]] = {
     Action.CONFIRM_PLAN: ("commit", "target", "plan"),
     Action.CANCEL: ("commit", "begun"),
     Action.ROLL_BACK: ("commit", "target"),
-    Action.SAY_WHY: ("commit",),
+    Action.SAY_WHY: ("commit", "deed"),
     Action.PROCEED: ("commit", "finding"),
     Action.STOP_COUNTDOWN: ("commit", "finding"),
     Action.WATCH: ("commit",),
@@ -106,5 +108,6 @@ def seen_on(card: Card) -> Seen:
         plan=card.rollback.plan,
         gate=card.gate,
         begun=begun(deployment),
+        deed=card.why.mark if card.why else "",
         watched=card.watched.shown if card.watched else "",
     )

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bot.domain.deployment import WAITING, Kind
 from bot.domain.places import is_answer_to, may_be_answered
 from bot.ports import Answer, NewDeployment, Transaction
+from bot.services import lasttime
 from bot.services.house import House, facts_of, note
+from bot.services.lasttime import facts_of_last_time
 
 
 async def ask_anew(house: House, tx: Transaction, wanted: NewDeployment) -> Answer | None:
@@ -22,4 +24,5 @@ async def ask_anew(house: House, tx: Transaction, wanted: NewDeployment) -> Answ
     await tx.forget_decisions(first.id)
     await note(tx, house.now(), "deploy", first, wanted.requested_by, ref=wanted.ref, strategy=first.strategy, reason=wanted.reason)
     await tx.wake(first.id)
-    return Answer("asked_anew", {**facts_of(first), "unclear": doubt.why, "strategy": first.strategy})
+    again = facts_of_last_time(await lasttime.of(tx, first))
+    return Answer("asked_anew", {**facts_of(first), "unclear": doubt.why, "strategy": first.strategy, "again": again})

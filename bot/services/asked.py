@@ -9,7 +9,7 @@ from bot.domain.trouble import Trouble
 from bot.ports import Asked, Json, Reader
 from bot.services.house import House, existing, facts_of_snapshot, seen
 from bot.services.offers import rollback_offer
-from bot.services.whys import has_lock
+from bot.services.whys import has_lock, of
 from bot.services.word import ends_by_itself, numbers_of
 
 ABOUT_NUMBERS = frozenset({Action.PROCEED, Action.STOP_COUNTDOWN})
@@ -22,7 +22,8 @@ async def asked(house: House, action: Action, id: DeploymentId) -> Asked:
         deployment = await existing(reader, id)
         trouble = await reader.trouble(id)
         if action is Action.SAY_WHY:
-            return Asked(deployment, {"has_lock": await has_lock(house, reader, deployment)})
+            why = await of(reader, deployment)
+            return Asked(deployment, {"has_lock": await has_lock(house, reader, deployment), "deed": str(why.deed) if why else ""})
         if action is Action.CONFIRM_PLAN:
             offer = await rollback_offer(house, reader, deployment)
             return Asked(deployment, {"migrations": list(offer.undoes.migrations), "target": offer.version})

@@ -16,8 +16,9 @@ from bot.domain.people import Person
 from bot.domain.places import Obstacle
 from bot.domain.rollout import StepState
 from bot.domain.watching import CAN_GO
+from bot.domain.whys import why_of
 from bot.ports import Answer, Intent, Json, Live, Reader, Shift
-from bot.services import approvals, readiness, word
+from bot.services import approvals, lasttime, readiness, word
 from bot.services.ahead import ahead_in
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.estimates import about_left, stages_take
@@ -67,7 +68,7 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
         rollback_locks=policy.lock_after_rollback and not await has_rollback_lock(reader, deployment),
         approvals=approvals.needs(policy.approvals, await reader.decisions(deployment.id), deployment),
         uncounted=approvals.uncounted(await reader.decisions(deployment.id), deployment),
-        approval_expires_at=approvals.expires_at(deployment, policy),
+        approval_expires_at=approvals.expires_at(deployment, policy), why=why_of(deployment, await reader.rollback_of(deployment.id)),
     )  # fmt: skip
     card = await _with_people(house, reader, card, policy)
     card = await _with_way_back(house, reader, card)
@@ -100,7 +101,8 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     trouble = await reader.trouble(deployment.id)
     card = replace(card, trouble=trouble, is_settled=trouble is not None and await has_word(reader, deployment, trouble))
     again = bool(doubt) and await is_again(reader, deployment)
-    card = replace(card, doubt=doubt, is_again=again, let_go=await word.let_go(reader, card))
+    before = await lasttime.of(reader, deployment) if deployment.state in WAITING | {State.ROLLING_OUT} else None
+    card = replace(card, doubt=doubt, is_again=again, last_time=before, let_go=await word.let_go(reader, card))
     if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
         card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or not any(step.state is StepState.PENDING or step.is_gated for step in card.steps):
@@ -300,6 +302,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         quarantined = await reader.quarantine(command.service, resolved.commit)
         doubt = await unclear(reader, command.service, command.environment)
         took = what_was_taken(resolved, await moved_from(reader, imagined, resolved.version, resolved.commit))
+        again = await lasttime.of(reader, looked_at)
     return Answer(
         "check",
         {
@@ -307,6 +310,7 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
             "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
             "commit": resolved.commit, "took": took,
             "ready": review.is_ready and not quarantined, "quarantined": quarantined, "unclear": doubt, "changes": asdict(changes),
+            "again": lasttime.facts_of_last_time(again),
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },
     )  # fmt: skip

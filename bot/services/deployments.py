@@ -17,11 +17,12 @@ from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import is_answer_to
 from bot.ports import Answer, Intent, Json, Later, Live, NewDeployment, Reader, Resolved, Transaction
-from bot.services import approvers
+from bot.services import approvers, lasttime
 from bot.services.ahead import redraw_behind
 from bot.services.anew import ask_anew
 from bot.services.hanging import hanging_in, way_on
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, is_again, note, seen, unclear
+from bot.services.lasttime import facts_of_last_time
 from bot.services.offers import rollback_offer
 from bot.services.refs import meant
 from bot.services.stopping import stop
@@ -128,8 +129,8 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     watched = await watched_in(house, tx, deployment.service, deployment.environment)
     coming = await tx.open_deployments(deployment.service, deployment.environment)
     behind = next((each.id for each in coming if each.id != deployment.id and each.state in _STILL_COMING), "")
-    doubt = await unclear(tx, deployment.service, deployment.environment) if await is_again(tx, deployment) else ""
-    about = {"commit": deployment.commit, "took": took, "behind": behind, "again": doubt}
+    before, is_unclear = facts_of_last_time(await lasttime.of(tx, deployment)), await is_again(tx, deployment)
+    about = {"commit": deployment.commit, "took": took, "behind": behind, "again": before, "unclear": is_unclear}
     return Answer("asked", {**facts_of(deployment), **about, **facts_of_watched(watched)})
 
 

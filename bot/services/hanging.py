@@ -15,6 +15,7 @@ from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Json, Mark, Message, Reader, Transaction
+from bot.services import whys
 from bot.services.given import gate_pressed
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 from bot.services.rollback_steps import have_failed
@@ -145,9 +146,9 @@ async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: H
         await tx.save_steps(back.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=now)])
     doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} was given up{but}", now, undone.id)
     await tx.cast_doubt(back.service, back.environment, doubt)
-    await tx.move(back.id, State.FAILED, at=now, note=why)
+    await tx.move(back.id, State.FAILED, at=now, note=reason, by=by)
     await have_failed(house, tx, back, put_back=found.put_back)
     await tx.wake(back.id)
     has_run = any(step.run for step in moving)
     facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id}
-    return Answer("given_up", {**facts, "has_run": has_run, "put_back": found.put_back})
+    return Answer("given_up", {**facts, "has_run": has_run, "put_back": found.put_back}, await whys.offer(tx, undone.id))

@@ -20,6 +20,7 @@ from bot.domain.shown import Seen, begun, finding_of, gates_of, token
 from bot.domain.timeline import Line, retold
 from bot.domain.usage import nearest
 from bot.domain.watching import CAN_GO, finding_in, mark_of, picture_in
+from bot.domain.whys import why_of
 from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Timeline, Transaction
 from bot.services.people import People
 
@@ -168,10 +169,11 @@ async def seen(reader: Reader, deployment: Deployment) -> Seen:
     can_go = deployment.state in CAN_GO or deployment.is_only_let_go
     watched = await reader.watched(deployment.service, deployment.environment) if can_go else None
     trouble = await reader.trouble(watched.id) if watched else None
+    why = why_of(deployment, await reader.rollback_of(deployment.id))
     return Seen(
         commit=deployment.commit, base=deployment.base_commit, strategy=deployment.strategy, lead=str(deployment.lead or ""),
         gates=gates_of(await reader.review(deployment.id)), begun=begun(deployment),
-        finding=finding_of(await reader.trouble(deployment.id)),
+        finding=finding_of(await reader.trouble(deployment.id)), deed=why.mark if why else "",
         watched=f"{mark_of(watched.id, finding_in(trouble))}:{picture_in(trouble)}" if watched else "",
     )  # fmt: skip
 

@@ -38,7 +38,18 @@ async def rollback_offer(house: House, reader: Reader, deployment: Deployment, *
         return replace(offer, refused=rollback.none_well(worse, place=f"{deployment.service} {deployment.environment}"))
     kept_out = await reader.releases(deployment.service, deployment.environment, kept_out=True)
     others = [release for release in kept_out if release.commit != deployment.commit]
-    return replace(offer, refused=rollback.none_left(others)) if others else offer
+    if others:
+        return replace(offer, refused=rollback.none_left(others))
+    return offer if await _was_another(reader, deployment) else replace(offer, refused=rollback.NEVER_ONE)
+
+
+async def _was_another(reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether another version was ever there that could have been gone back to; what was gone back from by hand is one."""
+    place = (deployment.service, deployment.environment)
+    live = await reader.live(*place)
+    commits = [each.commit for each in await reader.releases(*place, limit=None)]
+    commits += [each.commit for each in await reader.left_by_hand(*place)]
+    return any(commit != deployment.commit for commit in [*commits, *([live.commit] if live else [])])
 
 
 async def passed_over(reader: Reader, deployment: Deployment, target: Live) -> Passed | None:

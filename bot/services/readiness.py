@@ -33,12 +33,13 @@ from bot.domain.readiness import (
 )
 from bot.domain.rollback import Way
 from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
-from bot.services import before, givers, plans, watching
+from bot.services import before, givers, lasttime, plans, watching
 from bot.services.ahead import redraw_behind
 from bot.services.deployments import under_way
 from bot.services.given import in_question
 from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
+from bot.services.lasttime import facts_of_last_time
 from bot.services.offers import rollback_offer
 from bot.services.passing import may_be_said, stands
 from bot.services.people import readable
@@ -385,5 +386,6 @@ def facts_of_gate(gate: Gate) -> dict[str, Json]:
 
 async def say_evidence(tx: Transaction, deployment: Deployment, review: Review, *, when: str) -> None:
     """Put every gate with its evidence into the thread, once for each occasion."""
-    facts = {**facts_of(deployment), "gates": [facts_of_gate(gate) for gate in review.gates]}
+    again = facts_of_last_time(await lasttime.of(tx, deployment))
+    facts = {**facts_of(deployment), "gates": [facts_of_gate(gate) for gate in review.gates], "again": again}
     await tx.say(Message(f"{deployment.id}:gates:{when}", "gates", facts, deployment.id))

@@ -203,18 +203,21 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
         "unclear": await put_back(tx, undone),
     }  # fmt: skip
     await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id))
-    await tx.say(Message(f"{undone.id}:retrospective", "retrospective", await _retrospective(house, tx, undone, facts), undone.id))
+    about = {**facts_of(undone), "target": back.version, "percent": 0, "reason": back.reason}
+    await draft_retrospective(house, tx, undone, about, key=f"{undone.id}:retrospective")
 
 
-async def _retrospective(house: House, tx: Transaction, undone: Deployment, facts: dict[str, object]) -> dict[str, object]:
-    told = await tx.timeline(undone.id)
+async def draft_retrospective(house: House, tx: Transaction, deployment: Deployment, facts: dict[str, Json], *, key: str) -> None:
+    """Draft the retrospective of what was rolled back, or stopped, in its thread."""
+    told = await tx.timeline(deployment.id)
     happened = [*told.begin, *told.end]
     people = {str(e.actor) for e in happened} | {str(e.facts["to"]) for e in happened if e.action == "lead"}
-    return {
+    facts = {
         **facts, "timeline": facts_of_timeline(told), "people": sorted(people),
-        "item_titles": house.items_of(undone), "owner": str(undone.requested_by),
+        "item_titles": house.items_of(deployment), "owner": str(deployment.requested_by),
         "due": (house.now() + timedelta(days=3)).isoformat(),
     }  # fmt: skip
+    await tx.say(Message(key, "retrospective", facts, deployment.id))
 
 
 async def could_not(house: House, id: DeploymentId) -> str:

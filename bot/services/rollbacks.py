@@ -76,9 +76,10 @@ async def _again(house: House, intent: Intent, tx: Transaction, command: RollBac
     deployment = await existing(tx, command.deployment)
     back = await tx.rollback_of(deployment.id)
     as_shown(Action.ROLL_BACK, command.shown, Seen(commit=deployment.commit, target=back.commit if back else ""))
-    if not command.reason or deployment.note:
+    why = await whys.of(tx, deployment)
+    if why is None or not command.reason or why.reason:
         return None
-    return await whys.give(house, intent, tx, deployment, command.reason)
+    return await whys.give(house, intent, tx, deployment, why, command.reason)
 
 
 async def _is_theirs(reader: Reader, deployment: Deployment, by: Person) -> bool:
@@ -103,9 +104,8 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
     await _refuse(tx, deployment, target, way, house.now(), although_unknown=command.although_unknown)
     await tx.save_way_back(deployment.id, way)
     await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
-    why = token(Action.SAY_WHY, Seen(commit=deployment.commit))
-    offers = () if command.reason else (Offer(Action.SAY_WHY, "Say why…", deployment.id, carries=why),)
-    return Answer("rolling_back", {**facts_of(deployment), "target": target.version, "by": str(intent.by)}, offers)
+    facts = {**facts_of(deployment), "target": target.version, "by": str(intent.by)}
+    return Answer("rolling_back", facts, await whys.offer(tx, deployment.id))
 
 
 def _seen(deployment: Deployment, target: Live) -> Seen:

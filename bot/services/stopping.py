@@ -17,7 +17,9 @@ from bot.domain.rollout import Step, StepState, serving
 from bot.ports import Answer, Intent, Message, Transaction
 from bot.services.house import House, as_shown, facts_of, note, seen
 from bot.services.quarantines import keep_out
+from bot.services.rollback_steps import draft_retrospective
 from bot.services.strays import give_up
+from bot.services.whys import offer
 
 _MOVING = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING})
 
@@ -48,8 +50,10 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     await tx.wake(deployment.id)
     facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent, "kept_out": kept_out}
     facts["cut"] = any(step.is_under_way for step in moving)
-    await tx.say(Message(f"{deployment.id}:stopped", "stopped", facts, deployment.id, to="channel"))
-    return Answer("stopped", facts)
+    await tx.say(Message(f"{deployment.id}:stopped", "stopped", {**facts, "reason": ""}, deployment.id, to="channel"))
+    about = {**facts_of(deployment), "target": "", "percent": percent, "reason": ""}
+    await draft_retrospective(house, tx, deployment, about, key=f"{deployment.id}:stopped:retrospective")
+    return Answer("stopped", facts, await offer(tx, deployment.id))
 
 
 async def _known_since(tx: Transaction, deployment: Deployment) -> datetime | None:

@@ -80,6 +80,12 @@ async def _while_it_rolls_out(_house: House, _reader: Reader, deployment: Deploy
     return _with_lead(deployment, message) if deployment.state is State.ROLLING_OUT else None
 
 
+async def _stopped(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say of what was stopped why, once somebody has said it."""
+    reason = deployment.note if deployment.was_stopped else message.facts["reason"]
+    return _with_lead(deployment, replace(message, facts={**message.facts, "reason": reason}))
+
+
 async def _with_its_lead(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Name whoever leads it now."""
     return _with_lead(deployment, message)
@@ -123,6 +129,7 @@ _RULES: Mapping[str, _Rule] = {
     "rollback_hangs": _hangs,
     "rollback_waits": _at_its_gate,
     "stands_still": _while_it_rolls_out,
+    "stopped": _stopped,
     "summary": _summary,
     "quarantined": _quarantined,
     **dict.fromkeys(("failed", "smoke_failed", "refused"), _with_its_lead),

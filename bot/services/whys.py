@@ -1,4 +1,7 @@
-"""Why it was rolled back, said afterwards: a rollback waits for no reason, and whoever began it gives theirs when it runs."""
+"""Why something was done with one click, said afterwards: a rollback, a stop and the end of a rollback that hangs wait for no reason.
+
+Whoever did it, and the lead, give it when there is time; ``bot.domain.whys`` says what asks for one.
+"""
 
 from __future__ import annotations
 
@@ -8,69 +11,99 @@ from bot.domain import rollback
 from bot.domain.actions import Action
 from bot.domain.commands import SayWhy
 from bot.domain.deployment import Deployment, DeploymentId, State
-from bot.domain.errors import NotAllowed, NotPossible
+from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.locks import Lock
 from bot.domain.people import Person
+from bot.domain.shown import token
+from bot.domain.whys import Deed, Why, why_of
 from bot.ports import Answer, Intent, Message, Reader, Transaction
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
+_SAID = {Deed.ROLLBACK: "{} was rolled back", Deed.STOP: "{} was stopped", Deed.GIVE_UP: "the rollback of {} was given up"}
+
 
 async def may_say_why(house: House, by: Person, id: DeploymentId) -> None:
-    """Look whether somebody may give the reason of a rollback. Raises Refusal."""
+    """Look whether somebody may give the reason of what was done. Raises Refusal."""
     async with house.store.reading() as reader:
         await _without_reason(reader, by, id)
 
 
 async def say_why(house: House, intent: Intent, command: SayWhy) -> Answer | None:
-    """Store the reason of a rollback that was begun without one, and tell it where the rollback is told."""
+    """Store the reason of what was done without one, and tell it where that is told."""
     return await act(house, intent, lambda tx: _say_why(house, intent, tx, command))
 
 
+async def offer(reader: Reader, id: DeploymentId) -> tuple[Offer, ...]:
+    """Offer to say why, where that is asked."""
+    deployment = await existing(reader, id)
+    why = await of(reader, deployment)
+    if why is None or not why.is_asked:
+        return ()
+    return (Offer(Action.SAY_WHY, "Say why…", id, carries=token(Action.SAY_WHY, await seen(reader, deployment))),)
+
+
+async def of(reader: Reader, deployment: Deployment) -> Why | None:
+    """Give what was done to a deployment that asks for a reason."""
+    return why_of(deployment, await reader.rollback_of(deployment.id))
+
+
 async def _say_why(house: House, intent: Intent, tx: Transaction, command: SayWhy) -> Answer:
-    undone = await _without_reason(tx, intent.by, command.deployment)
-    as_shown(Action.SAY_WHY, command.shown, await seen(tx, undone))
-    return await give(house, intent, tx, undone, command.reason)
+    deployment, why = await _without_reason(tx, intent.by, command.deployment)
+    as_shown(Action.SAY_WHY, command.shown, await seen(tx, deployment))
+    return await give(house, intent, tx, deployment, why, command.reason)
 
 
-async def give(house: House, intent: Intent, tx: Transaction, undone: Deployment, reason: str) -> Answer:
-    """Write the reason of a rollback wherever it is told."""
+async def give(house: House, intent: Intent, tx: Transaction, deployment: Deployment, why: Why, reason: str) -> Answer:
+    """Write the reason of what was done wherever that is told."""
+    await _WRITE[why.deed](tx, deployment, why, reason)
+    await note(tx, house.now(), "say_why", deployment, intent.by, reason=reason, deed=str(why.deed))
+    facts = {**facts_of(deployment), "by": str(intent.by), "reason": reason, "deed": str(why.deed)}
+    await tx.say(Message(f"{why.back or deployment.id}:why:{why.deed}", "said_why", facts, deployment.id))
+    return Answer("why_said", {**facts, "has_lock": await has_lock(house, tx, deployment)})
+
+
+async def _of_rollback(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:
     await tx.change(undone.id, note=reason)
-    back = await tx.rollback_of(undone.id)
-    if back is not None:
-        await tx.change(back.id, reason=reason)
-    await _on_its_lock(tx, undone, reason)
-    await note(tx, house.now(), "say_why", undone, intent.by, reason=reason)
-    facts = {**facts_of(undone), "by": str(intent.by), "reason": reason}
-    await tx.say(Message(f"{back.id if back else undone.id}:why", "rollback_why", facts, undone.id))
-    return Answer("why_said", {**facts, "has_lock": await has_lock(house, tx, undone)})
+    if why.back:
+        await tx.change(why.back, reason=reason)
+    for lock in await _its_locks(tx, undone):
+        await tx.remove_lock(lock)
+        await tx.add_lock(replace(lock, reason=rollback.why_locked(undone.version, reason)))
+
+
+async def _of_stop(tx: Transaction, stopped: Deployment, _why: Why, reason: str) -> None:
+    await tx.change(stopped.id, note=reason)
+
+
+async def _of_giving_up(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:
+    await tx.change(why.back, note=reason)
+    await tx.change(undone.id, note=f"{undone.note}: {reason}")
+
+
+_WRITE = {Deed.ROLLBACK: _of_rollback, Deed.STOP: _of_stop, Deed.GIVE_UP: _of_giving_up}
 
 
 async def has_lock(house: House, reader: Reader, undone: Deployment) -> bool:
     """Tell whether there is a lock that says why it was rolled back, or will be one when it is."""
     is_coming = undone.state is State.ROLLING_BACK and house.of(undone)[1].lock_after_rollback
-    return is_coming or bool(await _its_locks(reader, undone))
+    is_there = undone.state is State.ROLLED_BACK and bool(await _its_locks(reader, undone))
+    return is_coming or is_there
 
 
 async def _its_locks(reader: Reader, undone: Deployment) -> list[Lock]:
     return [lock for lock in await reader.locks(undone.service, undone.environment) if lock.deployment == undone.id]
 
 
-async def _on_its_lock(tx: Transaction, undone: Deployment, reason: str) -> None:
-    """Write the reason on the lock that the rollback has set."""
-    for lock in await _its_locks(tx, undone):
-        await tx.remove_lock(lock)
-        await tx.add_lock(replace(lock, reason=rollback.why_locked(undone.version, reason)))
-
-
-async def _without_reason(reader: Reader, by: Person, id: DeploymentId) -> Deployment:
-    """Read what was rolled back without a reason. Raises NotAllowed and NotPossible."""
-    undone = await existing(reader, id)
-    if undone.state not in {State.ROLLING_BACK, State.ROLLED_BACK}:
-        raise NotPossible(f"{undone.stands}; it was not rolled back.")
-    back = await reader.rollback_of(id)
-    if by not in {undone.lead, back.requested_by if back else None}:
-        lead = undone.lead.mention if undone.lead else "its lead"
-        raise NotAllowed(f"Only {lead}, who led it, can say why {undone.title} was rolled back.")
-    if undone.note:
-        raise NotPossible(f"Why {undone.title} was rolled back is said already: {undone.note}")
-    return undone
+async def _without_reason(reader: Reader, by: Person, id: DeploymentId) -> tuple[Deployment, Why]:
+    """Read what was done without a reason. Raises NotAllowed and NotPossible."""
+    deployment = await existing(reader, id)
+    why = await of(reader, deployment)
+    if why is None:
+        raise NotPossible(f"{deployment.stands}; it was neither rolled back nor stopped.")
+    said = _SAID[why.deed].format(deployment.title)
+    if by not in {deployment.lead, why.by}:
+        lead = deployment.lead.mention if deployment.lead else "its lead"
+        raise NotAllowed(f"Only {lead}, who led it, can say why {said}.")
+    if why.reason:
+        raise NotPossible(f"Why {said} is said already: {why.reason}")
+    return deployment, why

@@ -65,7 +65,7 @@ def in_brief(card: Card, words: Words) -> str:
     return f"{first}\n{_numbers(card, words)}".strip()
 
 
-_SAYS_WHO = ("lead ", "led by ", "requested by ")
+_SAYS_WHO = ("lead ", "led by ", "requested by ", "here by ")
 """Words after which only a name says anything."""
 
 

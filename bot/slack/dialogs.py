@@ -39,7 +39,7 @@ _REASONS = {
     Action.CONFIRM_PLAN: ("Confirm the way back", "Confirm", "dialogs/confirm_plan", "What is the plan?"),
     Action.PROCEED: ("Let it go on", "Go on", "dialogs/proceed", "Why may it go on?"),
     Action.STOP_COUNTDOWN: ("Stop the countdown", "Stop it", "dialogs/stop_countdown", "Why should it not roll back?"),
-    Action.SAY_WHY: ("Why it was rolled back", "Say it", "dialogs/say_why", "Why did you roll back?"),
+    Action.SAY_WHY: ("Say why", "Say it", "dialogs/say_why", "Why?"),
     Action.TAKE_OVER: ("Take over the lead", "Take over", "dialogs/take_over", "Why do you take over?"),
 }
 

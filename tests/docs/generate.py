@@ -45,7 +45,11 @@ ACTIONS: Mapping[Action, tuple[str, str, str]] = {
         "the deployment lead",
         "asks for a reason; the rollout stands still until the lead decides or the numbers recover",
     ),
-    Action.SAY_WHY: ("Say why", "the lead, and whoever began the rollback", "asks for the reason of a rollback that was begun without one"),
+    Action.SAY_WHY: (
+        "Say why",
+        "the lead, and whoever did it",
+        "asks for the reason of a rollback, a stop, or a rollback that was given up, where none was said",
+    ),
     Action.WATCH: ("I am watching", "the deployment lead", "says that somebody looks"),
     Action.UNLOCK: ("Unlock", "holders of the permission lock", "takes away the lock that a rollback set"),
     Action.ASK_LEAD: ("Ask the lead", "anybody who was refused", "tells the lead, once"),

@@ -20,6 +20,7 @@ from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.domain.watching import Watched
+from bot.domain.whys import Deed, Why, why_of
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
@@ -253,12 +254,30 @@ def test_what_waits_for_a_watch_alone_can_be_let_go(state: State, gates: tuple[G
 
 @pytest.mark.parametrize("by", [None, GONOGO, BO])
 @pytest.mark.parametrize("note", ["", "carts are lost"])
+@pytest.mark.parametrize("deed", Deed)
+def test_whoever_did_something_without_a_word_is_asked_why(deed: Deed, note: str, by: Person | None) -> None:
+    shown = card(State.FAILED, why=Why(deed, by, note) if by else None)
+    assert (Action.SAY_WHY in shown.actions) == (Action.SAY_WHY in shown.decisions) == (by == BO and not note)
+
+
 @pytest.mark.parametrize("state", State)
-def test_whoever_rolled_back_without_a_word_is_asked_why(state: State, note: str, by: Person | None) -> None:
-    shown = card(state, rolled_back_by=by)
-    shown = replace(shown, deployment=replace(shown.deployment, note=note))
-    asked = state in {State.ROLLING_BACK, State.ROLLED_BACK} and by == BO and not note
-    assert (Action.SAY_WHY in shown.actions) == asked
+@pytest.mark.parametrize("back", [None, State.ROLLING_OUT, State.FAILED, State.VERIFIED])
+@pytest.mark.parametrize("by", [None, BO])
+def test_a_rollback_a_stop_and_a_rollback_that_was_given_up_ask_for_a_reason(state: State, back: State | None, by: Person | None) -> None:
+    deployment = replace(card(state).deployment, ended_by=by, note="carts are lost")
+    undoing = back and replace(deployment, id="shop-9", kind=Kind.ROLLBACK, state=back, requested_by=ANA, note="its runner is gone")
+    found = why_of(deployment, undoing or None)
+    if state is State.FAILED and by:
+        assert found == Why(Deed.STOP, BO, "carts are lost")
+    elif undoing and state in {State.ROLLING_BACK, State.ROLLED_BACK}:
+        assert found == Why(Deed.ROLLBACK, ANA, "carts are lost", "shop-9")
+    elif state in {State.ROLLING_BACK, State.ROLLED_BACK}:
+        assert found == Why(Deed.ROLLBACK, GONOGO, "carts are lost")
+    else:
+        assert found is None
+    if undoing and state is State.FAILED:
+        given_up = Why(Deed.GIVE_UP, BO, "its runner is gone", "shop-9") if back is State.FAILED and by else None
+        assert why_of(replace(deployment, ended_by=None), undoing) == given_up
 
 
 @pytest.mark.parametrize("taken", [False, True])

@@ -17,6 +17,7 @@ from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.shown import BINDS, Seen, finding_of, gates_of, seen_on, token
 from bot.domain.trouble import Sort, Trouble
 from bot.domain.watching import Watched
+from bot.domain.whys import Deed, Why
 
 SEEN = Seen(**{each.name: f"a {each.name}" for each in fields(Seen)})
 ABOUT = {
@@ -29,7 +30,7 @@ ABOUT = {
     Action.ROLL_BACK: "commit target",
     Action.PROCEED: "commit finding",
     Action.STOP_COUNTDOWN: "commit finding",
-    Action.SAY_WHY: "commit",
+    Action.SAY_WHY: "commit deed",
     Action.WATCH: "commit",
     Action.UNLOCK: "lock",
     Action.ASK_LEAD: "lead",
@@ -70,6 +71,7 @@ OTHERWISE: dict[str, Card] = {
     "gate": replace(CARD, steps=(STEP,)),
     "plan": replace(CARD, rollback=replace(CARD.rollback, plan="0123")),
     "begun": replace(CARD, deployment=replace(V2, started_at=NOW)),
+    "deed": replace(CARD, why=Why(Deed.STOP, BO)),
     "watched": replace(CARD, watched=Watched("shop-1", "v1", NOW, None)),
 }
 

@@ -37,7 +37,7 @@ def _pressed(card: Card) -> Command:
     return AT_ONCE[Action.CANCEL](card.deployment.id, token(Action.CANCEL, seen_on(card)))
 
 
-async def _goes_bad_with_no_way_back(team: Team) -> None:
+async def goes_bad_with_no_way_back(team: Team) -> None:
     """Roll v2 out, let it be worse, and quarantine the only version that it could go back to."""
     await team.says("ana", Deploy("shop", "production", "v2"))
     team.numbers.new = BAD
@@ -48,7 +48,7 @@ async def _goes_bad_with_no_way_back(team: Team) -> None:
 
 async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_its_lead(team_with: TeamWith) -> None:
     async with team_with(**OPEN) as team:
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         assert Action.CANCEL in (await team.card("shop-1")).actions
         assert "Its lead can stop it where it is: /deploy cancel shop-1" in await team.shown("shop-1")
         assert "/deploy cancel shop-1" in await team.says("bo", RollBack(service="shop", environment="production", reason="it is bad"))
@@ -65,7 +65,7 @@ async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_it
 
 async def test_what_is_asked_for_once_it_is_known_is_the_answer_to_it(team_with: TeamWith) -> None:
     async with team_with(**OPEN) as team:
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         await team.says("ana", Deploy("shop", "production", "v3"))
         await team.passes(MINUTE)
         await team.says("bo", Cancel("shop-1"))
@@ -78,7 +78,7 @@ async def test_what_is_asked_for_once_it_is_known_is_the_answer_to_it(team_with:
 async def test_a_run_that_hangs_is_stopped_with_it(team_with: TeamWith) -> None:
     async with team_with(**OPEN) as team:
         team.ci.ends["deploy"] = RunState.RUNNING
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         await team.says("bo", _pressed(await team.card("shop-1")))
         await team.passes()
         assert (await team.deployment("shop-1")).state is State.FAILED
@@ -96,14 +96,14 @@ async def test_a_cancel_that_was_pressed_before_it_began_stops_nothing(team_with
     async with team_with(**OPEN) as team:
         await team.says("ana", Deploy("shop", "production", "v2"))
         before = await team.card("shop-1")
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         assert "has changed since it was shown" in await team.says("bo", _pressed(before))
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
 
 
 async def test_what_is_well_again_and_stopped_makes_no_answer_of_what_was_asked_for_meanwhile(team_with: TeamWith) -> None:
     async with team_with(**OPEN) as team:
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         team.numbers.new = GOOD
         team.ci.ends["deploy"] = RunState.RUNNING
         await team.passes(2 * MINUTE)
@@ -118,7 +118,7 @@ async def test_what_is_well_again_and_stopped_makes_no_answer_of_what_was_asked_
 async def test_a_run_that_does_not_stop_is_said_to_be_ended_at_the_ci_provider(team_with: TeamWith) -> None:
     async with team_with(**OPEN) as team:
         team.ci.ends["deploy"], team.ci.deaf = RunState.RUNNING, True
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
         await team.says("ana", Deploy("shop", "production", "v3"))
         await team.passes(5 * MINUTE)
@@ -131,14 +131,14 @@ async def test_a_version_that_was_stopped_with_its_numbers_is_said_to_be_the_sam
     """There was nothing to compare it with, so that it is not kept out: answer and card say what it was stopped with."""
     async with team_with(**OPEN) as team:
         team.numbers.since.insert(0, (BEGAN - timedelta(days=2), None))
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
         stopped = "v2 (shop-1) was stopped by its lead at 5 % with errors 6.0 % (nothing to compare with)."
-        assert f"The *same version* is what makes it unclear what runs there: {stopped}" in await team.says(
-            "ana", Deploy("shop", "production", "v2")
-        )
+        at = "2026-11-21 02:12 UTC, at 5 %"
+        again = f"*The same version* (shop-1) was stopped here by <@UBO>, {at}, with errors 6.0 % (nothing to compare with)."
+        assert f"{again} It is unclear what runs there since." in await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes()
-        assert f"It is unclear what runs in production: {stopped} This is *the same version* again." in await team.shown("shop-2")
+        assert f"{again} It is unclear what runs in production since." in await team.shown("shop-2")
         assert stopped in await team.says("bo", Status("shop"))
         told = await team.says("bo", History("shop", "production"))
         assert "stopped by <@UBO>, *NO DATA* to judge it by since" in told
@@ -147,7 +147,7 @@ async def test_a_version_that_was_stopped_with_its_numbers_is_said_to_be_the_sam
 
 async def test_another_version_after_one_that_was_stopped_is_not_called_the_same(team_with: TeamWith) -> None:
     async with team_with(**OPEN) as team:
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
         assert "same version" not in await team.says("ana", Deploy("shop", "production", "v3"))
         await team.passes()
@@ -160,7 +160,7 @@ async def test_what_its_lead_stopped_is_called_stopped_everywhere_at_one_share_w
     team_with: TeamWith, *, hangs: bool
 ) -> None:
     async with team_with(**OPEN) as team:
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         if hangs:
             team.ci.ends["deploy"] = RunState.RUNNING
             await team.says("bo", Proceed("shop-1", "noise"))

@@ -224,7 +224,7 @@ async def test_whoever_rolls_back_with_one_click_is_asked_why_and_every_place_sa
     await team.passes(MINUTE)
     assert "because carts are lost" in (await team.says("ana", History("shop", "production"))).split("\n")[1]
     assert "production is locked: v2 was rolled back: carts are lost" in await team.shown(v2)
-    assert await thread(team, "rollback_why") == ["Why it was rolled back, says <@UBO>: carts are lost"]
+    assert await thread(team, "said_why") == ["Why it was rolled back, says <@UBO>: carts are lost"]
     assert Action.SAY_WHY not in (await team.card(v2)).actions
     again = await team.says("bo", SayWhy(v2, "no, the errors", shown))
     assert again == "Why shop v2 → production was rolled back is said already: carts are lost"
@@ -251,7 +251,7 @@ async def test_why_the_second_rollback_was_begun_is_told_too(team: Team) -> None
     await team.says("bo", RollBack(deployment=v2))
     said = await team.says("bo", SayWhy(v2, "carts are still lost"))
     assert said.startswith("Noted: ")
-    assert [each.partition(": ")[2] for each in await thread(team, "rollback_why")] == ["carts are lost", "carts are still lost"]
+    assert [each.partition(": ")[2] for each in await thread(team, "said_why")] == ["carts are lost", "carts are still lost"]
 
 
 async def test_a_button_to_unlock_works_after_the_reason_of_its_lock_was_said(team: Team) -> None:

@@ -71,7 +71,7 @@ async def test_a_version_that_is_bad_is_told_of_until_the_one_before_is_back(tea
         "rolling_back to thread: target=v1 by=/gonogo",
         "lock_said to thread: by=/gonogo",
         "rolled_back to thread: seconds=0.0 target=v1 by=/gonogo",
-        "retrospective to thread: seconds=0.0 target=v1 by=/gonogo",
+        "retrospective to thread: percent=0 target=v1",
         "back_and_worse to channel: target=v1",
     ]
     assert await team.audited(v2) == [*LOGGED, "smoke", "degraded", "countdown", "rollback", "rolled back"]

@@ -15,7 +15,7 @@ from bot.services import overview
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE
 from tests.services.test_hanging import ALONE, answered, begun, gives_up, hangs, rolls_back
-from tests.services.test_stopping import OPEN, _goes_bad_with_no_way_back
+from tests.services.test_stopping import OPEN, goes_bad_with_no_way_back
 
 
 async def _home(team: Any) -> str:
@@ -69,7 +69,7 @@ async def test_what_is_put_back_is_said_to_serve_while_its_smoke_test_is_missing
 
 async def test_what_its_lead_stopped_is_said_with_its_share_its_numbers_and_every_way_on(team_with: Any, shown: Any) -> None:
     async with team_with(**OPEN) as team:
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         await team.says("bo", Cancel("shop-1"))
         await team.passes(5 * MINUTE)
         text = await shown(team)
@@ -83,7 +83,7 @@ async def test_what_its_lead_stopped_is_said_with_its_share_its_numbers_and_ever
 
 async def test_a_run_that_was_cut_off_may_have_brought_more_than_was_seen(team_with: Any) -> None:
     async with team_with(**OPEN) as team:
-        await _goes_bad_with_no_way_back(team)
+        await goes_bad_with_no_way_back(team)
         team.ci.ends["deploy"] = RunState.RUNNING
         await team.says("bo", Proceed("shop-1", "noise"))
         await team.passes(MINUTE)

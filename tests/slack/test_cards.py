@@ -22,6 +22,7 @@ from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.trouble import Sort, Trouble
+from bot.domain.whys import Deed, Why
 from bot.slack.blocks import Drawn
 from bot.slack.cards import deployment_card, rollback_truth
 from bot.slack.render import Words
@@ -233,7 +234,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         ["Unlock production", "Timeline…"],
     ),
     "rolled back without a reason": (
-        card(State.ROLLED_BACK, {**RUNS, "note": ""}, lock=LOCK, **BACK),
+        card(State.ROLLED_BACK, {**RUNS, "note": ""}, lock=LOCK, why=Why(Deed.ROLLBACK, BO), **BACK),
         "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO after 24 min",
         ["Say why…", "Unlock production", "Timeline…"],
     ),

@@ -103,6 +103,9 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "known": True, "backwards": False, "total": times, "authors": [text] * times, "migrations": [text] * times, "url": text,
         "taken": taken,
     }  # fmt: skip
+    last_time = {
+        "deployment": text, "how": "rolled back", "at": AT, "by": "T1/UBO", "percent": 5, "numbers": text, "reason": text,
+    }  # fmt: skip
     took = {"version": text, "kind": "tag", "name": text, "latest": "", "also": "branch", "moved_from": ""}
     texts = ("reason", "why", "step", "role", "stage", "verdict", "version", "pinned", "to")
     happened: dict[str, Any] = {**dict.fromkeys(texts, text), "keys": [text], "taken_back": [text], "took": took}
@@ -126,7 +129,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         ] * times,
         "calls": times > 2, "put_back": text, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
-        "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": text, "strategy": text,
+        "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": last_time, "strategy": text,
         "following": 100, "rollback": text,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
@@ -167,7 +170,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,
         "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
         "locked": times > 1, "place": text,
-        "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1,
+        "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1, "deed": text,
         "waits": times > 1, "keeps": times > 2, "untold": times > 1,
     }  # fmt: skip
 
@@ -201,7 +204,8 @@ NEVER_EMPTY = {
     "messages/not_by_itself": ("why",),
     "messages/proceeds": ("reason",),
     "messages/word_outdated": ("reason",),
-    "messages/rollback_why": ("reason",),
+    "messages/said_why": ("reason",),
+    "messages/stopped": ("reason",),
     "answers/why_said": ("reason",),
     "messages/lock_said": ("reason",),
     "messages/standstill": ("why",),
