@@ -172,8 +172,11 @@ class Card:
     watched: Watched | None = None
     """What is being watched in the environment, while this one waits to replace it."""
     hangs: Hanging | None = None
+    failed_back: Deployment | None = None
+    """Its newest rollback, if that has failed or was given up."""
     meanwhile: Snapshot | None = None
-    """While it is rolled back: the newest numbers of what serves, which is itself or, until a smoke test has ended, what is put back."""
+    """While it is rolled back, or where that has failed: the newest numbers of what serves, which is itself or, until a smoke test has
+    ended, what is put back."""
     lock: Lock | None = None
     quarantined: bool = False
     """Whether its commit is quarantined, here or by what happened elsewhere."""
@@ -277,7 +280,7 @@ class Card:
 
     @property
     def is_back(self) -> bool:
-        """Tell whether the rollback under way has put the other version back, so that nothing but its smoke test is missing."""
+        """Tell whether its rollback has put the other version back, so that nothing but its smoke test was missing."""
         return any(step.serves_since is not None for step in self.way_back)
 
     @property
@@ -347,17 +350,24 @@ class Card:
     @property
     def is_start_unknown(self) -> bool:
         """Tell whether it is not known if a run was started; it is looked for before anything is started."""
-        return self._silent is not None and not self._silent.run
+        return self._silent is not None and self._silent.is_under_way and not self._silent.run
 
     @property
     def _silent(self) -> Step | None:
         steps = {State.ROLLING_OUT: self.steps, State.ROLLING_BACK: self.way_back}.get(self.deployment.state, ())
-        return next((step for step in (self.steps if self.stops_first else steps) if step.is_under_way and step.silent_since), None)
+        asked = [step for step in (self.steps if self.stops_first else steps) if step.is_under_way]
+        asked += self.way_back if self.stops_first else ()
+        return next((step for step in asked if step.silent_since), None)
 
     @property
     def stops_first(self) -> bool:
         """Tell whether its rollback has not begun yet: what runs is stopped before."""
         return self.deployment.state is State.ROLLING_BACK and all(step.state is StepState.PENDING for step in self.way_back)
+
+    @property
+    def is_stopping(self) -> bool:
+        """Tell whether a run of it is stopped before its rollback begins."""
+        return self.stops_first and any(step.is_under_way for step in self.steps)
 
     @property
     def waits_at(self) -> str:

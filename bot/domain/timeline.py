@@ -17,6 +17,8 @@ _FOUND = frozenset({"degraded", "blind", "thin", "countdown"})
 """What is noted again for the same while it gets no better."""
 _ANSWERS = frozenset({"recovered", "proceed", "stop_countdown", "countdown off", "rollback"})
 """After these the same is found anew."""
+_HELD_UP = frozenset({"hangs", "stuck"})
+"""What did not get on, or is looked at by nobody."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,4 +78,4 @@ def _shortened(lines: Sequence[Line]) -> tuple[Line, ...]:
 def _weight(entry: Entry) -> int:
     if entry.actor.team:
         return 2
-    return 1 if entry.action in _FOUND | _ANSWERS or entry.outcome == "failed" else 0
+    return 1 if entry.action in _FOUND | _ANSWERS | _HELD_UP or entry.outcome == "failed" else 0

@@ -14,7 +14,7 @@ from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
 from bot.domain.people import Person
 from bot.domain.places import Obstacle
-from bot.domain.rollout import StepState
+from bot.domain.rollout import StepState, serves
 from bot.domain.watching import CAN_GO
 from bot.domain.whys import why_of
 from bot.ports import Answer, Intent, Json, Live, Reader, Shift
@@ -124,6 +124,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
             live = await reader.live(deployment.service, deployment.environment)
             there = f"; {live.version} is there" if live else ""
             offer = replace(offer, refused=f"Nothing of it has been started yet{there}. It can be cancelled.", plan="", confirmed=None)
+        card = await _with_failed_back(reader, card)
         if deployment.state is State.WATCHING:
             card = replace(card, declared=await _word_for(reader, deployment))
         if deployment.state in {State.VERIFIED, State.ACCEPTED, State.FAILED}:
@@ -155,6 +156,20 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         hangs=await hanging(house, reader, deployment), meanwhile=await reader.meanwhile(back.id) if back else None,
     )  # fmt: skip
     return await _with_cure(reader, card, back) if back is not None and deployment.state is State.ROLLED_BACK else card
+
+
+async def _with_failed_back(reader: Reader, card: Card) -> Card:
+    """Say that its newest rollback has failed, and what served last as far as was seen while that was under way."""
+    back = await reader.rollback_of(card.deployment.id)
+    if back is None or back.state is not State.FAILED:
+        return card
+    card = replace(card, failed_back=back)
+    if card.deployment.state is not State.FAILED:
+        return card
+    way_back, shot = await reader.steps(back.id), await reader.meanwhile(back.id)
+    served = serves(way_back)
+    is_of_before = served is not None and served.serves_since is not None and shot is not None and shot.at < served.serves_since
+    return replace(card, way_back=way_back, rolled_back_version=back.version, meanwhile=None if is_of_before else shot)
 
 
 async def _word_for(reader: Reader, deployment: Deployment) -> Declared | None:

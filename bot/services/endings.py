@@ -133,12 +133,17 @@ async def _rolling_back(_house: House, reader: Reader, deployment: Deployment, _
 
 
 async def _hangs(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
-    """End the alarm about a rollback that hangs when that one has ended, whatever came of it."""
+    """End the alarm about a rollback that hangs when that one has ended: given up by whom, ended by whose word, or failed."""
+    back = await reader.deployment(str(message.facts.get("rollback", "")))
+    has_failed = back is not None and back.state is State.FAILED
+    if back is not None and back.was_given_up and back.ended_by is not None:
+        return f"It was given up by {back.ended_by.mention}."
+    live = await reader.live(deployment.service, deployment.environment)
+    if back is not None and has_failed and live is not None and live.declared is not None and live.declared.at >= back.state_since:
+        return f"{live.declared.by.mention} has said that {live.version} is live there."
     if deployment.state is State.ROLLED_BACK:
         return await _after_all(reader, deployment)
-    back = await reader.deployment(str(message.facts.get("rollback", "")))
-    is_over = deployment.state is not State.ROLLING_BACK or (back is not None and back.state is State.FAILED)
-    return "That rollback has failed, or was given up." if is_over else ""
+    return "It has failed." if has_failed or deployment.state is not State.ROLLING_BACK else ""
 
 
 async def _gate(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:

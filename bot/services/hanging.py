@@ -21,6 +21,8 @@ from bot.services.house import House, existing, facts_of, facts_of_snapshot, not
 from bot.services.rollback_steps import have_failed
 from bot.services.strays import give_up
 
+HANGS = "hangs"
+"""What is noted once, in the audit log too, of a rollback that takes longer than it should."""
 GATE_SAID = "gate-said:"
 """How the mark begins that says: people were called to the gate at which a rollback waits."""
 
@@ -65,6 +67,8 @@ async def say(house: House, back: Deployment) -> None:
     async with house.store.reading() as reader:
         facts |= await facts_of_now(reader, back.id)
     async with house.store.transaction() as tx:
+        if await tx.mark(Mark(back.id, HANGS, GONOGO, house.now())):
+            await note(tx, house.now(), HANGS, undone, rollback=back.id)
         await tx.say(Message(f"{back.id}:hangs", "rollback_hangs", facts, undone.id, to="channel"))
 
 
@@ -147,7 +151,7 @@ async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: H
     doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} was given up{but}", now, undone.id)
     await tx.cast_doubt(back.service, back.environment, doubt)
     await tx.move(back.id, State.FAILED, at=now, note=reason, by=by)
-    await have_failed(house, tx, back, put_back=found.put_back)
+    await have_failed(house, tx, back, put_back=found.put_back, given_up=True)
     await tx.wake(back.id)
     has_run = any(step.run for step in moving)
     facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id}

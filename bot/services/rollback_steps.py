@@ -230,15 +230,18 @@ async def could_not(house: House, id: DeploymentId) -> str:
     return "failed"
 
 
-async def have_failed(house: House, tx: Transaction, back: Deployment, *, put_back: str = "") -> None:
-    """Let what a rollback was to undo have failed with it, unless that is settled; ``put_back`` is what serves again all the same."""
+async def have_failed(house: House, tx: Transaction, back: Deployment, *, put_back: str = "", given_up: bool = False) -> None:
+    """Let what a rollback was to undo have failed with it, unless that is settled; ``put_back`` is what serves again all the same.
+
+    A lead that has ``given_up`` knows of it, and is not called.
+    """
     undone = await existing(tx, back.undoes)
     why = next((step.sentence for step in await tx.steps(back.id) if step.sentence), "the run failed")
     if not await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}"):
         return
     await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
     facts: dict[str, Json] = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
-    facts |= {"earlier": "", "cancelled": False, "put_back": put_back}
+    facts |= {"earlier": "", "cancelled": False, "put_back": put_back, "given_up": given_up}
     await tx.say(Message(f"{undone.id}:rollback-failed:{back.id}", "failed", facts, undone.id, to="channel"))
     await tx.release(back.id)
     await tx.wake(undone.id)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from bot.domain import rollback
@@ -144,6 +145,8 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         )  # fmt: skip
         coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
         passed = await passed_over(reader, deployment, target)
+        back = await reader.rollback_of(deployment.id)
+    failed = back if back is not None and back.state is State.FAILED and back.commit == target.commit else None
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
     here, there = (deployment.version, deployment.commit), (target.version, target.commit)
@@ -163,6 +166,8 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         "reason": command.reason,
         "unclear": doubt,
         "recorded": live.version if live else "",
+        "failed_before": failed.state_since.isoformat() if failed else "",
+        "was_given_up": failed is not None and failed.was_given_up,
     }
     return await act(house, intent, lambda _tx: _said(Answer("rollback_dialog", facts, (button,))))
 
@@ -379,12 +384,19 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
     await tx.change(deployment.id, countdown_until=None)
     await _end_what_else_is_there(house, tx, deployment)
     await tx.seize(deployment.service, deployment.environment, back.id)
-    await tx.save_steps(back.id, [Step(0, "rollback", 100, timedelta(0))])
+    await tx.save_steps(back.id, [await _first_step(tx, deployment, now)])
     await note(tx, now, "rollback", deployment, by, to=target.commit, version=target.version, reason=reason, rollback=back.id)
     facts = {**facts_of(deployment), "by": str(by), "target": target.version, "reason": reason}
     await tx.say(Message(f"{back.id}:rolling-back", "rolling_back", facts, deployment.id, to="channel" if by != GONOGO else "thread"))
     await tx.start("roll_back", back.id, back.id)
     await tx.wake(deployment.id)
+
+
+async def _first_step(reader: Reader, undone: Deployment, now: datetime) -> Step:
+    """Make the rollback's step; a CI provider that does not answer at this moment is silent about it as well, until it has answered."""
+    silent = next((step for step in await reader.steps(undone.id) if step.is_under_way and step.silent_since), None)
+    step = Step(0, "rollback", 100, timedelta(0))
+    return replace(step, silent_since=now, refusal=silent.refusal) if silent is not None else step
 
 
 async def _end_what_else_is_there(house: House, tx: Transaction, undone: Deployment) -> None:

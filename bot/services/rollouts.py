@@ -372,7 +372,8 @@ async def _doubt(house: House, tx: Transaction, deployment: Deployment, step: St
 
 async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, why: str, *, held: str, back: bool, earlier: str) -> None:
     facts: dict[str, Json] = {**facts_of(deployment), "step": step.key, "percent": step.percent, "why": why, "url": run.url}
-    facts |= {"held": held, "back": back, "earlier": earlier, "cancelled": run.state is RunState.CANCELLED, "put_back": ""}
+    facts |= {"held": held, "back": back, "earlier": earlier, "cancelled": run.state is RunState.CANCELLED}
+    facts |= {"put_back": "", "given_up": False}
     template = "smoke_failed" if step.state is StepState.SMOKE else "failed"
     await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
 

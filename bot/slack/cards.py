@@ -195,9 +195,18 @@ def _rolling_back(card: Card, words: Words) -> str:
     """Show the numbers of what serves meanwhile; those of before only where these do not say the same."""
     stages = _stages(card, card.way_back, words)
     if card.meanwhile is None:
-        return f"{_bad_numbers(card, words)}\n{stages}"
+        return f"{_numbers(card, words)}\n{stages}"
     before = "" if card.meanwhile.verdict is Verdict.DEGRADED else _bad_numbers(card, words)
     return f"{_filled(words, 'meanwhile', card)}\n{stages}\n{before}"
+
+
+def _failed(card: Card, words: Words) -> str:
+    """Show the last numbers of what served, with their time: nobody has looked since."""
+    if card.meanwhile is None:
+        return _rollout(card, words)
+    steps = _filled(words, "steps", card) + _stages(card, card.steps, words)
+    before = "" if card.meanwhile.verdict is Verdict.DEGRADED else _bad_numbers(card, words)
+    return f"{_filled(words, 'meanwhile', card)}\n{steps}\n{before}"
 
 
 def _bad_numbers(card: Card, words: Words) -> str:
@@ -220,7 +229,7 @@ _BODIES: Mapping[State, Callable[[Card, Words], str]] = {
     State.ACCEPTED: _numbers,
     State.ROLLING_BACK: _rolling_back,
     State.ROLLED_BACK: _rolled_back,
-    State.FAILED: _rollout,
+    State.FAILED: _failed,
 }
 
 

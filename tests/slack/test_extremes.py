@@ -161,6 +161,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "strategy": text, "gate": text, "opens_here": times > 1, "on_call": "T1/UCY", "told": text * (times > 1), "has_run": times > 1,
         "goes_back": times > 1, "unanswered": text * (times > 1),
         "by_itself": text, "passed": {"version": text, "why": text, "by": "T1/UBO"}, "counts_down": AT,
+        "given_up": times > 1, "failed_before": AT, "was_given_up": times > 1,
         "accepted": text, "run": text, "cancels": text, "beside": text, "worse": text, "others": [text] * times,
         "doubtful": True, "is_back": times > 1, "earlier": AT, "cancelled": times > 1, "strays": times,
         "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share, "serves": serves,

@@ -158,6 +158,7 @@ ITEMS = {"item:support-briefed": "Support is briefed", "item:docs": "docs"}
 STAGES = [{"name": "build", "state": "succeeded", "seconds": 12.0}, {"name": "migrate", "state": "skipped", "seconds": None}]
 DIALOG = {
     "passed": {"version": "v1.1.5", "why": "is quarantined: it leaks", "by": "T1/UCY"}, "counts_down": "",
+    "failed_before": AT, "was_given_up": False,
     **FACTS, "target": "v1.1.0", "verified_at": AT, "accepted": "", "commits": 7, "authors": ["ana", "cy"], "brings_back": 0, "usual": 41.0,
     "is_known": True, "locks": True, "quarantines": True, "percent": 5, "worse": "was worse itself (errors 9.8 % (0.42 %))",
     "reason": "errors", "unclear": "", "recorded": "", "cancels": "",
@@ -281,6 +282,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "earlier": "",
         "cancelled": False,
         "put_back": "",
+        "given_up": False,
     },
     "smoke_failed": {
         **FACTS,
@@ -822,6 +824,7 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("rollback", "/gonogo", {"reason": "errors"}, "rollback began by itself: errors"),
         ("rollback", "T1/UBO", {"reason": ""}, "rollback asked for by bo"),
         ("not stopped", "/gonogo", {"step": "canary-5", "why": "403"}, "the run of canary 5 % could not be stopped: 403"),
+        ("hangs", "/gonogo", {"rollback": "shop-3"}, "the rollback took longer than it should"),
         ("rollback failed", "/gonogo", {"why": "exit 1"}, "the rollback failed: exit 1"),
         ("rolled back", "T1/UBO", {"to": "c" * 40}, "the version before is back"),
         ("something_new", "T1/UBO", {}, "something new, bo"),
