@@ -29,7 +29,7 @@ async def test_it_is_said_before_it_is_given_up_and_everywhere_after(team_with: 
         await team.passes(MINUTE)
         assert WHEN in await team.says("ana", Status("shop"))
         (alarm,) = await team.said("failed")
-        assert "*v1* is put back and serves; that it works has not been shown. <@UBO>, please look: if it does, say so with" in alarm
+        assert "*v1* is put back and serves; that it works has not been shown. Its lead decides: if it does, say so with" in alarm
         assert "/deploy live shop production is v1 because TEXT" in alarm
         assert "What runs in production is unclear" not in alarm
 

@@ -256,7 +256,7 @@ def test_after_a_rollback_the_card_shows_the_cure(snapshot: Snapshot | None, mor
 @pytest.mark.parametrize("state", [State.ROLLING_BACK, State.ROLLED_BACK])
 def test_what_a_version_that_is_gone_did_wrong_is_told_in_the_past(state: State) -> None:
     text = shown(card(state, GONE, snapshot=DEGRADED, **BACK))
-    assert "Before the rollback (canary 25 %) v1.2.0 had:\nworse: errors 2.9 %" in text
+    assert "Before the rollback (canary 25 %, 10:02 UTC) v1.2.0 had:\nworse: errors 2.9 %" in text
 
 
 @pytest.mark.case("card-and-people-13")
