@@ -53,6 +53,8 @@ def possible(card: Card) -> tuple[Action, ...]:
         actions.append(Action.OPEN_GATE)
     if card.hangs is not None or (state in CAN_ROLL_BACK and card.rollback.is_possible):
         actions.append(Action.ROLL_BACK)
+    if card.can_only_stop:
+        actions.append(Action.CANCEL)
     if card.deployment.countdown_until is not None:
         actions.append(Action.STOP_COUNTDOWN)
     elif card.waits_for_word and not card.besides:
@@ -64,7 +66,7 @@ def possible(card: Card) -> tuple[Action, ...]:
     if state is State.ROLLED_BACK and card.lock is not None:
         actions.append(Action.UNLOCK)
     actions += _to_read(card)
-    if card.deployment.has_touched_nothing or card.can_only_stop:
+    if card.deployment.has_touched_nothing:
         actions.append(Action.CANCEL)
     return tuple(actions)
 

@@ -124,7 +124,7 @@ def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:
     back = f"{found.version} is put back already and serves; only its smoke test is missing. " if found.is_back else ""
     carries = f"{token(Action.ROLL_BACK, seen(undone, found))} {found.commit} {reason}".strip()
     return NotPossible(
-        f"{undone.title} is rolling back to {found.version} already, as {found.rollback}, which takes longer than it should, since "
+        f"{undone.title} is rolling back to {found.version} already, as {found.rollback}, which takes longer than it should: it began at "
         f"{found.since:%H:%M} UTC. {back}"
         f"Giving it up stops its run as far as the CI provider lets it, and {found.rollback} counts as failed: "
         f"it is then unclear what runs in {undone.environment}, and it can be rolled back again, or somebody says what is live. "

@@ -323,8 +323,11 @@ async def _calm(house: House, tx: Transaction, deployment: Deployment, shot: Sna
         await note(tx, house.now(), "recovered", deployment, finding=known.number, counted=counted)
     if deployment.countdown_until is not None:
         await tx.change(deployment.id, countdown_until=None)
-        facts = facts_of(deployment)
+        facts: dict[str, Json] = {**facts_of(deployment), "counted": True}
         await tx.say(Message(f"{deployment.id}:recovered:{known.number}", "recovered", facts, deployment.id, to="channel"))
+    elif known.sort is Sort.DEGRADED and is_refuted(known, shot) and not await has_word(tx, deployment, known):  # once for each alarm
+        facts = {**facts_of(deployment), "counted": False}
+        await tx.say(Message(f"{deployment.id}:recovered:alarm {known.alarm}", "recovered", facts, deployment.id))
 
 
 # The watch after landing ------------------------------------------------------------------------------------------------------------------

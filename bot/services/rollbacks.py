@@ -38,7 +38,7 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
     """Look at what would be undone, and decide about exactly that."""
     async with house.store.reading() as reader:
         deployment = await _what(house, reader, command)
-        _authorise(intent, deployment)
+        await _authorise(house, reader, intent, deployment)
         is_again = bool(command.deployment) and await _is_theirs(reader, deployment, intent.by)
         hangs = await hanging(house, reader, deployment)
     if hangs is not None and command.shown == token(Action.ROLL_BACK, seen(deployment, hangs)):
@@ -61,7 +61,7 @@ async def _attempt(house: House, intent: Intent, command: RollBack) -> Answer | 
 async def _give_up(house: House, intent: Intent, tx: Transaction, command: RollBack) -> Answer:
     """Give a rollback up that hangs, if that is what was shown."""
     deployment = await _what(house, tx, command)
-    _authorise(intent, deployment)
+    await _authorise(house, tx, intent, deployment)
     hangs = await hanging(house, tx, deployment)
     if hangs is None:
         raise MovedError
@@ -91,7 +91,7 @@ async def _is_theirs(reader: Reader, deployment: Deployment, by: Person) -> bool
 
 async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBack, way: Way) -> Answer | None:
     deployment = await _what(house, tx, command)
-    _authorise(intent, deployment)
+    await _authorise(house, tx, intent, deployment)
     if command.deployment and await _is_theirs(tx, deployment, intent.by):
         return await _again(house, intent, tx, command)
     if deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK}:
@@ -122,7 +122,8 @@ async def _refuse(reader: Reader, deployment: Deployment, target: Live, way: Way
         confirmed = await confirmed_plan(reader, deployment, rollback.plan_for(way))
         plan = f" Its plan, confirmed by {confirmed.by.mention}: {confirmed.reason}." if confirmed else ""
         place = f"{deployment.service} {deployment.environment}"
-        told = f"Its lead decides; whoever has gone back by it says so: /deploy live {place} is REF because TEXT."
+        by = "it" if confirmed else "the migration's own plan"
+        told = f"Its lead decides; whoever has gone back by {by} says so: /deploy live {place} is REF because TEXT."
         if deployment.is_in_part_there and await is_free(reader, deployment, now):  # nobody's word is taken yet
             told = f"Its lead can stop it where it is: /deploy cancel {deployment.id}."
         raise NotPossible(f"{way.sentence(deployment.version, target.version)}{plan} {told}")
@@ -284,13 +285,20 @@ async def _no_further(house: House, reader: Reader, undone: Deployment, standing
     return f"{sentence} To go back further: {how}, or the card of {standing.id}."
 
 
-def _authorise(intent: Intent, deployment: Deployment) -> None:
+async def _authorise(house: House, reader: Reader, intent: Intent, deployment: Deployment) -> None:
     if intent.by == deployment.lead:
         return
+    going, hangs = "", await hanging(house, reader, deployment)
+    if deployment.state is State.ROLLING_BACK:
+        going = await _not_now(reader, deployment)
+    if going and hangs is None:
+        raise NotPossible(f"{going}{f' {deployment.lead.mention} leads it.' if deployment.lead else ''}")
     if deployment.lead is None:
         raise NotAllowed(f"{deployment.title} has no deployment lead yet. /deploy lead {deployment.id} @user names one.")
+    what = f"{going} It takes longer than it should. " if hangs is not None else ""
+    can = "give it up" if hangs is not None else "roll this back"
     raise NotAllowed(
-        f"Only {deployment.lead.mention}, the deployment lead, can roll this back.",
+        f"{what}Only {deployment.lead.mention}, the deployment lead, can {can}.",
         Offer(Action.ASK_LEAD, "Ask the lead", deployment.id),
         Offer(Action.TAKE_OVER, "Take over as on-call…", deployment.id, carries=token(Action.TAKE_OVER, Seen(lead=str(deployment.lead)))),
     )

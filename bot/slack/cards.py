@@ -67,6 +67,8 @@ def in_brief(card: Card, words: Words) -> str:
 
 _SAYS_WHO = ("lead ", "led by ", "requested by ", "here by ")
 """Words after which only a name says anything."""
+_DID = (" quarantined it", " locked it")
+"""What people do elsewhere than on this card, so that only a name says who did."""
 
 
 def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
@@ -80,7 +82,11 @@ def _named_once(texts: Sequence[str], deployment: Deployment) -> list[str]:
         is_lead = deployment.lead is not None and match[1] == deployment.lead.user
         who = "the lead" if is_lead else "the requester" if match[1] == deployment.requested_by.user else "the same person"
         before = match.string[: match.start()]
-        if before.endswith(_SAYS_WHO) or (who == "the same person" and not _is_last_named(match[1], before)):
+        if (
+            before.endswith(_SAYS_WHO)
+            or match.string.startswith(_DID, match.end())
+            or (who == "the same person" and not _is_last_named(match[1], before))
+        ):
             return match[0]
         return who[0].upper() + who[1:] if not before or before.endswith(("\n", ". ")) else who
 
@@ -246,7 +252,8 @@ def card_buttons(card: Card, words: Words, possible: Sequence[Action]) -> list[B
     primary = next((action for action in helping(card) if action in possible), None)
     made: list[ButtonElement] = []
     for action in possible:
-        style = "danger" if action is Action.ROLL_BACK else "primary" if action is primary else None
+        is_harmful = action is Action.ROLL_BACK or (action is Action.CANCEL and card.can_only_stop)
+        style = "danger" if is_harmful else "primary" if action is primary else None
         shown = card.gate if action is Action.OPEN_GATE else token(action, seen_on(card))
         about = f"{card.deployment.id} {shown}"
         made.append(button(action, button_label(action, card), about, style=style, question=_question(action, card, words)))

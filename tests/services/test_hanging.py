@@ -85,7 +85,7 @@ async def test_a_rollback_that_takes_longer_than_it_should_is_an_alarm_once(team
         assert "<@UBO>, please look" in alarm
         assert "/rollback shop production because TEXT" in alarm
         assert Action.ROLL_BACK in (await team.card("shop-1")).decisions
-        assert "The rollback takes longer than it should, since" in await team.shown("shop-1")
+        assert "The rollback takes longer than it should: it began at" in await team.shown("shop-1")
 
 
 async def test_the_alarm_says_how_it_ended(team_with: Any) -> None:

@@ -74,6 +74,22 @@ async def test_numbers_that_are_well_again_call_it_off_and_say_so(team_with: Any
         assert "DEGRADED" not in await team.shown("shop-1")
 
 
+@pytest.mark.parametrize("proceeds", [False, True])
+async def test_whoever_was_called_without_a_countdown_hears_once_that_it_is_over(team_with: Any, *, proceeds: bool) -> None:
+    """Who has let it go on over what was found is waited for no more, and told nothing. Numbers that flap are told once."""
+    async with team_with(**{**ALONE, "automatic_rollback": AutomaticRollback.OFF}) as team:
+        await degraded(team)
+        if proceeds:
+            await team.says("bo", Proceed("shop-1", "known noise"))
+        for numbers in [GOOD] if proceeds else [GOOD, BAD, GOOD]:
+            team.numbers.new = numbers
+            await team.passes(MINUTE)
+        said = [message for message in await team.outbox() if message.template == "recovered"]
+        assert [message.to for message in said] == ([] if proceeds else ["thread"])
+        for message in said:
+            assert "no longer worse than the baseline. <@UBO>, nobody has to decide about them any more." in team.reads(message)
+
+
 async def test_the_card_of_a_rollback_gives_nobody_elses_numbers_as_those_of_what_is_live(team_with: Any) -> None:
     async with team_with(**ALONE) as team:
         for version in ("v2", "v3"):

@@ -49,7 +49,8 @@ async def goes_bad_with_no_way_back(team: Team) -> None:
 async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_its_lead(team_with: TeamWith) -> None:
     async with team_with(**OPEN) as team:
         await goes_bad_with_no_way_back(team)
-        assert Action.CANCEL in (await team.card("shop-1")).actions
+        actions = (await team.card("shop-1")).actions
+        assert actions.index(Action.CANCEL) < actions.index(Action.PROCEED), "what stops the harm comes first"
         assert "Its lead can stop it where it is: /deploy cancel shop-1" in await team.shown("shop-1")
         assert "/deploy cancel shop-1" in await team.says("bo", RollBack(service="shop", environment="production", reason="it is bad"))
         assert "Only <@UBO>" in await team.says("ana", Cancel("shop-1"))

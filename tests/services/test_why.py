@@ -136,3 +136,15 @@ async def test_an_alarm_that_only_asks_why_is_taken_over_by_nobody(team_with: Te
         team.rota.person = Person("T1", "UCY")
         await team.passes(timedelta(minutes=2))
         assert (await team.card("shop-1")).decisions == (Action.SAY_WHY,)
+
+
+async def test_what_is_being_rolled_back_is_asked_of_nobody_else(team: Team) -> None:
+    """Nobody's lead is to be asked for what is under way; once it hangs there is something that the lead alone can do."""
+    v2 = await team.rolls_out_v2()
+    team.ci.ends["rollback"] = RunState.RUNNING
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
+    said = await team.says("cy", RollBack(deployment=v2))
+    assert said == "shop v2 → production is rolling back to v1 already, as shop-3. <@UBO> leads it."
+    await team.passes(12 * MINUTE)
+    late = await team.says("cy", RollBack(deployment=v2))
+    assert "It takes longer than it should. Only <@UBO>, the deployment lead, can give it up." in late

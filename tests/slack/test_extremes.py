@@ -171,7 +171,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,
         "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
         "locked": times > 1, "place": text,
-        "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1, "deed": text,
+        "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1, "deed": text, "counted": times > 1,
         "waits": times > 1, "keeps": times > 2, "untold": times > 1,
     }  # fmt: skip
 

@@ -30,6 +30,11 @@ def test_a_name_that_was_said_in_another_line_is_said_again() -> None:
     assert "the same person" not in shown
 
 
+def test_a_gate_names_whoever_quarantined_it_also_where_they_lead_this() -> None:
+    gate = Gate("quarantined", "not quarantined", GateState.OPEN, "v1.2.0 is quarantined: it leaks", who="T1/UBO")
+    assert "<@UBO> quarantined it" in read(card(State.GATED, review=Review(NOW, (gate,))))
+
+
 def test_after_a_word_the_second_line_names_the_lead() -> None:
     word = LetGo(BO, "a campaign", "canary-25", 25)
     shown = read(card(State.ROLLING_OUT, RUNS, steps=steps(D, H, P), snapshot=HEALTHY, let_go=word))

@@ -270,7 +270,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "beside": "",
         "by_itself": "the numbers recover",
     },
-    "recovered": FACTS,
+    "recovered": {**FACTS, "counted": True},
     "failed": {
         **FACTS,
         "step": "canary-5",
@@ -540,6 +540,11 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "messages/gates",
             {**MESSAGES["gates"], "again": {**LAST_TIME, "how": "rolled back", "percent": 0, "reason": ""}},
             "*The same version* (storefront-41) was rolled back here by <@UBO>, 2026-11-21 10:02 UTC, with errors 30 %.",
+        ),
+        (
+            "messages/recovered",
+            {**MESSAGES["recovered"], "counted": False},
+            "the numbers are no longer worse than the baseline. <@UBO>, nobody has to decide about them any more.",
         ),
         ("answers/taken_over", {**ANSWERS["taken_over"], "away": "stop"}, "You alone can stop it where it is; no button goes back."),
         ("answers/taken_over", {**ANSWERS["taken_over"], "away": "deploy"}, "You decide; no button goes back."),
