@@ -756,6 +756,10 @@ class Reader(Protocol):
         """List how long a step's CI run took in the newest deployments, for estimates."""
         ...
 
+    async def run_seconds(self, service: str, limit: int = 50) -> tuple[float, ...]:
+        """List how long the newest CI runs of a service took, of whatever step and wherever."""
+        ...
+
     async def stage_seconds(self, service: str, environment: str, key: str, limit: int = 20) -> Mapping[str, tuple[float, ...]]:
         """List, by name, how long each stage of a step's runs took in the newest deployments, for estimates."""
         ...
@@ -1385,6 +1389,11 @@ class Standing:
     """How many percent of the traffic the steps that are whole have given it."""
     keeps: str = ""
     """Why it stands still before its next step; empty where it does not."""
+    late: int = 0
+    """Of how many percent the run, or smoke test, under way is where that takes longer than it should, and"""
+    late_since: str = ""
+    """since when it has been going; empty where none does."""
+    is_smoke_late: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,7 +17,7 @@ from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
 from bot.domain.declared import Declared
 from bot.domain.deployment import Deployment, State
-from bot.domain.hanging import Hanging
+from bot.domain.hanging import Hanging, LateRun
 from bot.domain.health import STALE, Snapshot, Verdict
 from bot.domain.lasttime import LastTime
 from bot.domain.locks import Lock
@@ -174,6 +174,8 @@ class Card:
     hangs: Hanging | None = None
     failed_back: Deployment | None = None
     """Its newest rollback, if that has failed or was given up."""
+    late: LateRun | None = None
+    """Its run that takes longer than it should, while it rolls out."""
     meanwhile: Snapshot | None = None
     """While it is rolled back, or where that has failed: the newest numbers of what serves, which is itself or, until a smoke test has
     ended, what is put back."""

@@ -95,6 +95,8 @@ class Step:
     """The stages of the run that deployed, once the smoke run is under way."""
     moved_at: datetime | None = None
     """When the run was last seen to get on."""
+    let_on_at: datetime | None = None
+    """When it was last seen to have gone on from a gate of its pipeline."""
     silent_since: datetime | None = None
     """Since when the CI provider has not answered a question about this step, or has refused to."""
     refusal: str = ""
@@ -114,6 +116,12 @@ class Step:
     def is_on_its_way(self) -> bool:
         """Tell whether nothing that is found keeps it any more: its smoke test has begun, or its run is there or was asked for."""
         return self.state is StepState.SMOKE or (self.state is StepState.RUNNING and (bool(self.run) or self.asked_at is not None))
+
+    @property
+    def goes_since(self) -> datetime | None:
+        """Since when its run, or its smoke test, has been going without waiting at a gate: that is the time that it takes itself."""
+        began = self.served_at if self.state is StepState.SMOKE else self.started_at
+        return max((at for at in (began, self.let_on_at) if at is not None), default=None)
 
     @property
     def serves_since(self) -> datetime | None:

@@ -23,7 +23,7 @@ from bot.services.ahead import ahead_in
 from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
 from bot.services.estimates import about_left, stages_take
 from bot.services.given import has_word
-from bot.services.hanging import hanging
+from bot.services.hanging import hanging, late_run
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, is_again, unclear
 from bot.services.leaving import share_now
 from bot.services.offers import has_rollback_lock, rollback_offer
@@ -75,7 +75,8 @@ async def _card(house: House, reader: Reader, deployment: Deployment) -> Card:
     card = await _with_standstill(house, reader, card)
     is_going_on = deployment.state is State.ROLLING_OUT and not card.standstill
     left = await about_left(reader, deployment, steps, house.now()) if is_going_on else None
-    return replace(card, about_left=left, stages_take=await stages_take(reader, card))
+    late = await late_run(house, reader, deployment)
+    return replace(card, about_left=left, stages_take=await stages_take(reader, card), late=late)
 
 
 async def _with_people(house: House, reader: Reader, card: Card, policy: EnvironmentPolicy) -> Card:

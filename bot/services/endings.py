@@ -10,8 +10,8 @@ from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.ports import Ending, Json, Message, Reader
 from bot.services.given import WORD, word_given
-from bot.services.hanging import waits_still
 from bot.services.house import House
+from bot.services.rollback_gates import waits_still
 from bot.services.starts import standstill
 from bot.services.targets import undoable
 from bot.services.word import besides, ended_word
@@ -151,6 +151,16 @@ async def _gate(house: House, reader: Reader, deployment: Deployment, message: M
     return await _hangs(house, reader, deployment, message) or ("" if await waits_still(reader, message) else "It has gone on.")
 
 
+async def _late(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End the alarm about a rollout's run that takes longer than it should when that run has ended, or the rollout is over."""
+    if deployment.state is not State.ROLLING_OUT:
+        return await _after_all(reader, deployment)
+    going = StepState.SMOKE if message.facts["is_smoke"] else StepState.RUNNING
+    if any(step.key == message.facts["step"] and step.state is going for step in await reader.steps(deployment.id)):
+        return ""
+    return "It has ended well."
+
+
 async def _standstill(house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
     """End a standstill when the step that it was about has begun, or when something else keeps it now."""
     if deployment.state is not State.ROLLING_OUT:
@@ -200,7 +210,7 @@ async def _lead(_house: House, reader: Reader, deployment: Deployment, message: 
 
 RULES: Mapping[str, _Rule] = {
     "degraded": _trial, "failed": _failure, "stopped": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
-    "back_and_worse": _back_and_worse, "rollback_hangs": _hangs, "rollback_waits": _gate,
+    "back_and_worse": _back_and_worse, "rollback_hangs": _hangs, "rollback_waits": _gate, "run_hangs": _late,
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
     "acknowledge_request": _request, "ask_lead": _lead,
 }  # fmt: skip

@@ -1,30 +1,18 @@
-"""A rollback that hangs: the alarm about it, and how its lead gives it up so that another way is open."""
+"""What hangs and is said: a rollback, or a run of a rollout, that takes longer than it should calls its lead, once."""
 
 from __future__ import annotations
 
-import asyncio
-from contextlib import suppress
-from dataclasses import replace
-
-from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
-from bot.domain.errors import IntegrationError, NotPossible, Offer
-from bot.domain.hanging import Hanging, is_hanging
-from bot.domain.people import GONOGO, Person
-from bot.domain.places import Doubt, Unclear
-from bot.domain.rollout import Step, StepState
-from bot.domain.shown import Seen, token
-from bot.ports import Answer, Json, Mark, Message, Reader, Transaction
-from bot.services import whys
-from bot.services.given import gate_pressed
+from bot.domain.hanging import Hanging, LateRun, is_hanging, late, patience
+from bot.domain.people import GONOGO
+from bot.domain.rollout import Step
+from bot.ports import Json, Mark, Message, Reader
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
-from bot.services.rollback_steps import have_failed
-from bot.services.strays import give_up
 
 HANGS = "hangs"
 """What is noted once, in the audit log too, of a rollback that takes longer than it should."""
-GATE_SAID = "gate-said:"
-"""How the mark begins that says: people were called to the gate at which a rollback waits."""
+LATE_SAID = "late-said:"
+"""How the mark begins that says: the lead was called to a run that takes longer than it should."""
 
 
 async def hanging(house: House, reader: Reader, undone: Deployment) -> Hanging | None:
@@ -55,8 +43,12 @@ def way_on(undone: Deployment) -> str:
     return f"Its lead can give it up: /rollback {undone.service} {undone.environment} because TEXT."
 
 
-async def say(house: House, back: Deployment) -> None:
-    """Raise the alarm about a rollback that hangs, once."""
+async def say(house: House, deployment: Deployment) -> None:
+    """Raise the alarm about what hangs, once: about a rollback, or about each run of a rollout."""
+    await (_say_rollback if deployment.kind is Kind.ROLLBACK else _say_run)(house, deployment)
+
+
+async def _say_rollback(house: House, back: Deployment) -> None:
     async with house.store.reading() as reader:
         undone = await reader.deployment(back.undoes)
         found = await hanging(house, reader, undone) if undone is not None else None
@@ -81,78 +73,38 @@ async def facts_of_now(reader: Reader, rollback: DeploymentId) -> dict[str, Json
     return {"snapshot": facts_of_snapshot(shot) if shot else None, "is_back": is_back, **gate}
 
 
-async def say_gate(house: House, back: Deployment, step: Step) -> None:
-    """Call people to a gate of its pipeline at which a rollback waits, once for each, unless somebody has let it go on already."""
-    key = f"{GATE_SAID}{step.attempt}:{step.state}:{step.waiting_stage}"
+async def late_run(house: House, reader: Reader, deployment: Deployment) -> LateRun | None:
+    """Give the run of a rollout that takes longer than it should; None while all is well, and where none is under way."""
+    if deployment.kind is not Kind.FORWARD or deployment.state is not State.ROLLING_OUT:
+        return None
+    step = next((step for step in await reader.steps(deployment.id) if step.is_on_its_way), None)
+    if step is None:
+        return None
+    usual = await reader.step_seconds(deployment.service, deployment.environment, step.key)
+    others = () if usual else await reader.run_seconds(deployment.service)
+    return late(step, patience(usual, others), house.now())
+
+
+def facts_of_late(found: LateRun) -> dict[str, Json]:
+    """Give a run that takes longer than it should as JSON values."""
+    silent = found.silent_since.isoformat() if found.silent_since else ""
+    return {
+        "step": found.step, "percent": found.percent, "is_smoke": found.is_smoke, "since": found.since.isoformat(), "url": found.url,
+        "says": found.says, "silent_since": silent, "basis": str(found.allowed.basis), "allowed": found.allowed.time.total_seconds(),
+        "took_before": found.allowed.took.total_seconds(),
+    }  # fmt: skip
+
+
+async def _say_run(house: House, deployment: Deployment) -> None:
     async with house.store.reading() as reader:
-        is_said = any(mark.key == key for mark in await reader.marks(back.id))
-        is_pressed = bool(step.gate) and await gate_pressed(reader, back, step) is not None
-    if is_said or is_pressed:
-        return
-    on_call = await _on_call(house, back)
-    async with house.store.transaction() as tx:
-        undone, stored = await existing(tx, back.undoes), (await tx.steps(back.id))[step.index]
-        is_over = (await existing(tx, back.id)).state is not State.ROLLING_OUT or stored.waiting_stage != step.waiting_stage
-        if is_over or not await tx.mark(Mark(back.id, key, GONOGO, house.now())):
+        found = await late_run(house, reader, deployment)
+        key = f"{LATE_SAID}{found.step}:{found.is_smoke}" if found is not None else ""
+        if found is None or any(mark.key == key for mark in await reader.marks(deployment.id)):
             return
-        facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id, "url": step.run_url}
-        facts |= {"gate": step.waiting_stage, "opens_here": bool(step.passable_stage)}
-        facts |= {"on_call": str(on_call) if on_call is not None and on_call != undone.lead else ""}
-        await tx.say(Message(f"{back.id}:waits:{key}", "rollback_waits", facts, undone.id, to="channel"))
-
-
-async def _on_call(house: House, back: Deployment) -> Person | None:
-    """Ask who is on call; a rota that does not answer keeps nobody from being called."""
-    service, _, providers = house.of(back)
-    with suppress(IntegrationError, TimeoutError):
-        async with asyncio.timeout(1.0):
-            shift = await providers.on_call.who(service, house.now())
-            return shift.person if shift is not None else None
-    return None
-
-
-async def waits_still(reader: Reader, message: Message) -> bool:
-    """Tell whether a rollback waits at the gate to which people were called."""
-    back = await reader.deployment(str(message.facts.get("rollback", "")))
-    if back is None or back.state is not State.ROLLING_OUT:
-        return False
-    return any(step.waiting_stage == message.facts["gate"] for step in await reader.steps(back.id))
-
-
-def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:
-    """Say what giving a rollback up means, with the button that does it."""
-    back = f"{found.version} is put back already and serves; only its smoke test is missing. " if found.is_back else ""
-    carries = f"{token(Action.ROLL_BACK, seen(undone, found))} {found.commit} {reason}".strip()
-    return NotPossible(
-        f"{undone.title} is rolling back to {found.version} already, as {found.rollback}, which takes longer than it should: it began at "
-        f"{found.since:%H:%M} UTC. {back}"
-        f"Giving it up stops its run as far as the CI provider lets it, and {found.rollback} counts as failed: "
-        f"it is then unclear what runs in {undone.environment}, and it can be rolled back again, or somebody says what is live. "
-        "Nothing is done before the button is pressed.",
-        Offer(Action.ROLL_BACK, "Give the rollback up", undone.id, carries=carries),
-    )
-
-
-def seen(undone: Deployment, found: Hanging) -> Seen:
-    """Say what whoever gives a rollback up has seen."""
-    return Seen(commit=undone.commit, target=found.mark)
-
-
-async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: Hanging, by: Person, reason: str) -> Answer:
-    """End a rollback that hangs as one that has failed. Its run is stopped and looked for until it has ended."""
-    back, now = await existing(tx, found.rollback), house.now()
-    but = f" when {back.version} was put back and served, and only its smoke test was missing" if found.is_back else ""
-    why = f"its lead has given it up{but}, as it took longer than it should" + (f": {reason}" if reason else "")
-    moving = [step for step in await tx.steps(back.id) if step.is_under_way]
-    for step in moving:
-        await note(tx, now, "given up", back, by, step=step.key, run=step.run)
-        await give_up(house, tx, back, step)
-        await tx.save_steps(back.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=now)])
-    doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} was given up{but}", now, undone.id)
-    await tx.cast_doubt(back.service, back.environment, doubt)
-    await tx.move(back.id, State.FAILED, at=now, note=reason, by=by)
-    await have_failed(house, tx, back, put_back=found.put_back, given_up=True)
-    await tx.wake(back.id)
-    has_run = any(step.run for step in moving)
-    facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id}
-    return Answer("given_up", {**facts, "has_run": has_run, "put_back": found.put_back}, await whys.offer(tx, undone.id))
+    async with house.store.transaction() as tx:
+        now = await existing(tx, deployment.id)
+        found = await late_run(house, tx, now)
+        if found is None or not await tx.mark(Mark(now.id, key, GONOGO, house.now())):
+            return
+        await tx.say(Message(f"{now.id}:{key}", "run_hangs", {**facts_of(now), **facts_of_late(found)}, now.id, to="channel"))
+        await tx.redraw(now.id)

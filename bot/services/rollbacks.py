@@ -20,7 +20,8 @@ from bot.domain.rollout import Step, serving
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
 from bot.services import whys
-from bot.services.hanging import asked, give_it_up, hanging, seen
+from bot.services.giving_up import asked, give_it_up, seen
+from bot.services.hanging import hanging
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, passed_over, rollback_offer, why_not_by_rule
 from bot.services.passing import is_free

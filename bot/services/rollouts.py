@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +13,7 @@ from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
 from bot.ports import CIRun, Json, Later, Live, Message, RunState, Transaction
-from bot.services import approvals, hanging, health, starts
+from bot.services import approvals, hanging, health, rollback_gates, starts
 from bot.services.gates import open_stored_gate
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import put_back
@@ -33,9 +33,6 @@ REFUSES = timedelta(seconds=15)
 """After this time a refusal is no hiccup, and is worth a message."""
 BEGINS_WITHIN = timedelta(seconds=30)
 SOON_AFTER = timedelta(seconds=1)
-HANGS = 2.0
-ENOUGH_RUNS = 3
-"""From how many earlier runs "usual" is known."""
 GO, OVER = "go", "over"
 LOST = "the run was lost; starting it again"
 
@@ -145,7 +142,7 @@ async def _asking(house: House, deployment: Deployment, step: Step) -> AsyncIter
         since = step.silent_since or house.now()
         refusal = "" if error.retry else str(error)[:300]
         await _save(house, deployment.id, step, replace(step, silent_since=since, refusal=refusal))
-        await _say_if_it_hangs(house, deployment)
+        await hanging.say(house, deployment)
         waited = house.now() - since
         if refusal and deployment.kind is Kind.ROLLBACK and waited > PATIENCE_BACK:
             raise _GivenUpError(refusal) from error
@@ -178,7 +175,7 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
             run = await _seen(house, deployment, step)
     except _GivenUpError as refusal:
         return await _gives_up(house, deployment, step, str(refusal))
-    before, step = step, replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
+    before, step = step, _as_seen(step, run, house.now())
     if before.gate and before.gate != step.gate:
         await open_stored_gate(house, deployment, before, waits=False)
     if step.gate and run.state is RunState.WAITING:
@@ -193,20 +190,21 @@ async def look(house: House, id: DeploymentId, index: int) -> str | Later | None
         return await _failed(house, deployment, step, run)
     step = await _progress(house, deployment, step, run)
     await _say_if_it_waits(house, deployment, before, step, run)
-    await _say_if_it_hangs(house, deployment)
+    await hanging.say(house, deployment)
     return _next_look(house, deployment, step, run)
+
+
+def _as_seen(step: Step, run: CIRun, now: datetime) -> Step:
+    """Give a step as its run was seen; one that waits at its gate no more has gone on only now."""
+    seen = replace(step, stages=run.stages or step.stages, run_url=run.url or step.run_url, silent_since=None, refusal="")
+    return replace(seen, let_on_at=now) if step.waiting_stage and not seen.waiting_stage else seen
 
 
 async def _say_if_it_waits(house: House, deployment: Deployment, before: Step, step: Step, run: CIRun) -> None:
     """Call people to the gate at which a rollback waits, from the second look on: what waits for a moment is at none."""
     waits = run.state is RunState.WAITING and not run.asks_back
     if deployment.kind is Kind.ROLLBACK and waits and step.waiting_stage and step.waiting_stage == before.waiting_stage:
-        await hanging.say_gate(house, deployment, step)
-
-
-async def _say_if_it_hangs(house: House, deployment: Deployment) -> None:
-    if deployment.kind is Kind.ROLLBACK:
-        await hanging.say(house, deployment)
+        await rollback_gates.say_gate(house, deployment, step)
 
 
 async def _seen(house: House, deployment: Deployment, step: Step) -> CIRun:
@@ -278,9 +276,8 @@ async def _say_deployed(tx: Transaction, deployment: Deployment, step: Step, run
 async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun) -> Step:
     """Store where a run stands, when that has changed; give what is stored. ``step`` has its stages already."""
     async with house.store.reading() as reader:
-        usual = await reader.step_seconds(deployment.service, deployment.environment, step.key)
         stored = (await reader.steps(deployment.id))[step.index]
-    seen = replace(step, sentence=odd(run, step, house.now(), usual))
+    seen = replace(step, sentence=odd(run, step, house.now()))
     if seen == stored:
         return stored
     seen = replace(seen, moved_at=house.now())
@@ -288,8 +285,8 @@ async def _progress(house: House, deployment: Deployment, step: Step, run: CIRun
     return seen
 
 
-def odd(run: CIRun, step: Step, now: datetime, usual: Sequence[float]) -> str:
-    """Say what is odd about a run that is not over, and what to do; empty when nothing is. ``usual`` are seconds of earlier runs."""
+def odd(run: CIRun, step: Step, now: datetime) -> str:
+    """Say what is odd about a run that is not over, and what to do; empty when nothing is. That it hangs is said by ``hanging``."""
     waited = now - step.started_at if step.started_at else timedelta(0)
     if run.state is RunState.WAITING:
         at = next((stage.name for stage in run.stages if stage.state is RunState.WAITING), "")
@@ -299,8 +296,6 @@ def odd(run: CIRun, step: Step, now: datetime, usual: Sequence[float]) -> str:
         return "" if step.passable_stage else f"it waits{where} at a gate of the CI provider's own; open it there"
     if run.state is RunState.QUEUED and waited > BEGINS_WITHIN:
         return f"the run has not begun within {BEGINS_WITHIN.seconds} s; see whether the CI provider has a free runner"
-    if len(usual) >= ENOUGH_RUNS and waited.total_seconds() > HANGS * max(usual):
-        return "the run takes more than twice as long as the slowest before; see where it hangs"
     return run.sentence
 
 

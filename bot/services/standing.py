@@ -14,6 +14,7 @@ from bot.domain.urgency import urgency
 from bot.domain.watching import finding_in
 from bot.ports import CardDue, Reader, Standing
 from bot.services.given import has_word
+from bot.services.hanging import late_run
 from bot.services.house import House
 from bot.services.starts import why_not_on
 from bot.services.word import besides, let_go
@@ -41,6 +42,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
     watched = await reader.watched(deployment.service, deployment.environment) if is_coming else None
     is_in_trouble = watched is not None and finding_in(await reader.trouble(watched.id)) > 0
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
+    late = await late_run(house, reader, deployment)
     return Standing(
         id=deployment.id,
         version=called(deployment.version, deployment.commit, beside=beside),
@@ -60,6 +62,9 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         by_itself=str(card.by_itself),
         percent=card.serving or _looked_at(card),
         keeps=_keeps(card),
+        late=late.percent if late else 0,
+        late_since=late.since.isoformat() if late else "",
+        is_smoke_late=late is not None and late.is_smoke,
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
     )
 

@@ -9,11 +9,12 @@ from typing import Any
 
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.ports import Json, Message, Reader
-from bot.services.hanging import facts_of_now, waits_still
+from bot.services.hanging import facts_of_late, facts_of_now, late_run
 from bot.services.health import under_way_beside
 from bot.services.house import House, facts_of_snapshot
 from bot.services.leaving import under_way_as
 from bot.services.offers import still_held
+from bot.services.rollback_gates import waits_still
 from bot.services.summaries import facts_of_summary
 from bot.services.word import ends_by_itself, numbers_of
 
@@ -63,6 +64,14 @@ async def _hangs(_house: House, reader: Reader, deployment: Deployment, message:
     is_news = shot and (not before or (before["silence"], _findings(before)) != (shot["silence"], _findings(shot)))
     now = now if is_news else {key: value for key, value in now.items() if key != "snapshot"}
     return replace(message, facts={**message.facts, **now, "lead": str(deployment.lead or "")})
+
+
+async def _late(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say that a run of a rollout takes longer than it should only while it does."""
+    found = await late_run(house, reader, deployment)
+    if found is None or (found.step, found.is_smoke) != (message.facts["step"], message.facts["is_smoke"]):
+        return None
+    return _with_lead(deployment, replace(message, facts={**message.facts, **facts_of_late(found)}))
 
 
 def _findings(snapshot: Any) -> list[tuple[Json, Json]]:
@@ -128,6 +137,7 @@ _RULES: Mapping[str, _Rule] = {
     "degraded": _degraded,
     "rollback_hangs": _hangs,
     "rollback_waits": _at_its_gate,
+    "run_hangs": _late,
     "stands_still": _while_it_rolls_out,
     "stopped": _stopped,
     "summary": _summary,

@@ -25,7 +25,7 @@ MESSAGE_BUTTONS: Mapping[str, tuple[tuple[Action, str], ...]] = {
 ASKS = frozenset(
     {
         "acknowledge_request", "ask_lead", "back_and_worse", "degraded", "failed", "not_by_itself", "quarantined", "refused",
-        "rollback_hangs", "rollback_waits", "rolling_back", "smoke_failed", "stands_still", "stopped",
+        "rollback_hangs", "rollback_waits", "rolling_back", "run_hangs", "smoke_failed", "stands_still", "stopped",
     }
 )  # fmt: skip
 """Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
@@ -34,7 +34,7 @@ ASKS = frozenset(
 ALARMS = frozenset(
     {
         "ask_lead", "back_and_worse", "degraded", "failed", "not_by_itself", "quarantined", "refused", "rollback_hangs",
-        "rollback_waits", "smoke_failed", "stands_still", "stopped",
+        "rollback_waits", "run_hangs", "smoke_failed", "stands_still", "stopped",
     }
 )  # fmt: skip
 """Those of them that somebody decides about where they are read: their buttons are the card's, as it is now."""

@@ -330,6 +330,13 @@ class SqlReader(Releases):
         rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
         return tuple(float(found["seconds"]) for found in rows if found["seconds"] is not None)
 
+    async def run_seconds(self, service: str, limit: int = 50) -> tuple[float, ...]:
+        """List how long the newest CI runs of a service took, of whatever step and wherever."""
+        row = table(StepRow)
+        statement = select(row.c.seconds).where(row.c.service == service, row.c.seconds.is_not(None))
+        rows = await self._all(statement.order_by(row.c.deployed_at.desc()).limit(limit))
+        return tuple(float(found["seconds"]) for found in rows)
+
     async def stage_seconds(self, service: str, environment: str, key: str, limit: int = 20) -> Mapping[str, tuple[float, ...]]:
         """List, by name, how long each stage of a step's runs took in the newest deployments."""
         row = table(StepRow)

@@ -299,7 +299,7 @@ async def test_a_checklist_item_is_shown_to_those_who_may_tick_it_and_to_nobody_
 
 def test_a_step_that_was_not_asked_for_has_waited_for_nothing() -> None:
     step = Step(0, "canary-5", 5, MINUTE, StepState.RUNNING, "run-1")
-    assert odd(CIRun("1", RunState.QUEUED), step, VirtualClock().now(), ()) == ""
+    assert odd(CIRun("1", RunState.QUEUED), step, VirtualClock().now()) == ""
 
 
 async def test_a_run_may_go_on_while_it_is_the_one_that_is_known_and_nothing_keeps_its_step(team: Team) -> None:

@@ -130,7 +130,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "calls": times > 2, "put_back": text, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
         "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": last_time, "strategy": text,
-        "following": 100, "rollback": text,
+        "following": 100, "rollback": text, "is_smoke": False, "says": text,
+        "silent_since": AT, "basis": "slowest", "allowed": 600.0, "took_before": 41.2,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
     there = {

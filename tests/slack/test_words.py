@@ -357,6 +357,19 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "gate": "approve",
         "opens_here": True,
     },
+    "run_hangs": {
+        **FACTS,
+        "step": "canary-25",
+        "percent": 25,
+        "is_smoke": False,
+        "since": AT,
+        "url": "https://ci.example.org/1",
+        "says": "",
+        "silent_since": "",
+        "basis": "usual",
+        "allowed": 480.0,
+        "took_before": 240.0,
+    },
     "rollback_waits": {
         **FACTS,
         "target": "v1.1.0",
@@ -403,6 +416,9 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "audit_head": {"n": 7, "hash": "f" * 64, "key": "5e0c1f2a", "at": AT},
     "no_channel": {"title": "storefront", "deployment": "storefront-42", "channel": "C9"},
 }
+
+
+LATE = {**MESSAGES["run_hangs"], "can_roll_back": False, "can_cancel": False}
 
 
 def say(template: str, facts: dict[str, Any]) -> str:
@@ -473,6 +489,14 @@ def test_every_message_can_be_drawn(name: str) -> None:
                 ("rolled back", "rolled back"),
             )
         ),
+        ("messages/run_hangs", LATE, "takes longer than it should, since 2026-11-21 10:02 UTC. <@UBO>, please look: nothing"),
+        ("messages/run_hangs", LATE, "Here it usually takes 4 min, and it may take 8 min."),
+        ("messages/run_hangs", {**LATE, "basis": "slowest"}, "the slowest run of storefront took 4 min, and it may take 8 min."),
+        ("messages/run_hangs", {**LATE, "is_smoke": True, "lead": ""}, "the smoke test of 25 %"),
+        ("messages/run_hangs", {**LATE, "can_roll_back": True}, "else its lead can roll it back, here or on"),
+        ("messages/run_hangs", {**LATE, "silent_since": AT}, "The CI provider has not answered since 10:02 UTC, so that it is not known"),
+        ("messages/run_hangs", {**LATE, "can_cancel": True}, "else its lead can stop the rollout, here or on"),
+        ("messages/run_hangs", {**LATE, "end": "It has ended well."}, "took longer than it should. It has ended well."),
         ("messages/summary", {**SUMMARY, "state": "superseded"}, "*storefront v1.2.0 → production*: replaced before it was verified,"),
         ("messages/lock_said", {**FACTS, **SAID_OF_LOCK, "rollback": "storefront-42"}, "The rollback of storefront-42 by <@UANA> locked"),
         ("messages/lock_said", {**FACTS, **SAID_OF_LOCK}, "<@UANA> locked"),
@@ -720,6 +744,14 @@ def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
         ({"state": "watching", "is_degraded": True}, "▶ v1.2.0 (storefront-42) live, but *DEGRADED*, waiting until the lead decides, lead"),
         ({"state": "watching", "is_blind": True}, "▶ v1.2.0 (storefront-42) live, *NO DATA* to judge it by, lead"),
         ({"state": "rolling back"}, "▶ v1.2.0 (storefront-42) *ROLLING BACK*, lead"),
+        (
+            {"state": "rolling out", "late": 100, "late_since": AT},
+            "▶ v1.2.0 (storefront-42) rolling out, 25 % so far; its run of 100 % takes longer than it should, since 10:02 UTC, lead",
+        ),
+        (
+            {"state": "rolling out", "percent": 0, "late": 5, "late_since": AT, "is_smoke_late": True},
+            "▶ v1.2.0 (storefront-42) rolling out; its smoke test of 5 % takes longer than it should, since 10:02 UTC, lead",
+        ),
         (
             {"state": "rolling out", "version": "v1.1.0", "undoes": "storefront-41"},
             "▶ v1.1.0 (storefront-42) the rollback of storefront-41, lead",

@@ -33,6 +33,8 @@ async def test_steps_are_updated_by_index_and_found_by_their_run(database: Datab
         assert await tx.deployments_of_run("run-8") == ()
         await tx.save_steps("shop-1", [replace(running, state=StepState.HOLDING, deployed_at=NOW + timedelta(seconds=40))])
         assert await tx.step_seconds("shop", "production", "canary-5") == (40.0,)
+        assert await tx.run_seconds("shop") == (40.0,)
+        assert await tx.run_seconds("other") == ()
 
 
 async def test_stages_are_remembered_by_name_also_those_before_a_smoke_run_and_only_what_succeeded_counts(database: Database) -> None:

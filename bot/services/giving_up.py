@@ -1,0 +1,58 @@
+"""How whoever leads a rollback that hangs gives it up, so that another way is open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from bot.domain.actions import Action
+from bot.domain.deployment import Deployment, State
+from bot.domain.errors import NotPossible, Offer
+from bot.domain.hanging import Hanging
+from bot.domain.people import Person
+from bot.domain.places import Doubt, Unclear
+from bot.domain.rollout import StepState
+from bot.domain.shown import Seen, token
+from bot.ports import Answer, Json, Transaction
+from bot.services import whys
+from bot.services.house import House, existing, facts_of, note
+from bot.services.rollback_steps import have_failed
+from bot.services.strays import give_up
+
+
+def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:
+    """Say what giving a rollback up means, with the button that does it."""
+    back = f"{found.version} is put back already and serves; only its smoke test is missing. " if found.is_back else ""
+    carries = f"{token(Action.ROLL_BACK, seen(undone, found))} {found.commit} {reason}".strip()
+    return NotPossible(
+        f"{undone.title} is rolling back to {found.version} already, as {found.rollback}, which takes longer than it should: it began at "
+        f"{found.since:%H:%M} UTC. {back}"
+        f"Giving it up stops its run as far as the CI provider lets it, and {found.rollback} counts as failed: "
+        f"it is then unclear what runs in {undone.environment}, and it can be rolled back again, or somebody says what is live. "
+        "Nothing is done before the button is pressed.",
+        Offer(Action.ROLL_BACK, "Give the rollback up", undone.id, carries=carries),
+    )
+
+
+def seen(undone: Deployment, found: Hanging) -> Seen:
+    """Say what whoever gives a rollback up has seen."""
+    return Seen(commit=undone.commit, target=found.mark)
+
+
+async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: Hanging, by: Person, reason: str) -> Answer:
+    """End a rollback that hangs as one that has failed. Its run is stopped and looked for until it has ended."""
+    back, now = await existing(tx, found.rollback), house.now()
+    but = f" when {back.version} was put back and served, and only its smoke test was missing" if found.is_back else ""
+    why = f"its lead has given it up{but}, as it took longer than it should" + (f": {reason}" if reason else "")
+    moving = [step for step in await tx.steps(back.id) if step.is_under_way]
+    for step in moving:
+        await note(tx, now, "given up", back, by, step=step.key, run=step.run)
+        await give_up(house, tx, back, step)
+        await tx.save_steps(back.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=now)])
+    doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} was given up{but}", now, undone.id)
+    await tx.cast_doubt(back.service, back.environment, doubt)
+    await tx.move(back.id, State.FAILED, at=now, note=reason, by=by)
+    await have_failed(house, tx, back, put_back=found.put_back, given_up=True)
+    await tx.wake(back.id)
+    has_run = any(step.run for step in moving)
+    facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id}
+    return Answer("given_up", {**facts, "has_run": has_run, "put_back": found.put_back}, await whys.offer(tx, undone.id))
