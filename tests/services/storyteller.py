@@ -110,8 +110,9 @@ class Story:
         if now is None:
             self._becomes(message, "would not be said any more")
         elif now != message:
-            until = now.facts["until"]
-            self._becomes(message, f"would be said with until={until}")
+            told = now.facts if "until" not in now.facts else {"until": now.facts["until"]}
+            others = [f"{key}={value}" for key, value in told.items() if "until" in told or message.facts.get(key) != value]
+            self._becomes(message, f"would be said with {', '.join(others)}")
 
     def _becomes(self, message: Message, what: str) -> None:
         line = f"  {message.template} to {message.to} of {message.deployment} {what}"
