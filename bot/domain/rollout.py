@@ -61,6 +61,7 @@ class StepState(StrEnum):
     HOLDING = "holding"  # deployed; under observation until the hold time is over and the verdict allows to go on
     DONE = "done"
     FAILED = "failed"
+    STOPPED = "stopped"  # a person's word has ended it, which says nothing about the version; a run that was going is given up
     SKIPPED = "skipped"  # the rollout ended before this step
 
 
@@ -193,6 +194,9 @@ def _is_late(step: Step, usual: Mapping[str, timedelta], now: datetime) -> bool:
     return began is not None and now - began > (usual.get(step.key) or timedelta.max)
 
 
+_ENDED = frozenset({StepState.DONE, StepState.FAILED, StepState.STOPPED, StepState.SKIPPED})
+
+
 def time_left(steps: Sequence[Step], usual: Mapping[str, timedelta], now: datetime) -> timedelta | None:
     """Estimate what a rollout still needs: the usual time of the steps to come, by their keys, and the holds that are not over.
 
@@ -201,7 +205,7 @@ def time_left(steps: Sequence[Step], usual: Mapping[str, timedelta], now: dateti
     waits = any(stage.state is RunState.WAITING for step in steps if step.is_under_way for stage in step.stages)
     if waits or any(step.silent_since or _is_late(step, usual, now) for step in steps):
         return None
-    to_come = [step for step in steps if step.state not in {StepState.DONE, StepState.SKIPPED, StepState.FAILED}]
+    to_come = [step for step in steps if step.state not in _ENDED]
     runs = [usual.get(step.key, timedelta(0)) for step in to_come if step.deployed_at is None]
     holds = [step.hold - (now - step.deployed_at if step.deployed_at else timedelta(0)) for step in to_come]
     return sum([*runs, *(max(hold, timedelta(0)) for hold in holds)], timedelta(0)) or None

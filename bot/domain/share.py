@@ -138,7 +138,8 @@ def _put_back(part: Part, back: Deployment | None, way_back: Sequence[Step]) -> 
 
 def _left(over: Deployment, steps: Sequence[Step]) -> Beside | None:
     """Say what is left of a deployment that was stopped or has failed; None where nothing of it has ever been started."""
-    cut = [step.percent for step in steps if step.state is StepState.FAILED and step.serves_since is None and not step.is_untouched]
+    short = {StepState.FAILED, StepState.STOPPED}
+    cut = [step.percent for step in steps if step.state in short and step.serves_since is None and not step.is_untouched]
     last = serves(steps)
     if last is None and not cut:
         return None

@@ -15,7 +15,6 @@ from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.places import Doubt, Ground, Unclear, is_left
-from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
 from bot.services import resuming, unseen
@@ -27,7 +26,7 @@ from bot.services.leaving import share_now
 from bot.services.passing import Ends, Passing, compared_with, ends, may_be_said, stands, there
 from bot.services.quarantines import resolved_ref
 from bot.services.serving import facts_of_beside, serves_beside
-from bot.services.strays import give_up
+from bot.services.strays import cut_off
 from bot.services.targets import ended_before
 
 RECENT = timedelta(minutes=5)
@@ -290,8 +289,8 @@ async def _leave(house: House, tx: Transaction, deployment: Deployment, intent: 
     """
     now, why = house.now(), f"{instead} was said to be live instead"
     for step in await tx.steps(deployment.id):
-        if step.state in {StepState.RUNNING, StepState.SMOKE}:
-            await give_up(house, tx, deployment, step)
+        if step.is_under_way:
+            await cut_off(house, tx, deployment, step, why)
     is_watched = deployment.state is State.WATCHING
     by = intent.by if is_watched else None
     await tx.move(deployment.id, State.SUPERSEDED if is_watched else State.FAILED, at=now, note=why, by=by)

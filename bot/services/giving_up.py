@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotPossible, Offer
 from bot.domain.hanging import Hanging
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
-from bot.domain.rollout import StepState
 from bot.domain.shown import Seen, token
 from bot.ports import Answer, Json, Transaction
 from bot.services import whys
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollback_steps import have_failed
-from bot.services.strays import give_up
+from bot.services.strays import cut_off
 
 
 def asked(undone: Deployment, found: Hanging, reason: str) -> NotPossible:
@@ -46,8 +43,7 @@ async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: H
     moving = [step for step in await tx.steps(back.id) if step.is_under_way]
     for step in moving:
         await note(tx, now, "given up", back, by, step=step.key, run=step.run)
-        await give_up(house, tx, back, step)
-        await tx.save_steps(back.id, [replace(step, state=StepState.FAILED, sentence=why, finished_at=now)])
+        await cut_off(house, tx, back, step, why)
     doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} was given up{but}", now, undone.id)
     await tx.cast_doubt(back.service, back.environment, doubt)
     await tx.move(back.id, State.FAILED, at=now, note=reason, by=by)

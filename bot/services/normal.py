@@ -29,13 +29,13 @@ async def normal_for(house: House, reader: Reader, deployment: Deployment) -> No
 
 
 async def _is_bad(reader: Reader, deployment: Deployment) -> bool:
-    """Tell whether a deployment failed, or its numbers were worse and stayed so until it was over."""
+    """Tell whether a deployment failed, or its lead has stopped it, or its numbers were worse and stayed so until it was over."""
     if deployment.state is State.VERIFIED:
         return False
     trouble = await reader.trouble(deployment.id)
     if trouble is not None and trouble.sort is Sort.DEGRADED and trouble.is_open:
         return True
-    return any(step.state is StepState.FAILED for step in await reader.steps(deployment.id))
+    return deployment.was_stopped or any(step.state is StepState.FAILED for step in await reader.steps(deployment.id))
 
 
 def _gone(deployment: Deployment, live: Live | None) -> datetime | None:

@@ -62,9 +62,9 @@ def _left(house: House, back: Deployment) -> timedelta:
 
 
 async def _stop_again(house: House, undone: Deployment, steps: Sequence[Step]) -> None:
-    """Stop a run that has failed, too: a person may have run it again at the CI provider. One that has ended is left as it is."""
+    """Stop a run that failed or was given up, too: a person may have run it again. One that has ended is left as it is."""
     for step in steps:
-        if step.state is StepState.FAILED and step.run:
+        if step.state in {StepState.FAILED, StepState.STOPPED} and step.run:
             with suppress(IntegrationError, TimeoutError):  # a courtesy, which must not hold up the way back
                 async with asyncio.timeout(1.0):
                     await house.providers[undone.service].ci.cancel(step.run)

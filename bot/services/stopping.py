@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import datetime
 
 from bot.domain.actions import Action
@@ -13,12 +12,12 @@ from bot.domain.health import figures, worst
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import KeptOutBy, why_quarantined
-from bot.domain.rollout import Step, StepState, serving
+from bot.domain.rollout import StepState, serving
 from bot.ports import Answer, Intent, Message, Transaction
 from bot.services.house import House, as_shown, facts_of, note, seen
 from bot.services.quarantines import keep_out
 from bot.services.rollback_steps import draft_retrospective
-from bot.services.strays import give_up
+from bot.services.strays import cut_off
 from bot.services.whys import offer
 
 _MOVING = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING})
@@ -38,7 +37,7 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     kept_out = await _keep_out(house, tx, deployment, intent.by)
     moving = [step for step in steps if step.state in _MOVING]
     for step in moving:
-        await _end(house, tx, deployment, step)
+        await cut_off(house, tx, deployment, step, "stopped by its lead")
     since = await _known_since(tx, deployment) or now
     numbers = figures(await tx.snapshots(deployment.id))
     at, had = f" at {percent} %" if percent else "", f" with {numbers}" if numbers else ""
@@ -74,11 +73,3 @@ async def _keep_out(house: House, tx: Transaction, deployment: Deployment, by: P
         why = why_quarantined(deployment.environment, at=house.now(), because=numbers, what="stopped in")
         await keep_out(house, tx, deployment, by=by, why=why, how=KeptOutBy.STOP)
     return is_bad
-
-
-async def _end(house: House, tx: Transaction, deployment: Deployment, step: Step) -> None:
-    """End a step; a run of it that may still be going is stopped and looked for from now on."""
-    if step.state is not StepState.HOLDING:
-        await give_up(house, tx, deployment, step)
-    ended = replace(step, state=StepState.FAILED, sentence="stopped by its lead", finished_at=house.now())
-    await tx.save_steps(deployment.id, [ended])

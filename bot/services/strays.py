@@ -42,6 +42,14 @@ async def give_up(house: House, tx: Transaction, deployment: Deployment, step: S
         await tx.give_up(replace(stray, unanswered=True))
 
 
+async def cut_off(house: House, tx: Transaction, deployment: Deployment, step: Step, why: str) -> None:
+    """End a step on a person's word, with any run of it that may still be going: that is given up."""
+    if step.is_under_way:
+        await give_up(house, tx, deployment, step)
+    ended = replace(step, state=StepState.STOPPED, sentence=why, finished_at=house.now())
+    await tx.save_steps(deployment.id, [ended])
+
+
 async def chase(house: House, service: str, run: str) -> str | Later | None:
     """Stop a run that was given up, and look until it has ended; then say what that means for its place."""
     async with house.store.reading() as reader:

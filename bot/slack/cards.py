@@ -33,8 +33,8 @@ BODY_LINES = 6
 CONFIRM = 300
 
 _MENTION = re.compile(r"<@([UW][A-Z0-9]+)>")
-_NOW = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepState.FAILED})
-_RUNS = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.FAILED})
+_NOW = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.HOLDING, StepState.FAILED, StepState.STOPPED})
+_RUNS = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.FAILED, StepState.STOPPED})
 
 
 def deployment_card(card: Card, words: Words) -> Drawn:

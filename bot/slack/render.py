@@ -270,6 +270,21 @@ def cut(value: object, longest: int) -> str:
     return plain(value, longest)
 
 
+HELP = 120
+"""How long the last part of a sentence may be that says what helps."""
+SHORTEST = 40
+"""So much is left of what comes before it."""
+
+
+def cut_before_help(value: object, longest: int) -> str:
+    """Shorten a sentence by what comes before its last part: what helps stands there, after a semicolon, and is never cut."""
+    text = plain(value, LOOKED_AT * LONGEST)
+    told, _, helps = text.rpartition("; ")
+    if len(text) <= longest or not told or len(helps) > HELP:
+        return plain(text, longest)
+    return f"{plain(told, max(longest - len(helps) - 2, SHORTEST))}; {helps}"
+
+
 def ended(value: object) -> str:
     """End with a full stop what a vendor said, or what a part has made, so that a sentence can follow; nothing stays nothing."""
     text = value.rstrip() if isinstance(value, Markup) else plain(value).rstrip()
@@ -286,7 +301,7 @@ FILTERS: Mapping[str, Callable[..., object]] = {
     "mention": mention, "name": name, "mentions": mentions, "link": link, "channel": channel, "when": when, "day": day, "clock": clock,
     "clock_seconds": clock_seconds, "utc": utc, "ago": ago, "duration": duration, "roughly": roughly, "plural": plural, "percent": percent,
     "number": number, "metric": metric, "spark": spark, "listed": listed, "join": listed, "sentence": sentence, "note": note, "role": role,
-    "who": who, "cut": cut, "ended": ended, "bold": bold,
+    "who": who, "cut": cut, "cut_before_help": cut_before_help, "ended": ended, "bold": bold,
     "is_past": is_past, "one_line": one_line,
 }  # fmt: skip
 

@@ -17,7 +17,7 @@ from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
 from bot.ports import Answer, BoardRow, Message, Standing
 from bot.slack import render, speech
-from bot.slack.render import Words
+from bot.slack.render import Words, cut_before_help
 
 NOW = datetime(2026, 11, 21, 10, 2, tzinfo=UTC)
 AT = NOW.isoformat()
@@ -1059,3 +1059,18 @@ def test_no_row_of_buttons_has_an_action_twice() -> None:
     rows = [block["elements"] for block in blocks if block["type"] == "actions"]
     assert [len({each["action_id"] for each in row}) == len(row) for row in rows] == [True, True]
     assert len({block["block_id"] for block in blocks if block["type"] == "actions"}) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "longest", "shown"),
+    [
+        ("short; see there", 140, "short; see there"),
+        ("x" * 200 + "; if it hangs, end it at the CI provider", 140, "x" * 99 + "…; if it hangs, end it at the CI provider"),
+        ("x" * 600 + "; end it at the CI provider", 40, "x" * 39 + "…; end it at the CI provider"),
+        ("x" * 200, 20, "x" * 19 + "…"),
+        ("x; " + "y" * 200, 20, "x; " + "y" * 16 + "…"),
+    ],
+    ids=["short", "long", "very long", "without help", "no help that a person wrote"],
+)
+def test_what_helps_is_never_cut(text: str, longest: int, shown: str) -> None:
+    assert cut_before_help(text, longest) == shown
