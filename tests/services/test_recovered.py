@@ -87,7 +87,7 @@ async def test_whoever_was_called_without_a_countdown_hears_once_that_it_is_over
         said = [message for message in await team.outbox() if message.template == "recovered"]
         assert [message.to for message in said] == ([] if proceeds else ["thread"])
         for message in said:
-            assert "no longer worse than the baseline. <@UBO>, nobody has to decide about them any more." in team.reads(message)
+            assert "no longer worse than the baseline. <@UBO>, there is nothing to decide about them any more." in team.reads(message)
 
 
 async def test_the_card_of_a_rollback_gives_nobody_elses_numbers_as_those_of_what_is_live(team_with: Any) -> None:

@@ -135,9 +135,9 @@ FROZEN = Gate("unfrozen", "not frozen", GateState.OPEN, "production is frozen: q
 @pytest.mark.parametrize(
     ("gate", "says"),
     [
-        (LOCKED, "load test · the lead locked it"),
-        (replace(LOCKED, clears_at=NOW + 90 * MINUTE), "load test · the lead locked it · it ends by itself 2026-11-21 11:32 UTC"),
-        (replace(LOCKED, clears_at=NOW - MINUTE), "load test · the lead locked it"),
+        (LOCKED, "load test · @UBO locked it"),
+        (replace(LOCKED, clears_at=NOW + 90 * MINUTE), "load test · @UBO locked it · it ends by itself 2026-11-21 11:32 UTC"),
+        (replace(LOCKED, clears_at=NOW - MINUTE), "load test · @UBO locked it"),
         (FROZEN, "quarter end · it began 2026-11-21 10:02 UTC · it ends by itself 2026-11-21 11:32 UTC"),
         (Gate("on-call", "on-call knows", GateState.OPEN, "not acknowledged", who=str(BO)), "· the lead is asked to acknowledge"),
         (Gate("item:uat", "UAT", GateState.OPEN, "not ticked", who="qa_team"), "· qa team can tick it"),

@@ -568,7 +568,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "messages/recovered",
             {**MESSAGES["recovered"], "counted": False},
-            "the numbers are no longer worse than the baseline. <@UBO>, nobody has to decide about them any more.",
+            "the numbers are no longer worse than the baseline. <@UBO>, there is nothing to decide about them any more.",
         ),
         ("answers/taken_over", {**ANSWERS["taken_over"], "away": "stop"}, "You alone can stop it where it is; no button goes back."),
         ("answers/taken_over", {**ANSWERS["taken_over"], "away": "deploy"}, "You decide; no button goes back."),
