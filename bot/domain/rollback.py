@@ -11,6 +11,7 @@ from statistics import median
 from typing import Protocol, TypeVar
 
 from bot.domain import plain
+from bot.domain.called import name_of
 from bot.domain.card import RollbackOffer
 from bot.domain.catalog import PathPatterns
 from bot.domain.changes import Changes, Taken
@@ -285,5 +286,5 @@ def candidates_of(releases: Sequence[Release], *, leaving: str, called: str = "T
 
 
 def is_named(release: Named, ref: str) -> bool:
-    """Tell whether a person means a release: by its version, or by its commit."""
-    return ref == release.version or (len(ref) >= SHORTEST and release.commit.startswith(ref.lower()))
+    """Tell whether a person means a release: by its version, also as its tag is called, or by its commit."""
+    return ref in {release.version, name_of(release.version)} or (len(ref) >= SHORTEST and release.commit.startswith(ref.lower()))

@@ -8,7 +8,7 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.actions import Action
-from bot.domain.called import is_moved
+from bot.domain.called import is_moved, name_of
 from bot.domain.card import RollbackOffer
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service
 from bot.domain.commands import Cancel, Deploy, DeployFirst
@@ -24,7 +24,7 @@ from bot.services.hanging import hanging_in, way_on
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, is_again, note, seen, unclear
 from bot.services.lasttime import facts_of_last_time
 from bot.services.offers import rollback_offer
-from bot.services.refs import meant
+from bot.services.refs import look_up
 from bot.services.stopping import stop
 from bot.services.watching import facts_of_watched, watched_in
 from bot.services.ways import know_changes
@@ -139,7 +139,7 @@ def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json
     if resolved is None or (resolved.latest is None and resolved.also is None and not moved_from):
         return {}
     return {
-        "version": resolved.version, "kind": resolved.kind.value, "name": resolved.name,
+        "version": name_of(resolved.version), "kind": resolved.kind.value, "name": resolved.name,
         "latest": resolved.latest.value if resolved.latest else "", "also": resolved.also.value if resolved.also else "",
         "moved_from": moved_from,
     }  # fmt: skip
@@ -149,7 +149,8 @@ async def moved_from(reader: Reader, deployment: Deployment, version: str, commi
     """Give the commit that a version meant when it was live in this environment, where it means another one now."""
     place = (deployment.service, deployment.environment)
     known = [await reader.live(*place), *await reader.releases(*place)]
-    return next((each.commit for each in known if each and is_moved((version, commit), (each.version, each.commit))), "")
+    mine = (name_of(version), commit)
+    return next((each.commit for each in known if each and is_moved(mine, (name_of(each.version), each.commit))), "")
 
 
 async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> Answer | None:
@@ -297,7 +298,7 @@ def _quarantined(version: str, why: str) -> str:
 async def resolve(house: House, service: str, ref: str, live: Live | None, releases: tuple[Live, ...]) -> Resolved:
     """Say which commit a ref means now. ``previous`` is the version verified before the one that is live. Raises IntegrationError."""
     if ref != "previous":
-        return await meant(house.catalog, house.providers[service].ci, service, ref)
+        return await look_up(house, service, ref)
     others = (release for release in releases if release.verified_at and (live is None or release.commit != live.commit))
     previous = next(others, None)
     if previous is None:

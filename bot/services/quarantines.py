@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 
 from bot.domain import plain, rollback
 from bot.domain.audit import Entry
+from bot.domain.called import name_of
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
 from bot.domain.deployment import Deployment, DeploymentId
@@ -21,7 +22,7 @@ from bot.services.house import House, act, existing, facts_of, note
 from bot.services.leaving import going_back_to, has_requests, put_back_now, under_way_with, way_out
 from bot.services.obstacles import NOTHING
 from bot.services.offers import rollback_offer
-from bot.services.refs import meant
+from bot.services.refs import look_up
 from bot.services.word import end_words
 
 PATIENCE = 1.0
@@ -58,7 +59,7 @@ async def _meant_here(house: House, service: str, ref: str) -> _Meant:
         return _Meant(await resolved_ref(house, service, ref))
     try:
         async with asyncio.timeout(PATIENCE):
-            now = await meant(house.catalog, house.providers[service].ci, service, ref)
+            now = await look_up(house, service, ref)
     except (IntegrationError, TimeoutError) as error:
         answers = isinstance(error, IntegrationError) and not error.retry
         return _Meant(Resolved(pinned[0], ref), pinned[0][: plain.SHORT], plain.line(str(error)) if answers else "")
@@ -210,12 +211,12 @@ async def resolved_ref(house: House, service: str, ref: str) -> Resolved:
     """
     house.service(service)
     try:
-        resolved = await meant(house.catalog, house.providers[service].ci, service, ref)
+        resolved = await look_up(house, service, ref)
     except IntegrationError as error:
         if error.retry:
             raise
         raise NotPossible(str(error)) from error
-    if ref == resolved.version:
+    if ref == name_of(resolved.version):
         async with house.store.reading() as reader:
             before = await reader.known_as(service, ref)
         rollback.refuse_moved(ref, list(dict.fromkeys([resolved.commit, *before])))

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+from bot.domain.called import apart, name_of
 from bot.domain.catalog import Catalog
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import tags_of
-from bot.ports import CIProvider, RefKind, Resolved
+from bot.ports import CIProvider, Reader, RefKind, Resolved
+from bot.services.house import House
 
 
 async def meant(catalog: Catalog, ci: CIProvider, service: str, ref: str) -> Resolved:
@@ -23,3 +27,24 @@ async def meant(catalog: Catalog, ci: CIProvider, service: str, ref: str) -> Res
             vendor="Go/No-Go", retry=False,
         )  # fmt: skip
     return resolved
+
+
+async def look_up(house: House, service: str, ref: str) -> Resolved:
+    """Ask which commit a ref means for a service, and call it so that it cannot be taken for another that has had the same name here.
+
+    Raises IntegrationError.
+    """
+    async with house.store.reading() as reader:
+        commit = await _named_here(reader, service, ref)
+    resolved = await meant(house.catalog, house.providers[service].ci, service, commit or ref)
+    if commit:
+        return replace(resolved, version=ref)
+    async with house.store.reading() as reader:
+        known = await reader.known_as(service, resolved.version)
+    return replace(resolved, version=apart(resolved.version, resolved.commit, known=known))
+
+
+async def _named_here(reader: Reader, service: str, ref: str) -> str:
+    """Give the commit that a name is of that was given here, where two had the same; empty for any other."""
+    known = await reader.known_as(service, ref) if name_of(ref) != ref else ()
+    return known[0] if len(known) == 1 else ""

@@ -14,6 +14,7 @@ from enum import Enum
 
 import structlog
 
+from bot.domain.called import name_of
 from bot.domain.card import Kept
 from bot.domain.catalog import Permission
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
@@ -218,7 +219,7 @@ async def launch(house: House, deployment: Deployment, step: Step) -> Found | Be
         await tx.save_steps(now.id, [asked])
     action = "smoke" if smoke else ROLLBACK if deployment.undoes else "deploy"
     inputs = {
-        "percent": str(step.percent), "version": deployment.version, "strategy": deployment.strategy, "deployment": deployment.id,
+        "percent": str(step.percent), "version": name_of(deployment.version), "strategy": deployment.strategy, "deployment": deployment.id,
     }  # fmt: skip
     request = StartRequest(name, deployment.commit, deployment.environment, action, inputs, asked_by=str(deployment.requested_by))
     try:

@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule
-from bot.domain.commands import Approve, AskLead, ConfirmPlan, Deploy, Lock, Proceed, Quarantine, RollBack, Status
+from bot.domain.commands import Approve, AskLead, ConfirmPlan, Deploy, History, Lock, Proceed, Quarantine, RollBack, Status
 from bot.domain.deployment import State
 from bot.slack import speech
 from bot.slack.cards import button_label, rollback_truth
@@ -164,16 +164,31 @@ async def test_a_reason_that_was_typed_before_a_click_without_one_is_not_lost(te
 
 
 @pytest.mark.case("ci-and-refs-8")
-async def test_where_two_commits_share_a_name_headline_and_button_show_the_short_commit(
+async def test_a_commit_whose_name_was_that_of_another_is_told_apart_from_it_in_every_sentence(
     swift: Team, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
     monkeypatch.setitem(conftest.COMMITS, "v2", "d" * 40)
+    monkeypatch.setitem(conftest.COMMITS, "d" * 40, "d" * 40)
     await swift.says("ana", Deploy("shop", "production", "v2"))
     await swift.passes(4 * MINUTE)
-    assert "*shop v2 (ddddddd) → production* · live" in await swift.shown("shop-2")
-    assert button_label(Action.ROLL_BACK, await swift.card("shop-2")) == "Roll back to v2 (bbbbbbb)"
+    assert "*shop v2@ddddddd → production* · live" in await swift.shown("shop-2")
+    assert button_label(Action.ROLL_BACK, await swift.card("shop-2")) == "Roll back to v2"
+    assert "v2@ddddddd live since" in await swift.says("ana", Status("shop"))
+    runs = [run for run in swift.ci.runs.values() if run.commit == "d" * 40]
+    assert {run.inputs["version"] for run in runs} == {"v2"}, "the pipeline knows the tag"
+    refused = await swift.says("bo", Quarantine("shop", "v2", "carts are lost"))
+    assert refused == "v2 was the name of 2 commits here, dddddddddd and bbbbbbbbbb: it has moved. Name the commit that you mean."
+    assert await swift.says("ana", Deploy("shop", "production", "v2@ddddddd")) == (
+        "v2@ddddddd is live in production already, so there is nothing to deploy."
+    )
+    assert "*v2@ddddddd* of shop is quarantined" in await swift.says("bo", Quarantine("shop", "v2@ddddddd", "carts are lost"))
+    await swift.says("bo", RollBack(deployment="shop-2", reason="carts"))
+    await swift.passes(2 * MINUTE)
+    assert "v2@ddddddd" in " ".join(await swift.said("rolled_back"))
+    assert "v2@ddddddd" in " ".join(await swift.said("rolling_back"))
+    assert "v2@ddddddd" in await swift.says("ana", History("shop"))
 
 
 async def test_what_has_not_begun_stands_still_before_its_first_step_and_has_no_traffic(team: Team) -> None:
