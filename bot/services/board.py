@@ -202,12 +202,12 @@ def _why_gone(card: Card, live: Live | None, standing: Deployment | None, by: De
 async def _replaced(reader: Reader, card: Card, live: Live | None) -> Card:
     """Say what came right after a deployment that nothing stands on any more, or by whom its commit is live again."""
     brought_it = live is not None and live.deployment == card.deployment.id and card.deployment.state is not State.FAILED
-    is_same = live is not None and live.commit == card.deployment.commit and not brought_it
-    back = await reader.deployment(live.deployment) if live and is_same and live.declared is None else None
+    same = live if live is not None and live.commit == card.deployment.commit and not brought_it else None
+    back = await reader.deployment(same.deployment) if same is not None and same.declared is None else None
     if back is not None and back.kind is Kind.ROLLBACK and card.deployment.state is State.FAILED:
         return replace(card, live_since=back.state_since, put_back_by=back.requested_by)
     card = _replaced_by(card, await reader.replaced(card.deployment.id))
-    return replace(card, declared=live.declared if live and is_same else None)
+    return replace(card, declared=same.declared if same is not None else None)
 
 
 async def _put_back(card: Card, live: Live | None) -> Card:

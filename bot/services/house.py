@@ -160,8 +160,8 @@ async def is_again(reader: Reader, deployment: Deployment) -> bool:
     doubt = await reader.doubt(deployment.service, deployment.environment)
     if doubt is None or doubt.deployment in {"", deployment.id}:
         return False
-    before = await reader.deployment(doubt.deployment)
-    return before is not None and bool(deployment.commit) and before.commit == deployment.commit
+    before = await existing(reader, doubt.deployment)
+    return bool(deployment.commit) and before.commit == deployment.commit
 
 
 async def seen(reader: Reader, deployment: Deployment) -> Seen:

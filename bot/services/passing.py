@@ -70,7 +70,7 @@ async def compared_with(house: House, service: str, commit: str, present: tuple[
     """Compare what may be there with the version that is said."""
     ways = await asyncio.gather(*(between(house, service, leaving=each.commit, to=commit) for each in present))
     behind = tuple(each for each, way in zip(present, ways, strict=True) if _is_behind(way))
-    migrations = dict.fromkeys(path for way in ways if way.passage is Passage.MIGRATION for path in way.undoes.migrations or (way.path,))
+    migrations = dict.fromkeys(path for way in ways if way.passage is Passage.MIGRATION for path in way.undoes.migrations)
     return Passing(present, behind, tuple(migrations), all(way.passage is not Passage.UNKNOWN for way in ways))
 
 

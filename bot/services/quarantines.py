@@ -95,12 +95,17 @@ async def _tell_ways_back(
         back: dict[str, Json] = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused, "puts_back": ""}
         if not await call_off_held(house, tx, each, KeptOut(version, by)):  # which says it as well
             await _tell_way_back(tx, each, back, version, by=by, key=key)
-        told.append({"title": each.title, "environment": each.environment, "lead": str(each.lead or ""), **back})
+        told.append({**_named(each), **back})
     for back_again, undone in await put_back_now(house, tx, service, commit):
         back = {"instead": "", "refused": "", "puts_back": back_again.id}
         await _tell_way_back(tx, undone, back, version, by=by, key=key)
-        told.append({"title": undone.title, "environment": undone.environment, "lead": str(undone.lead or ""), **back})
+        told.append({**_named(undone), **back})
     return told
+
+
+def _named(deployment: Deployment) -> dict[str, Json]:
+    """Name a deployment in the answer to whoever has quarantined its way back, or let it in again."""
+    return {**facts_of(deployment), "title": deployment.title}
 
 
 async def _tell_way_back(tx: Transaction, deployment: Deployment, back: dict[str, Json], version: str, *, by: Person, key: str) -> None:
@@ -117,7 +122,7 @@ async def _tell_ways_again(house: House, tx: Transaction, intent: Intent, servic
             facts = {**facts_of(each), "by": str(intent.by), "back_in": resolved.version, "held": await was_held(tx, each)}
             await tx.say(Message(f"{each.id}:way back again:{intent.key}", "way_back_again", facts, each.id, to="channel"))
             await tx.redraw(each.id)
-            told.append({"title": each.title, "environment": each.environment, "lead": str(each.lead or "")})
+            told.append(_named(each))
     return told
 
 

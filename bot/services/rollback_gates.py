@@ -29,8 +29,9 @@ async def say_gate(house: House, back: Deployment, step: Step) -> None:
     async with house.store.transaction() as tx:
         undone, stored = await existing(tx, back.undoes), (await tx.steps(back.id))[step.index]
         is_over = (await existing(tx, back.id)).state is not State.ROLLING_OUT or stored.waiting_stage != step.waiting_stage
-        if is_over or not await tx.mark(Mark(back.id, key, GONOGO, house.now())):
+        if is_over:
             return
+        await tx.mark(Mark(back.id, key, GONOGO, house.now()))
         facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id, "url": step.run_url}
         facts |= {"gate": step.waiting_stage, "opens_here": bool(step.passable_stage)}
         facts |= {"on_call": str(on_call) if on_call is not None and on_call != undone.lead else ""}

@@ -279,11 +279,15 @@ async def _no_further(house: House, reader: Reader, undone: Deployment, standing
     """Say that the newest deployment is rolled back; a command that comes a second time must not take the next one back too."""
     live = await reader.live(undone.service, undone.environment)
     sentence = f"{undone.title} is rolled back already.{f' {live.version} is live.' if live else ''}"
-    offer = await rollback_offer(house, reader, standing) if standing else RollbackOffer(refused=rollback.NO_TARGET)
-    if standing is None or not offer.is_possible:
-        return f"{sentence} To put another version there: /deploy {undone.service} REF to {undone.environment}."
-    how = f"/rollback {undone.service} {undone.environment} to {offer.version} because TEXT"
-    return f"{sentence} To go back further: {how}, or the card of {standing.id}."
+    further = await _further(house, reader, standing) if standing is not None else ""
+    return f"{sentence} {further or f'To put another version there: /deploy {undone.service} REF to {undone.environment}.'}"
+
+
+async def _further(house: House, reader: Reader, standing: Deployment) -> str:
+    """Say how what stands there now is rolled back, too; empty where it cannot be."""
+    offer = await rollback_offer(house, reader, standing)
+    how = f"/rollback {standing.service} {standing.environment} to {offer.version} because TEXT"
+    return f"To go back further: {how}, or the card of {standing.id}." if offer.is_possible else ""
 
 
 async def _authorise(house: House, reader: Reader, intent: Intent, deployment: Deployment) -> None:

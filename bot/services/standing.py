@@ -40,7 +40,6 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         card = replace(card, besides=await besides(house, reader, deployment))
     is_coming = card.waits_for_watch or deployment.state is State.QUEUED
     watched = await reader.watched(deployment.service, deployment.environment) if is_coming else None
-    is_in_trouble = watched is not None and finding_in(await reader.trouble(watched.id)) > 0
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     late = await late_run(house, reader, deployment)
     return Standing(
@@ -54,7 +53,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         gates=len(required),
         blocking=sum(gate.blocks for gate in required),
         after=watched.id if watched and card.waits_for_watch else "",
-        decides=watched.id if watched and is_in_trouble else "",
+        decides=await _in_trouble(reader, watched),
         is_degraded=card.is_degraded,
         is_blind=card.is_blind,
         goes_on=card.goes_on_word,
@@ -67,6 +66,13 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         is_smoke_late=late is not None and late.is_smoke,
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
     )
+
+
+async def _in_trouble(reader: Reader, watched: Deployment | None) -> str:
+    """Name what is watched if there is something that its lead has to decide about; empty where there is not."""
+    if watched is None:
+        return ""
+    return watched.id if finding_in(await reader.trouble(watched.id)) > 0 else ""
 
 
 def _looked_at(card: Card) -> int:

@@ -178,7 +178,7 @@ async def _to_whom(house: House, intent: Intent, refusal: Refusal) -> Refusal:
     about = intent.command
     named, service, environment = (str(getattr(about, each, "")) for each in ("deployment", "service", "environment"))
     async with house.store.reading() as reader:
-        meant = await undoable(reader, service, environment) if not named and service and environment else None
+        meant = None if named else await undoable(reader, service, environment)
     return await refusals.to_whom(house, intent.by, refusal, meant.id if meant else named, service)
 
 

@@ -146,14 +146,14 @@ async def end_words(house: House, tx: Transaction, freed: Iterable[DeploymentId]
 async def known_there(tx: Transaction, deployment: Deployment, shot: Snapshot) -> Trouble | None:
     """Read what is the matter where a snapshot looks. What was worse at an earlier step has come along with the rollout.
 
-    What was let go on from there is left behind with its word, but for the watch of what had all requests at that step already: the
-    numbers are those of the same requests, and the word holds on for as long as they get no worse.
+    What was let go on from there is left behind with its word, unless it had all requests at that step already: what follows then is the
+    watch, its numbers are those of the same requests, and the word holds on for as long as they get no worse.
     """
     known = await tx.trouble(deployment.id)
     if known is None or not known.is_open or known.sort is not Sort.DEGRADED or known.where == shot.where:
         return known
     word = await word_given(tx, deployment, known)
-    if word is not None and not (shot.where == WATCH and await _had_everything(tx, deployment, known.where)):
+    if word is not None and not await _had_everything(tx, deployment, known.where):
         return known
     moved = replace(known, where=shot.where)
     await tx.save_trouble(deployment.id, moved)

@@ -11,12 +11,12 @@ from bot.domain.actions import Action
 from bot.domain.catalog import Need
 from bot.domain.changes import Changes
 from bot.domain.commands import Deploy, Lock, Quarantine, RollBack, SayLive
-from bot.domain.deployment import Kind, State
+from bot.domain.deployment import Acceptance, Kind, State
 from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear, is_left
 from bot.domain.readiness import GateState
 from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort, Trouble, over
-from bot.ports import RunState, Stage
+from bot.ports import Live, RunState, Stage
 from bot.services import declarations, quarantines, readiness
 from bot.services.passing import compared_with, there
 from handlers.slack.buttons import AT_ONCE
@@ -186,3 +186,36 @@ async def test_where_a_commit_is_live_is_told_with_the_deployment_that_brought_i
 async def test_a_second_quarantine_is_refused_with_the_reason_of_the_first(team: Team) -> None:
     await team.says("bo", Quarantine("shop", "v2", "it leaks"))
     assert await team.says("di", Quarantine("shop", "v2", "x")) == "v2 is quarantined already: it leaks"
+
+
+@pytest.mark.parametrize(
+    ("is_verified", "accepted", "proof"),
+    [
+        (True, "", "verified good"),
+        (False, str(Acceptance.ADOPTED), f"accepted, {Acceptance.ADOPTED}"),
+        (False, "", "not verified"),
+    ],
+)
+async def test_whoever_says_that_one_went_back_by_hand_reads_what_is_known_of_what_was_there(
+    swift: Team, accepted: str, proof: str, *, is_verified: bool
+) -> None:
+    goes_over_a_migration(swift)
+    now = swift.house.now()
+    async with swift.database.store.transaction() as tx:
+        await tx.set_live(Live("shop", "production", COMMITS["v2"], "v2", now, "", PEOPLE["ana"], now if is_verified else None, accepted))
+    shown = await swift.says("bo", SayLive("shop", "production", "v1", "typo"))
+    assert f"*Nothing makes it unclear what runs*: v2 is {proof}. But no button goes back over migrations/7.sql" in shown
+
+
+@pytest.mark.parametrize("is_unclear", [False, True])
+async def test_what_has_how_many_requests_is_told_only_where_it_is_clear_what_runs(team_with: Any, *, is_unclear: bool) -> None:
+    async with team_with(gates=(), checklist=(), approvals=(), after="") as team:
+        goes_over_a_migration(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        await team.says("bo", Quarantine("shop", "v2", "it leaks"))
+        if is_unclear:
+            async with team.database.store.transaction() as tx:
+                await tx.cast_doubt("shop", "production", Doubt(Unclear.RESTORED, "it was put back", team.house.now()))
+        shown = await team.says("bo", SayLive("shop", "production", "v1", "I looked"))
+        assert ("v2 (shop-1) has the others" in shown) is not is_unclear

@@ -11,7 +11,9 @@ import pytest
 from bot.domain.commands import Deploy, RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
+from bot.domain.rollout import StepState
 from bot.ports import CIRun, RunState, Stage, StartRequest
+from bot.services import starts
 
 Team = Any
 """The fixture ``swift``."""
@@ -141,3 +143,40 @@ async def test_a_rollback_that_was_cancelled_in_its_middle_is_not_started_again_
     await swift.says("bo", RollBack(deployment="shop-1"))
     await swift.passes(MINUTE)
     assert len({BACK, f"{BACK}:2"} & set(swift.ci.runs)) == starts
+
+
+@pytest.mark.parametrize("meanwhile", ["found", "asked again"])
+async def test_a_refusal_takes_back_nothing_that_was_stored_while_it_was_waited_for(swift: Team, meanwhile: str) -> None:
+    async def stored() -> None:
+        async with swift.database.store.transaction() as tx:
+            (step,) = await tx.steps("shop-1")
+            assert step.asked_at is not None
+            seen = replace(step, run="seen") if meanwhile == "found" else replace(step, asked_at=step.asked_at + SECOND)
+            await tx.save_steps("shop-1", [seen])
+
+    swift.ci.refuses["start shop-1"] = REFUSES
+    swift.ci.during["start shop-1"] = stored
+    await asked_for_v2(swift)
+    async with swift.database.store.reading() as reader:
+        (step,) = await reader.steps("shop-1")
+        deployment = await reader.deployment("shop-1")
+    assert step.asked_at is not None
+    assert deployment is not None
+    assert deployment.started_at is not None, "something of it may be there"
+
+
+@pytest.mark.parametrize(("ago", "is_looked_for"), [(MINUTE, True), (3 * MINUTE, False)])
+async def test_a_start_that_may_still_be_on_its_way_when_it_is_stopped_is_looked_for_and_an_older_one_is_not(
+    swift: Team, ago: timedelta, *, is_looked_for: bool
+) -> None:
+    swift.ci.refuses["start shop-1"] = IntegrationError("no answer", vendor="the CI")
+    await asked_for_v2(swift)
+    async with swift.database.store.transaction() as tx:
+        (step,) = await tx.steps("shop-1")
+        step = replace(step, asked_at=swift.house.now() - ago)
+        await tx.save_steps("shop-1", [step])
+    await starts.stop(swift.house, await swift.deployment("shop-1"), step)
+    async with swift.database.store.reading() as reader:
+        (stored,) = await reader.steps("shop-1")
+    assert stored.state is StepState.SKIPPED
+    assert ("whether shop-1 (rolling-100) was started" in await doubt_in(swift)) is is_looked_for

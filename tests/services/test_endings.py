@@ -10,9 +10,10 @@ import pytest
 from bot.domain.actions import Action
 from bot.domain.commands import Acknowledge, AskLead, Cancel, HandOver, Proceed, RollBack, StopCountdown
 from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.shown import seen_on, token
-from bot.ports import Message
+from bot.ports import Message, RunState, Stage
 from bot.services import endings
 from bot.slack import speech
 from tests.services.conftest import PEOPLE, text_of
@@ -160,3 +161,23 @@ async def test_what_asks_is_remembered_until_it_has_its_end(team: Team) -> None:
     assert await postings.asking({"shop-9"}) == ()
     await postings.sent(message.key)
     assert await postings.asking() == ()
+
+
+async def test_the_alarm_that_the_provider_refuses_asks_until_it_answers_again(team: Team) -> None:
+    refusal = IntegrationError("401: the token has expired", vendor="the CI", status=401, retry=False)
+    team.ci.refuses["look shop-2"] = refusal
+    await team.rolls_out_v2(2 * MINUTE)
+    assert await end_of(team, "refused") == ""
+    team.ci.refuses.clear()
+    await team.passes(2 * MINUTE)
+    assert await end_of(team, "refused") == "The CI provider answers again."
+
+
+async def test_the_alarm_that_the_provider_refuses_a_rollback_asks_until_that_has_ended(team: Team) -> None:
+    v2 = await team.rolls_out_v2(5 * MINUTE)
+    team.ci.stages = (Stage("release", RunState.RUNNING),)
+    team.ci.refuses["look"] = IntegrationError("401: the token has expired", vendor="the CI", status=401, retry=False)
+    await team.passes(10 * MINUTE)
+    await team.says("bo", RollBack(deployment=v2))
+    await team.passes(MINUTE)
+    assert await end_of(team, "refused") == ""

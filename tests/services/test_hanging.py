@@ -253,3 +253,16 @@ async def test_giving_up_says_that_no_run_has_been_seen(team_with: Any) -> None:
         await hangs(team)
         said = await gives_up(team)
         assert "No run of it has been seen; one that turns up is stopped as far as the CI provider lets it." in said
+
+
+async def test_the_alarm_about_a_rollback_that_was_given_up_has_ended_also_while_the_next_one_goes_on(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        alarm = next(each for each in await team.outbox() if each.template == "rollback_hangs")
+        await gives_up(team)
+        await team.rolls_back("bo", TYPED)
+        await team.passes(MINUTE)
+        assert (await team.deployment("shop-1")).state is State.ROLLING_BACK
+        ending = await ended(team.house, alarm)
+        assert ending is not None
+        assert ending.sentence == "It was given up by <@UBO>."

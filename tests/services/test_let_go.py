@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any
+
+import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
@@ -14,10 +17,11 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
-from bot.services import health
+from bot.services import approvals, health
 from tests.services.conftest import BAD, GOOD, MINUTE, Team
 from tests.services.test_still import alarm
 
+SECOND = timedelta(seconds=1)
 PLAIN: dict[str, Any] = {
     "gates": (), "checklist": (), "approvals": (), "after": "", "strategy": "rolling", "watch": 10 * MINUTE,
     "automatic_rollback": AutomaticRollback.OFF,
@@ -223,3 +227,15 @@ async def test_what_is_ended_while_its_first_start_is_on_its_way_is_not_said_to_
         shown = await team.shown("shop-2")
         assert "cancelled; what had been asked for is stopped" in shown
         assert "nothing was touched" not in shown
+
+
+@pytest.mark.parametrize(("early", "state"), [(SECOND, State.ROLLING_OUT), (0 * SECOND, State.EXPIRED)])
+async def test_what_was_let_go_and_has_begun_nothing_expires_at_its_time_and_no_sooner(team_with: Any, early: Any, state: State) -> None:
+    async with team_with(**PLAIN) as team:
+        await live_v2(team, minutes=20)
+        await keeps_v3(team)
+        await team.says("bo", Unlock("shop", "production"))
+        v3 = await team.deployment("shop-2")
+        team.engine.clock.at = approvals.expires_at(v3, team.house.of(v3)[1]) - early
+        await approvals.cleared_still(team.house, "shop-2")
+        assert (await team.deployment("shop-2")).state is state

@@ -13,10 +13,11 @@ from bot.domain.changes import Changes
 from bot.domain.commands import HandOver, RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError, NotAllowed
+from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
 from bot.domain.shown import Seen, token
 from bot.ports import RunHint, RunState, Stage
-from bot.services import leads, notices, ways
+from bot.services import leads, notices, refusals, ways
 from tests.services.conftest import PEOPLE
 from tests.services.test_still import alarm
 
@@ -203,3 +204,12 @@ async def test_notices_do_not_make_a_refusal_final(team: Team) -> None:
     team.ci.stages = ()
     await team.passes(60 * MINUTE)
     assert (await team.deployment(v2)).landed_at is not None
+
+
+async def test_whoever_leads_a_deployment_reads_why_something_is_refused_also_without_any_role(team: Team) -> None:
+    v2, eve = await team.rolls_out_v2(), Person("T1", "UEVE")
+    refused = NotAllowed("Only the deployment lead can.")
+    assert "You hold no role here" in str(await refusals.to_whom(team.house, eve, refused, v2))
+    async with team.database.store.transaction() as tx:
+        await tx.change(v2, lead=eve)
+    assert await refusals.to_whom(team.house, eve, refused, v2) is refused

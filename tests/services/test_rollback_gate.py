@@ -13,7 +13,7 @@ from bot.domain.deployment import State
 from bot.domain.rollout import RunState, Stage
 from bot.services.endings import ended
 from bot.services.timely import still_true
-from tests.services.conftest import MINUTE
+from tests.services.conftest import MINUTE, PEOPLE
 from tests.services.test_hanging import ALONE, TERRIBLE
 
 Team = Any
@@ -88,3 +88,17 @@ async def test_a_gate_that_somebody_has_opened_calls_nobody(team_with: Any) -> N
         await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
         await team.passes(3 * MINUTE)
         assert await team.said("rollback_waits") == []
+
+
+@pytest.mark.case("reliability-1")
+@pytest.mark.parametrize(("name", "called"), [("cy", "T1/UCY"), ("bo", ""), ("", "")], ids=["somebody", "its lead", "nobody"])
+async def test_a_gate_calls_whoever_is_on_call_beside_the_lead_and_nobody_where_that_is_the_lead_or_nobody(
+    team_with: Any, name: str, called: str
+) -> None:
+    async with team_with(**ALONE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        team.ci.stages, team.rota.person = (OPENS_HERE,), PEOPLE.get(name)
+        await team.rolls_back("bo", RollBack("shop", "production", reason="errors"))
+        await team.passes(MINUTE)
+        assert (await call(team)).facts["on_call"] == called

@@ -137,3 +137,10 @@ async def test_the_dialog_says_that_a_rollback_locks_also_beside_a_lock_of_someb
     await team.passes(MINUTE)
     async with team.database.store.reading() as reader:
         assert len(await reader.locks("shop", "production")) == 2
+
+
+async def test_the_dialog_of_a_rollback_that_locks_nothing_says_nothing_of_a_lock(team_with: Any) -> None:
+    async with team_with(lock_after_rollback=False) as team:
+        v2 = await team.rolls_out_v2()
+        assert not (await team.card(v2)).rollback_locks
+        assert "locked" not in await team.says("bo", RollBack("shop", "production", reason="errors"))

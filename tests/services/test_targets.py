@@ -10,8 +10,10 @@ from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticGate, AutomaticRollback, GateKind
 from bot.domain.changes import Changes
 from bot.domain.commands import Check, Deploy, GoNow, Proceed, RollBack, SayLive, Unlock
+from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import Acceptance, State
 from bot.domain.places import Doubt, Unclear
+from bot.domain.trouble import Sort, Trouble
 from bot.ports import Live, RunState
 from bot.services.offers import why_not_by_rule
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE, Team
@@ -191,3 +193,33 @@ async def test_what_came_back_worse_and_was_verified_again_is_a_target_again(tea
         await lives(team, "v3")
         last = max([await team.deployment(f"shop-{n}") for n in (3, 4, 5)], key=lambda each: each.requested_at)
         assert (await team.card(last.id)).rollback.version == "v1"
+
+
+@pytest.mark.parametrize("against", ["left by hand", "no numbers"])
+async def test_what_was_live_before_and_is_spoken_against_is_gone_back_to_by_no_button(team_with: Any, against: str) -> None:
+    async with team_with(**QUICK) as team:
+        await v1_is_only_accepted(team)
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(MINUTE)
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes()
+        await team.says("ana", GoNow("shop-2"))
+        await team.passes(MINUTE)
+        assert (await team.card("shop-2")).rollback.version == "v2"
+        place, now = ("shop", "production"), team.house.now()
+        async with team.database.store.transaction() as tx:
+            if against == "no numbers":
+                await tx.save_trouble("shop-1", Trouble(1, Sort.BLIND, "watch"))
+            else:
+                word = Declared(*place, COMMITS["v1"], "v1", Origin.SAID, PEOPLE["bo"], now, "by hand")
+                await tx.leave_by_hand(word, [Left(*place, COMMITS["v2"], "v2", PEOPLE["bo"], now)])
+        assert (await team.card("shop-2")).rollback.version == "v1"
+
+
+async def test_what_cannot_be_compared_is_gone_back_to_by_no_rule(team_with: Any) -> None:
+    async with team_with(**{**QUICK, "gates": ()}) as team:
+        team.ci.changes = Changes(known=False)
+        await lives(team, "v2")
+        async with team.database.store.reading() as reader:
+            why = await why_not_by_rule(team.house, reader, await team.deployment("shop-1"))
+        assert why == "Whether a database migration lies between this version and v1 is not known: the lead decides."
