@@ -590,7 +590,7 @@ class Reader(Protocol):
         ...
 
     async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:
-        """List deployments and rollbacks, newest first."""
+        """List deployments and rollbacks, newest first; what was refused when its ref was looked up late has never been one."""
         ...
 
     async def holder(self, service: str, environment: str) -> DeploymentId:

@@ -189,6 +189,16 @@ class Deployment:
         return self.state in WAITING or self.is_only_let_go
 
     @property
+    def is_unanswered(self) -> bool:
+        """Tell whether its ref could not be looked up when it was asked for, and has not been since."""
+        return self.state is State.REQUESTED and not self.commit
+
+    @property
+    def never_was(self) -> bool:
+        """Tell whether it was refused as soon as its ref could be looked up: it has never been anything to deploy."""
+        return self.state is State.IMPOSSIBLE and not self.commit
+
+    @property
     def was_stopped(self) -> bool:
         """Tell whether its lead has stopped it in the middle: that is no failure."""
         return self.kind is Kind.FORWARD and self.state is State.FAILED and self.ended_by is not None

@@ -24,7 +24,7 @@ from bot.services.hanging import hanging_in, way_on
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, is_again, note, seen, unclear
 from bot.services.lasttime import facts_of_last_time
 from bot.services.offers import rollback_offer
-from bot.services.refs import look_up
+from bot.services.refs import look_up, refused_late
 from bot.services.stopping import stop
 from bot.services.watching import facts_of_watched, watched_in
 from bot.services.ways import know_changes
@@ -372,6 +372,8 @@ async def end(house: House, tx: Transaction, deployment: Deployment, sentence: s
     if await tx.move(deployment.id, State.IMPOSSIBLE, at=house.now(), note=sentence):
         await note(tx, house.now(), "impossible", deployment, why=sentence)
         await tx.release(deployment.id)
+        if not deployment.commit and deployment.requested_by.team == house.catalog.team:
+            await tx.say(refused_late(deployment, sentence))
     return False
 
 

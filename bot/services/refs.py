@@ -6,9 +6,10 @@ from dataclasses import replace
 
 from bot.domain.called import apart, name_of
 from bot.domain.catalog import Catalog
+from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import tags_of
-from bot.ports import CIProvider, Reader, RefKind, Resolved
+from bot.ports import LATE_ANSWER, CIProvider, Json, Message, Reader, RefKind, Resolved
 from bot.services.house import House
 
 
@@ -48,3 +49,10 @@ async def _named_here(reader: Reader, service: str, ref: str) -> str:
     """Give the commit that a name is of that was given here, where two had the same; empty for any other."""
     known = await reader.known_as(service, ref) if name_of(ref) != ref else ()
     return known[0] if len(known) == 1 else ""
+
+
+def refused_late(deployment: Deployment, sentence: str) -> Message:
+    """Refuse to the person alone what could not be looked up when they asked for it."""
+    said = f"The CI provider has answered about {deployment.title} ({deployment.id}), which you asked for: {sentence}"
+    facts: dict[str, Json] = {"name": "refusal", "facts": {"sentence": said}, "offers": []}
+    return Message(f"{deployment.id}:refused", LATE_ANSWER, facts, to=str(deployment.requested_by))

@@ -40,6 +40,8 @@ _RUNS = frozenset({StepState.RUNNING, StepState.SMOKE, StepState.FAILED, StepSta
 def deployment_card(card: Card, words: Words) -> Drawn:
     """Draw a deployment's card."""
     first, second = words.line("card/headline", {"now": card.now, **_headline(card)}), words.line("card/people", {"card": card})
+    if card.deployment.never_was:
+        return drawn(first, [section(first, "gonogo.card.headline")])
     headline, people, body, outlook = _named_once([first, second, _body(card, words), _outlook(card, words)], card.deployment)
     blocks: list[Block] = [section(headline, "gonogo.card.headline"), context(people, "gonogo.card.people")]
     if body:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import and_, func, not_, or_, select
 from sqlmodel import col
 
 from bot.domain.audit import Entry
@@ -85,8 +85,9 @@ class SqlReader(Releases):
         return tuple(deployment_of(found) for found in await self._all(statement))
 
     async def history(self, service: str, environment: str = "", limit: int = 10) -> tuple[Deployment, ...]:
-        """List deployments and rollbacks, newest first."""
-        statement = select(table(DeploymentRow)).where(col(DeploymentRow.service) == service)
+        """List deployments and rollbacks, newest first; what was refused when its ref was looked up late has never been one."""
+        was_refused = and_(col(DeploymentRow.state) == str(State.IMPOSSIBLE), col(DeploymentRow.commit) == "")
+        statement = select(table(DeploymentRow)).where(col(DeploymentRow.service) == service, not_(was_refused))
         if environment:
             statement = statement.where(col(DeploymentRow.environment) == environment)
         rows = await self._all(statement.order_by(col(DeploymentRow.number).desc()).limit(limit))

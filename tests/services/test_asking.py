@@ -27,7 +27,7 @@ from bot.domain.commands import (
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
-from bot.ports import QualityState
+from bot.ports import LATE_ANSWER, QualityState
 from bot.services import board
 
 Team = Any
@@ -92,12 +92,62 @@ async def test_a_ref_that_does_not_exist_or_is_quarantined_is_refused_to_the_per
     assert await board.card_of(team.house, "shop-1") is None, "nothing was stored"
 
 
-async def test_a_ref_that_could_not_be_looked_up_at_once_is_impossible_later_and_the_card_says_why(team: Team) -> None:
+ASKED = (
+    "*shop {ref} → staging* is asked for as shop-1. The CI provider does not answer, so it is not known yet {what}. "
+    "It is looked up as soon as it answers; /deploy cancel shop-1 takes it back."
+)
+
+
+@pytest.mark.case("card-and-people-6")
+@pytest.mark.parametrize(("ref", "what"), [("v9", "whether v9 exists"), ("latest", "which version that is")])
+async def test_whoever_asks_while_the_ci_provider_is_away_hears_that_it_could_not_be_looked_up(team: Team, ref: str, what: str) -> None:
     team.ci.away = True
-    assert await team.says("ana", Deploy("shop", "staging", "v9")) == "*shop v9 → staging* is asked for as shop-1."
+    assert await team.says("ana", Deploy("shop", "staging", ref)) == ASKED.format(ref=ref, what=what)
+    shown = await team.shown("shop-1")
+    assert f"looking up {ref}; the CI provider has not answered since 02:00 UTC" in shown
+    await team.passes(10 * MINUTE)
+    assert shown == await team.shown("shop-1"), "it is not drawn anew at each try"
+    assert "is cancelled. Nothing was touched." in await team.says("ana", Cancel("shop-1"))
+
+
+@pytest.mark.case("card-and-people-6")
+async def test_a_ref_that_is_refused_when_the_ci_provider_answers_again_leaves_one_line_and_word_for_whoever_asked(team: Team) -> None:
+    team.ci.away = True
+    await team.says("ana", Deploy("shop", "staging", "v9"))
     team.ci.away = False
     await team.passes()
-    assert "there is no v9" in await team.shown("shop-1")
+    assert await team.shown("shop-1") == "*shop v9 → staging* · there is no v9. Asked for by <@UANA> (shop-1)"
+    assert await team.said_to("T1/UANA") == [LATE_ANSWER]
+    assert await team.said(LATE_ANSWER) == [
+        "The CI provider has answered about shop v9 → staging (shop-1), which you asked for: there is no v9"
+    ]
+    assert await team.said() == await team.said(LATE_ANSWER), "nobody else hears of it"
+    assert "Nothing has been deployed here yet." in await team.says("ana", History("shop"))
+
+
+@pytest.mark.case("card-and-people-6")
+async def test_what_turns_out_to_be_live_or_quarantined_is_refused_to_whoever_asked_as_well(team: Team) -> None:
+    team.ci.away = True
+    await team.says("ana", Deploy("shop", "production", "v1"))
+    await team.says("", Deploy("shop", "production", "v9"), person=Person("terminal", "root"))
+    team.ci.away = False
+    await team.passes()
+    (said,) = await team.said(LATE_ANSWER)
+    assert said.endswith("(shop-1), which you asked for: v1 is live in production already, so there is nothing to deploy.")
+    assert "Asked for by <@UANA> (shop-1)" in await team.shown("shop-1")
+    assert "there is no v9. Asked for by root" in await team.shown("shop-2")
+
+
+@pytest.mark.case("card-and-people-6")
+async def test_what_exists_goes_on_when_the_ci_provider_answers_again(team: Team) -> None:
+    team.ci.away = True
+    await team.says("ana", Deploy("shop", "production", "v2"))
+    team.ci.away = False
+    await team.passes()
+    assert (await team.deployment("shop-1")).state is State.GATED
+    assert "has not answered" not in await team.shown("shop-1")
+    assert LATE_ANSWER not in await team.said_to("T1/UANA")
+    assert "*v2* → production · waiting for its gates" in await team.says("ana", History("shop"))
 
 
 async def test_the_thread_holds_every_gate_with_its_evidence(team: Team) -> None:

@@ -264,6 +264,11 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
         [],
     ),
     "expired": (card(State.EXPIRED), "storefront v1.2.0 → production · expired, nothing was touched", []),
+    "refused when its ref was looked up late": (
+        card(State.IMPOSSIBLE, {"commit": "", "note": 'There is no v1.2.0; did you mean "v1.2"?'}),
+        'storefront v1.2.0 → production · There is no v1.2.0; did you mean "v1.2"? Asked for by @UANA (storefront-42)',
+        [],
+    ),
     "impossible": (card(State.IMPOSSIBLE), "storefront v1.2.0 → production · not possible, nothing was touched", []),
 }
 
