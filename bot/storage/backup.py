@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.errors import ConfigurationError, GonogoError
 from bot.domain.faults import of_system
-from bot.storage.database import PRIVATE, file_of
+from bot.storage.database import BESIDE, PRIVATE, file_of
 from bot.storage.faults import told
 
 
@@ -32,12 +33,35 @@ def back_up(url: str, file: Path) -> Copy:
     source = file_of(url)
     if not source.is_file():
         raise ConfigurationError(f"There is no database at {source}, so nothing was backed up. Set GONOGO_DATABASE_URL to the bot's.")
-    if file.is_dir() or (file.exists() and file.samefile(source)):
-        raise ConfigurationError(f"{file} cannot be the backup. Name a file of its own.")
     try:
+        _may_be_written(source, file)
         return _replaced(source, file)
     except OSError as error:
         raise of_system(error, f"The backup {file} cannot be written", "Name a file in a folder that may be written to.") from error
+
+
+def _may_be_written(source: Path, file: Path) -> None:
+    """Refuse to put a backup where something else is, or where the database keeps what belongs to it. Raises ConfigurationError."""
+    beside = {f"{source.name}{suffix}" for suffix in (*BESIDE, "-journal")}
+    if file.name in beside and file.absolute().parent.samefile(source.absolute().parent):
+        raise ConfigurationError(f"{file} cannot be the backup: the database keeps files of its own there. Name another file.")
+    if not os.path.lexists(file):
+        return
+    if not stat.S_ISREG(file.lstat().st_mode) or file.samefile(source):
+        raise ConfigurationError(f"{file} cannot be the backup: it is no file that could be replaced. Name a file of its own.")
+    if file.stat().st_size and not _is_copy(file):
+        raise ConfigurationError(f"{file} holds something else than a backup of Go/No-Go, and was left as it was. Name another file.")
+
+
+def _is_copy(file: Path) -> bool:
+    """Tell whether a file is a database of ours."""
+    try:
+        with closing(sqlite3.connect(f"{file.absolute().as_uri()}?mode=ro&immutable=1", uri=True)) as before:
+            before.execute("SELECT version_num FROM alembic_version").fetchone()
+            before.execute("SELECT count(*) FROM audit").fetchone()
+    except sqlite3.Error:
+        return False
+    return True
 
 
 def _replaced(source: Path, file: Path) -> Copy:

@@ -30,8 +30,20 @@ class HeadFile:
             raise ConfigurationError(f"GONOGO_AUDIT_HEADS: there is no folder {folder}. Make it, or correct the path.")
         if self.path.exists() and not self.path.is_file():
             raise ConfigurationError(f"GONOGO_AUDIT_HEADS: {self.path} is no plain file. Correct the path.")
+        if self._holds_something_else():
+            raise ConfigurationError(
+                f"GONOGO_AUDIT_HEADS: {self.path} holds something else than heads of the audit log. Name a file of its own."
+            )
         if not os.access(self.path if self.path.exists() else folder, os.W_OK):
             raise ConfigurationError(f"GONOGO_AUDIT_HEADS: {self.path} may not be written. Give it to the user that the bot runs as.")
+
+    def _holds_something_else(self) -> bool:
+        """Tell whether a head would be written behind what is none; a last line that was cut off is no other file."""
+        if not self.path.exists() or not os.access(self.path, os.R_OK):
+            return False
+        with self.path.open("rb") as file:
+            first = file.readline(LONGEST)
+            return bool(first) and _head(first) is None
 
     def append(self, head: Head) -> None:
         """Write a head and see it to the disk. Raises OSError."""

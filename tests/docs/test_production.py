@@ -122,6 +122,29 @@ async def test_a_damaged_database_does_not_replace_a_good_backup(tmp_path: Path)
     assert good.file.read_bytes() == before
 
 
+def files(folder: Path) -> dict[str, tuple[int, int]]:
+    """List what is in a folder: which file each name is, and how large."""
+    return {file.name: (file.inode(), file.stat(follow_symlinks=False).st_size) for file in os.scandir(folder)}
+
+
+@pytest.mark.case("adoption-9")
+@pytest.mark.parametrize(
+    "place", ["gonogo.db-wal", "gonogo.db-shm", "gonogo.db.lock", "gonogo.db.marker", "gonogo.yaml", "pipe", "link", "other.db"]
+)
+async def test_a_backup_replaces_nothing_but_an_older_backup(place: str, tmp_path: Path) -> None:
+    database = await open_database(url(tmp_path / "gonogo.db"))
+    await deploy(database)
+    (tmp_path / "gonogo.yaml").write_text("team: T1", encoding="utf-8")
+    (tmp_path / "link").symlink_to(tmp_path / "gonogo.yaml")
+    os.mkfifo(tmp_path / "pipe")
+    sqlite3.connect(tmp_path / "other.db").execute("CREATE TABLE somebody_elses (n)").connection.close()
+    before = files(tmp_path)
+    with pytest.raises(ConfigurationError, match=r"Name (another|a) file"):
+        back_up(url(tmp_path / "gonogo.db"), tmp_path / place)
+    assert files(tmp_path) == before
+    await database.close()
+
+
 @pytest.mark.case("adoption-9")
 @pytest.mark.parametrize("place", ["", "gonogo.db", "none/copy.db", "text/copy.db"])
 async def test_a_place_where_no_backup_can_be_is_refused(place: str, tmp_path: Path) -> None:

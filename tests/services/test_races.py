@@ -208,7 +208,29 @@ async def test_a_commit_that_is_quarantined_while_it_is_watched_is_not_verified(
     assert (await team.deployment(v2)).state is State.WATCHING
 
 
-@pytest.mark.case("races-5", "ci-and-refs-1")
+@pytest.mark.case("ci-and-refs-1")
+@pytest.mark.parametrize("moment", ["find {back}:rollback", "start {back}:rollback", "look {back}:rollback"])
+async def test_what_is_approved_while_a_rollback_begins_in_its_place_starts_no_run_beside_it(team: Team, moment: str) -> None:
+    v2 = await team.rolls_out_v2(60 * MINUTE)
+    assert (await team.deployment(v2)).state is State.VERIFIED
+    await team.says("ana", Deploy("shop", "staging", "v3"))
+    await team.passes(60 * MINUTE)
+    await team.says("ana", Deploy("shop", "production", "v3"))
+    await team.passes(MINUTE)
+    v3, back = "shop-4", "shop-5"
+    await team.says("bo", Acknowledge(v3))
+    await team.says("cy", Tick(v3, ("support",)))
+    await team.passes()
+    assert (await team.deployment(v3)).state is State.AWAITING_APPROVAL
+    team.ci.during[moment.format(back=back)] = says(team, "bo", Approve(v3))
+    await team.says("bo", RollBack(deployment=v2, reason="carts are lost"))
+    await team.passes(10 * MINUTE)
+    assert (await team.deployment(back)).state is State.VERIFIED
+    assert runs_of(team, v3) == [], NO_RUN_FORWARD
+    assert (await team.deployment(v3)).state in {State.GATED, State.AWAITING_APPROVAL}
+
+
+@pytest.mark.case("races-5")
 async def test_a_start_that_waits_while_it_is_cancelled_does_not_happen(team: Team) -> None:
     v2 = await approved_v2(team)
     team.ci.during[f"find {v2}:canary-5"] = says(team, "bo", Cancel(v2))

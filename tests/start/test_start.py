@@ -289,12 +289,15 @@ def test_a_pipe_where_the_database_or_what_is_beside_it_should_be_ends_the_start
 @pytest.mark.case("adoption-7")
 @pytest.mark.parametrize("command", ["run", "check-config"])
 @pytest.mark.parametrize(
-    ("heads", "said"), [("nowhere/heads", "there is no folder"), ("a-folder", "is no plain file")], ids=["no folder", "a folder"]
+    ("heads", "said"),
+    [("nowhere/heads", "there is no folder"), ("a-folder", "is no plain file"), ("a-file", "holds something else than heads")],
+    ids=["no folder", "a folder", "another file"],
 )
 def test_a_place_where_no_head_of_the_audit_log_can_be_kept_is_seen_at_the_start(
     command: str, heads: str, said: str, tmp_path: Path, start: Start
 ) -> None:
     (tmp_path / "a-folder").mkdir()
+    (tmp_path / "a-file").write_text("team: T1", encoding="utf-8")
     code, why = start(command, GONOGO_AUDIT_HEADS=str(tmp_path / heads))
     assert code == 78
     assert "GONOGO_AUDIT_HEADS: " in why

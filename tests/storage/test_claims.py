@@ -6,6 +6,7 @@ import asyncio
 import tempfile
 from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import update
@@ -102,6 +103,29 @@ async def test_a_release_wakes_the_next(database: Database) -> None:
         await tx.move("shop-1", State.CANCELLED, at=NOW)
         await tx.release("shop-1")
     assert "shop-2" in [run.id for run in await database.journal.due(NOW)]
+
+
+@pytest.mark.case("ci-and-refs-1", "races-5")
+async def test_a_start_is_permitted_to_whoever_has_the_claim_at_that_moment_and_the_newest_permit_alone_holds(database: Database) -> None:
+    first, second = await deploy(database), await deploy(database)
+    async with database.store.transaction() as tx:
+        assert await tx.permit(first, "canary-5") is None, "it has not got the claim yet"
+    assert await claim(database, first.id)
+    async with database.store.transaction() as tx:
+        permit, none = await tx.permit(first, "canary-5"), await tx.permit(second, "canary-5")
+        assert none is None
+        assert permit is not None
+        assert await tx.is_newest(permit), "a refusal ends nobody's permit"
+        newer = await tx.permit(first, "canary-100")
+        assert newer is not None
+        assert [await tx.is_newest(each) for each in (permit, newer)] == [False, True]
+    async with database.store.transaction() as tx:
+        await tx.seize("shop", "production", second.id)
+        assert not await tx.is_newest(newer), "a rollback has taken the place"
+        assert await tx.permit(first, "canary-100") is None
+        assert await tx.permit(second, "rollback") is not None
+        await tx.release(second.id)
+        assert await tx.permit(second, "rollback") is None
 
 
 ACTIONS = st.lists(st.tuples(st.sampled_from(["ask", "claim", "end", "watch"]), st.integers(1, 6)), max_size=30)
