@@ -130,7 +130,7 @@ async def _lead(
     await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
     facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
     calls = to != intent.by and await alarms(house, tx, deployment)
-    said = {**facts, "calls": calls}
+    said = {**facts, "calls": calls, "at": house.now().isoformat()}
     await tx.say(Message(f"{deployment.id}:lead:{intent.key}", "lead_changed", said, deployment.id, to="channel" if calls else "thread"))
     await tx.wake(deployment.id)
     return Answer(answer, {**facts, "goes_back": deployment.state is State.ROLLING_BACK, "away": await how_away(house, tx, deployment)})
@@ -188,7 +188,7 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
         tx, house.now(), "proceed", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
     )  # fmt: skip
     going = await facts_of_going_on(house, tx, deployment, trouble.where)
-    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, **going}
+    about = {**facts_of(deployment), "by": str(intent.by), "reason": command.reason, "at": house.now().isoformat(), **going}
     await tx.say(Message(f"{deployment.id}:proceeds:{trouble.number}", "proceeds", about, deployment.id))
     await tx.wake(deployment.id)
     return Answer("proceeding", {**facts_of(deployment), "reason": command.reason, **going})

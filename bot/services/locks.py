@@ -74,7 +74,7 @@ async def _unlock(house: House, intent: Intent, tx: Transaction, command: Unlock
     await _written(tx, intent, "unlock", gone)
     going = await starts.freed(house, tx, stood)
     await end_words(house, tx, going)
-    await say_unlocked(tx, gone, intent.key, intent.by, going, still=[lock for lock in holding if lock != gone])
+    await say_unlocked(tx, gone, intent.key, intent.by, intent.at, going, still=[lock for lock in holding if lock != gone])
     await _look_again(tx, gone)
     still = [facts_of_lock(lock) for lock in holding if lock != gone]
     return Answer("unlocked", {**facts_of_lock(gone), "still": still, "goes_on": starts.facts_of_freed(stood, going)})

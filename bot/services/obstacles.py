@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind
 from bot.domain.locks import Lock
@@ -18,11 +19,24 @@ async def say_locked(tx: Transaction, lock: Lock, key: str) -> None:
     """Say that a place is locked now; ``key`` names the occasion."""
     for deployment in await _concerned(tx, lock):
         keeps = {"keeps": deployment.id != lock.deployment, **NO_LONGER, **_other(None)}
-        await _say(tx, lock, deployment, key, {"by": str(lock.by), "lifted": False, "rollback": lock.deployment, **keeps})
+        await _say(
+            tx,
+            lock,
+            deployment,
+            key,
+            {"by": str(lock.by), "at": lock.at.isoformat(), "lifted": False, "rollback": lock.deployment, **keeps},
+        )
 
 
 async def say_unlocked(
-    tx: Transaction, lock: Lock, key: str, by: Person, freed: Mapping[DeploymentId, Freed] = NOTHING, *, still: Sequence[Lock] = ()
+    tx: Transaction,
+    lock: Lock,
+    key: str,
+    by: Person,
+    at: datetime,
+    freed: Mapping[DeploymentId, Freed] = NOTHING,
+    *,
+    still: Sequence[Lock] = (),
 ) -> None:
     """Say that a lock is gone, also in the thread of the rollback that set it.
 
@@ -32,7 +46,7 @@ async def say_unlocked(
         other = next((each for each in still if each.service in {"", deployment.service}), None)
         goes_on = freed[deployment.id].facts if deployment.id in freed else NO_LONGER
         then = {"keeps": False, **goes_on, **_other(other)}
-        await _say(tx, lock, deployment, key, {"by": str(by), "lifted": True, "rollback": "", **then})
+        await _say(tx, lock, deployment, key, {"by": str(by), "at": at.isoformat(), "lifted": True, "rollback": "", **then})
 
 
 def _other(lock: Lock | None) -> dict[str, Json]:

@@ -141,6 +141,16 @@ async def _where(house: House, reader: Reader, service: str, commit: str) -> dic
     return {"live_in": live_in, "under_way_in": under_way}
 
 
+def _of(deployment: Deployment, where: Mapping[str, list[dict[str, Json]]]) -> dict[str, Json]:
+    return {name: [place for place in places if place["deployment"] == deployment.id] for name, places in where.items()}
+
+
+async def facts_here(house: House, reader: Reader, deployment: Deployment) -> dict[str, Json]:
+    """Say what a deployment has brought of its commit by now, and what puts that back all the same."""
+    here = _of(deployment, await _where(house, reader, deployment.service, deployment.commit))
+    return {"returns": await _returns(house, reader, deployment.service, deployment.commit), **here}
+
+
 async def _returns(house: House, reader: Reader, service: str, commit: str) -> list[Json]:
     return [back.id for back, _ in await put_back_now(house, reader, service, commit)]
 
@@ -153,7 +163,7 @@ async def tell_where_live(house: House, tx: Transaction, undone: Deployment, *, 
         if deployment is not None and deployment.id != undone.id and deployment.commit == undone.commit:
             facts = {
                 **facts_of(deployment), "by": str(by), "reason": why, "lifted": False, "kept_out_by": str(how), "because_of": undone.id,
-                "returns": returns, "live_in": [place], "under_way_in": [], **starts.NO_LONGER,
+                "returns": returns, "live_in": [place], "under_way_in": [], "at": house.now().isoformat(), **starts.NO_LONGER,
             }  # fmt: skip
             await tx.say(Message(f"{deployment.id}:quarantine:{undone.id}", "quarantine_said", facts, deployment.id))
             await tx.redraw(deployment.id)
@@ -173,9 +183,10 @@ async def _tell(
     where = await _where(house, tx, command.service, resolved.commit)
     returns = await _returns(house, tx, command.service, resolved.commit)
     for deployment in await tx.of_commit(command.service, resolved.commit):
-        here = {name: [place for place in places if place["deployment"] == deployment.id] for name, places in where.items()}
+        here = _of(deployment, where)
         about: dict[str, Json] = {
             "by": str(intent.by),
+            "at": house.now().isoformat(),
             "reason": command.reason,
             "lifted": lifted,
             "kept_out_by": str(KeptOutBy.WORD),

@@ -8,15 +8,21 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.deployment import WAITING, Deployment, State
+from bot.domain.rollout import StepState
 from bot.ports import Json, Message, Reader
+from bot.services import endings
+from bot.services.asked import facts_of_going_on
+from bot.services.given import word_given
 from bot.services.hanging import facts_of_late, facts_of_now, late_run
 from bot.services.health import under_way_beside
 from bot.services.house import House, facts_of_snapshot
 from bot.services.leaving import under_way_as
-from bot.services.offers import still_held
+from bot.services.offers import rollback_offer, still_held
+from bot.services.quarantines import facts_here
 from bot.services.rollback_gates import waits_still
+from bot.services.starts import NO_LONGER, freed
 from bot.services.summaries import facts_of_summary
-from bot.services.word import ends_by_itself, numbers_of
+from bot.services.word import besides, ends_by_itself, numbers_of
 
 _Rule = Callable[[House, Reader, Deployment, Message], Awaitable[Message | None]]
 
@@ -25,22 +31,30 @@ _UNDER_TRIAL = frozenset({State.ROLLING_OUT, State.WATCHING})
 
 
 async def still_true(house: House, message: Message) -> Message | None:
-    """Give a message as it may be said now; None when it has been overtaken. What tells of the past is always true."""
-    rule = _RULES.get(message.template)
+    """Give a message as it may be said now; None when it has been overtaken. What asked for something that has ended says so."""
+    rule = RULES.get(message.template)
     if rule is None or not message.deployment:
         return message
     async with house.store.reading() as reader:
         deployment = await reader.deployment(message.deployment)
-        return await rule(house, reader, deployment, message) if deployment is not None else message
+        now = await rule(house, reader, deployment, message) if deployment is not None else message
+    end = await endings.ended(house, message) if now is not None else None
+    return replace(now, facts={**now.facts, "end": end.sentence}) if now is not None and end is not None else now
+
+
+def _then(message: Message, at: object = "", **now: Json) -> Message:
+    """Have a message tell what happened as something that is past, with its time, and without what has been so since."""
+    return replace(message, facts={**message.facts, **now, "overtaken": str(at or message.facts.get("at", ""))})
 
 
 async def _degraded(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Say that numbers are worse only while somebody can act on it: with the numbers, the lead and the countdown of now, as the card."""
-    if deployment.state not in _UNDER_TRIAL:
+    trouble = await reader.trouble(deployment.id)
+    is_another = trouble is not None and trouble.alarm != message.facts["finding"]  # which has its own alarm, and its own countdown
+    if deployment.state not in _UNDER_TRIAL or is_another:
         return None
     now: dict[str, Json] = {"until": _until(deployment), "lead": str(deployment.lead or "")}
-    trouble = await reader.trouble(deployment.id)
-    if trouble is not None and trouble.is_open and trouble.alarm == message.facts["finding"]:
+    if trouble is not None and trouble.is_open:
         shot = await numbers_of(reader, deployment, trouble)
         newest = facts_of_snapshot(shot) if shot is not None else message.facts["snapshot"]
         now["by_itself"] = str(await ends_by_itself(house, reader, deployment, trouble))
@@ -133,17 +147,193 @@ def _until(deployment: Deployment) -> str:
     return deployment.countdown_until.isoformat() if deployment.countdown_until else ""
 
 
-_RULES: Mapping[str, _Rule] = {
+async def _recovered(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say that numbers are worse no more only while they are not, and that a countdown is called off while none runs."""
+    is_calm = deployment.countdown_until is None and not await _is_open(reader, deployment)
+    return _with_lead(deployment, message) if deployment.state in _UNDER_TRIAL and is_calm else None
+
+
+async def _is_open(reader: Reader, deployment: Deployment) -> bool:
+    """Tell whether a finding keeps it that nobody has let it go on over."""
+    trouble = await reader.trouble(deployment.id)
+    return trouble is not None and trouble.is_open and await word_given(reader, deployment, trouble) is None
+
+
+async def _while_it_stands(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say in the thread that it stands still for as long as the call in the channel asks for something."""
+    return None if await endings.RULES["stands_still"](house, reader, deployment, message) else message
+
+
+async def _proceeds(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say that it goes on where it will; else that its lead let it."""
+    where, following = str(message.facts["where"]), message.facts["following"]
+    coming = [step.percent for step in await reader.steps(deployment.id) if step.state is StepState.PENDING]
+    is_coming = following in coming if following is not None else (where == "watch") == (deployment.state is State.WATCHING)
+    is_kept = await _is_open(reader, deployment) or await besides(house, reader, deployment)
+    if deployment.state not in _UNDER_TRIAL or is_kept or not is_coming:
+        return _then(message)
+    return replace(message, facts={**message.facts, **await facts_of_going_on(house, reader, deployment, where)})
+
+
+async def _goes_on(house: House, reader: Reader, deployment: Deployment, message: Message) -> bool:
+    """Tell whether nothing keeps a rollout from the step that it was said to go on to, nor says that it is kept no more."""
+    if message.facts["percent"] is None:
+        return True
+    going = await freed(house, reader, [deployment]) if deployment.state is State.ROLLING_OUT else {}
+    return {key: message.facts[key] for key in NO_LONGER} == (going[deployment.id].facts if deployment.id in going else None)
+
+
+async def _lock_said(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say what a lock that came or went keeps or lets go on only while it does."""
+    facts, locks = message.facts, await reader.locks(deployment.service, deployment.environment)
+    holding = {(each.place, str(each.by), each.reason) for each in locks if each.holds(house.now())}
+    if facts["lifted"]:
+        kept = not facts["other"] or (facts["other"], facts["other_by"], facts["other_reason"]) in holding
+        now = {} if kept else {"other": ""}
+        if kept and await _goes_on(house, reader, deployment, message):
+            return _with_lead(deployment, message)
+        return _then(message, **now, **NO_LONGER)
+    is_held = (facts["place"], facts["locked_by"], facts["reason"]) in holding
+    if is_held and (not facts["keeps"] or deployment.state in WAITING | {State.ROLLING_OUT}):
+        return replace(message, facts={**facts, "waits": deployment.state in WAITING})
+    return _then(message, keeps=False)
+
+
+async def _quarantine_said(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say what a quarantine keeps, or lets go on, only while it does; and where its version is by now."""
+    is_kept_out = bool(await reader.quarantine(deployment.service, deployment.commit))
+    if is_kept_out is bool(message.facts["lifted"]) or not await _goes_on(house, reader, deployment, message):
+        return _then(message)
+    here = {} if message.facts["lifted"] else await facts_here(house, reader, deployment)
+    return _with_lead(deployment, replace(message, facts={**message.facts, **here}))
+
+
+async def _lead_changed(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say who leads it now while they do, and call them while they are asked for something."""
+    is_lead = str(deployment.lead or "") == message.facts["lead"]
+    return message if is_lead and (not message.facts["calls"] or await endings.alarms(house, reader, deployment)) else _then(message)
+
+
+async def _live(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say that it is being watched only while it is."""
+    at = deployment.landed_at
+    return message if deployment.state is State.WATCHING else _then(message, at.isoformat() if at else "")
+
+
+async def _step_started(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say that a step is being deployed only while it is."""
+    step = next((step for step in await reader.steps(deployment.id) if step.key == message.facts["step"]), None)
+    at = step.started_at if step is not None else None
+    return message if step is not None and step.state is StepState.RUNNING else _then(message, at.isoformat() if at else "")
+
+
+async def _verified(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Call it what is rolled back to only while it is that."""
+    is_kept_out = bool(await reader.quarantine(deployment.service, deployment.commit))
+    return message if deployment.state in {State.VERIFIED, State.ACCEPTED} and not is_kept_out else _then(message)
+
+
+async def _rolled_back(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say what a rollback has left behind as it is by now: its quarantine, its lock, what is unclear."""
+    locks = await reader.locks(deployment.service, deployment.environment)
+    now: dict[str, Json] = {
+        "quarantined": bool(await reader.quarantine(deployment.service, deployment.commit)),
+        "locked": any(each.deployment == deployment.id and each.holds(house.now()) for each in locks),
+    }
+    now |= {} if await reader.doubt(deployment.service, deployment.environment) else {"unclear": ""}
+    return replace(message, facts={**message.facts, **now})
+
+
+async def _word_outdated(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say that it stands still again only while it does, with the countdown of now."""
+    trouble = await reader.trouble(deployment.id)
+    if deployment.state not in _UNDER_TRIAL or trouble is None or not await _is_open(reader, deployment):
+        return None
+    by_itself = str(await ends_by_itself(house, reader, deployment, trouble))
+    return replace(message, facts={**message.facts, "until": _until(deployment), "by_itself": by_itself})
+
+
+async def _way_back(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say where it goes back to while somebody can have it go back, and as it is by now."""
+    if message.facts.get("puts_back"):
+        return _with_lead(deployment, message) if deployment.state is State.ROLLING_BACK else None
+    offer = await rollback_offer(house, reader, deployment)
+    if message.template == "way_back_again":
+        return _with_lead(deployment, message) if offer.is_possible and offer.version == message.facts["back_in"] else None
+    is_over = deployment.state in {State.ROLLING_BACK, State.ROLLED_BACK, State.SUPERSEDED}
+    now = {"instead": offer.version if offer.is_possible else "", "refused": offer.refused}
+    is_again = offer.is_possible and offer.version == message.facts["kept_out"]
+    return None if is_over or is_again else _with_lead(deployment, replace(message, facts={**message.facts, **now}))
+
+
+async def _given_up_ended(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Ask to look only while it is unclear what runs."""
+    is_unclear = await reader.doubt(deployment.service, deployment.environment) is not None
+    return _with_lead(deployment, replace(message, facts={**message.facts, "doubtful": message.facts["doubtful"] and is_unclear}))
+
+
+async def _while_it_is_back(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say how what is back does only while it is live."""
+    is_over = await endings.RULES["back_and_worse"](house, reader, deployment, message)
+    return None if is_over else _with_lead(deployment, message)
+
+
+async def _not_stopped(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Ask for a run to be stopped only while the rollback goes on, or a run that was given up is still followed there."""
+    strays = await reader.strays(deployment.service, deployment.environment)
+    return message if deployment.state is State.ROLLING_BACK or strays else None
+
+
+async def _while_it_waits(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say whose approval counts only while it waits for approvals."""
+    return message if deployment.state in WAITING else None
+
+
+async def _gates(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say how its gates are only while it waits at them."""
+    return message if deployment.state in WAITING else _then(message)
+
+
+RULES: Mapping[str, _Rule] = {
+    "acknowledge_request": _request,
+    "ask_lead": _ask_lead,
     "degraded": _degraded,
+    "gates": _gates,
+    "given_up_ended": _given_up_ended,
+    "lead_changed": _lead_changed,
+    "live": _live,
+    "lock_said": _lock_said,
+    "not_by_itself": _not_by_itself,
+    "not_stopped": _not_stopped,
+    "proceeds": _proceeds,
+    "quarantine_said": _quarantine_said,
+    "quarantined": _quarantined,
+    "recounted": _while_it_waits,
+    "recovered": _recovered,
+    "rolled_back": _rolled_back,
     "rollback_hangs": _hangs,
     "rollback_waits": _at_its_gate,
     "run_hangs": _late,
+    "standstill": _while_it_stands,
     "stands_still": _while_it_rolls_out,
+    "step_started": _step_started,
     "stopped": _stopped,
     "summary": _summary,
-    "quarantined": _quarantined,
-    **dict.fromkeys(("failed", "smoke_failed", "refused"), _with_its_lead),
-    "not_by_itself": _not_by_itself,
-    "acknowledge_request": _request,
-    "ask_lead": _ask_lead,
+    "verified": _verified,
+    "word_outdated": _word_outdated,
+    **dict.fromkeys(("back_and_worse", "looked_after"), _while_it_is_back),
+    **dict.fromkeys(("failed", "smoke_failed", "refused", "rolling_back"), _with_its_lead),
+    **dict.fromkeys(("way_back_lost", "way_back_again"), _way_back),
 }
+"""What claims that something is so: asked again when it is said. Who is asked for something that has ended reads its end at once."""
+
+RECORDS = frozenset(
+    {
+        "approved", "audit_broken", "audit_head", "countdown_stopped", "gate_not_opened", "gate_opened", "morning_summary", "not_waited",
+        "plan_confirmed", "restored", "retrospective", "said_live", "said_why", "snapshot", "step_done", "stuck", "unseen",
+    }
+)  # fmt: skip
+"""What tells that somebody did or said something, what was measured, or how it was at a time that it names: said as it was."""
+
+AT_ONCE = frozenset({"no_channel", "unsayable"})
+"""What waits for nothing: it is made when it is said."""

@@ -43,9 +43,9 @@ async def alarms(team: Team) -> list[Message]:
 async def reads(team: Team, alarm: Message) -> str:
     """Read an alarm as it is now: edited to its end, or to what is found by now."""
     ended = await endings.ended(team.house, alarm)
-    now = await timely.still_true(team.house, alarm)
+    now = replace(alarm, facts={**alarm.facts, "end": ended.sentence}) if ended else await timely.still_true(team.house, alarm)
     assert now is not None
-    words: str = team.reads(replace(now, facts={**now.facts, "end": ended.sentence}) if ended else now)
+    words: str = team.reads(now)
     return words
 
 
