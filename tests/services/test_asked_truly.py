@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+from sqlite3 import connect
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Deploy, SayLive, Status
+from bot.domain.commands import Check, Deploy, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState
@@ -17,6 +19,7 @@ from tests.services.conftest import BAD, GOOD, MINUTE
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
+    from pathlib import Path
 
     from tests.services.conftest import Team
 
@@ -73,3 +76,10 @@ async def test_what_failed_over_what_was_verified_here_can_be_put_away_by_deploy
     await team.says("ana", Deploy("shop", "production", "v1"))
     await team.passes(MINUTE)
     assert "✓ verified here before" in await team.shown("shop-3")
+
+
+async def test_nothing_is_verified_first_where_nothing_is_live(team: Team, tmp_path: Path) -> None:
+    with closing(connect(tmp_path / "team.db")) as connection:
+        connection.execute("DELETE FROM live WHERE environment = 'staging'")
+        connection.commit()
+    assert "○ live and verified on staging" in await team.says("ana", Check("shop", "production", "v2"))

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule
 from bot.domain.commands import (
     Acknowledge,
@@ -27,8 +28,10 @@ from bot.domain.commands import (
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
+from bot.domain.shown import Seen, token
 from bot.ports import LATE_ANSWER, QualityState
 from bot.services import board
+from tests.services.conftest import COMMITS
 
 Team = Any
 """The fixture ``team``."""
@@ -321,3 +324,12 @@ async def test_looking_at_a_release_starts_no_tests_and_asking_for_it_starts_the
     await team.says("ana", Deploy("shop", "production", "v2"))
     await team.passes(5 * MINUTE)
     assert [request.action for request in team.ci.runs.values()] == ["test"]
+
+
+async def test_a_rejection_of_something_else_than_what_is_there_is_refused_and_ends_nothing(team_with: Any) -> None:
+    async with team_with(gates=(), checklist=()) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes()
+        said = await team.says("di", Reject("shop-1", "the sale is on", token(Action.REJECT, Seen(commit=COMMITS["v3"]))))
+        assert "has changed since it was shown to you" in said
+        assert (await team.deployment("shop-1")).state is State.AWAITING_APPROVAL

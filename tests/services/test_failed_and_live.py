@@ -38,3 +38,18 @@ async def test_the_card_of_what_could_not_be_rolled_back_says_on_whose_word_it_i
         assert "<@UBO> said" in shown
         assert "that v2 is live all the same" in shown
         assert Action.ROLL_BACK in (await team.card("shop-1")).actions
+
+
+async def test_what_comes_to_its_end_after_a_failure_makes_it_clear_again_what_runs(team_with: Any) -> None:
+    async with team_with(**PLAIN) as team:
+        team.ci.ends["deploy"] = RunState.FAILED
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(5 * MINUTE)
+        team.ci.ends.clear()
+        async with team.database.store.reading() as reader:
+            assert await reader.doubt("shop", "production") is not None
+        await team.says("ana", Deploy("shop", "production", "v3"))
+        await team.passes(5 * MINUTE)
+        async with team.database.store.reading() as reader:
+            assert (await team.deployment("shop-2")).state is State.WATCHING
+            assert await reader.doubt("shop", "production") is None

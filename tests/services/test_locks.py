@@ -226,3 +226,14 @@ async def test_what_waits_looks_again_when_a_lock_comes_or_goes(team: Team) -> N
     await team.says("bo", Unlock("shop", "production"))
     assert await signals() >= before + 2
     await team.passes(MINUTE)
+
+
+async def test_the_button_of_an_older_lock_of_everything_names_the_one_that_is_there_now_and_none_of_a_service(team: Team) -> None:
+    await team.says("bo", Lock("shop", "production", "a sale"))
+    await team.says("bo", Lock("", "production", "incident 8"))
+    async with team.database.store.reading() as reader:
+        now = next(lock for lock in await reader.locks("", "production") if not lock.service)
+    older = replace(now, at=now.at - HOUR)
+    said = await team.says("bo", Unlock("", "production", shown=token(Action.UNLOCK, Seen(lock=older.mark))))
+    assert "Everything in production is locked, by <@UBO>: incident 8." in said
+    assert len(await holds(team)) == 2

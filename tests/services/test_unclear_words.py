@@ -9,8 +9,11 @@ import pytest
 
 from bot.domain.commands import Check, Deploy, History, RollBack, Status
 from bot.domain.deployment import State
+from bot.domain.errors import IntegrationError
 from bot.ports import Restored
-from bot.services import restoring, summaries
+from bot.services import restoring, summaries, unseen
+from bot.services.passing import There
+from tests.services.conftest import COMMITS
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
@@ -86,3 +89,18 @@ async def test_nothing_is_verified_before_an_environment_of_which_nobody_knows_w
     await restoring.notice(team.house, Restored(7, 9, team.house.now()), ["C0OPS"])
     checked = await team.says("ana", Check("shop", "production", "v2"))
     assert f"? live and verified on staging: it is unclear what runs on staging: {WHY}" in checked
+
+
+@pytest.mark.parametrize(
+    ("metrics", "is_known_from_before", "is_still_there"),
+    [("see it", False, True), ("see none of it", True, False), ("are silent", False, False), ("are silent", True, True)],
+)
+async def test_a_version_counts_as_running_still_if_it_is_seen_or_was_seen_before_and_nothing_says_that_it_is_gone(
+    swift: Team, metrics: str, *, is_known_from_before: bool, is_still_there: bool
+) -> None:
+    if metrics == "are silent":
+        swift.numbers.breaks = IntegrationError("no answer", vendor="the metrics")
+    swift.numbers.gone = {COMMITS["v2"]} if metrics == "see none of it" else set()
+    before = frozenset({COMMITS["v2"]} if is_known_from_before else ())
+    found = await unseen.still_seen(swift.house, "shop", "production", unseen.Asked((There(COMMITS["v2"], "v2"),), before))
+    assert [each.is_told for each in found] == ([metrics == "see it"] if is_still_there else [])

@@ -10,7 +10,10 @@ from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Command, Deploy, Lock, Proceed, Quarantine, Unlock, Unquarantine
 from bot.domain.deployment import State
+from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.places import Doubt, Unclear
+from bot.domain.trouble import WATCH, ByItself, Sort, Trouble
+from bot.services.word import ends_by_itself
 from tests.services.conftest import BAD, GOOD, MINUTE
 
 Team = Any
@@ -130,3 +133,17 @@ async def test_an_unclear_place_keeps_a_watch_from_its_end_whatever_word_was_giv
         assert (await team.deployment("shop-1")).state is State.WATCHING
         assert Action.PROCEED not in (await team.card("shop-1")).actions
         assert "it is unclear what runs" in await team.says("bo", Proceed("shop-1", "known noise"))
+
+
+@pytest.mark.parametrize(("where", "ends"), [("canary-5", ByItself.NUMBERS), ("canary-100", ByItself.NOTHING), (WATCH, ByItself.NOTHING)])
+async def test_what_nobody_has_measured_of_the_time_before_comes_no_more_once_it_has_all_requests(
+    team_with: Any, where: str, ends: ByItself
+) -> None:
+    async with team_with(**FREE) as team:
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(2 * MINUTE)
+        finding = Finding("errors", "errors", "%", Verdict.NO_DATA, 0.002, None)
+        async with team.database.store.transaction() as tx:
+            await tx.add_snapshot(Snapshot("shop-1", where, team.house.now(), Verdict.NO_DATA, (finding,), where=where))
+            told = await ends_by_itself(team.house, tx, await team.deployment("shop-1"), Trouble(1, Sort.BLIND, where))
+        assert told is ends
