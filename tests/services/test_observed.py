@@ -9,10 +9,11 @@ from typing import Any
 import pytest
 
 from bot.domain.catalog import AutomaticRollback, Freeze
-from bot.domain.commands import Deploy, Lock, Proceed, Unlock
+from bot.domain.commands import Deploy, Lock, Proceed, RollBack, Unlock
 from bot.domain.deployment import State
 from bot.domain.health import Observed
 from bot.domain.rollout import StepState
+from bot.services import health
 from tests.services.conftest import BAD, GOOD, MINUTE
 
 ALONE: dict[str, Any] = {
@@ -96,3 +97,19 @@ async def test_a_word_about_numbers_is_not_taken_while_a_freeze_keeps_it(team_wi
         await team.passes(2 * MINUTE)
         said = await team.says("bo", Proceed("shop-1", "known noise"))
         assert said.startswith("More than its numbers keeps shop v2 → production: production is frozen: weekend.")
+
+
+async def test_numbers_that_come_when_a_rollout_is_rolled_back_already_end_none_of_its_steps(team: Any) -> None:
+    v2 = await team.rolls_out_v2(2 * MINUTE)
+    observe = team.numbers.observe
+
+    async def rolled_back_meanwhile(*asked: Any) -> Any:
+        team.numbers.observe = observe
+        await team.says("bo", RollBack(deployment=v2, reason="x"))
+        return await observe(*asked)
+
+    team.engine.clock.advance(20 * MINUTE)
+    team.numbers.observe = rolled_back_meanwhile
+    assert await health.hold(team.house, v2, 0) == health.OVER
+    assert (await team.deployment(v2)).state is State.ROLLING_BACK
+    assert "step done" not in await team.audited(v2)

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from itertools import count
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ import pytest
 from bot.domain.commands import Approve, Command, Lock, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
+from bot.domain.people import Person
 from bot.ports import LATE_ANSWER, Answer, Intent, Place, Profile
 from bot.services.desk import Desk
 from bot.services.use_cases import MEANT_FOR
@@ -190,3 +192,19 @@ def test_whoever_cannot_be_answered_hears_the_vendors_own_words_or_that_it_may_h
     silent = "Slack does not answer. The card shows what has been done; try again in a minute."
     assert SILENT.told == silent
     assert IntegrationError("no such project", vendor="GitLab", retry=False).told == "no such project"
+
+
+async def test_a_question_is_answered_when_a_vendor_is_silent_for_a_moment(team: Team) -> None:
+    profile, tries = team.workspace.profile, count(1)
+
+    async def silent_at_first(person: Person, **how: bool) -> Profile:
+        if next(tries) == 1:
+            raise SILENT
+        found: Profile = await profile(person, **how)
+        return found
+
+    team.workspace.profile = silent_at_first
+    async with at_work(team) as room:
+        await room.clicks("bo", Status("shop"))
+        await room.until_finished()
+        assert room.heard.names() == ["status"]
