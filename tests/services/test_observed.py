@@ -12,7 +12,7 @@ from bot.domain.catalog import AutomaticRollback, Freeze
 from bot.domain.commands import Deploy, Lock, Proceed, RollBack, Unlock
 from bot.domain.deployment import State
 from bot.domain.health import Observed
-from bot.domain.rollout import StepState
+from bot.domain.rollout import RunState, StepState
 from bot.services import health
 from tests.services.conftest import BAD, GOOD, MINUTE
 
@@ -113,3 +113,13 @@ async def test_numbers_that_come_when_a_rollout_is_rolled_back_already_end_none_
     assert await health.hold(team.house, v2, 0) == health.OVER
     assert (await team.deployment(v2)).state is State.ROLLING_BACK
     assert "step done" not in await team.audited(v2)
+
+
+@pytest.mark.parametrize("smoke", [True, False])
+async def test_the_time_at_a_step_begins_after_its_smoke_test_and_at_once_where_there_is_none(team_with: Any, *, smoke: bool) -> None:
+    async with team_with(**ALONE, smoke=smoke) as team:
+        team.ci.ends["smoke"] = RunState.RUNNING
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        await team.passes(3 * MINUTE)
+        (first, _) = (await team.card("shop-1")).steps
+        assert (first.state, first.deployed_at is None) == ((StepState.SMOKE, True) if smoke else (StepState.HOLDING, False))

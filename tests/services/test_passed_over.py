@@ -10,6 +10,7 @@ from bot.domain.catalog import AutomaticGate, AutomaticRollback, GateKind
 from bot.domain.commands import Check, Deploy, Quarantine, RollBack
 from bot.slack.cards import rollback_truth
 from tests.services.conftest import BAD, GOOD, MINUTE, Team
+from tests.services.test_targets import QUICK, lives, v2_ends_worse
 
 ALONE: dict[str, Any] = {
     "gates": (AutomaticGate(GateKind.ROLLBACK),), "checklist": (), "approvals": (), "after": "", "strategy": "canary",
@@ -79,3 +80,12 @@ async def test_dialog_and_button_say_when_it_goes_back_by_itself(team_with: Any,
         team.numbers.new = GOOD
         await team.passes(2 * MINUTE)
         assert "by itself" not in await team.says("bo", RollBack("shop", "production", reason="x"))
+
+
+async def test_what_is_passed_over_for_its_numbers_is_so_on_nobodys_word(team_with: Any) -> None:
+    async with team_with(**{**QUICK, "gates": ()}) as team:
+        await v2_ends_worse(team)
+        await lives(team, "v3")
+        typed = await team.says("bo", RollBack("shop", "production", reason="x"))
+        assert "*v2*, which was there before, is passed over: it " in typed
+        assert "None" not in typed

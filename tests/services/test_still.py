@@ -203,3 +203,11 @@ async def test_what_has_not_begun_stands_still_before_its_first_step_and_has_no_
     assert await team.says("bo", RollBack("shop", "production", reason="errors")) == (
         "Nothing of shop v2 → production has been started yet, so it is cancelled: /deploy cancel shop-2."
     )
+
+
+async def test_a_standstill_is_said_where_people_are_called_and_in_its_thread(team: Team) -> None:
+    v2 = await team.rolls_out_v2()
+    await team.says("bo", Lock("shop", "production", "a sale"))
+    await team.passes(20 * MINUTE)
+    said = {each.template: each.to for each in await team.outbox() if each.deployment == v2}
+    assert (said["stands_still"], said["standstill"]) == ("channel", "thread")

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Check, Deploy, History, RollBack, Status
+from bot.domain.commands import Check, Deploy, History, RollBack, SayLive, Status
+from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
-from bot.ports import Restored
+from bot.ports import Live, Restored
 from bot.services import restoring, summaries, unseen
 from bot.services.passing import There
-from tests.services.conftest import COMMITS
+from tests.services.conftest import COMMITS, PEOPLE
 
 Team = Any
 """The fixtures ``team`` and ``swift``."""
@@ -104,3 +105,14 @@ async def test_a_version_counts_as_running_still_if_it_is_seen_or_was_seen_befor
     before = frozenset({COMMITS["v2"]} if is_known_from_before else ())
     found = await unseen.still_seen(swift.house, "shop", "production", unseen.Asked((There(COMMITS["v2"], "v2"),), before))
     assert [each.is_told for each in found] == ([metrics == "see it"] if is_still_there else [])
+
+
+@pytest.mark.parametrize("origin", Origin)
+async def test_what_is_live_on_a_word_can_be_corrected_by_another_and_what_an_operator_adopted_cannot(swift: Team, origin: Origin) -> None:
+    place, now = ("shop", "production"), swift.house.now()
+    word = Declared(*place, COMMITS["v2"], "v2", origin, PEOPLE["bo"], now, "I looked")
+    async with swift.database.store.transaction() as tx:
+        await tx.set_live(Live(*place, COMMITS["v2"], "v2", now, "", PEOPLE["bo"], now, declared=word))
+    shown = await swift.says("bo", SayLive(*place, "v1", "I looked again"))
+    assert ("It is live on the word of <@UBO>." in shown) is (origin is Origin.SAID)
+    assert ("nobody's word is needed" in shown) is (origin is not Origin.SAID)
