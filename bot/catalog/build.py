@@ -101,7 +101,7 @@ class Builder:
         for permission, roles in given.items():
             for index, role in enumerate(roles):
                 self.names.role(role, ("permissions", permission.name.lower(), index))
-        if "deploy" in self.shape.permissions.model_fields_set and not given[Permission.DEPLOY]:
+        if not given[Permission.DEPLOY]:
             self.document.problem(("permissions", "deploy"), "names no role, so nobody could ask for a deployment. Name a role.")
         return {permission: frozenset(roles) for permission, roles in given.items()}
 

@@ -30,6 +30,12 @@ _WORDS = {
 }
 
 
+_PATTERNS = {
+    "tags": "should say how the service tags its versions, with exactly one * where the version stands: web-v* is for web-v1.2.0",
+    "key": "should be a short name of small letters and digits, beginning with a letter: errors",
+}
+"""What a value has to look like that is asked for by a pattern, in words."""
+
 NAMES_A_PROVIDER = {("metrics",), ("on_call",)}
 OR_NONE = "is missing; name a provider, or write none and read what follows from it."
 
@@ -71,6 +77,8 @@ def _sentence(each: ErrorDetails, loc: Loc, shape: type[BaseModel]) -> str:
         return "should be none, or a mapping that names a provider, as in {provider: NAME} with its options."
     if kind == "literal_error":
         return f"should be {context['expected']}."
+    if kind == "string_pattern_mismatch":
+        return f"{_PATTERNS[str(loc[-1])]}."
     said = _WORDS.get(kind) or each["msg"].removeprefix("Input ").removeprefix("Value ")
     return f"{said}."
 

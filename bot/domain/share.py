@@ -39,6 +39,11 @@ class Share:
     """What that brings, or puts back."""
 
     @property
+    def has_them_all(self) -> str:
+        """Say of what is recorded as live that it gets no requests."""
+        return f"it gets no requests there now: {self.version} ({self.by}) has them all"
+
+    @property
     def has_requests(self) -> bool:
         """Tell whether it may get any."""
         return self.holds is Holds.LEAVES or self.percent > 0

@@ -20,13 +20,14 @@ from bot.domain.whys import why_of
 from bot.ports import Answer, Intent, Json, Live, Reader, Shift
 from bot.services import approvals, lasttime, readiness, word
 from bot.services.ahead import ahead_in
-from bot.services.deployments import moved_from, resolve, under_way, what_was_taken
+from bot.services.deployments import needless_now, resolve, under_way
 from bot.services.estimates import about_left, stages_take
 from bot.services.given import has_word
 from bot.services.hanging import hanging, late_run
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, is_again, unclear
 from bot.services.leaving import share_now
 from bot.services.offers import has_rollback_lock, rollback_offer
+from bot.services.refs import moved_from, what_was_taken
 from bot.services.serving import newest_numbers
 from bot.services.starts import kept_by, standstill, why_not_on
 from bot.services.targets import brought_by, last_resort, target_for, undoable
@@ -319,13 +320,15 @@ async def check(house: House, intent: Intent, command: Check) -> Answer:
         doubt = await unclear(reader, command.service, command.environment)
         took = what_was_taken(resolved, await moved_from(reader, imagined, resolved.version, resolved.commit))
         again = await lasttime.of(reader, looked_at)
+        needless = await needless_now(house, reader, command.service, command.environment, resolved) if looked_at is imagined else ""
     return Answer(
         "check",
         {
             **facts_of(imagined), "title": imagined.title, "gates": [readiness.facts_of_gate(gate) for gate in review.gates],
             "ref": command.ref, "kind": resolved.kind.value, "name": resolved.name,
             "commit": resolved.commit, "took": took,
-            "ready": review.is_ready and not quarantined, "quarantined": quarantined, "unclear": doubt, "changes": asdict(changes),
+            "ready": review.is_ready and not quarantined and not needless, "needless": needless,
+            "quarantined": quarantined, "unclear": doubt, "changes": asdict(changes),
             "again": lasttime.facts_of_last_time(again),
             "approvals": [{"role": rule.role, "count": rule.count} for rule in policy.approvals],
         },

@@ -8,7 +8,6 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.actions import Action
-from bot.domain.called import is_moved, name_of
 from bot.domain.card import RollbackOffer
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service
 from bot.domain.commands import Cancel, Deploy, DeployFirst
@@ -24,7 +23,7 @@ from bot.services.hanging import hanging_in, way_on
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, is_again, note, seen, unclear
 from bot.services.lasttime import facts_of_last_time
 from bot.services.offers import rollback_offer
-from bot.services.refs import look_up, refused_late
+from bot.services.refs import look_up, moved_from, refused_late, what_was_taken
 from bot.services.stopping import stop
 from bot.services.watching import facts_of_watched, watched_in
 from bot.services.ways import know_changes
@@ -118,7 +117,7 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
         again = None if quarantined else await ask_anew(house, tx, wanted)
         if again is not None:
             return again
-        needless = await _needless(house, tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
+        needless = await needless_now(house, tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
         if needless or quarantined:
             raise NotPossible(needless or _quarantined(wanted.version, quarantined))
     deployment = await tx.add_deployment(wanted)
@@ -132,25 +131,6 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     before, is_unclear = facts_of_last_time(await lasttime.of(tx, deployment)), await is_again(tx, deployment)
     about = {"commit": deployment.commit, "took": took, "behind": behind, "again": before, "unclear": is_unclear}
     return Answer("asked", {**facts_of(deployment), **about, **facts_of_watched(watched)})
-
-
-def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json]:
-    """Give what a ref was taken for, where it could have meant something else; empty where there is nothing to say."""
-    if resolved is None or (resolved.latest is None and resolved.also is None and not moved_from):
-        return {}
-    return {
-        "version": name_of(resolved.version), "kind": resolved.kind.value, "name": resolved.name,
-        "latest": resolved.latest.value if resolved.latest else "", "also": resolved.also.value if resolved.also else "",
-        "moved_from": moved_from,
-    }  # fmt: skip
-
-
-async def moved_from(reader: Reader, deployment: Deployment, version: str, commit: str) -> str:
-    """Give the commit that a version meant when it was live in this environment, where it means another one now."""
-    place = (deployment.service, deployment.environment)
-    known = [await reader.live(*place), *await reader.releases(*place)]
-    mine = (name_of(version), commit)
-    return next((each.commit for each in known if each and is_moved(mine, (name_of(each.version), each.commit))), "")
 
 
 async def deploy_first(house: House, intent: Intent, command: DeployFirst) -> Answer | None:
@@ -176,7 +156,9 @@ async def _ask_first(
     if first is not None:
         raise NotPossible(f"{first.title} is under way already, as {first.id}.")
     if await is_there(tx, later.service, policy.name, later.commit):
-        raise NotPossible(f"{later.version} is live in {policy.name} already. The gate opens when it has been watched and verified.")
+        why = await tx.quarantine(later.service, later.commit)
+        helps = _quarantined(later.version, why) if why else "The gate opens when it has been watched and verified."
+        raise NotPossible(f"{later.version} is live in {policy.name} already. {helps}")
     service = house.service(later.service)
     return await _ask(
         house, tx,
@@ -311,7 +293,7 @@ async def pin_to(house: House, tx: Transaction, deployment: Deployment, resolved
     now = house.now()
     if (await existing(tx, deployment.id)).state is not State.REQUESTED:
         return False
-    needless = await _needless(house, tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
+    needless = await needless_now(house, tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
     quarantined = await tx.quarantine(deployment.service, resolved.commit)
     if needless or quarantined:
         return await end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
@@ -323,20 +305,20 @@ async def pin_to(house: House, tx: Transaction, deployment: Deployment, resolved
     return True
 
 
-async def _needless(
-    house: House, tx: Transaction, service: str, environment: str, resolved: Resolved, *, apart_from: DeploymentId = ""
+async def needless_now(
+    house: House, reader: Reader, service: str, environment: str, resolved: Resolved, *, apart_from: DeploymentId = ""
 ) -> str:
     """Say why there is nothing to do: somebody has asked for the same, or it is live already and whole."""
-    coming = await tx.open_deployments(service, environment)
+    coming = await reader.open_deployments(service, environment)
     first = next((each for each in coming if _brings(each, resolved.commit) and each.id != apart_from), None)
     if first is not None:
         return f"{first.id} brings {resolved.version} to {environment} already."
     back = next((each for each in coming if each.kind is Kind.ROLLBACK and each.commit == resolved.commit), None)
     if back is not None:
-        hangs = await hanging_in(house, tx, service, environment)
+        hangs = await hanging_in(house, reader, service, environment)
         how = f" It takes longer than it should. {way_on(back)}" if hangs is not None else ""
         return f"The rollback of {back.undoes} is putting {resolved.version} back in {environment} already, as {back.id}.{how}"
-    if await is_there(tx, service, environment, resolved.commit):
+    if await is_there(reader, service, environment, resolved.commit):
         return f"{resolved.version} is live in {environment} already, so there is nothing to deploy."
     return ""
 

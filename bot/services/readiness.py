@@ -40,6 +40,7 @@ from bot.services.given import in_question
 from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen, unclear
 from bot.services.lasttime import facts_of_last_time
+from bot.services.leaving import share_now
 from bot.services.offers import rollback_offer
 from bot.services.passing import may_be_said, stands
 from bot.services.people import readable
@@ -201,7 +202,7 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, facts: F
             before=first_in, version=deployment.version, live_version="", is_same=False, verified_at=None, accepted="", need=need,
             leaving=True,
         )  # fmt: skip
-    return staged_gate(
+    gate = staged_gate(
         before=first_in, coming=first.id if first else "", waits=await before.waits(reader, first),
         kept=await before.kept_from(house, reader, deployment, facts.way_first),
         version=deployment.version, live_version=live.version if live else "",
@@ -211,6 +212,8 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, facts: F
         unclear=await unclear(reader, deployment.service, first_in),
         in_trouble=watched is not None and await in_question(reader, watched) is not None,
     )  # fmt: skip
+    share = await share_now(reader, live) if live is not None and gate.state is GateState.GREEN else None
+    return gate if share is None or share.has_requests else replace(gate, sentence=f"{gate.sentence}; {share.has_them_all}")
 
 
 async def _rollback(house: House, reader: Reader, deployment: Deployment, facts: Facts, need: Need) -> Gate:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from bot.domain.called import apart, name_of
+from bot.domain.called import apart, is_moved, name_of
 from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError
@@ -56,3 +56,22 @@ def refused_late(deployment: Deployment, sentence: str) -> Message:
     said = f"The CI provider has answered about {deployment.title} ({deployment.id}), which you asked for: {sentence}"
     facts: dict[str, Json] = {"name": "refusal", "facts": {"sentence": said}, "offers": []}
     return Message(f"{deployment.id}:refused", LATE_ANSWER, facts, to=str(deployment.requested_by))
+
+
+def what_was_taken(resolved: Resolved | None, moved_from: str) -> dict[str, Json]:
+    """Give what a ref was taken for, where it could have meant something else; empty where there is nothing to say."""
+    if resolved is None or (resolved.latest is None and resolved.also is None and not moved_from):
+        return {}
+    return {
+        "version": name_of(resolved.version), "kind": resolved.kind.value, "name": resolved.name,
+        "latest": resolved.latest.value if resolved.latest else "", "also": resolved.also.value if resolved.also else "",
+        "moved_from": moved_from,
+    }  # fmt: skip
+
+
+async def moved_from(reader: Reader, deployment: Deployment, version: str, commit: str) -> str:
+    """Give the commit that a version meant when it was live in this environment, where it means another one now."""
+    place = (deployment.service, deployment.environment)
+    known = [await reader.live(*place), *await reader.releases(*place)]
+    mine = (name_of(version), commit)
+    return next((each.commit for each in known if each and is_moved(mine, (name_of(each.version), each.commit))), "")

@@ -47,7 +47,8 @@ Write = Callable[[str], Path]
 def write(tmp_path: Path) -> Write:
     def written(text: str) -> Path:
         path = tmp_path / "gonogo.yaml"
-        path.write_text(text, encoding="utf-8")
+        given = "" if "permissions:" in text or "services:" not in text else "permissions: {deploy: [developer]}\n"
+        path.write_text(f"{text}{given}", encoding="utf-8")
         return path
 
     return written
@@ -112,7 +113,7 @@ def test_a_small_file_gets_careful_defaults(write: Write) -> None:
     assert all(gate.need is Need.REQUIRED for gate in production.gates)
     assert staging.strategy == "rolling"
     assert staging.summary_after == production.watch == timedelta(minutes=30)
-    assert load_catalog(path, KNOWN).catalog.permissions[Permission.DEPLOY] == frozenset()
+    assert load_catalog(path, KNOWN).catalog.permissions[Permission.LOCK] == frozenset()
     assert service.ci.options["repository"] == str(path.parent / "api")
 
 
@@ -128,9 +129,34 @@ def test_a_service_says_which_tags_and_files_are_its_own(write: Write) -> None:
 HOW = "Clone it there, or correct ci.repository."
 
 
-@pytest.mark.parametrize("tags", ["api", "v*.*", "v *"])
+@pytest.mark.case("adoption-11")
+@pytest.mark.parametrize("tags", ["api", "v*.*", "v *", "web-*-*"])
 def test_a_pattern_of_tags_has_one_star_for_the_version(write: Write, tags: str) -> None:
-    assert "services.api.tags" in problems(write(SMALL.replace("    ci:", f'    tags: "{tags}"\n    ci:')))[0]
+    (found,) = problems(write(SMALL.replace("    ci:", f'    tags: "{tags}"\n    ci:')))
+    assert found.endswith(
+        "services.api.tags: should say how the service tags its versions, with exactly one * where the version stands: "
+        "web-v* is for web-v1.2.0."
+    )
+
+
+@pytest.mark.case("adoption-11")
+@pytest.mark.parametrize(("key", "text"), [("errors", "[Errors]"), ("item", "[Briefed by]")])
+def test_whatever_has_to_look_in_some_way_says_so_in_words(write: Write, key: str, text: str) -> None:
+    wrong = text.strip("[]")
+    changed = (
+        SMALL.replace("key: errors,", f'key: "{wrong}",')
+        if key == "errors"
+        else SMALL.replace("checklist: []", f'checklist: [{{key: "{wrong}", title: x, role: lead}}]')
+    )
+    (found,) = problems(write(changed))
+    assert found.endswith(".key: should be a short name of small letters and digits, beginning with a letter: errors.")
+
+
+@pytest.mark.case("trust-10")
+@pytest.mark.parametrize("given", ["permissions: {}", "permissions: {view: [developer]}", "permissions: {deploy: []}"])
+def test_a_catalog_in_which_nobody_could_ask_is_refused_however_it_says_so(write: Write, given: str) -> None:
+    (found,) = problems(write(f"{SMALL}{given}\n"))
+    assert found.endswith("permissions.deploy: names no role, so nobody could ask for a deployment. Name a role.")
 
 
 def test_the_planning_checklist_is_the_default_where_it_matters(write: Write) -> None:
@@ -336,7 +362,8 @@ NOW = datetime(2026, 11, 21, 10, tzinfo=UTC)
 
 def test_what_was_understood_is_said_with_the_settings_and_with_what_is_hardly_meant(write: Write) -> None:
     repository = write(WHOLE).parent / "api"
-    said = check(write(WHOLE), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32), NOW).splitlines()
+    text = WHOLE.replace("developer: {people: [U1]}", "developer: {}")
+    said = check(write(text), settings(SLACK_BOT_TOKEN="xoxb-1", SLACK_SIGNING_SECRET="s" * 32), NOW).splitlines()
     assert said[0].endswith("gonogo.yaml is good.")
     assert said[-4:] == [
         "Warning: nobody can ask for a deployment: permissions.deploy names no role that somebody holds. Name one.",

@@ -30,6 +30,8 @@ services:
     environments:
       staging: {<<: *defaults}
       eu: {<<: [*defaults, *more], smoke: true}
+permissions: {deploy: [developer]}
+roles: {developer: {people: [U1]}}
 """
 Write = Callable[[str], Path]
 

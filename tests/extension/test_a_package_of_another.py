@@ -37,6 +37,8 @@ services:
       staging: {tier: staging}
 rotas:
   storefront: {people: [U1], shift: 1w, start: 2026-01-05}
+roles: {developer: {people: [U1]}}
+permissions: {deploy: [developer]}
 """
 MODULE = """
 from bot.providers.workbench import Kind, Option, Secret

@@ -266,6 +266,16 @@ async def test_the_environment_before_is_one_click_away(team: Team) -> None:
     assert "waits for no other environment" in await team.says("cy", DeployFirst("shop-2"))
 
 
+@pytest.mark.case("card-and-people-13")
+async def test_what_is_quarantined_and_live_in_the_environment_before_is_answered_with_what_helps(team: Team) -> None:
+    v2 = await team.asks_for_v2()
+    async with team.database.store.transaction() as tx:
+        await tx.put_in_quarantine("shop", "b" * 40, reason="carts are lost", by=Person("T1", "UBO"), at=team.house.now())
+    said = await team.says("cy", DeployFirst(v2))
+    assert said.startswith("v2 is live in staging already. v2 is quarantined: carts are lost. Deploy another version;")
+    assert said.endswith("/deploy unquarantine lifts it with a reason.")
+
+
 @pytest.mark.parametrize(("channel", "said_in"), [("C1", "C1"), ("", "C2")])
 async def test_a_card_goes_to_the_services_channel_or_else_to_where_it_was_asked_for(team: Team, channel: str, said_in: str) -> None:
     shop = replace(team.house.service("shop"), channel=channel)

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.commands import Deploy, History, RollBack, SayLive, Status
+from bot.domain.commands import Check, Deploy, History, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
 from bot.ports import RunState
@@ -126,3 +126,31 @@ async def test_where_a_rollback_is_under_way_the_status_sends_nobody_to_a_word_t
         assert "Say what is live" not in shown
     assert (await swift.deployment("shop-1")).state is State.ROLLING_BACK
     assert "rolling back to v1 already" in await swift.says("bo", RollBack("shop", "production", reason="x"))
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_a_check_of_what_comes_or_is_there_already_says_that_it_is_not_needed(team: Team) -> None:
+    await team.says("ana", Deploy("shop", "staging", "v3", strategy="canary"))
+    await team.passes(2 * MINUTE)
+    coming = await team.says("ana", Check("shop", "staging", "v3"))
+    assert coming.startswith("*shop v3 → staging*: not needed: shop-1 brings v3 to staging already.")
+    there = await team.says("ana", Check("shop", "production", "v1"))
+    assert there.startswith("*shop v1 → production*: not needed: v1 is live in production already, so there is nothing to deploy.")
+
+
+@pytest.mark.case("card-and-people-12")
+async def test_a_gate_over_what_was_verified_before_says_that_it_gets_no_requests_there_now(team: Team) -> None:
+    await team.says("ana", Deploy("shop", "staging", "v2"))
+    await team.passes(10 * MINUTE)
+    before = await team.says("ana", Check("shop", "production", "v2"))
+    assert "✓ live and verified on staging: v2 is live and verified on staging\n" in before
+    await team.says("ana", Deploy("shop", "staging", "v3", strategy="canary"))
+    for _ in range(60):
+        await team.passes(MINUTE)
+        if HAS_ALL in await team.says("ana", Status("shop")):
+            break
+    after = await team.says("ana", Check("shop", "production", "v2"))
+    assert (
+        "✓ live and verified on staging: v2 is live and verified on staging; it gets no requests there now: v3 (shop-2) has them all"
+        in after
+    )

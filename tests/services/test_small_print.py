@@ -20,7 +20,7 @@ from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
 from bot.ports import CIRun, Decision, GateAnswer, Later, Live, Profile, Providers, QualityState, RefKind, Resolved
-from bot.services import approvals, deployments, gates, leads, plans, readiness, refusals, rollback_steps, starts, strays
+from bot.services import approvals, deployments, gates, leads, plans, readiness, refs, refusals, rollback_steps, starts, strays
 from bot.services.approvals import Looked
 from bot.services.endings import ended
 from bot.services.people import UNKNOWN, Held
@@ -129,7 +129,7 @@ PLAIN = Resolved(COMMITS["v2"], "v2", kind=TAG, name="v2")
 def test_what_a_ref_was_taken_for_is_said_only_where_it_could_have_meant_something_else(
     resolved: Resolved | None, moved_from: str, told: tuple[str, str, str] | None
 ) -> None:
-    found = deployments.what_was_taken(resolved, moved_from)
+    found = refs.what_was_taken(resolved, moved_from)
     if told is None:
         assert found == {}
         return

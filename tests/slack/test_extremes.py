@@ -116,6 +116,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "seconds": 41.2, "until": AT, "at": AT, "since": AT, "due": AT, "owner": "T1/UANA", "where": text, "state": text, "note": text,
         "landed_at": AT, "commits": times, "authors": [text] * times, "title": text, "deployment": "shop-1", "channel": text,
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
+        "needless": text,
         "quarantines": True,
         "unread": text, "proof": text, "said_by": "T1/UBO", "by_hand": text,
         "ends": [{

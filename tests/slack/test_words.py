@@ -122,7 +122,8 @@ LAST_TIME = {
     "reason": "carts are lost",
 }  # fmt: skip
 CHECK: dict[str, Any] = {
-    **FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "quarantined": "", "unclear": "", "again": None,
+    **FACTS, "title": "storefront v1.2.0 → production", "gates": [GATE], "ready": False, "needless": "",
+    "quarantined": "", "unclear": "", "again": None,
     "changes": CHANGES,
     "ref": "v1.2.0", "kind": "tag", "name": "v1.2.0", "commit": "c" * 40, "took": {},
 }  # fmt: skip
@@ -569,6 +570,13 @@ def test_every_message_can_be_drawn(name: str) -> None:
             "messages/recovered",
             {**MESSAGES["recovered"], "counted": False},
             "the numbers are no longer worse than the baseline. <@UBO>, there is nothing to decide about them any more.",
+        ),
+        ("answers/rollback_dialog", {**DIALOG, "percent": None}, "it leaks (<@UCY>).\nv1.1.0 was verified good"),
+        ("answers/rollback_dialog", DIALOG, "go to v1.1.0 as well.\nv1.1.0 was verified good"),
+        (
+            "answers/check",
+            {**ANSWERS["check"], "needless": "storefront-4 brings it already."},
+            "*: not needed: storefront-4 brings it already.",
         ),
         ("answers/taken_over", {**ANSWERS["taken_over"], "away": "stop"}, "You alone can stop it where it is; no button goes back."),
         ("answers/taken_over", {**ANSWERS["taken_over"], "away": "deploy"}, "You decide; no button goes back."),
