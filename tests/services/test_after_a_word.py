@@ -107,7 +107,7 @@ async def test_where_a_migration_stands_in_the_way_no_door_promises_a_rollback(t
             assert f"Its lead decides; {by_hand}" in card
             said = await team.says("bo", RollBack("shop", "production", reason="x"))
             assert "Going back needs the migration's own plan, not a button." in said
-            assert "Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF because TEXT." in said
+            assert f"Its lead decides; {by_hand}." in said
             await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
 
 
