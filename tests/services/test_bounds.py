@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain import hanging
 from bot.domain.commands import (
     Cancel,
     Check,
@@ -56,6 +57,7 @@ SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hou
         (auditing, "LOOKS", 3600), (declarations, "RECENT", 5 * MINUTE), (declarations, "PATIENCE", 2),
         (deployments, "RESOLUTION", 5 * SECOND),
         (desk, "LONGEST_PAUSE", 15), (desk, "LATER", 5), (freezes, "STALE", HOUR), (refusals, "PATIENCE", 1),
+        (hanging, "AT_LEAST", 5 * MINUTE), (hanging, "UNKNOWN", 10 * MINUTE),
         (rollback_steps, "STAND_DOWN", 15 * SECOND), (rollback_steps, "SOON", SECOND / 2), (rollouts, "PATIENCE_BACK", 10 * MINUTE),
         (rollouts, "REFUSES", 15 * SECOND), (rollouts, "BEGINS_WITHIN", 30 * SECOND), (rollouts, "SOON_AFTER", SECOND),
         (shared, "SILENT", MINUTE), (shared, "OLDER", MINUTE), (shared, "FRESH", 15 * SECOND), (shared, "LONGEST", 15 * MINUTE),
@@ -73,7 +75,7 @@ def test_nothing_is_waited_for_longer_or_shorter_than_was_promised(room: Any, na
     [
         (aside, "SUSPECT", 2), (aside, "DEADLY", 3), (desk, "TRIES", 5), (desk, "TOLD_AT", 3), (desk, "AT_ONCE", 8),
         (desk, "ASKED_AT_ONCE", 4), (health, "TREND", 12), (house, "LOOKS", 3), (refusals, "NAMED", 3), (rollouts, "ATTEMPTS", 3),
-        (rollouts, "ATTEMPTS_BACK", 12), (rollouts, "HANGS", 2), (rollouts, "ENOUGH_RUNS", 3), (shared, "A_MINUTE", 60),
+        (rollouts, "ATTEMPTS_BACK", 12), (hanging, "TIMES", 2), (shared, "A_MINUTE", 60),
         (shared, "SPARE", 20), (shared, "MOST_REMEMBERED", 20_000), (shared, "MOST_RUNS", 1_000),
     ],
 )  # fmt: skip
