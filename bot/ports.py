@@ -13,7 +13,7 @@ from contextvars import ContextVar
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar, TypeVarTuple
 
 from bot.domain import plain
 from bot.domain.audit import Entry, Head
@@ -39,6 +39,8 @@ from bot.domain.share import Beside, Share
 from bot.domain.trouble import Trouble
 from bot.domain.urgency import Urgency
 
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 Json = Any
 """A JSON value; it may be stored."""
 _COMMIT = re.compile(r"[0-9a-f]{40}(?:[0-9a-f]{24})?", re.ASCII)
@@ -1219,7 +1221,7 @@ class RunRecord:
     name: str
     version: int
     args: tuple[Json, ...]
-    signals: int
+    wakes: int
     """How often it was woken; a wake-up during execution changes it, so that none is lost."""
     attempts: int = 0
     """How often the step that comes next has failed."""
@@ -1233,7 +1235,7 @@ class RunRecord:
 
 
 class JournalStore(Protocol):
-    """The engine's memory: runs, what each has done under which name, and what each was told."""
+    """The engine's memory: runs, and what each has done under which name."""
 
     async def start(self, id: str, name: str, version: int, args: Sequence[Json]) -> bool:
         """Store a run that is due now; False when the id is taken."""
@@ -1259,14 +1261,6 @@ class JournalStore(Protocol):
 
     async def record(self, run: str, name: str, value: Json) -> None:
         """Write down what a run has done."""
-        ...
-
-    async def signal(self, run: str, name: str, value: Json) -> bool:
-        """Store a signal and make the run due; False when the name was signalled before."""
-        ...
-
-    async def signals(self, run: str) -> Mapping[str, Json]:
-        """Read what a run was told."""
         ...
 
     async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
@@ -1297,37 +1291,30 @@ class Later:
 
 
 class Run(Protocol):
-    """A runbook's own four verbs. Names are unique within a run; what has happened under a name is never done again."""
+    """A runbook's own two verbs. Names are unique within a run; what has happened under a name is never done again."""
 
     @property
     def id(self) -> str:
         """The id under which the runbook was started."""
         ...
 
-    async def step(self, name: str, do: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+    async def step(self, name: str, do: Callable[[*Ts], Awaitable[R]], *args: *Ts) -> R:
         """Do something once and remember its result. It may be done again after a crash, so ``do`` finds before it does.
 
-        An IntegrationError with ``retry`` is tried again with back-off for as long as it takes.
+        What it is declared to return is written down and read back, on the first pass too. An IntegrationError with ``retry`` is tried
+        again with back-off for as long as it takes.
         """
         ...
 
-    async def until(self, name: str, look: Callable[..., Awaitable[Json]], *args: Any, every: timedelta) -> Json:
+    async def until(self, name: str, look: Callable[[*Ts], Awaitable[R | Later | None]], *args: *Ts, every: timedelta) -> R:
         """Look at the stored facts, now, on every wake-up and every so often, until the look returns something.
 
         None is nothing, and so is ``Later``.
         """
         ...
 
-    async def wait(self, name: str, *, timeout: timedelta | None = None) -> Json:
-        """Wait for a signal; None when the time is over. The first signal under a name wins, and a timeout stays a timeout."""
-        ...
 
-    async def sleep(self, name: str, duration: timedelta) -> None:
-        """Sleep, also over restarts."""
-        ...
-
-
-Runbook = Callable[..., Awaitable[Json]]
+Runbook = Callable[..., Awaitable[object]]
 """``async def runbook(run: Run, *args: Json) -> Json``."""
 
 
@@ -1344,10 +1331,6 @@ class Engine(Protocol):
 
     async def start(self, runbook: str, id: str, *args: Json) -> bool:
         """Start the newest version of a runbook; False when the id was started before."""
-        ...
-
-    async def signal(self, id: str, name: str, value: Json = True) -> bool:
-        """Give a run a signal; False when that name was signalled before (the first wins)."""
         ...
 
     def nudge(self) -> None:

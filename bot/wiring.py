@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
+from functools import wraps
 from importlib.metadata import EntryPoint, entry_points
 from typing import Any, TypeVar
 
@@ -93,17 +93,21 @@ def _loaded(point: EntryPoint) -> Kind[Any]:
 def released(house: Callable[[], House]) -> Registry:
     """Register every released runbook. ``house`` is asked when a run begins, because the house and the engine know each other."""
     registry = Registry()
-    registry.add("deploy", 1, partial(_in_house, deploy_1, house))
-    registry.add("roll_back", 1, partial(_in_house, roll_back_1, house))
-    registry.add("chase", 1, partial(_in_house, chase_1, house))
-    registry.add("observe", 1, partial(_in_house, observe_1, house))
-    registry.add("observe_back", 1, partial(_in_house, observe_back_1, house))
-    registry.add("unseen", 1, partial(_in_house, unseen_1, house))
-    registry.add("watch", 1, partial(_in_house, watch_1, house))
-    registry.add("summary", 1, partial(_in_house, summary_1, house))
-    registry.add("morning", 1, partial(_in_house, morning_1, house))
+    registry.add("deploy", 1, _in_house(deploy_1, house))
+    registry.add("roll_back", 1, _in_house(roll_back_1, house))
+    registry.add("chase", 1, _in_house(chase_1, house))
+    registry.add("observe", 1, _in_house(observe_1, house))
+    registry.add("observe_back", 1, _in_house(observe_back_1, house))
+    registry.add("unseen", 1, _in_house(unseen_1, house))
+    registry.add("watch", 1, _in_house(watch_1, house))
+    registry.add("summary", 1, _in_house(summary_1, house))
+    registry.add("morning", 1, _in_house(morning_1, house))
     return registry
 
 
-async def _in_house(runbook: Runbook, house: Callable[[], House], run: Run, *args: Any) -> Json:
-    return await runbook(run, house(), *args)
+def _in_house(runbook: Runbook, house: Callable[[], House]) -> Runbook:
+    @wraps(runbook)
+    async def carried_out(run: Run, *args: Json) -> object:
+        return await runbook(run, house(), *args)
+
+    return carried_out

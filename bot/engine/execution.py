@@ -5,15 +5,18 @@ Both engines share this. What the engine itself has to say is raised as a BaseEx
 
 from __future__ import annotations
 
-import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Any
+from typing import TypeVar, TypeVarTuple, cast
 
 from bot.domain.errors import IntegrationError
 from bot.engine.registry import Registry
+from bot.engine.results import Result, result_of
 from bot.ports import Clock, JournalStore, Json, Later, RunRecord
+
+R = TypeVar("R")
+Ts = TypeVarTuple("Ts")
 
 BACK_OFF = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
 """Seconds between tries of a step that failed."""
@@ -54,7 +57,6 @@ class Execution:
 
     id: str
     entries: dict[str, Json]
-    signals: dict[str, Json]
     journal: JournalStore
     clock: Clock
     attempts: int = 0
@@ -69,51 +71,24 @@ class Execution:
     def __post_init__(self) -> None:
         self._left = set(self.entries)
 
-    async def step(self, name: str, do: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+    async def step(self, name: str, do: Callable[[*Ts], Awaitable[R]], *args: *Ts) -> R:
         """Do something once and remember its result."""
-        if self._is_past(name):
-            return self.entries[name]
-        self._begin(name)
-        return await self._record(name, await self._try(do, *args))
+        result = result_of(do)
+        if not self._is_past(name):
+            self._begin(name)
+            await self._record(name, result, await self._try(do, *args))
+        return cast("R", result.read(self.entries[name]))
 
-    async def until(self, name: str, look: Callable[..., Awaitable[Json]], *args: Any, every: timedelta) -> Json:
+    async def until(self, name: str, look: Callable[[*Ts], Awaitable[R | Later | None]], *args: *Ts, every: timedelta) -> R:
         """Look until there is something; park in between."""
-        if self._is_past(name):
-            return self.entries[name]
-        self._begin(name)
-        found = await self._try(look, *args)
-        if found is None or isinstance(found, Later):
-            raise Parked(self.clock.now() + (found.pause if found else every))
-        return await self._record(name, found)
-
-    async def wait(self, name: str, *, timeout: timedelta | None = None) -> Json:
-        """Wait for a signal; a timeout that has passed stays one, even when the signal comes later."""
-        deadline = None if timeout is None else await self._deadline(name, timeout)
-        if self._is_past(name):
-            return self.entries[name]
-        self._begin(name)
-        if name in self.signals:
-            return await self._record(name, self.signals[name])
-        if deadline is None or self.clock.now() < deadline:
-            raise Parked(deadline)
-        return await self._record(name, None)
-
-    async def sleep(self, name: str, duration: timedelta) -> None:
-        """Sleep, also over restarts."""
-        until = await self._deadline(name, duration)
-        if self._is_past(name):
-            return
-        self._begin(name)
-        if self.clock.now() < until:
-            raise Parked(until)
-        await self._record(name, True)  # noqa: FBT003 - a JSON value
-
-    async def _deadline(self, name: str, duration: timedelta) -> datetime:
-        entry = f"{name}, until"
-        if self._is_past(entry):
-            return datetime.fromisoformat(self.entries[entry])
-        self._begin(entry)
-        return datetime.fromisoformat(await self._record(entry, (self.clock.now() + duration).isoformat()))
+        result = result_of(look)
+        if not self._is_past(name):
+            self._begin(name)
+            found = await self._try(look, *args)
+            if found is None or isinstance(found, Later):
+                raise Parked(self.clock.now() + (found.pause if found else every))
+            await self._record(name, result, found)
+        return cast("R", result.read(self.entries[name]))
 
     def _is_past(self, name: str) -> bool:
         """Tell whether something was done under a name, and count it as seen."""
@@ -136,17 +111,16 @@ class Execution:
         if self._left:
             raise Stuck(f"the runbook ended without {', '.join(sorted(self._left))}: a released runbook was edited")
 
-    async def _record(self, name: str, value: Json) -> Json:
-        stored = plain(name, value)
+    async def _record(self, name: str, result: Result[R], value: R) -> None:
+        stored = _written(f'"{name}"', result, value)
         try:
             await self.journal.record(self.id, name, stored)
         except Exception as error:
             raise JournalLost(f"{self.id}: {name}") from error
         self.entries[name] = stored
         self.attempts = self.faults = 0
-        return stored
 
-    async def _try(self, do: Callable[..., Awaitable[Json]], *args: Any) -> Json:
+    async def _try(self, do: Callable[[*Ts], Awaitable[R]], *args: *Ts) -> R:
         try:
             return await do(*args)
         except IntegrationError as error:
@@ -161,12 +135,11 @@ class Execution:
         return Parked(self.clock.now() + timedelta(seconds=pause), error=why, faults=faults)
 
 
-def plain(name: str, value: Json) -> Json:
-    """Give a value as it will be read back, so that the first pass and every later one see the same."""
+def _written(what: str, result: Result[R], value: R) -> Json:
     try:
-        return json.loads(json.dumps(value))
-    except (TypeError, ValueError) as error:
-        raise Stuck(f'"{name}" returned {type(value).__name__}, which is not JSON') from error
+        return result.write(value)
+    except TypeError as error:
+        raise Stuck(f"{what} returned {error}") from error
 
 
 async def carry_out(
@@ -179,10 +152,10 @@ async def carry_out(
     runbook = registry.find(record.name, record.version)
     if runbook is None:
         return await _block(journal, record, f"this version of Go/No-Go does not know {record.name} version {record.version}")
-    entries, signals = await journal.entries(record.id), await journal.signals(record.id)
-    run = Execution(record.id, dict(entries), dict(signals), journal, clock, record.attempts, record.faults, may_go_on)
+    entries = await journal.entries(record.id)
+    run = Execution(record.id, dict(entries), journal, clock, record.attempts, record.faults, may_go_on)
     try:
-        result = plain("the runbook", await runbook(run, *record.args))
+        result = _written("the runbook", result_of(runbook), await runbook(run, *record.args))
         run.check_complete()
     except Parked as parked:
         attempts = run.attempts + 1 if parked.error else 0

@@ -82,12 +82,6 @@ class JournalEngine:
         self.nudge()
         return started
 
-    async def signal(self, id: str, name: str, value: Json = True) -> bool:
-        """Give a run a signal; False when that name was signalled before."""
-        first = await self._journal.signal(id, name, value)
-        self.nudge()
-        return first
-
     def nudge(self) -> None:
         """Something was committed that may have started or woken a run."""
         self._wake.set()

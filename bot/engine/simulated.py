@@ -42,7 +42,6 @@ class MemoryJournal:
 
     rows: dict[str, RunRecord] = field(default_factory=dict)
     notes: dict[str, dict[str, Json]] = field(default_factory=dict)
-    told: dict[str, dict[str, Json]] = field(default_factory=dict)
 
     async def start(self, id: str, name: str, version: int, args: Sequence[Json]) -> bool:
         """Store a run that is due now."""
@@ -80,29 +79,16 @@ class MemoryJournal:
         """Write down what a run has done."""
         self.notes.setdefault(run, {}).setdefault(name, value)
 
-    async def signal(self, run: str, name: str, value: Json) -> bool:
-        """Store a signal and make the run due."""
-        told = self.told.setdefault(run, {})
-        if name in told:
-            return False
-        told[name] = value
-        self.wake(run)
-        return True
-
     def wake(self, run: str) -> None:
         """Make a run due."""
         record = self.rows.get(run)
         if record is not None and record.state == "waiting":
-            self.rows[run] = replace(record, signals=record.signals + 1, wake_at=AT_ONCE)
-
-    async def signals(self, run: str) -> Mapping[str, Json]:
-        """Read what a run was told."""
-        return self.told.get(run, {})
+            self.rows[run] = replace(record, wakes=record.wakes + 1, wake_at=AT_ONCE)
 
     async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
         """Put a run to sleep; if it was woken meanwhile it stays due."""
         now = self.rows[record.id]
-        when = wake_at if now.signals == record.signals else now.wake_at
+        when = wake_at if now.wakes == record.wakes else now.wake_at
         self.rows[record.id] = replace(now, wake_at=when, attempts=attempts, faults=faults, error=error)
 
     async def finish(self, run: str, result: Json) -> None:
@@ -150,10 +136,6 @@ class SimulatedEngine:
         """Start the newest version of a runbook."""
         return await self.journal.start(id, runbook, self._registry.newest(runbook), args)
 
-    async def signal(self, id: str, name: str, value: Json = True) -> bool:
-        """Give a run a signal; the first wins."""
-        return await self.journal.signal(id, name, value)
-
     def nudge(self) -> None:
         """Nothing waits for a nudge here."""
 
@@ -190,8 +172,8 @@ class _Fragile:
     def __init__(self, journal: JournalStore, engine: SimulatedEngine) -> None:
         self._engine = engine
         self.get, self.start, self.due, self.next_due = journal.get, journal.start, journal.due, journal.next_due
-        self.entries, self.signal, self.signals = journal.entries, journal.signal, journal.signals
-        self.park, self.finish, self.block, self.unblock = journal.park, journal.finish, journal.block, journal.unblock
+        self.entries, self.park, self.finish = journal.entries, journal.park, journal.finish
+        self.block, self.unblock = journal.block, journal.unblock
         self._record = journal.record
 
     async def record(self, run: str, name: str, value: Json) -> None:

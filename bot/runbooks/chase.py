@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.domain.outcomes import Chased
 from bot.ports import Run
 from bot.services import strays
 from bot.services.house import House
@@ -11,6 +12,6 @@ from bot.services.house import House
 SOON = timedelta(seconds=1)
 
 
-async def chase_1(run: Run, house: House, service: str, ci_run: str) -> str:
+async def chase_1(run: Run, house: House, service: str, ci_run: str) -> Chased:
     """Stop a run that was given up, and look until it has ended."""
-    return str(await run.until("ended", strays.chase, house, service, ci_run, every=SOON))
+    return await run.until("ended", strays.chase, house, service, ci_run, every=SOON)

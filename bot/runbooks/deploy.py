@@ -3,38 +3,37 @@
 from __future__ import annotations
 
 from bot.domain.deployment import DeploymentId
+from bot.domain.outcomes import Went
 from bot.ports import Run
 from bot.services import approvals, deployments, health, rollouts
 from bot.services.house import House
 
-GO = "go"
 
-
-async def deploy_1(run: Run, house: House, id: DeploymentId) -> str:
+async def deploy_1(run: Run, house: House, id: DeploymentId) -> Went:
     """Deploy one pinned commit to one environment, step by step, and watch it."""
     if not await run.step("pin the commit", deployments.pin, house, id):
-        return "impossible"
+        return Went.OVER
     if not await run.until("its turn", deployments.take_turn, house, id, every=house.pace.review):
-        return "over"
-    if await run.until("ready and approved", approvals.cleared, house, id, every=house.pace.review) != GO:
-        return "over"
+        return Went.OVER
+    if await run.until("ready and approved", approvals.cleared, house, id, every=house.pace.review) is not Went.GO:
+        return Went.OVER
     steps = await run.step("take the baseline", rollouts.begin, house, id)
     for index, key in enumerate(steps):
-        if await one_step_1(run, house, id, index, key) != GO:
-            return "over"
-    if await run.step("land", rollouts.land, house, id) != GO:
-        return "over"
-    return str(await run.until("watched", health.watch, house, id, every=house.pace.hold))
+        if await one_step_1(run, house, id, index, key) is not Went.GO:
+            return Went.OVER
+    if await run.step("land", rollouts.land, house, id) is not Went.GO:
+        return Went.OVER
+    return await run.until("watched", health.watch, house, id, every=house.pace.hold)
 
 
-async def one_step_1(run: Run, house: House, id: DeploymentId, index: int, key: str) -> str:
+async def one_step_1(run: Run, house: House, id: DeploymentId, index: int, key: str) -> Went:
     """Start a step, follow it, smoke-test it, hold it under observation."""
-    if await run.until(f"start {key}", rollouts.start, house, id, index, every=house.pace.review) != GO:
-        return "over"
-    if await run.until(f"{key} finished", rollouts.look, house, id, index, every=house.pace.run) != GO:
-        return "over"
-    if await run.until(f"smoke {key}", rollouts.start_smoke, house, id, index, every=house.pace.review) != GO:
-        return "over"
-    if await run.until(f"{key} smoked", rollouts.look, house, id, index, every=house.pace.run) != GO:
-        return "over"
-    return str(await run.until(f"{key} healthy", health.hold, house, id, index, every=house.pace.hold))
+    if await run.until(f"start {key}", rollouts.start, house, id, index, every=house.pace.review) is not Went.GO:
+        return Went.OVER
+    if await run.until(f"{key} finished", rollouts.look, house, id, index, every=house.pace.run) is not Went.GO:
+        return Went.OVER
+    if await run.until(f"smoke {key}", rollouts.start_smoke, house, id, index, every=house.pace.review) is not Went.GO:
+        return Went.OVER
+    if await run.until(f"{key} smoked", rollouts.look, house, id, index, every=house.pace.run) is not Went.GO:
+        return Went.OVER
+    return await run.until(f"{key} healthy", health.hold, house, id, index, every=house.pace.hold)

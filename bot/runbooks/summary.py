@@ -10,11 +10,11 @@ from bot.services import summaries
 from bot.services.house import House
 
 
-async def summary_1(run: Run, house: House, id: DeploymentId) -> str:
+async def summary_1(run: Run, house: House, id: DeploymentId) -> None:
     """Post the summary of one landed deployment. The clock starts this when it is due."""
-    return str(await run.step("post", summaries.after_deployment, house, id))
+    await run.step("post", summaries.after_deployment, house, id)
 
 
-async def morning_1(run: Run, house: House, slot: str) -> str:
+async def morning_1(run: Run, house: House, slot: str) -> None:
     """Post what went live in the day before the slot."""
-    return str(await run.step("post", summaries.morning, house, datetime.fromisoformat(slot)))
+    await run.step("post", summaries.morning, house, datetime.fromisoformat(slot))

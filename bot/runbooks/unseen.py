@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from bot.domain.outcomes import Unseen
 from bot.ports import Run
 from bot.services import unseen
 from bot.services.house import House
@@ -11,6 +12,6 @@ from bot.services.house import House
 SOON = timedelta(seconds=30)
 
 
-async def unseen_1(run: Run, house: House, service: str, environment: str, since: str, commits: list[str]) -> str:
+async def unseen_1(run: Run, house: House, service: str, environment: str, since: str, commits: list[str]) -> Unseen:
     """Look whether what is said to be gone gets requests, until it gets none."""
-    return str(await run.until("unseen", unseen.look, house, service, environment, since, commits, every=SOON))
+    return await run.until("unseen", unseen.look, house, service, environment, since, commits, every=SOON)

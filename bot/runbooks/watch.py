@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from bot.domain.deployment import DeploymentId
+from bot.domain.outcomes import Went
 from bot.ports import Run
 from bot.services import health
 from bot.services.house import House
 
 
-async def watch_1(run: Run, house: House, id: DeploymentId) -> str:
+async def watch_1(run: Run, house: House, id: DeploymentId) -> Went:
     """Watch what is live on somebody's word to its end."""
-    return str(await run.until("watched", health.watch, house, id, every=house.pace.hold))
+    return await run.until("watched", health.watch, house, id, every=house.pace.hold)

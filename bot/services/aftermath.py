@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId
 from bot.domain.health import Snapshot, Verdict, judge, overall
+from bot.domain.outcomes import Went
 from bot.domain.rollback import Passage
 from bot.ports import Cohort, Json, Message, Transaction, Window
 from bot.services.health import observe, observed
@@ -15,10 +16,9 @@ from bot.services.ways import left_behind, way_back
 
 LOOKED_AFTER = timedelta(minutes=10)
 """How long the version that is back is looked at; where the environment's watch is shorter, so long."""
-GO, OVER = "go", "over"
 
 
-async def look(house: House, id: DeploymentId) -> str | None:
+async def look(house: House, id: DeploymentId) -> Went | None:
     """Compare the version that is back with the time before the deployment that it undid. ``over`` when something else is live."""
     async with house.store.reading() as reader:
         back = await existing(reader, id)
@@ -26,14 +26,14 @@ async def look(house: House, id: DeploymentId) -> str | None:
         live = await reader.live(back.service, back.environment)
     policy = house.of(back)[1]
     if live is None or live.deployment != id or not policy.is_watched:
-        return OVER
+        return Went.OVER
     shot = await numbers_after(house, back, undone, live.since)
     others = await _others(house, back, undone) if shot.verdict is Verdict.DEGRADED else []
     is_over = house.now() >= live.since + min(LOOKED_AFTER, policy.watch)
     async with house.store.transaction() as tx:
         now = await tx.live(back.service, back.environment)
         if now is None or now.deployment != id:
-            return OVER
+            return Went.OVER
         if shot.verdict is not Verdict.NO_DATA or is_over:
             await tx.add_snapshot(shot)
             await tx.wake(undone.id)
@@ -44,7 +44,7 @@ async def look(house: House, id: DeploymentId) -> str | None:
         await note(tx, house.now(), "looked after", undone, verdict=str(shot.verdict))
         facts = {**facts_of(undone), "target": back.version, "snapshot": facts_of_snapshot(shot)}
         await tx.say(Message(f"{id}:looked-after", "looked_after", facts, undone.id))
-    return GO
+    return Went.GO
 
 
 async def _others(house: House, back: Deployment, undone: Deployment) -> list[Json]:

@@ -13,6 +13,7 @@ from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
 from bot.domain.deployment import OUT_OF_TIME, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import NotAllowed, NotPossible
+from bot.domain.outcomes import Went
 from bot.domain.people import Person
 from bot.domain.readiness import Review
 from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
@@ -25,7 +26,6 @@ from bot.services.shared import afresh
 from bot.services.starts import wait_again
 from bot.services.ways import know_changes, know_way_back
 
-GO, OVER = "go", "over"
 COUNTS_FOR = timedelta(minutes=2)
 """How long the answers that something was let go on count, as long as nothing of it has begun; then everything is asked again."""
 
@@ -163,7 +163,7 @@ class Looked:
     """Whether it was asked past what is shared; nothing goes on anything else."""
 
 
-async def cleared(house: House, id: DeploymentId) -> str | Later:
+async def cleared(house: House, id: DeploymentId) -> Went | Later:
     """Look whether a deployment may go: every gate green and every approval given, at this moment.
 
     The providers and the directory are asked first, past what is shared when it may go. Everything that the store knows is asked in the
@@ -175,7 +175,7 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
         deployment = await existing(reader, id)
         decisions = await reader.decisions(id)
     if deployment.state not in WAITING:
-        return GO if deployment.state is State.ROLLING_OUT else OVER
+        return Went.GO if deployment.state is State.ROLLING_OUT else Went.OVER
     looked = await _look(house, deployment, decisions)
     if isinstance(looked.facts.quality, Quality) and looked.facts.quality.startable:
         await starts.start_tests(house, deployment, looked.facts.quality)
@@ -191,7 +191,7 @@ async def cleared(house: House, id: DeploymentId) -> str | Later:
         return await _decided(house, id, await _afresh(house, id))
 
 
-async def cleared_still(house: House, id: DeploymentId) -> str | Later:
+async def cleared_still(house: House, id: DeploymentId) -> Went | Later:
     """Ask once more what something was let go on, where that was a while ago and nothing of it has begun: a lock or a refusal came between.
 
     Where it could not go at this moment it waits for its gates and approvals again, and is ``cleared`` as before.
@@ -200,7 +200,7 @@ async def cleared_still(house: House, id: DeploymentId) -> str | Later:
         deployment = await existing(reader, id)
     may_begin = deployment.kind is Kind.FORWARD and (deployment.state in WAITING or deployment.is_only_let_go)
     if not may_begin or (deployment.state is State.ROLLING_OUT and house.now() - deployment.state_since <= COUNTS_FOR):
-        return GO
+        return Went.GO
     if deployment.is_only_let_go and not await _would_go(house, deployment):
         async with house.store.transaction() as tx:
             await wait_again(house, tx, await existing(tx, id))
@@ -217,7 +217,7 @@ async def _would_go(house: House, deployment: Deployment) -> bool:
         return is_compared and is_in_time and await _may_go(house, reader, deployment, looked)
 
 
-async def _decided(house: House, id: DeploymentId, looked: Looked) -> str | Later:
+async def _decided(house: House, id: DeploymentId, looked: Looked) -> Went | Later:
     async with house.store.transaction() as tx:
         return await _settle(house, tx, id, looked) or await look_again_in(house, tx, id, looked)
 
@@ -279,15 +279,15 @@ async def _nothing_new(house: House, reader: Reader, before: Deployment, looked:
     )
 
 
-async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looked) -> str | None:
+async def _settle(house: House, tx: Transaction, id: DeploymentId, looked: Looked) -> Went | None:
     """Decide by what was asked. Raises MovedError, and writes nothing, where it would go on answers that are shared."""
     deployment = await existing(tx, id)
     policy = house.of(deployment)[1]
     now = house.now()
     if deployment.state not in WAITING:
-        return GO if deployment.state is State.ROLLING_OUT else OVER
+        return Went.GO if deployment.state is State.ROLLING_OUT else Went.OVER
     if await end_needless(house, tx, deployment):
-        return OVER
+        return Went.OVER
     review = await readiness.review(house, tx, deployment, looked.facts)
     await _recount(house, tx, deployment, looked)
     if not review.is_ready or deployment.lead is None:
@@ -339,16 +339,16 @@ async def _stand(house: House, tx: Transaction, deployment: Deployment, state: S
         await redraw_behind(tx, deployment)
 
 
-async def _expire(house: House, tx: Transaction, deployment: Deployment) -> str:
+async def _expire(house: House, tx: Transaction, deployment: Deployment) -> Went:
     await tx.move(deployment.id, State.EXPIRED, at=house.now(), note=OUT_OF_TIME[deployment.state])
     await note(tx, house.now(), "expired", deployment)
     await tx.release(deployment.id)
-    return OVER
+    return Went.OVER
 
 
-async def _go(house: House, tx: Transaction, deployment: Deployment, review: Review) -> str:
+async def _go(house: House, tx: Transaction, deployment: Deployment, review: Review) -> Went:
     await tx.move(deployment.id, State.ROLLING_OUT, at=house.now())
     await redraw_behind(tx, deployment)
     await note(tx, house.now(), "go", deployment, base=deployment.base_commit)
     await readiness.say_evidence(tx, deployment, review, when="go")
-    return GO
+    return Went.GO

@@ -12,6 +12,7 @@ from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge, lacking_since, moment, overall
 from bot.domain.normal import Normal
+from bot.domain.outcomes import Went
 from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_refuted, is_unrefuted, kept, over, sort_of
 from bot.ports import Cohort, Json, Live, Message, Reader, Transaction, Window
@@ -24,7 +25,6 @@ from bot.services.rollbacks import by_rule
 from bot.services.ways import know_way_back
 from bot.services.word import asked_anew, ends_by_itself, is_outlasted, known_there
 
-GO, OVER = "go", "over"
 TREND = 12
 """How many values a sparkline shows."""
 
@@ -124,7 +124,7 @@ def _with_trends(earlier: Sequence[Snapshot], findings: tuple[Finding, ...]) -> 
 # The hold after a step --------------------------------------------------------------------------------------------------------------------
 
 
-async def hold(house: House, id: DeploymentId, index: int) -> str | None:
+async def hold(house: House, id: DeploymentId, index: int) -> Went | None:
     """Observe a step until its hold is over and both the verdict and the rules let the rollout go on.
 
     Degraded or no data holds the rollout for as long as it lasts, unless the lead lets it go on or the rollback comes first. While a rule
@@ -136,7 +136,7 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
         steps = await reader.steps(id)
     step = steps[index]
     if deployment.state is not State.ROLLING_OUT or step.deployed_at is None:
-        return OVER
+        return Went.OVER
     shot = await numbers_at(house, deployment, step, step.deployed_at)
     is_over = house.now() >= step.deployed_at + step.hold
     following = steps[index + 1] if index + 1 < len(steps) else None
@@ -144,7 +144,7 @@ async def hold(house: House, id: DeploymentId, index: int) -> str | None:
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
         if now.state is not State.ROLLING_OUT:
-            return OVER
+            return Went.OVER
         to = following.percent if following else None
         if await _keeps(house, tx, now, shot, is_over=is_over, following=to) or not is_over:
             return None
@@ -160,7 +160,7 @@ async def numbers_at(house: House, deployment: Deployment, step: Step, began: da
     return await snapshot(house, deployment, label=step.label, where=step.key, since=since, percent=step.percent, looks=looks)
 
 
-async def glance(house: House, id: DeploymentId, index: int, state: StepState) -> str | None:
+async def glance(house: House, id: DeploymentId, index: int, state: StepState) -> Went | None:
     """Look at what serves while the run of a step, or its smoke test, is under way, however long that hangs, waits or is refused.
 
     Before the first run has ended it is what that run has brought so far. What is found keeps no run that is under way; it is said, counts
@@ -170,7 +170,7 @@ async def glance(house: House, id: DeploymentId, index: int, state: StepState) -
     async with house.store.reading() as reader:
         deployment, steps = await existing(reader, id), await reader.steps(id)
     if not _is_under_way(deployment, steps[index], state):
-        return OVER
+        return Went.OVER
     serving = serves(steps) or steps[index]
     began = serving.serves_since or serving.started_at
     if began is None or (serving.serves_since is None and (not serving.run or house.now() < began + house.pace.hold)):
@@ -179,7 +179,7 @@ async def glance(house: House, id: DeploymentId, index: int, state: StepState) -
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
         if not _is_under_way(now, (await tx.steps(id))[index], state):
-            return OVER
+            return Went.OVER
         if serving.serves_since is None and not await _says_something(tx, id, shot):
             await _say_silence(tx, shot)
         else:
@@ -267,19 +267,19 @@ async def _outdate(house: House, tx: Transaction, deployment: Deployment, shot: 
         await tx.say(Message(f"{deployment.id}:outdated:{trouble.number}", "word_outdated", facts, deployment.id))
 
 
-async def look_again(house: House, id: DeploymentId, index: int) -> str | None:
+async def look_again(house: House, id: DeploymentId, index: int) -> Went | None:
     """Look at the step before one that stood still: its numbers are to be answered for again."""
     async with house.store.reading() as reader:
         before = (await reader.steps(id))[index - 1] if index else None
-    return GO if before is None or before.state is not StepState.HOLDING else await hold(house, id, index - 1)
+    return Went.GO if before is None or before.state is not StepState.HOLDING else await hold(house, id, index - 1)
 
 
-async def _step_done(house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot) -> str:
+async def _step_done(house: House, tx: Transaction, deployment: Deployment, step: Step, shot: Snapshot) -> Went:
     await tx.save_steps(deployment.id, [replace(step, state=StepState.DONE, finished_at=house.now())])
     await note(tx, house.now(), "step done", deployment, step=step.key, verdict=str(shot.verdict))
     facts = {**facts_of(deployment), "step": step.key, "percent": step.percent, "snapshot": facts_of_snapshot(shot)}
     await tx.say(Message(f"{deployment.id}:done:{step.key}", "snapshot", facts, deployment.id, chart=bool(shot.findings)))
-    return GO
+    return Went.GO
 
 
 async def _degraded(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot, trouble: Trouble) -> None:
@@ -333,13 +333,13 @@ async def _calm(house: House, tx: Transaction, deployment: Deployment, shot: Sna
 # The watch after landing ------------------------------------------------------------------------------------------------------------------
 
 
-async def watch(house: House, id: DeploymentId) -> str | None:
+async def watch(house: House, id: DeploymentId) -> Went | None:
     """Watch a landed deployment. At its end it is verified by its numbers, or accepted: on a word, or because nothing could judge."""
     await know_way_back(house, id)
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
     if deployment.state is not State.WATCHING or deployment.landed_at is None:
-        return OVER
+        return Went.OVER
     policy = house.of(deployment)[1]
     gone = house.now() - deployment.landed_at
     looks = max(1, int(policy.watch / house.pace.hold))
@@ -350,13 +350,13 @@ async def watch(house: House, id: DeploymentId) -> str | None:
     async with house.store.transaction() as tx:
         now = await existing(tx, id)
         if now.state is not State.WATCHING or now.landed_at != deployment.landed_at:
-            return OVER  # also where it was cut off and taken up again meanwhile: that watch is another one, and has its own looks
+            return Went.OVER  # also where it was cut off and taken up again meanwhile: that watch is another one, and has its own looks
         if await _keeps(house, tx, now, shot, is_over=is_over, following=None) or not is_over:
             return None
         return await _settled(house, tx, now, shot)
 
 
-async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot) -> str | None:
+async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: Snapshot) -> Went | None:
     """End the watch. A commit that is quarantined meanwhile, or a place that is unclear, keeps it, whatever word was given."""
     ground = await tx.ground(deployment)
     trouble = await tx.trouble(deployment.id)
@@ -366,7 +366,7 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
     live = await tx.live(deployment.service, deployment.environment)
     if live is not None and live.commit != deployment.commit:  # it is not there any more, whatever its numbers say
         await tx.move(deployment.id, State.SUPERSEDED, at=house.now(), note=f"{live.version} is live instead")
-        return GO
+        return Went.GO
     said = live.declared if live is not None else None  # while it was watched
     accepted = _acceptance(house, deployment, shot, by_word=by_word, was_said=said is not None)
     now = house.now()
@@ -381,7 +381,7 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
     await note(tx, now, "accepted" if accepted else "verified", deployment, verdict=str(shot.verdict), accepted=str(accepted or ""))
     facts = {**facts_of(deployment), "snapshot": facts_of_snapshot(shot), "accepted": str(accepted or "")}
     await tx.say(Message(f"{deployment.id}:verified", "verified", facts, deployment.id, chart=bool(shot.findings)))
-    return GO
+    return Went.GO
 
 
 def _acceptance(house: House, deployment: Deployment, shot: Snapshot, *, by_word: bool, was_said: bool) -> Acceptance | None:

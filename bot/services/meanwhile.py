@@ -6,13 +6,14 @@ from dataclasses import replace
 
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.health import MEANWHILE, Snapshot
+from bot.domain.outcomes import Went
 from bot.domain.rollout import Step, StepState, serves
 from bot.services.aftermath import numbers_after
-from bot.services.health import OVER, numbers_at
+from bot.services.health import numbers_at
 from bot.services.house import House, existing
 
 
-async def glance(house: House, id: DeploymentId, index: int, state: StepState) -> str | None:
+async def glance(house: House, id: DeploymentId, index: int, state: StepState) -> Went | None:
     """Look at what serves while a rollback's run, or its smoke test, is under way, however long that hangs, waits or is refused.
 
     Until its run has succeeded that is what it undoes, then what it has put back. ``over`` once nothing is under way.
@@ -22,7 +23,7 @@ async def glance(house: House, id: DeploymentId, index: int, state: StepState) -
         undone, step = await existing(reader, back.undoes), (await reader.steps(id))[index]
     began = step.serves_since or step.started_at
     if not _is_under_way(back, step, state) or not house.of(back)[1].is_watched:
-        return OVER
+        return Went.OVER
     if began is None or house.now() < began + house.pace.hold:
         return None  # the last numbers are hardly older
     is_back = step.serves_since is not None
@@ -31,7 +32,7 @@ async def glance(house: House, id: DeploymentId, index: int, state: StepState) -
         return None
     async with house.store.transaction() as tx:
         if not _is_under_way(await existing(tx, id), (await tx.steps(id))[index], state):
-            return OVER
+            return Went.OVER
         await tx.add_snapshot(replace(shot, deployment=id, label=MEANWHILE))
         await tx.redraw(undone.id)
     return None

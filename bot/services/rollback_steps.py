@@ -15,6 +15,7 @@ from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, St
 from bot.domain.errors import IntegrationError
 from bot.domain.health import worst
 from bot.domain.locks import Lock
+from bot.domain.outcomes import Closed
 from bot.domain.people import GONOGO
 from bot.domain.places import Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
@@ -136,14 +137,14 @@ async def keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -
         return found
 
 
-async def close(house: House, id: DeploymentId) -> str:
+async def close(house: House, id: DeploymentId) -> Closed:
     """Record that the old version is back: lock the environment, draft the retrospective, quarantine what was shown to be bad."""
     now = house.now()
     async with house.store.transaction() as tx:
         back = await existing(tx, id)
         undone = await existing(tx, back.undoes)
         if not await tx.move(undone.id, State.ROLLED_BACK, at=now, note=back.reason):
-            return "over"
+            return Closed.OVER
         before = await ended_before(tx, back.service, back.environment, back.commit)
         accepted = before.accepted if before else str(Acceptance.ON_WORD)
         await tx.move(id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
@@ -162,7 +163,7 @@ async def close(house: House, id: DeploymentId) -> str:
         await _tell(house, tx, undone, back)
         await tx.release(id)
         await tx.wake(undone.id)
-    return "rolled back"
+    return Closed.ROLLED_BACK
 
 
 async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) -> None:
@@ -220,14 +221,14 @@ async def draft_retrospective(house: House, tx: Transaction, deployment: Deploym
     await tx.say(Message(key, "retrospective", facts, deployment.id))
 
 
-async def could_not(house: House, id: DeploymentId) -> str:
+async def could_not(house: House, id: DeploymentId) -> Closed:
     """Say that the rollback itself failed: the environment is unknown, a person has to act now."""
     async with house.store.transaction() as tx:
         back = await existing(tx, id)
         newest = await tx.rollback_of(back.undoes)
         if newest is not None and newest.id == id:  # else it was given up, and another one is under way
             await have_failed(house, tx, back)
-    return "failed"
+    return Closed.FAILED
 
 
 async def have_failed(house: House, tx: Transaction, back: Deployment, *, put_back: str = "", given_up: bool = False) -> None:

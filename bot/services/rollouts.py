@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
+from bot.domain.outcomes import Went
 from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollout import Step, StepState, plan
@@ -33,7 +34,6 @@ REFUSES = timedelta(seconds=15)
 """After this time a refusal is no hiccup, and is worth a message."""
 BEGINS_WITHIN = timedelta(seconds=30)
 SOON_AFTER = timedelta(seconds=1)
-GO, OVER = "go", "over"
 LOST = "the run was lost; starting it again"
 
 
@@ -55,7 +55,7 @@ async def begin(house: House, id: DeploymentId) -> list[str]:
     return [step.key for step in steps]
 
 
-async def start(house: House, id: DeploymentId, index: int) -> str | Later | None:
+async def start(house: House, id: DeploymentId, index: int) -> Went | Later | None:
     """Start a step's run: store the intent, find or start, store the run. ``over`` when the deployment has been stopped meanwhile.
 
     None while something keeps it from its next step: a lock, a quarantine, an unclear environment. Then it is asked again. What is kept
@@ -64,16 +64,16 @@ async def start(house: House, id: DeploymentId, index: int) -> str | Later | Non
     announced = await _announced_before(house, id)
     if announced is not None:
         return announced
-    cleared = await approvals.cleared_still(house, id) if index == 0 else GO
+    cleared = await approvals.cleared_still(house, id) if index == 0 else Went.GO
     if isinstance(cleared, Later):
         return cleared
     if index == 0:
         await _take_baseline_again(house, id)
     looked = await health.look_again(house, id, index)
-    return await _begin(house, id, index, StepState.RUNNING) if looked == GO else looked
+    return await _begin(house, id, index, StepState.RUNNING) if looked == Went.GO else looked
 
 
-async def _announced_before(house: House, id: DeploymentId) -> str | None:
+async def _announced_before(house: House, id: DeploymentId) -> Went | None:
     """End a rollback by rule that a copy of the database brings back before its run: nothing goes back by itself there."""
     async with house.store.reading() as reader:
         deployment, steps = await existing(reader, id), await reader.steps(id)
@@ -92,16 +92,16 @@ async def _take_baseline_again(house: House, id: DeploymentId) -> None:
         await health.take_baseline(house, deployment)
 
 
-async def start_smoke(house: House, id: DeploymentId, index: int) -> str | None:
+async def start_smoke(house: House, id: DeploymentId, index: int) -> Went | None:
     """Start the smoke run that follows a step, where the environment has one."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
     if not house.of(deployment)[1].smoke:
-        return GO
+        return Went.GO
     return await _begin(house, id, index, StepState.SMOKE)
 
 
-async def _begin(house: House, id: DeploymentId, index: int, state: StepState) -> str | None:
+async def _begin(house: House, id: DeploymentId, index: int, state: StepState) -> Went | None:
     step = await starts.intend(house, id, index, state)
     if isinstance(step, Step):
         return _word(await _find_or_start(house, id, step))
@@ -113,8 +113,8 @@ async def _begin(house: House, id: DeploymentId, index: int, state: StepState) -
     return _word(step)
 
 
-def _word(begun: Begun) -> str | None:
-    return {Begun.STARTED: GO, Begun.OVER: OVER, Begun.STANDS: None}[begun]
+def _word(begun: Begun) -> Went | None:
+    return {Begun.STARTED: Went.GO, Begun.OVER: Went.OVER, Begun.STANDS: None}[begun]
 
 
 async def _find_or_start(house: House, id: DeploymentId, step: Step) -> Begun:
@@ -161,15 +161,15 @@ async def _save(house: House, id: DeploymentId, step: Step, seen: Step) -> None:
             await tx.save_steps(id, [seen])
 
 
-async def look(house: House, id: DeploymentId, index: int) -> str | Later | None:
+async def look(house: House, id: DeploymentId, index: int) -> Went | Later | None:
     """Look at a step's run (or its smoke run): ``go`` when it succeeded, ``over`` when the deployment ended, else when to look again."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
         step = (await reader.steps(id))[index]
     if deployment.state is not State.ROLLING_OUT:
-        return OVER
+        return Went.OVER
     if not step.run:  # the run was lost, and the next start was not seen to its end
-        return OVER if await _find_or_start(house, id, step) is Begun.OVER else None
+        return Went.OVER if await _find_or_start(house, id, step) is Begun.OVER else None
     try:
         async with _asking(house, deployment, step):
             run = await _seen(house, deployment, step)
@@ -238,19 +238,19 @@ def _next_look(house: House, deployment: Deployment, step: Step, run: CIRun) -> 
     return Later(pause)
 
 
-async def _succeeded(house: House, deployment: Deployment, step: Step, run: CIRun) -> str:
+async def _succeeded(house: House, deployment: Deployment, step: Step, run: CIRun) -> Went:
     smokes = house.of(deployment)[1].smoke
     now = house.now()
     async with house.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
-            return OVER
+            return Went.OVER
         if step.state is StepState.RUNNING:
             await _say_deployed(tx, deployment, step, run, now)
         if step.state is StepState.SMOKE or not smokes:
             holding = replace(step, state=StepState.HOLDING, deployed_at=step.deployed_at or now, sentence="")
             await tx.save_steps(deployment.id, [holding])
             await tx.wake(deployment.id)
-    return GO
+    return Went.GO
 
 
 async def _say_deployed(tx: Transaction, deployment: Deployment, step: Step, run: CIRun, now: datetime) -> None:
@@ -299,24 +299,24 @@ def odd(run: CIRun, step: Step, now: datetime) -> str:
     return run.sentence
 
 
-async def _again(house: House, deployment: Deployment, step: Step) -> str | None:
+async def _again(house: House, deployment: Deployment, step: Step) -> Went | None:
     """Start a lost run again. The provider is certain that it does not run any more, so nothing runs twice."""
     async with house.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
-            return OVER
+            return Went.OVER
         again = replace(step, attempt=step.attempt + 1, run="", run_url="", asked_at=None, sentence=LOST)
         await tx.save_steps(deployment.id, [again])
         await note(tx, house.now(), "lost", deployment, step=step.key, run=step.run)
-    return OVER if await _find_or_start(house, deployment.id, again) is Begun.OVER else None
+    return Went.OVER if await _find_or_start(house, deployment.id, again) is Begun.OVER else None
 
 
-async def _gives_up(house: House, deployment: Deployment, step: Step, refusal: str) -> str:
+async def _gives_up(house: House, deployment: Deployment, step: Step, refusal: str) -> Went:
     """End a step whose run nobody has seen to end: it, or a start of it that was not answered, is stopped and looked for from now on."""
     why = f"{'its run may still be going' if step.run else 'whether it was started is not known'}; the CI provider says: {refusal}"
     return await _failed(house, deployment, step, CIRun(step.run, RunState.RUNNING, sentence=why))
 
 
-async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) -> str:
+async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) -> Went:
     """Stop at a failed run. A failed smoke test goes back by itself where it may; whatever else leaves the environment unclear.
 
     A run that has not been seen to end is given up in the same moment.
@@ -325,7 +325,7 @@ async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) 
     why = run.sentence or f"the run was {run.state}"
     async with house.store.transaction() as tx:
         if (await existing(tx, deployment.id)).state is not State.ROLLING_OUT:
-            return OVER  # it was stopped on purpose while we looked
+            return Went.OVER  # it was stopped on purpose while we looked
         if not run.state.is_final:
             await note(tx, house.now(), "given up", deployment, step=step.key, run=step.run)
             await give_up(house, tx, deployment, step)
@@ -338,11 +338,11 @@ async def _failed(house: House, deployment: Deployment, step: Step, run: CIRun) 
             earlier = now.countdown_until.isoformat() if now.countdown_until and now.countdown_until > house.now() else ""
             await _alarm(tx, deployment, step, run, why, held=held, back=by_itself and not held, earlier=earlier)
             if by_itself and not held:
-                return OVER
+                return Went.OVER
         await _doubt(house, tx, deployment, step)
         await tx.move(deployment.id, State.FAILED, at=house.now(), note=why)
         await tx.release(deployment.id)
-    return OVER
+    return Went.OVER
 
 
 def _what(step: Step, run: CIRun, why: str) -> str:
@@ -373,17 +373,17 @@ async def _alarm(tx: Transaction, deployment: Deployment, step: Step, run: CIRun
     await tx.say(Message(f"{deployment.id}:{template}:{step.key}", template, facts, deployment.id, to="channel"))
 
 
-async def land(house: House, id: DeploymentId) -> str:
+async def land(house: House, id: DeploymentId) -> Went:
     """Record that the new version is live everywhere, and begin to watch it."""
     now = house.now()
     async with house.store.transaction() as tx:
         deployment = await existing(tx, id)
         if deployment.state is not State.ROLLING_OUT or not await tx.move(id, State.WATCHING, at=now):
-            return GO if deployment.state is State.WATCHING else OVER
+            return Went.GO if deployment.state is State.WATCHING else Went.OVER
         await clear(tx, deployment, await tx.steps(id))
         live = Live(deployment.service, deployment.environment, deployment.commit, deployment.version, now, id, deployment.requested_by)
         await tx.set_live(live)
         await note(tx, now, "landed", deployment)
         await tx.say(Message(f"{id}:live", "live", facts_of(deployment), id))
         await tx.release(id)
-    return GO
+    return Went.GO

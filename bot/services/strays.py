@@ -13,6 +13,7 @@ import structlog
 from bot.domain.declared import Origin
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError
+from bot.domain.outcomes import Chased
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import RunState, Step, StepState, correlation
 from bot.ports import CIRun, Later, Message, Transaction
@@ -50,14 +51,14 @@ async def cut_off(house: House, tx: Transaction, deployment: Deployment, step: S
     await tx.save_steps(deployment.id, [ended])
 
 
-async def chase(house: House, service: str, run: str) -> str | Later | None:
+async def chase(house: House, service: str, run: str) -> Chased | Later | None:
     """Stop a run that was given up, and look until it has ended; then say what that means for its place."""
     async with house.store.reading() as reader:
         stray = next((each for each in await reader.strays(service) if each.run == run), None)
     if stray is None:
-        return "gone"
+        return Chased.GONE
     if service not in house.providers:
-        return "unknown"
+        return Chased.UNKNOWN
     try:
         return await (_seek if stray.unanswered else _stop)(house, stray)
     except IntegrationError as error:
@@ -79,23 +80,23 @@ async def _is_there(tx: Transaction, stray: Stray) -> bool:
     return any((each.run, each.unanswered) == (stray.run, stray.unanswered) for each in await tx.strays(stray.service))
 
 
-async def _seek(house: House, stray: Stray) -> str | Later:
+async def _seek(house: House, stray: Stray) -> Chased | Later:
     """Look for the run of a start that nobody has answered. Where there is none after ``UNANSWERED``, there never was one."""
     found = await house.providers[stray.service].ci.find(stray.run)
     if found is None and house.now() - stray.since < UNANSWERED:
         return _later(house, stray)
     async with house.store.transaction() as tx:
         if not await _is_there(tx, stray):
-            return "gone"
+            return Chased.GONE
         await tx.found_ended(stray)
         if found is None:
             await note(tx, house.now(), "not started", await existing(tx, stray.deployment), step=stray.step)
-            return "not started"
+            return Chased.NOT_STARTED
         await tx.give_up(replace(stray, run=found.id, url=found.url, unanswered=False))
     return Later(timedelta(0))  # it is followed here where it has the name of its intent, else by a runbook of its own
 
 
-async def _stop(house: House, stray: Stray) -> str | Later:
+async def _stop(house: House, stray: Stray) -> Chased | Later:
     """See whether a run has ended, and stop one that goes on. A provider that refuses to stop it is looked past by nobody."""
     ci = house.providers[stray.service].ci
     run = await ci.look(stray.run)
@@ -111,7 +112,7 @@ async def _stop(house: House, stray: Stray) -> str | Later:
     async with house.store.transaction() as tx:
         if await _is_there(tx, stray):
             await _ended(house, tx, stray, run)
-    return str(run.state)
+    return Chased.ENDED
 
 
 async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> None:
@@ -137,7 +138,7 @@ async def _did_nothing(tx: Transaction, stray: Stray, run: CIRun) -> bool:
     return run.never_began and not any(stage.started_at for step in seen for stage in step.stages)
 
 
-async def _untold(house: House, stray: Stray, why: str) -> str:
+async def _untold(house: House, stray: Stray, why: str) -> Chased:
     """Leave to people what a provider refuses to tell: nobody but them can say what is live now."""
     async with house.store.transaction() as tx:
         if await _is_there(tx, stray):
@@ -146,7 +147,7 @@ async def _untold(house: House, stray: Stray, why: str) -> str:
             await _doubt(house, tx, stray, f"what became of {stray.deployment} ({stray.step}), which was given up, is not told: {why}")
             await note(tx, house.now(), "given up run untold", deployment, run=stray.run, why=why)
             await _tell(tx, deployment, stray, state="", untold=why, doubtful=True)
-    return "untold"
+    return Chased.UNTOLD
 
 
 async def _doubt(house: House, tx: Transaction, stray: Stray, why: str) -> None:

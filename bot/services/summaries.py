@@ -30,7 +30,7 @@ def _is_due(house: House, deployment: Deployment, now: datetime) -> bool:
     return after is not None and deployment.landed_at is not None and now >= deployment.landed_at + after
 
 
-async def after_deployment(house: House, id: DeploymentId) -> str:
+async def after_deployment(house: House, id: DeploymentId) -> None:
     """Post the summary of one deployment to its thread's channel."""
     async with house.store.reading() as reader:
         deployment = await existing(reader, id)
@@ -40,7 +40,6 @@ async def after_deployment(house: House, id: DeploymentId) -> str:
         chart = shot is not None and bool(shot.findings)
         await tx.say(Message(f"{id}:summary", "summary", facts, id, to="channel", chart=chart))
         await tx.redraw(id)
-    return "posted"
 
 
 async def facts_of_summary(reader: Reader, deployment: Deployment) -> dict[str, Json]:
@@ -71,7 +70,7 @@ def _facts_of_changes(changes: Changes) -> dict[str, Json]:
     return {"backwards": changes.backwards, "total": changes.total, "authors": list(changes.authors), "taken": taken}
 
 
-async def morning(house: House, slot: datetime) -> str:
+async def morning(house: House, slot: datetime) -> None:
     """Post, once per service channel, what went live in the 24 hours before the slot. A quiet day posts nothing."""
     async with house.store.reading() as reader:
         landed = await reader.landed_between(slot - timedelta(days=1), slot)
@@ -85,7 +84,6 @@ async def morning(house: House, slot: datetime) -> str:
                 "deployments": deployments, "rolled_back": rolled_back, "doubts": _doubtful(deployments), "at": slot.isoformat(),
             }  # fmt: skip
             await tx.say(Message(f"morning:{slot.isoformat()}:{channel}", "morning_summary", facts, to="channel", channel=channel))
-    return f"{len(landed)} deployments"
 
 
 def _doubtful(deployments: Sequence[Mapping[str, Json]]) -> list[dict[str, Json]]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.errors import IntegrationError
+from bot.domain.outcomes import Unseen
 from bot.domain.places import Doubt, Unclear
 from bot.ports import Cohort, Json, Later, Live, Message, Reader, Transaction, Window
 from bot.services.health import observe
@@ -87,13 +88,13 @@ def _why(said: Live, still: Sequence[Still]) -> str:
     return f"{names} got requests before, and no metrics said that it was gone when {said.version} was said to be live"
 
 
-async def look(house: House, service: str, environment: str, since: str, commits: Sequence[str]) -> str | Later:
+async def look(house: House, service: str, environment: str, since: str, commits: Sequence[str]) -> Unseen | Later:
     """See whether any of these versions gets requests; where none does any more, it is clear again what runs."""
     async with house.store.reading() as reader:
         if not await _is_in_doubt(reader, service, environment, since):
-            return "over"
+            return Unseen.OVER
     if service not in house.providers or environment not in house.service(service).environments:
-        return "unknown"
+        return Unseen.UNKNOWN
     counts = [await requests_of(house, service, environment, commit, UNSEEN) for commit in commits]
     if any(count is None or count > 0 for count in counts):
         return Later(UNSEEN / 4)
@@ -101,7 +102,7 @@ async def look(house: House, service: str, environment: str, since: str, commits
         if await _is_in_doubt(tx, service, environment, since):
             await tx.cast_doubt(service, environment, None)
             await _tell(house, tx, service, environment)
-    return "unseen"
+    return Unseen.UNSEEN
 
 
 async def _is_in_doubt(reader: Reader, service: str, environment: str, since: str) -> bool:

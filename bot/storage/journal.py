@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from sqlalchemy import Executable, case, func, literal, select, update
+from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.ports import Json, RunRecord
 from bot.storage.rows import add, asking, table
 from bot.storage.tables.columns import UtcDateTime
-from bot.storage.tables.work import AT_ONCE, JournalRow, RunbookRow, SignalRow
+from bot.storage.tables.work import AT_ONCE, JournalRow, RunbookRow
 
 WAITING, DONE, BLOCKED = "waiting", "done", "blocked"
 
@@ -28,7 +28,7 @@ class SqlJournal:
         """Store a run that is due now; False when the id is taken."""
         values = {
             "id": id, "name": name, "version": version, "args": list(args), "state": WAITING, "wake_at": AT_ONCE,
-            "signals": 0, "attempts": 0, "faults": 0, "error": "",
+            "wakes": 0, "attempts": 0, "faults": 0, "error": "",
         }  # fmt: skip
         async with self._writer.begin() as connection:
             return await add(connection, RunbookRow, values)
@@ -61,13 +61,7 @@ class SqlJournal:
 
     async def entries(self, run: str) -> Mapping[str, Json]:
         """Read what a run has done, in order."""
-        return await self._pairs(asking(table(JournalRow), ("run",), "n"), run)
-
-    async def signals(self, run: str) -> Mapping[str, Json]:
-        """Read what a run was told."""
-        return await self._pairs(asking(table(SignalRow), ("run",)), run)
-
-    async def _pairs(self, statement: Executable, run: str) -> Mapping[str, Json]:
+        statement = asking(table(JournalRow), ("run",), "n")
         async with self._reader.begin() as connection:
             rows = (await connection.execute(statement, {"run": run})).all()
         return {found.name: found.value for found in rows}
@@ -79,20 +73,10 @@ class SqlJournal:
             n = (await connection.execute(select(func.count()).where(row.c.run == run))).scalar() or 0
             await add(connection, JournalRow, {"run": run, "name": name, "n": n, "value": value})
 
-    async def signal(self, run: str, name: str, value: Json) -> bool:
-        """Store a signal and make the run due; False when the name was signalled before."""
-        row = table(RunbookRow)
-        async with self._writer.begin() as connection:
-            if not await add(connection, SignalRow, {"run": run, "name": name, "value": value}):
-                return False
-            woken = update(row).where(row.c.id == run, row.c.state == WAITING)
-            await connection.execute(woken.values(signals=row.c.signals + 1, wake_at=AT_ONCE))
-        return True
-
     async def park(self, record: RunRecord, wake_at: datetime | None, *, attempts: int = 0, faults: int = 0, error: str = "") -> None:
         """Put a run to sleep; if it was woken since ``record`` was read it stays due."""
         row = table(RunbookRow)
-        when = case((row.c.signals == record.signals, literal(wake_at, UtcDateTime())), else_=row.c.wake_at)
+        when = case((row.c.wakes == record.wakes, literal(wake_at, UtcDateTime())), else_=row.c.wake_at)
         async with self._writer.begin() as connection:
             await connection.execute(update(row).where(row.c.id == record.id).values(
                 wake_at=when, attempts=attempts, faults=faults, error=error,

@@ -60,7 +60,7 @@ class SqlTelling(SqlReader):
         """Start a runbook under an id; a second start with the same id is nothing."""
         values = {
             "id": id, "name": runbook, "version": self._newest_version(runbook), "args": list(args), "state": "waiting",
-            "wake_at": AT_ONCE, "signals": 0, "attempts": 0, "faults": 0, "error": "",
+            "wake_at": AT_ONCE, "wakes": 0, "attempts": 0, "faults": 0, "error": "",
         }  # fmt: skip
         if await add(self._connection, RunbookRow, values):
             self.has_woken = True
@@ -69,7 +69,7 @@ class SqlTelling(SqlReader):
         """Have a parked runbook look at the stored facts again, now."""
         row = table(RunbookRow)
         woken = update(row).where(row.c.id == id, row.c.state == "waiting")
-        await self._connection.execute(woken.values(signals=row.c.signals + 1, wake_at=AT_ONCE))
+        await self._connection.execute(woken.values(wakes=row.c.wakes + 1, wake_at=AT_ONCE))
         self.has_woken = True
 
     async def _wake_place(self, service: str) -> None:

@@ -61,7 +61,7 @@ class Listening:
                 await asyncio.sleep(0.2)
 
     async def wakes(self) -> int:
-        return (await self.stored())[2].signals
+        return (await self.stored())[2].wakes
 
     async def rests(self) -> None:
         """Wait until the runbook has looked and parked."""

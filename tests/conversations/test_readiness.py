@@ -61,7 +61,7 @@ async def test_readiness_names_what_is_blocked_and_stays_within_reach(world: Wor
     async with world.bot.database.writer.begin() as connection:
         await connection.execute(
             text(
-                "INSERT INTO runbook (id, name, version, args, state, signals, attempts, faults, error) "
+                "INSERT INTO runbook (id, name, version, args, state, wakes, attempts, faults, error) "
                 "VALUES ('shop-7', 'deploy', 1, '[]', 'blocked', 0, 0, 0, 'no version 9')"
             )
         )

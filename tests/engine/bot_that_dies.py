@@ -13,6 +13,7 @@ from bot.ports import Run
 from bot.storage.database import Database, open_database
 
 RUNS = ("shop-1", "shop-2")
+BAKED = timedelta(milliseconds=10)
 
 
 class WallClock:
@@ -35,6 +36,16 @@ async def look(folder: Path, key: str) -> str | None:
     return key if (folder / key).exists() else None
 
 
+async def now() -> datetime:
+    """Give the time."""
+    return datetime.now(UTC)
+
+
+async def is_baked(since: datetime) -> bool | None:
+    """Look whether it has been left alone for long enough."""
+    return datetime.now(UTC) - since >= BAKED or None
+
+
 async def have_landed(database: Database) -> bool:
     """Tell whether every deployment has ended."""
     records = [await database.journal.get(run) for run in RUNS]
@@ -54,7 +65,8 @@ async def main(folder: Path) -> None:
         for number in range(8):
             done = await run.step(f"start {number}", find_or_do, folder, f"{run.id}-{number}")
             await run.until(f"finished {number}", look, folder, done, every=timedelta(milliseconds=10))
-            await run.sleep(f"bake {number}", timedelta(milliseconds=10))
+            since = await run.step(f"since when {number}", now)
+            await run.until(f"baked {number}", is_baked, since, every=BAKED)
         return "landed"
 
     database = await open_database(f"sqlite+aiosqlite:///{folder}/gonogo.db")

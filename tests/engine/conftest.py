@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import pytest
 from bot.engine.journal import JournalEngine
 from bot.engine.registry import Registry
 from bot.engine.simulated import MemoryJournal, SimulatedEngine, VirtualClock
-from bot.ports import JournalStore, RunRecord
+from bot.ports import JournalStore, Later, Run, RunRecord
 from bot.storage.database import Database, open_database
 from tests.patience import PATIENCE
 
@@ -42,6 +42,18 @@ class Bench:
         """Do something visible."""
         self.did.append(what)
         return what
+
+    async def bake(self, run: Run, duration: timedelta) -> None:
+        """Let time pass in a runbook."""
+        until = await run.step("how long to bake", self._after, duration)
+        await run.until("baked", self._is_past, until, every=duration)
+
+    async def _after(self, duration: timedelta) -> datetime:
+        return self.clock.now() + duration
+
+    async def _is_past(self, until: datetime) -> bool | Later:
+        left = until - self.clock.now()
+        return Later(left) if left > timedelta(0) else True
 
     def on_stuck(self, run: RunRecord, why: str) -> None:
         """Hear of a run that needs a person."""
@@ -74,9 +86,14 @@ class Bench:
         """Stop and begin again, from what is stored."""
         raise NotImplementedError
 
-    async def wake(self, run: str) -> None:
+    async def woken(self, run: str) -> None:
         """Wake as a transaction does."""
         raise NotImplementedError
+
+    async def wake(self, run: str) -> None:
+        """Wake, and let what is due be done."""
+        await self.woken(run)
+        await self.settle()
 
     async def settle(self) -> None:
         """Let everything that is due now be done."""
@@ -133,11 +150,10 @@ class JournalBench(Bench):
         await self.open()
         await self.settle()
 
-    async def wake(self, run: str) -> None:
+    async def woken(self, run: str) -> None:
         assert self.database is not None
         async with self.database.store.transaction() as tx:
             await tx.wake(run)
-        await self.settle()
 
     async def settle(self) -> None:
         self.engine.nudge()
@@ -176,9 +192,8 @@ class SimulatedBench(Bench):
         await self.open()
         await self.settle()
 
-    async def wake(self, run: str) -> None:
+    async def woken(self, run: str) -> None:
         self.memory.wake(run)
-        await self.settle()
 
     async def settle(self) -> None:
         while await self.engine.run_due():

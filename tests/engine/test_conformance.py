@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from typing import Any
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import Enum
+from typing import cast
 
 import pytest
 
@@ -19,8 +21,8 @@ HALF_A_MINUTE = timedelta(seconds=30)
 async def test_a_step_is_done_once_and_its_result_is_remembered(bench: Bench) -> None:
     async def deploy(run: Run, version: str) -> str:
         built = await run.step("build", bench.act, f"built {version}")
-        await run.sleep("bake", MINUTE)
-        return str(await run.step("ship", bench.act, f"shipped {built}"))
+        await bench.bake(run, MINUTE)
+        return await run.step("ship", bench.act, f"shipped {built}")
 
     bench.add(deploy)
     assert await bench.engine.start("deploy", "shop-1", "v1")
@@ -33,7 +35,7 @@ async def test_a_step_is_done_once_and_its_result_is_remembered(bench: Bench) ->
 
 async def test_an_id_is_started_once(bench: Bench) -> None:
     async def deploy(run: Run) -> str:
-        return str(await run.step("build", bench.act, "built"))
+        return await run.step("build", bench.act, "built")
 
     bench.add(deploy)
     assert await bench.engine.start("deploy", "shop-1")
@@ -52,7 +54,7 @@ async def test_a_look_is_repeated_until_there_is_something(bench: Bench) -> None
         return found[0] if found else None
 
     async def deploy(run: Run) -> str:
-        return str(await run.until("finished", look, every=MINUTE))
+        return await run.until("finished", look, every=MINUTE)
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -73,7 +75,7 @@ async def test_a_look_may_say_when_it_looks_again_and_a_wake_up_comes_before_tha
         return pauses.pop(0) if pauses else "green"
 
     async def deploy(run: Run) -> str:
-        return str(await run.until("finished", look, every=MINUTE))
+        return await run.until("finished", look, every=MINUTE)
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -97,7 +99,7 @@ async def test_a_wake_up_makes_it_look_at_once(bench: Bench) -> None:
         return found[0] if found else None
 
     async def deploy(run: Run) -> str:
-        return str(await run.until("approved", look, every=timedelta(days=1)))
+        return await run.until("approved", look, every=timedelta(days=1))
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -107,18 +109,18 @@ async def test_a_wake_up_makes_it_look_at_once(bench: Bench) -> None:
     assert (await bench.record("shop-1")).result == "approved"
 
 
-async def test_a_signal_during_the_look_is_not_lost(bench: Bench) -> None:
+async def test_a_wake_up_during_the_look_is_not_lost(bench: Bench) -> None:
     looks: list[int] = []
 
     async def look() -> str | None:
         looks.append(1)
         if len(looks) == 1:  # the fact is stored after the look has seen nothing, before the run is parked
-            await bench.engine.signal("shop-1", "look again")
+            await bench.woken("shop-1")
             return None
         return "seen"
 
     async def deploy(run: Run) -> str:
-        return str(await run.until("approved", look, every=timedelta(days=1)))
+        return await run.until("approved", look, every=timedelta(days=1))
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -126,68 +128,10 @@ async def test_a_signal_during_the_look_is_not_lost(bench: Bench) -> None:
     assert (await bench.record("shop-1")).result == "seen"
 
 
-async def test_the_first_signal_under_a_name_wins(bench: Bench) -> None:
+async def test_waiting_lasts_over_a_restart_and_is_not_begun_again(bench: Bench) -> None:
     async def deploy(run: Run) -> str:
-        return str(await run.wait("decision"))
-
-    bench.add(deploy)
-    await bench.engine.start("deploy", "shop-1")
-    await bench.settle()
-    assert await bench.engine.signal("shop-1", "decision", "approved by ana")
-    assert not await bench.engine.signal("shop-1", "decision", "rejected by bo")
-    await bench.settle()
-    assert not await bench.engine.signal("shop-1", "decision", "rejected by cy")
-    assert (await bench.record("shop-1")).result == "approved by ana"
-
-
-async def test_a_signal_before_the_start_is_kept(bench: Bench) -> None:
-    async def deploy(run: Run) -> str:
-        return str(await run.wait("decision"))
-
-    bench.add(deploy)
-    await bench.engine.signal("shop-1", "decision", "early")
-    await bench.engine.start("deploy", "shop-1")
-    await bench.settle()
-    assert (await bench.record("shop-1")).result == "early"
-
-
-async def test_a_timeout_stays_a_timeout_when_the_signal_comes_later(bench: Bench) -> None:
-    async def deploy(run: Run) -> list[Any]:
-        decision = await run.wait("decision", timeout=MINUTE)
-        await run.step("expired", bench.act, f"decision: {decision}")
-        await run.sleep("afterwards", MINUTE)
-        return [decision]
-
-    bench.add(deploy)
-    await bench.engine.start("deploy", "shop-1")
-    await bench.settle()
-    await bench.pass_time(MINUTE)
-    await bench.engine.signal("shop-1", "decision", "approved")
-    await bench.pass_time(MINUTE)
-    record = await bench.record("shop-1")
-    assert (record.state, record.result) == ("done", [None])
-    assert bench.did == ["decision: None"]
-
-
-async def test_a_signal_in_time_beats_the_timeout(bench: Bench) -> None:
-    async def deploy(run: Run) -> str:
-        decision = await run.wait("decision", timeout=MINUTE)
-        await run.sleep("afterwards", MINUTE)
-        return str(decision)
-
-    bench.add(deploy)
-    await bench.engine.start("deploy", "shop-1")
-    await bench.settle()
-    await bench.engine.signal("shop-1", "decision", "approved")
-    await bench.settle()
-    await bench.pass_time(MINUTE)
-    assert (await bench.record("shop-1")).result == "approved"
-
-
-async def test_a_sleep_lasts_over_a_restart_and_is_not_begun_again(bench: Bench) -> None:
-    async def deploy(run: Run) -> str:
-        await run.sleep("bake", MINUTE)
-        return str(await run.step("ship", bench.act, "shipped"))
+        await bench.bake(run, MINUTE)
+        return await run.step("ship", bench.act, "shipped")
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -209,7 +153,7 @@ async def test_a_provider_that_is_away_is_asked_for_as_long_as_it_takes(bench: B
         return "started"
 
     async def deploy(run: Run) -> str:
-        return str(await run.step("start", start))
+        return await run.step("start", start)
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -275,7 +219,7 @@ async def test_a_long_outage_does_not_use_up_the_tries_of_a_failure(bench: Bench
         return "started"
 
     async def deploy(run: Run) -> str:
-        return str(await run.step("start", start))
+        return await run.step("start", start)
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -295,7 +239,7 @@ async def test_a_stuck_run_is_tried_again_at_the_next_start(bench: Bench) -> Non
         return "started"
 
     async def deploy(run: Run) -> str:
-        return str(await run.step("start", start))
+        return await run.step("start", start)
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
@@ -311,7 +255,7 @@ async def test_a_stuck_run_is_tried_again_at_the_next_start(bench: Bench) -> Non
 async def test_no_runbook_can_catch_what_the_engine_says(bench: Bench) -> None:
     async def deploy(run: Run) -> str:
         try:
-            await run.sleep("bake", MINUTE)
+            await bench.bake(run, MINUTE)
         except Exception:  # noqa: BLE001 - that is the point
             return "caught"
         return "slept"
@@ -325,11 +269,11 @@ async def test_no_runbook_can_catch_what_the_engine_says(bench: Bench) -> None:
 
 async def test_a_version_that_is_not_known_is_reported_and_never_guessed(bench: Bench) -> None:
     async def deploy_1(run: Run) -> str:
-        await run.sleep("bake", MINUTE)
-        return str(await run.step("ship", bench.act, "by 1"))
+        await bench.bake(run, MINUTE)
+        return await run.step("ship", bench.act, "by 1")
 
     async def deploy_2(run: Run) -> str:
-        return str(await run.step("ship", bench.act, "by 2"))
+        return await run.step("ship", bench.act, "by 2")
 
     bench.add(deploy_1)
     await bench.engine.start("deploy", "shop-1")
@@ -347,7 +291,7 @@ async def test_a_version_that_is_not_known_is_reported_and_never_guessed(bench: 
 
 async def test_what_is_in_flight_keeps_its_version_and_what_starts_takes_the_newest(bench: Bench) -> None:
     async def deploy_1(run: Run) -> str:
-        await run.sleep("bake", MINUTE)
+        await bench.bake(run, MINUTE)
         return "by 1"
 
     async def deploy_2(run: Run) -> str:  # noqa: ARG001 - a runbook may do nothing
@@ -367,7 +311,7 @@ async def test_what_is_in_flight_keeps_its_version_and_what_starts_takes_the_new
 async def test_an_edit_of_the_past_blocks_the_run(bench: Bench, edit: str) -> None:
     async def deploy(run: Run) -> str:
         await run.step("build", bench.act, "built")
-        await run.sleep("bake", MINUTE)
+        await bench.bake(run, MINUTE)
         return "done"
 
     async def inserted(run: Run) -> str:
@@ -375,7 +319,7 @@ async def test_an_edit_of_the_past_blocks_the_run(bench: Bench, edit: str) -> No
         return await deploy(run)
 
     async def removed(run: Run) -> str:
-        await run.sleep("bake", MINUTE)
+        await bench.bake(run, MINUTE)
         return "done"
 
     bench.add(deploy)
@@ -400,9 +344,25 @@ async def test_a_name_that_is_used_twice_blocks_the_run(bench: Bench) -> None:
     assert bench.stuck == [("shop-1", 'the runbook uses the name "build" twice')]
 
 
-async def test_a_result_that_is_not_json_blocks_the_run(bench: Bench) -> None:
-    async def build() -> object:
-        return object()
+class Built(Enum):
+    """How a build may end."""
+
+    GREEN = "green"
+    RED = "red"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A result with fields."""
+
+    steps: tuple[str, ...]
+    since: datetime
+    built: Built
+
+
+async def test_a_result_that_is_none_of_what_was_declared_blocks_the_run(bench: Bench) -> None:
+    async def build() -> Built:
+        return cast("Built", "green")
 
     async def deploy(run: Run) -> None:
         await run.step("build", build)
@@ -410,24 +370,40 @@ async def test_a_result_that_is_not_json_blocks_the_run(bench: Bench) -> None:
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
     await bench.settle()
-    assert bench.stuck == [("shop-1", '"build" returned object, which is not JSON')]
+    assert bench.stuck == [("shop-1", '"build" returned str, which is not what it is declared to return')]
+
+
+async def test_a_step_that_does_not_declare_what_it_returns_is_refused(bench: Bench) -> None:
+    async def deploy(run: Run) -> None:
+        await run.step("build", lambda: bench.act("built"))
+
+    bench.add(deploy)
+    await bench.engine.start("deploy", "shop-1")
+    await bench.settle()
+    ((_, why),) = bench.stuck
+    assert "does not declare what it returns" in why
+    assert bench.did == []
 
 
 async def test_the_first_pass_sees_results_as_every_later_one_does(bench: Bench) -> None:
-    seen: list[Any] = []
+    seen: list[Plan] = []
+    planned = Plan(("canary-5", "canary-100"), bench.clock.now(), Built.GREEN)
 
-    async def plan() -> Any:
-        return ("canary-5", "canary-100")
+    async def plan() -> Plan:
+        return planned
 
-    async def deploy(run: Run) -> None:
+    async def deploy(run: Run) -> Built:
         seen.append(await run.step("plan", plan))
-        await run.sleep("bake", MINUTE)
+        await bench.bake(run, MINUTE)
+        return seen[-1].built
 
     bench.add(deploy)
     await bench.engine.start("deploy", "shop-1")
     await bench.settle()
     await bench.pass_time(MINUTE)
-    assert seen == [["canary-5", "canary-100"]] * 2
+    assert seen == [planned] * 2
+    assert seen[0] is not planned
+    assert (await bench.record("shop-1")).result == "green"
 
 
 async def test_a_mistake_in_the_runbook_itself_is_reported(bench: Bench) -> None:

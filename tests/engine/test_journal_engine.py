@@ -27,6 +27,9 @@ class WallClock:
         return datetime.now(UTC)
 
 
+NAP = timedelta(milliseconds=50)
+
+
 @pytest.fixture
 async def database(tmp_path: Path) -> AsyncIterator[Database]:
     opened = await open_database(f"sqlite+aiosqlite:///{tmp_path}/gonogo.db")
@@ -46,8 +49,13 @@ async def test_a_long_step_does_not_hold_back_the_timers_of_others(database: Dat
     async def long_step(run: Run) -> None:
         await run.step("slow", slow)
 
+    began = WallClock().now()
+
+    async def has_napped() -> bool | None:
+        return WallClock().now() - began >= NAP or None
+
     async def timer(run: Run) -> None:
-        await run.sleep("nap", timedelta(milliseconds=50))
+        await run.until("napped", has_napped, every=NAP)
         await run.step("ring", ring)
 
     registry.add("long", 1, long_step)
@@ -112,7 +120,7 @@ async def test_a_journal_that_cannot_be_written_is_no_failure_of_the_step() -> N
 
     async def deploy(run: Run) -> str:
         try:
-            return str(await run.step("build", build))
+            return await run.step("build", build)
         except Exception as error:
             caught.append(str(error))
             raise
@@ -161,20 +169,25 @@ async def test_closing_finishes_the_step_under_way_and_begins_no_other(database:
 async def test_ten_thousand_parked_runs_are_rows_and_nothing_else(database: Database) -> None:
     rows: list[dict[str, Json]] = [
         {"id": f"shop-{n}", "name": "deploy", "version": 1, "args": [], "state": "waiting", "wake_at": None,
-         "signals": 0, "attempts": 0, "faults": 0, "error": ""}
+         "wakes": 0, "attempts": 0, "faults": 0, "error": ""}
         for n in range(10_000)
     ]  # fmt: skip
     async with database.writer.begin() as connection:
         await connection.execute(insert(RunbookRow), rows)
     registry = Registry()
 
+    async def approver() -> str:
+        return "ana"
+
     async def deploy(run: Run) -> str:
-        return str(await run.wait("approval"))
+        return await run.until("approved", approver, every=timedelta(days=1))
 
     registry.add("deploy", 1, deploy)
     engine = JournalEngine(database.journal, registry, WallClock())
     await engine.open()
-    await engine.signal("shop-4711", "approval", "ana")
+    async with database.store.transaction() as tx:
+        await tx.wake("shop-4711")
+    engine.nudge()
 
     async def is_done() -> bool:
         record = await database.journal.get("shop-4711")
@@ -190,8 +203,8 @@ async def test_sixty_four_looks_that_hang_do_not_hold_a_rollback_up(database: Da
     hang, began = asyncio.Event(), asyncio.Event()
     registry = Registry()
 
-    async def deploy(run: Run) -> str:
-        return str(await run.step("look", hang.wait))
+    async def deploy(run: Run) -> bool:
+        return await run.step("look", hang.wait)
 
     async def roll_back(_run: Run) -> str:
         began.set()

@@ -52,4 +52,4 @@ async def test_a_killed_bot_goes_on_where_it_was_and_does_nothing_twice(tmp_path
     database = await open_database(f"sqlite+aiosqlite:///{tmp_path}/gonogo.db")
     names = list(await database.journal.entries("shop-1"))
     await database.close()
-    assert names == [entry for n in range(8) for entry in (f"start {n}", f"finished {n}", f"bake {n}, until", f"bake {n}")]
+    assert names == [entry for n in range(8) for entry in (f"start {n}", f"finished {n}", f"since when {n}", f"baked {n}")]

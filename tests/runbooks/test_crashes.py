@@ -303,15 +303,15 @@ async def test_a_runbook_that_cannot_go_on_raises_the_alarm(tmp_path: Path) -> N
 
 
 RELEASED = {
-    "deploy 1": ("c33ba7e6b215486e", (deploy.deploy_1, deploy.one_step_1)),
-    "roll_back 1": ("2cbf0cb34172e97a", (roll_back.roll_back_1,)),
-    "chase 1": ("a601d443d1fa8dce", (chase.chase_1,)),
-    "observe 1": ("a693a55c821359dd", (observe.observe_1,)),
-    "observe_back 1": ("2e901657e11a0f51", (observe.observe_back_1,)),
-    "unseen 1": ("c97e87196714d3dd", (unseen.unseen_1,)),
-    "watch 1": ("dc985323ebfe8ddd", (watch.watch_1,)),
-    "summary 1": ("3ca0af2906631078", (summary.summary_1,)),
-    "morning 1": ("7c4d56add4783316", (summary.morning_1,)),
+    "deploy 1": ("5d0bed8f8dc76eb7", (deploy.deploy_1, deploy.one_step_1)),
+    "roll_back 1": ("86676cdbbfee63a3", (roll_back.roll_back_1,)),
+    "chase 1": ("36c967f4926698a1", (chase.chase_1,)),
+    "observe 1": ("388abddaeab30209", (observe.observe_1,)),
+    "observe_back 1": ("e75d72322623d5a1", (observe.observe_back_1,)),
+    "unseen 1": ("7ee521002521f564", (unseen.unseen_1,)),
+    "watch 1": ("b3b9aa9b33cea271", (watch.watch_1,)),
+    "summary 1": ("ce1d91424611044b", (summary.summary_1,)),
+    "morning 1": ("88014ecd2ec73dcf", (summary.morning_1,)),
 }
 
 

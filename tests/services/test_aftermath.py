@@ -13,6 +13,7 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Deploy, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.health import Verdict
+from bot.domain.outcomes import Went
 from bot.ports import Ending, Live, RunState
 from bot.services import aftermath
 from bot.services.endings import ended
@@ -65,7 +66,7 @@ async def test_nothing_is_said_of_what_is_not_live_any_more(team: Team, by: str)
     await goes_back(team)
     async with team.database.store.transaction() as tx:
         await tx.set_live(Live("shop", "production", COMMITS["v3"], "v3", team.house.now(), by, PEOPLE["ana"]))
-    assert await aftermath.look(team.house, "shop-3") == "over"
+    assert await aftermath.look(team.house, "shop-3") is Went.OVER
     await team.passes(20 * MINUTE)
     assert await team.said("looked_after") == []
 
@@ -91,7 +92,7 @@ async def test_numbers_that_something_else_has_overtaken_are_not_kept(team: Team
     object.__setattr__(team.house, "providers", {"shop": replace(providers, metrics=Overtaken(team))})
     async with team.database.store.reading() as reader:
         before = await reader.snapshots("shop-3")
-    assert await aftermath.look(team.house, "shop-3") == "over"
+    assert await aftermath.look(team.house, "shop-3") is Went.OVER
     async with team.database.store.reading() as reader:
         assert await reader.snapshots("shop-3") == before
 
@@ -99,7 +100,7 @@ async def test_numbers_that_something_else_has_overtaken_are_not_kept(team: Team
 async def test_where_nothing_is_watched_nobody_looks(team_with: Any) -> None:
     async with team_with(is_watched=False) as team:
         await goes_back(team)
-        assert await aftermath.look(team.house, "shop-3") == "over"
+        assert await aftermath.look(team.house, "shop-3") is Went.OVER
         await team.passes(20 * MINUTE)
         assert (await team.card("shop-2")).after is None
         assert await team.said("looked_after") == []

@@ -12,6 +12,7 @@ from bot.domain.catalog import ProviderChoice
 from bot.domain.changes import Changes
 from bot.domain.commands import AskLead, Cancel, Deploy, DeployFirst, HandOver, RollBack, Status, TakeOver, Unlock
 from bot.domain.deployment import State
+from bot.domain.outcomes import Went
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
 from bot.ports import RunState
@@ -121,7 +122,7 @@ async def test_a_start_that_was_not_seen_to_its_end_before_the_click_is_stopped(
     async with team.database.store.transaction() as tx:  # as after a kill between the start and its record
         await tx.save_steps(v2, [replace((await tx.steps(v2))[0], run="")])
     await team.says("bo", RollBack(deployment=v2))
-    assert await start(team.house, v2, 0) == "over"
+    assert await start(team.house, v2, 0) is Went.OVER
     assert team.ci.cancelled == [f"{v2}:canary-5"]
     await team.passes(10 * MINUTE)
     assert "rolled back to v1 by <@UBO>" in await team.shown(v2)
@@ -228,7 +229,7 @@ async def test_a_landed_deployment_is_summed_up_once_and_the_next_morning(team: 
     (summary,) = await team.said("summary")
     assert summary.startswith("*Summary* · *shop v2 → production*: verified")
     assert "1 commit by cy." in summary
-    assert await summaries.morning(team.house, team.house.now()) == "2 deployments"
+    await summaries.morning(team.house, team.house.now())
     (morning,) = await team.said("morning_summary")
     assert morning.startswith("*The last 24 hours*: 2 deployments went live, none rolled back.")
 

@@ -219,7 +219,7 @@ async def test_what_waits_looks_again_when_a_lock_comes_or_goes(team: Team) -> N
     v2 = await team.asks_for_v2()
 
     async def signals() -> int:
-        return int((await team.database.journal.get(v2)).signals)
+        return int((await team.database.journal.get(v2)).wakes)
 
     before = await signals()
     await team.says("bo", Lock("shop", "production", "a sale"))

@@ -25,7 +25,7 @@ async def run_under_way(team: Team) -> str:
 
 
 async def wakes(team: Team) -> int:
-    return int((await team.database.journal.get("shop-2")).signals)
+    return int((await team.database.journal.get("shop-2")).wakes)
 
 
 async def test_a_notice_wakes_only_by_the_provider_whose_run_it_is(team: Team) -> None:

@@ -12,6 +12,7 @@ from bot.domain.commands import Deploy, History, RollBack, SayLive, Status
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.domain.places import Doubt, Unclear
+from bot.domain.outcomes import Went
 from bot.ports import RunState
 from bot.services import health, rollouts
 from bot.services.endings import ended
@@ -278,5 +279,5 @@ async def test_a_look_that_waited_while_the_watch_was_cut_off_and_taken_up_again
             return await observe(*asked)
 
         monkeypatch.setattr(team.numbers, "observe", is_slow)
-        assert await health.watch(team.house, "shop-1") == health.OVER
+        assert await health.watch(team.house, "shop-1") is Went.OVER
         assert await state(team) is State.WATCHING

@@ -13,6 +13,7 @@ from bot.domain.catalog import ApprovalRule, Freeze
 from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, RollBack, Unlock, Watch
 from bot.domain.deployment import OPEN, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
+from bot.domain.outcomes import Chased
 from bot.domain.people import Person
 from bot.domain.places import Stray
 from bot.domain.readiness import Review
@@ -268,7 +269,7 @@ async def test_a_provider_that_refuses_is_asked_for_ten_minutes_and_then_people_
         await tx.give_up(stray)
     team.engine.clock.advance(after * SECOND)
     found = await strays.chase(team.house, "shop", "run 7")
-    assert (found == "untold") is told
+    assert (found is Chased.UNTOLD) is told
     assert isinstance(found, Later) is not told
 
 

@@ -11,6 +11,7 @@ import pytest
 from bot.domain.commands import Cancel, Deploy, Lock, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
+from bot.domain.outcomes import Went
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
 from bot.ports import CIRun, RunState, StartRequest
@@ -419,6 +420,6 @@ async def test_the_claim_of_a_failed_rollback_is_let_go_in_the_moment_in_which_i
         back, step = await tx.deployment("shop-2"), replace((await tx.steps("shop-2"))[0], state=StepState.RUNNING, run="shop-2:rollback")
         await tx.save_steps("shop-2", [step])
     swift.ci.runs["shop-2:rollback"] = StartRequest("shop-2:rollback", back.commit, "production", "rollback", {})
-    assert await rollouts.look(swift.house, "shop-2", 0) == rollouts.OVER
+    assert await rollouts.look(swift.house, "shop-2", 0) is Went.OVER
     async with swift.database.store.reading() as reader:
         assert (await reader.holder("shop", "production"), (await reader.doubt("shop", "production")).kind) == ("", Unclear.FAILED)

@@ -112,7 +112,7 @@ async def test_what_waits_looks_again_as_soon_as_somebody_has_decided(
     await before(team)
 
     async def signals() -> int:
-        return int((await team.database.journal.get(V2)).signals)
+        return int((await team.database.journal.get(V2)).wakes)
 
     woken = await signals()
     await team.says(name, command)
@@ -125,10 +125,10 @@ async def test_what_was_let_go_and_what_it_replaces_look_again(swift: Team) -> N
         await swift.passes(MINUTE / 3)
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes()
-    before = [(await swift.database.journal.get(each)).signals for each in ("shop-1", "shop-2")]
+    before = [(await swift.database.journal.get(each)).wakes for each in ("shop-1", "shop-2")]
     await swift.says("cy", GoNow("shop-2"))
     await swift.passes(MINUTE / 10)
-    after = [(await swift.database.journal.get(each)).signals for each in ("shop-1", "shop-2")]
+    after = [(await swift.database.journal.get(each)).wakes for each in ("shop-1", "shop-2")]
     assert [late > early for early, late in zip(before, after, strict=True)] == [True, True]
 
 

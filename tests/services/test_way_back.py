@@ -11,6 +11,7 @@ import pytest
 from bot.domain.commands import Deploy, Quarantine, RollBack
 from bot.domain.deployment import Kind, State
 from bot.domain.errors import IntegrationError
+from bot.domain.outcomes import Closed
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import Step, StepState
 from bot.ports import Later, Live, RunState, Stage
@@ -121,7 +122,7 @@ async def test_what_is_back_is_as_proved_as_it_was_and_counts_as_brought_by_the_
     assert (live.commit, live.version, live.deployment, live.by) == (COMMITS["v1"], "v1", "shop-3", PEOPLE["bo"])
     assert (live.verified_at, live.accepted, live.since) == (before.verified_at, "", back.state_since)
     assert [(step.state, step.finished_at) for step in steps] == [(StepState.DONE, live.since)]
-    assert await close(team.house, "shop-3") == "over"
+    assert await close(team.house, "shop-3") is Closed.OVER
 
 
 async def test_the_retrospective_is_due_in_three_days_by_whoever_asked_and_names_everybody(team: Team) -> None:

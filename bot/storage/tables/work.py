@@ -72,7 +72,7 @@ class RunbookRow(SQLModel, table=True):
     args: Any = Field(sa_type=Document)
     state: str = "waiting"
     wake_at: datetime | None = Field(default=None, sa_type=UtcDateTime)
-    signals: int = 0
+    wakes: int = 0
     attempts: int = 0
     faults: int = 0
     error: str = ""
@@ -86,15 +86,6 @@ class JournalRow(SQLModel, table=True):
     run: str = Field(primary_key=True)
     name: str = Field(primary_key=True)
     n: int
-    value: Any = Field(sa_type=Document)
-
-
-class SignalRow(SQLModel, table=True):
-    """What a run was told; the first value under a name stays."""
-
-    __tablename__ = "signal"
-    run: str = Field(primary_key=True)
-    name: str = Field(primary_key=True)
     value: Any = Field(sa_type=Document)
 
 

@@ -219,7 +219,7 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         sa.Column("args", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
         sa.Column("state", sa.String(), nullable=False),
         sa.Column("wake_at", UtcDateTime(), nullable=True),
-        sa.Column("signals", sa.Integer(), nullable=False),
+        sa.Column("wakes", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("faults", sa.Integer(), nullable=False),
         sa.Column("error", sa.String(), nullable=False),
@@ -243,13 +243,6 @@ def upgrade() -> None:  # noqa: PLR0915 - one statement a table
         batch_op.create_index(batch_op.f("ix_sample_at"), ["at"], unique=False)
         batch_op.create_index("sample_order", ["service", "environment", "at"], unique=False)
 
-    op.create_table(
-        "signal",
-        sa.Column("run", sa.String(), nullable=False),
-        sa.Column("name", sa.String(), nullable=False),
-        sa.Column("value", sa.JSON().with_variant(postgresql.JSONB(), "postgresql"), nullable=False),
-        sa.PrimaryKeyConstraint("run", "name"),
-    )
     op.create_table(
         "snapshot",
         sa.Column("deployment", sa.String(), nullable=False),
