@@ -330,6 +330,11 @@ class Words:
         self._unusable: dict[str, str] = {}
 
     @property
+    def environment(self) -> ImmutableSandboxedEnvironment:
+        """Where the templates are read: ours, and the team's own before them."""
+        return self._environment
+
+    @property
     def problem(self) -> str:
         """Say which of the team's templates could not be filled and stand back behind ours; empty when none does."""
         return "; ".join(f"{name}.md.j2 of GONOGO_TEMPLATES: {why}. Ours is used." for name, why in sorted(self._unusable.items()))
