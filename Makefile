@@ -14,7 +14,7 @@ WORKERS ?= 6
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check again format lint types rooms bench mutants faults machine hostile test-emulator test-emulate test-buildbot test-install lock image clean
+.PHONY: help demo test test-fast coverage check again format format-check lint types rooms bench mutants faults machine hostile test-emulator test-emulate test-buildbot test-install lock image clean
 
 help: ## Show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 18
@@ -36,6 +36,15 @@ demo: $(VENV)/.runtime ## Run the whole product in your browser, without any acc
 test: $(VENV)/.dev ## Run the tests
 	@$(BIN)/python -m pytest -q -n $(WORKERS) --dist worksteal $(ARGS)
 
+# Rules, words, configuration and doors: what an edit breaks first. What needs a CI provider, a browser or a bot of its own is left to `make test`.
+FAST := tests/domain tests/catalog tests/slack tests/handlers tests/engine tests/docs
+
+test-fast: $(VENV)/.dev ## Run the tests that answer within a minute, between two edits
+	@$(BIN)/python -m pytest -q -n auto --dist worksteal $(FAST) $(ARGS)
+
+coverage: $(VENV)/.dev ## Show which lines and branches no test runs, as a page (var/coverage/index.html)
+	@$(BIN)/python -m pytest -q --cov --cov-report=html:var/coverage -n $(WORKERS) --dist worksteal $(ARGS)
+
 check: $(VENV)/.dev ## Format, lint, types, rooms, dependencies and tests with branch coverage
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -50,6 +59,9 @@ again: $(VENV)/.dev ## Run the tests once more that failed last; fails where the
 format: $(VENV)/.dev ## Put every file in the house format
 	@$(BIN)/ruff format .
 	@$(BIN)/ruff check --fix .
+
+format-check: $(VENV)/.dev ## See whether every file is in the house format
+	@$(BIN)/ruff format --check .
 
 lint: $(VENV)/.dev ## Look for mistakes (ruff, every rule)
 	@$(BIN)/ruff check .
