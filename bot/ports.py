@@ -812,8 +812,44 @@ class Transaction(Reader, Protocol):
         """Keep what a command was answered, for when it comes again."""
         ...
 
-    async def change(self, id: DeploymentId, **fields: Any) -> None:
-        """Change fields of a deployment other than its state."""
+    async def pin(self, id: DeploymentId, commit: str, version: str) -> None:
+        """Bind a deployment to a full commit, and to what people call it."""
+        ...
+
+    async def set_base(self, id: DeploymentId, commit: str, version: str) -> None:
+        """Say what was live when its way there was judged; both empty for nothing."""
+        ...
+
+    async def set_lead(self, id: DeploymentId, lead: Person) -> None:
+        """Give it another lead."""
+        ...
+
+    async def ask_anew(self, id: DeploymentId, by: Person, at: datetime) -> None:
+        """Say who asked for it once more, and when: it answers what has failed since."""
+        ...
+
+    async def set_started(self, id: DeploymentId, at: datetime | None) -> None:
+        """Say since when something of it may be there; None for never."""
+        ...
+
+    async def set_landed(self, id: DeploymentId, at: datetime) -> None:
+        """Say when it was live whole; what is watched anew begins then."""
+        ...
+
+    async def set_countdown(self, id: DeploymentId, until: datetime | None) -> None:
+        """Set when it is rolled back by itself; None for not."""
+        ...
+
+    async def set_acceptance(self, id: DeploymentId, how: str) -> None:
+        """Say how it was accepted where it was not verified (``Acceptance``); empty where it was."""
+        ...
+
+    async def set_note(self, id: DeploymentId, note: str) -> None:
+        """Write why it is in its state."""
+        ...
+
+    async def set_reason(self, id: DeploymentId, reason: str) -> None:
+        """Write why it was asked for."""
         ...
 
     async def permit(self, deployment: Deployment, step: str) -> Permit | None:

@@ -20,7 +20,7 @@ async def ask_anew(house: House, tx: Transaction, wanted: NewDeployment) -> Answ
     first, doubt = next(waits, None), await tx.doubt(wanted.service, wanted.environment)
     if first is None or doubt is None or not may_be_answered(doubt) or is_answer_to(first, doubt):
         return None
-    await tx.change(first.id, asked_anew_at=house.now(), requested_by=wanted.requested_by)
+    await tx.ask_anew(first.id, wanted.requested_by, house.now())
     await tx.forget_decisions(first.id)
     await note(tx, house.now(), "deploy", first, wanted.requested_by, ref=wanted.ref, strategy=first.strategy, reason=wanted.reason)
     await tx.wake(first.id)

@@ -40,7 +40,7 @@ async def countdown(house: House, tx: Transaction, deployment: Deployment, troub
         return None if held else deployment.countdown_until, held
     until = house.now() + policy.countdown
     offer = await rollback_offer(house, tx, deployment)
-    await tx.change(deployment.id, countdown_until=until)
+    await tx.set_countdown(deployment.id, until)
     await note(tx, house.now(), "countdown", deployment, where=trouble.where, until=until.isoformat(), to=offer.commit)
     return until, ""
 
@@ -59,7 +59,7 @@ async def call_off(
     house: House, tx: Transaction, deployment: Deployment, trouble: Trouble, why: str, kept_out: KeptOut | None = None
 ) -> None:
     """End a countdown that leads nowhere any more, and say so: for this finding nothing goes back by itself from now on."""
-    await tx.change(deployment.id, countdown_until=None)
+    await tx.set_countdown(deployment.id, None)
     await tx.mark(Mark(deployment.id, stopped_for(trouble), GONOGO, house.now()))
     await note(tx, house.now(), "countdown off", deployment, where=trouble.where, why=why)
     by_itself = str(await ends_by_itself(house, tx, deployment, trouble))
@@ -85,5 +85,5 @@ async def counts_for(tx: Transaction, deployment: Deployment, known: Trouble | N
     """End the countdown of a finding that another has followed: nothing goes back for what has not been said for its full time."""
     if known is None or known.number == trouble.number or deployment.countdown_until is None:
         return deployment
-    await tx.change(deployment.id, countdown_until=None)
+    await tx.set_countdown(deployment.id, None)
     return await existing(tx, deployment.id)

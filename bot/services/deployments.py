@@ -298,7 +298,7 @@ async def pin_to(house: House, tx: Transaction, deployment: Deployment, resolved
     if needless or quarantined:
         return await end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
     await tx.move(deployment.id, State.QUEUED, at=now)
-    await tx.change(deployment.id, commit=resolved.commit, version=resolved.version)
+    await tx.pin(deployment.id, resolved.commit, resolved.version)
     took = what_was_taken(resolved, await moved_from(tx, deployment, resolved.version, resolved.commit))
     about: dict[str, Json] = {"ref": deployment.ref, "pinned": resolved.commit, "version": resolved.version}
     await note(tx, now, "pinned", deployment, **(about | ({"took": took} if took else {})))

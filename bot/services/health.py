@@ -238,7 +238,7 @@ async def _keeps(house: House, tx: Transaction, deployment: Deployment, shot: Sn
         await _is_worse(house, tx, deployment, shot, trouble)
         deployment = await counts_for(tx, deployment, known, trouble)
     if await has_word(tx, deployment, trouble):
-        await tx.change(deployment.id, countdown_until=None)
+        await tx.set_countdown(deployment.id, None)
         return await is_outlasted(house, tx, deployment, trouble)
     await (_degraded if trouble.sort is Sort.DEGRADED else _ask)(house, tx, deployment, shot, trouble)
     await _outdate(house, tx, deployment, shot, known, trouble)
@@ -322,7 +322,7 @@ async def _calm(house: House, tx: Transaction, deployment: Deployment, shot: Sna
         counted = deployment.countdown_until is not None
         await note(tx, house.now(), "recovered", deployment, finding=known.number, counted=counted)
     if deployment.countdown_until is not None:
-        await tx.change(deployment.id, countdown_until=None)
+        await tx.set_countdown(deployment.id, None)
         facts: dict[str, Json] = {**facts_of(deployment), "counted": True}
         await tx.say(Message(f"{deployment.id}:recovered:{known.number}", "recovered", facts, deployment.id, to="channel"))
     elif known.sort is Sort.DEGRADED and is_refuted(known, shot) and not await has_word(tx, deployment, known):  # once for each alarm
@@ -371,7 +371,7 @@ async def _settled(house: House, tx: Transaction, deployment: Deployment, shot: 
     accepted = _acceptance(house, deployment, shot, by_word=by_word, was_said=said is not None)
     now = house.now()
     await tx.move(deployment.id, State.ACCEPTED if accepted else State.VERIFIED, at=now)
-    await tx.change(deployment.id, accepted=str(accepted or ""))
+    await tx.set_acceptance(deployment.id, str(accepted or ""))
     await tx.set_live(
         Live(
             deployment.service, deployment.environment, deployment.commit, deployment.version, live.since if live else now,

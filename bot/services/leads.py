@@ -125,7 +125,7 @@ async def _lead(
         raise NotPossible(
             f"{who} the lead of {deployment.title} while yours was looked at; nothing was changed. Say it again if it still holds."
         )
-    await tx.change(deployment.id, lead=to)
+    await tx.set_lead(deployment.id, to)
     await redraw_behind(tx, deployment)
     await note(tx, house.now(), "lead", deployment, intent.by, to=str(to), reason=reason)
     facts = {**facts_of(deployment), "lead": str(to), "before": str(deployment.lead or ""), "by": str(intent.by), "reason": reason}
@@ -183,7 +183,7 @@ async def _proceed(house: House, intent: Intent, tx: Transaction, command: Proce
     await as_found(tx, deployment, trouble, Action.PROCEED, command.shown)
     trouble = await decided_about(house, tx, deployment, trouble)
     await decide(tx, deployment, trouble, Mark(deployment.id, word_for(trouble), intent.by, house.now(), command.reason))
-    await tx.change(deployment.id, countdown_until=None)
+    await tx.set_countdown(deployment.id, None)
     await note(
         tx, house.now(), "proceed", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
     )  # fmt: skip
@@ -231,7 +231,7 @@ async def _stop_countdown(house: House, intent: Intent, tx: Transaction, command
         raise NotPossible(f"No countdown runs for {deployment.title}.")
     trouble = await _open_trouble(tx, deployment)
     await stop(tx, deployment, trouble, Mark(deployment.id, stopped_for(trouble), intent.by, house.now(), command.reason), command.shown)
-    await tx.change(deployment.id, countdown_until=None)
+    await tx.set_countdown(deployment.id, None)
     await note(
         tx, house.now(), "stop_countdown", deployment, intent.by, where=trouble.where, reason=command.reason, finding=trouble.number
     )  # fmt: skip

@@ -285,7 +285,7 @@ async def ask_on_call(house: House, tx: Transaction, deployment: Deployment, fac
         return deployment
     asks = any(gate.kind is GateKind.ON_CALL for gate in house.of(deployment)[1].gates) and shift.person != deployment.requested_by
     if deployment.lead is None:
-        await tx.change(deployment.id, lead=shift.person)
+        await tx.set_lead(deployment.id, shift.person)
         await redraw_behind(tx, deployment)
         await note(tx, house.now(), "lead", deployment, to=str(shift.person), because=shift.source)
         deployment = await existing(tx, deployment.id)

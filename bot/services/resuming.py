@@ -29,7 +29,7 @@ async def take_up(house: House, tx: Transaction, live: Live, by: Person) -> Take
     found = await _cut_off(tx, live)
     if found is None or not await tx.move(found.id, State.WATCHING, at=live.since):
         return None
-    await tx.change(found.id, landed_at=live.since)
+    await tx.set_landed(found.id, live.since)
     known = await tx.trouble(found.id)
     if known is not None:
         await tx.save_trouble(found.id, over(known))

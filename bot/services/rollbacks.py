@@ -394,7 +394,7 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
             base_version=deployment.version,
         )
     )
-    await tx.change(deployment.id, countdown_until=None)
+    await tx.set_countdown(deployment.id, None)
     await _end_what_else_is_there(house, tx, deployment)
     await tx.seize(deployment.service, deployment.environment, back.id)
     await tx.save_steps(back.id, [await _first_step(tx, deployment, now)])

@@ -240,7 +240,7 @@ async def _begin(house: House, tx: Transaction, deployment: Deployment) -> None:
 
 async def _since(tx: Transaction, deployment: Deployment, at: datetime | None) -> None:
     """Store since when something of a deployment may be there; whether what is live can be rolled back hangs on that."""
-    await tx.change(deployment.id, started_at=at)
+    await tx.set_started(deployment.id, at)
     live = await tx.live(deployment.service, deployment.environment)
     await tx.redraw(live.deployment if live else "")
 

@@ -163,6 +163,6 @@ async def know_changes(house: House, id: DeploymentId) -> None:
     async with house.store.transaction() as tx:
         now = await tx.live(deployment.service, deployment.environment)
         if (await existing(tx, id)).state in WAITING and (now.commit if now else "") == base:
-            await tx.change(id, base_commit=base, base_version=live.version if live else "")
+            await tx.set_base(id, base, live.version if live else "")
             await tx.save_changes(id, changes)
             await tx.save_way_there(id, way)

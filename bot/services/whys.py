@@ -63,7 +63,7 @@ async def give(house: House, intent: Intent, tx: Transaction, deployment: Deploy
 
 
 async def _of_rollback(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:
-    await tx.change(undone.id, note=reason)
+    await tx.set_note(undone.id, reason)
     if why.back:
         await tx.change(why.back, reason=reason)
     for lock in await _its_locks(tx, undone):
@@ -72,7 +72,7 @@ async def _of_rollback(tx: Transaction, undone: Deployment, why: Why, reason: st
 
 
 async def _of_stop(tx: Transaction, stopped: Deployment, _why: Why, reason: str) -> None:
-    await tx.change(stopped.id, note=reason)
+    await tx.set_note(stopped.id, reason)
 
 
 async def _of_giving_up(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:

@@ -27,6 +27,7 @@ from bot.storage import codec
 from bot.storage.marker import Marker
 from bot.storage.reader import AT_REST, CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE
 from bot.storage.rows import add, deployment_of, plain, put, table
+from bot.storage.setters import SqlSetters
 from bot.storage.tables.record import (
     ClaimRow,
     DecisionRow,
@@ -46,14 +47,13 @@ from bot.storage.tables.record import (
     VerifiedRow,
 )
 from bot.storage.tables.work import TakenRow
-from bot.storage.telling import SqlTelling
 
 _MOVES_THE_PLACE = frozenset({State.ROLLING_OUT, State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
 _BEFORE_TURN = OPEN - {State.WATCHING}
 """An older deployment in one of these states comes first in the queue."""
 
 
-class SqlTransaction(SqlTelling):
+class SqlTransaction(SqlSetters):
     """``ports.Transaction``."""
 
     def __init__(self, connection: AsyncConnection, audit_keys: Keys, newest_version: Callable[[str], int], marker: Marker) -> None:
@@ -115,15 +115,6 @@ class SqlTransaction(SqlTelling):
         deployment = await self.deployment(id)
         live = await self.live(deployment.service, deployment.environment) if deployment else None
         self._changed(live.deployment if live else "")
-
-    async def change(self, id: DeploymentId, **fields: Any) -> None:
-        """Change fields of a deployment other than its state."""
-        if "state" in fields:
-            raise ValueError("the state is changed by move() alone")
-        values = {key: str(value) if isinstance(value, Person) else value for key, value in fields.items()}
-        row = table(DeploymentRow)
-        await self._connection.execute(update(row).where(row.c.id == id).values(**values))
-        self._changed(id)
 
     async def claim(self, service: str, environment: str, id: DeploymentId, passing: tuple[DeploymentId, ...] = ()) -> bool:
         """Take an environment's claim if it is free (or already ours) and nobody older waits for it who is not passed."""

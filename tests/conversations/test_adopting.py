@@ -83,7 +83,7 @@ async def test_where_go_no_go_has_begun_something_nothing_is_adopted(tmp_path: P
         )  # fmt: skip
         async with database.store.transaction() as tx:
             begun = await tx.add_deployment(wanted)
-            await tx.change(begun.id, started_at=now)
+            await tx.set_started(begun.id, now)
         await database.close()
         said = await adopt(world.settings, service="storefront", ref="v1.0.0", environment="staging")
         assert said.startswith("storefront v1.1.0 → staging (storefront-1) was begun by Go/No-Go, so what is there is not adopted: ")

@@ -241,7 +241,7 @@ async def _built(house: House, state: State) -> Deployment:
             if reached is State.QUEUED:
                 assert await tx.claim(service, "production", deployment.id)
             if reached is State.ROLLING_OUT:
-                await tx.change(deployment.id, started_at=now)
+                await tx.set_started(deployment.id, now)
         await _furnish(tx, deployment, state, house)
         found = await tx.deployment(deployment.id)
     assert found is not None
@@ -279,7 +279,7 @@ async def _furnish(tx: Transaction, deployment: Deployment, state: State, house:
     if state is State.GATED:  # the watch is all that keeps it
         await tx.save_review(it, Review(now, (Gate(WATCHED, "no watch under way", GateState.OPEN, "the one before is being watched"),)))
     if state in {State.ROLLING_OUT, State.WATCHING}:
-        await tx.change(it, countdown_until=now + timedelta(minutes=5))
+        await tx.set_countdown(it, now + timedelta(minutes=5))
     if state in {State.WATCHING, State.VERIFIED, State.ACCEPTED, State.SUPERSEDED}:
         await tx.set_live(Live(service, "production", deployment.commit, "v2", now, it, deployment.requested_by))
     if state not in {State.QUEUED, State.GATED, State.AWAITING_APPROVAL, State.ROLLING_OUT, State.ROLLING_BACK}:

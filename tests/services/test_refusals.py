@@ -211,5 +211,5 @@ async def test_whoever_leads_a_deployment_reads_why_something_is_refused_also_wi
     refused = NotAllowed("Only the deployment lead can.")
     assert "You hold no role here" in str(await refusals.to_whom(team.house, eve, refused, v2))
     async with team.database.store.transaction() as tx:
-        await tx.change(v2, lead=eve)
+        await tx.set_lead(v2, eve)
     assert await refusals.to_whom(team.house, eve, refused, v2) is refused

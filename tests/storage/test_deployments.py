@@ -82,7 +82,8 @@ async def test_a_move_stops_the_countdown(database: Database) -> None:
     await deploy(database)
     await put_into(database, State.ROLLING_OUT)
     async with database.store.transaction() as tx:
-        await tx.change("shop-1", countdown_until=LATER, lead=ANA)
+        await tx.set_countdown("shop-1", LATER)
+        await tx.set_lead("shop-1", ANA)
     assert ((await read(database)).countdown_until, (await read(database)).lead) == (LATER, ANA)
     async with database.store.transaction() as tx:
         await tx.move("shop-1", State.ROLLING_BACK, at=LATER)
@@ -98,24 +99,17 @@ async def test_a_deployment_that_is_rolled_back_after_its_end_has_not_ended(data
     assert (await read(database)).finished_at is None
 
 
-async def test_the_state_is_changed_by_moves_alone(database: Database) -> None:
-    await deploy(database)
-    with pytest.raises(ValueError, match="move"):
-        async with database.store.transaction() as tx:
-            await tx.change("shop-1", state="verified")
-
-
 async def test_times_of_any_zone_come_back_as_utc_and_naive_ones_are_refused(database: Database) -> None:
     await deploy(database)
     there = LATER.astimezone(timezone(timedelta(hours=5, minutes=30)))
     async with database.store.transaction() as tx:
-        await tx.change("shop-1", landed_at=there)
+        await tx.set_landed("shop-1", there)
     found = (await read(database)).landed_at
     assert found is not None
     assert (found, found.tzname()) == (LATER, "UTC")
     with pytest.raises(Exception, match="no time zone"):
         async with database.store.transaction() as tx:
-            await tx.change("shop-1", landed_at=LATER.replace(tzinfo=None))
+            await tx.set_landed("shop-1", LATER.replace(tzinfo=None))
 
 
 async def test_history_is_newest_first_and_open_ones_are_oldest_first(database: Database) -> None:
@@ -166,7 +160,7 @@ async def test_landed_and_rollback_times_are_counted(database: Database) -> None
     await deploy(database)
     back = await deploy(database, request(kind=Kind.ROLLBACK, undoes="shop-1"))
     async with database.store.transaction() as tx:
-        await tx.change("shop-1", landed_at=NOW)
+        await tx.set_landed("shop-1", NOW)
         await tx.move(back.id, State.VERIFIED, at=NOW + timedelta(seconds=41))
     async with database.store.reading() as reader:
         assert await reader.rollback_seconds("shop", "production") == (41.0,)
