@@ -107,11 +107,30 @@ ACTING = frozenset({State.ROLLING_OUT, State.ROLLING_BACK})
 """Something runs at the CI provider."""
 OPEN = WAITING | ACTING | {State.WATCHING}
 """The runbook still has work to do."""
+BEFORE_TURN = WAITING | ACTING
+"""It needs its place to itself: whoever was asked for later waits."""
 AT_REST = frozenset({State.VERIFIED, State.ACCEPTED})
 """It has ended its watch."""
 CAN_ROLL_BACK = frozenset({State.ROLLING_OUT, State.WATCHING, State.VERIFIED, State.ACCEPTED, State.FAILED})
 """The environment was touched and the deployment is not on its way back already."""
 OVER = frozenset(State) - OPEN
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """What a move does to the times of a deployment."""
+
+    is_started: bool = True
+    """Whether what was started is still counted as started."""
+    is_landed: bool = False
+    """Whether it is live whole, from now on where it was not before."""
+    is_over: bool = False
+    """Whether it has ended; what moves on again has not."""
+
+
+def times(target: State) -> Times:
+    """Say which of its times a deployment keeps and gets when it enters a state."""
+    return Times(is_started=target is not State.CANCELLED, is_landed=target is State.WATCHING, is_over=target in OVER)
 
 
 def sources(target: State) -> frozenset[State]:

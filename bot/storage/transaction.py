@@ -12,12 +12,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.audit import Keys
 from bot.domain.changes import Changes
 from bot.domain.declared import Declared, Left, Origin
-from bot.domain.deployment import ACTING, OPEN, OVER, Deployment, DeploymentId, Kind, State, sources
+from bot.domain.deployment import ACTING, Deployment, DeploymentId, Kind, State, sources, times
 from bot.domain.health import Snapshot
 from bot.domain.locks import Lock
 from bot.domain.normal import Normal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Permit, Stray, graver
+from bot.domain.queue import is_next
 from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import Step
@@ -49,8 +50,6 @@ from bot.storage.tables.record import (
 from bot.storage.tables.work import TakenRow
 
 _MOVES_THE_PLACE = frozenset({State.ROLLING_OUT, State.ROLLING_BACK, State.ROLLED_BACK, State.FAILED})
-_BEFORE_TURN = OPEN - {State.WATCHING}
-"""An older deployment in one of these states comes first in the queue."""
 
 
 class SqlTransaction(SqlSetters):
@@ -98,11 +97,12 @@ class SqlTransaction(SqlSetters):
         values: dict[str, Any] = {
             "state": str(to), "state_since": at, "note": note, "ended_by": str(by) if by else None, "countdown_until": None,
         }  # fmt: skip
-        if to is State.CANCELLED:
-            values["started_at"] = None  # nothing of it was started
-        if to is State.WATCHING:
+        stamped = times(to)
+        if not stamped.is_started:
+            values["started_at"] = None
+        if stamped.is_landed:
             values["landed_at"] = func.coalesce(row.c.landed_at, at)
-        values["finished_at"] = at if to in OVER else None
+        values["finished_at"] = at if stamped.is_over else None
         origins = [str(state) for state in sources(to)]
         moved = await self._connection.execute(update(row).where(row.c.id == id, row.c.state.in_(origins)).values(**values))
         self._changed(id)
@@ -119,14 +119,10 @@ class SqlTransaction(SqlSetters):
     async def claim(self, service: str, environment: str, id: DeploymentId, passing: tuple[DeploymentId, ...] = ()) -> bool:
         """Take an environment's claim if it is free (or already ours) and nobody older waits for it who is not passed."""
         holder = await self.holder(service, environment)
-        if holder == id:
-            return True
-        queue = await self.open_deployments(service, environment)
-        for other in queue:
-            comes_first = other.id == holder or (other.kind is Kind.FORWARD and _number(other.id) < _number(id))
-            if comes_first and other.state in _BEFORE_TURN and other.id not in passing:
-                return False
-        await self.seize(service, environment, id)
+        if not is_next(id, holder, await self.open_deployments(service, environment), passing):
+            return False
+        if holder != id:
+            await self.seize(service, environment, id)
         return True
 
     async def seize(self, service: str, environment: str, id: DeploymentId) -> None:
@@ -387,7 +383,3 @@ def _has_gone(each: Deployment, live: Live, *, is_forward: bool) -> bool:
     if each.state is State.FAILED and (each.state_since > live.since or (each.state_since == live.since and said is None)):
         return False
     return each.commit != live.commit or (is_forward and said is None)
-
-
-def _number(id: DeploymentId) -> int:
-    return int(id.rpartition("-")[2])

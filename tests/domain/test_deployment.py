@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from bot.domain.deployment import ACTING, CAN_ROLL_BACK, OPEN, OUT_OF_TIME, OVER, STANDS, TRANSITIONS, WAITING, State, sources
+from bot.domain.deployment import ACTING, CAN_ROLL_BACK, OPEN, OUT_OF_TIME, OVER, STANDS, TRANSITIONS, WAITING, State, Times, sources, times
 
 
 def test_every_state_stands_in_the_table() -> None:
@@ -102,3 +102,12 @@ def test_a_sentence_can_say_every_state_and_for_each_that_waits_why_it_waited_fo
     assert len(set(STANDS.values())) == len(STANDS)
     assert set(OUT_OF_TIME) == WAITING
     assert len(set(OUT_OF_TIME.values())) == len(OUT_OF_TIME)
+
+
+@pytest.mark.parametrize("state", State)
+def test_which_of_its_times_a_deployment_keeps_and_gets_in_a_state(state: State) -> None:
+    expected = {
+        State.CANCELLED: Times(is_started=False, is_over=True),  # nothing of it was started
+        State.WATCHING: Times(is_landed=True),
+    }
+    assert times(state) == expected.get(state, Times(is_over=state in OVER))
