@@ -42,7 +42,7 @@ from bot.ports import (
     Shift,
 )
 from bot.providers.ci.github.kind import KIND as OUR_GITHUB
-from bot.providers.oncall.rota import KIND as OUR_ROTA
+from bot.providers.oncall.rota.kind import KIND as OUR_ROTA
 from bot.services.house import House, Pace
 from bot.services.people import People
 from bot.services.shared import SharedAnswers, shared

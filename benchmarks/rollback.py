@@ -31,7 +31,7 @@ from aiohttp import web
 
 from bot.adopting import adopt
 from bot.ports import StartRequest
-from bot.providers.ci.local import LocalCI
+from bot.providers.ci.local.provider import LocalCI
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.settings import Settings
 from bot.storage.database import open_database

@@ -13,7 +13,7 @@ from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
 from bot.engine.registry import Registry
 from bot.ports import Costs, Json, Run, Runbook
-from bot.providers.ci import buildbot, github, gitlab, jenkins, local_kind
+from bot.providers.ci import buildbot, github, gitlab, jenkins, local
 from bot.providers.metrics import none as no_metrics
 from bot.providers.metrics import scrape
 from bot.providers.oncall import none as no_on_call
@@ -28,7 +28,7 @@ from bot.runbooks.unseen import unseen_1
 from bot.runbooks.watch import watch_1
 from bot.services.house import House
 
-OUR_CI: tuple[CIKind, ...] = (local_kind.KIND, github.KIND, gitlab.KIND, jenkins.KIND, buildbot.KIND)
+OUR_CI: tuple[CIKind, ...] = (local.KIND, github.KIND, gitlab.KIND, jenkins.KIND, buildbot.KIND)
 OUR_METRICS: tuple[MetricsKind, ...] = (scrape.KIND, no_metrics.KIND)
 OUR_ON_CALL: tuple[OnCallKind, ...] = (rota.KIND, no_on_call.KIND)
 

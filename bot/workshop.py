@@ -19,8 +19,8 @@ from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.domain.versions import tags_of
 from bot.ports import Clock, Providers
 from bot.providers.hosts import Hosts
-from bot.providers.metrics.scrape import ScrapeMetrics
-from bot.providers.oncall.rota import RotaSchedule
+from bot.providers.metrics.scrape.provider import ScrapeMetrics
+from bot.providers.oncall.rota.provider import RotaSchedule
 from bot.providers.workbench import TESTS_AT_ONCE, Embedded, Kind, OnThisMachine, Workbench
 from bot.settings import Settings
 from bot.storage.database import Database, open_database

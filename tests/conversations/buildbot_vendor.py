@@ -7,7 +7,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from bot.providers.ci.buildbot import PASSWORD, USER
+from bot.providers.ci.buildbot.kind import PASSWORD, USER
 from tests.providers.ci import buildbot_server
 from tests.providers.ci.buildbot_lab import Break, Line
 from tests.providers.ci.buildbot_server import LENT, Server

@@ -9,9 +9,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from bot.providers.ci.github.webhook import sign as sign_github
-from bot.providers.ci.gitlab.webhooks import signature, signing_key
-from bot.providers.ci.jenkins.callback import HEADER
-from bot.providers.ci.jenkins.callback import sign as sign_jenkins
+from bot.providers.ci.gitlab.webhook import signature, signing_key
+from bot.providers.ci.jenkins.webhook import HEADER
+from bot.providers.ci.jenkins.webhook import sign as sign_jenkins
 from tests.conversations.vendors import OnGitHub, OnGitLab, OnJenkins, Vendor
 from tests.providers.ci.github_lab import SECRET
 from tests.providers.ci.gitlab_fake import PROJECT, PROJECT_ID

@@ -18,10 +18,10 @@ from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
 from bot.ports import CIProvider, RunHint
-from bot.providers.ci.buildbot import notices as buildbot
+from bot.providers.ci.buildbot import webhook as buildbot
 from bot.providers.ci.github import webhook as github
-from bot.providers.ci.gitlab import webhooks as gitlab
-from bot.providers.ci.jenkins import callback as jenkins
+from bot.providers.ci.gitlab import webhook as gitlab
+from bot.providers.ci.jenkins import webhook as jenkins
 from handlers.web.figures import Figures, metrics_route
 from handlers.web.health import health_routes
 from handlers.webhooks.ci import ci_route

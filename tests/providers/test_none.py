@@ -9,8 +9,8 @@ import pytest
 from bot.domain.catalog import EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.health import Verdict, overall
 from bot.ports import Cohort, MetricsSource, OnCallSchedule, Window
-from bot.providers.metrics.none import NoMetrics
-from bot.providers.oncall.none import NobodyOnCall
+from bot.providers.metrics.none.provider import NoMetrics
+from bot.providers.oncall.none.provider import NobodyOnCall
 
 NONE = ProviderChoice("none")
 PRODUCTION = EnvironmentPolicy("production", "canary", is_watched=False)

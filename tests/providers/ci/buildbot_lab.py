@@ -18,7 +18,8 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.ports import Clock
-from bot.providers.ci.buildbot import PASSWORD, USER, WEBHOOK_SECRET, build, notices
+from bot.providers.ci.buildbot import webhook
+from bot.providers.ci.buildbot.kind import PASSWORD, USER, WEBHOOK_SECRET, build
 from bot.providers.ci.buildbot.provider import BuildbotCI
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench
@@ -274,7 +275,7 @@ class BuildbotLab(Generic[M]):
 
         builder, _, number = run.rpartition("/")
         body = f'{{"builder": "{builder}", "buildrequestid": {number}, "buildid": 1, "complete": true, "correlation_id": "shop-1:deploy"}}'
-        headers = {notices.HEADER: notices.sign(buildbot_server.WEBHOOK_SECRET, body.encode(), WallClock().now())}
+        headers = {webhook.HEADER: webhook.sign(buildbot_server.WEBHOOK_SECRET, body.encode(), WallClock().now())}
         return headers, body.encode()
 
 

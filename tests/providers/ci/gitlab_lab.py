@@ -14,9 +14,9 @@ import aiohttp
 
 from bot.domain.catalog import PathPatterns
 from bot.ports import StartRequest
-from bot.providers.ci.gitlab.api import Project
+from bot.providers.ci.gitlab.client import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
-from bot.providers.ci.gitlab.webhooks import signature, signing_key
+from bot.providers.ci.gitlab.webhook import signature, signing_key
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, Hosts, RestClient
 from tests.providers.ci.gitlab_fake import PROJECT, PROJECT_ID, TOKEN, FakeGitLab

@@ -13,10 +13,10 @@ from typing import Any
 import aiohttp
 
 from bot.ports import CIRun, RunState, StartRequest
-from bot.providers.ci.jenkins import GIT_TOKEN, TOKEN, WEBHOOK_SECRET, build
-from bot.providers.ci.jenkins.callback import HEADER, sign
+from bot.providers.ci.jenkins.kind import GIT_TOKEN, TOKEN, WEBHOOK_SECRET, build
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.reading import PARAMETERS
+from bot.providers.ci.jenkins.webhook import HEADER, sign
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import Budget, Hosts
 from bot.providers.workbench import Workbench

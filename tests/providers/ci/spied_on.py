@@ -11,8 +11,8 @@ from pathlib import Path
 
 from bot import secrecy
 from bot.ports import StartRequest
-from bot.providers.ci import pipeline
-from bot.providers.ci.local import LocalCI
+from bot.providers.ci.local import pipeline
+from bot.providers.ci.local.provider import LocalCI
 from tests.providers.ci.conftest import WallClock
 from tests.providers.ci.memory_runs import MemoryRuns
 

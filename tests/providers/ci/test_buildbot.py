@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunHint, RunState, StartRequest
-from bot.providers.ci.buildbot import PASSWORD, USER
+from bot.providers.ci.buildbot.kind import PASSWORD, USER
 from bot.providers.ci.buildbot.provider import BuildbotCI
 from tests.patience import PATIENCE
 from tests.providers.ci.buildbot_server import TEMPLATE

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.providers.ci.buildbot import PASSWORD, USER, WEBHOOK_SECRET
+from bot.providers.ci.buildbot.kind import PASSWORD, USER, WEBHOOK_SECRET
 
 if TYPE_CHECKING:
     from tests.providers.ci.buildbot_lab import BuildbotLab

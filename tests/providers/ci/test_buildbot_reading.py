@@ -13,8 +13,9 @@ import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import CIRun, Clock, QualityState, RunHint, RunState, RunStore, StartStore
-from bot.providers.ci.buildbot import GIT_TOKEN, KIND, PASSWORD, USER, build, notices
+from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.events import request_in, requests_in
+from bot.providers.ci.buildbot.kind import GIT_TOKEN, KIND, PASSWORD, USER, build
 from bot.providers.ci.buildbot.provider import BuildbotCI, is_of
 from bot.providers.ci.buildbot.reading import NEEDED, Scheduler, quality_of, run_of, when
 from bot.providers.rest import Hosts
@@ -201,8 +202,8 @@ class TestNotices:
     body = json.dumps({"builder": "deploy-shop", "buildrequestid": 7, "complete": True, "correlation_id": "shop-1:all"}).encode()
 
     def read(self, body: bytes = body, *, at: datetime = NOW, secret: str = "s3", headers: dict[str, str] | None = None) -> RunHint:  # noqa: S107
-        given = {notices.HEADER.lower(): notices.sign("s3", body, at)} if headers is None else headers
-        return notices.read(given, body, secret=secret, now=NOW)
+        given = {webhook.HEADER.lower(): webhook.sign("s3", body, at)} if headers is None else headers
+        return webhook.read(given, body, secret=secret, now=NOW)
 
     def test_a_signed_notice_names_the_run(self) -> None:
         hint = self.read()
@@ -220,9 +221,9 @@ class TestNotices:
             {"secret": "another"},
             {"secret": ""},
             {"headers": {}},
-            {"headers": {notices.HEADER: "t=1,v1=" + "0" * 64}},
-            {"headers": {notices.HEADER: "v1=" + "0" * 64}},
-            {"headers": {notices.HEADER: "t=٣,v1=" + "0" * 64}},
+            {"headers": {webhook.HEADER: "t=1,v1=" + "0" * 64}},
+            {"headers": {webhook.HEADER: "v1=" + "0" * 64}},
+            {"headers": {webhook.HEADER: "t=٣,v1=" + "0" * 64}},
         ],
     )
     def test_what_is_not_signed_by_us_now_is_refused(self, forged: dict[str, Any]) -> None:
@@ -232,7 +233,7 @@ class TestNotices:
 
     def test_a_secret_that_is_not_set_accepts_nothing(self) -> None:
         with pytest.raises(IntegrationError) as caught:
-            notices.read({notices.HEADER: notices.sign("", b"{}", NOW)}, b"{}", secret="", now=NOW)
+            webhook.read({webhook.HEADER: webhook.sign("", b"{}", NOW)}, b"{}", secret="", now=NOW)
         assert caught.value.status == 401
 
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"\xff", b"[" * 100_000])

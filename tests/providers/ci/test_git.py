@@ -12,8 +12,8 @@ from bot.catalog.paths import path_patterns
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind
-from bot.providers.ci.clone import Clone
 from bot.providers.ci.git import Git
+from bot.providers.ci.local.clone import Clone
 
 LINE_ENDS = ["\r", "\x0b", "\x0c", "\x1c", "\x1d", "\x1e", "\x1f", "\x85", "\u2028", "\u2029", "\u00a0"]
 """What some standard or other takes for the end of a line or of a record, and a space that does not break."""

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.ports import Latest, RefKind, StartRequest
 from bot.providers.ci.github import facts
-from bot.providers.ci.github.repository import web_address
+from bot.providers.ci.github.client import web_address
 from tests.providers.ci.github_door import TOKEN
 
 if TYPE_CHECKING:

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from bot.domain.errors import IntegrationError
 from bot.ports import RunHint, StartRequest
-from bot.providers.ci.gitlab import webhooks
+from bot.providers.ci.gitlab import webhook
 from tests.providers.ci.gitlab_lab import WEBHOOK_TOKEN
 
 if TYPE_CHECKING:
@@ -34,13 +34,13 @@ JSON = st.recursive(
 def signed(body: bytes = BODY, *, at: datetime = NOW, key: bytes = KEY, delivery: str = "d-1") -> dict[str, str]:
     timestamp = str(int(at.timestamp()))
     return {
-        "Webhook-Id": delivery, "Webhook-Timestamp": timestamp, "Webhook-Signature": webhooks.signature(key, delivery, timestamp, body),
+        "Webhook-Id": delivery, "Webhook-Timestamp": timestamp, "Webhook-Signature": webhook.signature(key, delivery, timestamp, body),
     }  # fmt: skip
 
 
 def is_believed(headers: Mapping[str, str], body: bytes = BODY, *, key: bytes = KEY, token: str = "") -> bool:
     try:
-        webhooks.verify(headers, body, key=key, token=token, now=NOW)
+        webhook.verify(headers, body, key=key, token=token, now=NOW)
     except IntegrationError as error:
         return (error.status, error.retry) != (401, False)
     return True
@@ -49,8 +49,8 @@ def is_believed(headers: Mapping[str, str], body: bytes = BODY, *, key: bytes = 
 class TestBelieving:
     def test_the_published_example_of_standard_webhooks_fits(self) -> None:
         # The test vector of the Standard Webhooks libraries.
-        key = webhooks.signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
-        made = webhooks.signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
+        key = webhook.signing_key("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")
+        made = webhook.signature(key, "msg_p5jXN8AQM9LWM0D4loKWxJek", "1614265330", b'{"test": 2432232314}')
         assert made == "v1,g0hM9SsE+OTPJTGt/tmIKtSyZlE3uFJELVlNIOLJ1OE="
 
     def test_a_signature_is_believed_whatever_the_case_of_the_names(self) -> None:
@@ -100,7 +100,7 @@ class TestBelieving:
 
 
 def read(data: Any, **headers: str) -> RunHint:
-    return webhooks.read({name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(data).encode())
+    return webhook.read({name.replace("_", "-"): value for name, value in headers.items()}, json.dumps(data).encode())
 
 
 class TestReading:
@@ -159,7 +159,7 @@ class TestReading:
     @pytest.mark.parametrize("body", [b"", b"{", b"[]", b"7", b"\xff", pytest.param(b"[" * 100_000, id="too deep")])
     def test_what_cannot_be_read_is_refused(self, body: bytes) -> None:
         with pytest.raises(IntegrationError) as refused:
-            webhooks.read({}, body)
+            webhook.read({}, body)
         assert (refused.value.status, refused.value.retry) == (400, False)
 
     @settings(max_examples=60, deadline=None)
@@ -195,7 +195,7 @@ class TestProvider:
 def test_a_signing_token_has_a_plausible_length(bytes_in_it: int, good: bool) -> None:
     token = f"whsec_{base64.b64encode(b'k' * bytes_in_it).decode()}"
     if good:
-        assert len(webhooks.signing_key(token)) == bytes_in_it
+        assert len(webhook.signing_key(token)) == bytes_in_it
     else:
         with pytest.raises(ValueError, match=str(bytes_in_it)):
-            webhooks.signing_key(token)
+            webhook.signing_key(token)

@@ -10,10 +10,10 @@ import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.ports import RunHint, StartRequest
-from bot.providers.ci.jenkins import GIT_TOKEN, KIND, TOKEN, WEBHOOK_SECRET
-from bot.providers.ci.jenkins.callback import HEADER, sign
-from bot.providers.ci.jenkins.examination import address
+from bot.providers.ci.jenkins.doctor import address
+from bot.providers.ci.jenkins.kind import GIT_TOKEN, KIND, TOKEN, WEBHOOK_SECRET
 from bot.providers.ci.jenkins.provider import Jenkins
+from bot.providers.ci.jenkins.webhook import HEADER, sign
 from tests.providers.ci.jenkins_fake import PASSWORD, pruned
 from tests.providers.ci.jenkins_lab import SECRET
 

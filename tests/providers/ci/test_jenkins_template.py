@@ -15,7 +15,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.ports import RunHint
-from bot.providers.ci.jenkins import KIND
+from bot.providers.ci.jenkins.kind import KIND
 from bot.providers.ci.jenkins.reading import PARAMETERS
 from tests.providers.ci.jenkins_lab import SECRET
 

@@ -14,10 +14,10 @@ import pytest
 
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, QualityState, RunState, StartRequest
-from bot.providers.ci import process
-from bot.providers.ci.junit import Report, summarise
-from bot.providers.ci.local import LocalCI
-from bot.providers.ci.pipeline import parse
+from bot.providers.ci.local import process
+from bot.providers.ci.local.junit import Report, summarise
+from bot.providers.ci.local.pipeline import parse
+from bot.providers.ci.local.provider import LocalCI
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:

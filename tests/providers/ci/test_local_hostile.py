@@ -14,9 +14,9 @@ import pytest
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import JUNIT, PIPELINE, Unreadable
 from bot.ports import CIRun, LocalRun, QualityState, RunState, StartRequest
-from bot.providers.ci import pipeline
-from bot.providers.ci.junit import summarise
-from bot.providers.ci.local import LocalCI
+from bot.providers.ci.local import pipeline
+from bot.providers.ci.local.junit import summarise
+from bot.providers.ci.local.provider import LocalCI
 from bot.providers.workbench import TESTS_AT_ONCE
 from tests.patience import PATIENCE
 from tests.providers.ci.memory_runs import MemoryRuns

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from bot.ports import RunState, StartRequest
-from bot.providers.ci.local import LocalCI
+from bot.providers.ci.local.provider import LocalCI
 from tests.providers.ci.conftest import LocalLab, WallClock
 from tests.providers.ci.memory_runs import MemoryRuns
 

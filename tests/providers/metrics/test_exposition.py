@@ -11,8 +11,8 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from bot.domain.catalog import MetricKind, MetricSpec
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.providers.metrics.exposition import query_of, read
-from bot.providers.metrics.scrape import queries_of
+from bot.providers.metrics.scrape.provider import queries_of
+from bot.providers.metrics.scrape.reading import query_of, read
 
 ERRORS = MetricSpec(
     "errors", "errors", MetricKind.RATIO,

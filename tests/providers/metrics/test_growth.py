@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 from bot.domain.catalog import MetricKind, MetricSpec
 from bot.domain.health import Observed
 from bot.ports import Cohort, Sample, Window
-from bot.providers.metrics.exposition import Query, bucket, query_of
-from bot.providers.metrics.growth import belongs, filled, increases, observe, quantile
-from bot.providers.metrics.selector import Selector
+from bot.providers.metrics.scrape.growth import belongs, filled, increases, observe, quantile
+from bot.providers.metrics.scrape.reading import Query, bucket, query_of
+from bot.providers.metrics.scrape.selector import Selector
 
 START = datetime(2026, 11, 21, 2, tzinfo=UTC)
 EVERY = timedelta(seconds=10)

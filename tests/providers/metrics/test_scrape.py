@@ -19,8 +19,8 @@ from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import Verdict, snapshot
 from bot.domain.limits import EXPOSITION, Fault, Unreadable
 from bot.ports import Cohort, MetricsSource, Sample, Window
-from bot.providers.metrics.scrape import ScrapeMetrics, commit_label, interval, told
-from bot.providers.metrics.scrape import check as check_service
+from bot.providers.metrics.scrape.kind import check as check_service
+from bot.providers.metrics.scrape.provider import ScrapeMetrics, commit_label, interval, told
 
 OLD, NEW = "a" * 40, "b" * 40
 ERRORS = MetricSpec(

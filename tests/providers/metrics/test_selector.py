@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import ConfigurationError
-from bot.providers.metrics.selector import Matcher, Selector, parse_selector
+from bot.providers.metrics.scrape.selector import Matcher, Selector, parse_selector
 
 
 def select(*matchers: tuple[str, str, str]) -> Selector:

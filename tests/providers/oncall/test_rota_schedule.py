@@ -12,7 +12,7 @@ from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
 from bot.domain.rota import Rota, parse_hours
 from bot.ports import OnCallSchedule, Shift
-from bot.providers.oncall.rota import RotaSchedule
+from bot.providers.oncall.rota.provider import RotaSchedule
 
 ANA = Person("T1", "U1")
 SCHEDULE: OnCallSchedule = RotaSchedule({"web": Rota("web", (ANA,), date(2026, 1, 5), hours=parse_hours("Mon-Fri 08:00-18:00"))})

@@ -12,7 +12,7 @@ import structlog
 
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import NOTICE, Unreadable, read_json
-from bot.providers.ci.buildbot.door import Door
+from bot.providers.ci.buildbot.client import Door
 
 log = structlog.get_logger(__name__)
 

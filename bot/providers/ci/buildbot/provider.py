@@ -19,8 +19,8 @@ from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
-from bot.providers.ci.buildbot import examination, notices, reading
-from bot.providers.ci.buildbot.door import Door
+from bot.providers.ci.buildbot import doctor, reading, webhook
+from bot.providers.ci.buildbot.client import Door
 from bot.providers.ci.buildbot.events import PAUSE, Events
 from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
 from bot.providers.ci.mirror import Mirror
@@ -96,11 +96,11 @@ class BuildbotCI:
 
     async def examine(self) -> Sequence[Finding]:
         """Check address, account, scheduler, builder, tests, repository and webhook."""
-        return await examination.examine(self._setup, self._door, self._mirror, self._clock)
+        return await doctor.examine(self._setup, self._door, self._mirror, self._clock)
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a notice of the reporter in our master.cfg."""
-        return notices.read(headers, body, secret=self._setup.webhook_secret, now=self._clock.now())
+        return webhook.read(headers, body, secret=self._setup.webhook_secret, now=self._clock.now())
 
     # Tests ------------------------------------------------------------------------------------------------------------------------------
 

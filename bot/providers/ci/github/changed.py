@@ -6,7 +6,7 @@ from collections import OrderedDict
 
 from bot.domain.catalog import PathPatterns
 from bot.providers.ci.github import facts
-from bot.providers.ci.github.repository import PAGE, Repository, escaped
+from bot.providers.ci.github.client import PAGE, Repository, escaped
 
 WALK = 50
 """Behind how many commits the newest of the service's own is looked for."""

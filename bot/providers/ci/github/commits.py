@@ -7,7 +7,7 @@ from typing import Any
 from bot.domain.changes import Changes
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.changed import Changed
-from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.ci.refs import checked
 
 COMMITS = 20

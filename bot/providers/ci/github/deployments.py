@@ -14,7 +14,7 @@ import structlog
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, RunState, StartRequest
 from bot.providers.ci.github import reading
-from bot.providers.ci.github.repository import Repository
+from bot.providers.ci.github.client import Repository
 
 log = structlog.get_logger(__name__)
 

@@ -8,8 +8,8 @@ from http import HTTPStatus
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.github import reading, workflow
+from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.ci.github.protection import Guard
-from bot.providers.ci.github.repository import Repository, escaped
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.surroundings import Surroundings
 from bot.providers.rest import RestError

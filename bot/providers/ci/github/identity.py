@@ -16,7 +16,7 @@ import jwt
 
 from bot.domain.errors import ConfigurationError
 from bot.ports import Clock
-from bot.providers.ci.github.repository import escaped
+from bot.providers.ci.github.client import escaped
 from bot.providers.rest import Reply, RestClient, RestError
 
 BACKDATED = timedelta(seconds=60)

@@ -11,13 +11,13 @@ from urllib.parse import urlsplit
 from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.ports import Question
 from bot.providers.ci.github.changed import Changed
+from bot.providers.ci.github.client import Repository, web_address
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.identity import App, checked_key, pem_or_nothing
 from bot.providers.ci.github.names import Names
 from bot.providers.ci.github.protection import Guard, Protection
 from bot.providers.ci.github.provider import GitHubCI
-from bot.providers.ci.github.repository import Repository, web_address
 from bot.providers.ci.github.required import BY_RULES, Required
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Policy, Surroundings

@@ -12,7 +12,7 @@ from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind, Resolved
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.changed import Changed
-from bot.providers.ci.github.repository import Repository, entries, escaped
+from bot.providers.ci.github.client import Repository, entries, escaped
 from bot.providers.ci.refs import Spelling, checked, is_commit, spellings, unknown
 from bot.providers.rest import RestError
 

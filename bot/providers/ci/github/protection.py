@@ -16,8 +16,8 @@ from bot.domain.errors import IntegrationError
 from bot.ports import GateAnswer, StartRequest
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.github import reading
+from bot.providers.ci.github.client import Repository, entries, escaped
 from bot.providers.ci.github.identity import App
-from bot.providers.ci.github.repository import Repository, entries, escaped
 from bot.providers.ci.starts import Starts
 from bot.providers.rest import RestError
 

@@ -8,11 +8,11 @@ from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
 from bot.ports import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
+from bot.providers.ci.github.client import Repository
 from bot.providers.ci.github.commits import Commits
 from bot.providers.ci.github.doctor import Doctor
 from bot.providers.ci.github.names import Names
 from bot.providers.ci.github.protection import Guard
-from bot.providers.ci.github.repository import Repository
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.github.runs import Runs
 from bot.providers.ci.github.surroundings import Surroundings

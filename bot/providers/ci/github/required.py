@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from http import HTTPStatus
 
 from bot.domain.errors import IntegrationError
-from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.rest import RestError
 
 BY_RULES = "required"

@@ -15,9 +15,9 @@ from weakref import WeakValueDictionary
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, GateAnswer, RunState, StartRequest
 from bot.providers.ci.github import reading, workflow
+from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.ci.github.deployments import Deployments
 from bot.providers.ci.github.protection import Gate, Protection
-from bot.providers.ci.github.repository import Repository, escaped
 from bot.providers.ci.starts import Attempt, Starts
 from bot.providers.rest import Reply, RestError
 

@@ -16,7 +16,7 @@ from typing import Any
 from bot.domain.errors import IntegrationError
 from bot.ports import Quality, QualityState
 from bot.providers.ci.github import facts, reading
-from bot.providers.ci.github.repository import PAGE, Repository, entries, escaped
+from bot.providers.ci.github.client import PAGE, Repository, entries, escaped
 
 PAGES = 10
 """How many pages of 100 alerts of code scanning are counted, and as many of reviews."""

@@ -10,7 +10,7 @@ from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Quality, QualityState, RunState
 from bot.providers.ci.github import facts, reading
 from bot.providers.ci.github.changed import Changed
-from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.refs import checked
 from bot.providers.ci.verdicts import Outcome, Said, Weighed, standing, weigh

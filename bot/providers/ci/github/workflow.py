@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.limits import WORKFLOW, Unreadable
 from bot.foreign import beside, read_yaml
-from bot.providers.ci.github.repository import Repository, escaped
+from bot.providers.ci.github.client import Repository, escaped
 
 _RAW = "application/vnd.github.raw+json"
 _CORRELATION = re.compile(r"\binputs\.correlation\b|\binputs\[\s*'correlation'\s*\]")

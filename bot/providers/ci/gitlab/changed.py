@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from bot.domain.catalog import PathPatterns
 from bot.providers.ci.gitlab import reading
-from bot.providers.ci.gitlab.api import Object, Project
+from bot.providers.ci.gitlab.client import Object, Project
 
 WALK = 50
 """Behind how many commits the newest of the service's own is looked for."""

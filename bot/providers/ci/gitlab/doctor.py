@@ -12,8 +12,8 @@ from urllib.parse import urlsplit
 
 from bot.domain.errors import IntegrationError
 from bot.providers.ci.gitlab import freezes
-from bot.providers.ci.gitlab.api import Project, an_object
-from bot.providers.ci.gitlab.webhooks import TOLERANCE
+from bot.providers.ci.gitlab.client import Project, an_object
+from bot.providers.ci.gitlab.webhook import TOLERANCE
 from bot.providers.workbench import Finding, unanswered
 
 DOOR = "/webhooks/ci/gitlab"

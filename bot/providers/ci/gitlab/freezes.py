@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.catalog import Freeze
 from bot.domain.errors import IntegrationError
-from bot.providers.ci.gitlab.api import Object
+from bot.providers.ci.gitlab.client import Object
 from bot.providers.ci.gitlab.cron import read
 from bot.providers.ci.gitlab.reading import VENDOR
 

@@ -17,8 +17,8 @@ from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
 from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.gates import Gates
-from bot.providers.ci.gitlab import doctor, freezes, reading, webhooks
-from bot.providers.ci.gitlab.api import Object, Project
+from bot.providers.ci.gitlab import doctor, freezes, reading, webhook
+from bot.providers.ci.gitlab.client import Object, Project
 from bot.providers.ci.gitlab.reading import NAME, VENDOR
 from bot.providers.ci.gitlab.repository import Repository
 from bot.providers.ci.refs import checked
@@ -321,8 +321,8 @@ class GitLabCI:
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read a webhook."""
         now = self._clock.now()
-        webhooks.verify(headers, body, key=self._signing_key, token=self._webhook_token, now=now)
-        return webhooks.read(headers, body)
+        webhook.verify(headers, body, key=self._signing_key, token=self._webhook_token, now=now)
+        return webhook.read(headers, body)
 
     async def examine(self) -> Sequence[Finding]:
         """Check token, project, pipeline definition, webhook and clock at GitLab; changes nothing."""

@@ -11,8 +11,8 @@ from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
 from bot.ports import Latest, RefKind, Resolved
 from bot.providers.ci.gitlab import reading
-from bot.providers.ci.gitlab.api import Object, Project
 from bot.providers.ci.gitlab.changed import Changed
+from bot.providers.ci.gitlab.client import Object, Project
 from bot.providers.ci.gitlab.reading import VENDOR
 from bot.providers.ci.refs import Spelling, checked, is_commit, spellings, unknown
 

@@ -20,9 +20,9 @@ from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
 from bot.providers.ci.gates import Gates
-from bot.providers.ci.jenkins import callback, reading
-from bot.providers.ci.jenkins.examination import Examination
-from bot.providers.ci.jenkins.server import PAGE, VENDOR, Server
+from bot.providers.ci.jenkins import reading, webhook
+from bot.providers.ci.jenkins.client import PAGE, VENDOR, Server
+from bot.providers.ci.jenkins.doctor import Examination
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
 from bot.providers.ci.verdicts import weigh
@@ -193,7 +193,7 @@ class Jenkins:
 
     def parse_webhook(self, headers: Mapping[str, str], body: bytes) -> RunHint:
         """Verify and read the notice that our Jenkinsfile sends."""
-        return callback.read(headers, body, secret=self._webhook_secret, now=self._clock.now(), vendor=VENDOR)
+        return webhook.read(headers, body, secret=self._webhook_secret, now=self._clock.now(), vendor=VENDOR)
 
     async def examine(self) -> Sequence[Finding]:
         """Check address, token, job, stages, tests, repository, webhook secret and clock."""

@@ -12,7 +12,7 @@ from prometheus_client.samples import Sample as Series
 from bot.domain.catalog import MetricKind, MetricSpec
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.limits import EXPOSITION, too_many
-from bot.providers.metrics.selector import Selector, parse_selector
+from bot.providers.metrics.scrape.selector import Selector, parse_selector
 
 Counters = dict[str, dict[str, float]]
 """By commit, then by counter (a selector, or a selector and a bucket's bound): the value as it was read."""

@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 
 from bot.domain.errors import IntegrationError
 from bot.ports import Clock
-from bot.providers.ci.jenkins import callback, reading
-from bot.providers.ci.jenkins.server import Server
+from bot.providers.ci.jenkins import reading, webhook
+from bot.providers.ci.jenkins.client import Server
 from bot.providers.ci.mirror import Mirror
 from bot.providers.rest import Reply
 from bot.providers.workbench import Finding, unanswered
@@ -74,7 +74,7 @@ class Examination:
         seconds = skew.total_seconds()
         if skew <= SKEW:
             return Finding("clock", ok=True, sentence="Jenkins and the bot agree on the time.")
-        sentence = f"Jenkins' clock and ours differ by {seconds:.0f} s; notices are refused from {callback.TOLERANCE.seconds} s on."
+        sentence = f"Jenkins' clock and ours differ by {seconds:.0f} s; notices are refused from {webhook.TOLERANCE.seconds} s on."
         return Finding("clock", ok=False, sentence=sentence, remedy="Let both machines take their time from the same source (NTP).")
 
     async def _job(self) -> list[Finding]:

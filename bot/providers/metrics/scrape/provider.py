@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -21,10 +20,10 @@ from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import STALE, Observed
 from bot.domain.limits import EXPOSITION, Unreadable, too_large
 from bot.foreign import beside
-from bot.ports import Clock, Cohort, MetricsSource, Sample, SampleStore, Window
-from bot.providers.metrics.exposition import Counters, Query, needs, query_of, read
-from bot.providers.metrics.growth import belongs, observe
-from bot.providers.workbench import Finding, MetricsKind, Option, Workbench
+from bot.ports import Clock, Cohort, Sample, SampleStore, Window
+from bot.providers.metrics.scrape.growth import belongs, observe
+from bot.providers.metrics.scrape.reading import Counters, Query, needs, query_of, read
+from bot.providers.workbench import Finding
 
 log = structlog.get_logger(__name__)
 
@@ -274,13 +273,14 @@ def commit_label(service: Service) -> str:
 def endpoints(service: Service) -> tuple[tuple[str, str], ...]:
     """List a service's environments and the addresses to scrape there, each pair once. Raises ConfigurationError."""
     return tuple(
-        dict.fromkeys((policy.name, _address(service, policy, url)) for policy in service.environments.values() for url in _listed(policy))
+        dict.fromkeys((policy.name, _address(service, policy, url)) for policy in service.environments.values() for url in listed(policy))
     )
 
 
-def _listed(policy: EnvironmentPolicy) -> Sequence[object]:
-    listed = policy.targets.get("endpoints", ())
-    return listed if isinstance(listed, list | tuple) else (listed,)
+def listed(policy: EnvironmentPolicy) -> Sequence[object]:
+    """Give the addresses of an environment as they were written: a list of them, or one."""
+    written = policy.targets.get("endpoints", ())
+    return written if isinstance(written, list | tuple) else (written,)
 
 
 def _address(service: Service, policy: EnvironmentPolicy, url: object) -> str:
@@ -294,59 +294,3 @@ def _address(service: Service, policy: EnvironmentPolicy, url: object) -> str:
 def queries_of(specs: Sequence[MetricSpec]) -> tuple[Query, ...]:
     """Read the metrics' queries. Raises ConfigurationError for the first that cannot be read."""
     return tuple(query_of(spec) for spec in specs)
-
-
-def check(service: Service) -> None:
-    """Look at queries, interval, label and addresses of a service. Raises ConfigurationError with every problem."""
-    looks: list[Callable[[], object]] = [partial(interval, service), partial(commit_label, service), partial(endpoints, service)]
-    looks += [partial(_target, service, policy) for policy in service.environments.values()]
-    looks += [partial(_query, service, index) for index in range(len(service.metric_specs))]
-    problems = [problem for look in looks if (problem := _problem(look))]
-    if problems:
-        raise ConfigurationError("\n".join(problems))
-
-
-def _problem(look: Callable[[], object]) -> str:
-    try:
-        look()
-    except ConfigurationError as error:
-        return str(error)
-    return ""
-
-
-def _query(service: Service, index: int) -> Query:
-    try:
-        return query_of(service.metric_specs[index])
-    except ConfigurationError as error:
-        raise ConfigurationError(f"services.{service.name}.watch.{index}.query: {error}") from error
-
-
-def _target(service: Service, policy: EnvironmentPolicy) -> None:
-    """Refuse an environment that is to be watched and says nowhere where."""
-    where = f"services.{service.name}.environments.{policy.name}"
-    strange = [name for name in policy.targets if name != "endpoints"]
-    if strange:
-        raise ConfigurationError(
-            f'{where}.targets.{strange[0]}: scrape knows no target "{strange[0]}". Write endpoints: [http://host:port/metrics].'
-        )
-    if policy.is_watched and not _listed(policy):
-        here = f"{where}.targets.endpoints" if "endpoints" in policy.targets else where
-        remedy = "Write targets: {endpoints: [http://host:port/metrics]}, or metrics: none for this environment."
-        raise ConfigurationError(f"{here}: names no endpoint, so no step could be judged there. {remedy}")
-
-
-def _build(bench: Workbench) -> MetricsSource:
-    """Give the one that all services share: it bounds its history over all of them."""
-    if bench.embedded is None:
-        raise ConfigurationError(f"services.{bench.service}: scrape is only there inside the bot.")
-    return bench.embedded.metrics
-
-
-KIND = MetricsKind(
-    "scrape", "The services' own Prometheus endpoints, history kept in the database", _build,
-    options={
-        "every": Option("How often the endpoints are read: `15s`, `1m`; 15 s when it is missing."),
-        "commit_label": Option("The label that holds the commit, which tells old from new instances."),
-    },
-    check=check,
-)  # fmt: skip

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 
 from bot.domain import plain
 from bot.ports import CIRun, LocalRun, RunState, Stage
-from bot.providers.ci import junit
-from bot.providers.ci.pipeline import StageSpec
-from bot.providers.ci.process import Account, Ended, run_stage
+from bot.providers.ci.local import junit
+from bot.providers.ci.local.pipeline import StageSpec
+from bot.providers.ci.local.process import Account, Ended, run_stage
 
 
 class EndedMeanwhileError(Exception):

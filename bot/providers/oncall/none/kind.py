@@ -1,20 +1,11 @@
-"""Nobody on call: a team has chosen to do without a schedule."""
+"""What the rest of the house knows about having nobody on call."""
 
 from __future__ import annotations
 
-from datetime import datetime
-
-from bot.domain.catalog import NO_PROVIDER, Service
-from bot.ports import OnCallSchedule, Question, Shift
+from bot.domain.catalog import NO_PROVIDER
+from bot.ports import OnCallSchedule, Question
+from bot.providers.oncall.none.provider import NobodyOnCall
 from bot.providers.workbench import OnCallKind, Workbench
-
-
-class NobodyOnCall:
-    """``ports.OnCallSchedule`` that names nobody, ever."""
-
-    async def who(self, service: Service, at: datetime) -> Shift | None:  # noqa: ARG002 - the port's
-        """Name nobody."""
-        return None
 
 
 def _build(_bench: Workbench) -> OnCallSchedule:

@@ -40,12 +40,12 @@ from bot.ports import (
     Stage,
     StartRequest,
 )
-from bot.providers.ci import pipeline
-from bot.providers.ci.clone import Clone
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.git import NO_PATHS, VENDOR, Git, checked
-from bot.providers.ci.process import Account, carries, end_group, environment
-from bot.providers.ci.stages import EndedMeanwhileError, Work, ended
+from bot.providers.ci.local import pipeline
+from bot.providers.ci.local.clone import Clone
+from bot.providers.ci.local.process import Account, carries, end_group, environment
+from bot.providers.ci.local.stages import EndedMeanwhileError, Work, ended
 from bot.providers.workbench import TESTS_AT_ONCE, Finding, work_folder
 
 log = structlog.get_logger(__name__)

@@ -10,7 +10,7 @@ from bot.domain.errors import ConfigurationError
 from bot.ports import (
     Question,
 )
-from bot.providers.ci.local import LocalCI
+from bot.providers.ci.local.provider import LocalCI
 from bot.providers.workbench import TESTS_AT_ONCE, CIKind, Option, Workbench
 
 _ADDRESS = re.compile(r"[a-z][a-z0-9+.-]*://|[^/]*@[^/]*:|[^/]{2,}:")

@@ -8,8 +8,7 @@ from datetime import datetime
 from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
 from bot.domain.rota import Rota, duty_at
-from bot.ports import OnCallSchedule, Question, Shift
-from bot.providers.workbench import OnCallKind, Option, Workbench
+from bot.ports import Shift
 
 
 class RotaSchedule:
@@ -33,18 +32,3 @@ class RotaSchedule:
         if name not in self._rotas:
             raise ConfigurationError(f'service "{service.name}": there is no rota "{name}" (there are: {known})')
         return self._rotas[name]
-
-
-def _build(bench: Workbench) -> OnCallSchedule:
-    if bench.embedded is None:
-        raise ConfigurationError(f"services.{bench.service}: rota is only there inside the bot.")
-    return bench.embedded.on_call
-
-
-KIND = OnCallKind(
-    "rota",
-    "Rotas in gonogo.yaml, with time zones and overrides",
-    _build,
-    {"schedule": Option("The name of a rota.", required=True)},
-    costs={Question.SHIFT: 0},
-)

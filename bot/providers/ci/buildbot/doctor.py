@@ -11,8 +11,8 @@ from urllib.parse import quote, urlsplit
 
 from bot.domain.errors import IntegrationError
 from bot.ports import Clock
-from bot.providers.ci.buildbot import notices
-from bot.providers.ci.buildbot.door import Door
+from bot.providers.ci.buildbot import webhook
+from bot.providers.ci.buildbot.client import Door
 from bot.providers.ci.buildbot.reading import PLAN, Scheduler
 from bot.providers.ci.mirror import Mirror
 from bot.providers.rest import RestError
@@ -139,7 +139,7 @@ async def _repository(mirror: Mirror) -> Finding:
 
 def _webhook(setup: Setup) -> Finding:
     if setup.webhook_secret:
-        return _good("webhook", f"notices are verified ({notices.HEADER})")
+        return _good("webhook", f"notices are verified ({webhook.HEADER})")
     return Finding(
         "webhook", None, "no secret, so notices are refused; events and polling do the work", "Set GONOGO_BUILDBOT_WEBHOOK_SECRET."
     )

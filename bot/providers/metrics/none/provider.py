@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from bot.domain.catalog import NO_PROVIDER, EnvironmentPolicy, Service
+from bot.domain.catalog import EnvironmentPolicy, Service
 from bot.domain.health import Observed
-from bot.ports import Cohort, MetricsSource, Window
-from bot.providers.workbench import MetricsKind, Workbench
+from bot.ports import Cohort, Window
 
 
 class NoMetrics:
@@ -22,16 +21,3 @@ class NoMetrics:
     async def observe(self, service: Service, environment: EnvironmentPolicy, window: Window, cohort: Cohort) -> Mapping[str, Observed]:  # noqa: ARG002 - the port's
         """Observe nothing."""
         return {}
-
-
-def _build(_bench: Workbench) -> MetricsSource:
-    return NoMetrics()
-
-
-KIND = MetricsKind(
-    NO_PROVIDER, "No numbers: `metrics: none`", _build,
-    limits=(
-        "Nothing judges a step, so no step stands still and nothing rolls back by itself; a failed smoke test still does.",
-        "What has landed is accepted, never verified.",
-    ),
-)  # fmt: skip

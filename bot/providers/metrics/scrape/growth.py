@@ -9,8 +9,8 @@ from math import ceil, inf
 
 from bot.domain.health import Observed
 from bot.ports import Cohort, Sample, Window
-from bot.providers.metrics.exposition import Query, bucket
-from bot.providers.metrics.selector import Selector
+from bot.providers.metrics.scrape.reading import Query, bucket
+from bot.providers.metrics.scrape.selector import Selector
 
 SLICES = 12
 """Into how many slices a window is cut; each is at least two scrapes long, and they never overlap."""
