@@ -11,8 +11,8 @@ from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, History, RollBack, SayLive, Status
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
-from bot.domain.places import Doubt, Unclear
 from bot.domain.outcomes import Went
+from bot.domain.places import Doubt, Unclear
 from bot.ports import RunState
 from bot.services import health, rollouts
 from bot.services.endings import ended
@@ -228,7 +228,7 @@ async def test_what_has_failed_a_moment_before_it_lands_is_not_landed(team_with:
         team.ci.ends["deploy"] = RunState.FAILED
         await team.says("ana", Deploy("shop", "production", "v2"))
         await team.passes(5 * MINUTE)
-        assert await rollouts.land(team.house, "shop-1") == rollouts.OVER
+        assert await rollouts.land(team.house, "shop-1") is Went.OVER
         assert await state(team) is State.FAILED
 
 
