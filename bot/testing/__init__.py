@@ -7,4 +7,4 @@ from __future__ import annotations
 
 import pytest
 
-pytest.register_assert_rewrite("bot.testing.ci_contract")
+pytest.register_assert_rewrite("bot.testing.ci_contract", "bot.testing.metrics_contract", "bot.testing.oncall_contract")
