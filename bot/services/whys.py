@@ -65,7 +65,7 @@ async def give(house: House, intent: Intent, tx: Transaction, deployment: Deploy
 async def _of_rollback(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:
     await tx.set_note(undone.id, reason)
     if why.back:
-        await tx.change(why.back, reason=reason)
+        await tx.set_reason(why.back, reason)
     for lock in await _its_locks(tx, undone):
         await tx.remove_lock(lock)
         await tx.add_lock(replace(lock, reason=rollback.why_locked(undone.version, reason)))
@@ -76,8 +76,8 @@ async def _of_stop(tx: Transaction, stopped: Deployment, _why: Why, reason: str)
 
 
 async def _of_giving_up(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:
-    await tx.change(why.back, note=reason)
-    await tx.change(undone.id, note=f"{undone.note}: {reason}")
+    await tx.set_note(why.back, reason)
+    await tx.set_note(undone.id, f"{undone.note}: {reason}")
 
 
 _WRITE = {Deed.ROLLBACK: _of_rollback, Deed.STOP: _of_stop, Deed.GIVE_UP: _of_giving_up}

@@ -12,6 +12,7 @@ from bot.domain.catalog import AutomaticRollback, Freeze
 from bot.domain.commands import Deploy, Lock, Proceed, RollBack, Unlock
 from bot.domain.deployment import State
 from bot.domain.health import Observed
+from bot.domain.outcomes import Went
 from bot.domain.rollout import RunState, StepState
 from bot.services import health
 from tests.services.conftest import BAD, GOOD, MINUTE
@@ -110,7 +111,7 @@ async def test_numbers_that_come_when_a_rollout_is_rolled_back_already_end_none_
 
     team.engine.clock.advance(20 * MINUTE)
     team.numbers.observe = rolled_back_meanwhile
-    assert await health.hold(team.house, v2, 0) == health.OVER
+    assert await health.hold(team.house, v2, 0) is Went.OVER
     assert (await team.deployment(v2)).state is State.ROLLING_BACK
     assert "step done" not in await team.audited(v2)
 
