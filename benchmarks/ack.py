@@ -46,7 +46,7 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.actions import Action
 from bot.domain.catalog import Catalog
 from bot.domain.people import Person
-from bot.ports import Intent
+from bot.ports.talk import Intent
 from bot.slack.ours import Ours
 from bot.storage.database import open_database
 from handlers.slack import buttons, deploy, home, rollback

@@ -26,21 +26,14 @@ from typing import Any, cast
 from bot.domain.catalog import AutomaticGate, Catalog, EnvironmentPolicy, Freeze, GateKind, ProviderChoice, Service, Strategy, StrategyStep
 from bot.domain.deployment import Kind, State
 from bot.domain.people import Person
+from bot.domain.quality import QualityState
 from bot.domain.readiness import GateState
 from bot.engine.simulated import SimulatedEngine, VirtualClock
-from bot.ports import (
-    Announcer,
-    CIProvider,
-    Directory,
-    NewDeployment,
-    OnCallSchedule,
-    Profile,
-    Providers,
-    Quality,
-    QualityState,
-    Question,
-    Shift,
-)
+from bot.ports.ci import CIProvider, Quality, Question
+from bot.ports.people import Directory, OnCallSchedule, Profile, Shift
+from bot.ports.providers import Providers
+from bot.ports.store import NewDeployment
+from bot.ports.talk import Announcer
 from bot.providers.ci.github.kind import KIND as OUR_GITHUB
 from bot.providers.oncall.rota.kind import KIND as OUR_ROTA
 from bot.services.house import House, Pace

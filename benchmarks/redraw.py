@@ -26,7 +26,7 @@ from bot.domain.card import Card
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.people import Person
 from bot.domain.urgency import urgency
-from bot.ports import CardDue, Posting, Postings
+from bot.ports.talk import CardDue, Posting, Postings
 from bot.slack.blocks import Drawn
 from bot.slack.cards import deployment_card
 from bot.slack.client import SlackClient

@@ -30,7 +30,7 @@ from pathlib import Path
 from aiohttp import web
 
 from bot.adopting import adopt
-from bot.ports import StartRequest
+from bot.ports.ci import StartRequest
 from bot.providers.ci.local.provider import LocalCI
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.settings import Settings

@@ -41,7 +41,8 @@ from bot.domain.catalog import Catalog, ProviderChoice, Service
 from bot.domain.deployment import Kind
 from bot.domain.people import Person
 from bot.domain.rollout import Step, StepState
-from bot.ports import NewDeployment, RunHint
+from bot.ports.ci import RunHint
+from bot.ports.store import NewDeployment
 from bot.providers.ci.github import KIND, webhook
 from bot.providers.rest import Hosts
 from bot.providers.workbench import Workbench

@@ -12,9 +12,11 @@ from bot.domain.catalog import Catalog, Service
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import Acceptance
 from bot.domain.errors import ConfigurationError
+from bot.domain.live import Live
 from bot.domain.people import Person
 from bot.domain.spelling import shown
-from bot.ports import Live, Reader, Resolved
+from bot.ports.ci import Resolved
+from bot.ports.reader import Reader
 from bot.services.house import instead
 from bot.services.people import TERMINAL
 from bot.services.refs import meant

@@ -21,7 +21,10 @@ from bot.domain.errors import IntegrationError
 from bot.doors import open_door
 from bot.engine.journal import JournalEngine
 from bot.logs import set_up_logs
-from bot.ports import TEST, CIProvider, Message, MetricsSource, Providers, RunHint
+from bot.ports.ci import TEST, CIProvider, RunHint
+from bot.ports.metrics import MetricsSource
+from bot.ports.providers import Providers
+from bot.ports.talk import Message
 from bot.providers.hosts import Hosts
 from bot.routes import Condition, application
 from bot.services import board, endings, notices, restoring, summaries, timely

@@ -12,7 +12,7 @@ from bot.app import SystemClock
 from bot.catalog import Loaded, load_catalog
 from bot.domain.catalog import NO_PROVIDER, Catalog, PathPatterns, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import Providers
+from bot.ports.providers import Providers
 from bot.providers.workbench import Examined, ExaminedMetrics, Finding, Listing
 from bot.settings import Settings
 from bot.slack.client import SlackClient, SlackError

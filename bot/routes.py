@@ -10,7 +10,7 @@ from aiohttp import web
 from bot.domain.limits import SLACK
 from bot.domain.workload import named
 from bot.engine.journal import JournalEngine
-from bot.ports import CIProvider, RunHint
+from bot.ports.ci import CIProvider, RunHint
 from bot.services import notices
 from bot.services.auditing import AuditWatch
 from bot.services.house import House

@@ -12,7 +12,9 @@ from bot.catalog import Known, Offer
 from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
 from bot.engine.registry import Registry
-from bot.ports import Costs, Json, Run, Runbook
+from bot.ports.ci import Costs
+from bot.ports.engine import Run, Runbook
+from bot.ports.time import Json
 from bot.providers.ci import buildbot, github, gitlab, jenkins, local
 from bot.providers.metrics import none as no_metrics
 from bot.providers.metrics import scrape

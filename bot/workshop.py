@@ -17,7 +17,8 @@ from bot.catalog import Loaded
 from bot.domain.catalog import ProviderChoice, Service
 from bot.domain.errors import ConfigurationError, MissingSetting
 from bot.domain.versions import tags_of
-from bot.ports import Clock, Providers
+from bot.ports.providers import Providers
+from bot.ports.time import Clock
 from bot.providers.hosts import Hosts
 from bot.providers.metrics.scrape.provider import ScrapeMetrics
 from bot.providers.oncall.rota.provider import RotaSchedule

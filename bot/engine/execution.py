@@ -13,7 +13,8 @@ from typing import TypeVar, TypeVarTuple, cast
 from bot.domain.errors import IntegrationError
 from bot.engine.registry import Registry
 from bot.engine.results import Result, result_of
-from bot.ports import Clock, JournalStore, Json, Later, RunRecord
+from bot.ports.engine import JournalStore, Later, RunRecord
+from bot.ports.time import Clock, Json
 
 R = TypeVar("R")
 Ts = TypeVarTuple("Ts")

@@ -10,7 +10,8 @@ import structlog
 
 from bot.engine.execution import JournalLost, carry_out
 from bot.engine.registry import Registry
-from bot.ports import URGENT, Clock, JournalStore, Json, RunRecord
+from bot.ports.engine import JournalStore, RunRecord
+from bot.ports.time import URGENT, Clock, Json
 
 log = structlog.get_logger(__name__)
 

@@ -6,7 +6,7 @@ import inspect
 from collections.abc import Callable
 from hashlib import sha256
 
-from bot.ports import Runbook
+from bot.ports.engine import Runbook
 
 
 class Registry:

@@ -10,7 +10,8 @@ from typing import Any, Generic, TypeVar, Union, cast, get_args, get_origin, get
 from pydantic import TypeAdapter, ValidationError
 from pydantic_core import PydanticSerializationError
 
-from bot.ports import Json, Later
+from bot.ports.engine import Later
+from bot.ports.time import Json
 
 R = TypeVar("R")
 

@@ -11,7 +11,8 @@ from datetime import UTC, datetime, timedelta
 
 from bot.engine.execution import carry_out
 from bot.engine.registry import Registry
-from bot.ports import JournalStore, Json, RunRecord
+from bot.ports.engine import JournalStore, RunRecord
+from bot.ports.time import Json
 
 AT_ONCE = datetime(1970, 1, 1, tzinfo=UTC)
 """Due since ever, whatever the clock says."""

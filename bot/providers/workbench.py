@@ -21,7 +21,10 @@ from bot.domain.catalog import PathPatterns, Service
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.faults import of_system
 from bot.domain.versions import Tags
-from bot.ports import CIProvider, Clock, Costs, MetricsSource, OnCallSchedule, RunStore, StartStore
+from bot.ports.ci import CIProvider, Costs, RunStore, StartStore
+from bot.ports.metrics import MetricsSource
+from bot.ports.people import OnCallSchedule
+from bot.ports.time import Clock
 from bot.providers.hosts import Hosts
 
 Provider = TypeVar("Provider")

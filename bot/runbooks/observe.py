@@ -5,7 +5,7 @@ from __future__ import annotations
 from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Went
 from bot.domain.rollout import StepState
-from bot.ports import Run
+from bot.ports.engine import Run
 from bot.services import health, meanwhile
 from bot.services.house import House
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Closed, Went
-from bot.ports import Run
+from bot.ports.engine import Run
 from bot.services import aftermath, rollback_steps, rollouts
 from bot.services.house import House
 

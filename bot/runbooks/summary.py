@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.deployment import DeploymentId
-from bot.ports import Run
+from bot.ports.engine import Run
 from bot.services import summaries
 from bot.services.house import House
 

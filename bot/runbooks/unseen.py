@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from bot.domain.outcomes import Unseen
-from bot.ports import Run
+from bot.ports.engine import Run
 from bot.services import unseen
 from bot.services.house import House
 

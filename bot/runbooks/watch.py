@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bot.domain.deployment import DeploymentId
 from bot.domain.outcomes import Went
-from bot.ports import Run
+from bot.ports.engine import Run
 from bot.services import health
 from bot.services.house import House
 

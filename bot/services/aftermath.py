@@ -8,7 +8,10 @@ from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId
 from bot.domain.health import Snapshot, Verdict, judge, overall
 from bot.domain.outcomes import Went
 from bot.domain.rollback import Passage
-from bot.ports import Cohort, Json, Message, Transaction, Window
+from bot.ports.metrics import Cohort, Window
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.health import observe, observed
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 from bot.services.targets import how_bad, releases_for, undoable

@@ -5,7 +5,8 @@ from __future__ import annotations
 from bot.domain.ahead import Ahead
 from bot.domain.catalog import Permission
 from bot.domain.deployment import STANDS, Deployment, DeploymentId, State
-from bot.ports import Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
 from bot.services.house import House, existing
 
 

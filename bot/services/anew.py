@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from bot.domain.deployment import WAITING, Kind
 from bot.domain.places import is_answer_to, may_be_answered
-from bot.ports import Answer, NewDeployment, Transaction
+from bot.ports.store import NewDeployment, Transaction
+from bot.ports.talk import Answer
 from bot.services import lasttime
 from bot.services.house import House, facts_of, note
 from bot.services.lasttime import facts_of_last_time

@@ -11,12 +11,18 @@ from bot.domain.actions import Action
 from bot.domain.card import ApprovalNeed, Uncounted
 from bot.domain.catalog import ApprovalRule, EnvironmentPolicy
 from bot.domain.commands import Approve, Reject
+from bot.domain.decisions import Decision
 from bot.domain.deployment import OUT_OF_TIME, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.outcomes import Went
 from bot.domain.people import Person
 from bot.domain.readiness import Review
-from bot.ports import Answer, Decision, Intent, Later, Message, Quality, Reader, Shift, Transaction
+from bot.ports.ci import Quality
+from bot.ports.engine import Later
+from bot.ports.people import Shift
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
 from bot.services import approvers, readiness, starts
 from bot.services.ahead import redraw_behind
 from bot.services.deployments import end_needless, is_there, passed_by

@@ -9,7 +9,9 @@ import structlog
 from bot.domain.audit import Entry
 from bot.domain.commands import to_json
 from bot.domain.people import GONOGO
-from bot.ports import Answer, Intent, LeftOver, Transaction
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent
+from bot.ports.work import LeftOver
 from bot.services.house import House, act
 
 log = structlog.get_logger(__name__)

@@ -6,7 +6,9 @@ from bot.domain.actions import Action
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.shown import token
 from bot.domain.trouble import Trouble
-from bot.ports import Asked, Json, Reader
+from bot.ports.reader import Reader
+from bot.ports.talk import Asked
+from bot.ports.time import Json
 from bot.services.house import House, existing, facts_of_snapshot, seen
 from bot.services.offers import rollback_offer
 from bot.services.whys import has_lock, of

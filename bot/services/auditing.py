@@ -13,7 +13,11 @@ from bot.domain.audit import UNSIGNED, Entry, Head, Keys, is_signed, sign
 from bot.domain.errors import GonogoError
 from bot.domain.people import GONOGO
 from bot.domain.proof import Report, Verdict
-from bot.ports import AuditLog, Clock, HeadKeeper, Message, Reader, Store
+from bot.ports.reader import Reader
+from bot.ports.store import Store
+from bot.ports.talk import Message
+from bot.ports.time import Clock
+from bot.ports.work import AuditLog, HeadKeeper
 
 log = structlog.get_logger(__name__)
 

@@ -8,7 +8,7 @@ from bot.domain.catalog import GateKind
 from bot.domain.deployment import STANDS, Deployment, State
 from bot.domain.places import Obstacle, obstacles
 from bot.domain.rollback import Way
-from bot.ports import Reader
+from bot.ports.reader import Reader
 from bot.services.deployments import under_way
 from bot.services.given import in_question
 from bot.services.house import House

@@ -12,12 +12,16 @@ from bot.domain.declared import Declared, Replaced
 from bot.domain.deployment import CAN_ROLL_BACK, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import Snapshot
+from bot.domain.live import Live
 from bot.domain.people import Person
 from bot.domain.places import Obstacle
 from bot.domain.rollout import StepState, serves
 from bot.domain.watching import CAN_GO
 from bot.domain.whys import why_of
-from bot.ports import Answer, Intent, Json, Live, Reader, Shift
+from bot.ports.people import Shift
+from bot.ports.reader import Reader
+from bot.ports.talk import Answer, Intent
+from bot.ports.time import Json
 from bot.services import approvals, lasttime, readiness, word
 from bot.services.ahead import ahead_in
 from bot.services.deployments import needless_now, resolve, under_way

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.catalog import AutomaticRollback
+from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment
 from bot.domain.people import GONOGO, Person
 from bot.domain.trouble import Trouble
-from bot.ports import Mark, Message, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import rollback_offer, why_not_by_rule
 from bot.services.word import ends_by_itself, stopped_for

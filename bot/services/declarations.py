@@ -14,9 +14,15 @@ from bot.domain.commands import SayLive
 from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
+from bot.domain.live import Live
 from bot.domain.places import Doubt, Ground, Unclear, is_left
 from bot.domain.shown import Seen, token
-from bot.ports import Answer, Cohort, Intent, Json, Live, Message, Reader, Resolved, Transaction, Window
+from bot.ports.ci import Resolved
+from bot.ports.metrics import Cohort, Window
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
+from bot.ports.time import Json
 from bot.services import resuming, unseen
 from bot.services.deployments import require_still
 from bot.services.hanging import hanging_in

@@ -13,9 +13,15 @@ from bot.domain.catalog import EnvironmentPolicy, Permission, Service
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.live import Live
 from bot.domain.people import Person
 from bot.domain.places import is_answer_to
-from bot.ports import Answer, Intent, Json, Later, Live, NewDeployment, Reader, Resolved, Transaction
+from bot.ports.ci import Resolved
+from bot.ports.engine import Later
+from bot.ports.reader import Reader
+from bot.ports.store import NewDeployment, Transaction
+from bot.ports.talk import Answer, Intent
+from bot.ports.time import Json
 from bot.services import approvers, lasttime
 from bot.services.ahead import redraw_behind
 from bot.services.anew import ask_anew

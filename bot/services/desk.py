@@ -14,7 +14,9 @@ import structlog
 
 from bot.domain.commands import Command, RollBack
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.ports import LATE_ANSWER, URGENT, Answer, Inbox, Intent, Message
+from bot.ports.talk import LATE_ANSWER, Answer, Intent, Message
+from bot.ports.time import URGENT
+from bot.ports.work import Inbox
 from bot.services import (
     aside,
     refusals,

@@ -12,7 +12,9 @@ from bot.domain.commands import Help
 from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
-from bot.ports import Asked, BoardRow, Intent, Json, Place
+from bot.ports.board import BoardRow
+from bot.ports.talk import Asked, Intent, Place
+from bot.ports.time import Json
 from bot.services import overview, readiness, refusals, use_cases
 from bot.services.asked import asked
 from bot.services.house import House, existing, facts_of, facts_of_timeline

@@ -8,7 +8,9 @@ from datetime import datetime
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort, Trouble
-from bot.ports import Ending, Json, Message, Reader
+from bot.ports.reader import Reader
+from bot.ports.talk import Ending, Message
+from bot.ports.time import Json
 from bot.services.given import WORD, word_given
 from bot.services.house import House
 from bot.services.rollback_gates import waits_still

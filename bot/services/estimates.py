@@ -8,7 +8,7 @@ from statistics import quantiles
 from bot.domain.card import Card
 from bot.domain.deployment import Deployment, State
 from bot.domain.rollout import Step, time_left
-from bot.ports import Reader
+from bot.ports.reader import Reader
 
 ENOUGH_STAGES = 3
 """From how many earlier stages one knows how long the next one takes."""

@@ -12,7 +12,7 @@ from bot.domain.catalog import Freeze, GateKind
 from bot.domain.deployment import Deployment, Kind
 from bot.domain.errors import IntegrationError
 from bot.domain.readiness import frozen_by
-from bot.ports import Reader
+from bot.ports.reader import Reader
 from bot.services.house import House
 
 STALE = timedelta(hours=1)

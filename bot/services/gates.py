@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from bot.domain.catalog import Permission, Tier
 from bot.domain.commands import OpenGate
+from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.rollout import Step, StepState
-from bot.ports import Answer, GateAnswer, Intent, Json, Mark, Message, Reader, Transaction
+from bot.ports.ci import GateAnswer
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
+from bot.ports.time import Json
 from bot.services import freezes, starts
 from bot.services.deployments import require_still
 from bot.services.given import GATE, gate_pressed, in_question

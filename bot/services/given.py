@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment
 from bot.domain.rollout import Step
 from bot.domain.trouble import Trouble
-from bot.ports import Mark, Reader
+from bot.ports.reader import Reader
 
 WORD = "proceed:"
 """How the mark of the lead's word begins that one finding may be gone on over."""

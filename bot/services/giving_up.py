@@ -9,7 +9,9 @@ from bot.domain.hanging import Hanging
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.shown import Seen, token
-from bot.ports import Answer, Json, Transaction
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer
+from bot.ports.time import Json
 from bot.services import whys
 from bot.services.house import House, existing, facts_of, note
 from bot.services.rollback_steps import have_failed

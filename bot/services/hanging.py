@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.hanging import Hanging, LateRun, is_hanging, late, patience
 from bot.domain.people import GONOGO
 from bot.domain.rollout import Step
-from bot.ports import Json, Mark, Message, Reader
+from bot.ports.reader import Reader
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
 
 HANGS = "hangs"

@@ -11,11 +11,16 @@ from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy, Service
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import STALE, Finding, Observed, Snapshot, Verdict, judge, lacking_since, moment, overall
+from bot.domain.live import Live
 from bot.domain.normal import Normal
 from bot.domain.outcomes import Went
 from bot.domain.rollout import Step, StepState, serves
 from bot.domain.trouble import Sort, Trouble, carried, continued, found, is_refuted, is_unrefuted, kept, over, sort_of
-from bot.ports import Cohort, Json, Live, Message, Reader, Transaction, Window
+from bot.ports.metrics import Cohort, Window
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services import freezes, starts
 from bot.services.countdown import countdown, counts_for, is_stopped
 from bot.services.given import has_word, word_given

@@ -21,7 +21,11 @@ from bot.domain.timeline import Line, retold
 from bot.domain.usage import nearest
 from bot.domain.watching import CAN_GO, finding_in, mark_of, picture_in
 from bot.domain.whys import why_of
-from bot.ports import Announcer, Answer, Clock, Intent, Json, Providers, Reader, Store, Timeline, Transaction
+from bot.ports.providers import Providers
+from bot.ports.reader import Reader, Timeline
+from bot.ports.store import Store, Transaction
+from bot.ports.talk import Announcer, Answer, Intent
+from bot.ports.time import Clock, Json
 from bot.services.people import People
 
 T = TypeVar("T")

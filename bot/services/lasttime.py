@@ -6,7 +6,8 @@ from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.health import figures, worst
 from bot.domain.lasttime import Ended, LastTime
 from bot.domain.rollout import StepState, serving
-from bot.ports import Json, Reader
+from bot.ports.reader import Reader
+from bot.ports.time import Json
 
 
 async def last_time(reader: Reader, service: str, environment: str, commit: str, *, now: DeploymentId = "") -> LastTime | None:

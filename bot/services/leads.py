@@ -7,12 +7,15 @@ from dataclasses import dataclass
 from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import AskLead, HandOver, Proceed, StopCountdown, TakeOver, Watch
+from bot.domain.decisions import Mark
 from bot.domain.deployment import OVER, Deployment, DeploymentId, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
 from bot.domain.people import Person
 from bot.domain.shown import Seen, token
 from bot.domain.trouble import Trouble
-from bot.ports import Answer, Intent, Mark, Message, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
 from bot.services import readiness
 from bot.services.ahead import redraw_behind
 from bot.services.asked import facts_of_going_on

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Deployment, Kind, State
+from bot.domain.live import Live
 from bot.domain.rollback import Leaving
 from bot.domain.share import Share, brought_by_now, share_of
-from bot.ports import Live, Reader, UnderWay, WayOut
+from bot.ports.board import UnderWay, WayOut
+from bot.ports.reader import Reader
 from bot.services.house import House
 from bot.services.offers import rollback_offer
 from bot.services.targets import target_for, undoable

@@ -13,7 +13,10 @@ from bot.domain.deployment import WAITING, Kind, State
 from bot.domain.errors import NotPossible, Offer
 from bot.domain.locks import Lock
 from bot.domain.shown import Seen, token
-from bot.ports import Answer, Intent, Json, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent
+from bot.ports.time import Json
 from bot.services import starts
 from bot.services.house import House, act, existing
 from bot.services.obstacles import say_locked, say_unlocked

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.live import Live
 from bot.domain.normal import Normal, Past, normal
 from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort
-from bot.ports import Live, Reader
+from bot.ports.reader import Reader
 from bot.services.house import House
 
 LOOKED_THROUGH = 30

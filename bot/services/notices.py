@@ -10,7 +10,9 @@ from collections.abc import Callable
 
 from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
-from bot.ports import Reader, RunHint, Store
+from bot.ports.ci import RunHint
+from bot.ports.reader import Reader
+from bot.ports.store import Store
 
 
 def _nothing(_commit: str) -> None:

@@ -8,7 +8,9 @@ from datetime import datetime
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind
 from bot.domain.locks import Lock
 from bot.domain.people import Person
-from bot.ports import Json, Message, Transaction
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.house import facts_of
 from bot.services.starts import NO_LONGER, Freed
 

@@ -8,11 +8,12 @@ from dataclasses import replace
 from bot.domain import rollback
 from bot.domain.card import RollbackOffer
 from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.live import Live
 from bot.domain.passed import Passed
 from bot.domain.places import Unclear
 from bot.domain.readiness import Confirmed
 from bot.domain.rollback import Bad, Way
-from bot.ports import Live, Reader
+from bot.ports.reader import Reader
 from bot.services.house import House
 from bot.services.targets import how_bad, releases_for, target_for
 from bot.services.ways import stored_way_back

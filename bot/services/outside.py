@@ -6,7 +6,8 @@ import functools
 import inspect
 from typing import Any, TypeVar, cast
 
-from bot.ports import VIEWING, Providers
+from bot.ports.providers import Providers
+from bot.ports.time import VIEWING
 
 T = TypeVar("T")
 

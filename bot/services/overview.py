@@ -8,10 +8,14 @@ from bot.domain.called import called
 from bot.domain.catalog import Permission, Service
 from bot.domain.commands import Status
 from bot.domain.declared import Declared
+from bot.domain.live import Live
 from bot.domain.places import Unclear, may_be_answered
 from bot.domain.readiness import frozen_by
 from bot.domain.rollback import Leaving
-from bot.ports import Answer, BoardRow, Intent, Json, Live, Reader
+from bot.ports.board import BoardRow
+from bot.ports.reader import Reader
+from bot.ports.talk import Answer, Intent
+from bot.ports.time import Json
 from bot.services.declarations import kept_from_a_word
 from bot.services.house import House, facts_of_snapshot, unclear
 from bot.services.leaving import out_of, share_now, way_out

@@ -10,7 +10,8 @@ from bot.domain.deployment import CAN_ROLL_BACK, Deployment, Kind, State
 from bot.domain.places import obstacles
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import Step, StepState, serving
-from bot.ports import Json, Reader
+from bot.ports.reader import Reader
+from bot.ports.time import Json
 from bot.services.house import House
 from bot.services.ways import between
 

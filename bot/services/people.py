@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from bot.domain.catalog import Catalog, Permission
 from bot.domain.errors import IntegrationError, NotAllowed
 from bot.domain.people import Person
-from bot.ports import Directory, Profile
+from bot.ports.people import Directory, Profile
 
 TERMINAL = "terminal"
 """The team of people who use ``gonogo`` on the bot's own machine; they are the operators."""

@@ -9,12 +9,16 @@ from bot.domain.actions import Action
 from bot.domain.card import RollbackOffer
 from bot.domain.catalog import Need
 from bot.domain.commands import ConfirmPlan
+from bot.domain.decisions import Mark
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotAllowed, NotPossible
 from bot.domain.people import Person
 from bot.domain.readiness import Gate, GateState, plan_gate
 from bot.domain.shown import Seen
-from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
+from bot.ports.time import Json
 from bot.services.givers import Givers
 from bot.services.house import House, act, as_shown, existing, facts_of, note
 from bot.services.offers import plan_mark, rollback_offer

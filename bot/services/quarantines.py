@@ -15,7 +15,11 @@ from bot.domain.deployment import Deployment, DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.domain.rollback import KeptOutBy
-from bot.ports import Answer, Intent, Json, Message, Reader, Resolved, Transaction
+from bot.ports.ci import Resolved
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
+from bot.ports.time import Json
 from bot.services import starts
 from bot.services.countdown import KeptOut, call_off_held, was_held
 from bot.services.house import House, act, existing, facts_of, note

@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need, Permission
 from bot.domain.commands import Acknowledge, Tick
+from bot.domain.decisions import Mark
 from bot.domain.declared import Origin
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
 from bot.domain.people import Person
 from bot.domain.places import Hindrance, Obstacle, obstacles
+from bot.domain.quality import QualityState
 from bot.domain.readiness import (
     Gate,
     GateState,
@@ -32,7 +34,12 @@ from bot.domain.readiness import (
     verified_here_gate,
 )
 from bot.domain.rollback import Way
-from bot.ports import Answer, Intent, Json, Mark, Message, Quality, QualityState, Reader, Shift, Transaction
+from bot.ports.ci import Quality
+from bot.ports.people import Shift
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
+from bot.ports.time import Json
 from bot.services import before, givers, lasttime, plans, watching
 from bot.services.ahead import redraw_behind
 from bot.services.deployments import under_way

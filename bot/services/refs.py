@@ -9,7 +9,10 @@ from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import tags_of
-from bot.ports import LATE_ANSWER, CIProvider, Json, Message, Reader, RefKind, Resolved
+from bot.ports.ci import CIProvider, RefKind, Resolved
+from bot.ports.reader import Reader
+from bot.ports.talk import LATE_ANSWER, Message
+from bot.ports.time import Json
 from bot.services.house import House
 
 

@@ -10,7 +10,8 @@ from bot.domain.catalog import Permission
 from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer, Refusal
 from bot.domain.people import Person
-from bot.ports import Answer, Shift
+from bot.ports.people import Shift
+from bot.ports.talk import Answer
 from bot.services.house import House, existing
 from bot.services.readiness import on_call_now
 

@@ -9,7 +9,9 @@ import structlog
 from bot.domain.audit import RESTORED, Entry
 from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
-from bot.ports import Message, Reader, Restored, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Restored, Transaction
+from bot.ports.talk import Message
 from bot.services.auditing import where_it_was_used
 from bot.services.countdown import call_off_held
 from bot.services.house import House

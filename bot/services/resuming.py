@@ -6,9 +6,11 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.deployment import Deployment, State
+from bot.domain.live import Live
 from bot.domain.people import Person
 from bot.domain.trouble import over
-from bot.ports import Live, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
 from bot.services.house import House, note
 from bot.services.targets import last_of
 

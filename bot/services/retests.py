@@ -5,9 +5,13 @@ from __future__ import annotations
 from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import Retest
+from bot.domain.decisions import Mark
 from bot.domain.deployment import WAITING, Deployment
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.ports import Answer, CIRun, Intent, Mark, RunState, Transaction
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 
+from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import IntegrationError
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollout import Step
-from bot.ports import Json, Mark, Message, Reader
+from bot.ports.reader import Reader
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.given import gate_pressed
 from bot.services.house import House, existing, facts_of
 

@@ -14,12 +14,17 @@ from bot.domain.changes import Changes
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import worst
+from bot.domain.live import Live
 from bot.domain.locks import Lock
 from bot.domain.outcomes import Closed
 from bot.domain.people import GONOGO
 from bot.domain.places import Stray, Unclear
 from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import CIRun, Json, Later, Live, Message, Transaction
+from bot.ports.ci import CIRun
+from bot.ports.engine import Later
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.house import House, existing, facts_of, facts_of_timeline, note
 from bot.services.obstacles import say_locked
 from bot.services.offers import put_back

@@ -14,11 +14,14 @@ from bot.domain.commands import RollBack
 from bot.domain.declared import Origin
 from bot.domain.deployment import CAN_ROLL_BACK, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
+from bot.domain.live import Live
 from bot.domain.people import GONOGO, Person
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import Step, serving
 from bot.domain.shown import Seen, token
-from bot.ports import Answer, Intent, Live, Message, NewDeployment, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import NewDeployment, Transaction
+from bot.ports.talk import Answer, Intent, Message
 from bot.services import whys
 from bot.services.giving_up import asked, give_it_up, seen
 from bot.services.hanging import hanging

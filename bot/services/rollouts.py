@@ -9,11 +9,16 @@ from datetime import datetime, timedelta
 
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
+from bot.domain.live import Live
 from bot.domain.outcomes import Went
 from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Unclear
-from bot.domain.rollout import Step, StepState, plan
-from bot.ports import CIRun, Json, Later, Live, Message, RunState, Transaction
+from bot.domain.rollout import RunState, Step, StepState, plan
+from bot.ports.ci import CIRun
+from bot.ports.engine import Later
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services import approvals, hanging, health, rollback_gates, starts
 from bot.services.gates import open_stored_gate
 from bot.services.house import House, existing, facts_of, note

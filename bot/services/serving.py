@@ -7,8 +7,10 @@ from dataclasses import replace
 from bot.domain.called import called
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.health import Snapshot
+from bot.domain.live import Live
 from bot.domain.share import Beside, Part, beside
-from bot.ports import Json, Live, Reader
+from bot.ports.reader import Reader
+from bot.ports.time import Json
 from bot.services.hanging import hanging
 from bot.services.house import House, facts_of_snapshot, unclear
 from bot.services.targets import undoable

@@ -29,7 +29,11 @@ from typing import Any, TypeVar, cast
 from bot.domain.catalog import Freeze, Service
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError, NotAskedYet
-from bot.ports import TEST, CIProvider, CIRun, Clock, Costs, OnCallSchedule, Providers, Quality, QualityState, Question, Shift, StartRequest
+from bot.domain.quality import QualityState
+from bot.ports.ci import TEST, CIProvider, CIRun, Costs, Quality, Question, StartRequest
+from bot.ports.people import OnCallSchedule, Shift
+from bot.ports.providers import Providers
+from bot.ports.time import Clock
 
 FRESH, LONGEST = timedelta(seconds=15), timedelta(minutes=15)
 SOON, UNDER_WAY = timedelta(seconds=5), timedelta(seconds=30)

@@ -12,7 +12,9 @@ from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.rollout import StepState
 from bot.domain.urgency import urgency
 from bot.domain.watching import finding_in
-from bot.ports import CardDue, Reader, Standing
+from bot.ports.board import Standing
+from bot.ports.reader import Reader
+from bot.ports.talk import CardDue
 from bot.services.given import has_word
 from bot.services.hanging import late_run
 from bot.services.house import House

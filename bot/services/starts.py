@@ -17,12 +17,17 @@ import structlog
 from bot.domain.called import name_of
 from bot.domain.card import Kept
 from bot.domain.catalog import Permission
+from bot.domain.decisions import Mark
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
 from bot.domain.people import GONOGO
 from bot.domain.places import Hindrance, Permit, obstacles
 from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import ROLLBACK, TEST, CIRun, Json, Mark, Message, Quality, Reader, StartRequest, Transaction
+from bot.ports.ci import ROLLBACK, TEST, CIRun, Quality, StartRequest
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services import freezes, watching
 from bot.services.given import gate_pressed, in_question
 from bot.services.house import House, existing, facts_of, facts_of_kept, note

@@ -13,7 +13,8 @@ from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import KeptOutBy, why_quarantined
 from bot.domain.rollout import StepState, serving
-from bot.ports import Answer, Intent, Message, Transaction
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
 from bot.services.house import House, as_shown, facts_of, note, seen
 from bot.services.quarantines import keep_out
 from bot.services.rollback_steps import draft_retrospective

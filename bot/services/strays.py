@@ -16,7 +16,10 @@ from bot.domain.errors import IntegrationError
 from bot.domain.outcomes import Chased
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import RunState, Step, StepState, correlation
-from bot.ports import CIRun, Later, Message, Transaction
+from bot.ports.ci import CIRun
+from bot.ports.engine import Later
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
 from bot.services.house import House, existing, facts_of, note
 
 log = structlog.get_logger(__name__)

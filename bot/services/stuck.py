@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import structlog
 
-from bot.ports import Json, Message, RunRecord, Transaction
+from bot.ports.engine import RunRecord
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.house import House, facts_of, note
 
 log = structlog.get_logger(__name__)

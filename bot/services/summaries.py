@@ -9,7 +9,9 @@ from bot.domain.changes import Changes
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.rollout import StepState
 from bot.domain.trouble import EVERYTHING
-from bot.ports import Json, Message, Reader
+from bot.ports.reader import Reader
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.house import House, existing, facts_of, facts_of_snapshot, unclear
 from bot.services.serving import newest_numbers
 

@@ -6,10 +6,11 @@ from bot.domain import rollback
 from bot.domain.declared import Origin
 from bot.domain.deployment import AT_REST, CAN_ROLL_BACK, Acceptance, Deployment, Kind, State
 from bot.domain.health import Verdict
+from bot.domain.live import Live
 from bot.domain.rollback import Bad, Flaw
 from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort
-from bot.ports import Live, Reader
+from bot.ports.reader import Reader
 
 _CUT_SHORT = frozenset({State.WATCHING, State.SUPERSEDED})
 

@@ -9,7 +9,9 @@ from typing import Any
 
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.rollout import StepState
-from bot.ports import Json, Message, Reader
+from bot.ports.reader import Reader
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services import endings
 from bot.services.asked import facts_of_going_on
 from bot.services.given import word_given

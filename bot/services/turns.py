@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from bot.domain.commands import Command
 from bot.domain.people import Person
-from bot.ports import Intent
+from bot.ports.talk import Intent
 from bot.services.use_cases import STOPPING, UNDOES
 
 PATIENCE = 2.0

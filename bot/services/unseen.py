@@ -8,9 +8,15 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from bot.domain.errors import IntegrationError
+from bot.domain.live import Live
 from bot.domain.outcomes import Unseen
 from bot.domain.places import Doubt, Unclear
-from bot.ports import Cohort, Json, Later, Live, Message, Reader, Transaction, Window
+from bot.ports.engine import Later
+from bot.ports.metrics import Cohort, Window
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.health import observe
 from bot.services.house import House
 from bot.services.passing import There, called, there

@@ -48,7 +48,7 @@ from bot.domain.deployment import DeploymentId
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Refusal
 from bot.domain.people import Person
 from bot.domain.spelling import check_reason
-from bot.ports import Answer, Intent
+from bot.ports.talk import Answer, Intent
 from bot.services import (
     approvals,
     board,

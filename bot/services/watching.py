@@ -5,12 +5,16 @@ from __future__ import annotations
 from bot.domain.actions import Action
 from bot.domain.catalog import Permission
 from bot.domain.commands import GoNow
+from bot.domain.decisions import Mark
 from bot.domain.deployment import WAITING, Deployment, DeploymentId
 from bot.domain.errors import NotPossible
 from bot.domain.places import Hindrance, Obstacle, obstacles
 from bot.domain.readiness import Gate
 from bot.domain.watching import CAN_GO, Watched, finding_in, is_all_that_keeps, picture_in, watched_gate
-from bot.ports import Answer, Intent, Json, Mark, Message, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
+from bot.ports.time import Json
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
 

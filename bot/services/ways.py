@@ -11,8 +11,9 @@ from bot.domain import rollback
 from bot.domain.changes import Changes, taken_by
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind
 from bot.domain.errors import IntegrationError
+from bot.domain.live import Live
 from bot.domain.rollback import Passage, Way
-from bot.ports import Live, Reader
+from bot.ports.reader import Reader
 from bot.services.house import House, existing
 from bot.services.targets import last_resort, target_for
 

@@ -16,7 +16,9 @@ from bot.domain.locks import Lock
 from bot.domain.people import Person
 from bot.domain.shown import token
 from bot.domain.whys import Deed, Why, why_of
-from bot.ports import Answer, Intent, Message, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent, Message
 from bot.services.house import House, act, as_shown, existing, facts_of, note, seen
 
 _SAID = {Deed.ROLLBACK: "{} was rolled back", Deed.STOP: "{} was stopped", Deed.GIVE_UP: "the rollback of {} was given up"}

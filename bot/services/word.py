@@ -11,6 +11,7 @@ from dataclasses import replace
 
 from bot.domain.actions import Action
 from bot.domain.card import Card, LetGo
+from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, DeploymentId, State
 from bot.domain.errors import NotPossible
 from bot.domain.health import Snapshot
@@ -18,7 +19,8 @@ from bot.domain.people import GONOGO
 from bot.domain.places import Obstacle
 from bot.domain.shown import finding_of, token
 from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, answered, by_itself, kept, over, worse_since
-from bot.ports import Mark, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
 from bot.services import freezes
 from bot.services.given import WORD, place_of, word_for, word_given
 from bot.services.house import House, seen

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import structlog
 
 from bot.domain.deployment import DeploymentId
-from bot.ports import Answer, CardOf, CardsDue, Ended, Intent, Message, Postings, StillTrue
+from bot.ports.talk import Answer, CardOf, CardsDue, Ended, Intent, Message, Postings, StillTrue
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.client import SlackClient, SlackError

@@ -21,7 +21,7 @@ from slack_sdk.models.blocks import (
 from slack_sdk.models.views import View
 
 from bot.domain.actions import Action
-from bot.ports import BoardRow
+from bot.ports.board import BoardRow
 from bot.slack import ids
 from bot.slack.blocks import SECTION, VIEW_TOTAL, context, label, paged, section
 from bot.slack.render import Words, plain

@@ -8,7 +8,8 @@ from datetime import datetime, timedelta
 from typing import Any, Generic, TypeVar
 
 from bot.domain.people import Person
-from bot.ports import Clock, Profile
+from bot.ports.people import Profile
+from bot.ports.time import Clock
 from bot.slack.client import SlackClient, SlackError
 
 FRESH = timedelta(seconds=60)

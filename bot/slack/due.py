@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from bot.domain.deployment import DeploymentId
 from bot.domain.urgency import Urgency, after_waiting
-from bot.ports import CardDue
+from bot.ports.talk import CardDue
 
 
 @dataclass(frozen=True, slots=True)

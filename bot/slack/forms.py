@@ -10,7 +10,8 @@ from bot.domain.catalog import Catalog
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, Refusal
 from bot.domain.people import Person
-from bot.ports import Asked, BoardRow
+from bot.ports.board import BoardRow
+from bot.ports.talk import Asked
 from bot.slack import ids
 from bot.slack.client import SlackClient
 from bot.slack.dialogs import Dialogs, ServiceChoice

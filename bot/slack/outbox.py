@@ -15,7 +15,7 @@ import structlog
 
 from bot.domain.deployment import DeploymentId
 from bot.domain.people import Person
-from bot.ports import CardOf, Ended, Message, Posting, Postings, StillTrue
+from bot.ports.talk import CardOf, Ended, Message, Posting, Postings, StillTrue
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.client import SlackError

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from bot.ports import Posting, Postings
+from bot.ports.talk import Posting, Postings
 from bot.slack.blocks import Drawn
 from bot.slack.client import SlackClient, SlackError
 from bot.slack.pacing import UPDATE, Pacing

@@ -8,7 +8,7 @@ from typing import Any
 import structlog
 
 from bot.domain.people import Person
-from bot.ports import Message, Posting
+from bot.ports.talk import Message, Posting
 from bot.slack.client import SlackClient, SlackError
 from bot.slack.pacing import Pacing
 

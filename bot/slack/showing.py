@@ -13,7 +13,7 @@ from bot.domain.card import Card
 from bot.domain.deployment import DeploymentId, State
 from bot.domain.people import Person
 from bot.domain.urgency import Urgency, is_answered
-from bot.ports import CardDue, CardOf, CardsDue, Message, Posting
+from bot.ports.talk import CardDue, CardOf, CardsDue, Message, Posting
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.cards import deployment_card, gist

@@ -10,7 +10,7 @@ from bot.domain.actions import Action
 from bot.domain.card import Card
 from bot.domain.deployment import CAN_ROLL_BACK
 from bot.domain.errors import Offer
-from bot.ports import LATE_ANSWER, Answer, Message
+from bot.ports.talk import LATE_ANSWER, Answer, Message
 from bot.slack import ids
 from bot.slack.blocks import Drawn, button, buttons, drawn, paged
 from bot.slack.cards import card_buttons, in_brief

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.audit import Keys
 from bot.domain.errors import ConfigurationError, SystemUnavailable
-from bot.ports import Restored
+from bot.ports.store import Restored
 from bot.storage.condition import SqlCondition
 from bot.storage.direct import Direct, Slots
 from bot.storage.faults import told

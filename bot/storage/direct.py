@@ -15,7 +15,7 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, CursorResult, Engine, Executable
 
-from bot.ports import URGENT
+from bot.ports.time import URGENT
 
 PATIENCE = 15.0
 """Seconds that one waits for a connection: whoever has them all does not hold everybody else up for ever."""

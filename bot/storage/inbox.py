@@ -20,7 +20,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.commands import from_json, to_json
 from bot.domain.people import Person
-from bot.ports import Intent, LeftOver, Place
+from bot.ports.talk import Intent, Place
+from bot.ports.work import LeftOver
 from bot.storage.rows import table
 from bot.storage.tables.work import InboxRow, TakenRow
 

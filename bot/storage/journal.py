@@ -9,7 +9,8 @@ from sqlalchemy import case, func, literal, select, update
 from sqlalchemy.engine import RowMapping
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.ports import Json, RunRecord
+from bot.ports.engine import RunRecord
+from bot.ports.time import Json
 from bot.storage.rows import add, asking, table
 from bot.storage.tables.columns import UtcDateTime
 from bot.storage.tables.work import AT_ONCE, JournalRow, RunbookRow

@@ -8,7 +8,9 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, delete, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bot.ports import LocalRun, Message, Posting, Sample, StoredStart
+from bot.ports.ci import LocalRun, StoredStart
+from bot.ports.metrics import Sample
+from bot.ports.talk import Message, Posting
 from bot.storage import codec
 from bot.storage.rows import add, put, table
 from bot.storage.tables.work import LocalRunRow, OutboxRow, PostingRow, SampleRow, StartRow

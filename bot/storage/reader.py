@@ -11,9 +11,11 @@ from sqlmodel import col
 
 from bot.domain.audit import Entry
 from bot.domain.changes import Changes
+from bot.domain.decisions import Decision, Mark
 from bot.domain.declared import Declared, Origin, Replaced
 from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import MEANWHILE, Snapshot
+from bot.domain.live import Live
 from bot.domain.locks import Lock
 from bot.domain.normal import Normal
 from bot.domain.people import Person
@@ -22,7 +24,8 @@ from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import RunState, Step
 from bot.domain.trouble import Trouble
-from bot.ports import Answer, Decision, Live, Mark, Message, Timeline
+from bot.ports.reader import Timeline
+from bot.ports.talk import Answer, Message
 from bot.storage import codec
 from bot.storage.releases import Releases
 from bot.storage.rows import declared_of, deployment_of, entries_of, table, with_person

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.declared import Left
 from bot.domain.deployment import Deployment, State
-from bot.ports import Live
+from bot.domain.live import Live
 from bot.storage.rows import asking, table, with_person
 from bot.storage.tables.record import DeploymentRow, LeftRow, QuarantineRow, VerifiedRow
 

@@ -11,7 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.domain.audit import Keys
 from bot.domain.deployment import DeploymentId
-from bot.ports import VIEWING, Reader, Transaction
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.time import VIEWING
 from bot.storage.faults import may_pass
 from bot.storage.marker import Marker
 from bot.storage.reader import SqlReader

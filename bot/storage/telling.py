@@ -9,7 +9,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audit import Entry, Head, Keys, seal
 from bot.domain.deployment import ACTING, DeploymentId
-from bot.ports import Json, Message
+from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.storage import codec
 from bot.storage.reader import SqlReader
 from bot.storage.rows import add, plain, table

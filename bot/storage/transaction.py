@@ -11,9 +11,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.audit import Keys
 from bot.domain.changes import Changes
+from bot.domain.decisions import Decision, Mark
 from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import ACTING, Deployment, DeploymentId, Kind, State, sources, times
 from bot.domain.health import Snapshot
+from bot.domain.live import Live
 from bot.domain.locks import Lock
 from bot.domain.normal import Normal
 from bot.domain.people import Person
@@ -23,7 +25,8 @@ from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import Step
 from bot.domain.trouble import Trouble
-from bot.ports import Answer, Decision, Live, Mark, NewDeployment
+from bot.ports.store import NewDeployment
+from bot.ports.talk import Answer
 from bot.storage import codec
 from bot.storage.marker import Marker
 from bot.storage.reader import AT_REST, CHANGES, NORMAL, REVIEW, TROUBLE, WAY_BACK, WAY_THERE

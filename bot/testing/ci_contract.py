@@ -13,7 +13,9 @@ from typing import Protocol
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIProvider, CIRun, GateAnswer, Quality, QualityState, RunState, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIProvider, CIRun, GateAnswer, Quality, StartRequest
 
 __all__ = [
     "Lab", "TestCancelling", "TestComparing", "TestFacts", "TestFreezes", "TestGates", "TestResolving", "TestRuns", "TestTestingAgain",

@@ -14,7 +14,7 @@ import pytest
 from bot.domain.catalog import EnvironmentPolicy, Service
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
-from bot.ports import Cohort, MetricsSource, Window
+from bot.ports.metrics import Cohort, MetricsSource, Window
 
 __all__ = ["Lab", "TestObserving", "TestSilence"]
 

@@ -11,7 +11,7 @@ from typing import Protocol
 
 from bot.domain.catalog import Service
 from bot.domain.people import Person
-from bot.ports import OnCallSchedule, Shift
+from bot.ports.people import OnCallSchedule, Shift
 
 __all__ = ["Lab", "TestOnCall"]
 

@@ -23,7 +23,9 @@ from typing import Any
 from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import CIRun, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, Stage, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState, Stage
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.mirror import Mirror
 from bot.providers.workbench import CIKind, Finding, Option, Workbench
 

@@ -15,7 +15,7 @@ from apscheduler.triggers.cron import CronTrigger
 from apscheduler.triggers.interval import IntervalTrigger
 
 from bot.domain.catalog import Catalog
-from bot.ports import Clock
+from bot.ports.time import Clock
 
 log = structlog.get_logger(__name__)
 

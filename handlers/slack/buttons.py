@@ -36,7 +36,7 @@ from bot.domain.commands import (
 )
 from bot.domain.errors import Refusal
 from bot.domain.spelling import check_reason
-from bot.ports import Place
+from bot.ports.talk import Place
 from bot.slack import ids
 from handlers.slack.manners import Body, accept, explain, identify, place_of
 from handlers.slack.reception import Reception

@@ -12,7 +12,7 @@ from bot.domain import grammar
 from bot.domain.commands import Deploy, Help
 from bot.domain.errors import Refusal
 from bot.domain.usage import USAGE, nearest
-from bot.ports import Place
+from bot.ports.talk import Place
 from bot.slack import ids
 from handlers.slack.manners import Body, accept, explain, identify, place_of, say
 from handlers.slack.reception import Reception

@@ -18,7 +18,7 @@ from aiohttp import web
 from multidict import CIMultiDictProxy
 
 from bot.domain.limits import SLACK, Unreadable, read_json
-from bot.ports import Clock
+from bot.ports.time import Clock
 from bot.slack.ours import Ours
 from handlers.slack.reception import NOT_READ, Reception
 from handlers.web.bodies import PATIENCE, Turned, read_body

@@ -15,7 +15,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 from bot.domain.commands import Command
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
-from bot.ports import Intent, Place
+from bot.ports.talk import Intent, Place
 from handlers.slack.reception import Reception
 
 log = structlog.get_logger(__name__)

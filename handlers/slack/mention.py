@@ -7,7 +7,7 @@ from slack_bolt.context.ack.async_ack import AsyncAck
 
 from bot.domain.commands import Help
 from bot.domain.people import Person
-from bot.ports import Intent, Place
+from bot.ports.talk import Intent, Place
 from handlers.slack.manners import Body, explain, key_of
 from handlers.slack.reception import Reception
 

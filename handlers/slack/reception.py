@@ -18,7 +18,9 @@ from bot.domain.actions import Action
 from bot.domain.catalog import Catalog
 from bot.domain.errors import NotPossible
 from bot.domain.people import Person
-from bot.ports import Clock, Inbox, Intent
+from bot.ports.talk import Intent
+from bot.ports.time import Clock
+from bot.ports.work import Inbox
 from handlers.slack.shapes import is_known
 
 log = structlog.get_logger(__name__)

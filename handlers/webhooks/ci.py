@@ -13,7 +13,7 @@ from aiohttp import web
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import NOTICE, SMALL, Unreadable
 from bot.foreign import beside
-from bot.ports import CIProvider, RunHint
+from bot.ports.ci import CIProvider, RunHint
 from handlers.web.bodies import Turned, read_body
 from handlers.web.figures import Figures
 from handlers.web.notes import Notes

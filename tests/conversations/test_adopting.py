@@ -13,7 +13,7 @@ from bot.adopting import adopt
 from bot.domain.deployment import Kind
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.people import Person
-from bot.ports import NewDeployment
+from bot.ports.store import NewDeployment
 from bot.storage.database import open_database
 from tests.conversations.conftest import build_world, git
 

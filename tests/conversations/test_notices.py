@@ -15,7 +15,7 @@ import pytest
 from bot.adopting import adopt
 from bot.domain.deployment import State
 from bot.domain.rollout import Step, StepState
-from bot.ports import RunRecord
+from bot.ports.engine import RunRecord
 from bot.settings import Settings
 from tests.conversations.conftest import ANA, World, build_world, environment_of
 from tests.conversations.notices import LONG_AGO, Notice, Sender, sender_of

@@ -6,8 +6,9 @@ import pytest
 
 from bot.domain import plain
 from bot.domain.changes import Change, Changes
+from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState, Stage
-from bot.ports import CIRun, Quality, QualityState, Resolved
+from bot.ports.ci import CIRun, Quality, Resolved
 
 COMMIT = "9f2c1e" + "0" * 34
 HOSTILE = [

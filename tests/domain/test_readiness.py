@@ -13,6 +13,7 @@ from bot.domain.changes import Changes
 from bot.domain.deployment import Acceptance
 from bot.domain.locks import Lock
 from bot.domain.people import Person
+from bot.domain.quality import QualityState
 from bot.domain.readiness import (
     Confirmed,
     Gate,
@@ -29,7 +30,7 @@ from bot.domain.readiness import (
     unknown_gate,
     unlocked_gate,
 )
-from bot.ports import Quality, QualityState
+from bot.ports.ci import Quality
 
 NOW = datetime(2026, 11, 21, 2, 0, tzinfo=UTC)
 HOUR = timedelta(hours=1)

@@ -30,7 +30,8 @@ from cryptography.hazmat.primitives.asymmetric import rsa
 
 from bot.domain.changes import Change, Changes
 from bot.domain.errors import IntegrationError
-from bot.ports import QualityState, Resolved, RunHint
+from bot.domain.quality import QualityState
+from bot.ports.ci import Resolved, RunHint
 from tests.emulate.conftest import INSTALLATION, PEOPLES_TOKEN, SHOP, VAULT, ShiftedClock
 from tests.patience import PATIENCE
 from tests.providers.ci.github_app import PERMISSIONS

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from bot.engine.journal import JournalEngine
 from bot.engine.registry import Registry
-from bot.ports import Run
+from bot.ports.engine import Run
 from bot.storage.database import Database, open_database
 
 RUNS = ("shop-1", "shop-2")

@@ -14,7 +14,7 @@ import pytest
 from bot.engine.journal import JournalEngine
 from bot.engine.registry import Registry
 from bot.engine.simulated import MemoryJournal, SimulatedEngine, VirtualClock
-from bot.ports import JournalStore, Later, Run, RunRecord
+from bot.ports.engine import JournalStore, Later, Run, RunRecord
 from bot.storage.database import Database, open_database
 from tests.patience import PATIENCE
 

@@ -11,7 +11,7 @@ import pytest
 
 from bot.domain.errors import IntegrationError
 from bot.engine.execution import TRIES
-from bot.ports import Later, Run
+from bot.ports.engine import Later, Run
 from tests.engine.conftest import Bench
 
 MINUTE = timedelta(minutes=1)

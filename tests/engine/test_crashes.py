@@ -8,7 +8,7 @@ import pytest
 
 from bot.engine.registry import Registry
 from bot.engine.simulated import Crash, MemoryJournal, SimulatedEngine, VirtualClock
-from bot.ports import Later, Run
+from bot.ports.engine import Later, Run
 
 DAY = timedelta(days=1)
 

@@ -13,7 +13,8 @@ from sqlalchemy import insert
 from bot.engine.journal import JournalEngine
 from bot.engine.registry import Registry
 from bot.engine.simulated import MemoryJournal
-from bot.ports import Json, Run
+from bot.ports.engine import Run
+from bot.ports.time import Json
 from bot.storage.database import Database, open_database
 from bot.storage.tables.work import RunbookRow
 from tests.engine.conftest import eventually

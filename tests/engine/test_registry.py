@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from bot.engine.registry import Registry, digest
-from bot.ports import Run
+from bot.ports.engine import Run
 
 
 async def one(run: Run) -> None:

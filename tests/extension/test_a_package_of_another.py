@@ -18,7 +18,7 @@ from bot.catalog import Loaded, load_catalog
 from bot.cli import CONFIGURATION_EXIT, main
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
-from bot.ports import Cohort, Window
+from bot.ports.metrics import Cohort, Window
 from bot.providers.rest import Hosts
 from bot.providers.workbench import Workbench
 from bot.wiring import Kinds, known_kinds

@@ -22,7 +22,8 @@ from slack_sdk.web.async_client import AsyncWebClient
 from bot.domain.actions import Action
 from bot.domain.catalog import Catalog, EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.people import Person
-from bot.ports import Intent, LeftOver
+from bot.ports.talk import Intent
+from bot.ports.work import LeftOver
 from bot.sandbox.workspace import Channel, User, Workspace
 from bot.slack.ours import Ours
 from handlers.slack import buttons, deploy, home, mention, rollback

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
 
-from bot.ports import CIProvider, RunHint
+from bot.ports.ci import CIProvider, RunHint
 from bot.providers.ci.buildbot import webhook as buildbot
 from bot.providers.ci.github import webhook as github
 from bot.providers.ci.gitlab import webhook as gitlab

@@ -13,7 +13,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIProvider, RunHint
+from bot.ports.ci import CIProvider, RunHint
 from handlers.web.figures import Figures, metrics_route
 from handlers.web.health import health_routes
 from handlers.webhooks.ci import ci_route

@@ -8,7 +8,8 @@ import pytest
 
 from bot.domain.catalog import EnvironmentPolicy, ProviderChoice, Service
 from bot.domain.health import Verdict, overall
-from bot.ports import Cohort, MetricsSource, OnCallSchedule, Window
+from bot.ports.metrics import Cohort, MetricsSource, Window
+from bot.ports.people import OnCallSchedule
 from bot.providers.metrics.none.provider import NoMetrics
 from bot.providers.oncall.none.provider import NobodyOnCall
 

@@ -29,29 +29,18 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Command, Deploy, RollBack
 from bot.domain.deployment import State
 from bot.domain.health import Observed
+from bot.domain.live import Live
 from bot.domain.people import Person
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
 from bot.engine.registry import Registry, digest
 from bot.engine.simulated import Crash, SimulatedEngine, VirtualClock
-from bot.ports import (
-    Answer,
-    CIRun,
-    Cohort,
-    GateAnswer,
-    Intent,
-    Live,
-    Place,
-    Profile,
-    Providers,
-    Quality,
-    QualityState,
-    Resolved,
-    RunHint,
-    RunRecord,
-    RunState,
-    Shift,
-    StartRequest,
-    Window,
-)
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
+from bot.ports.engine import RunRecord
+from bot.ports.metrics import Cohort, Window
+from bot.ports.people import Profile, Shift
+from bot.ports.providers import Providers
+from bot.ports.talk import Answer, Intent, Place
 from bot.runbooks import chase, deploy, observe, roll_back, summary, unseen, watch
 from bot.services import use_cases
 from bot.services.house import House, Pace

@@ -24,6 +24,7 @@ from bot.domain.catalog import (
     Service,
 )
 from bot.domain.deployment import TRANSITIONS, WAITING, Deployment, Kind, State
+from bot.domain.live import Live
 from bot.domain.locks import Lock
 from bot.domain.people import GONOGO, Person
 from bot.domain.places import Doubt, Unclear
@@ -32,7 +33,9 @@ from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.engine.simulated import VirtualClock
-from bot.ports import Live, NewDeployment, Profile, Providers, Store, Transaction
+from bot.ports.people import Profile
+from bot.ports.providers import Providers
+from bot.ports.store import NewDeployment, Store, Transaction
 from bot.services.house import House
 from bot.services.people import TERMINAL, People
 from bot.slack.directory import profile_of

@@ -44,30 +44,17 @@ from bot.domain.commands import Acknowledge, Approve, Command, Deploy, RollBack,
 from bot.domain.deployment import Deployment
 from bot.domain.errors import IntegrationError, Offer
 from bot.domain.health import Observed
+from bot.domain.live import Live
 from bot.domain.people import Person
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState, Stage
 from bot.engine.simulated import SimulatedEngine, VirtualClock
-from bot.ports import (
-    Answer,
-    CIRun,
-    Cohort,
-    GateAnswer,
-    Intent,
-    Live,
-    Message,
-    Place,
-    Profile,
-    Providers,
-    Quality,
-    QualityState,
-    Resolved,
-    RunHint,
-    RunRecord,
-    RunState,
-    Shift,
-    Stage,
-    StartRequest,
-    Window,
-)
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
+from bot.ports.engine import RunRecord
+from bot.ports.metrics import Cohort, Window
+from bot.ports.people import Profile, Shift
+from bot.ports.providers import Providers
+from bot.ports.talk import Answer, Intent, Message, Place
 from bot.services import board, use_cases
 from bot.services.house import House, Pace
 from bot.services.outside import all_outside

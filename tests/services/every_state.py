@@ -7,7 +7,8 @@ from datetime import timedelta
 
 from bot.domain.commands import History, Status
 from bot.domain.deployment import Deployment
-from bot.ports import Answer, Intent, Json, Message, Place
+from bot.ports.talk import Answer, Intent, Message, Place
+from bot.ports.time import Json
 from bot.services import board, endings, overview, summaries, timely
 from bot.services.standing import cards_due
 from bot.slack import speech

@@ -12,21 +12,11 @@ from bot.domain.changes import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.people import Person
-from bot.ports import (
-    CIRun,
-    Cohort,
-    GateAnswer,
-    Profile,
-    Quality,
-    QualityState,
-    Resolved,
-    RunHint,
-    RunState,
-    Shift,
-    Stage,
-    StartRequest,
-    Window,
-)
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState, Stage
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
+from bot.ports.metrics import Cohort, Window
+from bot.ports.people import Profile, Shift
 from tests.services.conftest import PEOPLE
 from tests.services.process import How, Process
 

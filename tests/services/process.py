@@ -19,7 +19,11 @@ from bot.domain.errors import IntegrationError
 from bot.engine.execution import carry_out
 from bot.engine.registry import Registry
 from bot.engine.simulated import VirtualClock
-from bot.ports import VIEWING, Answer, Intent, Reader, RunRecord, Transaction
+from bot.ports.engine import RunRecord
+from bot.ports.reader import Reader
+from bot.ports.store import Transaction
+from bot.ports.talk import Answer, Intent
+from bot.ports.time import VIEWING
 from bot.storage.database import Database
 
 TICK = timedelta(milliseconds=1)

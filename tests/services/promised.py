@@ -6,7 +6,7 @@ import re
 from functools import cache
 from pathlib import Path
 
-from bot.ports import LATE_ANSWER, Answer, Message
+from bot.ports.talk import LATE_ANSWER, Answer, Message
 
 TEMPLATES = Path(__file__).parents[2] / "templates" / "slack"
 _ASIDE = re.compile(r"\([^()]*\)|\[[^\[\]]*\]|\{[^{}]*\}")

@@ -10,7 +10,8 @@ from datetime import datetime
 from typing import Any
 
 from bot.domain.commands import Command, RollBack
-from bot.ports import Answer, Intent, StartRequest
+from bot.ports.ci import StartRequest
+from bot.ports.talk import Answer, Intent
 from tests.services.held import COMMITS, HeldCI
 from tests.services.told import Told
 

@@ -13,7 +13,7 @@ from typing import Any
 from bot.domain.actions import Action
 from bot.domain.commands import Command
 from bot.domain.errors import Offer
-from bot.ports import Intent, Message, Place
+from bot.ports.talk import Intent, Message, Place
 from bot.services import endings, timely, use_cases
 from bot.services.doors import Doors
 from bot.slack import speech

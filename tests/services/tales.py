@@ -31,8 +31,8 @@ from bot.domain.commands import (
     Unquarantine,
     Watch,
 )
+from bot.domain.quality import QualityState
 from bot.domain.rollout import RunState, Stage
-from bot.ports import QualityState
 from bot.services import summaries
 from tests.services.conftest import BAD, GOOD, MINUTE
 from tests.services.storyteller import Story

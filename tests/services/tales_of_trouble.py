@@ -25,7 +25,7 @@ from bot.domain.commands import (
 )
 from bot.domain.errors import IntegrationError
 from bot.domain.rollout import RunState, Stage
-from bot.ports import Restored
+from bot.ports.store import Restored
 from bot.services import restoring
 from tests.services.conftest import BAD, MINUTE, PEOPLE
 from tests.services.storyteller import Story

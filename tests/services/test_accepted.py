@@ -10,7 +10,7 @@ from bot.domain.catalog import AutomaticGate, GateKind
 from bot.domain.commands import Check, Deploy, RollBack, Status
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
-from bot.ports import Live
+from bot.domain.live import Live
 from bot.slack.cards import rollback_truth
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE, Team
 

@@ -13,7 +13,7 @@ import pytest
 from bot.domain.catalog import AutomaticGate, ChecklistItem, GateKind
 from bot.domain.commands import Deploy, Tick
 from bot.domain.deployment import State
-from bot.ports import QualityState
+from bot.domain.quality import QualityState
 from bot.services import approvals
 from bot.services.shared import SharedAnswers, shared
 

@@ -15,8 +15,8 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Check, ConfirmPlan, Deploy, GoNow, Quarantine, RollBack, SayLive, Status, Unlock
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
+from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
-from bot.ports import RunState
 from bot.services import endings
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, Team
 

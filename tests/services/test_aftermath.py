@@ -13,8 +13,10 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Deploy, RollBack, SayLive
 from bot.domain.deployment import State
 from bot.domain.health import Verdict
+from bot.domain.live import Live
 from bot.domain.outcomes import Went
-from bot.ports import Ending, Live, RunState
+from bot.domain.rollout import RunState
+from bot.ports.talk import Ending
 from bot.services import aftermath
 from bot.services.endings import ended
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE

@@ -10,7 +10,7 @@ from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule
 from bot.domain.commands import Approve, Deploy, Quarantine, SayLive
 from bot.domain.deployment import WAITING, State
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from tests.services.conftest import BAD, GOOD, MINUTE, PEOPLE, Team
 from tests.services.test_after_a_word import CANARY
 

@@ -11,7 +11,8 @@ from sqlalchemy import text
 
 from bot.domain.commands import Approve, Cancel, Command, Lock, RollBack
 from bot.domain.people import GONOGO
-from bot.ports import Intent, LeftOver, Place
+from bot.ports.talk import Intent, Place
+from bot.ports.work import LeftOver
 from bot.services import aside
 from bot.services.aside import DEADLY, SUSPECT
 from tests.patience import PATIENCE

@@ -28,8 +28,9 @@ from bot.domain.commands import (
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
+from bot.domain.quality import QualityState
 from bot.domain.shown import Seen, token
-from bot.ports import LATE_ANSWER, QualityState
+from bot.ports.talk import LATE_ANSWER
 from bot.services import board
 from tests.services.conftest import COMMITS
 

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from bot.domain.audit import Entry, Head, Key, Keys
 from bot.domain.people import GONOGO
 from bot.domain.proof import Report
-from bot.ports import Message
+from bot.ports.talk import Message
 from bot.services.auditing import AuditWatch
 from bot.storage.audit import SqlAuditLog
 from bot.storage.database import Database, open_database

@@ -19,7 +19,8 @@ from bot.domain.deployment import TRANSITIONS, Deployment, State
 from bot.domain.places import Ground
 from bot.domain.shown import BINDS, Seen, seen_on, token
 from bot.domain.usage import USAGE
-from bot.ports import Answer, Intent, Place, Resolved
+from bot.ports.ci import Resolved
+from bot.ports.talk import Answer, Intent, Place
 from bot.services import board, use_cases
 from bot.services.declarations import Claim
 from bot.slack import ids

@@ -11,8 +11,10 @@ import pytest
 from bot.domain.commands import Deploy, History, Lock, RollBack, Unlock
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import Kind, State
+from bot.domain.live import Live
 from bot.domain.rollout import RunState, Stage, Step, StepState
-from bot.ports import Intent, Live, NewDeployment, Place
+from bot.ports.store import NewDeployment
+from bot.ports.talk import Intent, Place
 from bot.services import board, overview, use_cases
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 

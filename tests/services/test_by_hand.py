@@ -12,11 +12,11 @@ from bot.domain.catalog import Need
 from bot.domain.changes import Changes
 from bot.domain.commands import Deploy, Lock, Quarantine, RollBack, SayLive
 from bot.domain.deployment import Acceptance, Kind, State
+from bot.domain.live import Live
 from bot.domain.places import Doubt, Hindrance, Obstacle, Unclear, is_left
 from bot.domain.readiness import GateState
-from bot.domain.rollout import StepState
+from bot.domain.rollout import RunState, Stage, StepState
 from bot.domain.trouble import Sort, Trouble, over
-from bot.ports import Live, RunState, Stage
 from bot.services import declarations, quarantines, readiness
 from bot.services.passing import compared_with, there
 from handlers.slack.buttons import AT_ONCE

@@ -11,8 +11,8 @@ import pytest
 from bot.domain.commands import Deploy, RollBack
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
-from bot.domain.rollout import StepState
-from bot.ports import CIRun, RunState, Stage, StartRequest
+from bot.domain.rollout import RunState, Stage, StepState
+from bot.ports.ci import CIRun, StartRequest
 from bot.services import starts
 
 Team = Any

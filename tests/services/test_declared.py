@@ -13,9 +13,11 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Check, Deploy, History, Lock, Quarantine, RollBack, SayLive, Status, Unlock
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
+from bot.domain.live import Live
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import Passage, Way
-from bot.ports import Live, Message, RunState
+from bot.domain.rollout import RunState
+from bot.ports.talk import Message
 from bot.services.endings import ended
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import BAD, COMMITS, PEOPLE

@@ -12,8 +12,9 @@ from bot.domain.commands import Acknowledge, AskLead, Cancel, HandOver, Proceed,
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
+from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import seen_on, token
-from bot.ports import Message, RunState, Stage
+from bot.ports.talk import Message
 from bot.services import endings
 from bot.slack import speech
 from tests.services.conftest import PEOPLE, text_of

@@ -15,7 +15,7 @@ from bot.domain.changes import Changes
 from bot.domain.commands import COMMANDS, Command, Deploy, DeployFirst, Lock, Proceed, Quarantine, RollBack
 from bot.domain.deployment import CAN_ROLL_BACK, State
 from bot.domain.errors import Refusal
-from bot.ports import RunHint
+from bot.ports.ci import RunHint
 from bot.services import notices, rollbacks, summaries
 from bot.services.doors import Doors
 from bot.slack import ids

@@ -8,7 +8,7 @@ from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, RollBack, SayLive
 from bot.domain.deployment import State
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from tests.services.conftest import MINUTE
 
 PLAIN: dict[str, Any] = {

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.actions import Action
 from bot.domain.changes import Changes
 from bot.domain.commands import Check, Deploy
-from bot.ports import Live
+from bot.domain.live import Live
 from tests.services.conftest import COMMITS, PEOPLE, Team
 
 

@@ -11,8 +11,9 @@ from bot.domain.actions import Action
 from bot.domain.changes import Changes
 from bot.domain.commands import Check, Deploy, RollBack, SayLive, Status
 from bot.domain.deployment import State
+from bot.domain.live import Live
+from bot.domain.rollout import RunState
 from bot.domain.shown import Seen, token
-from bot.ports import Live, RunState
 from bot.services.offers import why_not_by_rule
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE, Team
 

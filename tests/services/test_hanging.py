@@ -15,7 +15,8 @@ from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
-from bot.ports import Answer, CIRun, Intent, Place
+from bot.ports.ci import CIRun
+from bot.ports.talk import Answer, Intent, Place
 from bot.services import use_cases
 from bot.services.endings import ended
 from handlers.slack.buttons import AT_ONCE

@@ -14,7 +14,7 @@ from bot.domain.errors import NotPossible
 from bot.domain.people import GONOGO
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.shown import Seen, seen_on, token
-from bot.ports import Answer, Intent, Place
+from bot.ports.talk import Answer, Intent, Place
 from bot.services.house import LOOKS, MovedError, act, as_shown, existing, facts_of, looking, note, seen, unclear
 from tests.services.conftest import COMMITS, PEOPLE
 

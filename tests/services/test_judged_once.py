@@ -6,7 +6,7 @@ from typing import Any
 
 from bot.domain.commands import Deploy, RollBack, SayLive, Unlock
 from bot.domain.deployment import State
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, Team
 from tests.services.test_let_go import PLAIN, goes_now
 

@@ -13,7 +13,7 @@ from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import seen_on, token
-from bot.ports import Message
+from bot.ports.talk import Message
 from bot.services.endings import ended
 from bot.services.timely import still_true
 from tests.services.conftest import MINUTE

@@ -15,7 +15,7 @@ from bot.domain.deployment import State
 from bot.domain.outcomes import Went
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from bot.services import summaries
 from bot.services.rollouts import start
 from tests.services.conftest import PEOPLE

@@ -24,8 +24,9 @@ from bot.domain.commands import (
     Unquarantine,
 )
 from bot.domain.locks import Lock as Held
+from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import Seen, token
-from bot.ports import Answer, Intent, Place, RunState, Stage
+from bot.ports.talk import Answer, Intent, Place
 from bot.services import locks, use_cases
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import MINUTE, PEOPLE

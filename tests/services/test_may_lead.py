@@ -15,7 +15,7 @@ from bot.domain.deployment import State
 from bot.domain.errors import Refusal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
-from bot.ports import RunState, Stage
+from bot.domain.rollout import RunState, Stage
 from bot.services.doors import Doors
 from tests.services.conftest import BAD, PEOPLE
 

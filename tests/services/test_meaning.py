@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from bot.domain.commands import Check, Deploy, RollBack, Status
-from bot.ports import Latest, Live, RefKind, Resolved
+from bot.domain.live import Live
+from bot.ports.ci import Latest, RefKind, Resolved
 
 Team = Any
 """The fixture ``team``."""

@@ -13,9 +13,11 @@ from bot.domain.commands import Cancel, Deploy, RollBack
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
+from bot.domain.live import Live
 from bot.domain.places import Doubt, Unclear
 from bot.domain.readiness import GateState
-from bot.ports import Later, Live, RunRecord, RunState, Stage
+from bot.domain.rollout import RunState, Stage
+from bot.ports.engine import Later, RunRecord
 from bot.services import deployments
 from bot.services.stuck import stuck
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE

@@ -11,7 +11,7 @@ from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, GoNow, History, Proceed, RollBack, Status
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Snapshot, Verdict
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from bot.services import overview, summaries
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE, readable

@@ -6,8 +6,8 @@ from dataclasses import replace
 from typing import Any
 
 from bot.domain.catalog import ProviderChoice
-from bot.domain.rollout import StepState
-from bot.ports import RunHint, RunState, Stage
+from bot.domain.rollout import RunState, Stage, StepState
+from bot.ports.ci import RunHint
 from bot.services import notices
 from tests.services.conftest import COMMITS
 

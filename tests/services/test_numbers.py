@@ -9,7 +9,9 @@ import pytest
 
 from bot.domain.catalog import Strategy
 from bot.domain.errors import IntegrationError, NotAskedYet
-from bot.ports import Quality, QualityState, Shift
+from bot.domain.quality import QualityState
+from bot.ports.ci import Quality
+from bot.ports.people import Shift
 from bot.services.board import words_of
 from bot.services.house import Pace
 from bot.services.readiness import Facts

@@ -11,8 +11,8 @@ from bot.domain.catalog import AutomaticRollback, MetricKind, MetricSpec, TooLit
 from bot.domain.commands import Deploy, HandOver, Proceed, Quarantine, RollBack, SayLive, Unquarantine
 from bot.domain.errors import IntegrationError
 from bot.domain.health import Observed
-from bot.domain.rollout import StepState
-from bot.ports import Message, RunState
+from bot.domain.rollout import RunState, StepState
+from bot.ports.talk import Message
 from bot.services import endings, timely
 from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE, PEOPLE
 

@@ -16,7 +16,8 @@ from bot.domain.commands import Approve, Command, Lock, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.people import Person
-from bot.ports import LATE_ANSWER, Answer, Intent, Place, Profile
+from bot.ports.people import Profile
+from bot.ports.talk import LATE_ANSWER, Answer, Intent, Place
 from bot.services.desk import Desk
 from bot.services.use_cases import MEANT_FOR
 from tests.patience import PATIENCE

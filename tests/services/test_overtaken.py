@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.commands import AskLead, HandOver, Lock, Proceed, Quarantine, RollBack, Unlock, Unquarantine
 from bot.domain.health import Observed
-from bot.ports import Message
+from bot.ports.talk import Message
 from bot.services import endings, timely
 from bot.slack import speech
 from tests.services.conftest import PEOPLE

@@ -9,7 +9,7 @@ import pytest
 from bot.domain.catalog import Permission, Role
 from bot.domain.errors import IntegrationError, NotAllowed
 from bot.domain.people import Person
-from bot.ports import Profile
+from bot.ports.people import Profile
 from bot.services.people import MOST_NAMED, TERMINAL, UNKNOWN, Held, People
 from tests.services.conftest import CATALOG
 

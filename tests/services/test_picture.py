@@ -16,7 +16,7 @@ from bot.domain.deployment import State
 from bot.domain.errors import NotPossible
 from bot.domain.health import Observed
 from bot.domain.shown import seen_on, token
-from bot.ports import Asked, Message
+from bot.ports.talk import Asked, Message
 from bot.services import endings, timely
 from bot.services.asked import asked
 from bot.services.leads import may_proceed

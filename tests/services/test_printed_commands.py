@@ -13,7 +13,7 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Cancel, Command, Deploy, Lock, Quarantine, RollBack, SayLive, Status, Unlock
 from bot.domain.deployment import State
 from bot.domain.grammar import parse_deploy, parse_rollback
-from bot.ports import Intent, Place
+from bot.ports.talk import Intent, Place
 from bot.services import overview, use_cases
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE, PEOPLE, Team, readable, working

@@ -12,8 +12,9 @@ from bot.app import pace_of
 from bot.domain.actions import Action
 from bot.domain.commands import OpenGate, RollBack
 from bot.domain.deployment import State
-from bot.domain.rollout import Step, StepState
-from bot.ports import CIRun, GateAnswer, Later, RunState, Stage
+from bot.domain.rollout import RunState, Stage, Step, StepState
+from bot.ports.ci import CIRun, GateAnswer
+from bot.ports.engine import Later
 from bot.services import rollouts
 from bot.services.house import House, Pace
 from bot.services.rollback_steps import stand_down

@@ -9,7 +9,7 @@ from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, Quarantine, RollBack, SayLive, Status, Unquarantine
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 
 MINUTE = timedelta(minutes=1)
 PLAIN: dict[str, Any] = {

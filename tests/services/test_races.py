@@ -38,7 +38,7 @@ from bot.domain.places import Obstacle
 from bot.domain.rollback import Passage, Way
 from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import BINDS, Seen, seen_on, token
-from bot.ports import Intent, Place
+from bot.ports.talk import Intent, Place
 from bot.services import use_cases
 from bot.services.turns import Turns
 from tests.services.conftest import BAD, COMMITS, GOOD, PEOPLE

@@ -15,8 +15,9 @@ from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError, NotAllowed
 from bot.domain.people import Person
 from bot.domain.rollback import Passage, Way
+from bot.domain.rollout import RunState, Stage
 from bot.domain.shown import Seen, token
-from bot.ports import RunHint, RunState, Stage
+from bot.ports.ci import RunHint
 from bot.services import leads, notices, refusals, ways
 from tests.services.conftest import PEOPLE
 from tests.services.test_still import alarm

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, cast
 
 from bot.engine.simulated import VirtualClock
-from bot.ports import Providers, StartRequest
+from bot.ports.ci import StartRequest
+from bot.ports.providers import Providers
 from bot.services.shared import MOST_REMEMBERED, MOST_RUNS, SharedAnswers, shared
 from tests.services.conftest import SHOP, ToldCI
 from tests.services.test_shared import C1, Room

@@ -11,7 +11,8 @@ from bot.domain.actions import Action
 from bot.domain.commands import Deploy, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.places import Unclear
-from bot.ports import Restored, RunState
+from bot.domain.rollout import RunState
+from bot.ports.store import Restored
 from bot.services import restoring
 from bot.services.rollbacks import by_rule
 from tests.services.conftest import BAD

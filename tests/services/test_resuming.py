@@ -13,7 +13,7 @@ from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.domain.outcomes import Went
 from bot.domain.places import Doubt, Unclear
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from bot.services import health, rollouts
 from bot.services.endings import ended
 from tests.services.conftest import COMMITS, GOOD, MINUTE

@@ -11,7 +11,7 @@ import pytest
 from bot.domain.actions import Action
 from bot.domain.commands import Retest
 from bot.domain.errors import IntegrationError
-from bot.ports import QualityState
+from bot.domain.quality import QualityState
 
 Team = Any
 """The fixture ``team``."""

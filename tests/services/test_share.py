@@ -10,7 +10,7 @@ import pytest
 from bot.domain.commands import Check, Deploy, History, RollBack, SayLive, Status
 from bot.domain.deployment import State
 from bot.domain.places import Doubt, Unclear
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from bot.services import overview
 from bot.slack.dialogs import Dialogs
 from tests.services.conftest import BAD, MINUTE, Team

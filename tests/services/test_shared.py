@@ -13,8 +13,11 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Check, Retest
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError, NotAskedYet
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
 from bot.engine.simulated import VirtualClock
-from bot.ports import CIProvider, Providers, Quality, QualityState, Question, RunHint, RunState, StartRequest
+from bot.ports.ci import CIProvider, Quality, Question, RunHint, StartRequest
+from bot.ports.providers import Providers
 from bot.services import notices
 from bot.services.shared import A_MINUTE, SharedAnswers, afresh, shared
 from bot.wiring import known_kinds

@@ -11,16 +11,22 @@ import pytest
 from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, Freeze
 from bot.domain.commands import Approve, Deploy, HandOver, Lock, OpenGate, Quarantine, RollBack, Unlock, Watch
+from bot.domain.decisions import Decision
 from bot.domain.deployment import OPEN, State
 from bot.domain.errors import NotAllowed, NotPossible, Offer
+from bot.domain.live import Live
 from bot.domain.outcomes import Chased
 from bot.domain.people import Person
 from bot.domain.places import Stray
+from bot.domain.quality import QualityState
 from bot.domain.readiness import Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
-from bot.ports import CIRun, Decision, GateAnswer, Later, Live, Profile, Providers, QualityState, RefKind, Resolved
+from bot.ports.ci import CIRun, GateAnswer, RefKind, Resolved
+from bot.ports.engine import Later
+from bot.ports.people import Profile
+from bot.ports.providers import Providers
 from bot.services import approvals, deployments, gates, leads, plans, readiness, refs, refusals, rollback_steps, starts, strays
 from bot.services.approvals import Looked
 from bot.services.endings import ended

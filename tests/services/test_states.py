@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.commands import Acknowledge, Cancel, Deploy, GoNow, Reject, Tick
 from bot.domain.deployment import State
-from bot.ports import RunRecord
+from bot.ports.engine import RunRecord
 from bot.services.stuck import stuck
 
 Team = Any

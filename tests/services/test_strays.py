@@ -13,8 +13,8 @@ from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.outcomes import Went
 from bot.domain.places import Doubt, Stray, Unclear
-from bot.domain.rollout import Step, StepState, correlation
-from bot.ports import CIRun, RunState, StartRequest
+from bot.domain.rollout import RunState, Step, StepState, correlation
+from bot.ports.ci import CIRun, StartRequest
 from bot.services import rollouts, starts
 from bot.services.starts import Begun, Found
 from bot.services.strays import give_up

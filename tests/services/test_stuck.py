@@ -8,8 +8,9 @@ import pytest
 
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.commands import Deploy, RollBack
+from bot.domain.live import Live
 from bot.domain.rollout import RunState
-from bot.ports import Live, RunRecord
+from bot.ports.engine import RunRecord
 from bot.services.stuck import stuck
 from tests.services.conftest import COMMITS, MINUTE, PEOPLE
 

@@ -10,7 +10,7 @@ import pytest
 from bot.domain.commands import Deploy, RollBack
 from bot.domain.deployment import Kind, State
 from bot.domain.places import Doubt, Unclear
-from bot.ports import NewDeployment
+from bot.ports.store import NewDeployment
 from bot.services import summaries
 from tests.services.conftest import MINUTE, PEOPLE
 

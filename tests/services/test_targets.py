@@ -12,9 +12,10 @@ from bot.domain.changes import Changes
 from bot.domain.commands import Check, Deploy, GoNow, Proceed, RollBack, SayLive, Unlock
 from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import Acceptance, State
+from bot.domain.live import Live
 from bot.domain.places import Doubt, Unclear
+from bot.domain.rollout import RunState
 from bot.domain.trouble import Sort, Trouble
-from bot.ports import Live, RunState
 from bot.services.offers import why_not_by_rule
 from tests.services.conftest import BAD, COMMITS, GOOD, MINUTE, PEOPLE, Team
 

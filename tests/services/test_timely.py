@@ -10,7 +10,7 @@ import pytest
 from bot.domain.commands import RollBack, StopCountdown
 from bot.domain.health import Observed
 from bot.domain.urgency import Urgency
-from bot.ports import Message
+from bot.ports.talk import Message
 from bot.services import timely
 from bot.services.standing import cards_due
 

@@ -10,8 +10,8 @@ import pytest
 from bot.domain.commands import Deploy, Lock, RollBack
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
-from bot.domain.rollout import StepState
-from bot.ports import Message, RunState, Stage
+from bot.domain.rollout import RunState, Stage, StepState
+from bot.ports.talk import Message
 from bot.services import approvals, board, health, readiness, rollback_steps, rollbacks, rollouts, starts
 from bot.services.house import facts_of
 from tests.services.conftest import BAD, MINUTE, PEOPLE

@@ -12,7 +12,8 @@ import pytest
 
 from bot.domain.commands import Approve, Cancel, Check, Command, Lock, Quarantine, Unlock
 from bot.domain.deployment import State
-from bot.ports import Intent, Place, Resolved
+from bot.ports.ci import Resolved
+from bot.ports.talk import Intent, Place
 from bot.services import turns
 from bot.services.desk import AT_ONCE
 from tests.patience import PATIENCE

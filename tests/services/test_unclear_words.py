@@ -11,7 +11,8 @@ from bot.domain.commands import Check, Deploy, History, RollBack, SayLive, Statu
 from bot.domain.declared import Declared, Origin
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
-from bot.ports import Live, Restored
+from bot.domain.live import Live
+from bot.ports.store import Restored
 from bot.services import restoring, summaries, unseen
 from bot.services.passing import There
 from tests.services.conftest import COMMITS, PEOPLE

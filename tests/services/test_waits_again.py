@@ -8,7 +8,7 @@ from bot.domain.actions import Action
 from bot.domain.catalog import ApprovalRule, AutomaticGate, ChecklistItem, GateKind
 from bot.domain.commands import Approve, Cancel, Deploy, Tick, Unlock
 from bot.domain.deployment import State
-from bot.ports import QualityState
+from bot.domain.quality import QualityState
 from tests.services.conftest import BAD, GOOD, MINUTE, Team
 from tests.services.test_let_go import PLAIN, REFUSED, locks
 

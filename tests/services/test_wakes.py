@@ -29,7 +29,8 @@ from bot.domain.commands import (
     Unquarantine,
 )
 from bot.domain.deployment import State
-from bot.ports import QualityState, RunState, Stage
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState, Stage
 from tests.services.conftest import BAD, MINUTE, PEOPLE
 
 Team = Any

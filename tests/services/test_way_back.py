@@ -11,10 +11,11 @@ import pytest
 from bot.domain.commands import Deploy, Quarantine, RollBack
 from bot.domain.deployment import Kind, State
 from bot.domain.errors import IntegrationError
+from bot.domain.live import Live
 from bot.domain.outcomes import Closed
 from bot.domain.places import Doubt, Stray, Unclear
-from bot.domain.rollout import Step, StepState
-from bot.ports import Later, Live, RunState, Stage
+from bot.domain.rollout import RunState, Stage, Step, StepState
+from bot.ports.engine import Later
 from bot.services import rollback_steps
 from bot.services.rollback_steps import clear, close, stand_down
 from tests.services.conftest import BAD, COMMITS, MINUTE, PEOPLE

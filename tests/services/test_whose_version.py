@@ -11,7 +11,7 @@ import pytest
 from bot.domain.catalog import ProviderChoice
 from bot.domain.commands import Check, Command, Deploy, Quarantine, SayLive, Unquarantine
 from bot.domain.deployment import State
-from bot.ports import RefKind, Resolved
+from bot.ports.ci import RefKind, Resolved
 from tests.services.conftest import SHOP
 
 Team = Any

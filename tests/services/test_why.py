@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractAsyncContextManager
 
-    from bot.ports import Answer
+    from bot.ports.talk import Answer
     from tests.services.conftest import Team
 
     TeamWith = Callable[..., AbstractAsyncContextManager[Team]]

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from bot.ports import Answer, Intent
+from bot.ports.talk import Answer, Intent
 from tests.services.held import COMMITS
 
 Rows = Callable[..., list[Any]]

@@ -25,9 +25,11 @@ from bot.domain.catalog import (
     StrategyStep,
 )
 from bot.domain.commands import Approve, Command, Deploy, Tick
+from bot.domain.live import Live
 from bot.domain.shown import seen_on, token
 from bot.engine.simulated import VirtualClock
-from bot.ports import Answer, Intent, Live, Place, Providers
+from bot.ports.providers import Providers
+from bot.ports.talk import Answer, Intent, Place
 from bot.services import board, use_cases
 from bot.services.house import House, Pace
 from bot.services.people import People

@@ -20,7 +20,7 @@ from bot.domain.card import Card
 from bot.domain.deployment import Deployment, Kind, State
 from bot.domain.people import Person
 from bot.domain.urgency import urgency
-from bot.ports import CardDue, Message, Posting
+from bot.ports.talk import CardDue, Message, Posting
 from bot.slack.client import SlackClient
 from tests.patience import PATIENCE
 

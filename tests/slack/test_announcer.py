@@ -18,7 +18,7 @@ from bot.domain.errors import Offer
 from bot.domain.people import Person
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble
-from bot.ports import Answer, Ending, Intent, Message, Place, Posting
+from bot.ports.talk import Answer, Ending, Intent, Message, Place, Posting
 from bot.slack.announcer import SlackAnnouncer
 from bot.slack.client import SlackClient
 from bot.slack.pacing import Pacing

@@ -15,7 +15,7 @@ from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble
-from bot.ports import Ending, Message, Posting
+from bot.ports.talk import Ending, Message, Posting
 from bot.slack.blocks import Drawn, buttons, drawn
 from bot.slack.blocks import button as made
 from bot.slack.client import SlackClient

@@ -11,8 +11,9 @@ import pytest
 from slack_sdk.models.views import View
 
 from bot.domain.actions import Action
+from bot.domain.live import Live
 from bot.domain.people import Person
-from bot.ports import BoardRow, Live
+from bot.ports.board import BoardRow
 from bot.slack import ids
 from bot.slack.dialogs import Dialogs, ServiceChoice
 from bot.slack.render import Words

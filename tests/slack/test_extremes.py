@@ -11,7 +11,8 @@ from typing import Any
 
 import pytest
 
-from bot.ports import Answer, Message, Standing
+from bot.ports.board import Standing
+from bot.ports.talk import Answer, Message
 from bot.slack import speech
 from bot.slack.blocks import Drawn
 from bot.slack.render import Words

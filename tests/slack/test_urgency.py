@@ -17,7 +17,7 @@ from bot.domain.health import Finding, Snapshot, Verdict
 from bot.domain.rollout import Step, StepState
 from bot.domain.trouble import Sort, Trouble
 from bot.domain.urgency import Urgency, after_waiting, urgency
-from bot.ports import CardDue, Message
+from bot.ports.talk import CardDue, Message
 from bot.slack.announcer import SlackAnnouncer
 from bot.slack.client import SlackClient
 from bot.slack.due import DueCards

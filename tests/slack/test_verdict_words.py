@@ -9,8 +9,10 @@ import pytest
 
 from bot.domain.catalog import MetricKind, MetricSpec
 from bot.domain.health import Finding, Observed, Snapshot, Verdict, judge
+from bot.domain.live import Live
 from bot.domain.people import Person
-from bot.ports import BoardRow, Live, Message
+from bot.ports.board import BoardRow
+from bot.ports.talk import Message
 from bot.slack import speech
 from tests.slack.test_words import AT, EMPTY_ROW, FINDING, NOW, PAST, ROW, SNAPSHOT, SUMMARY, WORDS, say
 

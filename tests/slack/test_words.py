@@ -15,7 +15,8 @@ from jinja2 import UndefinedError
 from bot.domain.actions import Action
 from bot.domain.errors import Offer
 from bot.domain.people import GONOGO, Person
-from bot.ports import Answer, BoardRow, Message, Standing
+from bot.ports.board import BoardRow, Standing
+from bot.ports.talk import Answer, Message
 from bot.slack import render, speech
 from bot.slack.render import Words, cut_before_help
 

@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.deployment import Deployment, Kind
 from bot.domain.people import Person
-from bot.ports import NewDeployment
+from bot.ports.store import NewDeployment
 from bot.storage.database import Database, open_database
 
 NOW = datetime(2026, 11, 21, 9, 30, 15, 123456, tzinfo=UTC)

@@ -7,12 +7,14 @@ from datetime import timedelta
 from math import inf
 
 from bot.domain.changes import Change, Changes
+from bot.domain.decisions import Decision, Mark
 from bot.domain.deployment import State
 from bot.domain.health import Finding, Snapshot, Verdict
+from bot.domain.live import Live
 from bot.domain.locks import Lock
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
-from bot.ports import Decision, Live, Mark, Message
+from bot.ports.talk import Message
 from bot.storage.database import Database
 from tests.storage.conftest import ANA, BO, NOW, deploy, request
 

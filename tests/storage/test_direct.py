@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.ports import URGENT, Posting
+from bot.ports.talk import Posting
+from bot.ports.time import URGENT
 from bot.storage.database import READERS, Database
 from bot.storage.direct import DatabaseBusy, Slots
 from tests.patience import PATIENCE

@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from bot.domain.commands import Deploy, Tick
-from bot.ports import Intent, Place
+from bot.ports.talk import Intent, Place
 from bot.storage.database import Database, open_database
 from tests.storage.conftest import ANA, NOW
 

@@ -8,7 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from bot.ports import CIRun, LocalRun, Posting, RunState, Sample, Stage, StartRequest, StartState, StoredStart
+from bot.domain.rollout import RunState, Stage
+from bot.ports.ci import CIRun, LocalRun, StartRequest, StartState, StoredStart
+from bot.ports.metrics import Sample
+from bot.ports.talk import Posting
 from bot.storage.database import Database
 from tests.storage.conftest import NOW
 

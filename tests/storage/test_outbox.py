@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from bot.ports import Message
+from bot.ports.talk import Message
 from bot.storage.database import Database
 from tests.storage.conftest import NOW, deploy, request
 

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event, insert, text
 
 from bot.domain.deployment import State
-from bot.ports import Reader
+from bot.ports.reader import Reader
 from bot.storage.database import Database
 from bot.storage.rows import table
 from bot.storage.tables.record import DeploymentRow, StepRow

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 
-from bot.ports import GateAnswer
+from bot.ports.ci import GateAnswer
 
 REMEMBERED = 512
 

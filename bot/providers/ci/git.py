@@ -21,7 +21,7 @@ from bot.domain.catalog import PathPatterns
 from bot.domain.changes import Change, Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
-from bot.ports import Latest, RefKind, Resolved
+from bot.ports.ci import Latest, RefKind, Resolved
 from bot.providers.ci import refs
 from bot.providers.ci.refs import Spelling, spellings
 

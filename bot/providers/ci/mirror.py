@@ -18,7 +18,7 @@ from bot.domain.catalog import PathPatterns
 from bot.domain.changes import Changes
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.versions import Tags
-from bot.ports import Resolved
+from bot.ports.ci import Resolved
 from bot.providers.ci.git import NO_PATHS, Git, checked
 from bot.providers.ci.refs import is_whole
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.domain.versions import nearest
-from bot.ports import RefKind
+from bot.ports.ci import RefKind
 
 _SAFE = re.compile(r"(?:@[A-Za-z0-9._-]+/)?[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{7,40}|[0-9a-f]{64}", re.ASCII)

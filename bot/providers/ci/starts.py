@@ -12,7 +12,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from http import HTTPStatus
 
-from bot.ports import ROLLBACK, Clock, StartRequest, StartState, StartStore, StoredStart
+from bot.ports.ci import ROLLBACK, StartRequest, StartState, StartStore, StoredStart
+from bot.ports.time import Clock
 
 EARLIER = timedelta(minutes=10)
 """A run is looked for among those since its start was sent, and this much before: its start may be the second one."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
-from bot.ports import QualityState
+from bot.domain.quality import QualityState
 
 
 class Said(StrEnum):

@@ -11,7 +11,8 @@ import pytest
 from gonogo_file_drop import FOLDERS, KIND, read_quality, read_run, run_of
 
 from bot.domain.errors import IntegrationError
-from bot.ports import RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import StartRequest
 
 if TYPE_CHECKING:
     from tests.conftest import FileDropLab

@@ -17,7 +17,7 @@ import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.ports import Clock
+from bot.ports.time import Clock
 from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.kind import PASSWORD, USER, WEBHOOK_SECRET, build
 from bot.providers.ci.buildbot.provider import BuildbotCI

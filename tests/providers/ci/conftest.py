@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pytest
 
-from bot.ports import CIProvider
+from bot.ports.ci import CIProvider
 from bot.providers.ci.local.provider import LocalCI
 from bot.testing.ci_contract import Lab
 from tests.providers.ci import buildbot_server, github_lab

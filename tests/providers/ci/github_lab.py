@@ -15,7 +15,7 @@ from aiohttp.test_utils import TestServer
 
 from bot.domain.catalog import PathPatterns
 from bot.domain.versions import Tags
-from bot.ports import StartStore
+from bot.ports.ci import StartStore
 from bot.providers.ci.github import kind, webhook
 from bot.providers.ci.github.provider import GitHubCI
 from bot.providers.rest import Budget, Hosts

@@ -13,7 +13,7 @@ from datetime import UTC, datetime, timedelta
 import aiohttp
 
 from bot.domain.catalog import PathPatterns
-from bot.ports import StartRequest
+from bot.ports.ci import StartRequest
 from bot.providers.ci.gitlab.client import Project
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.gitlab.webhook import signature, signing_key

@@ -12,7 +12,8 @@ from typing import Any
 
 import aiohttp
 
-from bot.ports import CIRun, RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, StartRequest
 from bot.providers.ci.jenkins.kind import GIT_TOKEN, TOKEN, WEBHOOK_SECRET, build
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.jenkins.reading import PARAMETERS

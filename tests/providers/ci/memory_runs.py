@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from bot.ports import LocalRun, StoredStart
+from bot.ports.ci import LocalRun, StoredStart
 
 
 class MemoryRuns:

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from bot import secrecy
-from bot.ports import StartRequest
+from bot.ports.ci import StartRequest
 from bot.providers.ci.local import pipeline
 from bot.providers.ci.local.provider import LocalCI
 from tests.providers.ci.conftest import WallClock

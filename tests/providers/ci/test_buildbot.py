@@ -14,7 +14,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, QualityState, RunHint, RunState, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, RunHint, StartRequest
 from bot.providers.ci.buildbot.kind import PASSWORD, USER
 from bot.providers.ci.buildbot.provider import BuildbotCI
 from tests.patience import PATIENCE

@@ -12,7 +12,10 @@ import aiohttp
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import CIRun, Clock, QualityState, RunHint, RunState, RunStore, StartStore
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, RunHint, RunStore, StartStore
+from bot.ports.time import Clock
 from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.events import request_in, requests_in
 from bot.providers.ci.buildbot.kind import GIT_TOKEN, KIND, PASSWORD, USER, build

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, StartRequest
 from tests.patience import PATIENCE
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import pytest
 from bot.catalog.paths import path_patterns
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.domain.versions import Tags
-from bot.ports import Latest, RefKind
+from bot.ports.ci import Latest, RefKind
 from bot.providers.ci.git import Git
 from bot.providers.ci.local.clone import Clone
 

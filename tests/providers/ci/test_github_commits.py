@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import IntegrationError, UnknownRef
-from bot.ports import Latest, RefKind, StartRequest
+from bot.ports.ci import Latest, RefKind, StartRequest
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.client import web_address
 from tests.providers.ci.github_door import TOKEN

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from bot.ports import CIRun, StartRequest
+from bot.ports.ci import CIRun, StartRequest
 
 if TYPE_CHECKING:
     from tests.providers.ci.github_lab import GitHubLab

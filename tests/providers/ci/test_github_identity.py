@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import StartRequest
+from bot.ports.ci import StartRequest
 from tests.providers.ci.github_app import private_key
 from tests.providers.ci.github_door import TOKEN
 

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import CIRun, GateAnswer, RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, GateAnswer, StartRequest
 from tests.patience import PATIENCE
 from tests.providers.ci import github_shape as shape
 

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import IntegrationError
-from bot.ports import RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import StartRequest
 from bot.providers.ci.github import reading
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import StartRequest
 from bot.providers.ci.starts import AFTER_A_FAULT, SETTLES
 from tests.providers.ci.github_door import Fault
 

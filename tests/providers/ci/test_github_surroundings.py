@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import QualityState
+from bot.domain.quality import QualityState
 from bot.providers.ci.github import surroundings
 from tests.providers.ci.github_door import TOKEN
 from tests.providers.ci.github_world import Pull
 
 if TYPE_CHECKING:
-    from bot.ports import Quality
+    from bot.ports.ci import Quality
     from tests.providers.ci.github_lab import GitHubLab
 
 SEES_ALL = {"security_events": "read", "vulnerability_alerts": "read", "pull_requests": "read", "checks": "read"}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from bot.ports import StartRequest
+from bot.ports.ci import StartRequest
 from bot.providers.ci.github import workflow
 from bot.providers.ci.github.runs import inputs
 from tests.providers.ci.github_world import TEMPLATE

@@ -9,7 +9,9 @@ import pytest
 
 from bot.catalog.paths import path_patterns
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import Latest, QualityState, RunState, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import Latest, StartRequest
 from bot.providers.ci.github import facts
 from bot.providers.ci.verdicts import Outcome, Said, weigh
 from tests.providers.ci.github_door import TOKEN

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.errors import IntegrationError
-from bot.ports import RunHint
+from bot.ports.ci import RunHint
 from bot.providers.ci.github import webhook
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, GateAnswer, RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, GateAnswer, StartRequest
 from bot.providers.ci.gitlab.provider import GitLabCI
 from bot.providers.ci.starts import EARLIER
 from tests.patience import PATIENCE

@@ -12,7 +12,8 @@ import pytest
 
 from bot.catalog.paths import path_patterns
 from bot.domain.errors import ConfigurationError, IntegrationError, UnknownRef
-from bot.ports import Latest, QualityState, RefKind, Resolved, StartRequest
+from bot.domain.quality import QualityState
+from bot.ports.ci import Latest, RefKind, Resolved, StartRequest
 from bot.providers.ci.gitlab.kind import KIND, build
 from bot.providers.rest import Hosts
 from bot.providers.workbench import Workbench

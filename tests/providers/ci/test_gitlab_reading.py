@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from bot.ports import RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import StartRequest
 from bot.providers.ci.gitlab import reading
 
 PIPELINE: dict[str, Any] = {

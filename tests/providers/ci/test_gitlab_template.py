@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from ruamel.yaml import YAML
 
-from bot.ports import StartRequest
+from bot.ports.ci import StartRequest
 from bot.providers.ci.gitlab import doctor, reading
 
 TEMPLATE = Path(__file__).parents[3] / "templates" / "ci" / "gitlab" / "gitlab-ci.yml"

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.errors import IntegrationError
-from bot.ports import RunHint, StartRequest
+from bot.ports.ci import RunHint, StartRequest
 from bot.providers.ci.gitlab import webhook
 from tests.providers.ci.gitlab_lab import WEBHOOK_TOKEN
 

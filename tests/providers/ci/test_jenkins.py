@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import QualityState, RunState
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
 from bot.providers.ci.jenkins.reading import PARAMETERS
 from bot.providers.ci.starts import SETTLES
 from tests.patience import PATIENCE

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import RunState
+from bot.domain.rollout import RunState
 from bot.providers.ci.starts import EARLIER
 from tests.patience import PATIENCE
 from tests.providers.ci.jenkins_lab import deploy, ends, reaches

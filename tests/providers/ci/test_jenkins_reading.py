@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.ports import RunState, Stage
+from bot.domain.rollout import RunState, Stage
 from bot.providers.ci.jenkins import reading
 
 JSON = st.recursive(

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from bot.domain.errors import ConfigurationError, IntegrationError
-from bot.ports import RunHint, StartRequest
+from bot.ports.ci import RunHint, StartRequest
 from bot.providers.ci.jenkins.doctor import address
 from bot.providers.ci.jenkins.kind import GIT_TOKEN, KIND, TOKEN, WEBHOOK_SECRET
 from bot.providers.ci.jenkins.provider import Jenkins

@@ -14,7 +14,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
-from bot.ports import RunHint
+from bot.ports.ci import RunHint
 from bot.providers.ci.jenkins.kind import KIND
 from bot.providers.ci.jenkins.reading import PARAMETERS
 from tests.providers.ci.jenkins_lab import SECRET

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, QualityState, RunState, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, StartRequest
 from bot.providers.ci.local import process
 from bot.providers.ci.local.junit import Report, summarise
 from bot.providers.ci.local.pipeline import parse

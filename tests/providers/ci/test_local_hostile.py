@@ -13,7 +13,9 @@ import pytest
 
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import JUNIT, PIPELINE, Unreadable
-from bot.ports import CIRun, LocalRun, QualityState, RunState, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, LocalRun, StartRequest
 from bot.providers.ci.local import pipeline
 from bot.providers.ci.local.junit import summarise
 from bot.providers.ci.local.provider import LocalCI

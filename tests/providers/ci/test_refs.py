@@ -7,7 +7,7 @@ import pytest
 from bot.domain.errors import IntegrationError, UnknownRef
 from bot.domain.grammar import parse_deploy
 from bot.domain.spelling import check_ref
-from bot.ports import RefKind
+from bot.ports.ci import RefKind
 from bot.providers.ci.refs import Spelling, checked, spellings, unknown
 
 TAG, BRANCH, COMMIT = RefKind.TAG, RefKind.BRANCH, RefKind.COMMIT

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.ports import RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import StartRequest
 from bot.providers.ci.local.provider import LocalCI
 from tests.providers.ci.conftest import LocalLab, WallClock
 from tests.providers.ci.memory_runs import MemoryRuns

@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 
 from bot.engine.simulated import VirtualClock
-from bot.ports import StartRequest
+from bot.ports.ci import StartRequest
 from bot.providers.ci.starts import AFTER_A_FAULT, SETTLES, Starts
 from tests.providers.ci.memory_runs import MemoryStarts
 

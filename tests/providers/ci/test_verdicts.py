@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.ports import QualityState
+from bot.domain.quality import QualityState
 from bot.providers.ci.verdicts import Outcome, Said, standing, weigh
 
 GREEN, RED, RUNNING, NONE = QualityState.GREEN, QualityState.RED, QualityState.RUNNING, QualityState.NONE

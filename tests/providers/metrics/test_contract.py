@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry, Counter, Histogram, generate_la
 
 from bot.domain.catalog import EnvironmentPolicy, MetricKind, MetricSpec, ProviderChoice, Service
 from bot.engine.simulated import VirtualClock
-from bot.ports import Sample
+from bot.ports.metrics import Sample
 from bot.providers.metrics.scrape.provider import ScrapeMetrics
 from bot.testing.metrics_contract import *  # noqa: F403 - pytest collects what a module holds
 from bot.testing.metrics_contract import LEVEL, NEW, OLD, RATIO

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from bot.domain.catalog import MetricKind, MetricSpec
 from bot.domain.health import Observed
-from bot.ports import Cohort, Sample, Window
+from bot.ports.metrics import Cohort, Sample, Window
 from bot.providers.metrics.scrape.growth import belongs, filled, increases, observe, quantile
 from bot.providers.metrics.scrape.reading import Query, bucket, query_of
 from bot.providers.metrics.scrape.selector import Selector

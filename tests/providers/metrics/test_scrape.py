@@ -18,7 +18,7 @@ from bot.domain.catalog import EnvironmentPolicy, MetricKind, MetricSpec, Provid
 from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import Verdict, snapshot
 from bot.domain.limits import EXPOSITION, Fault, Unreadable
-from bot.ports import Cohort, MetricsSource, Sample, Window
+from bot.ports.metrics import Cohort, MetricsSource, Sample, Window
 from bot.providers.metrics.scrape.kind import check as check_service
 from bot.providers.metrics.scrape.provider import ScrapeMetrics, commit_label, interval, told
 

@@ -11,7 +11,7 @@ from bot.domain.catalog import ProviderChoice, Service
 from bot.domain.errors import ConfigurationError
 from bot.domain.people import Person
 from bot.domain.rota import Rota, parse_hours
-from bot.ports import OnCallSchedule, Shift
+from bot.ports.people import OnCallSchedule, Shift
 from bot.providers.oncall.rota.provider import RotaSchedule
 
 ANA = Person("T1", "U1")

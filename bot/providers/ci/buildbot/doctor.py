@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 from bot.domain.errors import IntegrationError
-from bot.ports import Clock
+from bot.ports.time import Clock
 from bot.providers.ci.buildbot import webhook
 from bot.providers.ci.buildbot.client import Door
 from bot.providers.ci.buildbot.reading import PLAN, Scheduler

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
-from bot.ports import Question
+from bot.ports.ci import Question
 from bot.providers.ci.buildbot.client import Door
 from bot.providers.ci.buildbot.events import PAUSE
 from bot.providers.ci.buildbot.provider import BuildbotCI, Setup

@@ -18,7 +18,10 @@ from weakref import WeakValueDictionary
 from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
+from bot.ports.time import Clock
 from bot.providers.ci.buildbot import doctor, reading, webhook
 from bot.providers.ci.buildbot.client import Door
 from bot.providers.ci.buildbot.events import PAUSE, Events

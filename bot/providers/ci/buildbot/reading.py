@@ -10,7 +10,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
-from bot.ports import CIRun, Quality, QualityState, RunState, Stage
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState, Stage
+from bot.ports.ci import CIRun, Quality
 from bot.providers.ci.verdicts import Outcome, Said
 
 VENDOR = "Buildbot"

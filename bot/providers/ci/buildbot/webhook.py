@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import NOTICE, Unreadable, read_json
-from bot.ports import RunHint
+from bot.ports.ci import RunHint
 from bot.providers.ci.buildbot.reading import VENDOR
 
 HEADER = "X-Gonogo-Signature"

@@ -12,7 +12,8 @@ from typing import Any
 import structlog
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, StartRequest
 from bot.providers.ci.github import reading
 from bot.providers.ci.github.client import Repository
 

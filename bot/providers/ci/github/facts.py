@@ -13,7 +13,8 @@ from typing import Any
 
 from bot.domain.changes import Change, Changes
 from bot.domain.limits import ANSWER, Unreadable, read_json
-from bot.ports import Quality, QualityState
+from bot.domain.quality import QualityState
+from bot.ports.ci import Quality
 from bot.providers.ci.verdicts import Outcome, Said, Weighed
 
 VENDOR = "GitHub"

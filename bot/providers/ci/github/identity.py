@@ -15,7 +15,7 @@ from typing import Any
 import jwt
 
 from bot.domain.errors import ConfigurationError
-from bot.ports import Clock
+from bot.ports.time import Clock
 from bot.providers.ci.github.client import escaped
 from bot.providers.rest import Reply, RestClient, RestError
 

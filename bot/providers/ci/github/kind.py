@@ -9,7 +9,7 @@ from functools import partial
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
-from bot.ports import Question
+from bot.ports.ci import Question
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.client import Repository, web_address
 from bot.providers.ci.github.commits import Commits

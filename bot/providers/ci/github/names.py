@@ -9,7 +9,7 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
-from bot.ports import Latest, RefKind, Resolved
+from bot.ports.ci import Latest, RefKind, Resolved
 from bot.providers.ci.github import facts
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.client import Repository, entries, escaped

@@ -13,7 +13,7 @@ from http import HTTPStatus
 from typing import Any, NamedTuple
 
 from bot.domain.errors import IntegrationError
-from bot.ports import GateAnswer, StartRequest
+from bot.ports.ci import GateAnswer, StartRequest
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.github import reading
 from bot.providers.ci.github.client import Repository, entries, escaped

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
-from bot.ports import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
 from bot.providers.ci.github import reading, webhook
 from bot.providers.ci.github.client import Repository
 from bot.providers.ci.github.commits import Commits

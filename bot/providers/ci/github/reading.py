@@ -13,7 +13,8 @@ from itertools import pairwise
 from typing import Any
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, RunState, Stage
+from bot.domain.rollout import RunState, Stage
+from bot.ports.ci import CIRun
 
 _UNDER_WAY = {
     "queued": RunState.QUEUED,

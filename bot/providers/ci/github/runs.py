@@ -13,7 +13,8 @@ from typing import Any
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, GateAnswer, RunState, StartRequest
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, GateAnswer, StartRequest
 from bot.providers.ci.github import reading, workflow
 from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.ci.github.deployments import Deployments

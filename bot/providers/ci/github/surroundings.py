@@ -14,7 +14,8 @@ from http import HTTPStatus
 from typing import Any
 
 from bot.domain.errors import IntegrationError
-from bot.ports import Quality, QualityState
+from bot.domain.quality import QualityState
+from bot.ports.ci import Quality
 from bot.providers.ci.github import facts, reading
 from bot.providers.ci.github.client import PAGE, Repository, entries, escaped
 

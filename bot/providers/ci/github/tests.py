@@ -7,7 +7,9 @@ from http import HTTPStatus
 from typing import Any
 
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, Quality, QualityState, RunState
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, Quality
 from bot.providers.ci.github import facts, reading
 from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.client import Repository, escaped

@@ -14,7 +14,7 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import NOTICE, Unreadable, read_json
-from bot.ports import RunHint
+from bot.ports.ci import RunHint
 
 VENDOR = "GitHub"
 _CORRELATION = re.compile(r"(?<!\S)[\w.-]+-\d+:[\w:.-]+(?!\S)", re.ASCII)

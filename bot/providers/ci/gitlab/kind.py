@@ -6,7 +6,7 @@ import re
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
-from bot.ports import Question
+from bot.ports.ci import Question
 from bot.providers.ci.gitlab import webhook
 from bot.providers.ci.gitlab.client import Project
 from bot.providers.ci.gitlab.provider import GitLabCI

@@ -14,8 +14,11 @@ import structlog
 from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
 from bot.domain.versions import Tags
-from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
+from bot.ports.time import Clock
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.gitlab import doctor, freezes, reading, webhook
 from bot.providers.ci.gitlab.client import Object, Project

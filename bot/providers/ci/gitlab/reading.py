@@ -13,7 +13,9 @@ from typing import Any
 
 from bot.domain import plain
 from bot.domain.changes import Change, Changes
-from bot.ports import CIRun, Quality, QualityState, RunState, Stage, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState, Stage
+from bot.ports.ci import CIRun, Quality, StartRequest
 from bot.providers.ci.verdicts import Outcome, Said
 
 VENDOR = "GitLab"

@@ -9,7 +9,7 @@ from bot.domain.catalog import PathPatterns
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.versions import Tags
-from bot.ports import Latest, RefKind, Resolved
+from bot.ports.ci import Latest, RefKind, Resolved
 from bot.providers.ci.gitlab import reading
 from bot.providers.ci.gitlab.changed import Changed
 from bot.providers.ci.gitlab.client import Object, Project

@@ -17,7 +17,7 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import NOTICE, Unreadable, read_json
-from bot.ports import RunHint
+from bot.ports.ci import RunHint
 from bot.providers.ci.gitlab import reading
 
 TOLERANCE = timedelta(minutes=5)

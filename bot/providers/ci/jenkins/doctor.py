@@ -8,7 +8,7 @@ from email.utils import parsedate_to_datetime
 from urllib.parse import urlsplit
 
 from bot.domain.errors import IntegrationError
-from bot.ports import Clock
+from bot.ports.time import Clock
 from bot.providers.ci.jenkins import reading, webhook
 from bot.providers.ci.jenkins.client import Server
 from bot.providers.ci.mirror import Mirror

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from bot.domain.errors import ConfigurationError, MissingSetting
-from bot.ports import Question
+from bot.ports.ci import Question
 from bot.providers.ci.jenkins.client import VENDOR, Server
 from bot.providers.ci.jenkins.provider import Jenkins
 from bot.providers.ci.mirror import Mirror, token_for

@@ -18,7 +18,10 @@ from weakref import WeakValueDictionary
 from bot.domain.catalog import Freeze
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
-from bot.ports import CIRun, Clock, GateAnswer, Quality, QualityState, Resolved, RunHint, RunState, StartRequest
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState
+from bot.ports.ci import CIRun, GateAnswer, Quality, Resolved, RunHint, StartRequest
+from bot.ports.time import Clock
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.jenkins import reading, webhook
 from bot.providers.ci.jenkins.client import PAGE, VENDOR, Server

@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
-from bot.ports import RunState, Stage
+from bot.domain.rollout import RunState, Stage
 from bot.providers.ci.verdicts import Outcome, Said
 
 CORRELATION = "CORRELATION_ID"

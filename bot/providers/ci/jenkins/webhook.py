@@ -16,7 +16,7 @@ from typing import Any
 
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import NOTICE, Unreadable, read_json
-from bot.ports import RunHint
+from bot.ports.ci import RunHint
 
 HEADER = "X-Gonogo-Signature"
 TOLERANCE = timedelta(minutes=5)

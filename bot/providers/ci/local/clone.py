@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from bot.domain.errors import IntegrationError
-from bot.ports import Resolved
+from bot.ports.ci import Resolved
 from bot.providers.ci.git import Git
 from bot.providers.ci.refs import is_whole
 

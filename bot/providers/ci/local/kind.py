@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from bot.domain.errors import ConfigurationError
-from bot.ports import (
-    Question,
-)
+from bot.ports.ci import Question
 from bot.providers.ci.local.provider import LocalCI
 from bot.providers.workbench import TESTS_AT_ONCE, CIKind, Option, Workbench
 

@@ -24,22 +24,11 @@ from bot.domain.catalog import Freeze, PathPatterns
 from bot.domain.changes import Changes
 from bot.domain.errors import IntegrationError
 from bot.domain.limits import PIPELINE
+from bot.domain.quality import QualityState
+from bot.domain.rollout import RunState, Stage
 from bot.domain.versions import Tags
-from bot.ports import (
-    TEST,
-    CIRun,
-    Clock,
-    GateAnswer,
-    LocalRun,
-    Quality,
-    QualityState,
-    Resolved,
-    RunHint,
-    RunState,
-    RunStore,
-    Stage,
-    StartRequest,
-)
+from bot.ports.ci import TEST, CIRun, GateAnswer, LocalRun, Quality, Resolved, RunHint, RunStore, StartRequest
+from bot.ports.time import Clock
 from bot.providers.ci.gates import Gates
 from bot.providers.ci.git import NO_PATHS, VENDOR, Git, checked
 from bot.providers.ci.local import pipeline

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from bot.domain import plain
-from bot.ports import CIRun, LocalRun, RunState, Stage
+from bot.domain.rollout import RunState, Stage
+from bot.ports.ci import CIRun, LocalRun
 from bot.providers.ci.local import junit
 from bot.providers.ci.local.pipeline import StageSpec
 from bot.providers.ci.local.process import Account, Ended, run_stage

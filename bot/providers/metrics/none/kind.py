@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bot.domain.catalog import NO_PROVIDER
-from bot.ports import MetricsSource
+from bot.ports.metrics import MetricsSource
 from bot.providers.metrics.none.provider import NoMetrics
 from bot.providers.workbench import MetricsKind, Workbench
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from bot.domain.catalog import EnvironmentPolicy, Service
 from bot.domain.health import Observed
-from bot.ports import Cohort, Window
+from bot.ports.metrics import Cohort, Window
 
 
 class NoMetrics:

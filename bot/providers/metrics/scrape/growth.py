@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import ceil, inf
 
 from bot.domain.health import Observed
-from bot.ports import Cohort, Sample, Window
+from bot.ports.metrics import Cohort, Sample, Window
 from bot.providers.metrics.scrape.reading import Query, bucket
 from bot.providers.metrics.scrape.selector import Selector
 

@@ -7,7 +7,7 @@ from functools import partial
 
 from bot.domain.catalog import EnvironmentPolicy, Service
 from bot.domain.errors import ConfigurationError
-from bot.ports import MetricsSource
+from bot.ports.metrics import MetricsSource
 from bot.providers.metrics.scrape.provider import commit_label, endpoints, interval, listed
 from bot.providers.metrics.scrape.reading import Query, query_of
 from bot.providers.workbench import MetricsKind, Option, Workbench

@@ -20,7 +20,8 @@ from bot.domain.errors import ConfigurationError, IntegrationError
 from bot.domain.health import STALE, Observed
 from bot.domain.limits import EXPOSITION, Unreadable, too_large
 from bot.foreign import beside
-from bot.ports import Clock, Cohort, Sample, SampleStore, Window
+from bot.ports.metrics import Cohort, Sample, SampleStore, Window
+from bot.ports.time import Clock
 from bot.providers.metrics.scrape.growth import belongs, observe
 from bot.providers.metrics.scrape.reading import Counters, Query, needs, query_of, read
 from bot.providers.workbench import Finding

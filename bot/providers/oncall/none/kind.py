@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.domain.catalog import NO_PROVIDER
-from bot.ports import OnCallSchedule, Question
+from bot.ports.ci import Question
+from bot.ports.people import OnCallSchedule
 from bot.providers.oncall.none.provider import NobodyOnCall
 from bot.providers.workbench import OnCallKind, Workbench
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 
 from bot.domain.catalog import Service
-from bot.ports import Shift
+from bot.ports.people import Shift
 
 
 class NobodyOnCall:

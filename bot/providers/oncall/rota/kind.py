@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from bot.domain.errors import ConfigurationError
-from bot.ports import OnCallSchedule, Question
+from bot.ports.ci import Question
+from bot.ports.people import OnCallSchedule
 from bot.providers.workbench import OnCallKind, Option, Workbench
 
 

@@ -8,7 +8,7 @@ from datetime import datetime
 from bot.domain.catalog import Service
 from bot.domain.errors import ConfigurationError
 from bot.domain.rota import Rota, duty_at
-from bot.ports import Shift
+from bot.ports.people import Shift
 
 
 class RotaSchedule:
