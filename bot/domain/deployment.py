@@ -105,7 +105,9 @@ WAITING = frozenset({State.REQUESTED, State.QUEUED, State.GATED, State.AWAITING_
 """Nothing has been touched yet: cancelling costs nothing."""
 ACTING = frozenset({State.ROLLING_OUT, State.ROLLING_BACK})
 """Something runs at the CI provider."""
-OPEN = WAITING | ACTING | {State.WATCHING}
+MOVING = ACTING | {State.WATCHING}
+"""Something of it is in its place, and not at rest there."""
+OPEN = WAITING | MOVING
 """The runbook still has work to do."""
 BEFORE_TURN = WAITING | ACTING
 """It needs its place to itself: whoever was asked for later waits."""

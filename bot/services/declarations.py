@@ -67,7 +67,7 @@ class Claim:
     @property
     def word(self) -> Declared | None:
         """Give the word on which something is live, which another word can correct."""
-        return self.live.declared if self.live and self.live.declared and self.live.declared.origin is Origin.SAID else None
+        return self.live.said if self.live else None
 
     @property
     def seen(self) -> Seen:
@@ -140,7 +140,7 @@ async def _authorise(house: House, reader: Reader, intent: Intent, command: SayL
     if may or (standing is not None and intent.by == standing.lead):
         return standing
     live = await reader.live(service, environment)
-    if live is not None and live.declared is not None and live.declared.origin is Origin.SAID and live.declared.by == intent.by:
+    if live is not None and live.said is not None and live.said.by == intent.by:
         return None
     named = [f"{standing.lead.mention}, its lead,"] if standing and standing.lead else []
     named += house.people.named_by_role(Permission.HAND_OVER) or ["whoever keeps gonogo.yaml"]

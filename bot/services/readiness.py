@@ -10,7 +10,6 @@ from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticGate, EnvironmentPolicy, Freeze, GateKind, Need, Permission
 from bot.domain.commands import Acknowledge, Tick
 from bot.domain.decisions import Mark
-from bot.domain.declared import Origin
 from bot.domain.deployment import WAITING, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotAskedYet, NotPossible
 from bot.domain.people import Person
@@ -215,7 +214,7 @@ async def _staged(house: House, reader: Reader, deployment: Deployment, facts: F
         version=deployment.version, live_version=live.version if live else "",
         is_same=live is not None and live.commit == deployment.commit, verified_at=live.verified_at if live else None,
         accepted=live.accepted if live else "", need=need, commits=(deployment.commit, live.commit if live else ""),
-        said_by=live.declared.by if live and live.declared and live.declared.origin is Origin.SAID else None,
+        said_by=live.said.by if live and live.said else None,
         unclear=await unclear(reader, deployment.service, first_in),
         in_trouble=watched is not None and await in_question(reader, watched) is not None,
     )  # fmt: skip

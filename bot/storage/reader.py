@@ -12,14 +12,15 @@ from sqlmodel import col
 from bot.domain.audit import Entry
 from bot.domain.changes import Changes
 from bot.domain.decisions import Decision, Mark
-from bot.domain.declared import Declared, Origin, Replaced
-from bot.domain.deployment import OPEN, WAITING, Deployment, DeploymentId, Kind, State
+from bot.domain.declared import Declared, Replaced
+from bot.domain.deployment import MOVING, OPEN, WAITING, Deployment, DeploymentId, Kind, State
 from bot.domain.health import MEANWHILE, Snapshot
-from bot.domain.live import Live
+from bot.domain.live import Live, stands_on
 from bot.domain.locks import Lock
 from bot.domain.normal import Normal
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Ground, Quarantined, Stray, Unclear
+from bot.domain.queue import number
 from bot.domain.readiness import Review
 from bot.domain.rollback import Way
 from bot.domain.rollout import RunState, Step
@@ -50,7 +51,9 @@ from bot.storage.tables.work import OutboxRow, TakenRow
 
 REVIEW, CHANGES, BASELINE = "review", "changes", "baseline"
 WAY_BACK, WAY_THERE, TROUBLE, NORMAL = "way back", "way there", "trouble", "normal"
-_MOVING = (State.ROLLING_OUT.value, State.WATCHING.value, State.ROLLING_BACK.value)
+_NOT_AT_REST = tuple(str(state) for state in (*MOVING, State.FAILED))
+PAGE = 8
+"""How many deployments to a place are read at a time to find the one that it stands on."""
 _FIRST_OF_MANY, _LAST_OF_MANY = 100, 300
 """Of a very long timeline, so many entries of its begin and of its end are read."""
 AT_REST = (State.VERIFIED.value, State.ACCEPTED.value)
@@ -120,20 +123,17 @@ class SqlReader(Releases):
     async def standing(self, service: str, environment: str) -> Deployment | None:
         """Read the deployment that an environment stands on; what was let go and has begun nothing is not there yet."""
         live = await self.live(service, environment)
-        row = table(DeploymentRow)
+        row, before = table(DeploymentRow), None
         place = (row.c.service == service, row.c.environment == environment, row.c.kind == str(Kind.FORWARD))
-        moving = [row.c.state.in_(_MOVING), or_(row.c.state != str(State.ROLLING_OUT), row.c.started_at.is_not(None))]
-        stopped = [row.c.state == str(State.FAILED)]
-        if live is not None:  # what ended with a word is what the word was about
-            was_said = live.declared is not None and live.declared.origin is Origin.SAID
-            stopped.append(row.c.state_since > live.since if was_said else row.c.state_since >= live.since)
-        brought = live.commit if live and live.deployment else ""  # what was declared live was brought by no deployment
-        rests = [row.c.state.in_(AT_REST), row.c["commit"] == brought, row.c["commit"] != ""]
-        found = [
-            await self._one(select(row).where(*place, *each).order_by(row.c.number.desc()).limit(1)) for each in (moving, stopped, rests)
-        ]
-        newest = max((each for each in found if each), key=lambda each: each["number"], default=None)
-        return deployment_of(newest) if newest else None
+        brought = and_(row.c.state.in_(AT_REST), row.c["commit"] == (live.brought if live else ""))
+        there = (*place, or_(row.c.state.in_(_NOT_AT_REST), brought))
+        while True:  # most often the first is it
+            older = there if before is None else (*there, row.c.number < before)
+            page = [deployment_of(each) for each in await self._all(select(row).where(*older).order_by(row.c.number.desc()).limit(PAGE))]
+            found = stands_on(page, live)
+            if found is not None or len(page) < PAGE:
+                return found
+            before = number(page[-1].id)
 
     async def replaced(self, id: DeploymentId) -> Replaced | None:
         """Say what came right after a deployment or a rollback in its place."""
@@ -285,7 +285,7 @@ class SqlReader(Releases):
             row.c.service == service, row.c.environment == environment, row.c.state == State.FAILED.value,
             row.c.kind.in_(kinds), row.c.commit != "",
         )  # fmt: skip
-        if live is not None and live.declared is not None and live.declared.origin is Origin.SAID:
+        if live is not None and live.was_said:
             statement = statement.where(row.c.state_since > max(known))  # what ended with the word is what the word was about
         elif known:
             statement = statement.where(row.c.state_since >= max(known))

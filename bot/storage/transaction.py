@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.audit import Keys
 from bot.domain.changes import Changes
 from bot.domain.decisions import Decision, Mark
-from bot.domain.declared import Declared, Left, Origin
+from bot.domain.declared import Declared, Left
 from bot.domain.deployment import ACTING, Deployment, DeploymentId, Kind, State, sources, times
 from bot.domain.health import Snapshot
 from bot.domain.live import Live
@@ -377,7 +377,7 @@ class SqlTransaction(SqlSetters):
 
 def _sayer(live: Live) -> Person | None:
     """Name who said that it is live, where that is how it is known."""
-    return live.declared.by if live.declared is not None and live.declared.origin is Origin.SAID else None
+    return live.said.by if live.said is not None else None
 
 
 def _has_gone(each: Deployment, live: Live, *, is_forward: bool) -> bool:
