@@ -100,13 +100,13 @@ def _before_it_goes(card: Card) -> list[Action]:
     if card.deployment.state is State.GATED and card.review is not None:
         actions += _gate_actions(card.review)
     elif card.deployment.state is State.AWAITING_APPROVAL and card.review is not None:
-        actions += _ticks(card.review)
+        actions += [*_ticks(card.review), *_plans(card.review)]
     return [*actions, Action.GO_NOW] if card.can_go_now else actions
 
 
 def _to_read(card: Card) -> list[Action]:
-    """Name what there is to read more about: what would change before it changes, what happened once it was rolled back or stopped."""
-    if card.deployment.state is State.ROLLED_BACK or card.deployment.was_stopped:
+    """Name what there is to read more about: what would change before it changes; what happened once it has failed or was ended."""
+    if card.deployment.state in {State.ROLLED_BACK, State.FAILED}:
         return [Action.SHOW_TIMELINE]
     waits = card.deployment.state in {State.GATED, State.AWAITING_APPROVAL}
     return [Action.SHOW_CHANGES] if waits and card.changes.known and (card.changes.total or card.changes.taken.total) else []
@@ -117,13 +117,18 @@ def _ticks(review: Review) -> list[Action]:
     return [Action.TICK] if any(gate.key.startswith("item:") for gate in review.gates) else []
 
 
+def _plans(review: Review) -> list[Action]:
+    """Offer to confirm the way back until the rollout begins: also an optional gate is still open then."""
+    is_open = any(gate.plan and gate.state in {GateState.OPEN, GateState.UNKNOWN} for gate in review.gates)
+    return [Action.CONFIRM_PLAN] if is_open else []
+
+
 def _gate_actions(review: Review) -> list[Action]:
     open_keys = {gate.key for gate in review.gates if gate.state in {GateState.OPEN, GateState.UNKNOWN}}
     actions = _ticks(review)
     if "on-call" in open_keys:
         actions.append(Action.ACKNOWLEDGE)
-    if any(gate.plan for gate in review.gates if gate.key in open_keys):
-        actions.append(Action.CONFIRM_PLAN)
+    actions += _plans(review)
     if any(gate.again and not gate.startable for gate in review.gates):
         actions.append(Action.RETEST)
     if any(gate.first for gate in review.gates if gate.key in open_keys):

@@ -27,6 +27,7 @@ from bot.domain.readiness import Confirmed, Review
 from bot.domain.rollout import Step, StepState, serving
 from bot.domain.trouble import EVERYTHING, WATCH, ByItself, Sort, Trouble, by_itself
 from bot.domain.watching import Watched, is_all_that_keeps
+from bot.domain.wentback import WentBack
 from bot.domain.whys import Why
 
 
@@ -154,7 +155,9 @@ class Card:
     """What keeps it whatever its numbers say, so that a word about them would let nothing go on."""
     let_go: LetGo | None = None
     doubt: str = ""
-    """Why it is not clear what runs in the environment."""
+    """Why it is not clear what runs in the environment,"""
+    is_doubt_own: bool = False
+    """and whether that is what became of this deployment itself, and no run that is still followed."""
     last_time: LastTime | None = None
     """How the same version ended here the time before, as long as this one is coming."""
     is_again: bool = False
@@ -184,6 +187,8 @@ class Card:
     """Whether its commit is quarantined, here or by what happened elsewhere."""
     rolled_back_by: Person | None = None
     rolled_back_version: str = ""
+    went_back: WentBack | None = None
+    """Since when going back was asked for, and what came to nothing before."""
     why: Why | None = None
     """What was done to it that asks for a reason, and the reason."""
     live: str = ""
@@ -284,6 +289,16 @@ class Card:
     def is_back(self) -> bool:
         """Tell whether its rollback has put the other version back, so that nothing but its smoke test was missing."""
         return any(step.serves_since is not None for step in self.way_back)
+
+    @property
+    def is_given_up(self) -> bool:
+        """Tell whether it has failed because its rollback, which hung, was given up."""
+        return self.deployment.state is State.FAILED and self.failed_back is not None and self.failed_back.was_given_up
+
+    @property
+    def is_doubt_said(self) -> bool:
+        """Tell whether that is what makes it unclear what runs, so that it is not said twice."""
+        return self.is_given_up and self.is_doubt_own
 
     @property
     def is_history(self) -> bool:

@@ -95,7 +95,8 @@ class UnknownRef(IntegrationError):  # noqa: N818 - the field's word
     """There is no tag, branch or commit of that name. ``nearest`` are names that are there and may have been meant, the likeliest first."""
 
     def __init__(self, ref: str, where: str, *, vendor: str, nearest: tuple[str, ...] = ()) -> None:
-        meant = f" Did you mean {' or '.join(nearest)}?" if nearest else ""
+        names = [*([", ".join(nearest[:-1])] if nearest[1:] else []), *nearest[-1:]]
+        meant = f" Did you mean {' or '.join(names)}?" if nearest else ""
         super().__init__(f'There is no tag, branch or commit "{ref}" in {where}.{meant}', vendor=vendor, retry=False)
         self.ref = ref
         self.nearest = nearest

@@ -218,6 +218,18 @@ def worst(snapshots: Sequence[Snapshot]) -> str:
     return next((finding.sentence for finding in findings if finding.verdict is Verdict.DEGRADED), "")
 
 
+def worst_seen(snapshots: Sequence[Snapshot]) -> str:
+    """Say the worst that was ever seen of what the newest snapshot that was degraded found worse; empty when none was."""
+    degraded = [shot for shot in snapshots if shot.verdict is Verdict.DEGRADED]
+    found = [each for shot in degraded for each in shot.findings if each.verdict is Verdict.DEGRADED]
+    leading = next((each.key for each in degraded[-1].findings if each.verdict is Verdict.DEGRADED), "") if degraded else ""
+    return max((each for each in found if each.key == leading), key=_distance).sentence if leading else ""
+
+
+def _distance(finding: Finding) -> float:
+    return abs((finding.current or 0.0) - (finding.baseline or 0.0))
+
+
 def snapshot(
     deployment: str,
     label: str,

@@ -252,6 +252,11 @@ def why_quarantined(environment: str, *, at: datetime, because: str, what: str =
     return f"{when}: {because}" if because else when
 
 
+def with_reason(why: str, reason: str) -> str:
+    """Add to why a commit is kept out what somebody has said of it afterwards."""
+    return f"{why}; {reason}"
+
+
 def chosen(releases: Sequence[AnyRelease], *, ref: str, leaving: str) -> AnyRelease:
     """Pick the release that a person named by version or commit. Raises NotPossible and lists what could be picked."""
     candidates = [release for release in releases if release.commit != leaving]

@@ -166,6 +166,10 @@ class VersionWriter(Protocol):
         """Keep a commit from being deployed, or chosen as a rollback target, again."""
         ...
 
+    async def set_quarantine_reason(self, service: str, commit: str, reason: str) -> None:
+        """Say otherwise why a commit is quarantined."""
+        ...
+
     async def lift_quarantine(self, service: str, commit: str) -> bool:
         """Let a commit be deployed again; False when it was not quarantined."""
         ...

@@ -189,6 +189,8 @@ class Ending:
 
     sentence: str
     is_final: bool = True
+    facts: Mapping[str, Json] = field(default_factory=dict)
+    """What the message says in the end besides, where that is not what it said first."""
 
 
 Ended = Callable[[Message], Awaitable[Ending | None]]

@@ -22,7 +22,7 @@ from bot.ports.people import Shift
 from bot.ports.reader import Reader
 from bot.ports.talk import Answer, Intent
 from bot.ports.time import Json
-from bot.services import approvals, lasttime, readiness, word
+from bot.services import approvals, lasttime, readiness, wentback, word
 from bot.services.ahead import ahead_in
 from bot.services.deployments import needless_now, resolve, under_way
 from bot.services.estimates import about_left, stages_take
@@ -108,7 +108,8 @@ async def _with_standstill(house: House, reader: Reader, card: Card) -> Card:
     card = replace(card, trouble=trouble, is_settled=trouble is not None and await has_word(reader, deployment, trouble))
     again = bool(doubt) and await is_again(reader, deployment)
     before = await lasttime.of(reader, deployment) if deployment.state in WAITING | {State.ROLLING_OUT} else None
-    card = replace(card, doubt=doubt, is_again=again, last_time=before, let_go=await word.let_go(reader, card))
+    is_own = ground.doubt is not None and ground.doubt.deployment == deployment.id and not ground.strays
+    card = replace(card, doubt=doubt, is_doubt_own=is_own, is_again=again, last_time=before, let_go=await word.let_go(reader, card))
     if deployment.state in {State.ROLLING_OUT, State.WATCHING}:
         card = replace(card, besides=await word.besides(house, reader, deployment))
     if deployment.state is not State.ROLLING_OUT or not any(step.state is StepState.PENDING or step.is_gated for step in card.steps):
@@ -159,6 +160,7 @@ async def _with_way_back(house: House, reader: Reader, card: Card) -> Card:
         card, lock=locks[0] if locks else None, quarantined=bool(await reader.quarantine(deployment.service, deployment.commit)),
         way_back=await reader.steps(back.id) if back else (),
         rolled_back_by=back.requested_by if back else None, rolled_back_version=back.version if back else "",
+        went_back=await wentback.of(reader, deployment) if back else None,
         hangs=await hanging(house, reader, deployment), meanwhile=await reader.meanwhile(back.id) if back else None,
     )  # fmt: skip
     return await _with_cure(reader, card, back) if back is not None and deployment.state is State.ROLLED_BACK else card
@@ -286,6 +288,7 @@ def _facts_of_past(d: Deployment, back: Deployment | None, shot: Snapshot | None
         "id": d.id, "kind": str(d.kind), "version": d.version, "environment": d.environment, "state": str(d.state),
         "by": str(d.requested_by), "lead": _key(d.lead), "at": d.requested_at.isoformat(), "note": d.note, "reason": d.reason,
         "undoes": d.undoes, "undone_by": str(back.requested_by) if back and d.state in _GOING_BACK else "", "ended_by": _key(d.ended_by),
+        "given_up_by": _key(back.ended_by) if back and back.was_given_up and d.state is State.FAILED else "",
         "snapshot": facts_of_snapshot(shot) if shot else None,
     }  # fmt: skip
 

@@ -11,6 +11,7 @@ from bot.domain.actions import Action
 from bot.domain.audit import Entry
 from bot.domain.catalog import Permission
 from bot.domain.commands import SayLive
+from bot.domain.counted import Counted, is_more, whole
 from bot.domain.declared import Declared, Left, Origin
 from bot.domain.deployment import WAITING, Acceptance, Deployment, Kind, State
 from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
@@ -167,7 +168,7 @@ async def _hangs(house: House, reader: Reader, command: SayLive) -> Doubt | None
     if found is None:
         return None
     back = await existing(reader, found.rollback)
-    why = f"{back.id}, the rollback of {back.undoes} to {back.version}, hangs: it is given up, and whoever has gone back by hand says so"
+    why = f"{back.id}, the rollback of {back.undoes} to {back.version}, hangs"
     return Doubt(Unclear.FAILED, why, found.since, back.undoes)
 
 
@@ -320,7 +321,7 @@ def facts_of_claim(claim: Claim) -> dict[str, Json]:
         "recorded": live.version if live else "", "recorded_by": live.deployment if live else "",
         "since": live.since.isoformat() if live else "", "is_same": live is not None and live.commit == claim.said.commit,
         "unclear": claim.ground.in_words or (claim.hangs.why if claim.hangs else ""),
-        "by_hand": claim.by_hand.why if claim.by_hand else "",
+        "hangs": not claim.ground.in_words and claim.hangs is not None, "by_hand": claim.by_hand.why if claim.by_hand else "",
         "said_by": str(claim.word.by) if claim.word else "", "proof": _proof(claim.live),
         "migrations": list(claim.passing.migrations), "is_compared": claim.passing.is_compared,
         "quarantined": claim.quarantine, "strays": len(claim.ground.strays), "ends": [each.facts for each in claim.ends],
@@ -349,13 +350,16 @@ async def _traffic(house: House, claim: Claim, asked: unseen.Asked) -> list[Json
         cohorts[f"{each.version} ({each.commit[:7]})"] = Cohort(each.commit)
     cohorts[f"everything but {claim.said.version}"] = Cohort(claim.said.commit, others=True)
     now, policy, service = house.now(), house.policy(claim.service, claim.environment), house.service(claim.service)
-    told: list[Json] = []
+    found_of: list[Counted] = []
     for name, cohort in cohorts.items():
         windows = (Window(now - RECENT, now), Window(now - unseen.LATELY, now))
         long, lately = [await observe(house, service, policy, window, cohort) for window in windows]
         counts = [_requests(each.requests for each in found.values()) for found in (long, lately)]
-        told.append({"of": name, "requests": counts[0], "lately": counts[1]})
-    return told
+        found_of.append(Counted(name, *counts))
+    first, *others, rest = found_of
+    all_of_it = whole(first, others, rest)
+    shown = [first, *others, *([rest] if is_more(others, rest) else [])]
+    return [{**asdict(each), "share": each.share(all_of_it)} for each in shown]
 
 
 def _requests(counts: Iterable[float]) -> float | None:

@@ -25,7 +25,7 @@ from bot.ports.time import Json
 from bot.services import approvers, lasttime
 from bot.services.ahead import redraw_behind
 from bot.services.anew import ask_anew
-from bot.services.hanging import hanging_in, way_on
+from bot.services.hanging import gives_up, hanging_in, way_on
 from bot.services.house import House, act, as_shown, existing, facts_of, instead, is_again, note, seen, unclear
 from bot.services.lasttime import facts_of_last_time
 from bot.services.offers import rollback_offer
@@ -237,8 +237,9 @@ async def _too_late_for_rollback(house: House, tx: Transaction, back: Deployment
     named = f"{back.id}, the rollback of {back.undoes},"
     if back.state is State.ROLLING_OUT:
         is_late = await hanging_in(house, tx, back.service, back.environment) is not None
-        said = "takes longer than it should" if is_late else "goes on; once it takes longer than it should, that is said"
-        return f"{named} {said}. {way_on(back)}"
+        if is_late:
+            return f"{named} takes longer than it should. {way_on(back)}"
+        return f"{named} goes on. Once it takes longer than it should, the channel is told; then {gives_up(back)}"
     if back.state is State.FAILED:
         return f"{named} has failed already; there is nothing to cancel. What can be done now is on the card of {back.undoes}."
     live = await tx.live(back.service, back.environment)

@@ -8,11 +8,13 @@ from datetime import datetime
 from bot.domain.deployment import WAITING, Deployment, State
 from bot.domain.rollout import StepState
 from bot.domain.trouble import Sort, Trouble
+from bot.domain.wentback import Outcome
+from bot.domain.whys import Deed, why_of
 from bot.ports.reader import Reader
 from bot.ports.talk import Ending, Message
 from bot.ports.time import Json
 from bot.services.given import WORD, word_given
-from bot.services.house import House
+from bot.services.house import House, facts_of_snapshot, facts_of_timeline
 from bot.services.rollback_gates import waits_still
 from bot.services.starts import standstill
 from bot.services.targets import undoable
@@ -42,7 +44,50 @@ async def ended(house: House, message: Message) -> Ending | None:
         deployment = await reader.deployment(message.deployment)
         sentence = await rule(house, reader, deployment, message) if deployment is not None else ""
         comes_again = deployment is not None and await _may_ask_again(reader, deployment, message)
-    return Ending(sentence, is_final=not comes_again) if sentence else None
+        last = _LAST.get(message.template)
+        facts = await last(reader, deployment, message) if sentence and deployment is not None and last is not None else {}
+    return Ending(sentence, is_final=not comes_again, facts=facts) if sentence else None
+
+
+async def _last_numbers(reader: Reader, deployment: Deployment, message: Message) -> Mapping[str, Json]:
+    """Give the last numbers that an alarm about them was for: it does not end with those of its first look."""
+    first, trouble = message.facts.get("snapshot"), await reader.trouble(deployment.id)
+    shots = [shot for shot in await reader.snapshots(deployment.id) if first and str(shot.verdict) == first["verdict"] and shot.where]
+    if trouble is not None and trouble.alarm != message.facts.get("finding", trouble.alarm):
+        told = await reader.timeline(deployment.id)
+        next_one = (each.at for each in (*told.begin, *told.end) if each.facts.get("finding") == trouble.alarm)
+        until = next(next_one, None)
+        shots = [shot for shot in shots if until is not None and shot.at < until]
+    return {"snapshot": facts_of_snapshot(shots[-1]), "where": shots[-1].where} if shots else {}
+
+
+async def of_a_stop(reader: Reader, deployment: Deployment, message: Message) -> Mapping[str, Json]:
+    """Say of what was stopped why, and whether its quarantine has been lifted since."""
+    is_kept_out = bool(await reader.quarantine(deployment.service, deployment.commit))
+    reason = deployment.note if deployment.was_stopped else message.facts.get("reason", "")
+    return {"reason": reason, "lifted": bool(message.facts.get("kept_out")) and not is_kept_out}
+
+
+async def _drafted(reader: Reader, deployment: Deployment, message: Message) -> Mapping[str, Json]:
+    """Give what a retrospective begins with as it is known by now, where it was not known then."""
+    if message.facts.get("reason"):
+        return {}
+    told = await reader.timeline(deployment.id)
+    reason = await _why(reader, deployment, message) or ""
+    return {"reason": reason, "timeline": list(facts_of_timeline(told))}
+
+
+async def _why(reader: Reader, deployment: Deployment, message: Message) -> str:
+    """Give the reason of what a retrospective is about, as long as that is the last that was done."""
+    why = why_of(deployment, await reader.rollback_of(deployment.id))
+    return why.reason if why is not None and _OUTCOMES.get(why.deed) == message.facts.get("outcome") else ""
+
+
+_OUTCOMES: Mapping[Deed, str] = {Deed.ROLLBACK: Outcome.ROLLED_BACK, Deed.STOP: Outcome.STOPPED, Deed.GIVE_UP: Outcome.GIVEN_UP}
+_LAST: Mapping[str, Callable[[Reader, Deployment, Message], Awaitable[Mapping[str, Json]]]] = {
+    "degraded": _last_numbers, "stopped": of_a_stop, "retrospective": _drafted,
+}  # fmt: skip
+"""What a message that has ended says besides, as it was last and not as it was first."""
 
 
 async def _may_ask_again(reader: Reader, deployment: Deployment, message: Message) -> bool:
@@ -202,6 +247,16 @@ async def _request(house: House, reader: Reader, deployment: Deployment, message
     return "Your shift is over." if until and datetime.fromisoformat(until) <= house.now() else ""
 
 
+async def _retrospective(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
+    """End the draft of a retrospective when its reason is known, or when something else was done since, which has a draft of its own."""
+    if message.facts.get("reason") or await _why(reader, deployment, message):
+        return "The reason is known."
+    why = why_of(deployment, await reader.rollback_of(deployment.id))
+    return (
+        "" if why is not None and why.is_asked and _OUTCOMES[why.deed] == message.facts.get("outcome") else "Nobody is asked why any more."
+    )
+
+
 async def _lead(_house: House, reader: Reader, deployment: Deployment, message: Message) -> str:
     """End a request to the lead when somebody else leads, or when there is nothing left to decide."""
     if deployment.lead is not None and str(deployment.lead) != message.to:
@@ -214,10 +269,10 @@ RULES: Mapping[str, _Rule] = {
     "degraded": _trial, "failed": _failure, "stopped": _failure, "smoke_failed": _failure, "rolling_back": _rolling_back,
     "back_and_worse": _back_and_worse, "rollback_hangs": _hangs, "rollback_waits": _gate, "run_hangs": _late,
     "refused": _refusal, "stands_still": _standstill, "quarantined": _quarantine, "not_by_itself": _trial,
-    "acknowledge_request": _request, "ask_lead": _lead,
+    "acknowledge_request": _request, "ask_lead": _lead, "retrospective": _retrospective,
 }  # fmt: skip
 
-_OF_A_DEPLOYMENT = frozenset(RULES) - {"acknowledge_request", "ask_lead", "rolling_back"}
+_OF_A_DEPLOYMENT = frozenset(RULES) - {"acknowledge_request", "ask_lead", "retrospective", "rolling_back"}
 """Those that call its lead, whoever that is: not what asks one person, and not what only announces."""
 
 

@@ -14,7 +14,7 @@ from bot.ports.talk import Answer
 from bot.ports.time import Json
 from bot.services import whys
 from bot.services.house import House, existing, facts_of, note
-from bot.services.rollback_steps import have_failed
+from bot.services.rollback_steps import GivenUp, have_failed
 from bot.services.strays import cut_off
 
 
@@ -49,7 +49,7 @@ async def give_it_up(house: House, tx: Transaction, undone: Deployment, found: H
     doubt = Doubt(Unclear.FAILED, f"the rollback of {undone.id} to {back.version} was given up{but}", now, undone.id)
     await tx.cast_doubt(back.service, back.environment, doubt)
     await tx.move(back.id, State.FAILED, at=now, note=reason, by=by)
-    await have_failed(house, tx, back, put_back=found.put_back, given_up=True)
+    await have_failed(house, tx, await existing(tx, back.id), given_up=GivenUp(by, reason, found.put_back))
     await tx.wake(back.id)
     has_run = any(step.run for step in moving)
     facts: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id}

@@ -43,7 +43,12 @@ async def _hung(house: House, reader: Reader, back: Deployment) -> Step | None:
 
 def way_on(undone: Deployment) -> str:
     """Name what helps where a rollback hangs."""
-    return f"Its lead can give it up: /rollback {undone.service} {undone.environment} because TEXT."
+    return f"I{gives_up(undone)[1:]}"
+
+
+def gives_up(undone: Deployment) -> str:
+    """Say how a rollback that hangs is given up, as the end of a sentence."""
+    return f"its lead can give it up: /rollback {undone.service} {undone.environment} because TEXT."
 
 
 async def say(house: House, deployment: Deployment) -> None:
@@ -64,6 +69,8 @@ async def _say_rollback(house: House, back: Deployment) -> None:
     async with house.store.transaction() as tx:
         if await tx.mark(Mark(back.id, HANGS, GONOGO, house.now())):
             await note(tx, house.now(), HANGS, undone, rollback=back.id)
+            told = {key: facts[key] for key in (*facts_of(undone), "target", "rollback", "since", "url")}
+            await tx.say(Message(f"{back.id}:late", "rollback_late", told, undone.id))
         await tx.say(Message(f"{back.id}:hangs", "rollback_hangs", facts, undone.id, to="channel"))
 
 

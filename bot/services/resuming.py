@@ -14,6 +14,9 @@ from bot.ports.store import Transaction
 from bot.services.house import House, note
 from bot.services.targets import last_of
 
+WATCHED_ON = "watched on"
+"""What is noted of a watch that is taken up again."""
+
 
 @dataclass(frozen=True, slots=True)
 class TakenUp:
@@ -35,7 +38,7 @@ async def take_up(house: House, tx: Transaction, live: Live, by: Person) -> Take
     known = await tx.trouble(found.id)
     if known is not None:
         await tx.save_trouble(found.id, over(known))
-    await note(tx, live.since, "watched on", found, by)
+    await note(tx, live.since, WATCHED_ON, found, by)
     await tx.start("watch", f"watch {found.id} {live.since.isoformat()}", found.id)
     return TakenUp(found, live.since + house.of(found)[1].watch)
 

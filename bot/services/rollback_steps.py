@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain import rollback
@@ -13,18 +13,20 @@ from bot.domain.card import is_shown_bad
 from bot.domain.changes import Changes
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
-from bot.domain.health import worst
+from bot.domain.health import worst_seen
 from bot.domain.live import Live
 from bot.domain.locks import Lock
 from bot.domain.outcomes import Closed
-from bot.domain.people import GONOGO
+from bot.domain.people import GONOGO, Person
 from bot.domain.places import Stray, Unclear
-from bot.domain.rollout import Step, StepState, correlation
+from bot.domain.rollout import Step, StepState, correlation, serves
+from bot.domain.wentback import Outcome, WentBack
 from bot.ports.ci import CIRun
 from bot.ports.engine import Later
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
+from bot.services import wentback
 from bot.services.house import House, existing, facts_of, facts_of_timeline, note
 from bot.services.obstacles import say_locked
 from bot.services.offers import put_back
@@ -188,8 +190,15 @@ async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: D
     """Keep a commit out that was shown to be bad. One whose numbers were good at its end is not judged by the wish to have it away."""
     is_verified = await tx.was_verified(undone)
     if is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id), is_verified=is_verified) or back.requested_by == GONOGO:
-        why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or worst(await tx.snapshots(undone.id)))
+        why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or await _numbers(tx, undone, back))
         await keep_out(house, tx, undone, by=back.requested_by, why=why, how=rollback.KeptOutBy.ROLLBACK)
+
+
+async def _numbers(tx: Transaction, undone: Deployment, back: Deployment) -> str:
+    """Say the worst that was seen of it, also while the rollback was under way."""
+    meanwhile, served = await tx.meanwhile(back.id), serves(await tx.steps(back.id))
+    is_of_it = meanwhile is not None and (served is None or served.serves_since is None or meanwhile.at < served.serves_since)
+    return worst_seen([*await tx.snapshots(undone.id), *((meanwhile,) if meanwhile is not None and is_of_it else ())])
 
 
 async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
@@ -202,14 +211,16 @@ async def _lock(house: House, tx: Transaction, undone: Deployment, back: Deploym
 
 async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
     changes = await tx.changes(undone.id) or Changes(known=False)
+    came = await wentback.of(tx, undone) or WentBack(back.requested_at, back.requested_by)
     facts = {
         **facts_of(undone), "by": str(back.requested_by), "target": back.version, "reason": back.reason,
-        "seconds": (house.now() - back.requested_at).total_seconds(), "authors": list(changes.authors),
+        "seconds": (house.now() - came.asked_at).total_seconds(),
+        "back": wentback.facts_of_going_back(came), "authors": list(changes.authors),
         "quarantined": bool(await tx.quarantine(undone.service, undone.commit)), "locked": house.of(undone)[1].lock_after_rollback,
         "unclear": await put_back(tx, undone),
     }  # fmt: skip
     await tx.say(Message(f"{undone.id}:rolled-back", "rolled_back", facts, undone.id))
-    about = {**facts_of(undone), "target": back.version, "percent": 0, "reason": back.reason}
+    about = {**facts_of(undone), "outcome": str(Outcome.ROLLED_BACK), "target": back.version, "percent": 0, "reason": back.reason}
     await draft_retrospective(house, tx, undone, about, key=f"{undone.id}:retrospective")
 
 
@@ -236,18 +247,40 @@ async def could_not(house: House, id: DeploymentId) -> Closed:
     return Closed.FAILED
 
 
-async def have_failed(house: House, tx: Transaction, back: Deployment, *, put_back: str = "", given_up: bool = False) -> None:
-    """Let what a rollback was to undo have failed with it, unless that is settled; ``put_back`` is what serves again all the same.
+@dataclass(frozen=True, slots=True)
+class GivenUp:
+    """That its lead has given a rollback up."""
 
-    A lead that has ``given_up`` knows of it, and is not called.
-    """
+    by: Person
+    reason: str = ""
+    put_back: str = ""
+    """What serves again all the same."""
+
+
+async def have_failed(house: House, tx: Transaction, back: Deployment, *, given_up: GivenUp | None = None) -> None:
+    """Let what a rollback was to undo have failed with it, unless that is settled. A lead that has given it up is not called."""
     undone = await existing(tx, back.undoes)
     why = next((step.sentence for step in await tx.steps(back.id) if step.sentence), "the run failed")
-    if not await tx.move(undone.id, State.FAILED, at=house.now(), note=f"the rollback to {back.version} failed: {why}"):
+    told = f"the rollback to {back.version} failed: {why}" if given_up is None else given_up.reason
+    if not await tx.move(undone.id, State.FAILED, at=house.now(), note=told):
         return
-    await note(tx, house.now(), "rollback failed", undone, to=back.commit, why=why)
+    by = GONOGO if given_up is None else given_up.by
+    await note(tx, house.now(), "rollback failed", undone, by, to=back.commit, why=why, given_up=given_up is not None)
     facts: dict[str, Json] = {**facts_of(undone), "step": "rollback", "percent": 100, "why": why, "url": "", "held": "", "back": False}
-    facts |= {"earlier": "", "cancelled": False, "put_back": put_back, "given_up": given_up}
+    facts |= {"earlier": "", "cancelled": False, "put_back": given_up.put_back if given_up else "", "given_up": given_up is not None}
     await tx.say(Message(f"{undone.id}:rollback-failed:{back.id}", "failed", facts, undone.id, to="channel"))
+    await _tell_its_thread(house, tx, undone, back, given_up)
     await tx.release(back.id)
     await tx.wake(undone.id)
+
+
+async def _tell_its_thread(house: House, tx: Transaction, undone: Deployment, back: Deployment, given_up: GivenUp | None) -> None:
+    """Leave in the thread who gave a rollback up, and what a retrospective of it begins with."""
+    about: dict[str, Json] = {**facts_of(undone), "target": back.version, "rollback": back.id}
+    if given_up is not None:
+        seconds = (house.now() - back.requested_at).total_seconds()
+        facts = {**about, "by": str(given_up.by), "reason": given_up.reason, "seconds": seconds, "put_back": given_up.put_back}
+        await tx.say(Message(f"{back.id}:given-up", "rollback_given_up", facts, undone.id))
+    how = Outcome.FAILED_BACK if given_up is None else Outcome.GIVEN_UP
+    drafted = {**about, "outcome": str(how), "percent": 0, "reason": given_up.reason if given_up else ""}
+    await draft_retrospective(house, tx, undone, drafted, key=f"{back.id}:retrospective")

@@ -8,11 +8,12 @@ from bot.domain.actions import Action
 from bot.domain.card import is_shown_bad
 from bot.domain.deployment import Deployment, State
 from bot.domain.errors import NotAllowed
-from bot.domain.health import figures, worst
+from bot.domain.health import figures, worst_seen
 from bot.domain.people import Person
 from bot.domain.places import Doubt, Unclear
 from bot.domain.rollback import KeptOutBy, why_quarantined
 from bot.domain.rollout import StepState, serving
+from bot.domain.wentback import Outcome
 from bot.ports.store import Transaction
 from bot.ports.talk import Answer, Intent, Message
 from bot.services.house import House, as_shown, facts_of, note, seen
@@ -50,8 +51,8 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     await tx.wake(deployment.id)
     facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent, "kept_out": kept_out}
     facts["cut"] = any(step.is_under_way for step in moving)
-    await tx.say(Message(f"{deployment.id}:stopped", "stopped", {**facts, "reason": ""}, deployment.id, to="channel"))
-    about = {**facts_of(deployment), "target": "", "percent": percent, "reason": ""}
+    await tx.say(Message(f"{deployment.id}:stopped", "stopped", {**facts, "reason": "", "lifted": False}, deployment.id, to="channel"))
+    about = {**facts_of(deployment), "outcome": str(Outcome.STOPPED), "target": "", "percent": percent, "reason": ""}
     await draft_retrospective(house, tx, deployment, about, key=f"{deployment.id}:stopped:retrospective")
     return Answer("stopped", facts, await offer(tx, deployment.id))
 
@@ -70,7 +71,7 @@ async def _keep_out(house: House, tx: Transaction, deployment: Deployment, by: P
     is_verified = await tx.was_verified(deployment)
     is_bad = is_shown_bad(await tx.trouble(deployment.id), await tx.steps(deployment.id), is_verified=is_verified)
     if is_bad:
-        numbers = worst(await tx.snapshots(deployment.id))
+        numbers = worst_seen(await tx.snapshots(deployment.id))
         why = why_quarantined(deployment.environment, at=house.now(), because=numbers, what="stopped in")
         await keep_out(house, tx, deployment, by=by, why=why, how=KeptOutBy.STOP)
     return is_bad

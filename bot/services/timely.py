@@ -41,7 +41,7 @@ async def still_true(house: House, message: Message) -> Message | None:
         deployment = await reader.deployment(message.deployment)
         now = await rule(house, reader, deployment, message) if deployment is not None else message
     end = await endings.ended(house, message) if now is not None else None
-    return replace(now, facts={**now.facts, "end": end.sentence}) if now is not None and end is not None else now
+    return replace(now, facts={**now.facts, **end.facts, "end": end.sentence}) if now is not None and end is not None else now
 
 
 def _then(message: Message, at: object = "", **now: Json) -> Message:
@@ -105,10 +105,9 @@ async def _while_it_rolls_out(_house: House, _reader: Reader, deployment: Deploy
     return _with_lead(deployment, message) if deployment.state is State.ROLLING_OUT else None
 
 
-async def _stopped(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
-    """Say of what was stopped why, once somebody has said it."""
-    reason = deployment.note if deployment.was_stopped else message.facts["reason"]
-    return _with_lead(deployment, replace(message, facts={**message.facts, "reason": reason}))
+async def _stopped(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
+    """Say of what was stopped why, once somebody has said it, and whether it is quarantined still."""
+    return _with_lead(deployment, replace(message, facts={**message.facts, **await endings.of_a_stop(reader, deployment, message)}))
 
 
 async def _with_its_lead(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:
@@ -121,7 +120,8 @@ async def _quarantined(house: House, reader: Reader, deployment: Deployment, mes
     if deployment.state not in WAITING | _UNDER_TRIAL:
         return _with_lead(deployment, message)
     there = (await under_way_as(house, reader, deployment)).facts
-    return _with_lead(deployment, replace(message, facts={**message.facts, "there": there}))
+    why = await reader.quarantine(deployment.service, deployment.commit) or message.facts.get("why", "")
+    return _with_lead(deployment, replace(message, facts={**message.facts, "there": there, "why": why}))
 
 
 def _with_lead(deployment: Deployment, message: Message) -> Message:
@@ -274,6 +274,11 @@ async def _given_up_ended(_house: House, reader: Reader, deployment: Deployment,
     return _with_lead(deployment, replace(message, facts={**message.facts, "doubtful": message.facts["doubtful"] and is_unclear}))
 
 
+async def _as_it_was(_house: House, _reader: Reader, _deployment: Deployment, message: Message) -> Message | None:
+    """Say what happened; its end brings what has become known since."""
+    return message
+
+
 async def _while_it_is_back(house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
     """Say how what is back does only while it is live."""
     is_over = await endings.RULES["back_and_worse"](house, reader, deployment, message)
@@ -312,6 +317,7 @@ RULES: Mapping[str, _Rule] = {
     "quarantined": _quarantined,
     "recounted": _while_it_waits,
     "recovered": _recovered,
+    "retrospective": _as_it_was,
     "rolled_back": _rolled_back,
     "rollback_hangs": _hangs,
     "rollback_waits": _at_its_gate,
@@ -332,7 +338,8 @@ RULES: Mapping[str, _Rule] = {
 RECORDS = frozenset(
     {
         "approved", "audit_broken", "audit_head", "countdown_stopped", "gate_not_opened", "gate_opened", "morning_summary", "not_waited",
-        "plan_confirmed", "restored", "retrospective", "said_live", "said_why", "snapshot", "step_done", "stuck", "unseen",
+        "plan_confirmed", "restored", "rollback_given_up", "rollback_late", "said_live", "said_why", "snapshot", "step_done", "stuck",
+        "unseen",
     }
 )  # fmt: skip
 """What tells that somebody did or said something, what was measured, or how it was at a time that it names: said as it was."""

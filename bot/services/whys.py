@@ -58,6 +58,7 @@ async def _say_why(house: House, intent: Intent, tx: Transaction, command: SayWh
 async def give(house: House, intent: Intent, tx: Transaction, deployment: Deployment, why: Why, reason: str) -> Answer:
     """Write the reason of what was done wherever that is told."""
     await _WRITE[why.deed](tx, deployment, why, reason)
+    await _of_its_quarantine(tx, deployment, why, reason)
     await note(tx, house.now(), "say_why", deployment, intent.by, reason=reason, deed=str(why.deed))
     facts = {**facts_of(deployment), "by": str(intent.by), "reason": reason, "deed": str(why.deed)}
     await tx.say(Message(f"{why.back or deployment.id}:why:{why.deed}", "said_why", facts, deployment.id))
@@ -79,7 +80,19 @@ async def _of_stop(tx: Transaction, stopped: Deployment, _why: Why, reason: str)
 
 async def _of_giving_up(tx: Transaction, undone: Deployment, why: Why, reason: str) -> None:
     await tx.set_note(why.back, reason)
-    await tx.set_note(undone.id, f"{undone.note}: {reason}")
+    await tx.set_note(undone.id, reason)
+
+
+async def _of_its_quarantine(tx: Transaction, deployment: Deployment, why: Why, reason: str) -> None:
+    """Have the quarantine that came with it say why, too, wherever that is told."""
+    known = await tx.quarantined(deployment.service, deployment.commit)
+    back = await tx.deployment(why.back) if why.back else None
+    since = back.requested_at if back is not None else deployment.state_since
+    if known is None or known.by != why.by or known.at < since or why.deed is Deed.GIVE_UP:
+        return
+    await tx.set_quarantine_reason(deployment.service, deployment.commit, rollback.with_reason(known.reason, reason))
+    for each in await tx.of_commit(deployment.service, deployment.commit):
+        await tx.redraw(each.id)
 
 
 _WRITE = {Deed.ROLLBACK: _of_rollback, Deed.STOP: _of_stop, Deed.GIVE_UP: _of_giving_up}

@@ -150,7 +150,7 @@ class Outbox:
     async def _end(self, message: Message) -> None:
         end = await self._ended(message) if self._ended else None
         if end is not None:
-            await self._edit(replace(message, facts={**message.facts, "end": end.sentence}))
+            await self._edit(replace(message, facts={**message.facts, **end.facts, "end": end.sentence}))
             if end.is_final:
                 await self._postings.sent(message.key)
         elif message.template in speech.ALARMS and (now := await self._still_true(message)):
@@ -231,7 +231,7 @@ class Outbox:
         drawn = await self._say(now, where)
         await self._copy_to_lead(now, where, drawn)
         await self._attach(now, where.card)
-        if now.template in speech.ASKS:
+        if now.template in speech.ASKS | speech.COMPLETED:
             await self._postings.asked(message.key)
             self.stirred(message.deployment)
         else:

@@ -31,6 +31,8 @@ ASKS = frozenset(
 """Messages that ask for something or announce it: with the fact ``end`` they say how it ended, and ask nothing any more."""
 
 
+COMPLETED = frozenset({"retrospective"})
+"""Messages that ask nobody, and that are edited once more is known of what they tell."""
 ALARMS = frozenset(
     {
         "ask_lead", "back_and_worse", "degraded", "failed", "not_by_itself", "quarantined", "refused", "rollback_hangs",

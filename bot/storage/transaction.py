@@ -351,6 +351,12 @@ class SqlTransaction(SqlSetters):
         """Keep a commit from being deployed, or chosen as a rollback target, again."""
         await add(self._connection, QuarantineRow, {"service": service, "commit": commit, "reason": reason, "by": str(by), "at": at})
 
+    async def set_quarantine_reason(self, service: str, commit: str, reason: str) -> None:
+        """Say otherwise why a commit is quarantined."""
+        row = table(QuarantineRow)
+        mine = update(row).where(row.c.service == service, row.c["commit"] == commit)
+        await self._connection.execute(mine.values(reason=reason))
+
     async def lift_quarantine(self, service: str, commit: str) -> bool:
         """Let a commit be deployed again; False when it was not quarantined."""
         row = table(QuarantineRow)

@@ -151,7 +151,7 @@ ALONE: dict[State, list[Action]] = {
     State.SUPERSEDED: [],
     State.ROLLING_BACK: [],
     State.ROLLED_BACK: [A.SHOW_TIMELINE],
-    State.FAILED: [A.ROLL_BACK],
+    State.FAILED: [A.ROLL_BACK, A.SHOW_TIMELINE],
     State.CANCELLED: [],
     State.REJECTED: [],
     State.EXPIRED: [],
@@ -383,3 +383,10 @@ def test_what_was_let_go_and_has_begun_nothing_can_be_cancelled_and_what_has_beg
     assert (Action.CANCEL in let_go.actions, Action.CANCEL in goes_back.actions) == (True, False)
     assert (let_go.can_only_stop, begun.can_only_stop, goes_back.can_only_stop) == (False, True, False)
     assert (let_go.can_go_now, begun.can_go_now) == (watched is not None, False)
+
+
+@pytest.mark.parametrize("state", [State.GATED, State.AWAITING_APPROVAL])
+def test_the_way_back_can_be_confirmed_until_the_rollout_begins(state: State) -> None:
+    plan = Gate("rollback", "rollback ready", GateState.OPEN, "a migration", Need.OPTIONAL, plan="m")
+    assert Action.CONFIRM_PLAN in card(state, review=Review(NOW, (plan,))).actions
+    assert Action.CONFIRM_PLAN not in card(State.ROLLING_OUT, review=Review(NOW, (plan,))).actions

@@ -40,7 +40,10 @@ async def test_cancelling_a_rollback_says_what_it_put_back_and_never_that_what_i
 async def test_cancelling_a_rollback_that_failed_or_is_late_says_that(team_with: Any) -> None:
     async with team_with(**ALONE) as team:
         await rolls_back(team)
-        assert "goes on; once it takes longer than it should, that is said." in await team.says("ana", Cancel("shop-2"))
+        assert (
+            "goes on. Once it takes longer than it should, the channel is told; then its lead can give it up: /rollback shop"
+            in await team.says("ana", Cancel("shop-2"))
+        )
         await team.passes(12 * MINUTE)
         assert "shop-2, the rollback of shop-1, takes longer than it should." in await team.says("ana", Cancel("shop-2"))
         await gives_up(team)

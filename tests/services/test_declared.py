@@ -28,8 +28,8 @@ MINUTE = timedelta(minutes=1)
 HOSTS = "I looked at all hosts"
 
 SEEN = (
-    "Requests of the last 5 min: v1 1,000, 1,000 of them in the last minute; v2 (bbbbbbb) 1,000, 1,000 of them in the last minute; "
-    "everything but v1 1,000, 1,000 of them in the last minute."
+    "Requests of the last 5 min, and what of all has come in the last minute:\n"
+    "• v1: 1,000, 50 % in the last minute\n• v2 (bbbbbbb): 1,000, 50 % in the last minute"
 )
 
 
@@ -197,7 +197,7 @@ async def test_the_providers_may_say_nothing(swift: Team) -> None:
     await swift.passes(4 * MINUTE)
     await unclear(swift)
     swift.numbers.new = None
-    assert "v1 none seen" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
+    assert "• v1: none seen" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
     swift.ci.ends = dict.fromkeys(("deploy", "smoke"), RunState.LOST)
     assert "says of its last run: lost" in await swift.says("bo", SayLive("shop", "production", "v1", HOSTS))
 

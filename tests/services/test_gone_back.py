@@ -102,7 +102,7 @@ async def test_the_dialog_over_a_healthy_version_says_that_it_is_healthy_and_nam
     assert "\n*Nothing makes it unclear what runs*: v2 is verified good." in shown
     assert "no button goes back over migrations/7.sql: whoever has gone back by its own plan says so." in shown
     assert "*Database migrations may be there that* v1 *has not*: migrations/7.sql." in shown
-    assert "v2 (bbbbbbb) 1,000" in shown
+    assert "v2 (bbbbbbb): 1,000" in shown
 
 
 @pytest.mark.parametrize("version", ["v2", "v3"])
@@ -172,7 +172,7 @@ async def test_a_word_claims_nothing_while_another_version_still_gets_requests(t
     async with team_with(**CANARY) as team:
         await a_bad_canary(team)
         shown, said = await team.says_live("bo", SayLive("shop", "production", "v1", "by hand"), is_gone=False)
-        assert "v2 (bbbbbbb) 1,000" in shown, "the version in question is named and counted"
+        assert "v2 (bbbbbbb): 1,000" in shown, "the version in question is named and counted"
         still = "v2 still got requests, as the metrics see it, when v1 was said to be live"
         assert f"What runs there stays unclear: {still}." in said
         assert still in (await team.said("said_live"))[0]
@@ -232,7 +232,7 @@ async def test_a_wrong_word_is_corrected_by_another_word_of_who_gave_it_and_of_n
     assert "so nobody's word is needed" in await swift.says("cy", SayLive("shop", "production", "v1", "again"))
     assert (await swift.says("ana", SayLive("shop", "production", "v2", "no"))).startswith("You cannot say what is live")
     shown, said = await swift.says_live("cy", SayLive("shop", "production", "v2", "it is v2 after all"))
-    assert "It is live on the word of <@UCY>." in shown
+    assert "Recorded last: v1, since 2026-11-21 02:04 UTC, on the word of <@UCY>" in shown
     assert said == "*v2* counts as live in shop production, on your word: it is v2 after all."
     await lives(swift, "v3")
     assert (await is_live(swift)).version == "v2", "v3 has not what v2 brought"
@@ -254,7 +254,7 @@ async def test_a_word_that_is_said_again_claims_no_more_than_it_did_the_first_ti
         for version in ("v1", "v1", "v3", "v1"):
             await team.passes(4 * MINUTE)
             shown, said = await team.says_live(who, SayLive("shop", "production", version, "again"), is_gone=False)
-            assert "v2 (bbbbbbb) 1,000" in shown, "what gets requests is named each time"
+            assert "v2 (bbbbbbb): 1,000" in shown, "what gets requests is named each time"
             assert "What runs there stays unclear" in said
             assert "v2" in said.partition("stays unclear")[2]
             assert "unclear what runs" in await team.says("ana", Status())

@@ -220,9 +220,9 @@ async def test_whoever_rolls_back_with_one_click_is_asked_why_and_every_place_sa
     assert shown == token(Action.SAY_WHY, seen_on(await team.card(v2)))
     assert (await team.says("cy", SayWhy(v2, "I know why", shown))).startswith("Only <@UBO>, who led it, can say why")
     said = await team.says("bo", SayWhy(v2, "carts are lost", shown))
-    assert said == "Noted: *shop v2 → production* was rolled back because carts are lost. The history, the lock and the thread say so."
+    assert said == "Noted why *shop v2 → production* was rolled back: carts are lost. The history, the lock and the thread say so."
     await team.passes(MINUTE)
-    assert "because carts are lost" in (await team.says("ana", History("shop", "production"))).split("\n")[1]
+    assert "undoes shop-2): carts are lost" in (await team.says("ana", History("shop", "production"))).split("\n")[1]
     assert "production is locked: v2 was rolled back: carts are lost" in await team.shown(v2)
     assert await thread(team, "said_why") == ["Why it was rolled back, says <@UBO>: carts are lost"]
     assert Action.SAY_WHY not in (await team.card(v2)).actions
@@ -250,7 +250,7 @@ async def test_why_the_second_rollback_was_begun_is_told_too(team: Team) -> None
     team.ci.ends.clear()
     await team.says("bo", RollBack(deployment=v2))
     said = await team.says("bo", SayWhy(v2, "carts are still lost"))
-    assert said.startswith("Noted: ")
+    assert said.startswith("Noted why ")
     assert [each.partition(": ")[2] for each in await thread(team, "said_why")] == ["carts are lost", "carts are still lost"]
 
 

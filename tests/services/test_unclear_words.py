@@ -115,5 +115,5 @@ async def test_what_is_live_on_a_word_can_be_corrected_by_another_and_what_an_op
     async with swift.database.store.transaction() as tx:
         await tx.set_live(Live(*place, COMMITS["v2"], "v2", now, "", PEOPLE["bo"], now, declared=word))
     shown = await swift.says("bo", SayLive(*place, "v1", "I looked again"))
-    assert ("It is live on the word of <@UBO>." in shown) is (origin is Origin.SAID)
+    assert (", on the word of <@UBO>" in shown) is (origin is Origin.SAID)
     assert ("nobody's word is needed" in shown) is (origin is not Origin.SAID)

@@ -53,11 +53,11 @@ async def test_whoever_stops_a_rollout_is_asked_why_and_every_place_says_it(team
         )
         assert (await asked(team.house, Action.SAY_WHY, "shop-1")).facts == {"has_lock": False, "deed": "stop"}
         said = await team.says("bo", SayWhy("shop-1", "carts are lost", offers[0].carries))
-        assert said == "Noted: *shop v2 → production* was stopped because carts are lost. The history and the thread say so."
+        assert said == "Noted why *shop v2 → production* was stopped: carts are lost. The history and the thread say so."
         await team.passes(MINUTE)
         assert "Reason: carts are lost" in await team.shown("shop-1")
         assert Action.SAY_WHY not in (await team.card("shop-1")).actions
-        assert "stopped by <@UBO> because carts are lost" in await team.says("ana", History("shop", "production"))
+        assert "(shop-1) · why stopped: carts are lost" in await team.says("ana", History("shop", "production"))
         assert await thread(team, "said_why") == ["Why it was stopped, says <@UBO>: carts are lost"]
         again = await team.says("bo", SayWhy("shop-1", "no, the errors"))
         assert again == "Why shop v2 → production was stopped is said already: carts are lost"
@@ -99,11 +99,13 @@ async def test_whoever_gives_a_rollback_up_is_asked_why(team: Team) -> None:
     assert Action.SAY_WHY in card.actions
     assert Action.SAY_WHY in card.decisions
     said = await team.says("bo", SayWhy(v2, "its runner is gone", token(Action.SAY_WHY, seen_on(card))))
-    assert said.startswith("Noted: the rollback of *shop v2 → production* was given up because its runner is gone.")
+    assert said.startswith("Noted why the rollback of *shop v2 → production* was given up: its runner is gone.")
     await team.passes()
-    assert "its lead has given it up, as it took longer than it should: its runner is gone" in await team.shown(v2)
+    assert "The lead gave the rollback to v1 up after 12 min: its runner is gone." in await team.shown(v2)
     assert Action.SAY_WHY not in (await team.card(v2)).actions
-    assert "given up by <@UBO> because its runner is gone, by <@UBO>" in await team.says("ana", History("shop", "production"))
+    assert "asked for and given up by <@UBO> (shop-3, undoes shop-2): carts are lost · why given up: its runner is gone" in await team.says(
+        "ana", History("shop", "production")
+    )
     assert await thread(team, "said_why") == ["Why its rollback was given up, says <@UBO>: its runner is gone"]
 
 
@@ -116,7 +118,9 @@ async def test_a_rollback_after_one_that_was_given_up_asks_for_a_reason_of_its_o
     team.ci.ends.clear()
     await team.says("bo", RollBack(deployment=v2))
     assert "has changed since it was shown" in await team.says("bo", SayWhy(v2, "its runner was gone", older))
-    assert (await team.says("bo", SayWhy(v2, "carts are still lost"))).startswith("Noted: *shop v2 → production* was rolled back because")
+    assert (await team.says("bo", SayWhy(v2, "carts are still lost"))).startswith(
+        "Noted why *shop v2 → production* was rolled back: carts are still lost."
+    )
 
 
 async def test_nobody_is_asked_why_a_rollback_failed_by_itself(team: Team) -> None:

@@ -419,6 +419,7 @@ async def test_who_must_not_be_notified_is_named(bot: Bot, slack: Any, world: An
     facts: dict[str, Any] = {
         "owner": "T1/UANA",
         "due": NOW.isoformat(),
+        "outcome": "rolled back",
         "target": "v1.1.0",
         "reason": "",
         "people": ["T1/UBO"],

@@ -22,6 +22,7 @@ from bot.domain.people import GONOGO, Person
 from bot.domain.readiness import Gate, GateState, Review
 from bot.domain.rollout import RunState, Stage, Step, StepState
 from bot.domain.trouble import Sort, Trouble
+from bot.domain.wentback import WentBack
 from bot.domain.whys import Deed, Why
 from bot.slack.blocks import Drawn
 from bot.slack.cards import deployment_card, rollback_truth
@@ -91,7 +92,7 @@ STAGES = (
     Stage("build", RunState.SUCCEEDED, NOW - 2 * MINUTE, NOW - MINUTE), Stage("release", RunState.WAITING, NOW, passable=True),
 )  # fmt: skip
 RUNNING = Step(0, "canary-5", 5, 10 * MINUTE, StepState.RUNNING)
-BACK = {"rolled_back_by": BO, "rolled_back_version": "v1.1.0"}
+BACK = {"rolled_back_by": BO, "rolled_back_version": "v1.1.0", "went_back": WentBack(NOW - 2 * MINUTE, BO)}
 
 CASES: dict[str, tuple[Card, str, list[str]]] = {
     "requested": (
@@ -230,28 +231,35 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     ),
     "rolled back": (
         card(State.ROLLED_BACK, {**RUNS, "note": "errors are up"}, snapshot=DEGRADED, lock=LOCK, quarantined=True, **BACK),
-        "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO after 24 min",
+        "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO, 2 min after that was asked for",
         ["Unlock production", "Timeline…"],
     ),
     "rolled back without a reason": (
         card(State.ROLLED_BACK, {**RUNS, "note": ""}, lock=LOCK, why=Why(Deed.ROLLBACK, BO), **BACK),
-        "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO after 24 min",
+        "storefront v1.2.0 → production · rolled back to v1.1.0 by @UBO, 2 min after that was asked for",
         ["Say why…", "Unlock production", "Timeline…"],
     ),
     "rolled back by rule": (
-        card(State.ROLLED_BACK, RUNS, rolled_back_by=GONOGO, rolled_back_version="v1.1.0"),
-        "storefront v1.2.0 → production · rolled back to v1.1.0 by Go/No-Go after 24 min",
+        card(State.ROLLED_BACK, RUNS, rolled_back_by=GONOGO, rolled_back_version="v1.1.0", went_back=WentBack(NOW - 2 * MINUTE, GONOGO)),
+        "storefront v1.2.0 → production · rolled back to v1.1.0 by Go/No-Go in 2 min",
         ["Timeline…"],
     ),
     "failed": (
         card(State.FAILED, {**RUNS, "note": "the run failed"}, steps=steps(D, F, P)),
-        "storefront v1.2.0 → production · FAILED at 25 % · production is unclear until it is rolled back, or somebody says what is live",
-        ["Roll back to v1.1.0!"],
+        (
+            "storefront v1.2.0 → production · FAILED at 25 % · production is unclear until it is rolled back "
+            "(/rollback storefront production because TEXT), or somebody says what is live "
+            "(/deploy live storefront production is REF because TEXT)"
+        ),
+        ["Roll back to v1.1.0!", "Timeline…"],
     ),
     "failed without a way back": (
         card(State.FAILED, RUNS, steps=steps(F, P, P), rollback=RollbackOffer(refused="Nothing has been verified here.")),
-        "storefront v1.2.0 → production · FAILED at 5 % · production is unclear until somebody says what is live",
-        [],
+        (
+            "storefront v1.2.0 → production · FAILED at 5 % · production is unclear until somebody says what is live "
+            "(/deploy live storefront production is REF because TEXT)"
+        ),
+        ["Timeline…"],
     ),
     "cancelled": (
         card(State.CANCELLED, {"ended_by": Person("T1", "UCY")}),

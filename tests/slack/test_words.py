@@ -84,7 +84,7 @@ EMPTY_ROW = {
 FAILED = {"held": "", "earlier": "", "cancelled": False}
 CLAIM = {
     "service": "storefront", "environment": "production", "version": "v1.1.0", "reason": "I looked", "by": "T1/UCY",
-    "recorded": "v1.2.0", "recorded_by": "storefront-41", "since": AT, "is_same": False, "unclear": "a rollback failed",
+    "recorded": "v1.2.0", "recorded_by": "storefront-41", "since": AT, "is_same": False, "unclear": "a rollback failed", "hangs": False,
     "quarantined": "it loses carts", "strays": 1, "still": "v1.2.0 still got requests", "watched_until": AT,
     "by_hand": "no button goes back over migrations/7.sql", "proof": "verified good", "said_by": "T1/UBO",
     "ends": [
@@ -107,7 +107,8 @@ KEPT = {
 }
 PAST = {
     "id": "storefront-42", "kind": "rollback", "version": "v1.1.0", "environment": "production", "state": "verified", "by": "/gonogo",
-    "lead": "", "at": AT, "reason": "errors", "note": "", "undoes": "storefront-41", "undone_by": "", "ended_by": "", "snapshot": None,
+    "lead": "", "at": AT, "reason": "errors", "note": "", "undoes": "storefront-41", "undone_by": "", "given_up_by": "", "ended_by": "",
+    "snapshot": None,
 }  # fmt: skip
 CHANGES = {
     "known": True,
@@ -133,6 +134,7 @@ ROLLED = {
     "target": "v1.1.0",
     "reason": "errors",
     "seconds": 41.2,
+    "back": {"asked_by": "T1/UBO", "by_itself": False, "given_up": 0, "failed": 0},
     "authors": ["ana"],
     "quarantined": True,
     "locked": True,
@@ -237,7 +239,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "live_dialog": {
         **CLAIM,
         "minutes": 5,
-        "traffic": [{"of": "v1.1.0", "requests": 40.0, "lately": 0.0}],
+        "traffic": [{"of": "v1.1.0", "requests": 40.0, "lately": 0.0, "share": 0}],
         "migrations": ["migrations/7.sql"],
         "is_compared": True,
         "run": "succeeded",
@@ -343,11 +345,21 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "refused": "there is no other version",
         "puts_back": "",
     },
-    "stopped": {**FACTS, "by": "T1/UBO", "percent": 5, "kept_out": True, "cut": True, "reason": "carts are lost"},
+    "stopped": {**FACTS, "by": "T1/UBO", "percent": 5, "kept_out": True, "cut": True, "reason": "carts are lost", "lifted": False},
     "lock_said": {**FACTS, **SAID_OF_LOCK},
     "standstill": {**FACTS, "why": "production is locked: fire", "since": "", "step": "canary-25", "percent": 25, "kept": KEPT, "also": []},
     "said_live": CLAIM,
     "unseen": {"service": "storefront", "environment": "production", "version": "v1.1.0"},
+    "rollback_late": {**FACTS, "target": "v1.1.0", "rollback": "storefront-43", "since": AT, "url": ""},
+    "rollback_given_up": {
+        **FACTS,
+        "by": "T1/UBO",
+        "target": "v1.1.0",
+        "rollback": "storefront-43",
+        "seconds": 660.0,
+        "put_back": "",
+        "reason": "",
+    },
     "rollback_hangs": {
         **FACTS,
         "target": "v1.1.0",
@@ -391,6 +403,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
     "retrospective": {
         **FACTS,
         **ROLLED,
+        "outcome": "rolled back",
         "percent": 0,
         "owner": "T1/UANA",
         "due": AT,
@@ -549,7 +562,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ),
         (
             "messages/retrospective",
-            {**MESSAGES["retrospective"], "target": "", "percent": 50},
+            {**MESSAGES["retrospective"], "outcome": "stopped", "target": "", "percent": 50},
             "*storefront v1.2.0 → production* was stopped at 50 %",
         ),
         (
@@ -589,10 +602,10 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "answers/why_said",
             {**ANSWERS["why_said"], "has_lock": False, "deed": "rollback"},
-            "rolled back because carts are lost. The history and the thread say so.",
+            "rolled back: carts are lost. The history and the thread say so.",
         ),
-        ("answers/why_said", {**ANSWERS["why_said"], "has_lock": False, "deed": "stop"}, "was stopped because carts are lost."),
-        ("answers/why_said", {**ANSWERS["why_said"], "has_lock": False, "deed": "give up"}, "Noted: the rollback of"),
+        ("answers/why_said", {**ANSWERS["why_said"], "has_lock": False, "deed": "stop"}, "was stopped: carts are lost."),
+        ("answers/why_said", {**ANSWERS["why_said"], "has_lock": False, "deed": "give up"}, "Noted why the rollback of"),
         (
             "messages/quarantined",
             {**MESSAGES["quarantined"], "waits": True, "there": {**PLACE, "is_begun": False, "how": "cancel", "who": ["T1/UANA"]}},
@@ -656,8 +669,8 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("messages/gates", {**FACTS, "again": None, "gates": [{**GATE, "state": "green"}]}, "*Gates*: it holds\n✓ tests green: red"),
         (
             "messages/rolled_back",
-            {**FACTS, **ROLLED, "by": "/gonogo"},
-            "is rolled back to *v1.1.0* by itself; it took 41 s. Reason: errors",
+            {**FACTS, **ROLLED, "by": "/gonogo", "back": {"asked_by": "/gonogo", "by_itself": True, "given_up": 0, "failed": 0}},
+            "is rolled back to *v1.1.0* by itself in 41 s. Reason: errors",
         ),
         (
             "messages/refused",
