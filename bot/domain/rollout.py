@@ -188,7 +188,7 @@ def plan(strategy: Strategy) -> tuple[Step, ...]:
     )
 
 
-def _is_late(step: Step, usual: Mapping[str, timedelta], now: datetime) -> bool:
+def is_overrun(step: Step, usual: Mapping[str, timedelta], now: datetime) -> bool:
     """Tell whether a run under way has taken longer than usual, so that nobody can tell how much longer."""
     began = step.started_at if step.is_under_way else None
     return began is not None and now - began > (usual.get(step.key) or timedelta.max)
@@ -203,7 +203,7 @@ def time_left(steps: Sequence[Step], usual: Mapping[str, timedelta], now: dateti
     None while CI is silent or waits for somebody, where a run takes longer than usual already, and where nothing is left.
     """
     waits = any(stage.state is RunState.WAITING for step in steps if step.is_under_way for stage in step.stages)
-    if waits or any(step.silent_since or _is_late(step, usual, now) for step in steps):
+    if waits or any(step.silent_since or is_overrun(step, usual, now) for step in steps):
         return None
     to_come = [step for step in steps if step.state not in _ENDED]
     runs = [usual.get(step.key, timedelta(0)) for step in to_come if step.deployed_at is None]

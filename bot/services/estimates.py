@@ -6,10 +6,15 @@ from datetime import datetime, timedelta
 from statistics import quantiles
 
 from bot.domain.card import Card
-from bot.domain.deployment import Deployment, State
-from bot.domain.rollout import Step, time_left
+from bot.domain.decisions import Mark
+from bot.domain.deployment import Deployment, Kind, State
+from bot.domain.people import GONOGO
+from bot.domain.rollout import Step, is_overrun, time_left
 from bot.ports.reader import Reader
+from bot.services.house import House
 
+OVERRUN = "overrun:"
+"""How the mark begins that says: a run has taken longer than usual, and its card was drawn again without an estimate."""
 ENOUGH_STAGES = 3
 """From how many earlier stages one knows how long the next one takes."""
 
@@ -19,6 +24,18 @@ async def about_left(reader: Reader, deployment: Deployment, steps: tuple[Step, 
     keys = {step.key for step in steps if step.deployed_at is None}
     took = {key: await reader.step_seconds(deployment.service, deployment.environment, key) for key in keys}
     return time_left(steps, {key: timedelta(seconds=_p90(seconds)) for key, seconds in took.items()}, now)
+
+
+async def overrun(house: House, deployment: Deployment, step: Step) -> None:
+    """Have a card drawn again, once, when a run has taken longer than usual: nobody can tell any more how much longer it takes."""
+    key = f"{OVERRUN}{step.key}:{step.state}:{step.attempt}"
+    async with house.store.reading() as reader:
+        took = await reader.step_seconds(deployment.service, deployment.environment, step.key)
+        is_said = any(mark.key == key for mark in await reader.marks(deployment.id))
+    usual = {step.key: timedelta(seconds=_p90(took))}
+    if deployment.kind is Kind.FORWARD and not is_said and is_overrun(step, usual, house.now()):
+        async with house.store.transaction() as tx:
+            await tx.mark(Mark(deployment.id, key, GONOGO, house.now()))
 
 
 async def stages_take(reader: Reader, card: Card) -> dict[str, timedelta]:

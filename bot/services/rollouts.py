@@ -19,7 +19,7 @@ from bot.ports.engine import Later
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
 from bot.ports.time import Json
-from bot.services import approvals, hanging, health, rollback_gates, starts
+from bot.services import approvals, estimates, hanging, health, rollback_gates, starts
 from bot.services.gates import open_stored_gate
 from bot.services.house import House, existing, facts_of, note
 from bot.services.offers import put_back
@@ -196,6 +196,7 @@ async def look(house: House, id: DeploymentId, index: int) -> Went | Later | Non
     step = await _progress(house, deployment, step, run)
     await _say_if_it_waits(house, deployment, before, step, run)
     await hanging.say(house, deployment)
+    await estimates.overrun(house, deployment, step)
     return _next_look(house, deployment, step, run)
 
 

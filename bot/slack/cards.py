@@ -55,10 +55,13 @@ def deployment_card(card: Card, words: Words) -> Drawn:
 
 
 def gist(card: Card, words: Words) -> str:
-    """Digest a card but for its figures and how long it still takes: what people have to know, and can do, at once."""
+    """Digest a card but for its figures and how long it still takes: what people have to know, and can do, at once.
+
+    That nobody can tell any more how long it takes has to be known.
+    """
     snapshot, meanwhile = (shot.without_figures if shot else None for shot in (card.snapshot, card.meanwhile))
     bare = replace(card, snapshot=snapshot, meanwhile=meanwhile, about_left=None)
-    return f"{deployment_card(bare, words).digest} {card.is_stale}"
+    return f"{deployment_card(bare, words).digest} {card.is_stale} {card.about_left is None}"
 
 
 def in_brief(card: Card, words: Words) -> str:

@@ -14,7 +14,7 @@ from bot.ports.time import Json
 from bot.storage import codec
 from bot.storage.reader import SqlReader
 from bot.storage.rows import add, plain, table
-from bot.storage.tables.record import AuditHeadRow, AuditRow
+from bot.storage.tables.record import AuditHeadRow, AuditRow, DeploymentRow
 from bot.storage.tables.work import AT_ONCE, OutboxRow, RunbookRow
 
 
@@ -37,6 +37,24 @@ class SqlTelling(SqlReader):
     def _changed(self, id: DeploymentId) -> None:
         if id:
             self.cards[id] = None
+
+    async def _redraw_place(self, service: str, environment: str) -> None:
+        """Have every card drawn again that says how its place is: what is on its way there, and what is there; of all services for none."""
+        for each in await self.open_deployments(service, environment):
+            self._changed(each.undoes or each.id)
+        live = await self.live(service, environment)
+        there = await self.standing(service, environment)
+        self._changed(live.deployment if live else "")
+        self._changed(there.id if there else "")
+
+    async def _redraw_commit(self, service: str, commit: str) -> None:
+        """Have every card drawn again that says whether a commit may be deployed, or gone back to: its own, and those of every place."""
+        for each in await self.of_commit(service, commit):
+            self._changed(each.id)
+        row = table(DeploymentRow)
+        places = select(row.c.environment).where(row.c.service == service).distinct()
+        for place in await self._all(places):
+            await self._redraw_place(service, place["environment"])
 
     async def audit(self, entry: Entry) -> None:
         """Append to the hash-chained audit log."""

@@ -177,6 +177,7 @@ class SqlTransaction(SqlSetters):
         await self._connection.execute(update(place).where(*there).values(**values))
         newest = await self.newest_started(service, environment)
         self._changed(newest.id if newest else "")
+        await self._redraw_place(service, environment)
         for commit in {*(before.seen if before else ()), *(doubt.seen if doubt else ())}:  # what can be rolled back hangs on that
             for each in await self.of_commit(service, commit):
                 self._changed(each.id if each.environment == environment else "")
@@ -186,6 +187,7 @@ class SqlTransaction(SqlSetters):
         """Record a run that was given up, and start to look for its end: each time anew, since it may be given up twice."""
         if await add(self._connection, StrayRow, plain(stray)):
             self._changed(stray.deployment)
+            await self._redraw_place(stray.service, stray.environment)
             await self.start("chase", f"{stray.service} {stray.run} {stray.since.isoformat()}", stray.service, stray.run)
 
     async def found_ended(self, stray: Stray) -> None:
@@ -195,6 +197,7 @@ class SqlTransaction(SqlSetters):
         gone = await self._connection.execute(delete(row).where(*this))
         if gone.rowcount:
             self._changed(stray.deployment)
+            await self._redraw_place(stray.service, stray.environment)
             await self._wake_place(stray.service)
 
     async def release(self, id: DeploymentId) -> None:
@@ -349,6 +352,7 @@ class SqlTransaction(SqlSetters):
 
     async def put_in_quarantine(self, service: str, commit: str, *, reason: str, by: Person, at: datetime) -> None:
         """Keep a commit from being deployed, or chosen as a rollback target, again."""
+        await self._redraw_commit(service, commit)
         await add(self._connection, QuarantineRow, {"service": service, "commit": commit, "reason": reason, "by": str(by), "at": at})
 
     async def set_quarantine_reason(self, service: str, commit: str, reason: str) -> None:
@@ -361,6 +365,7 @@ class SqlTransaction(SqlSetters):
         """Let a commit be deployed again; False when it was not quarantined."""
         row = table(QuarantineRow)
         gone = await self._connection.execute(delete(row).where(row.c.service == service, row.c["commit"] == commit))
+        await self._redraw_commit(service, commit)
         await self._wake_place(service)
         return gone.rowcount == 1
 
@@ -370,6 +375,7 @@ class SqlTransaction(SqlSetters):
         over = delete(row).where(row.c.service == lock.service, row.c.environment == lock.environment, row.c.until <= lock.at)
         await self._connection.execute(over)
         self._changed(lock.deployment)
+        await self._redraw_place(lock.service, lock.environment)
         return await add(self._connection, LockRow, {**plain(lock), "by": str(lock.by)})
 
     async def remove_lock(self, lock: Lock) -> bool:
@@ -378,6 +384,7 @@ class SqlTransaction(SqlSetters):
         this = (row.c.service == lock.service, row.c.environment == lock.environment, row.c.deployment == lock.deployment)
         gone = await self._connection.execute(delete(row).where(*this, row.c.at == lock.at))
         self._changed(lock.deployment)
+        await self._redraw_place(lock.service, lock.environment)
         return gone.rowcount == 1
 
 
