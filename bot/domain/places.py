@@ -69,8 +69,8 @@ class Stray:
     def in_words(self) -> str:
         """Say what is not known about it."""
         if self.unanswered:
-            return f"whether {self.deployment} ({self.step}) was started before it was stopped is not known yet"
-        return f"the run {self.run} of {self.deployment} ({self.step}) was given up and has not been seen to end"
+            return f"whether a run of {self.deployment} was started before it was stopped is not known yet"
+        return f"a run of {self.deployment} that was cut off has not been seen to end"
 
 
 @dataclass(frozen=True, slots=True)

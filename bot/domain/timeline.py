@@ -17,7 +17,7 @@ _FOUND = frozenset({"degraded", "blind", "thin", "countdown"})
 """What is noted again for the same while it gets no better."""
 _ANSWERS = frozenset({"recovered", "proceed", "stop_countdown", "countdown off", "rollback"})
 """After these the same is found anew."""
-_HELD_UP = frozenset({"hangs", "stuck"})
+_HELD_UP = frozenset({"hangs", "late", "stuck"})
 """What did not get on, or is looked at by nobody."""
 
 

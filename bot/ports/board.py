@@ -54,6 +54,10 @@ class Standing:
     late_since: str = ""
     """since when it has been going; empty where none does."""
     is_smoke_late: bool = False
+    no_further: str = ""
+    """What keeps it from going on once its run under way has ended, as a sentence; empty where nothing does."""
+    quarantined: str = ""
+    """Why it is quarantined, where its last run is under way; empty where it is not."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from bot.domain.decisions import Mark
 from bot.domain.deployment import Deployment, DeploymentId, Kind, State
 from bot.domain.hanging import Hanging, LateRun, is_hanging, late, patience
 from bot.domain.people import GONOGO
-from bot.domain.rollout import Step
+from bot.domain.places import Hindrance, Obstacle
+from bot.domain.rollout import Step, StepState
 from bot.ports.reader import Reader
 from bot.ports.talk import Message
 from bot.ports.time import Json
-from bot.services.house import House, existing, facts_of, facts_of_snapshot, note
+from bot.services.house import House, existing, facts_of, facts_of_kept, facts_of_snapshot, note
+from bot.services.starts import kept_by, standstill, why_not_on
 
 HANGS = "hangs"
 """What is noted once, in the audit log too, of a rollback that takes longer than it should."""
+LATE = "late"
+"""The same of a run of a rollout."""
 LATE_SAID = "late-said:"
 """How the mark begins that says: the lead was called to a run that takes longer than it should."""
 
@@ -95,8 +101,37 @@ async def late_run(house: House, reader: Reader, deployment: Deployment) -> Late
     return late(step, patience(usual, others), house.now())
 
 
-def facts_of_late(found: LateRun) -> dict[str, Json]:
-    """Give a run that takes longer than it should as JSON values."""
+@dataclass(frozen=True, slots=True)
+class KeptOn:
+    """What keeps a rollout from going on once its run under way has ended."""
+
+    why: str = ""
+    """As a sentence; empty where nothing does."""
+    by: Hindrance | None = None
+    is_last: bool = False
+    """Whether no other step comes: then nothing but a quarantine is told, which keeps it from the end of its watch."""
+
+
+async def kept_on(house: House, reader: Reader, deployment: Deployment) -> KeptOn:
+    """Say what keeps a rollout from going on, also once its run under way has ended."""
+    steps = await reader.steps(deployment.id)
+    is_last = not any(step.state is StepState.PENDING or step.is_gated for step in steps)
+    found = {each.sentence: each for each in await standstill(house, reader, deployment)}
+    for why in await why_not_on(house, reader, deployment):
+        by = found.get(why)
+        if not is_last or (by is not None and by.kind is Obstacle.QUARANTINED):
+            return KeptOn(why, by, is_last)
+    return KeptOn()
+
+
+async def facts_of_late(house: House, reader: Reader, deployment: Deployment, found: LateRun) -> dict[str, Json]:
+    """Give a run that takes longer than it should, and what keeps its rollout besides, as JSON values."""
+    kept = await kept_on(house, reader, deployment)
+    keeper = facts_of_kept(kept_by(house, kept.by)) if kept.by is not None else None
+    return {**_facts_of_run(found), "keeps": kept.why, "kept": keeper, "is_last": kept.is_last}
+
+
+def _facts_of_run(found: LateRun) -> dict[str, Json]:
     silent = found.silent_since.isoformat() if found.silent_since else ""
     return {
         "step": found.step, "percent": found.percent, "is_smoke": found.is_smoke, "since": found.since.isoformat(), "url": found.url,
@@ -116,5 +151,7 @@ async def _say_run(house: House, deployment: Deployment) -> None:
         found = await late_run(house, tx, now)
         if found is None or not await tx.mark(Mark(now.id, key, GONOGO, house.now())):
             return
-        await tx.say(Message(f"{now.id}:{key}", "run_hangs", {**facts_of(now), **facts_of_late(found)}, now.id, to="channel"))
+        await note(tx, house.now(), LATE, now, step=found.step, smoke=found.is_smoke)
+        facts = {**facts_of(now), **await facts_of_late(house, tx, now, found)}
+        await tx.say(Message(f"{now.id}:{key}", "run_hangs", facts, now.id, to="channel"))
         await tx.redraw(now.id)

@@ -11,7 +11,7 @@ from bot.domain.audit import Entry
 from bot.domain.called import name_of
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
-from bot.domain.deployment import Deployment, DeploymentId
+from bot.domain.deployment import OPEN, Deployment, DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.people import Person
 from bot.domain.rollback import KeptOutBy
@@ -200,6 +200,8 @@ async def _tell(
         }
         facts = {**facts_of(deployment), **about, **here}
         await tx.say(Message(f"{deployment.id}:quarantine:{intent.key}", "quarantine_said", facts, deployment.id))
+        if deployment.state in OPEN:
+            await note(tx, house.now(), "quarantine lifted" if lifted else "quarantined", deployment, intent.by, why=command.reason)
         await tx.redraw(deployment.id)
         await tx.wake(deployment.id)
 

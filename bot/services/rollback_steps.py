@@ -31,7 +31,7 @@ from bot.services.house import House, existing, facts_of, facts_of_timeline, not
 from bot.services.obstacles import say_locked
 from bot.services.offers import put_back
 from bot.services.quarantines import keep_out
-from bot.services.strays import give_up, is_over
+from bot.services.strays import give_up, is_over, run_of
 from bot.services.targets import ended_before
 
 STAND_DOWN = timedelta(seconds=15)
@@ -102,7 +102,7 @@ async def _say_not_stopped(house: House, undone: Deployment, back: Deployment, r
             about = _about(step.key, told, is_seen=bool(step.run))
             await note(tx, house.now(), "not stopped", undone, outcome="failed", **about)
             await give_up(house, tx, undone, step)
-            facts = {**facts_of(undone), **about, "url": step.run_url, "target": back.version}
+            facts = {**facts_of(undone), **about, "percent": step.percent, "is_back": False, "url": step.run_url, "target": back.version}
             await tx.say(Message(f"{back.id}:not-stopped:{step.key}", "not_stopped", facts, undone.id, to="channel"))
 
 
@@ -114,7 +114,7 @@ async def _say_still_going(house: House, undone: Deployment, back: Deployment, g
             if stray in there:
                 of, about = await existing(tx, stray.deployment), _about(stray.step, told, is_seen=not stray.unanswered)
                 await note(tx, house.now(), "not stopped", of, outcome="failed", **about)
-                facts = {**facts_of(of), **about, "url": stray.url, "target": back.version}
+                facts = {**facts_of(of), **about, **await run_of(tx, of, stray), "url": stray.url, "target": back.version}
                 await tx.say(Message(f"{back.id}:not-stopped:{stray.run}", "not_stopped", facts, undone.id, to="channel"))
 
 

@@ -16,7 +16,7 @@ from bot.ports.board import Standing
 from bot.ports.reader import Reader
 from bot.ports.talk import CardDue
 from bot.services.given import has_word
-from bot.services.hanging import late_run
+from bot.services.hanging import KeptOn, kept_on, late_run
 from bot.services.house import House
 from bot.services.starts import why_not_on
 from bot.services.word import besides, let_go
@@ -44,6 +44,7 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
     watched = await reader.watched(deployment.service, deployment.environment) if is_coming else None
     required = [gate for gate in review.gates if gate.need is Need.REQUIRED] if review else []
     late = await late_run(house, reader, deployment)
+    kept = await kept_on(house, reader, deployment) if deployment.state is State.ROLLING_OUT else KeptOn()
     return Standing(
         id=deployment.id,
         version=called(deployment.version, deployment.commit, beside=beside),
@@ -66,6 +67,8 @@ async def standing(house: House, reader: Reader, deployment: Deployment, beside:
         late=late.percent if late else 0,
         late_since=late.since.isoformat() if late else "",
         is_smoke_late=late is not None and late.is_smoke,
+        no_further="" if kept.is_last else kept.why,
+        quarantined=await reader.quarantine(deployment.service, deployment.commit) if kept.is_last and kept.why else "",
         countdown_until=deployment.countdown_until.isoformat() if deployment.countdown_until else "",
     )
 

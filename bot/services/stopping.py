@@ -51,7 +51,8 @@ async def stop(house: House, intent: Intent, tx: Transaction, deployment: Deploy
     await tx.wake(deployment.id)
     facts = {**facts_of(deployment), "by": str(intent.by), "percent": percent, "kept_out": kept_out}
     facts["cut"] = any(step.is_under_way for step in moving)
-    await tx.say(Message(f"{deployment.id}:stopped", "stopped", {**facts, "reason": "", "lifted": False}, deployment.id, to="channel"))
+    said = {**facts, "is_sought": facts["cut"], "reason": "", "lifted": False}
+    await tx.say(Message(f"{deployment.id}:stopped", "stopped", said, deployment.id, to="channel"))
     about = {**facts_of(deployment), "outcome": str(Outcome.STOPPED), "target": "", "percent": percent, "reason": ""}
     await draft_retrospective(house, tx, deployment, about, key=f"{deployment.id}:stopped:retrospective")
     return Answer("stopped", facts, await offer(tx, deployment.id))

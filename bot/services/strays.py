@@ -11,15 +11,17 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.declared import Origin
-from bot.domain.deployment import Deployment
+from bot.domain.deployment import Deployment, Kind
 from bot.domain.errors import IntegrationError
 from bot.domain.outcomes import Chased
 from bot.domain.places import Doubt, Stray, Unclear
 from bot.domain.rollout import RunState, Step, StepState, correlation
 from bot.ports.ci import CIRun
 from bot.ports.engine import Later
+from bot.ports.reader import Reader
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
+from bot.ports.time import Json
 from bot.services.house import House, existing, facts_of, note
 
 log = structlog.get_logger(__name__)
@@ -128,10 +130,10 @@ async def _ended(house: House, tx: Transaction, stray: Stray, run: CIRun) -> Non
             house,
             tx,
             stray,
-            f"the run {stray.run} of {stray.deployment} ({stray.step}), which was given up, has ended only now: {run.state}",
+            f"a run of {stray.deployment} that was cut off has ended only now: {run.state}",
         )
     deployment = await existing(tx, stray.deployment)
-    await note(tx, house.now(), "given up run ended", deployment, run=stray.run, state=str(run.state), unclear=doubtful)
+    await note(tx, house.now(), "given up run ended", deployment, run=stray.run, step=stray.step, state=str(run.state), unclear=doubtful)
     await _tell(tx, deployment, stray, state=str(run.state), untold="", doubtful=doubtful)
 
 
@@ -147,8 +149,8 @@ async def _untold(house: House, stray: Stray, why: str) -> Chased:
         if await _is_there(tx, stray):
             await tx.found_ended(stray)
             deployment = await existing(tx, stray.deployment)
-            await _doubt(house, tx, stray, f"what became of {stray.deployment} ({stray.step}), which was given up, is not told: {why}")
-            await note(tx, house.now(), "given up run untold", deployment, run=stray.run, why=why)
+            await _doubt(house, tx, stray, f"what became of a run of {stray.deployment} that was cut off is not told: {why}")
+            await note(tx, house.now(), "given up run untold", deployment, run=stray.run, step=stray.step, why=why)
             await _tell(tx, deployment, stray, state="", untold=why, doubtful=True)
     return Chased.UNTOLD
 
@@ -159,11 +161,23 @@ async def _doubt(house: House, tx: Transaction, stray: Stray, why: str) -> None:
 
 async def _tell(tx: Transaction, deployment: Deployment, stray: Stray, *, state: str, untold: str, doubtful: bool) -> None:
     facts = {
-        **facts_of(deployment), "run": stray.run, "step": stray.step, "state": state, "untold": untold, "url": stray.url,
-        "doubtful": doubtful,
+        **facts_of(deployment), "run": stray.run, "by": _who_stopped(deployment), **await run_of(tx, deployment, stray),
+        "state": state, "untold": untold, "url": stray.url, "doubtful": doubtful,
     }  # fmt: skip
     message = Message(f"{stray.deployment}:given-up:{stray.run}", "given_up_ended", facts, deployment.undoes or deployment.id)
     await tx.say(replace(message, to="channel") if doubtful else message)
+
+
+async def run_of(reader: Reader, deployment: Deployment, stray: Stray) -> dict[str, Json]:
+    """Say as JSON values what a run was: of how many percent, 0 where its step is not known; and whether it was a rollback's."""
+    percent = next((step.percent for step in await reader.steps(deployment.id) if step.key == stray.step), 0)
+    return {"percent": percent, "is_back": deployment.kind is Kind.ROLLBACK}
+
+
+def _who_stopped(deployment: Deployment) -> str:
+    """Name who has stopped a rollout, or given a rollback up; empty where its run was cut off by something else."""
+    by_a_person = deployment.was_stopped or deployment.was_given_up
+    return str(deployment.ended_by) if by_a_person and deployment.ended_by else ""
 
 
 async def _is_ahead(tx: Transaction, stray: Stray) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import structlog
 
+from bot.domain.deployment import DeploymentId
 from bot.ports.engine import RunRecord
 from bot.ports.store import Transaction
 from bot.ports.talk import Message
@@ -22,23 +23,23 @@ async def stuck(house: House, run: RunRecord, why: str) -> None:
     async with house.store.transaction() as tx:
         if run.name == "unseen":
             return await _place_stuck(house, tx, run, why)
-        about, step = await _about(tx, run)
+        about = await _about(tx, run)
         deployment = await tx.deployment(about)
         if deployment is None:
             return None
         now = house.now()
         await note(tx, now, "stuck", deployment, why=why)
-        facts = {**facts_of(deployment), "why": why, "since": now.isoformat(), "runbook": run.name, "step": step}
+        facts = {**facts_of(deployment), "why": why, "since": now.isoformat(), "runbook": run.name}
         return await tx.say(Message(f"{run.id}:stuck:{now.isoformat()}", "stuck", facts, deployment.undoes or about, to="channel"))
 
 
-async def _about(tx: Transaction, run: RunRecord) -> tuple[str, str]:
-    """Name the deployment, and the step where there is one, that a runbook is about; empty for none."""
+async def _about(tx: Transaction, run: RunRecord) -> DeploymentId:
+    """Name the deployment that a runbook is about; empty for none."""
     first = str(run.args[0]) if run.args else ""
     if run.name == "chase":
         stray = next((each for each in await tx.strays(first) if each.run == run.args[1]), None)
-        return (stray.deployment, stray.step) if stray else ("", "")
-    return (first, "") if run.name in OF_ITS_DEPLOYMENT else ("", "")
+        return stray.deployment if stray else ""
+    return first if run.name in OF_ITS_DEPLOYMENT else ""
 
 
 async def _place_stuck(house: House, tx: Transaction, run: RunRecord, why: str) -> None:
@@ -47,6 +48,6 @@ async def _place_stuck(house: House, tx: Transaction, run: RunRecord, why: str) 
     live, now = await tx.live(service, environment), house.now()
     facts: dict[str, Json] = {
         "id": "", "service": service, "environment": environment, "version": live.version if live else "", "lead": "", "requested_by": "",
-        "why": why, "since": now.isoformat(), "runbook": run.name, "step": "",
+        "why": why, "since": now.isoformat(), "runbook": run.name,
     }  # fmt: skip
     await tx.say(Message(f"{run.id}:stuck:{now.isoformat()}", "stuck", facts, to="channel", channel=known.channel if known else ""))

@@ -87,7 +87,7 @@ async def _late(house: House, reader: Reader, deployment: Deployment, message: M
     found = await late_run(house, reader, deployment)
     if found is None or (found.step, found.is_smoke) != (message.facts["step"], message.facts["is_smoke"]):
         return None
-    return _with_lead(deployment, replace(message, facts={**message.facts, **facts_of_late(found)}))
+    return _with_lead(deployment, replace(message, facts={**message.facts, **await facts_of_late(house, reader, deployment, found)}))
 
 
 def _findings(snapshot: Any) -> list[tuple[Json, Json]]:
@@ -106,8 +106,10 @@ async def _while_it_rolls_out(_house: House, _reader: Reader, deployment: Deploy
 
 
 async def _stopped(_house: House, reader: Reader, deployment: Deployment, message: Message) -> Message | None:
-    """Say of what was stopped why, once somebody has said it, and whether it is quarantined still."""
-    return _with_lead(deployment, replace(message, facts={**message.facts, **await endings.of_a_stop(reader, deployment, message)}))
+    """Say of what was stopped why, once somebody has said it, whether it is quarantined still, and that a run is looked for while it is."""
+    sought = any(each.deployment == deployment.id for each in await reader.strays(deployment.service, deployment.environment))
+    now = {**await endings.of_a_stop(reader, deployment, message), "is_sought": sought}
+    return _with_lead(deployment, replace(message, facts={**message.facts, **now}))
 
 
 async def _with_its_lead(_house: House, _reader: Reader, deployment: Deployment, message: Message) -> Message | None:

@@ -70,7 +70,7 @@ def in_brief(card: Card, words: Words) -> str:
     return f"{first}\n{_numbers(card, words)}".strip()
 
 
-_SAYS_WHO = ("lead ", "led by ", "requested by ", "here by ")
+_SAYS_WHO = ("lead ", "led by ", "requested by ", "here by ", "Quarantined by ", "Locked by ")
 """Words after which only a name says anything."""
 _DID = (" quarantined it", " locked it")
 """What people do elsewhere than on this card, so that only a name says who did."""
@@ -112,7 +112,7 @@ def _headline(card: Card) -> Mapping[str, Any]:
 def _where(card: Card) -> str:
     """Say where the rollout is; of what its lead has stopped, what it has of the requests."""
     if card.deployment.was_stopped:
-        return f"at {card.serving} %" if card.serving else "before it was whole anywhere"
+        return f"at {card.serving} %" if card.serving else "in its first run"
     step = next((each for each in card.steps if each.key == card.where), None) if card.waits_for_word else _current(card.steps)
     if step is not None and card.stands_still:
         step = next((each for each in card.steps if each.is_to_start), step)

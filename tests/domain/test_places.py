@@ -77,7 +77,7 @@ def test_what_is_unclear_says_why_since_when_and_what_to_do() -> None:
     sentence = f"it is unclear what runs: shop-1 failed; {how}"
     assert found == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW + HOUR),)
     stray = obstacles(V2, replace(CLEAR, doubt=doubt(), strays=(STRAY,)), None, NOW)
-    sentence = "it is unclear what runs: the run run 7 of shop-1 (5) was given up and has not been seen to end; if it hangs, "
+    sentence = "it is unclear what runs: a run of shop-1 that was cut off has not been seen to end; if it hangs, "
     sentence += "end it at the CI provider"
     assert stray == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW - HOUR),)
 

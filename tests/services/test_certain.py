@@ -43,7 +43,7 @@ async def test_a_refusal_takes_back_only_its_own_asking_and_not_an_earlier_one_t
     await swift.passes(20 * SECOND)
     await swift.says("bo", RollBack(deployment="shop-1"))
     await swift.passes(30 * SECOND)
-    assert "whether shop-1 (rolling-100) was started" in await doubt_in(swift)
+    assert "whether a run of shop-1 was started" in await doubt_in(swift)
     swift.ci.hidden.clear()
     swift.ci.ends["deploy"] = RunState.RUNNING
     await swift.passes(5 * MINUTE)
@@ -179,4 +179,4 @@ async def test_a_start_that_may_still_be_on_its_way_when_it_is_stopped_is_looked
     async with swift.database.store.reading() as reader:
         (stored,) = await reader.steps("shop-1")
     assert stored.state is StepState.SKIPPED
-    assert ("whether shop-1 (rolling-100) was started" in await doubt_in(swift)) is is_looked_for
+    assert ("whether a run of shop-1 was started" in await doubt_in(swift)) is is_looked_for

@@ -130,5 +130,5 @@ async def test_why_a_place_is_unclear_is_said_and_nothing_where_it_is_clear(team
         await tx.cast_doubt("shop", "production", Doubt(Unclear.FAILED, "shop-1 failed", now))
         assert await unclear(tx, "shop", "production") == "shop-1 failed"
         await tx.give_up(Stray("shop", "production", "run 7", "shop-1", "canary-5", now - timedelta(minutes=1)))
-        assert (await unclear(tx, "shop", "production")).startswith("the run run 7 of shop-1 (canary-5) was given up")
+        assert (await unclear(tx, "shop", "production")).startswith("a run of shop-1 that was cut off")
         assert await unclear(tx, "shop", "staging") == ""

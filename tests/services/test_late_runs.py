@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.changes import Change, Changes
-from bot.domain.commands import Cancel, Deploy, RollBack, Status
+from bot.domain.commands import Cancel, Deploy, Lock, Quarantine, RollBack, Status, Unlock, Unquarantine
 from bot.domain.deployment import State
 from bot.domain.errors import IntegrationError
 from bot.domain.rollout import RunState, Stage
@@ -52,7 +52,7 @@ async def test_the_very_first_run_that_hangs_calls_its_lead_once_and_claims_no_r
         assert (await team.card("shop-1")).late is None
         await team.passes(60 * MINUTE)
         (said,) = await team.said("run_hangs")
-        assert "the run of 5 % (<https://ci.example.com/run|run>) takes longer than it should, since" in said
+        assert "the run of 5 % (<https://ci.example.com/run|run>) takes longer than it should: it began" in said
         assert "<@UBO>, please look" in said
         assert "No run of shop has been seen to end yet, so that it may take 10 min." in said
         assert "usually" not in said
@@ -63,9 +63,9 @@ async def test_card_and_status_say_it_and_the_card_has_the_way_out(team_with: An
     async with team_with(**CANARY) as team:
         await hangs(team)
         shown = await team.shown("shop-1")
-        assert "canary 5 % · step 1 of 2 · takes longer than it should, since 02:00 UTC" in shown
-        assert "The run of 5 % takes longer than it should, since 02:00 UTC (<https://ci.example.com/run|run>)." in shown
-        assert "rolling out; its run of 5 % takes longer than it should, since 02:00 UTC" in await team.says("ana", Status())
+        assert "canary 5 % · step 1 of 2 · takes longer than it should: it began at 02:00 UTC" in shown
+        assert "The run of 5 % takes longer than it should: it began at 02:00 UTC (<https://ci.example.com/run|run>)." in shown
+        assert "rolling out; its run of 5 % takes longer than it should: it began at 02:00 UTC" in await team.says("ana", Status())
         assert Action.ROLL_BACK in (await team.card("shop-1")).decisions
         assert "else its lead can roll it back, here or on the card, which stops that run as well" in (await team.said("run_hangs"))[0]
 
@@ -195,3 +195,75 @@ async def test_a_rollback_that_hangs_is_no_late_run(team_with: Any) -> None:
         await team.passes(30 * MINUTE)
         assert await team.said("run_hangs") == []
         assert len(await team.said("rollback_hangs")) == 1
+
+
+async def test_the_alarm_of_a_run_whose_version_was_quarantined_says_that_nothing_follows_and_does_not_say_to_wait(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await hangs(team)
+        await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
+        said = team.reads(await still_true(team.house, await alarm(team)) or await alarm(team))
+        assert "nothing comes after it, also once it has ended: v2 is quarantined: it loses carts." in said
+        assert "Quarantined by <@UBO>" in said
+        assert "/deploy unquarantine shop v2 because TEXT" in said
+        assert "nothing has to be done" not in said
+        assert "Its lead can roll it back, here or on the card, which stops that run as well." in said
+        await team.says("bo", Unquarantine("shop", "v2", "it was the network"))
+        assert "If it may go on, nothing has to be done; else" in team.reads(
+            await still_true(team.house, await alarm(team)) or await alarm(team)
+        )
+
+
+async def test_the_alarm_of_a_run_that_a_lock_keeps_from_its_next_step_says_so(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await team.says("bo", Lock("shop", "production", "fire"))
+        await team.says("bo", Unlock("shop", "production"))
+        await hangs(team)
+        await team.says("bo", Lock("shop", "production", "fire"))
+        said = team.reads(await still_true(team.house, await alarm(team)) or await alarm(team))
+        assert "nothing comes after it, also once it has ended: shop in production is locked: fire. Locked by <@UBO>" in said
+
+
+async def test_card_status_and_home_name_the_quarantine_of_what_hangs_once(team_with: Any) -> None:
+    async with team_with(**CANARY) as team:
+        await hangs(team)
+        await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
+        shown = await team.shown("shop-1")
+        assert shown.count("quarantined: ") == 1, "once, with who did it"
+        assert "It goes no further than this step: v2 is quarantined: it loses carts. Quarantined by <@UBO>" in shown
+        assert "nothing has to be done" not in shown
+        told = await team.says("ana", Status())
+        assert "it began at 02:00 UTC; it goes no further: v2 is quarantined: it loses carts" in told
+
+
+async def test_the_last_run_of_what_is_quarantined_says_so_too(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
+        assert "takes longer than it should: it began at 02:00 UTC; v2 is *quarantined*: it loses carts" in await team.says("ana", Status())
+        said = team.reads(await still_true(team.house, await alarm(team)) or await alarm(team))
+        assert "<@UBO>, please look: v2 is quarantined: it loses carts." in said
+        assert "nothing has to be done" not in said
+        assert "nothing has to be done" not in await team.shown("shop-1")
+
+
+async def test_the_retrospective_of_a_run_that_hung_and_was_stopped_tells_that_it_hung_and_what_its_version_went_through(
+    team_with: Any,
+) -> None:
+    async with team_with(**CANARY) as team:
+        team.ci.changes = Changes((Change("b" * 40, "x", "cy"),), 1, ("cy",), files=("migrations/7.sql",))
+        await hangs(team)
+        await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
+        await team.says("bo", Unquarantine("shop", "v2", "it was the network"))
+        await team.says("bo", Cancel("shop-1"))
+        (told,) = await team.said("retrospective")
+        lines = [line.split(" ", 2)[-1] for line in told.split("\n")]
+        hung, out, lifted, stopped = (
+            next(at for at, line in enumerate(lines) if part in line)
+            for part in (
+                "the run of canary 5 % took longer than it should; the lead was called",
+                "the version was quarantined by bo: it loses carts",
+                "the quarantine of the version was lifted by bo: it was the network",
+                "stopped where it was by bo",
+            )
+        )
+        assert hung < out < lifted < stopped

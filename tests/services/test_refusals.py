@@ -56,7 +56,7 @@ async def test_a_run_that_cannot_be_stopped_does_not_hold_up_the_rollback(team: 
     await team.passes(10 * SECOND)
     assert len(ways_back(team)) == 1
     (told,) = await team.said("not_stopped")
-    assert f"(canary-5) could not be stopped: {error}" in told
+    assert f"The run of 5 % of *shop v2 → production* could not be stopped: {error}" in told
     assert "The rollback to v1 goes on without waiting for it." in told
     assert "not stopped" in await team.audited(v2)
     team.ci.stages = ()

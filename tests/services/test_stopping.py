@@ -14,6 +14,8 @@ from bot.domain.deployment import State
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
 from bot.services.endings import ended
+from bot.services.timely import still_true
+from bot.slack.cards import CONFIRM
 from handlers.slack.buttons import AT_ONCE
 from tests.services.conftest import BAD, BEGAN, GOOD, MINUTE
 
@@ -51,15 +53,15 @@ async def test_a_bad_rollout_that_nothing_can_be_gone_back_from_is_stopped_by_it
         await goes_bad_with_no_way_back(team)
         actions = (await team.card("shop-1")).actions
         assert actions.index(Action.CANCEL) < actions.index(Action.PROCEED), "what stops the harm comes first"
-        assert "Its lead can stop it where it is: /deploy cancel shop-1" in await team.shown("shop-1")
+        assert "Its lead can stop it where it is (/deploy cancel shop-1)." in await team.shown("shop-1")
         assert "/deploy cancel shop-1" in await team.says("bo", RollBack(service="shop", environment="production", reason="it is bad"))
         assert "Only <@UBO>" in await team.says("ana", Cancel("shop-1"))
         said = await team.says("bo", Cancel("shop-1"))
         assert "is stopped. Its 5 % stays in production until another version is deployed: /deploy shop REF to production" in said
         await team.passes()
         assert (await team.deployment("shop-1")).state is State.FAILED
-        assert "was stopped by <@UBO> at 5 %: nothing can be gone back to. It is quarantined." in "".join(await team.said("stopped"))
-        assert "A run of it that cannot be stopped from here is ended at the CI provider" in "".join(await team.said("stopped"))
+        assert "was stopped by <@UBO> at 5 %; no button can go back. It is quarantined." in "".join(await team.said("stopped"))
+        assert "end it at the CI provider" not in said + "".join(await team.said("stopped")), "no run was under way"
         assert "v2 is quarantined: it was stopped in production" in await team.says("ana", Deploy("shop", "production", "v2"))
         assert not any("canary-100" in run for run in team.ci.runs)
 
@@ -171,7 +173,8 @@ async def test_what_its_lead_stopped_is_called_stopped_everywhere_at_one_share_w
         await team.passes(MINUTE)
         card = await team.shown("shop-1")
         assert "*STOPPED* by <@UBO> at 5 %" in card
-        assert "was stopped by its lead at 5 %" in card
+        assert card.count("stopped") <= 1, "each thing is said once"
+        assert card.count("unclear") == 2
         assert "until another version is deployed (/deploy shop REF to production), or somebody says what is live" in card
         assert "(/deploy live shop production is REF because TEXT)" in card
         assert "failed" not in card
@@ -180,3 +183,36 @@ async def test_what_its_lead_stopped_is_called_stopped_everywhere_at_one_share_w
         assert ending is not None
         assert ending.sentence == "It was stopped by <@UBO>."
         assert "was stopped by its lead already" in await team.says("bo", Cancel("shop-1"))
+
+
+async def test_a_run_that_was_cut_off_is_looked_for_in_the_words_until_it_has_ended_and_never_by_its_internal_name(
+    team_with: TeamWith,
+) -> None:
+    async with team_with(**OPEN) as team:
+        team.ci.ends["deploy"], team.ci.deaf = RunState.RUNNING, True
+        await goes_bad_with_no_way_back(team)
+        assert "If it goes on, end it at the CI provider." in await team.says("bo", Cancel("shop-1"))
+        await team.passes(MINUTE)
+        (stopped,) = [each for each in await team.outbox() if each.template == "stopped"]
+        now = await still_true(team.house, stopped)
+        assert now is not None
+        assert "Its run is looked for until it has ended: until then nothing goes forward there." in team.reads(now)
+        assert "in its first run" in await team.shown("shop-1")
+        assert "a run of shop-1 that was cut off has not been seen to end" in await team.shown("shop-1")
+        team.ci.deaf = False
+        await team.passes(5 * MINUTE)
+        now = await still_true(team.house, stopped)
+        assert now is not None
+        assert "looked for" not in team.reads(now)
+        (ended_,) = await team.said("given_up_ended")
+        assert "of 5 % of *shop v2 → production* that <@UBO> stopped has ended: cancelled." in ended_
+        assert "canary-5" not in "".join([ended_, await team.shown("shop-1"), *await team.said("retrospective")])
+
+
+async def test_who_stops_a_rollout_reads_before_what_it_keeps_with_which_numbers(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        await goes_bad_with_no_way_back(team)
+        text = team.words.plain_line("card/confirm_stop", {"card": await team.card("shop-1")}, CONFIRM)
+        assert text.startswith("v2 keeps its 5 % in production, with errors 6.0 % (0.2 %), until another version is deployed;")
+        assert "no button can go back" in text
+        assert "v2 will be quarantined everywhere." in text

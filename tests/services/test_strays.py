@@ -57,7 +57,7 @@ async def test_a_start_that_nobody_has_answered_makes_its_place_unclear_and_its_
     v2 = await rolled_back_while_nobody_tells(team, team.ci.unanswered)
     (stray,) = await strays(team)
     assert stray.unanswered
-    assert "whether shop-2 (canary-5) was started before it was stopped is not known yet" in await team.shown(v2)
+    assert "whether a run of shop-2 was started before it was stopped is not known yet" in await team.shown(v2)
     await team.passes(10 * MINUTE)
     assert len(await strays(team)) == 1, "as long as the provider cannot tell"
     team.ci.refuses.clear()
@@ -71,7 +71,7 @@ async def test_a_start_that_nobody_has_answered_makes_its_place_unclear_and_its_
 async def test_of_a_start_that_nobody_has_answered_it_is_said_that_it_is_not_known_and_what_comes_next(team: Team) -> None:
     v2 = await rolled_back_while_nobody_tells(team, team.ci.unanswered)
     (told,) = await team.said("not_stopped")
-    assert "Whether the run of *shop v2 → production* (canary-5) was started is not known: GitHub gave no answer to the start" in told
+    assert "Whether the run of 5 % of *shop v2 → production* was started is not known: GitHub gave no answer to the start" in told
     assert "what is found is stopped, and what is not there was never started" in told
     assert "could not be stopped" not in told
     await team.passes(5 * MINUTE)
@@ -131,7 +131,7 @@ async def test_a_run_that_a_provider_does_not_tell_about_is_for_people_to_look_a
     assert await strays(team) == ()
     (told,) = await team.said("given_up_ended")
     assert "may still be going; the CI provider does not tell: There is no such run." in told
-    assert "It is unclear what runs in production: what became of shop-2 (canary-5)" in await team.shown(v2)
+    assert "It is unclear what runs in production: what became of a run of shop-2" in await team.shown(v2)
     await team.says_live("bo", SayLive("shop", "production", "v1", "I looked"))
     assert "It is unclear" not in await team.shown(v2)
 
@@ -202,7 +202,7 @@ async def test_a_start_of_which_a_provider_says_too_early_that_there_is_none_is_
     v2 = await stopped_while_its_start_is_on_its_way(team)
     (stray,) = await strays(team)
     assert (stray.unanswered, stray.step) == (True, "canary-5")
-    assert "whether shop-2 (canary-5) was started before it was stopped is not known yet" in await team.shown(v2)
+    assert "whether a run of shop-2 was started before it was stopped is not known yet" in await team.shown(v2)
     assert FIRST not in team.ci.cancelled
     team.ci.ends["deploy"] = RunState.RUNNING
     team.ci.hidden.clear()
@@ -255,7 +255,7 @@ async def test_nothing_goes_forward_while_it_is_not_known_whether_something_was_
     await team.passes(MINUTE)
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes()
-    assert "it is unclear what runs: whether shop-2 (canary-5) was started" in await team.shown("shop-4")
+    assert "it is unclear what runs: whether a run of shop-2 was started" in await team.shown("shop-4")
 
 
 @pytest.mark.case("races-6")
@@ -359,12 +359,12 @@ async def test_a_second_rollback_waits_no_longer_than_the_first_for_a_provider_t
     await swift.passes(10 * SECOND)
     assert "shop-3:rollback" in swift.ci.runs
     (told,) = await swift.said("not_stopped")
-    assert "(rollback) could not be stopped: 401 bad credentials." in told
+    assert "The run of the rollback of shop in production to *v1* could not be stopped: 401 bad credentials." in told
     await swift.passes(MINUTE)
     assert (await swift.deployment(v2)).state is State.ROLLED_BACK
     assert "It is unclear what runs in production: the run shop-2:rollback" in await swift.shown(v2)
     await swift.passes(15 * MINUTE)
-    assert "It is unclear what runs in production: what became of shop-2 (rollback)" in await swift.shown(v2)
+    assert "It is unclear what runs in production: what became of a run of shop-2" in await swift.shown(v2)
 
 
 @pytest.mark.case("races-6")
@@ -376,7 +376,7 @@ async def test_a_rollback_that_was_given_up_and_did_something_after_the_second_h
     swift.ci.refuses.clear()
     swift.ci.ends["rollback"] = RunState.SUCCEEDED
     await swift.passes(3 * MINUTE)
-    assert "the run shop-2:rollback of shop-2 (rollback), which was given up, has ended only now: succeeded" in await swift.shown(v2)
+    assert "a run of shop-2 that was cut off has ended only now: succeeded" in await swift.shown(v2)
 
 
 @pytest.mark.case("races-6")
@@ -385,7 +385,7 @@ async def test_a_provider_that_never_tells_about_a_rollback_leaves_its_place_to_
     await swift.passes(12 * MINUTE)
     await swift.says("ana", Deploy("shop", "production", "v3"))
     await swift.passes(MINUTE)
-    assert "it is unclear what runs: what became of shop-2 (rollback)" in await swift.shown("shop-3")
+    assert "it is unclear what runs: what became of a run of shop-2" in await swift.shown("shop-3")
     await swift.says_live("bo", SayLive("shop", "production", "v1", "I looked"))
     assert "It is unclear" not in await swift.shown(v2)
 

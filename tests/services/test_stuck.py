@@ -69,7 +69,7 @@ async def test_a_run_that_was_given_up_and_is_followed_no_more_is_told_with_what
             (stray,) = await reader.strays("shop")
         await stuck(team.house, RunRecord("chase", "chase", 1, ("shop", stray.run), 0), "odd answer")
         (told,) = await team.said("stuck")
-        assert "The run of *shop v2 → production* that was given up (canary-5) is followed no more since" in told
+        assert "The run of *shop v2 → production* that was cut off is followed no more since" in told
         assert "/deploy live shop production is REF because TEXT" in told
 
 

@@ -313,7 +313,17 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "also": [],
     },
     "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False, "there": PLACE},
-    "given_up_ended": {**FACTS, "run": "7", "step": "canary-5", "state": "succeeded", "untold": "", "url": "", "doubtful": True},
+    "given_up_ended": {
+        **FACTS,
+        "run": "7",
+        "percent": 5,
+        "is_back": False,
+        "by": "T1/UBO",
+        "state": "succeeded",
+        "untold": "",
+        "url": "",
+        "doubtful": True,
+    },
     "not_by_itself": {
         **FACTS,
         "why": "nobody knows what lies between",
@@ -345,7 +355,9 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "refused": "there is no other version",
         "puts_back": "",
     },
-    "stopped": {**FACTS, "by": "T1/UBO", "percent": 5, "kept_out": True, "cut": True, "reason": "carts are lost", "lifted": False},
+    "stopped": {
+        **FACTS, "by": "T1/UBO", "percent": 5, "kept_out": True, "cut": True, "is_sought": True, "reason": "carts are lost", "lifted": False,
+    },  # fmt: skip
     "lock_said": {**FACTS, **SAID_OF_LOCK},
     "standstill": {**FACTS, "why": "production is locked: fire", "since": "", "step": "canary-25", "percent": 25, "kept": KEPT, "also": []},
     "said_live": CLAIM,
@@ -383,6 +395,9 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "basis": "usual",
         "allowed": 480.0,
         "took_before": 240.0,
+        "keeps": "",
+        "kept": None,
+        "is_last": False,
     },
     "rollback_waits": {
         **FACTS,
@@ -413,11 +428,13 @@ MESSAGES: dict[str, dict[str, Any]] = {
     },
     "morning_summary": {"deployments": [SUMMARY], "rolled_back": 0, "doubts": [], "at": AT},
     "unsayable": {"what": "rolling_back"},
-    "stuck": {**FACTS, "why": "CI is away", "since": AT, "runbook": "deploy", "step": ""},
+    "stuck": {**FACTS, "why": "CI is away", "since": AT, "runbook": "deploy"},
     "refused": {**FACTS, "step": "canary-5", "percent": 5, "why": "GitHub answered 401.", "back": False},
     "not_stopped": {
         **FACTS,
         "step": "canary-5",
+        "percent": 5,
+        "is_back": False,
         "why": "GitHub answered 403.",
         "unanswered": False,
         "url": "https://ci/1",
@@ -434,6 +451,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
 
 
 LATE = {**MESSAGES["run_hangs"], "can_roll_back": False, "can_cancel": False}
+KEEPS = {**LATE, "keeps": "v1.2.0 is quarantined: it loses parcels", "kept": {**KEPT, "kind": "quarantined"}, "can_cancel": True}
 
 
 def say(template: str, facts: dict[str, Any]) -> str:
@@ -504,7 +522,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
                 ("rolled back", "rolled back"),
             )
         ),
-        ("messages/run_hangs", LATE, "takes longer than it should, since 2026-11-21 10:02 UTC. <@UBO>, please look: nothing"),
+        ("messages/run_hangs", LATE, "takes longer than it should: it began 2026-11-21 10:02 UTC. <@UBO>, please look: nothing"),
         ("messages/run_hangs", LATE, "Here it usually takes 4 min, and it may take 8 min."),
         ("messages/run_hangs", {**LATE, "basis": "slowest"}, "the slowest run of storefront took 4 min, and it may take 8 min."),
         ("messages/run_hangs", {**LATE, "is_smoke": True, "lead": ""}, "the smoke test of 25 %"),
@@ -768,11 +786,11 @@ def test_what_is_said(template: str, facts: dict[str, Any], says: str) -> None:
         ({"state": "rolling back"}, "▶ v1.2.0 (storefront-42) *ROLLING BACK*, lead"),
         (
             {"state": "rolling out", "late": 100, "late_since": AT},
-            "▶ v1.2.0 (storefront-42) rolling out, 25 % so far; its run of 100 % takes longer than it should, since 10:02 UTC, lead",
+            "▶ v1.2.0 (storefront-42) rolling out, 25 % so far; its run of 100 % takes longer than it should: it began at 10:02 UTC, lead",
         ),
         (
             {"state": "rolling out", "percent": 0, "late": 5, "late_since": AT, "is_smoke_late": True},
-            "▶ v1.2.0 (storefront-42) rolling out; its smoke test of 5 % takes longer than it should, since 10:02 UTC, lead",
+            "▶ v1.2.0 (storefront-42) rolling out; its smoke test of 5 % takes longer than it should: it began at 10:02 UTC, lead",
         ),
         (
             {"state": "rolling out", "version": "v1.1.0", "undoes": "storefront-41"},
@@ -868,8 +886,18 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
         ("waits again", "/gonogo", {}, "nothing of it had begun in time, so it waits for its gates and approvals again"),
         ("recounted", "/gonogo", {"of": "T1/UCY", "why": ""}, "the approval of cy counts again"),
         ("given up", "/gonogo", {"step": "canary-5", "run": "7"}, "the run of canary 5 % was started, and given up at once"),
-        ("given up run ended", "/gonogo", {"run": "7", "state": "cancelled"}, "the run 7 that was given up has ended: cancelled"),
-        ("given up run untold", "/gonogo", {"run": "7", "why": "401"}, "what became of the run 7 that was given up is not told: 401"),
+        (
+            "given up run ended",
+            "/gonogo",
+            {"run": "7", "step": "canary-5", "state": "cancelled"},
+            "the run of canary 5 % that was cut off has ended: cancelled",
+        ),
+        (
+            "given up run untold",
+            "/gonogo",
+            {"run": "7", "step": "canary-5", "why": "401"},
+            "what became of the run of canary 5 % that was cut off is not told: 401",
+        ),
         ("not started", "/gonogo", {"step": "canary-5"}, "canary 5 % had not been started when it was stopped"),
         (
             "degraded",
