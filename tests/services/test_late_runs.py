@@ -261,9 +261,9 @@ async def test_the_retrospective_of_a_run_that_hung_and_was_stopped_tells_that_i
             next(at for at, line in enumerate(lines) if part in line)
             for part in (
                 "the run of canary 5 % took longer than it should; the lead was called",
-                "the version was quarantined by bo: it loses carts",
-                "the quarantine of the version was lifted by bo: it was the network",
-                "stopped where it was by bo",
+                "the version was quarantined by UBO: it loses carts",
+                "the quarantine of the version was lifted by UBO: it was the network",
+                "stopped where it was by UBO",
             )
         )
         assert hung < out < lifted < stopped

@@ -67,9 +67,9 @@ async def test_the_confirmed_plan_of_a_migration_is_shown_wherever_somebody_woul
         assert (await team.deployment("shop-1")).state is State.ROLLING_OUT
         team.numbers.new = BAD
         await team.passes(4 * MINUTE)
-        word = "Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF because TEXT"
-        plan = f"drop the column by hand. {word}"
-        stopped = f"drop the column by hand. Its lead can stop it where it is: /deploy cancel shop-1. {word}"
+        word = "or go back by that plan and say so: /deploy live shop production is REF because TEXT"
+        plan = "drop the column by hand. Its lead decides; whoever has gone back by it says so: /deploy live shop production is REF"
+        stopped = f"drop the column by hand. Its lead can stop it where it is (/deploy cancel shop-1), {word}"
         assert f"Its plan, confirmed by the lead: {stopped}" in await team.shown("shop-1")
         assert f"Its plan, confirmed by <@UBO>: {stopped}" in await alarm(team, "degraded")
         assert f"Its plan, confirmed by <@UBO>: {plan}" in await team.says("bo", RollBack("shop", "production", reason="errors"))

@@ -132,7 +132,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "calls": times > 2, "put_back": text, "entry": times, "fault": text, "head": times, "agreement": text, "n": times,
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
         "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": last_time, "strategy": text,
-        "following": 100, "rollback": text, "is_smoke": False, "says": text,
+        "following": 100, "rollback": text, "is_smoke": False, "says": text, "is_last": times > 1, "is_sought": times > 1,
         "silent_since": AT, "basis": "slowest", "allowed": 600.0, "took_before": 41.2,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
@@ -175,7 +175,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
         "locked": times > 1, "place": text,
         "is_let": times > 1, "locked_by": "T1/UANA", "has_lock": times > 1, "deed": text, "counted": times > 1,
-        "waits": times > 1, "keeps": times > 2, "untold": times > 1,
+        "waits": times > 1, "keeps": text * (times > 2), "untold": times > 1,
     }  # fmt: skip
 
 

@@ -529,6 +529,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("messages/run_hangs", {**LATE, "can_roll_back": True}, "else its lead can roll it back, here or on"),
         ("messages/run_hangs", {**LATE, "silent_since": AT}, "The CI provider has not answered since 10:02 UTC, so that it is not known"),
         ("messages/run_hangs", {**LATE, "can_cancel": True}, "else its lead can stop the rollout, here or on"),
+        (
+            "messages/run_hangs",
+            KEEPS,
+            "please look: nothing comes after it, also once it has ended: v1.2.0 is quarantined: it loses parcels.",
+        ),
+        ("messages/run_hangs", KEEPS, "See at the CI provider where it hangs. Its lead can stop the rollout, here or on"),
         ("messages/run_hangs", {**LATE, "end": "It has ended well."}, "took longer than it should. It has ended well."),
         ("messages/summary", {**SUMMARY, "state": "superseded"}, "*storefront v1.2.0 → production*: replaced before it was verified,"),
         ("messages/lock_said", {**FACTS, **SAID_OF_LOCK, "rollback": "storefront-42"}, "The rollback of storefront-42 by <@UANA> locked"),
