@@ -362,7 +362,7 @@ async def test_a_second_rollback_waits_no_longer_than_the_first_for_a_provider_t
     assert "The run of the rollback of shop in production to *v1* could not be stopped: 401 bad credentials." in told
     await swift.passes(MINUTE)
     assert (await swift.deployment(v2)).state is State.ROLLED_BACK
-    assert "It is unclear what runs in production: the run shop-2:rollback" in await swift.shown(v2)
+    assert "It is unclear what runs in production: a run of shop-2 that was cut off" in await swift.shown(v2)
     await swift.passes(15 * MINUTE)
     assert "It is unclear what runs in production: what became of a run of shop-2" in await swift.shown(v2)
 
