@@ -356,8 +356,15 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "puts_back": "",
     },
     "stopped": {
-        **FACTS, "by": "T1/UBO", "percent": 5, "kept_out": True, "cut": True, "is_sought": True, "reason": "carts are lost", "lifted": False,
-    },  # fmt: skip
+        **FACTS,
+        "by": "T1/UBO",
+        "percent": 5,
+        "kept_out": True,
+        "cut": True,
+        "is_sought": True,
+        "reason": "carts are lost",
+        "lifted": False,
+    },
     "lock_said": {**FACTS, **SAID_OF_LOCK},
     "standstill": {**FACTS, "why": "production is locked: fire", "since": "", "step": "canary-25", "percent": 25, "kept": KEPT, "also": []},
     "said_live": CLAIM,
