@@ -124,7 +124,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
             "id": text, "version": text, "state": "rolling out", "serving": 5, "undoes": text, "under_way": "run", "percent": 25,
             "url": text,
         }] * times,
-        "stage": text, "back": True, "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
+        "stage": text, "back": {"asked_by": "T1/UANA", "by_itself": False, "given_up": times, "failed": times}, "outcome": text,
+        "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
         "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
         "timeline": [
             {"at": AT, "action": action, "by": "T1/UBO", "facts": happened, "left_out": times} for action in (text, *ACTIONS)
@@ -133,6 +134,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "watched": text, "watched_version": text, "watched_until": AT, "waiting": [text] * times,
         "watched_lead": "T1/UBO", "is_in_trouble": bool(times), "behind": text, "again": last_time, "strategy": text,
         "following": 100, "rollback": text, "is_smoke": False, "says": text, "is_last": times > 1, "is_sought": times > 1,
+        "hangs": times > 1,
         "silent_since": AT, "basis": "slowest", "allowed": 600.0, "took_before": 41.2,
         "hash": text, "key": text, "as_of": AT, "lost": times, "places": [deployment] * times,
     }  # fmt: skip
@@ -170,7 +172,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "doubts": [{"service": text, "environment": text, "why": text}] * times, "share": share, "serves": serves,
         "shares": [{**share, "environment": text, "recorded": text}] * times,
         "recorded": text, "recorded_by": text, "is_same": times > 2, "unclear": text, "run_url": text,
-        "traffic": [{"of": text, "requests": 40.0, "lately": 8.0}] * min(times, 3),
+        "traffic": [{"of": text, "requests": 40.0, "share": 50, "lately": 8.0}] * min(times, 3),
         "older": times > 1, "still": [lock] * times, "other": text, "other_by": "T1/UBO", "other_reason": text, "is_first": times > 1,
         "goes_on": [{"title": text, "percent": 25, "gate": text, "is_let": times > 1, "lead": "T1/UBO"}] * times,
         "locked": times > 1, "place": text,
