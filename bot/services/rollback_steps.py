@@ -215,7 +215,7 @@ async def _tell(house: House, tx: Transaction, undone: Deployment, back: Deploym
     facts = {
         **facts_of(undone), "by": str(back.requested_by), "target": back.version, "reason": back.reason,
         "seconds": (house.now() - came.asked_at).total_seconds(),
-        "back": wentback.facts_of_going_back(came), "authors": list(changes.authors),
+        "came": wentback.facts_of_going_back(came), "authors": list(changes.authors),
         "quarantined": bool(await tx.quarantine(undone.service, undone.commit)), "locked": house.of(undone)[1].lock_after_rollback,
         "unclear": await put_back(tx, undone),
     }  # fmt: skip

@@ -96,6 +96,7 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "note": text,
         "undoes": text,
         "undone_by": "T1/UBO",
+        "given_up_by": "T1/UBO",
         "ended_by": "T1/UBO",
         "snapshot": snapshot,
     }
@@ -119,6 +120,8 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
         "needless": text,
         "quarantines": True,
+        "hangs": times > 1, "lifted": times > 1, "outcome": "rollback given up",
+        "came": {"asked_by": "T1/UBO", "by_itself": times > 1, "given_up": times, "failed": 0},
         "unread": text, "proof": text, "said_by": "T1/UBO", "by_hand": text,
         "ends": [{
             "id": text, "version": text, "state": "rolling out", "serving": 5, "undoes": text, "under_way": "run", "percent": 25,

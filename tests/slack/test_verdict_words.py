@@ -58,12 +58,12 @@ def test_the_home_says_how_what_is_live_does(verdict: str, says: str) -> None:
 
 @pytest.mark.case("structure-2")
 @pytest.mark.parametrize(
-    ("note", "because"), [("not today", " because not today"), ("<@UEVIL> agreed", " because &lt;@UEVIL&gt; agreed"), ("", "")]
+    ("note", "why"), [("not today", " · why rejected: not today"), ("<@UEVIL> agreed", " · why rejected: &lt;@UEVIL&gt; agreed"), ("", "")]
 )
-def test_who_ended_it_is_known_by_a_field_and_never_read_out_of_a_note(note: str, because: str) -> None:
+def test_who_ended_it_is_known_by_a_field_and_never_read_out_of_a_note(note: str, why: str) -> None:
     past = {**PAST, "kind": "forward", "state": "rejected", "undone_by": "", "ended_by": "T1/UCY", "undoes": "", "reason": "", "note": note}
     said = say("answers/history", {"service": "api", "environment": "", "deployments": [past], "older": False, "doubts": [], "shares": []})
-    assert f"· rejected by <@UCY>{because} · asked for by" in said
+    assert f"· rejected by <@UCY> · asked for by Go/No-Go (storefront-42){why}" in said
 
 
 @pytest.mark.case("card-and-people-7")

@@ -134,7 +134,7 @@ ROLLED = {
     "target": "v1.1.0",
     "reason": "errors",
     "seconds": 41.2,
-    "back": {"asked_by": "T1/UBO", "by_itself": False, "given_up": 0, "failed": 0},
+    "came": {"asked_by": "T1/UBO", "by_itself": False, "given_up": 0, "failed": 0},
     "authors": ["ana"],
     "quarantined": True,
     "locked": True,
@@ -700,7 +700,7 @@ def test_every_message_can_be_drawn(name: str) -> None:
         ("messages/gates", {**FACTS, "again": None, "gates": [{**GATE, "state": "green"}]}, "*Gates*: it holds\n✓ tests green: red"),
         (
             "messages/rolled_back",
-            {**FACTS, **ROLLED, "by": "/gonogo", "back": {"asked_by": "/gonogo", "by_itself": True, "given_up": 0, "failed": 0}},
+            {**FACTS, **ROLLED, "by": "/gonogo", "came": {"asked_by": "/gonogo", "by_itself": True, "given_up": 0, "failed": 0}},
             "is rolled back to *v1.1.0* by itself in 41 s. Reason: errors",
         ),
         (
