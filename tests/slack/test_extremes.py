@@ -120,14 +120,13 @@ def facts(text: str, times: int) -> dict[str, Any]:
         "sentence": text, "incident": text, "verb": text, "items": [text] * times, "rolled_back": times, "quarantined": "",
         "needless": text,
         "quarantines": True,
-        "hangs": times > 1, "lifted": times > 1, "outcome": "rollback given up",
-        "came": {"asked_by": "T1/UBO", "by_itself": times > 1, "given_up": times, "failed": 0},
         "unread": text, "proof": text, "said_by": "T1/UBO", "by_hand": text,
         "ends": [{
             "id": text, "version": text, "state": "rolling out", "serving": 5, "undoes": text, "under_way": "run", "percent": 25,
             "url": text,
         }] * times,
-        "stage": text, "back": {"asked_by": "T1/UANA", "by_itself": False, "given_up": times, "failed": times}, "outcome": text,
+        "stage": text, "back": True, "came": {"asked_by": "T1/UANA", "by_itself": False, "given_up": times, "failed": times},
+        "outcome": text,
         "stages": [{"name": text, "state": "succeeded", "seconds": 12.0}] * times, "ready": False,
         "people": ["T1/UBO"], "what": text, "vendor": text, "minutes": 15, "item_titles": {text: text}, "names": {"T1/UBO": text},
         "timeline": [
