@@ -105,4 +105,6 @@ async def test_whoever_takes_the_lead_reads_what_they_alone_can_do(team_with: An
         assert told == f"<@UCY> leads {eu} now and alone can stop it where it is; no button goes back."
         assert await team.says("bo", HandOver("shop-2", "UCY")) == f"<@UCY> leads {production} now and alone can roll it back."
         await team.says("bo", Quarantine("shop", "v2", "carts"))
-        assert "it stays where it is until another version is deployed" in await team.shown("shop-1")
+        card = await team.shown("shop-1")
+        assert "quarantined" in card
+        assert "Its lead can stop it where it is (/deploy cancel shop-1)." in card
