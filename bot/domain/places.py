@@ -133,6 +133,8 @@ class Ground:
     """Also by whom, and since when."""
     doubt: Doubt | None = None
     strays: tuple[Stray, ...] = ()
+    failed_commit: str = ""
+    """The commit whose failure has made it unclear what runs; empty where none has."""
 
     @property
     def is_clear(self) -> bool:
@@ -169,17 +171,19 @@ def _unclear(deployment: Deployment, ground: Ground) -> Hindrance | None:
     doubt = ground.doubt
     if doubt is None or doubt.deployment == deployment.id or is_answer_to(deployment, doubt):
         return None
-    how = f"{_instead(deployment, doubt)}say what is live: /deploy live {place} is REF because TEXT"
+    how = f"{_instead(deployment, ground, doubt)}say what is live: /deploy live {place} is REF because TEXT"
     return Hindrance(Obstacle.UNCLEAR, f"it is unclear what runs: {doubt.why}; {how}", at=doubt.since)
 
 
-def _instead(deployment: Deployment, doubt: Doubt) -> str:
-    """Say what else helps than somebody's word: what waits is the answer once it is asked for anew."""
+def _instead(deployment: Deployment, ground: Ground, doubt: Doubt) -> str:
+    """Say what else helps than somebody's word: what waits is the answer once it is asked for anew, if it is not itself what failed."""
     if not may_be_answered(doubt):
         return ""
     card = "its card says whether it goes back; " if doubt.kind is Unclear.FAILED else ""
     if not deployment.has_touched_nothing:
         return f"{card or 'deploy what should be there, '}or "
+    if ground.quarantine or ground.failed_commit == deployment.commit:
+        return f"{card}deploy another version, or "
     anew = f": /deploy {deployment.service} {deployment.version} to {deployment.environment}"
     how = f"ask for it anew{anew}" if deployment.state in WAITING else f"cancel it and ask for it anew{anew}"
     return f"{card}if this is the answer to it, {how}; or "

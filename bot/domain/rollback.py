@@ -246,9 +246,13 @@ def why_locked(version: str, because: str) -> str:
     return f"{version} was rolled back" + (f": {because}" if because else "")
 
 
-def why_quarantined(environment: str, *, at: datetime, because: str, what: str = "rolled back from") -> str:
-    """Say why a commit that was rolled back is kept out: ``it was rolled back from production on 2026-11-21: errors 17.9 %``."""
-    when = f"it was {what} {environment} on {at:%Y-%m-%d}"
+def why_quarantined(environment: str, *, at: datetime, because: str, how: KeptOutBy) -> str:
+    """Say why a commit that was shown to be bad is kept out; it is so from the moment in which its rollback is decided.
+
+    ``its rollback from production began on 2026-11-21 at 02:12 UTC: errors 17.9 %``.
+    """
+    what = f"it was stopped in {environment}" if how is KeptOutBy.STOP else f"its rollback from {environment} began"
+    when = f"{what} on {at:%Y-%m-%d} at {at:%H:%M} UTC"
     return f"{when}: {because}" if because else when
 
 

@@ -12,10 +12,11 @@ from bot.domain.card import RollbackOffer
 from bot.domain.catalog import EnvironmentPolicy, Permission, Service
 from bot.domain.commands import Cancel, Deploy, DeployFirst
 from bot.domain.deployment import CAN_ROLL_BACK, WAITING, Deployment, DeploymentId, Kind, State
-from bot.domain.errors import IntegrationError, NotAllowed, NotPossible
+from bot.domain.errors import IntegrationError, NotAllowed, NotPossible, Offer
 from bot.domain.live import Live
 from bot.domain.people import Person
 from bot.domain.places import is_answer_to
+from bot.domain.shown import token
 from bot.ports.ci import Resolved
 from bot.ports.engine import Later
 from bot.ports.reader import Reader
@@ -123,9 +124,10 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
         again = None if quarantined else await ask_anew(house, tx, wanted)
         if again is not None:
             return again
-        needless = await needless_now(house, tx, wanted.service, wanted.environment, Resolved(wanted.commit, wanted.version))
-        if needless or quarantined:
-            raise NotPossible(needless or _quarantined(wanted.version, quarantined))
+        resolved_to = Resolved(wanted.commit, wanted.version)
+        refused = await _refused_now(house, tx, wanted.service, wanted.environment, resolved_to, by=wanted.requested_by)
+        if refused is not None:
+            raise refused
     deployment = await tx.add_deployment(wanted)
     took = what_was_taken(resolved, await moved_from(tx, deployment, wanted.version, wanted.commit))
     about: dict[str, Json] = {"ref": wanted.ref, "strategy": wanted.strategy, "reason": wanted.reason, **({"took": took} if took else {})}
@@ -133,9 +135,10 @@ async def _ask(house: House, tx: Transaction, wanted: NewDeployment, resolved: R
     await tx.start("deploy", deployment.id, deployment.id)
     watched = await watched_in(house, tx, deployment.service, deployment.environment)
     coming = await tx.open_deployments(deployment.service, deployment.environment)
-    behind = next((each.id for each in coming if each.id != deployment.id and each.state in _STILL_COMING), "")
+    first = next((each for each in coming if each.id != deployment.id and each.state in _STILL_COMING), None)
     before, is_unclear = facts_of_last_time(await lasttime.of(tx, deployment)), await is_again(tx, deployment)
-    about = {"commit": deployment.commit, "took": took, "behind": behind, "again": before, "unclear": is_unclear}
+    about = {"commit": deployment.commit, "took": took, "again": before, "unclear": is_unclear}
+    about |= {"behind": first.id if first else "", "takes_back": first is not None and _takes_back(first, deployment.commit)}
     return Answer("asked", {**facts_of(deployment), **about, **facts_of_watched(watched)})
 
 
@@ -163,7 +166,7 @@ async def _ask_first(
         raise NotPossible(f"{first.title} is under way already, as {first.id}.")
     if await is_there(tx, later.service, policy.name, later.commit):
         why = await tx.quarantine(later.service, later.commit)
-        helps = _quarantined(later.version, why) if why else "The gate opens when it has been watched and verified."
+        helps = _quarantined(later.service, later.version, why) if why else "The gate opens when it has been watched and verified."
         raise NotPossible(f"{later.version} is live in {policy.name} already. {helps}")
     service = house.service(later.service)
     return await _ask(
@@ -183,6 +186,10 @@ async def under_way(reader: Reader, service: str, environment: str, commit: str)
 
 def _brings(deployment: Deployment, commit: str) -> bool:
     return deployment.kind is Kind.FORWARD and deployment.commit == commit and deployment.state in _STILL_COMING
+
+
+def _takes_back(deployment: Deployment, commit: str) -> bool:
+    return deployment.kind is Kind.ROLLBACK and deployment.base_commit == commit
 
 
 async def cancel(house: House, intent: Intent, command: Cancel) -> Answer | None:
@@ -276,11 +283,11 @@ async def pin(house: House, id: DeploymentId) -> bool:
     return True
 
 
-def _quarantined(version: str, why: str) -> str:
-    """Say why a commit cannot be deployed, and what can."""
+def _quarantined(service: str, version: str, why: str, here: str = "") -> str:
+    """Say why a commit cannot be deployed, and what can; ``here`` is what it has in the place for which it is asked."""
     return (
-        f"{version} is quarantined: {why}. Deploy another version; what was right in this one can come as a new commit, "
-        "or /deploy unquarantine lifts it with a reason."
+        f"{version} is quarantined: {why}. {here}Deploy another version; what was right in this one can come as a new commit, "
+        f"or the quarantine is lifted: /deploy unquarantine {service} {version} because TEXT."
     )
 
 
@@ -300,16 +307,58 @@ async def pin_to(house: House, tx: Transaction, deployment: Deployment, resolved
     now = house.now()
     if (await existing(tx, deployment.id)).state is not State.REQUESTED:
         return False
-    needless = await needless_now(house, tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
-    quarantined = await tx.quarantine(deployment.service, resolved.commit)
-    if needless or quarantined:
-        return await end(house, tx, deployment, needless or _quarantined(resolved.version, quarantined))
+    refused = await _refused_now(house, tx, deployment.service, deployment.environment, resolved, apart_from=deployment.id)
+    if refused is not None:
+        return await end(house, tx, deployment, str(refused))
     await tx.move(deployment.id, State.QUEUED, at=now)
     await tx.pin(deployment.id, resolved.commit, resolved.version)
     took = what_was_taken(resolved, await moved_from(tx, deployment, resolved.version, resolved.commit))
     about: dict[str, Json] = {"ref": deployment.ref, "pinned": resolved.commit, "version": resolved.version}
     await note(tx, now, "pinned", deployment, **(about | ({"took": took} if took else {})))
     return True
+
+
+async def _refused_now(
+    house: House,
+    reader: Reader,
+    service: str,
+    environment: str,
+    resolved: Resolved,
+    *,
+    by: Person | None = None,
+    apart_from: DeploymentId = "",
+) -> NotPossible | None:
+    """Say why a commit cannot be asked for in a place: it is quarantined, or it comes or is there already.
+
+    What waits there for the end of its quarantine brings nothing: whoever asks (``by``) and can take it back is offered that.
+    """
+    why = await reader.quarantine(service, resolved.commit)
+    coming = [each for each in await reader.open_deployments(service, environment) if each.id != apart_from]
+    first = next((each for each in coming if _brings(each, resolved.commit)), None)
+    back = next((each for each in coming if _takes_back(each, resolved.commit)), None)
+    if why and (first is not None or back is not None):
+        refused = _quarantined(service, resolved.version, why, _comes_of_it(first, back))
+        return NotPossible(refused, *(await _taking_back(reader, first, by) if first is not None else ()))
+    needless = await needless_now(house, reader, service, environment, resolved, apart_from=apart_from)
+    if needless or why:
+        return NotPossible(needless or _quarantined(service, resolved.version, why))
+    return None
+
+
+def _comes_of_it(first: Deployment | None, back: Deployment | None) -> str:
+    """Say what is under way there with a version that is quarantined: its rollback, and what was asked for or stands still."""
+    said = f"{back.id} is rolling it back in {back.environment} now. " if back is not None else ""
+    if first is None:
+        return said
+    if first.state in WAITING:
+        return f"{said}{first.id}, which is to bring it to {first.environment}, does not begin: /deploy cancel {first.id} takes it back. "
+    return f"{said}{first.id}, which has begun to bring it to {first.environment}, goes no further by itself. "
+
+
+async def _taking_back(reader: Reader, first: Deployment, by: Person | None) -> tuple[Offer, ...]:
+    if first.state not in WAITING or by not in {first.requested_by, first.lead}:
+        return ()
+    return (Offer(Action.CANCEL, f"Cancel {first.id}", first.id, carries=token(Action.CANCEL, await seen(reader, first))),)
 
 
 async def needless_now(

@@ -5,15 +5,18 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from datetime import datetime
 
 from bot.domain import plain, rollback
 from bot.domain.audit import Entry
 from bot.domain.called import name_of
+from bot.domain.card import is_shown_bad
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
 from bot.domain.deployment import OPEN, Deployment, DeploymentId
 from bot.domain.errors import IntegrationError, NotPossible
-from bot.domain.people import Person
+from bot.domain.health import worst_seen
+from bot.domain.people import GONOGO, Person
 from bot.domain.rollback import KeptOutBy
 from bot.ports.ci import Resolved
 from bot.ports.reader import Reader
@@ -252,12 +255,26 @@ async def _written(
     await tx.audit(Entry(at=intent.at, actor=intent.by, action=action, facts=facts))
 
 
-async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: Person, why: str, how: KeptOutBy) -> None:
+async def keep_out_undone(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> bool:
+    """Keep a commit out that was shown to be bad, in the moment in which its rollback is decided; tell whether it was.
+
+    One whose numbers were good at its end is not judged by the wish to have it away.
+    """
+    is_verified = await tx.was_verified(undone)
+    is_bad = is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id), is_verified=is_verified) or back.requested_by == GONOGO
+    if is_bad:
+        because = back.reason or worst_seen(await tx.snapshots(undone.id))
+        why = rollback.why_quarantined(undone.environment, at=back.requested_at, because=because, how=KeptOutBy.ROLLBACK)
+        await keep_out(house, tx, undone, by=back.requested_by, at=back.requested_at, why=why, how=KeptOutBy.ROLLBACK)
+    return is_bad
+
+
+async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: Person, at: datetime, why: str, how: KeptOutBy) -> None:
     """Quarantine the commit of what was shown to be bad, and tell everybody whom that concerns elsewhere."""
     about = (shown_bad.service, shown_bad.commit)
     is_known = bool(await tx.quarantine(*about))
     going_back = await going_back_to(house, tx, *about)
-    await tx.put_in_quarantine(*about, by=by, at=house.now(), reason=why)
+    await tx.put_in_quarantine(*about, by=by, at=at, reason=why)
     key = f"{shown_bad.id}:{house.now().isoformat()}"
     await _tell_ways_back(house, tx, going_back, *about, shown_bad.version, by=by, key=key)
     if not is_known:
@@ -273,4 +290,5 @@ async def _say_quarantined(house: House, tx: Transaction, undone: Deployment, wh
             await note(tx, house.now(), "quarantined", other, why=why)
             facts = {**facts_of(other), "why": why, "waits": not place.is_begun, "there": place.facts}
             await tx.say(Message(f"{other.id}:quarantined:{undone.id}", "quarantined", facts, other.id, to="channel"))
+            await tx.redraw(other.id)
             await tx.wake(other.id)

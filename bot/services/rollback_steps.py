@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 
 from bot.domain import rollback
-from bot.domain.card import is_shown_bad
 from bot.domain.changes import Changes
 from bot.domain.deployment import Acceptance, Deployment, DeploymentId, Kind, State
 from bot.domain.errors import IntegrationError
@@ -30,7 +29,6 @@ from bot.services import wentback
 from bot.services.house import House, existing, facts_of, facts_of_timeline, note
 from bot.services.obstacles import say_locked
 from bot.services.offers import put_back
-from bot.services.quarantines import keep_out
 from bot.services.strays import give_up, is_over, run_of
 from bot.services.targets import ended_before
 
@@ -145,7 +143,7 @@ async def keep_found(house: House, undone: Deployment, step: Step, run: CIRun) -
 
 
 async def close(house: House, id: DeploymentId) -> Closed:
-    """Record that the old version is back: lock the environment, draft the retrospective, quarantine what was shown to be bad."""
+    """Record that the old version is back: lock the environment, draft the retrospective."""
     now = house.now()
     async with house.store.transaction() as tx:
         back = await existing(tx, id)
@@ -164,7 +162,7 @@ async def close(house: House, id: DeploymentId) -> Closed:
             )
         )  # fmt: skip
         await clear(tx, back, steps)
-        await _quarantine(house, tx, undone, back)
+        await _name_the_worst(tx, undone, back)
         await _lock(house, tx, undone, back)
         await note(tx, now, "rolled back", undone, back.requested_by, to=back.commit)
         await _tell(house, tx, undone, back)
@@ -186,12 +184,14 @@ async def clear(tx: Transaction, deployment: Deployment, steps: Sequence[Step]) 
         await tx.cast_doubt(deployment.service, deployment.environment, None)
 
 
-async def _quarantine(house: House, tx: Transaction, undone: Deployment, back: Deployment) -> None:
-    """Keep a commit out that was shown to be bad. One whose numbers were good at its end is not judged by the wish to have it away."""
-    is_verified = await tx.was_verified(undone)
-    if is_shown_bad(await tx.trouble(undone.id), await tx.steps(undone.id), is_verified=is_verified) or back.requested_by == GONOGO:
-        why = rollback.why_quarantined(undone.environment, at=house.now(), because=back.reason or await _numbers(tx, undone, back))
-        await keep_out(house, tx, undone, by=back.requested_by, why=why, how=rollback.KeptOutBy.ROLLBACK)
+async def _name_the_worst(tx: Transaction, undone: Deployment, back: Deployment) -> None:
+    """Have the quarantine that the rollback has brought name the worst that was seen since, where nobody has said why."""
+    known = await tx.quarantined(undone.service, undone.commit)
+    if known is None or back.reason or (known.by, known.at) != (back.requested_by, back.requested_at):
+        return
+    numbers = await _numbers(tx, undone, back)
+    why = rollback.why_quarantined(undone.environment, at=known.at, because=numbers, how=rollback.KeptOutBy.ROLLBACK)
+    await tx.set_quarantine_reason(undone.service, undone.commit, why)
 
 
 async def _numbers(tx: Transaction, undone: Deployment, back: Deployment) -> str:

@@ -28,6 +28,7 @@ from bot.services.hanging import hanging
 from bot.services.house import House, MovedError, act, as_shown, existing, facts_of, looking, note, unclear
 from bot.services.offers import confirmed_plan, has_rollback_lock, let_go_over, passed_over, rollback_offer, why_not_by_rule
 from bot.services.passing import is_free
+from bot.services.quarantines import keep_out_undone
 from bot.services.strays import give_up
 from bot.services.targets import brought_by, how_bad, releases_for, target_for, undoable
 from bot.services.ways import left_behind, stored_way_back, way_back
@@ -108,8 +109,8 @@ async def _decide(house: House, intent: Intent, tx: Transaction, command: RollBa
         raise MovedError
     await _refuse(tx, deployment, target, way, house.now(), although_unknown=command.although_unknown)
     await tx.save_way_back(deployment.id, way)
-    await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
-    facts = {**facts_of(deployment), "target": target.version, "by": str(intent.by)}
+    kept_out = await _start(house, tx, deployment, target, by=intent.by, reason=command.reason)
+    facts = {**facts_of(deployment), "target": target.version, "by": str(intent.by), "kept_out": kept_out}
     return Answer("rolling_back", facts, await whys.offer(tx, deployment.id))
 
 
@@ -150,7 +151,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         )  # fmt: skip
         coming, worse = await let_go_over(reader, deployment), await how_bad(reader, target)
         passed = await passed_over(reader, deployment, target)
-        back = await reader.rollback_of(deployment.id)
+        back, kept_out = await reader.rollback_of(deployment.id), await reader.quarantine(deployment.service, deployment.commit)
     failed = back if back is not None and back.state is State.FAILED and back.commit == target.commit else None
     offer = rollback.offer([target], way=way, leaving=deployment.commit, seconds=seconds)
     carries = f"{token(Action.ROLL_BACK, _seen(deployment, target))} {target.commit} {command.reason}".strip()
@@ -162,7 +163,7 @@ async def _dialog(house: House, intent: Intent, command: RollBack, deployment: D
         **facts_of_offer(offer),
         **names,
         "locks": locks,
-        "quarantines": is_shown_bad(trouble, steps, is_verified=is_verified),
+        "quarantines": is_shown_bad(trouble, steps, is_verified=is_verified) and not kept_out,
         "percent": serving(steps) if deployment.state is State.ROLLING_OUT and not any(step.is_under_way for step in steps) else None,
         "cancels": coming[0].title if coming else "",
         "worse": rollback.against(worse),
@@ -374,7 +375,8 @@ async def by_rule(house: House, tx: Transaction, deployment: Deployment, why: st
     return ""
 
 
-async def _start(house: House, tx: Transaction, deployment: Deployment, target: Live, *, by: Person, reason: str) -> None:
+async def _start(house: House, tx: Transaction, deployment: Deployment, target: Live, *, by: Person, reason: str) -> bool:
+    """Start a rollback, and keep out what it undoes if that was shown to be bad; tell whether it was."""
     now = house.now()
     if not await tx.move(deployment.id, State.ROLLING_BACK, at=now, note=reason):
         raise NotPossible(await _not_now(tx, deployment))
@@ -406,6 +408,7 @@ async def _start(house: House, tx: Transaction, deployment: Deployment, target: 
     await tx.say(Message(f"{back.id}:rolling-back", "rolling_back", facts, deployment.id, to="channel" if by != GONOGO else "thread"))
     await tx.start("roll_back", back.id, back.id)
     await tx.wake(deployment.id)
+    return await keep_out_undone(house, tx, deployment, back)
 
 
 async def _first_step(reader: Reader, undone: Deployment, now: datetime) -> Step:

@@ -73,6 +73,6 @@ async def _keep_out(house: House, tx: Transaction, deployment: Deployment, by: P
     is_bad = is_shown_bad(await tx.trouble(deployment.id), await tx.steps(deployment.id), is_verified=is_verified)
     if is_bad:
         numbers = worst_seen(await tx.snapshots(deployment.id))
-        why = why_quarantined(deployment.environment, at=house.now(), because=numbers, what="stopped in")
-        await keep_out(house, tx, deployment, by=by, why=why, how=KeptOutBy.STOP)
+        why = why_quarantined(deployment.environment, at=house.now(), because=numbers, how=KeptOutBy.STOP)
+        await keep_out(house, tx, deployment, by=by, at=house.now(), why=why, how=KeptOutBy.STOP)
     return is_bad

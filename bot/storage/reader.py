@@ -174,9 +174,11 @@ class SqlReader(Releases):
         """Read what decides, at this moment, whether a deployment may go forward in its place."""
         place = (deployment.service, deployment.environment)
         live, bad = await self.live(*place), await self.quarantined(deployment.service, deployment.commit)
+        doubt = await self.doubt(*place)
+        failed = await self.deployment(doubt.deployment) if doubt is not None and doubt.deployment else None
         return Ground(
             await self.holder(*place), live.commit if live else "", live.version if live else "", await self.locks(*place),
-            bad.reason if bad else "", bad, await self.doubt(*place), await self.strays(*place),
+            bad.reason if bad else "", bad, doubt, await self.strays(*place), failed.commit if failed else "",
         )  # fmt: skip
 
     async def doubt(self, service: str, environment: str) -> Doubt | None:

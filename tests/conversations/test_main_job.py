@@ -50,7 +50,7 @@ async def test_errors_in_the_canary_stop_the_rollout_and_the_lead_alone_rolls_ba
     assert "gonogo." not in str(over["blocks"])
 
     await world.says(ANA, "/deploy storefront v1.2.0 to production")
-    await world.reply(ANA, "v1.2.0 is quarantined: it was rolled back from production")
+    await world.reply(ANA, "v1.2.0 is quarantined: its rollback from production began")
     await world.says(ANA, "/deploy locks")
     await world.reply(ANA, "v1.2.0 was rolled back")
 

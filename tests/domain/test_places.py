@@ -82,6 +82,12 @@ def test_what_is_unclear_says_why_since_when_and_what_to_do() -> None:
     assert stray == (Hindrance(Obstacle.UNCLEAR, sentence, at=NOW - HOUR),)
 
 
+@pytest.mark.parametrize("ground", [replace(CLEAR, failed_commit=V2.commit), replace(CLEAR, quarantine="it leaks")])
+def test_what_failed_or_is_quarantined_is_not_offered_as_the_answer_to_its_own_failure(ground: Ground) -> None:
+    found = obstacles(V2, replace(ground, doubt=doubt()), None, NOW)[0]
+    assert "shop-1 failed; its card says whether it goes back; deploy another version, or say what is live: " in found.sentence
+
+
 def test_a_place_is_clear_without_doubts_and_strays_only() -> None:
     assert CLEAR.is_clear
     assert CLEAR.in_words == ""

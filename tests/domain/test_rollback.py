@@ -14,6 +14,7 @@ from bot.domain.catalog import PathPatterns
 from bot.domain.changes import Changes
 from bot.domain.errors import NotPossible
 from bot.domain.rollback import (
+    KeptOutBy,
     Passage,
     Way,
     chosen,
@@ -144,14 +145,17 @@ def test_the_version_that_is_left_is_never_the_target(verified: list[Release], l
 @pytest.mark.parametrize(
     ("because", "why"),
     [
-        ("", "it was rolled back from production on 2026-11-21"),
-        ("carts (all) are lost", "it was rolled back from production on 2026-11-21: carts (all) are lost"),
-        ("errors up (a lot)", "it was rolled back from production on 2026-11-21: errors up (a lot)"),
-        ("errors 17.9 % (baseline 0.55 %)", "it was rolled back from production on 2026-11-21: errors 17.9 % (baseline 0.55 %)"),
+        ("", ""),
+        ("carts (all) are lost", ": carts (all) are lost"),
+        ("errors up (a lot)", ": errors up (a lot)"),
+        ("errors 17.9 % (baseline 0.55 %)", ": errors 17.9 % (baseline 0.55 %)"),
     ],
 )
 def test_a_quarantine_says_since_when_and_why(because: str, why: str) -> None:
-    assert why_quarantined("production", at=NOW, because=because) == why
+    back = why_quarantined("production", at=NOW, because=because, how=KeptOutBy.ROLLBACK)
+    stop = why_quarantined("production", at=NOW, because=because, how=KeptOutBy.STOP)
+    assert back == f"its rollback from production began on 2026-11-21 at 02:00 UTC{why}"
+    assert stop == f"it was stopped in production on 2026-11-21 at 02:00 UTC{why}"
 
 
 @pytest.mark.case("ci-and-refs-8")

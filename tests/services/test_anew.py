@@ -85,6 +85,7 @@ async def test_what_is_quarantined_meanwhile_is_not_asked_for_anew(team_with: An
         await waits(team)
         await is_said(team)
         await team.says("bo", Quarantine("shop", "v1", "bad"))
-        assert "already" in await team.says("cy", ANEW)
+        said = await team.says("cy", ANEW)
+        assert "v1 is quarantined: bad. shop-2, which is to bring it to production, does not begin: /deploy cancel shop-2" in said
         assert (await team.deployment("shop-2")).state in WAITING
         assert (await team.deployment("shop-2")).asked_anew_at is None

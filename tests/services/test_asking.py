@@ -274,7 +274,7 @@ async def test_what_is_quarantined_and_live_in_the_environment_before_is_answere
         await tx.put_in_quarantine("shop", "b" * 40, reason="carts are lost", by=Person("T1", "UBO"), at=team.house.now())
     said = await team.says("cy", DeployFirst(v2))
     assert said.startswith("v2 is live in staging already. v2 is quarantined: carts are lost. Deploy another version;")
-    assert said.endswith("/deploy unquarantine lifts it with a reason.")
+    assert said.endswith("or the quarantine is lifted: /deploy unquarantine shop v2 because TEXT.")
 
 
 @pytest.mark.parametrize(("channel", "said_in"), [("C1", "C1"), ("", "C2")])

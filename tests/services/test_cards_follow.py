@@ -62,7 +62,9 @@ async def test_the_card_of_a_run_that_hangs_is_drawn_again_when_its_version_is_q
 async def _rolled_back(team: Team, id: str) -> None:
     async with team.house.store.transaction() as tx:
         bad = await tx.deployment(id)
-        await keep_out(team.house, tx, bad, by=PEOPLE["bo"], why="it was rolled back from production", how=KeptOutBy.ROLLBACK)
+        await keep_out(
+            team.house, tx, bad, by=PEOPLE["bo"], at=team.house.now(), why="it was rolled back from production", how=KeptOutBy.ROLLBACK
+        )
 
 
 _WHILE_IT_ROLLS_OUT: tuple[tuple[Command, ...], ...] = (

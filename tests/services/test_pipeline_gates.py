@@ -120,7 +120,7 @@ async def test_a_gate_that_a_lock_keeps_is_named_as_that_gate_and_not_as_the_ste
     assert [step.state for step in (await team.card(v2)).steps] == [StepState.RUNNING, StepState.PENDING]
     assert "left" not in (await team.shown(v2)).splitlines()[0]
     answer = await team.says("bo", Unlock("shop", "production"))
-    assert "*shop v2 → production* is kept no more: its pipeline goes on with release at 5 %, as somebody has let it." in answer
+    assert "*shop v2 → production* is held no longer: its pipeline goes on with release at 5 %, as somebody has let it." in answer
     assert "its pipeline goes on with release at 5 %" in (await team.said("lock_said"))[-1]
     again = await team.says("bo", OpenGate(v2))
     assert again.startswith("<@UCY> has let the pipeline of shop v2 → production go on already: it goes on with release at the next look")

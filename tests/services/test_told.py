@@ -86,7 +86,7 @@ async def test_a_standstill_is_told_in_the_channel_and_the_thread_and_ends_when_
     post = await said(team, "stands_still")
     assert await end(team, post) == ""
     answer = await team.says("bo", Unlock("shop", "production"))
-    kept = "*shop v2 → production* is kept no more: it goes on to 100 % by itself once its numbers allow"
+    kept = "*shop v2 → production* is held no longer: it goes on to 100 % by itself once its numbers allow"
     assert f"{kept}; where they do not, its lead decides. <@UBO> leads it." in answer
     await team.passes(MINUTE)
     assert await end(team, post) == "It has gone on."
@@ -113,7 +113,7 @@ async def test_whoever_lifts_a_quarantine_is_told_what_goes_on_and_its_lead_read
     await team.says("bo", Quarantine("shop", "v2", "it loses carts"))
     await team.passes(15 * MINUTE)
     answer = await team.says("di", Unquarantine("shop", "v2", "it was the database"))
-    assert "*shop v2 → production* is kept no more: it goes on to 100 %" in answer
+    assert "*shop v2 → production* is held no longer: it goes on to 100 %" in answer
     *_, line = [line for line in await thread(team, "quarantine_said") if "goes on" in line]
     assert "<@UDI> lifted the quarantine of *v2*: it was the database." in line
     assert "it goes on to 100 % by itself once its numbers allow; where they do not, its lead decides. <@UBO>, you lead it." in line

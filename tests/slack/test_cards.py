@@ -108,7 +108,7 @@ CASES: dict[str, tuple[Card, str, list[str]]] = {
     "not reviewed": (card(State.GATED), "storefront v1.2.0 → production · checking whether it is ready", ["What changes…", "Cancel"]),
     "gated": (
         card(State.GATED, review=Review(NOW, GATES)),
-        "storefront v1.2.0 → production · not ready: 4 of 5 gates open",
+        "storefront v1.2.0 → production · not ready: 4 of 5 required gates open",
         ["Tick my items…", "Acknowledge as on-call*", "Deploy to staging first", "What changes…", "Cancel"],
     ),
     "awaiting approval": (

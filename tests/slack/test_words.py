@@ -188,6 +188,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
         **FACTS,
         "commit": "c" * 40,
         "behind": "",
+        "takes_back": False,
         "again": None,
         "unclear": False,
         "took": {"version": "v1.2.0", "kind": "tag", "name": "v1.2.0", "latest": "release", "also": "", "moved_from": ""},
@@ -211,7 +212,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
     "gate_opened": {**FACTS, "stage": "release"},
     "plan_confirmed": {**FACTS, "reason": "v1.1.0 ignores the column", "migrations": ["m/1.sql"], "target": "v1.1.0"},
     "taken_over": {**FACTS, "before": "T1/UCY", "by": "T1/UBO", "reason": "on call", "goes_back": False, "away": "rollback"},
-    "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO"},
+    "rolling_back": {**FACTS, "target": "v1", "by": "T1/UBO", "kept_out": True},
     "refusal": {"sentence": "No."},
     "mentioned": {},
     "incident": {"incident": "abc", "verb": "deploy"},
@@ -312,7 +313,7 @@ MESSAGES: dict[str, dict[str, Any]] = {
         "kept": KEPT,
         "also": [],
     },
-    "quarantined": {**FACTS, "why": "it was rolled back from staging", "waits": False, "there": PLACE},
+    "quarantined": {**FACTS, "why": "its rollback from staging began", "waits": False, "there": PLACE},
     "given_up_ended": {
         **FACTS,
         "run": "7",
@@ -579,12 +580,12 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "answers/unlocked",
             {**LOCK, "still": [], "goes_on": [{**FREED, "gate": "release", "is_let": True}]},
-            "is kept no more: its pipeline goes on with release at 25 %, as somebody has let it.",
+            "is held no longer: its pipeline goes on with release at 25 %, as somebody has let it.",
         ),
         (
             "answers/unlocked",
             {**LOCK, "still": [], "goes_on": [{**FREED, "gate": "release"}]},
-            "is kept no more: its pipeline waits before release at 25 % until somebody lets it go on there.",
+            "is held no longer: its pipeline waits before release at 25 % until somebody lets it go on there.",
         ),
         (
             "messages/rolling_back",
@@ -695,7 +696,17 @@ def test_every_message_can_be_drawn(name: str) -> None:
         (
             "messages/gates",
             {**FACTS, "again": None, "gates": [{**GATE, "state": "green"}, GATE, {**GATE, "need": "optional"}]},
-            "*Gates*: 1 of 2 open\n✓ tests green: red\n○ tests green: red · qa can clear it\n○ tests green: red · qa can clear it · opt",
+            "*Gates*: 1 of 2 required open\n✓ tests green: red\n○ tests green: red · qa can clear it\n○ tests green: red · qa",
+        ),
+        (
+            "messages/gates",
+            {**FACTS, "again": None, "gates": [{**GATE, "state": "green"}] * 2 + [{**GATE, "need": "optional"}]},
+            "*Gates*: all 2 required hold\n✓ tests",
+        ),
+        (
+            "messages/gates",
+            {**FACTS, "again": None, "gates": [{**GATE, "state": "green"}, {**GATE, "need": "optional"}]},
+            "*Gates*: the required one holds\n✓ tests",
         ),
         ("messages/gates", {**FACTS, "again": None, "gates": [{**GATE, "state": "green"}]}, "*Gates*: it holds\n✓ tests green: red"),
         (
