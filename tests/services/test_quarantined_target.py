@@ -117,6 +117,6 @@ async def test_a_rollback_of_what_a_rollback_has_put_back_says_so_and_what_helps
         assert (await team.deployment("shop-1")).state is State.ROLLED_BACK
         for ref in ("", "v1"):
             said = await team.says("bo", RollBack("shop", "production", ref=ref, reason="again"))
-            assert said.startswith("shop v2 → production is rolled back already: shop-2 has put v1 back. It is unclear what runs: the run")
+            assert said.startswith("shop v2 → production is rolled back already: shop-2 has put v1 back. It is unclear what runs: a run")
             assert "if it hangs, end it at the CI provider. Say what is live: /deploy live shop production is REF because TEXT." in said
         assert "if it hangs, end it at the CI provider" in await team.says("bo", Status())
