@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.catalog import AutomaticRollback
 from bot.domain.changes import Changes
-from bot.domain.commands import Deploy, RollBack, SayLive
+from bot.domain.commands import Deploy, RollBack, SayLive, Unquarantine
 from bot.domain.deployment import State
 from bot.domain.health import Verdict
 from bot.domain.live import Live
@@ -147,6 +147,7 @@ async def comes_back_worse(team: Team) -> str:
     await team.passes(5 * MINUTE)
     team.ci.ends.clear()
     await team.says_live("bo", SayLive("shop", "production", "v2", "it works"))
+    await team.says("bo", Unquarantine("shop", "v2", "it works"))
     assert "said" in (await team.shown("shop-1")).partition("\n")[0]
     await team.says("ana", Deploy("shop", "production", "v3"))
     await team.passes(MINUTE)

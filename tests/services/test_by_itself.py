@@ -76,7 +76,8 @@ async def test_what_is_promised_beside_the_lead_is_enough_and_nothing_else_is_pr
         also = f" or {situation.promised}" if situation.promised else ""
         card, status = await team.shown("shop-1"), await team.says("ana", Status("shop"))
         assert f"the rollout stands still until the lead decides{also}\n" in f"{card}\n"
-        assert f"waiting until the lead decides{also}, lead" in status
+        besides = "; it goes no further: shop in production is locked: a sale" if situation.is_locked else ""
+        assert f"until the lead decides{also}{besides}, lead" in status
         (alarm,) = await team.said("degraded")
         first = f", or {situation.promised}." if situation.promised else "."
         assert f"The rollout stands still until the lead decides, here or on the card{first}" in alarm

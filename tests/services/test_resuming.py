@@ -8,7 +8,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Deploy, History, RollBack, SayLive, Status
+from bot.domain.commands import Deploy, History, RollBack, SayLive, Status, Unquarantine
 from bot.domain.deployment import Acceptance, State
 from bot.domain.health import Observed
 from bot.domain.outcomes import Went
@@ -104,6 +104,7 @@ async def test_what_was_found_before_the_word_and_is_over_is_not_held_against_it
         await team.passes(10 * MINUTE)
         team.numbers.new = GOOD
         await is_said(team)
+        await team.says("bo", Unquarantine("shop", "v2", "it was the metrics"))
         await team.passes(22 * MINUTE)
         assert await state(team) is State.ACCEPTED
         assert len(await team.said("degraded")) == 1
@@ -220,7 +221,7 @@ async def test_an_alarm_about_what_a_word_has_ended_names_whose_word_it_was(team
         ending = await ended(team.house, message)
         assert ending is not None
         assert ending.sentence == "<@UBO> has said that something else is live there."
-        assert "watch ended by <@UBO> because v1 was said to be live instead" in await team.says("ana", History("shop"))
+        assert "why watch ended: v1 was said to be live instead" in await team.says("ana", History("shop"))
 
 
 async def test_what_has_failed_a_moment_before_it_lands_is_not_landed(team_with: Any) -> None:
@@ -250,7 +251,7 @@ async def test_what_a_rollback_was_putting_back_is_asked_about_when_another_vers
     async with team_with(**PLAIN) as team:
         await cannot_go_back(team, ends=ends)
         shown, said = await team.says_live("bo", WORD, is_gone=False)
-        assert "v1 (aaaaaaa) 1,000" in shown
+        assert "v1 (aaaaaaa): 1,000, 50 % in the last minute" in shown
         assert "v1 still got requests, as the metrics see it, when v2 was said to be live" in said
         await team.passes(25 * MINUTE)
         assert await state(team) is State.WATCHING

@@ -90,6 +90,7 @@ async def test_a_run_that_fails_and_a_rollback_that_fails_too_are_told_in_the_ch
         "failed to channel: step=canary-5 percent=5",
         "rolling_back to channel: target=v1 by=T1/UBO",
         "failed to channel: step=rollback percent=100",
+        "retrospective to thread: percent=0 target=v1",
     ]
     assert await team.audited(v2) == [*LOGGED, "step failed", "rollback", "rollback failed"]
 
