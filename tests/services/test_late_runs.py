@@ -204,6 +204,7 @@ async def test_the_alarm_of_a_run_whose_version_was_quarantined_says_that_nothin
         said = team.reads(await still_true(team.house, await alarm(team)) or await alarm(team))
         assert "nothing comes after it, also once it has ended: v2 is quarantined: it loses carts." in said
         assert "Quarantined by <@UBO>" in said
+        assert "so that it may take 10 min.\nIt goes no further than this step: v2 is quarantined" in await team.shown("shop-1")
         assert "/deploy unquarantine shop v2 because TEXT" in said
         assert "nothing has to be done" not in said
         assert "Its lead can roll it back, here or on the card, which stops that run as well." in said
