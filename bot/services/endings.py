@@ -272,7 +272,7 @@ RULES: Mapping[str, _Rule] = {
     "acknowledge_request": _request, "ask_lead": _lead, "retrospective": _retrospective,
 }  # fmt: skip
 
-_OF_A_DEPLOYMENT = frozenset(RULES) - {"acknowledge_request", "ask_lead", "retrospective", "rolling_back"}
+_OF_A_DEPLOYMENT = frozenset(RULES) - {"acknowledge_request", "ask_lead", "retrospective", "rolling_back", "stopped"}
 """Those that call its lead, whoever that is: not what asks one person, and not what only announces."""
 
 

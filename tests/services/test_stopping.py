@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback
-from bot.domain.commands import Cancel, Deploy, History, Proceed, Quarantine, RollBack, Status
+from bot.domain.commands import Cancel, Deploy, HandOver, History, Proceed, Quarantine, RollBack, Status
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
 from bot.domain.shown import seen_on, token
@@ -216,3 +216,12 @@ async def test_who_stops_a_rollout_reads_before_what_it_keeps_with_which_numbers
         assert text.startswith("v2 keeps its 5 % in production, with errors 6 % (0.2 %), until another version is deployed;")
         assert "no button can go back" in text
         assert "v2 will be quarantined everywhere." in text
+
+
+async def test_whoever_is_handed_the_lead_of_what_was_stopped_is_called_to_no_decision(team_with: TeamWith) -> None:
+    async with team_with(**OPEN) as team:
+        await goes_bad_with_no_way_back(team)
+        await team.says("bo", Cancel("shop-1"))
+        await team.says("bo", HandOver("shop-1", "UCY"))
+        (told,) = [each for each in await team.outbox() if each.template == "lead_changed"]
+        assert (told.to, team.reads(told)) == ("thread", "<@UCY> leads this now, before it was <@UBO> (changed by <@UBO>).")
