@@ -13,7 +13,7 @@ from bot.domain.called import name_of
 from bot.domain.card import is_shown_bad
 from bot.domain.catalog import Permission
 from bot.domain.commands import Quarantine, Unquarantine
-from bot.domain.deployment import OPEN, Deployment, DeploymentId
+from bot.domain.deployment import OPEN, Deployment, DeploymentId, State
 from bot.domain.errors import IntegrationError, NotPossible
 from bot.domain.health import worst_seen
 from bot.domain.people import GONOGO, Person
@@ -203,7 +203,7 @@ async def _tell(
         }
         facts = {**facts_of(deployment), **about, **here}
         await tx.say(Message(f"{deployment.id}:quarantine:{intent.key}", "quarantine_said", facts, deployment.id))
-        if deployment.state in OPEN:
+        if deployment.state in {*OPEN, State.FAILED}:  # what has failed may be rolled back yet
             await note(tx, house.now(), "quarantine lifted" if lifted else "quarantined", deployment, intent.by, why=command.reason)
         await tx.redraw(deployment.id)
         await tx.wake(deployment.id)
@@ -278,6 +278,7 @@ async def keep_out(house: House, tx: Transaction, shown_bad: Deployment, *, by: 
     key = f"{shown_bad.id}:{house.now().isoformat()}"
     await _tell_ways_back(house, tx, going_back, *about, shown_bad.version, by=by, key=key)
     if not is_known:
+        await note(tx, at, "quarantined", shown_bad, by, how=str(how))
         await _say_quarantined(house, tx, shown_bad, why)
     await tell_where_live(house, tx, shown_bad, by=by, why=why, how=how)
 

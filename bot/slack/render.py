@@ -270,7 +270,7 @@ def cut(value: object, longest: int) -> str:
     return plain(value, longest)
 
 
-HELP = 120
+HELP = 160
 """How long the last part of a sentence may be that says what helps."""
 SHORTEST = 40
 """So much is left of what comes before it."""

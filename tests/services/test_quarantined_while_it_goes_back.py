@@ -9,7 +9,7 @@ import pytest
 
 from bot.domain.actions import Action
 from bot.domain.catalog import AutomaticRollback, EnvironmentPolicy
-from bot.domain.commands import Cancel, Check, Deploy, RollBack, SayWhy, Unlock, Unquarantine
+from bot.domain.commands import Cancel, Check, Deploy, Quarantine, RollBack, SayWhy, Unlock, Unquarantine
 from bot.domain.deployment import State
 from bot.domain.rollout import RunState
 from handlers.slack.buttons import AT_ONCE
@@ -197,3 +197,34 @@ async def test_a_reason_that_is_given_later_is_the_quarantines_as_well(team_with
         await team.says("bo", SayWhy("shop-1", "carts are lost"))
         assert (await _kept_out(team)).endswith("; carts are lost")
         await team.says("bo", Unlock("shop", "production"))
+
+
+async def test_a_retrospective_tells_each_time_that_the_version_was_quarantined_and_let_in_again(team_with: Any) -> None:
+    async with team_with(**ALONE) as team:
+        await hangs(team)
+        await team.says("bo", Unquarantine("shop", "v2", "the numbers lied"))
+        await gives_up(team)
+        await team.says("bo", Quarantine("shop", "v2", "they did not"))
+        team.ci.ends.clear()
+        await team.rolls_back("bo", TYPED)
+        await team.passes(5 * MINUTE)
+        told = (await team.said("retrospective"))[-1]
+        lines = [line.partition(" UTC ")[2] for line in told.splitlines() if "quarantine" in line and " UTC " in line]
+        assert lines == [
+            "the version was quarantined with its rollback",
+            "the quarantine of the version was lifted by UBO: the numbers lied",
+            "the version was quarantined by UBO: they did not",
+        ]
+
+
+async def test_the_one_line_of_a_quarantined_version_that_could_not_be_looked_up_at_once_has_the_command_that_helps(
+    team_with: Any,
+) -> None:
+    async with team_with(**ALONE) as team:
+        await rolls_back(team, RunState.SUCCEEDED)
+        await team.passes(MINUTE)
+        team.ci.away = True
+        await team.says("ana", Deploy("shop", "production", "v2"))
+        team.ci.away = False
+        await team.passes(3 * MINUTE)
+        assert "/deploy unquarantine shop v2 because TEXT. Asked for by <@UANA> (shop-3)" in await team.shown("shop-3")

@@ -906,6 +906,8 @@ NAMES = {"T1/UANA": "ana", "T1/UBO": "bo", "T1/UCY": "cy"}
             "accepted (too little traffic), not verified: not enough traffic",
         ),
         ("quarantined", "/gonogo", {"why": "it was rolled back"}, "the version was quarantined elsewhere: it was rolled back"),
+        ("quarantined", "T1/UCY", {"how": "rollback"}, "the version was quarantined with its rollback"),
+        ("quarantined", "/gonogo", {"how": "stop"}, "the version was quarantined with its stop"),
         ("recounted", "/gonogo", {"of": "T1/UCY", "why": "gone"}, "the approval of cy does not count any more: gone"),
         ("waits again", "/gonogo", {}, "nothing of it had begun in time, so it waits for its gates and approvals again"),
         ("recounted", "/gonogo", {"of": "T1/UCY", "why": ""}, "the approval of cy counts again"),
@@ -1135,16 +1137,22 @@ def test_no_row_of_buttons_has_an_action_twice() -> None:
     assert len({block["block_id"] for block in blocks if block["type"] == "actions"}) == 2
 
 
+QUARANTINED = (
+    "what was right in this one can come as a new commit, or the quarantine is lifted: /deploy unquarantine shop v2@3f2a91c because TEXT."
+)
+
+
 @pytest.mark.parametrize(
     ("text", "longest", "shown"),
     [
         ("short; see there", 140, "short; see there"),
         ("x" * 200 + "; if it hangs, end it at the CI provider", 140, "x" * 99 + "…; if it hangs, end it at the CI provider"),
+        ("x" * 200 + f"; {QUARANTINED}", 200, "x" * (200 - len(QUARANTINED) - 3) + f"…; {QUARANTINED}"),
         ("x" * 600 + "; end it at the CI provider", 40, "x" * 39 + "…; end it at the CI provider"),
         ("x" * 200, 20, "x" * 19 + "…"),
         ("x; " + "y" * 200, 20, "x; " + "y" * 16 + "…"),
     ],
-    ids=["short", "long", "very long", "without help", "no help that a person wrote"],
+    ids=["short", "long", "what lifts a quarantine", "very long", "without help", "no help that a person wrote"],
 )
 def test_what_helps_is_never_cut(text: str, longest: int, shown: str) -> None:
     assert cut_before_help(text, longest) == shown
