@@ -8,7 +8,7 @@ outvotes none that did, neither an earlier run of the same thing nor one beside 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -88,6 +88,31 @@ def weigh(outcomes: Iterable[Outcome], *, required: Collection[str] = (), only_r
     if passed := _which(heard, Said.PASSED):
         return Weighed(QualityState.GREEN, passed, (), beside)
     return Weighed(QualityState.NONE, tuple(heard), (), beside)
+
+
+def to_repeat(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    """Name what tests that are asked for again repeat, newest first. To repeat what is green would leave what keeps the commit as it is.
+
+    That is all that failed; else what runs, which is left to run; else all that tested nothing; else the newest.
+    """
+    counted = newest_first(standing(outcomes))
+    found = (_which(counted, said) for said in (Said.FAILED, Said.RUNNING, Said.STOPPED))
+    return next((those for those in found if those), counted[:1])
+
+
+def newest_first(outcomes: Iterable[Outcome]) -> tuple[Outcome, ...]:
+    """Sort runs."""
+    return tuple(sorted(outcomes, key=lambda each: each.at, reverse=True))
+
+
+def has_failed(outcomes: Iterable[Outcome]) -> bool:
+    """Tell whether something counts that failed."""
+    return any(each.said is Said.FAILED for each in standing(outcomes))
+
+
+def dated(outcome: Outcome, commit: str) -> Outcome:
+    """Keep what was said at an earlier commit apart from what is said at a later one."""
+    return replace(outcome, of=(commit, *outcome.of))
 
 
 def _which(outcomes: Sequence[Outcome], said: Said) -> tuple[Outcome, ...]:

@@ -178,6 +178,15 @@ class TestTestsAgain:
         seeing.world.finish(first, "success")
         assert (await seeing.ci.quality(commit)).state is QualityState.GREEN
 
+    @pytest.mark.case("ci-and-refs-7")
+    async def test_a_run_that_was_cancelled_after_a_job_had_failed_is_run_again_and_not_a_newer_green_one(self, seeing: GitHubLab) -> None:
+        commit = seeing.commit("first", tests="")
+        red, green = seeing.world.test(commit, "cancelled", event="pull_request"), seeing.world.test(commit, "success")
+        red.jobs[0].conclusion = "failure"
+        assert (await seeing.ci.quality(commit)).state is QualityState.RED
+        await seeing.ci.test_again(commit)
+        assert (red.attempt, green.attempt) == (2, 1)
+
     async def test_an_older_run_that_is_run_again_is_the_newest(self, seeing: GitHubLab) -> None:
         commit = seeing.commit("first", tests="exit 1")
         first, second = seeing.world.runs[0], seeing.world.test(commit, "failure")
@@ -253,6 +262,15 @@ class TestASharedRepository:
     async def test_what_failed_at_the_services_newest_commit_is_red_behind_it_too(self, shared: GitHubLab) -> None:
         self.commit(shared, "ours", "services/shop/a.py", tests="exit 1")
         assert (await shared.ci.quality(self.commit(shared, "others", "README.md"))).state is QualityState.RED
+
+    @pytest.mark.case("ci-and-refs-7")
+    async def test_what_failed_at_the_services_newest_commit_is_run_again_for_one_behind_it(self, shared: GitHubLab) -> None:
+        self.commit(shared, "ours", "services/shop/a.py", tests="exit 1")
+        others = self.commit(shared, "others", "README.md")
+        await shared.ci.test_again(others)
+        assert (await shared.ci.quality(others)).state is QualityState.RUNNING
+        shared.world.finish(shared.world.runs[0], "success")
+        assert (await shared.ci.quality(others)).state is QualityState.GREEN
 
 
 class TestRequiredChecks:

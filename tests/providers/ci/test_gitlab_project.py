@@ -96,6 +96,13 @@ class TestFacts:
         assert said.state is QualityState.UNKNOWN
         assert said.sentence.endswith("passed, and GitLab could not read the test report of rspec")
 
+    @pytest.mark.case("ci-and-refs-15")
+    async def test_a_report_that_could_not_be_read_does_not_hide_behind_a_newer_one(self, gitlab: GitLabLab) -> None:
+        commit = gitlab.commit("first")
+        first, second = next(iter(gitlab.world.pipelines.values())), gitlab.world.tested(commit, good=True)
+        first.status_is, first.unread, second.status_is, second.source = "success", "rspec", "success", "schedule"
+        assert (await gitlab.ci.quality(commit)).state is QualityState.UNKNOWN
+
     async def test_a_report_that_is_not_answered_for_now_leaves_the_tests_unknown(self, gitlab: GitLabLab) -> None:
         commit = gitlab.commit("first")
         next(iter(gitlab.world.pipelines.values())).status_is = "success"
@@ -145,6 +152,16 @@ class TestFacts:
         others = gitlab.commit("services/search/a", tests="")
         found = await gitlab.provider(paths=path_patterns(["services/shop/"])).quality(others)
         assert (found.state, f"; at {ours[:10]}, " in found.sentence) == (QualityState.GREEN, True)
+
+    @pytest.mark.case("ci-and-refs-7")
+    async def test_what_failed_at_the_services_newest_commit_is_retried_for_one_behind_it(self, gitlab: GitLabLab) -> None:
+        gitlab.commit("services/shop/a", tests="exit 1")
+        pipeline = next(iter(gitlab.world.pipelines.values()))
+        while pipeline.status != "failed":
+            pipeline.go_on(gitlab.world.now())
+        others, ci = gitlab.commit("services/search/a", tests=""), gitlab.provider(paths=path_patterns(["services/shop/"]))
+        assert (await ci.quality(others)).state is QualityState.RED
+        assert (await ci.test_again(others)).id == str(pipeline.id)
 
 
 class TestRefs:

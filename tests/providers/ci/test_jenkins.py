@@ -310,8 +310,27 @@ class TestQuality:
         assert again.state in {RunState.QUEUED, RunState.RUNNING}
 
     @pytest.mark.case("ci-and-refs-7")
+    async def test_the_build_that_failed_is_repeated_and_not_a_newer_one_that_passed(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first", tests="")
+        jenkins.tests.parameters = ("COMMIT", "SUITE")
+        for suite, result in (("unit", "FAILURE"), ("e2e", "SUCCESS")):
+            jenkins.world.add_build(jenkins.tests, (("COMMIT", commit), ("SUITE", suite)), result=result)
+        assert (await jenkins.ci.quality(commit)).state is QualityState.RED
+        await jenkins.ci.test_again(commit)
+        assert [dict(item.parameters)["SUITE"] for item in jenkins.world.items.values()] == ["unit"]
+
+    @pytest.mark.case("ci-and-refs-7")
+    async def test_where_only_what_passed_could_be_repeated_what_failed_is_named(self, jenkins: JenkinsLab) -> None:
+        commit = jenkins.commit("first", tests="exit 1")
+        jenkins.world.add_build(jenkins.tests, (("COMMIT", commit),), result="SUCCESS")
+        with pytest.raises(IntegrationError, match="Jenkins has no build #1 whose parameters hold"):
+            await jenkins.ci.test_again(commit)
+
+    @pytest.mark.case("ci-and-refs-7")
     async def test_tests_that_cannot_be_repeated_for_the_commit_are_refused_with_what_to_do(self, jenkins: JenkinsLab) -> None:
-        with pytest.raises(IntegrationError, match=r"cannot be repeated from here\. Build it there\.") as refused:
+        with pytest.raises(
+            IntegrationError, match=r"no build #1 whose parameters hold [0-9a-f]{10}, so it cannot be repeated from here\. Build it there\."
+        ) as refused:
             await jenkins.ci.test_again(jenkins.commit("first"))
         assert not refused.value.retry
 

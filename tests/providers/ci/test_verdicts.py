@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.quality import QualityState
-from bot.providers.ci.verdicts import Outcome, Said, standing, weigh
+from bot.providers.ci.verdicts import Outcome, Said, standing, to_repeat, weigh
 
 GREEN, RED, RUNNING, NONE = QualityState.GREEN, QualityState.RED, QualityState.RUNNING, QualityState.NONE
 PUSH, TAG, NIGHTLY = ("ci", "push", "main"), ("ci", "push", "v1.0.0"), ("ci", "schedule", "main")
@@ -127,6 +127,24 @@ def test_green_means_that_something_passed_and_nothing_that_counts_failed(outcom
         said = {each.said for each in standing(outcomes)}
         assert Said.PASSED in said
         assert said.isdisjoint({Said.FAILED, Said.RUNNING})
+
+
+@pytest.mark.case("ci-and-refs-7")
+@pytest.mark.parametrize(
+    ("outcomes", "repeated"),
+    [
+        ([], []),
+        (ran(PUSH, Said.FAILED) + ran(TAG, Said.STOPPED, Said.PASSED), [PUSH]),
+        (ran(PUSH, Said.FAILED) + ran(TAG, Said.RUNNING) + ran(NIGHTLY, Said.STOPPED, Said.FAILED), [NIGHTLY, PUSH]),
+        (ran(PUSH, Said.STOPPED) + ran(TAG, Said.STOPPED, Said.PASSED), [PUSH]),
+        (ran(PUSH, Said.STOPPED) + ran(TAG, Said.RUNNING), [TAG]),
+        (ran(PUSH, Said.PASSED) + ran(TAG, Said.STOPPED, Said.PASSED), [TAG]),
+    ],
+)
+def test_what_keeps_a_commit_from_being_green_is_repeated_and_nothing_else(
+    outcomes: list[Outcome], repeated: list[tuple[str, ...]]
+) -> None:
+    assert [each.of for each in to_repeat(outcomes)] == repeated
 
 
 @pytest.mark.case("ci-and-refs-7")

@@ -28,7 +28,7 @@ from bot.providers.ci.buildbot.events import PAUSE, Events
 from bot.providers.ci.buildbot.reading import VENDOR, Scheduler, told
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import Starts
-from bot.providers.ci.verdicts import weigh
+from bot.providers.ci.verdicts import to_repeat, weigh
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -108,7 +108,7 @@ class BuildbotCI:
     # Tests ------------------------------------------------------------------------------------------------------------------------------
 
     async def test_again(self, commit: str) -> CIRun:
-        """Rebuild the newest build of the commit's tests; what is open is left to go on."""
+        """Rebuild the builds of the commit's tests that failed; what is open is left to go on."""
         tests = self._setup.tests
         builder = await self._builder(tests) if tests else 0
         url = f"{self._setup.url}/#/builders/{builder}"
@@ -117,9 +117,9 @@ class BuildbotCI:
         found = await self._tested(builder, commit) if tests else {}
         if not found:
             raise _no(f"Buildbot has no build of the tests of {commit[:10]} that could be repeated. Force one in Buildbot.")
-        newest = found[max(found, key=int)]
-        if await self._door.call(f"/builds/{newest['buildid']}", "rebuild", {}) is None:
-            raise _no(f"Buildbot did not rebuild {tests} {newest['number']}. Rebuild it in Buildbot.")
+        for each in to_repeat(map(reading.outcome, found.values())):
+            if await self._door.call(f"/builds/{found[each.name]['buildid']}", "rebuild", {}) is None:
+                raise _no(f"Buildbot did not rebuild {tests} {each.name}. Rebuild it in Buildbot.")
         return CIRun(tests, RunState.QUEUED, url)
 
     async def quality(self, commit: str) -> Quality:

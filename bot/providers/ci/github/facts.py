@@ -106,11 +106,6 @@ def believed(run: Outcome, parts: Iterable[Outcome]) -> Outcome:
     return replace(run, said=Said.FAILED) if has_failed else run
 
 
-def dated(outcome: Outcome, commit: str) -> Outcome:
-    """Keep what was said at an earlier commit apart from what is said at a later one."""
-    return replace(outcome, of=(commit, *outcome.of))
-
-
 def may_run_again(run: Mapping[str, Any], ours: str) -> bool:
     """Tell whether a run is one of tests, and of the repository itself."""
     home, head = (run.get(name) or {} for name in ("repository", "head_repository"))

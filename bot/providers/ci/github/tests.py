@@ -15,7 +15,7 @@ from bot.providers.ci.github.changed import Changed
 from bot.providers.ci.github.client import Repository, escaped
 from bot.providers.ci.github.required import Required
 from bot.providers.ci.refs import checked
-from bot.providers.ci.verdicts import Outcome, Said, Weighed, standing, weigh
+from bot.providers.ci.verdicts import Outcome, Said, Weighed, dated, has_failed, standing, to_repeat, weigh
 from bot.providers.rest import RestError
 
 CHECKS = 10
@@ -45,7 +45,7 @@ class Tests:
         if self._is_silent(weighed) and (own := await self._changed.newest(commit)) != commit:
             earlier, _ = await self._outcomes(own, by_name=bool(required))
             wanted = [each for each in earlier if each.name in weighed.missing or not weighed.missing]
-            outcomes, at = [*outcomes, *(facts.dated(each, own) for each in wanted)], own
+            outcomes, at = [*outcomes, *(dated(each, own) for each in wanted)], own
             weighed = self._weighed(outcomes, required)
         note = note if at == commit else f"{note}; at {own[:10]}, the newest commit that changes the service's files"
         url = f"{self._repository.url}/commit/{at}/checks" if self._repository.url else ""
@@ -92,23 +92,30 @@ class Tests:
         return facts.checks(listed, suites), ""
 
     async def again(self, commit: str) -> CIRun:
-        """Run the failed jobs of the commit's workflows again; where none failed, its newest run as a whole. What runs is left to run.
+        """Run the failed jobs of the commit's workflows again; where none failed, what was cancelled as a whole. What runs is left to run.
+
+        Where nothing failed at the commit, what failed at the newest one before it that changes the service's files has made it red.
 
         https://docs.github.com/rest/actions/workflow-runs, "Re-run failed jobs from a workflow run". Runs of forks are left alone.
         """
-        runs = [run for run in await self._runs(checked(commit, facts.VENDOR)) if facts.may_run_again(run, self._workflow)]
+        runs = await self._repeatable(checked(commit, facts.VENDOR))
+        outcomes = [facts.workflow(run) for run in runs]
+        if not has_failed(outcomes) and (own := await self._changed.newest(commit)) != commit:
+            earlier = await self._repeatable(own)
+            runs, outcomes = [*runs, *earlier], [*outcomes, *(dated(facts.workflow(run), own) for run in earlier)]
         by_id = {int(run["id"]): run for run in runs}
-        counted = sorted(standing(map(facts.workflow, runs)), key=lambda each: each.at)
-        if not counted:
+        repeated = to_repeat(outcomes)
+        if not repeated:
             sentence = f"GitHub has run no workflow for {commit[:10]} that could be run again. Start one at GitHub."
             raise IntegrationError(sentence, vendor=facts.VENDOR, retry=False)
-        going = [each for each in counted if each.said is Said.RUNNING]
-        if not going:
-            going = [each for each in counted if each.said is Said.FAILED] or counted[-1:]
-            for each in going:
+        for each in repeated:
+            if each.said is not Said.RUNNING:
                 await self._run_again(each)
-        seen = reading.run(by_id[facts.number(going[0])])
+        seen = reading.run(by_id[facts.number(repeated[0])])
         return CIRun(seen.id, RunState.QUEUED if seen.state.is_final else seen.state, seen.url)
+
+    async def _repeatable(self, commit: str) -> list[Any]:
+        return [run for run in await self._runs(commit) if facts.may_run_again(run, self._workflow)]
 
     async def _run_again(self, run: Outcome) -> None:
         call = "rerun-failed-jobs" if run.said is Said.FAILED else "rerun"

@@ -26,7 +26,7 @@ from bot.providers.ci.gitlab.reading import NAME, VENDOR
 from bot.providers.ci.gitlab.repository import Repository
 from bot.providers.ci.refs import checked
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
-from bot.providers.ci.verdicts import Said, standing, weigh
+from bot.providers.ci.verdicts import Said, dated, has_failed, newest_first, to_repeat, weigh
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -101,8 +101,8 @@ class GitLabCI:
         weighed = weigh(map(reading.outcome, pipelines.values()))
         if not weighed.deciding:
             return Quality(QualityState.NONE, "GitLab has run no pipeline for this commit")
-        decides = max(weighed.deciding, key=lambda each: each.at)
-        return reading.quality(pipelines[decides.name], await self._summary(decides.name))
+        said = [reading.quality(pipelines[each.name], await self._summary(each.name)) for each in newest_first(weighed.deciding)]
+        return next((each for each in said if each.state is QualityState.UNKNOWN), said[0])
 
     async def _tests(self, commit: str) -> dict[str, Object]:
         """Give the pipelines of a commit that are not ours, by their ids."""
@@ -112,17 +112,20 @@ class GitLabCI:
     async def test_again(self, commit: str) -> CIRun:
         """Retry the pipelines of the commit that failed or were cancelled (doc/api/pipelines.md, "Retry jobs in a pipeline")."""
         pipelines = await self._tests(checked(commit, VENDOR))
-        counted = sorted(standing(map(reading.outcome, pipelines.values())), key=lambda each: each.at, reverse=True)
-        going = [each for each in counted if each.said is Said.RUNNING]
-        if going:
-            return reading.run(pipelines[going[0].name], ())
-        broken = [each for each in counted if each.said in {Said.FAILED, Said.STOPPED}]
-        if not broken:
+        outcomes = [reading.outcome(each) for each in pipelines.values()]
+        if not has_failed(outcomes) and (own := await self._repository.changed.newest(commit)) != commit:
+            earlier = await self._tests(own)
+            outcomes += [dated(reading.outcome(each), own) for each in earlier.values()]
+            pipelines |= earlier
+        repeated = to_repeat(outcomes)
+        if repeated and repeated[0].said is Said.RUNNING:
+            return reading.run(pipelines[repeated[0].name], ())
+        if not repeated or repeated[0].said not in {Said.FAILED, Said.STOPPED}:
             sentence = f"GitLab has no failed pipeline of {commit[:10]} that could be retried. Run a new pipeline for it at GitLab."
             raise IntegrationError(sentence, vendor=VENDOR, retry=False)
-        for each in broken[1:]:
+        for each in repeated[1:]:
             await self._project.retry(each.name)
-        return reading.run(await self._project.retry(broken[0].name), ())
+        return reading.run(await self._project.retry(repeated[0].name), ())
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:
         """List the project's freeze periods that are in force; GitLab keeps them for the project, so they hold for every environment."""

@@ -28,7 +28,7 @@ from bot.providers.ci.jenkins.client import PAGE, VENDOR, Server
 from bot.providers.ci.jenkins.doctor import Examination
 from bot.providers.ci.mirror import Mirror
 from bot.providers.ci.starts import EARLIER, Attempt, Starts
-from bot.providers.ci.verdicts import weigh
+from bot.providers.ci.verdicts import to_repeat, weigh
 from bot.providers.rest import RestError
 from bot.providers.workbench import Finding
 
@@ -107,16 +107,20 @@ class Jenkins:
         return _quality(builds[max(weighed.deciding, key=lambda each: each.at).name], self._tests)
 
     async def test_again(self, commit: str) -> CIRun:
-        """Queue the newest build of the commit once more, with the same parameters; only where one of them holds the commit."""
-        builds = [each for each in await self._tests.tested() if commit in each.commits] if self._tests else []
-        going = next((each for each in builds if not each.state.is_final), None)
-        again = next((each for each in builds if commit in each.parameters.values()), None)
-        if self._tests is None or (going is None and again is None):
-            sentence = f"Jenkins has no build whose parameters hold {commit[:10]}, so it cannot be repeated from here. Build it there."
+        """Queue the builds of the commit that failed once more, with the same parameters; only where one of these is the commit."""
+        builds = {str(each.number): each for each in await self._tests.tested() if commit in each.commits} if self._tests else {}
+        repeated = [builds[each.name] for each in to_repeat(map(reading.outcome, builds.values()))]
+        if self._tests is not None and repeated and not repeated[0].state.is_final:
+            return CIRun(str(repeated[0].number), RunState.RUNNING, self._tests.url(repeated[0].number))
+        can = [each for each in repeated if commit in each.parameters.values()]
+        if self._tests is None or not can:
+            which = "".join(f" #{each.number}" for each in repeated)
+            sentence = (
+                f"Jenkins has no build{which} whose parameters hold {commit[:10]}, so it cannot be repeated from here. Build it there."
+            )
             raise IntegrationError(sentence, vendor=VENDOR, retry=False)
-        if going is not None:
-            return CIRun(str(going.number), RunState.RUNNING, self._tests.url(going.number))
-        await self._tests.start(again.parameters if again else {})
+        for each in can:
+            await self._tests.start(each.parameters)
         return CIRun(f"{self._tests.name} queued", RunState.QUEUED, self._tests.url())
 
     async def freezes(self, environment: str) -> tuple[Freeze, ...]:  # noqa: ARG002 - the port's signature
