@@ -28,6 +28,8 @@ class Ours:
     def settled(self, payload: dict[str, Any]) -> dict[str, Any]:
         """Give a payload in which somebody who is known by the organisation belongs to our workspace."""
         user = payload.get("user")
+        if self.enterprise and not isinstance(user, dict):  # a command, or an event
+            return {**payload, "team_id": payload.get("team_id") or self.team}
         if not self.enterprise or not isinstance(user, dict) or (user.get("team_id") or self.enterprise) != self.enterprise:
             return payload
         return {**payload, "team": payload.get("team") or {"id": self.team}, "user": {**user, "team_id": self.team}}

@@ -59,6 +59,14 @@ def test_who_is_known_by_our_organisation_is_a_person_of_our_workspace_and_nobod
 
 
 @pytest.mark.case("trust-14")
+@pytest.mark.parametrize("what", [{"command": "/deploy", "user_id": "U1"}, {"event": {"type": "app_home_opened", "user": "U1"}}])
+def test_a_command_or_an_event_that_only_our_organisation_is_named_in_is_of_our_workspace(what: dict[str, Any]) -> None:
+    assert US.settled({**APP, **what, "team_id": None, "enterprise_id": "E1"})["team_id"] == "T1"
+    assert US.settled({**APP, **what, "team_id": "T1"})["team_id"] == "T1"
+    assert "team_id" not in ALONE.settled({**APP, **what})
+
+
+@pytest.mark.case("trust-14")
 async def test_which_app_is_ours_is_asked_of_slack_where_nobody_says_it() -> None:
     slack = Workspace(users=[User("U0ANA", "ana")], channels=[Channel("C0DEPLOYS", "deploys")])
     await slack.start()
