@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
-from bot.domain.commands import Command
+from bot.domain.commands import Command, Lock
 from bot.domain.people import Person
 from bot.ports.talk import Intent
 from bot.services.use_cases import STOPPING, UNDOES
@@ -24,6 +24,8 @@ class _Turn:
     """One command in the line of its person and service."""
 
     kind: type[Command]
+    service: str
+    """Empty for all."""
     ended: asyncio.Event = field(default_factory=asyncio.Event)
 
     @property
@@ -31,19 +33,23 @@ class _Turn:
         """Name what it sets or takes back: a lock and an unlock are about the same."""
         return UNDOES.get(self.kind, self.kind)
 
+    def meets(self, other: _Turn) -> bool:
+        """Tell whether both are about one service; a lock of all, and its end, are about each."""
+        return self.service == other.service or any(each.about is Lock and not each.service for each in (self, other))
+
 
 class Turns:
     """Who waits for whom. Commands of different people, or about different services, wait for none."""
 
     def __init__(self) -> None:
-        self._lines: dict[tuple[Person, str], list[_Turn]] = {}
+        self._lines: dict[Person, list[_Turn]] = {}
 
     @asynccontextmanager
     async def of(self, intent: Intent) -> AsyncIterator[None]:
         """Wait for the turn of a command, and keep it until the command has been carried out."""
-        key = (intent.by, _service(intent))
-        line = self._lines.setdefault(key, [])
-        earlier, turn = tuple(line), _Turn(type(intent.command))
+        line = self._lines.setdefault(intent.by, [])
+        turn = _Turn(type(intent.command), _service(intent))
+        earlier = tuple(each for each in line if each.meets(turn))
         line.append(turn)
         try:
             await _wait(turn, earlier)
@@ -52,7 +58,7 @@ class Turns:
             turn.ended.set()
             line.remove(turn)
             if not line:
-                del self._lines[key]
+                del self._lines[intent.by]
 
 
 async def _wait(turn: _Turn, earlier: tuple[_Turn, ...]) -> None:

@@ -133,6 +133,22 @@ async def test_what_lets_go_on_does_not_overtake_what_the_same_person_stopped_be
 
 
 @pytest.mark.case("races-26")
+async def test_a_lock_of_all_and_an_unlock_of_one_service_keep_their_order(team: Team) -> None:
+    team.workspace.away = SILENT
+    async with at_work(team) as room:
+        await says(room, "bo", LOCK)
+        await says(room, "bo", Unlock("", "production"))
+        await says(room, "bo", Lock("", "production", "everything"))
+        await says(room, "bo", Unlock("shop", "production"))
+        await room.until_told("waiting")
+        team.workspace.away = None
+        await room.until_finished()
+        told = [(answer.name, str(answer.facts.get("sentence", ""))) for _, answer in room.heard.answers if answer.name != "waiting"]
+    assert [name for name, _ in told] == ["locked", "refusal", "locked", "unlocked"]
+    assert "shop" in told[1][1]
+
+
+@pytest.mark.case("races-26")
 async def test_a_lock_and_an_unlock_keep_their_order_however_long_the_directory_is_away(team: Team) -> None:
     team.workspace.away = SILENT
     async with at_work(team) as room:
