@@ -129,7 +129,7 @@ class Git:
             version = meaning.name if meaning.kind is RefKind.TAG else await self._called(commit)
             return Resolved(commit, version, meaning.kind, meaning.name, also=await self._also(ref, meaning, commit))
         names = await self._names("refs/tags", "refs/heads", "refs/remotes/origin")
-        raise refs.unknown(ref, "this repository", names, vendor=self._vendor, stands_at=await self._stands_at(ref))
+        raise refs.unknown(ref, "this repository", names, vendor=self._vendor, tags=self._tags, stands_at=await self._stands_at(ref))
 
     async def _stands_at(self, ref: str) -> str:
         """Say what a tag stands at that is no commit; "" where there is no such tag."""

@@ -11,7 +11,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from bot.domain.errors import IntegrationError, UnknownRef
-from bot.domain.versions import nearest
+from bot.domain.versions import Tags, nearest
 from bot.ports.ci import RefKind
 
 _SAFE = re.compile(r"(?:@[A-Za-z0-9._-]+/)?[A-Za-z0-9_][A-Za-z0-9_./@+-]{0,199}", re.ASCII)
@@ -58,10 +58,15 @@ def is_whole(ref: str) -> bool:
     return bool(_WHOLE.fullmatch(ref.lower()))
 
 
-def unknown(ref: str, where: str, names: Iterable[str], *, vendor: str, stands_at: str = "") -> IntegrationError:
-    """Say that a ref is not there, with the nearest names that are and can be typed; or that it is, and what it stands at instead."""
+def unknown(ref: str, where: str, names: Iterable[str], *, vendor: str, tags: Tags, stands_at: str = "") -> IntegrationError:
+    """Say that a ref is not there, with the nearest names that are and can be typed; or that it is, and what it stands at instead.
+
+    What is the version of another service in the repository would be refused, so it is not proposed.
+    """
     names = list(names)
     if stands_at or any(meant.kind is RefKind.TAG and meant.name in names for meant in spellings(ref)):
         sentence = f'The tag "{ref}" stands at {stands_at or "a file or a folder"}, not at a commit, so there is nothing to deploy.'
         return IntegrationError(sentence, vendor=vendor, retry=False)
-    return UnknownRef(ref, where, vendor=vendor, nearest=nearest(ref, (name for name in names if _SAFE.fullmatch(name))))
+    return UnknownRef(
+        ref, where, vendor=vendor, nearest=nearest(ref, (name for name in names if _SAFE.fullmatch(name) and not tags.owner(name)))
+    )

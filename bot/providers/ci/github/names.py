@@ -50,7 +50,7 @@ class Names:
                 return await self._resolved(ref, meant, commit)
         await self._repository.get("")  # a repository that cannot be seen has no tags either, and says why
         known = [*await self._newest_tags(), *await self._heads()]
-        raise unknown(ref, self._repository.name, known, vendor=facts.VENDOR)
+        raise unknown(ref, self._repository.name, known, vendor=facts.VENDOR, tags=self._versions)
 
     async def _resolved(self, ref: str, meant: Spelling, commit: str) -> Resolved:
         if meant.kind is RefKind.COMMIT:

@@ -56,7 +56,7 @@ class Repository:
                 return await self._resolved(ref, meant, commit)
         branches = await self._project.page("repository", "branches")
         names = [str(each.get("name")) for each in [*await self._tags(), *branches]]
-        raise unknown(ref, "this project", names, vendor=VENDOR)
+        raise unknown(ref, "this project", names, vendor=VENDOR, tags=self._versions)
 
     async def _resolved(self, ref: str, meant: Spelling, commit: str) -> Resolved:
         if meant.kind is RefKind.COMMIT:
